@@ -1,0 +1,38 @@
+"""The HTTP entry point: hands the Flask request to `app.App.handle`.
+
+`functions-framework --target vertex_compat` serves it, `gcloud functions deploy --entry-point vertex_compat`
+deploys it, `python main.py` runs it on this machine (`--help` says how).
+"""
+
+import os
+import sys
+
+# One thread a stream, and functions-framework would take 4 a CPU. Deploy with the same --concurrency.
+os.environ.setdefault("THREADS", "500")
+
+import flask
+import functions_framework
+
+from vertex_compat.app import App
+from vertex_compat.config import Settings, WrongSetting
+from vertex_compat.credentials import Credentials
+from vertex_compat.transport import Transport
+
+try:
+    _settings = Settings.from_env()
+except WrongSetting as wrong:
+    sys.exit(f"vertex_compat: {wrong}")
+
+_app = App(_settings, Transport(_settings, Credentials()))
+
+
+@functions_framework.http
+def vertex_compat(request: flask.Request) -> flask.Response:
+    """OpenAI's API over Vertex AI's models."""
+    return _app.handle(request)
+
+
+if __name__ == "__main__":
+    from vertex_compat import local
+
+    local.main()

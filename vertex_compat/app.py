@@ -1,0 +1,115 @@
+"""Flask request → operation → Flask response. Errors become OpenAI's JSON here, once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import flask
+import msgspec
+from werkzeug.exceptions import HTTPException
+
+from vertex_compat import access, errors, routes, sse
+from vertex_compat.config import Settings
+from vertex_compat.operations import Ask, Opens, Reply
+from vertex_compat.transport import Client, ClientGone
+from vertex_compat.wire import JSON
+
+_log = logging.getLogger(__name__)
+
+CLIENT_CLOSED_REQUEST: Final = 499
+
+_UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way; its log says how.")
+
+
+class App:
+    """The function. One for the process."""
+
+    def __init__(self, settings: Settings, transport: Opens) -> None:
+        self._settings = settings
+        self._transport = transport
+
+    def handle(self, request: flask.Request) -> flask.Response:
+        """Answer one request. Never raises."""
+        try:
+            reply = self._reply(request)
+            if isinstance(reply.body, dict):
+                return _json(200, reply.body, reply.headers)
+            events = _Events(reply.body)
+        except errors.ApiError as error:
+            return _json(error.status, error.body(), error.headers)
+        except ClientGone:
+            return flask.Response(status=CLIENT_CLOSED_REQUEST)
+        except Exception:  # noqa: BLE001  (the last line of defence: a client never sees a traceback)
+            _log.exception("unexpected")
+            return _json(_UNEXPECTED.status, _UNEXPECTED.body(), {})
+        response = flask.Response(events, mimetype="text/event-stream")
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Accel-Buffering"] = "no"
+        response.headers.extend(reply.headers)
+        return response
+
+    def _reply(self, request: flask.Request) -> Reply:
+        path = request.path.rstrip("/").removeprefix("/v1") or "/"
+        if path not in routes.OPEN:
+            authorization = request.headers.get("Authorization")
+            access.allow(authorization, self._settings, public=path in routes.PUBLIC)
+        operation, arguments = routes.find(request.method, request.path)
+        return operation(
+            Ask(
+                body=_body(request),
+                arguments=arguments,
+                client=Client(request.environ.get("gunicorn.socket")),
+                settings=self._settings,
+                transport=self._transport,
+            )
+        )
+
+
+def _body(request: flask.Request) -> bytes:
+    try:
+        return request.get_data()
+    except (HTTPException, OSError):  # it broke off, or its framing lies
+        raise errors.BadRequest("The request body could not be read to its end.") from None
+
+
+def _json(status: int, body: JSON, headers: Mapping[str, str]) -> flask.Response:
+    response = flask.Response(msgspec.json.encode(body), status, mimetype="application/json")
+    response.headers.extend(headers)
+    return response
+
+
+class _Events:
+    """The body of a stream, begun: an error that came before the first bytes has been raised by now.
+
+    A later error becomes an event, which OpenAI's clients raise, and no `[DONE]` follows: a stream never just
+    ends. `close`, which the server calls in any case, ends the upstream calls.
+    """
+
+    def __init__(self, written: Iterator[bytes]) -> None:
+        self._written = written
+        self._first: bytes | None = next(written)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if (first := self._first) is not None:
+            self._first = None
+            return first
+        try:
+            return next(self._written)
+        except ClientGone:
+            raise StopIteration from None
+        except errors.ApiError as error:
+            return sse.encode(error.body())
+        except StopIteration:
+            raise
+        except Exception:  # noqa: BLE001  (as above, for what comes after the first byte)
+            _log.exception("unexpected, in mid-stream")
+            return sse.encode(_UNEXPECTED.body())
+
+    def close(self) -> None:
+        if close := getattr(self._written, "close", None):
+            close()

@@ -1,0 +1,42 @@
+"""Models that `GET /models` lists: current ones that chat.
+
+Any other name that the rules in `names` know works too.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/models, November 2026.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CHAT: Final = (
+    "gemini-2.5-flash",
+    "gemini-2.5-flash-lite",
+    "gemini-2.5-pro",
+    "gemini-3-flash-preview",
+    "gemini-3-pro-preview",
+    "gemini-3.1-flash-lite",
+    "gemini-3.1-pro-preview",
+    "claude-haiku-4-5",
+    "claude-haiku-5-5",
+    "claude-opus-4-8",
+    "claude-opus-5-5",
+    "claude-sonnet-4-5",
+    "claude-sonnet-4-6",
+    "claude-sonnet-5-5",
+    "codestral-2",
+    "mistral-medium-3",
+    "mistral-small-2503",
+    "deepseek-ai/deepseek-v3.2-maas",
+    "meta/llama-3.3-70b-instruct-maas",
+    "meta/llama-4-maverick-17b-128e-instruct-maas",
+    "meta/llama-4-scout-17b-16e-instruct-maas",
+    "minimaxai/minimax-m2-maas",
+    "moonshotai/kimi-k2-thinking-maas",
+    "openai/gpt-oss-120b-maas",
+    "openai/gpt-oss-20b-maas",
+    "qwen/qwen3-235b-a22b-instruct-2507-maas",
+    "qwen/qwen3-coder-480b-a35b-instruct-maas",
+    "xai/grok-4.1-fast-reasoning",
+    "zai-org/glm-5-maas",
+)

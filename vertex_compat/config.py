@@ -1,0 +1,139 @@
+"""Settings. The only module that reads the environment; it does so once.
+
+Names are Google's own where Google has one. A wrong setting stops the start with one sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from vertex_compat import vertex
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+Auth = Literal["api-key", "iam", "none"]
+AUTHS: Final[tuple[Auth, ...]] = ("api-key", "iam", "none")
+
+LONGEST: Final = 3600.0
+"""Seconds: Cloud Run ends a request after an hour."""
+
+MOST_RETRIES: Final = 10
+
+
+class WrongSetting(ValueError):
+    """A setting that cannot be meant. The message names it and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator decides.
+
+    `keys` are the SHA-256 digests of the client keys. Times are in seconds: `patience` is how long the
+    upstream may stay silent, before its first byte and between two; `keepalive` how long a client is
+    left without a sign of life on a stream; `deadline` how long after the first try a retry may begin.
+    """
+
+    project: str | None = None
+    location: str | None = None
+    auth: Auth = "api-key"
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    deployed: bool = False
+    vertex_base_url: str | None = None
+    threads: int = 80
+    patience: float = 600
+    keepalive: float = 15
+    retries: int = 2
+    deadline: float = 30
+
+    @staticmethod
+    def from_env(env: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings; raises `WrongSetting`."""
+        default = Settings()
+        return Settings(
+            project=_read(env, ("GOOGLE_CLOUD_PROJECT", "VERTEXAI_PROJECT"), _project, default.project),
+            location=_read(env, ("GOOGLE_CLOUD_LOCATION", "VERTEXAI_LOCATION"), _location, default.location),
+            auth=_read(env, ("VERTEX_COMPAT_AUTH",), _auth, default.auth),
+            keys=_read(env, ("VERTEX_COMPAT_API_KEYS",), _keys, default.keys),
+            deployed=bool(env.get("K_SERVICE")),
+            vertex_base_url=_read(env, ("GOOGLE_VERTEX_BASE_URL",), _base_url, default.vertex_base_url),
+            threads=_read(env, ("THREADS",), _threads, default.threads),
+            patience=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.patience),
+            keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
+            retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
+        )
+
+
+def _read(env: Mapping[str, str], names: tuple[str, ...], read: Callable[[str], T], default: D) -> T | D:
+    """The first of `names` that is set, read; an empty value counts as not set."""
+    for name in names:
+        if value := env.get(name, "").strip():
+            try:
+                return read(value)
+            except ValueError as wrong:
+                raise WrongSetting(f"{name} {wrong}") from None
+    return default
+
+
+def _project(value: str) -> str:
+    if not vertex.is_project(value):
+        raise ValueError(f"takes a Google Cloud project id or number, not {value!r}.")
+    return value
+
+
+def _location(value: str) -> str:
+    if not vertex.is_location(value):
+        raise ValueError(f"takes `global`, `us`, `eu` or a region such as `us-central1`, not {value!r}.")
+    return value
+
+
+def _auth(value: str) -> Auth:
+    for auth in AUTHS:
+        if value == auth:
+            return auth
+    raise ValueError(f"takes one of {', '.join(AUTHS)}, not {value!r}.")
+
+
+def _keys(value: str) -> tuple[bytes, ...]:
+    keys = [key.strip() for key in value.split(",")]
+    if not all(keys):
+        raise ValueError("takes keys separated by commas; one of them is empty.")
+    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
+        raise ValueError("takes keys of printable ASCII without spaces; one of them has something else.")
+    return tuple(dict.fromkeys(hashlib.sha256(key.encode()).digest() for key in keys))
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(
+            f"takes a URL such as `https://us-central1-aiplatform.googleapis.com`, not {value!r}."
+        )
+    return value.rstrip("/")
+
+
+def _threads(value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise ValueError(f"takes a number of threads from 1, not {value!r}.")
+    return int(value)
+
+
+def _retries(value: str) -> int:
+    if not value.isdecimal() or int(value) > MOST_RETRIES:
+        raise ValueError(f"takes a number from 0 to {MOST_RETRIES}, not {value!r}.")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        raise ValueError(f"takes seconds, above 0 and up to {LONGEST:g}, not {value!r}.")
+    return seconds

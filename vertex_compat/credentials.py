@@ -1,0 +1,139 @@
+"""The function's own access token, one for all threads.
+
+Application Default Credentials (https://google.aip.dev/auth/4110): on Google Cloud the runtime service
+account, through the metadata server. The token never reaches a log or a client.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import google.auth
+import google.auth.credentials
+import google.auth.transport
+import google.auth.transport.requests
+from google.auth import exceptions
+
+from vertex_compat import errors
+
+SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
+
+_TRIES: Final = 2
+_FRESH: Final = google.auth.credentials.TokenState.FRESH
+_STALE: Final = google.auth.credentials.TokenState.STALE
+
+
+class _Request(google.auth.transport.requests.Request):
+    """google-auth's transport, which gives up sooner.
+
+    google-auth asks a silent metadata server five times, with pauses of up to 8 s; a client would be gone
+    by then. Each token fetch takes a new one of these.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._failures = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> google.auth.transport.Response:
+        try:
+            response: google.auth.transport.Response = super().__call__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        except exceptions.TransportError as error:
+            self._count(error)
+            raise
+        if response.status in google.auth.transport.DEFAULT_RETRYABLE_STATUS_CODES:
+            self._count(None)
+        return response
+
+    def _count(self, cause: Exception | None) -> None:
+        self._failures += 1
+        if self._failures >= _TRIES:
+            raise exceptions.RefreshError("The token server does not answer.") from cause
+
+
+def _application_default() -> tuple[google.auth.credentials.Credentials, str | None]:
+    return google.auth.default(scopes=SCOPES, request=_Request())
+
+
+class Credentials:
+    """Looks for credentials when the first token is needed, and keeps the token fresh from then on.
+
+    A token that is good for a few minutes more is used while one thread fetches the next; threads that have
+    no good token wait for the one that fetches it, and share its failure.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[], tuple[google.auth.credentials.Credentials, str | None]] = _application_default,
+    ) -> None:
+        self._find = find
+        self._lock = threading.Lock()
+        self._credentials: google.auth.credentials.Credentials | None = None
+        self._project: str | None = None
+        self._failure: tuple[float, errors.ApiError] | None = None
+
+    def token(self) -> str:
+        """A token that is good now; raises `Unavailable`."""
+        if (credentials := self._credentials) is not None:
+            token, state = credentials.token, credentials.token_state
+            if state is _STALE and self._lock.acquire(blocking=False):
+                threading.Thread(target=self._fetch_aside, daemon=True).start()
+            if token and state in {_FRESH, _STALE}:
+                return str(token)
+        return self._fetch(refused=None)
+
+    def renew(self, refused: str) -> str:
+        """A token other than the one that Vertex refused; raises `Unavailable`."""
+        return self._fetch(refused)
+
+    def project(self) -> str | None:
+        """The project that the credentials belong to, where they know."""
+        if self._credentials is None:
+            self._fetch(refused=None)
+        return self._project
+
+    def headers(self) -> Mapping[str, str]:
+        """The Authorization header."""
+        return {"Authorization": f"Bearer {self.token()}"}
+
+    def _fetch(self, refused: str | None) -> str:
+        asked = time.monotonic()
+        with self._lock:
+            if self._failure and self._failure[0] >= asked:
+                raise self._failure[1]
+            try:
+                return self._fetch_locked(refused)
+            except exceptions.GoogleAuthError as error:
+                fault = _fault(error)
+                self._failure = (time.monotonic(), fault)
+                raise fault from error
+
+    def _fetch_locked(self, refused: str | None) -> str:
+        if self._credentials is None:
+            self._credentials, self._project = self._find()
+        credentials = self._credentials
+        if credentials.token_state is not _FRESH or credentials.token == refused:
+            credentials.refresh(_Request())
+        return str(credentials.token)
+
+    def _fetch_aside(self) -> None:
+        """Fetch the next token in good time; the caller has taken the lock."""
+        try:
+            self._fetch_locked(refused=None)
+        except exceptions.GoogleAuthError:
+            pass  # the old token serves on; the next request tries again
+        finally:
+            self._lock.release()
+
+
+def _fault(error: exceptions.GoogleAuthError) -> errors.ApiError:
+    if isinstance(error, exceptions.DefaultCredentialsError):
+        said = (
+            "This function has no Google credentials. On Google Cloud, run it with a service account; "
+            "on your machine, run `gcloud auth application-default login`."
+        )
+    else:
+        said = "This function could not get an access token for Vertex AI from its service account."
+    return errors.Unavailable(said, code="upstream_authentication_error")

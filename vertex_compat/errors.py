@@ -1,0 +1,301 @@
+"""What a client can see go wrong.
+
+::
+
+    ApiError
+    ├── ClientFault
+    │   ├── BadRequest            400
+    │   ├── Unauthorized          401
+    │   ├── Forbidden             403
+    │   ├── NotFound              404
+    │   ├── MethodNotAllowed      405
+    │   ├── TooLarge              413
+    │   └── RateLimited           429
+    └── UpstreamFault             502
+        ├── Unavailable           503
+        └── DeadlineExceeded      504
+
+A class carries status, type and code; the place that raises gives the message and `param`. `app` turns
+an error into OpenAI's JSON, `operations.chat` into an event where the answer has begun already.
+
+`from_upstream` reads what Vertex and the publishers behind it answer when they refuse: Google's object (or
+the same in a list), Anthropic's, Mistral's two, vLLM's, TGI's, or a page of HTML. The status decides, by
+tables; nobody looks into a message to find out what happened, with one exception (`CONTEXT_LENGTH`):
+the publishers say "the prompt is too long" in no other place, and clients branch on that code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from vertex_compat.wire import JSON
+
+
+class ApiError(Exception):
+    """Something that the client is told, in OpenAI's envelope."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or type(self).code
+        self.headers = dict(headers or {})
+
+    def body(self) -> JSON:
+        """OpenAI's envelope: always all four keys."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class ClientFault(ApiError):
+    """The request has to change."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class BadRequest(ClientFault):
+    """The body is not what the operation takes."""
+
+
+class Unauthorized(ClientFault):
+    """No key, or a wrong one."""
+
+    status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(ClientFault):
+    """Known, and not allowed."""
+
+    status = 403
+    code = "permission_denied"
+
+
+class NotFound(ClientFault):
+    """No such path or model."""
+
+    status = 404
+
+
+class MethodNotAllowed(ClientFault):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_supported"
+
+
+class TooLarge(ClientFault):
+    """More bytes than are taken."""
+
+    status = 413
+
+
+class RateLimited(ClientFault):
+    """Quota or capacity."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class UpstreamFault(ApiError):
+    """Vertex, or the way to it, failed."""
+
+    status = 502
+
+
+class Unavailable(UpstreamFault):
+    """Overloaded, or no connection."""
+
+    status = 503
+    code = "service_unavailable"
+
+
+class DeadlineExceeded(UpstreamFault):
+    """No answer in time."""
+
+    status = 504
+    code = "timeout"
+
+
+BY_STATUS: Final[dict[int, type[ApiError]]] = {
+    400: BadRequest,
+    401: UpstreamFault,  # our credentials failed, not the client's key
+    402: UpstreamFault,  # Anthropic's billing_error: the project's account, not the client's
+    403: Forbidden,
+    404: NotFound,
+    408: DeadlineExceeded,
+    409: BadRequest,
+    413: TooLarge,
+    422: BadRequest,  # Mistral's validation
+    429: RateLimited,
+    499: UpstreamFault,
+    503: Unavailable,
+    504: DeadlineExceeded,
+    529: Unavailable,  # Anthropic's overloaded_error
+}
+"""HTTP status of the upstream → error. Any other 4xx is the client's, any other status the upstream's."""
+
+CODES: Final[dict[int, str]] = {
+    401: "upstream_authentication_error",
+    402: "upstream_billing_error",
+    404: "model_not_found",
+}
+
+STATUS_OF_NAME: Final[dict[str, int]] = {
+    # google.rpc.Code, https://cloud.google.com/apis/design/errors
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ABORTED": 409,
+    "ALREADY_EXISTS": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    "UNKNOWN": 500,
+    "INTERNAL": 500,
+    "DATA_LOSS": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+    # Anthropic, https://docs.anthropic.com/en/api/errors
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+    # vLLM
+    "BadRequestError": 400,
+    "NotFoundError": 404,
+    "InternalServerError": 500,
+}
+"""What an error event in mid-stream, where there is no HTTP status, calls itself."""
+
+CONTEXT_LENGTH: Final = re.compile(
+    r"prompt is too long|input token count .{0,40} exceeds|maximum context length"
+    r"|exceeds the (?:model's )?(?:maximum|max) (?:context|number of tokens)",
+    re.IGNORECASE,
+)
+
+_LONGEST_MESSAGE: Final = 4000
+
+
+def is_error(body: Any) -> bool:
+    """Whether a 200's body or an event is an error in disguise."""
+    if isinstance(body, list):
+        return len(body) == 1 and is_error(body[0])
+    return isinstance(body, dict) and (bool(body.get("error")) or body.get("object") == "error")
+
+
+def from_upstream(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> ApiError:
+    """The error that a refusing upstream means for the client.
+
+    `Retry-After`, or google.rpc.RetryInfo in the body, reaches the client as `Retry-After`.
+    """
+    try:
+        body = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        body = None
+    return from_body(status, body, headers)
+
+
+def from_body(status: int, body: Any, headers: Mapping[str, str] | None = None) -> ApiError:
+    """As `from_upstream`, for a body that has been decoded. `status` 200 means: the body says."""
+    said = _said(body)
+    if status < 400:  # an error that came under a good status
+        status = _status(said)
+    kind = BY_STATUS.get(status) or (BadRequest if 400 <= status < 500 else UpstreamFault)
+    message = _message(said) or f"Vertex AI answered {status} without saying why."
+    code = CODES.get(status)
+    if kind is BadRequest and CONTEXT_LENGTH.search(message):
+        code = "context_length_exceeded"
+    elif said.get("status") == "FAILED_PRECONDITION":
+        code = "failed_precondition"
+    if status == 401:
+        message = f"Vertex AI refused this function's own credentials: {message}"
+    return kind(message, param=_param(said), code=code, headers=_retry_after(said, headers or {}))
+
+
+def _said(body: Any) -> JSON:
+    """The object that holds the message, whatever the envelope."""
+    while isinstance(body, list):
+        body = body[0] if body else None
+    if not isinstance(body, dict):
+        return {}
+    inner = body.get("error")
+    if isinstance(inner, list):
+        return _said(inner)
+    if isinstance(inner, dict):
+        return inner
+    if isinstance(inner, str):  # TGI: {"error": "…", "error_type": "validation"}
+        return {"message": inner}
+    if isinstance(body.get("message"), dict):  # Mistral: {"object": "error", "message": {"detail": […]}}
+        return {**body, **body["message"]}
+    return body
+
+
+def _status(said: JSON) -> int:
+    code = said.get("code")
+    if isinstance(code, str) and code.isdecimal():
+        code = int(code)
+    if isinstance(code, int) and 400 <= code < 600:
+        return code
+    names = (said.get("status"), said.get("type"))
+    return next((STATUS_OF_NAME[n] for n in names if isinstance(n, str) and n in STATUS_OF_NAME), 500)
+
+
+def _message(said: JSON) -> str:
+    message = said.get("message")
+    if not isinstance(message, str):
+        detail = said.get("detail")
+        if isinstance(detail, list):  # FastAPI: [{"loc": ["body", "seed"], "msg": "…"}]
+            message = "; ".join(
+                f"{'.'.join(map(str, d.get('loc') or ()))}: {d.get('msg')}"
+                for d in detail
+                if isinstance(d, dict)
+            )
+        else:
+            message = detail if isinstance(detail, str) else ""
+    return message[:_LONGEST_MESSAGE]
+
+
+def _param(said: JSON) -> str | None:
+    detail = said.get("detail")
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        loc = detail[0].get("loc")
+        return str(loc[-1]) if isinstance(loc, list) and loc else None
+    param = said.get("param")
+    return param if isinstance(param, str) else None
+
+
+def _retry_after(said: JSON, headers: Mapping[str, str]) -> dict[str, str]:
+    if (given := headers.get("Retry-After")) and re.fullmatch(r"[\w ,:+-]{1,40}", given):
+        return {"Retry-After": given}
+    details = said.get("details")
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", delay):
+            return {"Retry-After": str(max(1, round(float(delay[:-1]))))}
+    return {}

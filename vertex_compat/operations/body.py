@@ -1,0 +1,64 @@
+"""A request's body: JSON, checked against a schema, with errors that name the place.
+
+The schema only checks. What goes on is the plain object, with every key that the client sent: clients speak
+dialects, and what one publisher does not know another may.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.wire import JSON
+
+_PLACE: Final = re.compile(r"^(?P<said>.*?)(?: - at `(?:key in )?\$\.?(?P<place>.*)`)?$", re.DOTALL)
+_MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
+
+
+def decode(body: bytes, schema: type[msgspec.Struct]) -> JSON:
+    """The JSON object in `body`; raises `BadRequest` unless it fits `schema`."""
+    try:
+        decoded = msgspec.json.decode(body)
+    except RecursionError:
+        raise errors.BadRequest("The request body is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise errors.BadRequest(f"The request body is not valid JSON: {error}") from None
+    if not isinstance(decoded, dict):
+        raise errors.BadRequest("The request body is not a JSON object.")
+    check(decoded, schema)
+    return decoded
+
+
+def check(value: Any, schema: type[msgspec.Struct]) -> None:
+    """Raise `BadRequest` unless `value` fits `schema`; its `param` is a path such as `messages[0].role`."""
+    try:
+        msgspec.convert(value, schema)
+    except msgspec.ValidationError as error:
+        raise _fault(str(error)) from None
+    except RecursionError:
+        raise errors.BadRequest("The request body is nested too deeply.") from None
+
+
+def _fault(message: str) -> errors.BadRequest:
+    match = _PLACE.match(message)
+    said, place = (match["said"], match["place"] or "") if match else (message, "")
+    if missing := _MISSING.match(said):
+        param = f"{place}.{missing['field']}".lstrip(".")
+        return errors.BadRequest(
+            f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
+        )
+    lowered = said[:1].lower() + said[1:]
+    code = "invalid_type" if lowered.startswith("expected") and ", got " in lowered else "invalid_value"
+    return errors.BadRequest(
+        f"Invalid value for '{place}': {lowered}." if place else f"Invalid request: {lowered}.",
+        param=place or None,
+        code=code,
+    )
+
+
+def without_nulls(value: JSON) -> JSON:
+    """A copy without keys whose value is null: OpenAI takes null as "not given"."""
+    return {key: held for key, held in value.items() if held is not None}

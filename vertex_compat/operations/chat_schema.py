@@ -1,0 +1,187 @@
+"""What OpenAI's `POST /chat/completions` takes: types and ranges, for `body.check`.
+
+https://platform.openai.com/docs/api-reference/chat/create, and the parts that Google's and LiteLLM's dialects
+add. Only what has a form worth checking stands here; any other key passes on to the publisher.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Positive = Annotated[int, Meta(ge=1)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Strings = list[str]
+
+
+class ImageURL(Struct):
+    url: str
+    detail: str | None = None
+    format: str | None = None
+
+
+class InputAudio(Struct):
+    data: str
+    format: str | None = None
+
+
+class File(Struct):
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+    format: str | None = None
+
+
+class AudioInput(Struct):
+    audio_input: str
+    format: str | None = None
+
+
+class Text(Struct, tag_field="type", tag="text"):
+    text: str
+
+
+class InputText(Struct, tag_field="type", tag="input_text"):
+    text: str
+
+
+class Image(Struct, tag_field="type", tag="image_url"):
+    image_url: ImageURL | str
+
+
+class Video(Struct, tag_field="type", tag="video_url"):
+    video_url: ImageURL | str
+
+
+class Audio(Struct, tag_field="type", tag="input_audio"):
+    input_audio: InputAudio
+
+
+class LiteLLMAudio(Struct, tag_field="type", tag="audio_input"):
+    audio_input: AudioInput
+
+
+class FilePart(Struct, tag_field="type", tag="file"):
+    file: File
+
+
+class Refusal(Struct, tag_field="type", tag="refusal"):
+    refusal: str
+
+
+class Thinking(Struct, tag_field="type", tag="thinking"):
+    thinking: str
+    signature: str | None = None
+
+
+class RedactedThinking(Struct, tag_field="type", tag="redacted_thinking"):
+    data: str
+
+
+UserPart = Text | InputText | Image | Video | Audio | LiteLLMAudio | FilePart
+AssistantPart = Text | Refusal | Thinking | RedactedThinking
+ToolPart = Text | InputText | Image | FilePart
+
+
+class Function(Struct):
+    name: str
+    arguments: str | dict[str, Any] = ""
+
+
+class ToolCall(Struct):
+    id: str | None = None
+    type: str | None = None
+    function: Function | None = None
+    custom: dict[str, Any] | None = None
+
+
+class Developer(Struct, tag_field="role", tag="developer"):
+    content: str | list[Text]
+    name: str | None = None
+
+
+class System(Struct, tag_field="role", tag="system"):
+    content: str | list[Text]
+    name: str | None = None
+
+
+class User(Struct, tag_field="role", tag="user"):
+    content: str | list[UserPart]
+    name: str | None = None
+
+
+class Assistant(Struct, tag_field="role", tag="assistant"):
+    content: str | list[AssistantPart] | None = None
+    refusal: str | None = None
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = None
+    reasoning_content: str | None = None
+    thinking_blocks: list[dict[str, Any]] | None = None
+
+
+class Tool(Struct, tag_field="role", tag="tool"):
+    tool_call_id: str
+    content: str | list[ToolPart] | None = None
+
+
+class FunctionResult(Struct, tag_field="role", tag="function"):
+    name: str
+    content: str | None = None
+
+
+Message = Developer | System | User | Assistant | Tool | FunctionResult
+
+
+class StreamOptions(Struct):
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class FunctionDefinition(Struct):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Struct):
+    type: str
+    json_schema: dict[str, Any] | None = None
+    response_schema: dict[str, Any] | None = None
+
+
+class Chat(Struct):
+    model: str
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    frequency_penalty: Penalty | None = None
+    function_call: str | dict[str, Any] | None = None
+    functions: list[FunctionDefinition] | None = None
+    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    logprobs: bool | None = None
+    max_completion_tokens: Positive | None = None
+    max_tokens: Positive | None = None
+    metadata: dict[str, str] | None = None
+    modalities: Strings | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    parallel_tool_calls: bool | None = None
+    presence_penalty: Penalty | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    response_format: ResponseFormat | None = None
+    safety_identifier: str | None = None
+    seed: int | None = None
+    service_tier: str | None = None
+    stop: str | Strings | None = None
+    store: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    top_k: float | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    user: str | None = None
+    verbosity: str | None = None
+    web_search_options: dict[str, Any] | None = None

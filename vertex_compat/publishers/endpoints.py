@@ -1,0 +1,26 @@
+"""Models that the user has deployed: containers that speak OpenAI's wire (vLLM, TGI).
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/open-models/use-hex-llm and
+https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview. The endpoint says which model,
+so the body's `model` is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from vertex_compat.publishers import openai_wire, openapi
+from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
+
+
+def request(body: JSON, model: Model) -> UpstreamCall:
+    """OpenAI's body → the same. vLLM counts tokens on a stream only when it is asked to."""
+    call = openapi.request(body, model)
+    sent = call.body | {"model": ""}
+    if body.get("stream"):
+        sent["stream_options"] = {"include_usage": True}
+    return replace(call, body=sent)
+
+
+PUBLISHER: Final = Publisher("endpoints", chat=openai_wire.chat(request))

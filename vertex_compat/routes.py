@@ -1,0 +1,52 @@
+"""Method and path → operation: one table. The prefix `/v1` and a slash at the end change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import Map, Rule
+
+from vertex_compat import errors
+from vertex_compat.operations import Ask, Reply, chat, models, service
+
+Operation = Callable[[Ask], Reply]
+
+TABLE: Final[dict[tuple[str, str], Operation]] = {
+    ("GET", "/"): lambda _: service.describe(f"{method} {path}" for method, path in TABLE),
+    ("GET", "/health"): service.health,
+    ("POST", "/chat/completions"): chat.complete,
+    ("GET", "/models"): models.list_models,
+    ("GET", "/models/<path:model>"): models.retrieve,
+}
+
+OPEN: Final = frozenset({"/health"})
+"""Paths that always answer, so that a probe needs no key."""
+
+PUBLIC: Final = frozenset({"/"})
+"""Paths that answer without a key where keys are configured."""
+
+_MAP: Final = Map(
+    [
+        Rule(prefix + path, methods=[method], endpoint=(method, path))
+        for method, path in TABLE
+        for prefix in ("", "/v1")
+    ],
+    strict_slashes=False,
+    merge_slashes=False,
+).bind("")
+
+
+def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
+    """The operation and what the path holds for it; raises `NotFound`, `MethodNotAllowed`."""
+    try:
+        endpoint, arguments = _MAP.match(path, method)
+    except MethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        raise errors.MethodNotAllowed(
+            f"Not allowed to {method} on {path[:200]}. Allowed: {allowed}.", headers={"Allow": allowed}
+        ) from None
+    except NotFound:
+        raise errors.NotFound(f"Unknown request URL: {method} {path[:200]}.", code="unknown_url") from None
+    return TABLE[endpoint], dict(arguments)

@@ -1,0 +1,85 @@
+"""Server-sent events, both ways, without I/O.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+Only `data` is read: the publishers repeat in it what they say in `event`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+DONE: Final = b"data: [DONE]\n\n"
+"""How OpenAI ends a stream."""
+
+KEEPALIVE: Final = b": keepalive\n\n"
+"""A comment: readers skip it, connections stay open."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Decoder:
+    r"""Bytes in, events out.
+
+    Lines end in ``\n``, ``\r\n`` or ``\r``; the bytes may be cut anywhere, also inside a line end or a
+    character. Work is linear in the bytes, also for one event that comes in thousands of pieces.
+    """
+
+    __slots__ = ("_after_cr", "_data", "_line", "_started")
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []  # pieces of the line that has not ended yet
+        self._data: list[bytes] = []  # `data` lines of the event that has not ended yet
+        self._after_cr = False
+        self._started = False
+
+    def feed(self, block: bytes) -> list[bytes]:
+        """The `data` of every event that `block` completes."""
+        if not self._started and (block := self._skip_bom(block)) == b"":
+            return []
+        if self._after_cr and block:
+            self._after_cr = False
+            block = block.removeprefix(b"\n")
+        if b"\r" in block:
+            self._after_cr = block.endswith(b"\r")
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = block.split(b"\n")
+        self._line.append(lines[0])
+        if len(lines) == 1:
+            return []
+        lines[0] = b"".join(self._line)
+        self._line = [lines.pop()]
+        return self._events(lines)
+
+    def close(self) -> list[bytes]:
+        """The last event, if the stream ended without the blank line that should end it."""
+        return [event for event in self.feed(b"\n\n") if event]
+
+    def _events(self, lines: list[bytes]) -> list[bytes]:
+        events = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+            elif line == b"data":
+                self._data.append(b"")
+            elif not line and self._data:
+                events.append(b"\n".join(self._data))
+                self._data = []
+        return events
+
+    def _skip_bom(self, block: bytes) -> bytes:
+        """Wait until it is known whether the stream starts with a byte order mark."""
+        block = b"".join([*self._line, block])
+        if len(block) < len(_BOM) and _BOM.startswith(block):
+            self._line = [block]
+            return b""
+        self._line = []
+        self._started = True
+        return block.removeprefix(_BOM)
+
+
+def encode(value: object) -> bytes:
+    """One event with `value` as JSON."""
+    return b"data: " + msgspec.json.encode(value) + b"\n\n"

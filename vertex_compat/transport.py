@@ -1,0 +1,386 @@
+"""The network: one pooled session, timeouts, retries before the first byte, and who is still listening.
+
+Everything here is about bytes and sockets. What a request or an answer means is said elsewhere.
+
+While Vertex is silent, a thread waits on two sockets: Vertex's and its own client's. So a client that leaves
+ends the upstream call (and the bill) at once, also while the model thinks, and a stream can send signs of
+life. `http.client` makes that possible through `response_class`.
+"""
+
+from __future__ import annotations
+
+import enum
+import http.client
+import random
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import certifi
+import msgspec
+import requests
+import requests.adapters
+import requests.structures
+import urllib3
+import urllib3.connection
+import urllib3.exceptions
+
+from vertex_compat import __version__, errors, vertex
+from vertex_compat.config import Settings
+from vertex_compat.credentials import Credentials
+from vertex_compat.wire import Model, UpstreamCall
+
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds."""
+
+_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504, 529})
+_BLOCK: Final = 65_536
+_LONGEST_ERROR: Final = 262_144
+_HANGUP: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere a departure shows at the next write
+
+
+class ClientGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Client:
+    """Whoever waits for our answer, seen as a socket that may hang up."""
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, sock: socket.socket | None = None) -> None:
+        self._fd = sock.fileno() if sock is not None else -1
+
+    def watch(self, poll: select.poll) -> None:
+        """Have `poll` wake up when the client leaves."""
+        if self._fd >= 0:
+            poll.register(self._fd, _HANGUP)
+
+    def left(self, fired: Sequence[tuple[int, int]]) -> bool:
+        """Whether the client is among what woke `poll` up."""
+        return any(fd == self._fd for fd, _ in fired)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises `ClientGone` as soon as the client leaves."""
+        poll = select.poll()
+        self.watch(poll)
+        if self.left(poll.poll(seconds * 1000)):
+            raise ClientGone
+
+
+class _Patience(NamedTuple):
+    client: Client
+    seconds: float
+
+
+_waiting = threading.local()
+"""`_waiting.patience` is what a thread's upstream call may wait for: `requests` has no way to hand it on."""
+
+
+class _Response(http.client.HTTPResponse):
+    """http.client's response, which knows whether a read would have to wait."""
+
+    fp: Any  # a buffered reader, None when the body has been read
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.socket = sock
+
+    def begin(self) -> None:
+        """Wait for the status line, with an eye on the client."""
+        patience: _Patience | None = getattr(_waiting, "patience", None)
+        if patience and not self.at_hand():
+            poll = select.poll()
+            poll.register(self.socket, select.POLLIN)
+            patience.client.watch(poll)
+            fired = poll.poll(patience.seconds * 1000)
+            if patience.client.left(fired):
+                raise ClientGone
+            if not fired:
+                raise TimeoutError("timed out")
+        super().begin()
+
+    def at_hand(self) -> bool:
+        """Whether bytes of the body (or its end) have arrived that no poll on the socket would show."""
+        if self.fp is None:
+            return True
+        timeout = self.socket.gettimeout()
+        self.socket.settimeout(0)
+        try:
+            buffered = len(self.fp.peek(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            buffered = 0
+        finally:
+            self.socket.settimeout(timeout)
+        # Between two chunks the line end of the last one is still in the buffer.
+        nothing = 2 if getattr(self, "chunk_left", None) == 0 else 0
+        return buffered > nothing or bool(isinstance(self.socket, ssl.SSLSocket) and self.socket.pending())
+
+
+class _HTTPConnection(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+
+class _HTTPSConnection(urllib3.connection.HTTPSConnection):
+    response_class = _Response
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' adapter with our connections and one TLS context for all of them.
+
+    Left alone, `requests` loads the CA bundle again for every new connection.
+    """
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
+    ) -> None:
+        context = ssl.create_default_context(cafile=certifi.where())
+        super().init_poolmanager(connections, maxsize, block, ssl_context=context, **pool_kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def cert_verify(self, *_: Any) -> None:
+        """The context verifies."""
+
+
+class Answer(Protocol):
+    """A good answer of the upstream (2xx) whose body is still to be read."""
+
+    content_type: str
+
+    def fileno(self) -> int:
+        """The socket to wait on."""
+
+    def at_hand(self) -> bool:
+        """Whether `read` returns at once, though a poll on the socket would not say so."""
+
+    def read(self) -> bytes:
+        """What is there, waiting for the first byte; `b""` at the end; raises `UpstreamFault` at a cut."""
+
+    def close(self) -> None:
+        """End the upstream call, or keep its connection for the next where the body was read to its end."""
+
+
+class _HTTPAnswer:
+    """An `Answer` over HTTP."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self._response = response
+        self._raw: urllib3.HTTPResponse = response.raw
+        self._http: _Response = self._raw._original_response  # type: ignore[assignment]  # noqa: SLF001  (the one way from requests to the response that our connection made)
+        self._fd = self._http.socket.fileno()
+        self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def at_hand(self) -> bool:
+        return self._http.at_hand()
+
+    def read(self) -> bytes:
+        try:
+            while not self._http.isclosed():
+                if data := self._raw.read1(_BLOCK, decode_content=True):
+                    return data
+            return self._raw.read(decode_content=True)  # what a decoder kept back
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise errors.DeadlineExceeded("Vertex AI stopped answering in mid-answer.") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise errors.UpstreamFault("The connection to Vertex AI broke in mid-answer.") from error
+
+    def close(self) -> None:
+        if self._http.isclosed():
+            self._raw.release_conn()
+        else:
+            self._response.close()
+
+
+class Transport:
+    """Opens calls to Vertex. One for the process."""
+
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxies, no netrc: nothing but our token speaks for us
+        adapter = _Adapter(pool_connections=32, pool_maxsize=settings.threads)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._session.headers = requests.structures.CaseInsensitiveDict(
+            {
+                "Accept": "*/*",
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
+                "User-Agent": f"vertex_compat/{__version__}",
+            }
+        )
+
+    def open(self, call: UpstreamCall, model: Model, client: Client) -> Answer:
+        """Make the call; returns when Vertex has begun a good answer.
+
+        What Vertex refuses or cannot do for now is tried again (`Retry-After` obeyed), a refused token once
+        with a fresh one; nothing is tried again after this returned. Raises `ApiError`, `ClientGone`.
+        """
+        location = self._settings.location or model.locations[0]
+        url = vertex.url(call, self._project(), location, self._settings.vertex_base_url)
+        body = msgspec.json.encode(call.body)
+        token = self._credentials.token()
+        renewed = False
+        attempt = 0
+        latest = time.monotonic() + self._settings.deadline
+        while True:
+            try:
+                response = self._post(url, body, {**call.headers, "Authorization": f"Bearer {token}"}, client)
+            except requests.RequestException as error:
+                fault: errors.ApiError = _unreachable(error)
+                again = not isinstance(error, requests.exceptions.ReadTimeout | requests.exceptions.SSLError)
+            else:
+                status = response.status_code
+                if 200 <= status < 300:
+                    return _HTTPAnswer(response)
+                content = _error_content(response)
+                if status == 401 and not renewed:
+                    token, renewed = self._credentials.renew(token), True
+                    continue
+                fault = errors.from_upstream(status, content, response.headers)
+                again = status in _RETRIED
+            pause = _pause(attempt, fault)
+            if not again or attempt >= self._settings.retries or time.monotonic() + pause > latest:
+                if attempt:
+                    fault.headers["x-should-retry"] = "false"  # a client's own retries would multiply ours
+                raise fault
+            client.sleep(pause)
+            attempt += 1
+
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str], client: Client) -> requests.Response:
+        _waiting.patience = _Patience(client, self._settings.patience)
+        try:
+            return self._session.post(
+                url,
+                data=body,
+                headers=headers,
+                stream=True,
+                timeout=(CONNECT_TIMEOUT, self._settings.patience),
+                allow_redirects=False,
+            )
+        finally:
+            _waiting.patience = None
+
+    def _project(self) -> str:
+        project = self._settings.project or self._credentials.project()
+        if not project:
+            raise errors.UpstreamFault(
+                "This function does not know its Google Cloud project: the credentials name none. "
+                "Set GOOGLE_CLOUD_PROJECT.",
+                code="project_not_set",
+            )
+        return project
+
+
+def _pause(attempt: int, fault: errors.ApiError) -> float:
+    """Seconds before the next try: what the upstream asks for, else exponential with jitter."""
+    asked = fault.headers.get("Retry-After", "")
+    if asked.isdecimal():
+        return float(asked)
+    return 0.5 * 2.0**attempt * random.uniform(0.5, 1.5)  # noqa: S311  (jitter, not a secret)
+
+
+def _unreachable(error: requests.RequestException) -> errors.ApiError:
+    if isinstance(error, requests.exceptions.Timeout):
+        return errors.DeadlineExceeded("Vertex AI did not answer in time.")
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return errors.Unavailable("Vertex AI could not be reached.")
+    return errors.UpstreamFault("The call to Vertex AI failed before an answer came.")
+
+
+def _error_content(response: requests.Response) -> bytes:
+    """The body of a refusal, as far as it is needed; a connection that breaks in it changes nothing."""
+    try:
+        return bytes(response.raw.read(_LONGEST_ERROR, decode_content=True))
+    except (urllib3.exceptions.HTTPError, OSError):
+        return b""
+    finally:
+        response.close()
+
+
+class Block(NamedTuple):
+    """What one wake-up brought from answer number `answer`; `b""` is its end."""
+
+    answer: int
+    data: bytes
+
+
+def listen(
+    answers: Sequence[Answer], client: Client, *, keepalive: float, patience: float
+) -> Iterator[Block | None]:
+    """The bytes of all `answers` as they come; None after each `keepalive` seconds without any.
+
+    Raises `ClientGone`, `DeadlineExceeded` after `patience` seconds of silence, `UpstreamFault` at a cut.
+    """
+    poll = select.poll()
+    client.watch(poll)
+    numbers = {answer.fileno(): number for number, answer in enumerate(answers)}
+    for fd in numbers:
+        poll.register(fd, select.POLLIN)
+    ready = [fd for fd, number in numbers.items() if answers[number].at_hand()]
+    tick = min(keepalive, patience)
+    silent = 0.0
+    while numbers:
+        # Those that have more at hand go on at once, but not before the others had their turn.
+        fired = poll.poll(0 if ready else tick * 1000)
+        if client.left(fired):
+            raise ClientGone
+        ready += [fd for fd, _ in fired if fd not in ready]
+        if not ready:
+            silent += tick
+            if silent >= patience:
+                raise errors.DeadlineExceeded(f"Vertex AI was silent for {patience:g} seconds.")
+            yield None
+            continue
+        silent = 0.0
+        more = []
+        for fd in ready:
+            number = numbers[fd]
+            data, state = _drain(answers[number])
+            if data:
+                yield Block(number, data)
+            if state is _State.MORE:
+                more.append(fd)
+            elif state is _State.ENDED:
+                poll.unregister(fd)
+                del numbers[fd]
+                yield Block(number, b"")
+        ready = more
+
+
+class _State(enum.Enum):
+    DRY = enum.auto()
+    MORE = enum.auto()
+    ENDED = enum.auto()
+
+
+def _drain(answer: Answer) -> tuple[bytes, _State]:
+    """What is at hand, about a block of it at most, and how the answer stands then."""
+    blocks: list[bytes] = []
+    size = 0
+    state = _State.MORE
+    while size < _BLOCK and state is _State.MORE:
+        block = answer.read()
+        blocks.append(block)
+        size += len(block)
+        if not block:
+            state = _State.ENDED
+        elif not answer.at_hand():
+            state = _State.DRY
+    return b"".join(blocks), state

@@ -1,0 +1,50 @@
+"""Where things are on Vertex AI: hosts by location, versions, resource paths.
+
+https://cloud.google.com/vertex-ai/docs/general/locations and the Google Gen AI SDK, which alone documents
+the hosts of the multi-regions `us` and `eu`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+from vertex_compat.wire import Model, UpstreamCall
+
+MULTI_REGIONS: Final = frozenset({"us", "eu"})
+
+_LOCATION: Final = re.compile(r"global|us|eu|[a-z]{2,20}-[a-z]{2,20}[0-9]{1,2}")
+_PROJECT: Final = re.compile(
+    r"[a-z][a-z0-9-]{4,28}[a-z0-9]|[a-z0-9.-]{3,60}:[a-z][a-z0-9-]{4,28}|[0-9]{4,20}"
+)
+
+
+def is_location(name: str) -> bool:
+    """Whether `name` may stand in a host name: `global`, a multi-region, or the form of a region."""
+    return _LOCATION.fullmatch(name) is not None
+
+
+def is_project(name: str) -> bool:
+    """Whether `name` has the form of a project id (also domain-scoped) or number."""
+    return _PROJECT.fullmatch(name) is not None
+
+
+def base_url(location: str) -> str:
+    """`https://` and the host that serves `location`."""
+    if location == "global":
+        return "https://aiplatform.googleapis.com"
+    if location in MULTI_REGIONS:
+        return f"https://aiplatform.{location}.rep.googleapis.com"
+    return f"https://{location}-aiplatform.googleapis.com"
+
+
+def url(call: UpstreamCall, project: str, location: str, base: str | None = None) -> str:
+    """The whole URL of `call`. `base` replaces Google's scheme and host."""
+    parent = f"projects/{quote(project, safe=':')}/locations/{location}"
+    return f"{base or base_url(location)}/{call.version}/{parent}/{call.path}"
+
+
+def raw_predict(model: Model, *, stream: bool) -> str:
+    """The path of a partner model, which takes its own publisher's body."""
+    return f"{model.resource}:{'streamRawPredict' if stream else 'rawPredict'}"

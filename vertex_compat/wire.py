@@ -1,0 +1,110 @@
+"""The values that cross a boundary between two rooms. This module imports nothing of ours.
+
+A chat runs through them in this order::
+
+    OpenAI's body ──(publisher.chat.request)──▶ UpstreamCall ──▶ Vertex
+    Vertex's events ──(publisher.chat.stream / .response)──▶ Delta, Usage ──▶ OpenAI's chunks
+
+A publisher speaks in `Delta` and `Usage`. Ids, times, the role, the place of the finish reason and the
+last usage chunk are the same for all of them, so `operations.chat` makes those, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
+
+JSON: TypeAlias = dict[str, Any]
+"""A JSON object as it came in, unknown keys and all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a client's model name means on Vertex.
+
+    `resource` is the path after `…/locations/{location}/`, e.g. `publishers/google/models/gemini-2.5-flash`,
+    `endpoints/openapi` or `endpoints/123`. `name` is what a body that names its model holds. `locations`
+    are where the model is offered, best first; a location that the user has set replaces them all.
+    """
+
+    asked: str
+    publisher: str
+    name: str
+    resource: str
+    locations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamCall:
+    """A call to Vertex described, not made.
+
+    `path` follows `/{version}/projects/{project}/locations/{location}/`. `ignored` names what the client
+    sent and the publisher does not have, or does not take as it was given. What it takes to read the answer
+    is said here too: `tool_names` gives back the client's names of tools that had to be renamed, and the
+    arguments of `answer_tool` are not a call but the answer itself.
+    """
+
+    path: str
+    body: JSON
+    version: str = "v1"
+    headers: Mapping[str, str] = MappingProxyType({})
+    ignored: tuple[str, ...] = ()
+    tool_names: Mapping[str, str] = MappingProxyType({})
+    answer_tool: str | None = None
+
+
+class Delta(NamedTuple):
+    """A piece of one choice: the `delta` object of OpenAI's chunk, without the role.
+
+    Strings go on where the last piece of that name ended, lists too; tool calls go on by their `index`, with
+    id, type and name in the first piece of a call only. `finish_reason` is OpenAI's; a piece may bring text
+    and the reason at once.
+    """
+
+    choice: int
+    fields: JSON
+    finish_reason: str | None = None
+    logprobs: JSON | None = None
+
+
+class Usage(NamedTuple):
+    """Token counts, OpenAI's meaning: cached tokens inside `prompt`, reasoning inside `completion`.
+
+    Counts are of the whole answer, so a later `Usage` of the same answer replaces an earlier one.
+    """
+
+    prompt: int
+    completion: int
+    prompt_details: Mapping[str, int] = MappingProxyType({})
+    completion_details: Mapping[str, int] = MappingProxyType({})
+
+
+Piece: TypeAlias = Delta | Usage
+
+Feed: TypeAlias = "Callable[[JSON], Iterable[Piece]]"
+"""Takes one event of a stream after the other and gives the pieces that it brings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """How a publisher chats.
+
+    `request` translates a body, `response` a whole answer to a call. `stream` makes the state machine of one
+    answer, which is fed with Vertex's events one by one. `many` says whether one call can bring `n` choices;
+    else `n` calls are made side by side.
+    """
+
+    request: Callable[[JSON, Model], UpstreamCall]
+    response: Callable[[JSON, UpstreamCall], Iterable[Piece]]
+    stream: Callable[[UpstreamCall], Feed]
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """What a publisher can do. An empty slot is the answer «not supported»."""
+
+    name: str
+    chat: Chat | None = None
