@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from vertex_compat import vertex
-from vertex_compat.publishers import messages, parameters
+from vertex_compat.publishers import conversation, parameters
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Chat, Delta, Feed, Model, Piece, Publisher, UpstreamCall, Usage
 
@@ -106,7 +106,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     call: JSON = {
         "anthropic_version": VERSION,
         "max_tokens": parameters.max_tokens(body) or default_max_tokens(model.name),
-        **conversation(body["messages"]),
+        **turns(body["messages"]),
         **_sampling(sent | body, model.name, ignored),
     }
     stops = parameters.stop(body)
@@ -126,18 +126,19 @@ def default_max_tokens(name: str) -> int:
     return next((most for begin, most in MAX_TOKENS if name.startswith(begin)), MAX_TOKENS[-1][1])
 
 
-def conversation(given: list[JSON]) -> JSON:
+def turns(messages: list[JSON]) -> JSON:
     """`messages` and `system`. The first turn is the user's, and no text is blank."""
-    system, turns = messages.split(given)
+    system, read = conversation.hoist(conversation.read(messages))
+    conversation.refuse_media(read)
     turned = [
-        {"role": "user" if turn.role == "user" else "assistant", "content": content}
-        for turn in turns
-        if (content := _texts(turn.texts))
+        {"role": "assistant" if turn.role == "assistant" else "user", "content": content}
+        for turn in read
+        if (content := _texts(conversation.texts(turn.parts)))
     ]
     if not turned or turned[0]["role"] != "user":
         turned.insert(0, {"role": "user", "content": _texts([_PLACEHOLDER])})
     said: JSON = {"messages": turned}
-    if instructions := _texts(system):
+    if instructions := _texts(conversation.texts(system)):
         said["system"] = instructions
     return said
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from vertex_compat.publishers import messages, parameters
+from vertex_compat.publishers import conversation, parameters
 from vertex_compat.wire import JSON, Chat, Delta, Feed, Model, Piece, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
@@ -125,20 +125,22 @@ def bare(model: Model) -> str:
     return model.name.partition("@")[0]
 
 
-def texts(conversation: list[JSON]) -> list[JSON]:
+def texts(messages: list[JSON]) -> list[JSON]:
     """The conversation as strict servers want it: one system message in front, then roles that alternate."""
-    system, turns = messages.split(conversation)
-    front = [{"role": "system", "content": "\n\n".join(system)}] if system else []
-    return front + [{"role": turn.role, "content": _content(turn.texts)} for turn in turns]
+    system, turns = conversation.hoist(conversation.read(messages))
+    conversation.refuse_media(turns)
+    front = [{"role": "system", "content": "\n\n".join(conversation.texts(system))}] if system else []
+    return front + [
+        {"role": turn.role, "content": _content(conversation.texts(turn.parts))} for turn in turns
+    ]
 
 
 def _content(texts: list[str]) -> str | list[JSON]:
     return texts[0] if len(texts) == 1 else [{"type": "text", "text": text} for text in texts]
 
 
-def system_for_developer(conversation: list[JSON]) -> list[JSON]:
+def system_for_developer(messages: list[JSON]) -> list[JSON]:
     """The conversation for a server that does not know OpenAI's newer name of the system role."""
     return [
-        {**message, "role": "system"} if message["role"] == "developer" else message
-        for message in conversation
+        {**message, "role": "system"} if message["role"] == "developer" else message for message in messages
     ]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from vertex_compat.publishers import messages, parameters
+from vertex_compat.publishers import conversation, parameters
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Chat, Delta, Feed, Model, Piece, UpstreamCall, Usage
 
@@ -105,20 +105,25 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     return UpstreamCall(f"{model.resource}:{method}", sent, "v1beta1", ignored=tuple(ignored))
 
 
-def contents(conversation: list[JSON], model: Model) -> JSON:
+def contents(messages: list[JSON], model: Model) -> JSON:
     """`contents` and `systemInstruction`. The first turn is the user's, and there is at least one."""
-    system, turns = messages.split(conversation)
+    system, turns = conversation.hoist(conversation.read(messages))
+    conversation.refuse_media(turns)
     turned = [
-        {"role": "user" if turn.role == "user" else "model", "parts": _parts(turn.texts)} for turn in turns
+        {
+            "role": "model" if turn.role == "assistant" else "user",
+            "parts": _parts(conversation.texts(turn.parts)),
+        }
+        for turn in turns
     ]
     if model.name.startswith("gemini-1.0-pro") and system:  # has no system instruction
-        turned.insert(0, {"role": "user", "parts": _parts(system)})
+        turned.insert(0, {"role": "user", "parts": _parts(conversation.texts(system))})
         system = []
     if not turned or turned[0]["role"] != "user":
         turned.insert(0, {"role": "user", "parts": _parts([_BLANK])})
     sent: JSON = {"contents": turned}
     if system:
-        sent["systemInstruction"] = {"parts": _parts(system)}
+        sent["systemInstruction"] = {"parts": _parts(conversation.texts(system))}
     return sent
 
 
