@@ -1,4 +1,4 @@
-"""OpenAI's tools, read: `tools`, `tool_choice`, `parallel_tool_calls`, and the older `functions`, `function_call`.
+"""OpenAI's tools, read: `tools`, `tool_choice`, `parallel_tool_calls`; the older `functions`, `function_call`.
 
 Publishers allow fewer characters in a tool's name than clients use. `legal` makes a name that is allowed, the
 same one each time; the way back is in `UpstreamCall.tool_names`.
@@ -64,7 +64,7 @@ def read(body: JSON) -> Tools:
     unknown = set(only) - {function.name for function in functions}
     if unknown:
         raise errors.BadRequest(
-            f"tool_choice names {sorted(unknown)[0]!r}, which is not among the tools.",
+            f"tool_choice names {min(unknown)!r}, which is not among the tools.",
             param="tool_choice",
             code="invalid_value",
         )
