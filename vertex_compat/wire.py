@@ -12,7 +12,7 @@ last usage chunk are the same for all of them, so `operations.chat` makes those,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -49,9 +49,9 @@ class UpstreamCall:
     path: str
     body: JSON
     version: str = "v1"
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
-    tool_names: Mapping[str, str] = MappingProxyType({})
+    tool_names: Mapping[str, str] = field(default_factory=dict)
     answer_tool: str | None = None
 
 
