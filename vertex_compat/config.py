@@ -25,6 +25,12 @@ LONGEST: Final = 3600.0
 
 MOST_RETRIES: Final = 10
 
+BASE_URLS: Final = {
+    "aiplatform": "GOOGLE_VERTEX_BASE_URL",
+    "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
+}
+"""Service → the variable that says where it is, when not at Google's."""
+
 
 class WrongSetting(ValueError):
     """A setting that cannot be meant. The message names it and says what it takes."""
@@ -44,7 +50,7 @@ class Settings:
     auth: Auth = "api-key"
     keys: tuple[bytes, ...] = field(default=(), repr=False)
     deployed: bool = False
-    vertex_base_url: str | None = None
+    base_urls: Mapping[str, str] = field(default_factory=dict)
     threads: int = 80
     patience: float = 600
     keepalive: float = 15
@@ -61,7 +67,11 @@ class Settings:
             auth=_read(env, ("VERTEX_COMPAT_AUTH",), _auth, default.auth),
             keys=_read(env, ("VERTEX_COMPAT_API_KEYS",), _keys, default.keys),
             deployed=bool(env.get("K_SERVICE")),
-            vertex_base_url=_read(env, ("GOOGLE_VERTEX_BASE_URL",), _base_url, default.vertex_base_url),
+            base_urls={
+                service: base
+                for service, name in BASE_URLS.items()
+                if (base := _read(env, (name,), _base_url, None))
+            },
             threads=_read(env, ("THREADS",), _threads, default.threads),
             patience=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.patience),
             keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),

@@ -233,7 +233,7 @@ class Transport:
         with a fresh one; nothing is tried again after this returned. Raises `ApiError`, `ClientGone`.
         """
         location = self._settings.location or model.locations[0]
-        url = vertex.url(call, self._project(), location, self._settings.vertex_base_url)
+        url = vertex.url(call, self._project(), location, self._settings.base_urls)
         body = msgspec.json.encode(call.body)
         token = self._credentials.token()
         renewed = False
@@ -241,7 +241,8 @@ class Transport:
         latest = time.monotonic() + self._settings.deadline
         while True:
             try:
-                response = self._post(url, body, {**call.headers, "Authorization": f"Bearer {token}"}, client)
+                headers = {**call.headers, "Authorization": f"Bearer {token}"}
+                response = self._send(call.method, url, body, headers, client)
             except requests.RequestException as error:
                 fault: errors.ApiError = _unreachable(error)
                 again = not isinstance(error, requests.exceptions.ReadTimeout | requests.exceptions.SSLError)
@@ -263,10 +264,13 @@ class Transport:
             client.sleep(pause)
             attempt += 1
 
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str], client: Client) -> requests.Response:
+    def _send(  # noqa: PLR0917  (method, URL, body and headers are what HTTP has)
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], client: Client
+    ) -> requests.Response:
         _waiting.patience = _Patience(client, self._settings.patience)
         try:
-            return self._session.post(
+            return self._session.request(
+                method,
                 url,
                 data=body,
                 headers=headers,

@@ -7,6 +7,7 @@ the hosts of the multi-regions `us` and `eu`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -39,8 +40,11 @@ def base_url(location: str) -> str:
     return f"https://{location}-aiplatform.googleapis.com"
 
 
-def url(call: UpstreamCall, project: str, location: str, base: str | None = None) -> str:
-    """The whole URL of `call`. `base` replaces Google's scheme and host."""
+def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str]) -> str:
+    """The whole URL of `call`. `bases` has the scheme and host of services that are not at Google's."""
+    base = bases.get(call.service)
+    if call.service != "aiplatform":
+        return f"{base or f'https://{call.service}.googleapis.com'}/{call.version}/{call.path}"
     parent = f"projects/{quote(project, safe=':')}/locations/{location}"
     return f"{base or base_url(location)}/{call.version}/{parent}/{call.path}"
 

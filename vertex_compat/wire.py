@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 JSON: TypeAlias = dict[str, Any]
 """A JSON object as it came in, unknown keys and all."""
@@ -36,19 +36,26 @@ class Model:
     locations: tuple[str, ...]
 
 
+Service: TypeAlias = Literal["aiplatform", "texttospeech"]
+"""The Google APIs that are called."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamCall:
-    """A call to Vertex described, not made.
+    """A call to Google described, not made.
 
-    `path` follows `/{version}/projects/{project}/locations/{location}/`. `ignored` names what the client
-    sent and the publisher does not have, or does not take as it was given. What it takes to read the answer
-    is said here too: `tool_names` gives back the client's names of tools that had to be renamed, and the
-    arguments of `answer_tool` are not a call but the answer itself.
+    On `aiplatform`, `path` follows `/{version}/projects/{project}/locations/{location}/`; on another service
+    it follows `/{version}/`. `ignored` names what the client sent and the publisher does not have, or does
+    not take as it was given. What it takes to read the answer is said here too: `tool_names` gives back the
+    client's names of tools that had to be renamed, and the arguments of `answer_tool` are not a call but the
+    answer itself.
     """
 
     path: str
     body: JSON
     version: str = "v1"
+    method: str = "POST"
+    service: Service = "aiplatform"
     headers: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     tool_names: Mapping[str, str] = field(default_factory=dict)
@@ -100,6 +107,14 @@ class Chat:
     response: Callable[[JSON, UpstreamCall], Iterable[Piece]]
     stream: Callable[[UpstreamCall], Feed]
     many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """An operation with one answer: `request` translates a body, `response` Vertex's answer to the call."""
+
+    request: Callable[[JSON, Model], UpstreamCall]
+    response: Callable[[JSON, UpstreamCall], JSON]
 
 
 @dataclass(frozen=True, slots=True)

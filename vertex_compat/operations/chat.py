@@ -118,6 +118,8 @@ class _Leg:
 
 def _object(content: bytes) -> JSON:
     """An event or a body of the upstream; raises what it says where it is an error."""
+    if not content.strip():
+        raise errors.UpstreamFault("Vertex AI answered with nothing.")
     try:
         value = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError):
