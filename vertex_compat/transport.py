@@ -264,7 +264,7 @@ class Transport:
             client.sleep(pause)
             attempt += 1
 
-    def _send(  # noqa: PLR0917  (method, URL, body and headers are what HTTP has)
+    def _send(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], client: Client
     ) -> requests.Response:
         _waiting.patience = _Patience(client, self._settings.patience)
