@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
 from vertex_compat.operations import Ask, Opens, Reply
+from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
 from vertex_compat.wire import JSON
 
@@ -29,6 +30,7 @@ class App:
     def __init__(self, settings: Settings, transport: Opens) -> None:
         self._settings = settings
         self._transport = transport
+        self._router = Router(settings.rules, settings.project, settings.location)
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request. Never raises."""
@@ -62,6 +64,7 @@ class App:
                 arguments=arguments,
                 client=Client(request.environ.get("gunicorn.socket")),
                 settings=self._settings,
+                router=self._router,
                 transport=self._transport,
             )
         )

@@ -9,10 +9,11 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from vertex_compat import vertex
+from vertex_compat import settings_file, vertex
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -24,6 +25,9 @@ LONGEST: Final = 3600.0
 """Seconds: Cloud Run ends a request after an hour."""
 
 MOST_RETRIES: Final = 10
+
+DEFAULT_FILE: Final = Path(__file__).resolve().parent.parent / "vertex_compat.toml"
+"""Beside `main.py`."""
 
 BASE_URLS: Final = {
     "aiplatform": "GOOGLE_VERTEX_BASE_URL",
@@ -56,6 +60,7 @@ class Settings:
     keepalive: float = 15
     retries: int = 2
     deadline: float = 30
+    rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> Settings:
@@ -76,6 +81,7 @@ class Settings:
             patience=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.patience),
             keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
             retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
+            rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 
 
@@ -88,6 +94,20 @@ def _read(env: Mapping[str, str], names: tuple[str, ...], read: Callable[[str], 
             except ValueError as wrong:
                 raise WrongSetting(f"{name} {wrong}") from None
     return default
+
+
+def _rules(given: str) -> settings_file.Rules:
+    path = Path(given) if given else DEFAULT_FILE
+    if not given and not path.exists():
+        return settings_file.Rules()
+    try:
+        return settings_file.read(path)
+    except OSError as error:
+        raise WrongSetting(
+            f"VERTEX_COMPAT_CONFIG names {given!r}, which cannot be read: {error.strerror}."
+        ) from None
+    except settings_file.Wrong as wrong:
+        raise WrongSetting(str(wrong)) from None
 
 
 def _project(value: str) -> str:

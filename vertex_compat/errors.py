@@ -36,7 +36,10 @@ from vertex_compat.wire import JSON
 
 
 class ApiError(Exception):
-    """Something that the client is told, in OpenAI's envelope."""
+    """Something that the client is told, in OpenAI's envelope.
+
+    `again` says that the same call may succeed a moment later, or elsewhere.
+    """
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
@@ -49,12 +52,14 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
+        again: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.code = code or type(self).code
         self.headers = dict(headers or {})
+        self.again = again
 
     def body(self) -> JSON:
         """OpenAI's envelope: always all four keys."""
@@ -151,6 +156,9 @@ BY_STATUS: Final[dict[int, type[ApiError]]] = {
 }
 """HTTP status of the upstream → error. Any other 4xx is the client's, any other status the upstream's."""
 
+RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504, 529})
+"""What may be otherwise a moment later."""
+
 CODES: Final[dict[int, str]] = {
     401: "upstream_authentication_error",
     402: "upstream_billing_error",
@@ -235,7 +243,13 @@ def from_body(status: int, body: Any, headers: Mapping[str, str] | None = None) 
         code = "failed_precondition"
     if status == 401:
         message = f"Vertex AI refused this function's own credentials: {message}"
-    return kind(message, param=_param(said), code=code, headers=_retry_after(said, headers or {}))
+    return kind(
+        message,
+        param=_param(said),
+        code=code,
+        headers=_retry_after(said, headers or {}),
+        again=status in RETRIED,
+    )
 
 
 def _said(body: Any) -> JSON:

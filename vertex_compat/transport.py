@@ -17,6 +17,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -37,7 +38,6 @@ from vertex_compat.wire import Model, UpstreamCall
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds."""
 
-_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504, 529})
 _BLOCK: Final = 65_536
 _LONGEST_ERROR: Final = 262_144
 _HANGUP: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere a departure shows at the next write
@@ -212,6 +212,8 @@ class Transport:
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self._settings = settings
         self._credentials = credentials
+        self._impersonated: dict[str, Credentials] = {}
+        self._found: dict[str, str] = {}  # a model's resource → the location that answered last
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies, no netrc: nothing but our token speaks for us
         adapter = _Adapter(pool_connections=32, pool_maxsize=settings.threads)
@@ -226,43 +228,64 @@ class Transport:
             }
         )
 
-    def open(self, call: UpstreamCall, model: Model, client: Client) -> Answer:
+    def open(self, call: UpstreamCall, model: Model, client: Client, *, retries: int | None = None) -> Answer:
         """Make the call; returns when Vertex has begun a good answer.
 
-        What Vertex refuses or cannot do for now is tried again (`Retry-After` obeyed), a refused token once
-        with a fresh one; nothing is tried again after this returned. Raises `ApiError`, `ClientGone`.
+        A location that does not have the model is left for the model's next. What cannot be done for now is
+        tried again, `retries` times (as often as the settings say if None), in the next location where there
+        is one, else after a pause (`Retry-After` obeyed). Nothing is tried again after this returned. Raises
+        `ApiError`, `ClientGone`.
         """
-        location = self._settings.location or model.locations[0]
-        url = vertex.url(call, self._project(), location, self._settings.base_urls)
         body = msgspec.json.encode(call.body)
-        token = self._credentials.token()
-        renewed = False
-        attempt = 0
+        places = self._places(model)
         latest = time.monotonic() + self._settings.deadline
+        left = self._settings.retries if retries is None else retries
+        attempt = 0
         while True:
             try:
-                headers = {**call.headers, "Authorization": f"Bearer {token}"}
+                answer = self._attempt(call, model, places[0], body, client)
+            except errors.NotFound:
+                if len(places) == 1:
+                    raise
+                places.popleft()
+            except errors.ApiError as fault:
+                pause = _pause(attempt, fault) if attempt + 1 >= len(places) else 0
+                if not fault.again or attempt >= left or time.monotonic() + pause > latest:
+                    if fault.again and attempt:
+                        fault.headers["x-should-retry"] = "false"  # a client's retries would multiply ours
+                    raise
+                places.rotate(-1)
+                client.sleep(pause)
+                attempt += 1
+            else:
+                self._found[model.resource] = places[0]
+                return answer
+
+    def _places(self, model: Model) -> deque[str]:
+        """Where to try, in order: where the model answered last time first, if it is one of its locations."""
+        found = self._found.get(model.resource)
+        return deque(sorted(model.locations, key=lambda location: location != found and not model.settled))
+
+    def _attempt(
+        self, call: UpstreamCall, model: Model, location: str, body: bytes, client: Client
+    ) -> Answer:
+        """One try, and one more with a fresh token where the first one was refused."""
+        credentials = self._credentials_of(model.account)
+        url = vertex.url(call, self._project(model), location, self._settings.base_urls)
+        token = credentials.token()
+        for renewed in (False, True):
+            headers = {**call.headers, "Authorization": f"Bearer {token}"}
+            try:
                 response = self._send(call.method, url, body, headers, client)
             except requests.RequestException as error:
-                fault: errors.ApiError = _unreachable(error)
-                again = not isinstance(error, requests.exceptions.ReadTimeout | requests.exceptions.SSLError)
-            else:
-                status = response.status_code
-                if 200 <= status < 300:
-                    return _HTTPAnswer(response)
-                content = _error_content(response)
-                if status == 401 and not renewed:
-                    token, renewed = self._credentials.renew(token), True
-                    continue
-                fault = errors.from_upstream(status, content, response.headers)
-                again = status in _RETRIED
-            pause = _pause(attempt, fault)
-            if not again or attempt >= self._settings.retries or time.monotonic() + pause > latest:
-                if attempt:
-                    fault.headers["x-should-retry"] = "false"  # a client's own retries would multiply ours
-                raise fault
-            client.sleep(pause)
-            attempt += 1
+                raise _unreachable(error) from error
+            if 200 <= response.status_code < 300:
+                return _HTTPAnswer(response)
+            content = _error_content(response)
+            if response.status_code != 401 or renewed:
+                break
+            token = credentials.renew(token)
+        raise errors.from_upstream(response.status_code, content, response.headers)
 
     def _send(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], client: Client
@@ -281,8 +304,16 @@ class Transport:
         finally:
             _waiting.patience = None
 
-    def _project(self) -> str:
-        project = self._settings.project or self._credentials.project()
+    def _credentials_of(self, account: str | None) -> Credentials:
+        """Our own credentials, or those of a service account that we act as."""
+        if account is None:
+            return self._credentials
+        if account not in self._impersonated:
+            self._impersonated[account] = self._credentials.impersonating(account)
+        return self._impersonated[account]
+
+    def _project(self, model: Model) -> str:
+        project = model.project or self._credentials.project()
         if not project:
             raise errors.UpstreamFault(
                 "This function does not know its Google Cloud project: the credentials name none. "
@@ -301,11 +332,17 @@ def _pause(attempt: int, fault: errors.ApiError) -> float:
 
 
 def _unreachable(error: requests.RequestException) -> errors.ApiError:
-    if isinstance(error, requests.exceptions.Timeout):
-        return errors.DeadlineExceeded("Vertex AI did not answer in time.")
-    if isinstance(error, requests.exceptions.ConnectionError):
-        return errors.Unavailable("Vertex AI could not be reached.")
-    return errors.UpstreamFault("The call to Vertex AI failed before an answer came.")
+    match error:
+        case requests.exceptions.ReadTimeout():  # patience is at its end
+            return errors.DeadlineExceeded("Vertex AI did not answer in time.")
+        case requests.exceptions.SSLError():  # would fail again
+            return errors.Unavailable("Vertex AI could not be reached over TLS.")
+        case requests.exceptions.Timeout():
+            return errors.DeadlineExceeded("Vertex AI could not be reached in time.", again=True)
+        case requests.exceptions.ConnectionError():
+            return errors.Unavailable("Vertex AI could not be reached.", again=True)
+        case _:
+            return errors.UpstreamFault("The call to Vertex AI failed before an answer came.")
 
 
 def _error_content(response: requests.Response) -> bytes:

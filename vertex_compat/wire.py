@@ -26,7 +26,9 @@ class Model:
 
     `resource` is the path after `…/locations/{location}/`, e.g. `publishers/google/models/gemini-2.5-flash`,
     `endpoints/openapi` or `endpoints/123`. `name` is what a body that names its model holds. `locations`
-    are where the model is offered, best first; a location that the user has set replaces them all.
+    are where to call it, best first; `settled` says that the operator has chosen them, else they are where
+    the model is offered. `project` and `account` (a service account to act as) are None for our own.
+    `defaults` are parameters that hold where the client gives none.
     """
 
     asked: str
@@ -34,6 +36,10 @@ class Model:
     name: str
     resource: str
     locations: tuple[str, ...]
+    settled: bool = False
+    project: str | None = None
+    account: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 Service: TypeAlias = Literal["aiplatform", "texttospeech"]

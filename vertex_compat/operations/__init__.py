@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vertex_compat.config import Settings
+from vertex_compat.routing import Router
 from vertex_compat.transport import Answer, Client
 from vertex_compat.wire import JSON, Model, UpstreamCall
 
@@ -17,7 +18,7 @@ from vertex_compat.wire import JSON, Model, UpstreamCall
 class Opens(Protocol):
     """What an operation needs of the network: `transport.Transport`, or a test's own."""
 
-    def open(self, call: UpstreamCall, model: Model, client: Client) -> Answer:
+    def open(self, call: UpstreamCall, model: Model, client: Client, *, retries: int | None = None) -> Answer:
         """Make the call; returns when the upstream has begun a good answer, else raises `ApiError`."""
 
 
@@ -29,6 +30,7 @@ class Ask:
     arguments: Mapping[str, str]
     client: Client
     settings: Settings
+    router: Router
     transport: Opens
 
 

@@ -34,7 +34,7 @@ EVENT_STREAM: Final = "text/event-stream"
 def complete(ask: Ask) -> Reply:
     """Answer one chat request, streaming or not."""
     given = parse(ask.body)
-    model = names.route(given["model"])
+    model = ask.router.plan(given["model"])[0]
     chat = PUBLISHERS[model.publisher].chat
     if chat is None:
         raise errors.NotFound(f"{model.asked!r} does not chat.", param="model", code="model_not_found")

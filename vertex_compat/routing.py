@@ -1,0 +1,133 @@
+"""A client's model name → the models to try, in order: where each runs, and as whom.
+
+A location that the operator has set is the law, unless `fallback_locations` says otherwise; where none is
+set, the publisher's table has candidates. Targets of one name are used by weight; one that has failed comes
+last for a while.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from vertex_compat import errors, names
+from vertex_compat.settings_file import ModelRule, Place, PublisherRule, Rules, Target, fits, targets
+from vertex_compat.wire import JSON, Model
+
+COOL_DOWN: Final = (5.0, 15.0)
+"""Seconds that a failed target waits behind the others; spread, so that not all come back at once."""
+
+
+class Router:
+    """One for the process."""
+
+    def __init__(self, rules: Rules, project: str | None, location: str | None) -> None:
+        """`project` and `location` are those of the environment, which the file does not overrule."""
+        self._rules = rules
+        file = rules.file
+        self._everywhere = Place(
+            project=project or file.project,
+            location=location or file.location,
+            fallback_locations=[] if location else file.fallback_locations,
+            impersonate=file.impersonate,
+        )
+        self._cooling: dict[Model, float] = {}
+
+    def plan(self, asked: str) -> tuple[Model, ...]:
+        """The models to try for a name, best first and at least one; raises `NotFound`, `Forbidden`."""
+        if not fits(asked, self._rules.file.allow):
+            raise errors.Forbidden(
+                f"The model {asked[:200]!r} is not allowed on this deployment.", param="model"
+            )
+        rule = self._rules.models.get(asked)
+        plan = self._ordered(asked, asked)
+        for fallback in rule.fallbacks if rule else ():
+            plan += self._ordered(fallback, asked)
+        return tuple(dict.fromkeys(plan))
+
+    def failed(self, model: Model) -> None:
+        """Remember that `model` cannot answer for now."""
+        wait = random.uniform(*COOL_DOWN)  # noqa: S311  (spread, not a secret)
+        self._cooling[model] = time.monotonic() + wait
+
+    def _ordered(self, name: str, asked: str) -> list[Model]:
+        """The targets of `name` in a random order that heeds their weights, the failed ones last."""
+        rest = list(self._targets(name, asked))
+        ordered = []
+        while rest:
+            weights = [weight for weight, _ in rest]
+            chosen = random.choices(range(len(rest)), weights)[0]  # noqa: S311  (spread, not a secret)
+            ordered.append(rest.pop(chosen)[1])
+        now = time.monotonic()
+        return sorted(ordered, key=lambda model: self._cooling.get(model, 0) > now)
+
+    def _targets(self, name: str, asked: str) -> Iterator[tuple[float, Model]]:
+        rule = self._rules.models.get(name)
+        if rule is None:
+            yield 1.0, self._placed(names.route(name), asked, ModelRule(), Target())
+            return
+        for target in targets(name, rule):
+            other = target.model or name
+            if other == name or other not in self._rules.models:
+                yield target.weight, self._placed(names.route(other), asked, rule, target)
+            else:
+                inner = list(self._targets(other, asked))
+                total = sum(weight for weight, _ in inner)
+                for weight, model in inner:
+                    yield target.weight * weight / total, _over(model, rule, target)
+
+    def _placed(self, model: Model, asked: str, rule: ModelRule, target: Target) -> Model:
+        publisher = self._rules.publishers.get(model.publisher, PublisherRule())
+        order = (target, rule, publisher, self._everywhere)
+        settled = next((place for place in order if place.location), None)
+        return replace(
+            model,
+            asked=asked,
+            project=_first(order, "project"),
+            account=_first(order, "impersonate"),
+            locations=_locations(settled) if settled else model.locations,
+            settled=settled is not None,
+            defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
+        )
+
+    def _defaults(self, name: str, publisher: PublisherRule) -> JSON:
+        """What holds for Google's models alone, in Google's words."""
+        if name != "google":
+            return {}
+        file = self._rules.file
+        found = {
+            "safety_settings": publisher.safety_settings or file.safety_settings,
+            "labels": file.labels,
+        }
+        return {key: value for key, value in found.items() if value}
+
+
+def _over(model: Model, rule: ModelRule, target: Target) -> Model:
+    """`model`, as far as an alias of it does not say otherwise."""
+    order = (target, rule)
+    settled = next((place for place in order if place.location), None)
+    return replace(
+        model,
+        project=_first(order, "project") or model.project,
+        account=_first(order, "impersonate") or model.account,
+        locations=_locations(settled) if settled else model.locations,
+        settled=model.settled or settled is not None,
+        defaults={**model.defaults, **_defaults(rule)},
+    )
+
+
+def _locations(place: Place) -> tuple[str, ...]:
+    return tuple(filter(None, [place.location, *place.fallback_locations]))
+
+
+def _first(places: tuple[Place, ...], key: str) -> str | None:
+    found: Iterator[str] = (value for place in places if (value := getattr(place, key)))
+    return next(found, None)
+
+
+def _defaults(rule: ModelRule) -> JSON:
+    safety: JSON = {"safety_settings": rule.safety_settings} if rule.safety_settings else {}
+    return safety | rule.defaults
