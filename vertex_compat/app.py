@@ -60,8 +60,11 @@ class App:
         operation, arguments = routes.find(request.method, request.path)
         return operation(
             Ask(
-                body=_body(request),
+                read=lambda: _body(request),
+                stream=request.stream,
+                content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
+                query=request.args,
                 client=Client(request.environ.get("gunicorn.socket")),
                 settings=self._settings,
                 router=self._router,

@@ -5,9 +5,9 @@ An operation is a function from an `Ask` to a `Reply`; `routes` says which one a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import IO, Protocol
 
 from vertex_compat.config import Settings
 from vertex_compat.routing import Router
@@ -24,14 +24,26 @@ class Opens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One client request, as an operation sees it. `arguments` are what the path holds."""
+    """One client request, as an operation sees it.
 
-    body: bytes
+    `arguments` are what the path holds, `query` what follows it. `read` gives the whole body; an upload is
+    read piece by piece from `stream` instead.
+    """
+
+    read: Callable[[], bytes]
+    stream: IO[bytes]
+    content_type: str
     arguments: Mapping[str, str]
+    query: Mapping[str, str]
     client: Client
     settings: Settings
     router: Router
     transport: Opens
+
+    @property
+    def body(self) -> bytes:
+        """The whole body; raises `BadRequest` if it breaks off."""
+        return self.read()
 
 
 @dataclass(frozen=True, slots=True)
