@@ -1,0 +1,75 @@
+"""Run the emulator in the foreground."""
+
+import argparse
+import os
+import sys
+import threading
+
+from vertex_compat.emulator.faults import FAULTS, HEADER
+from vertex_compat.emulator.server import Emulator
+
+
+def main() -> None:
+    """Serve until interrupted, or until stdin closes where that was asked for."""
+    options = _parser().parse_args()
+    emulator = Emulator(
+        host=options.host, port=options.port, pace=options.pace, token_lifetime=options.token_lifetime
+    )
+    print(f"listening on {emulator.url}", flush=True)
+    if options.until_stdin_closes:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    emulator.serve()
+
+
+def _end_with_stdin() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os._exit(0)  # from a thread, and whatever the others are doing
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, FAULTS))
+    faults = "\n".join(f"  {name.ljust(width)}  {meaning}" for name, meaning in FAULTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m vertex_compat.emulator",
+        description="Vertex AI's chat wires and the GCE metadata server on loopback.",
+        epilog=(
+            "Point a client at it with GOOGLE_VERTEX_BASE_URL=URL, GCE_METADATA_HOST=HOST:PORT and "
+            "GCE_METADATA_IP=HOST:PORT.\nGET URL/emulator/calls lists what it was asked; DELETE "
+            "forgets it.\n\n"
+            "A model whose name contains not-found or nonexistent is not there, nor an endpoint whose id "
+            "begins with 404.\nThe model calls a tool when the user names it or says tool, and two when the "
+            "user says parallel.\n\n"
+            f"Faults, by a model name that contains emulator-FAULT (gemini-emulator-cut-2) or by the header "
+            f"{HEADER}: FAULT:\n{faults}"
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8085, help="port; 0 picks a free one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pace",
+        type=float,
+        default=0.05,
+        metavar="SECONDS",
+        help="between stream events (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--token-lifetime",
+        type=float,
+        default=3599,
+        metavar="SECONDS",
+        help="of access tokens (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="end when stdin reaches its end, as when a parent dies",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()
