@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,15 +45,16 @@ class WrongSetting(ValueError):
 class Settings:
     """What the operator decides.
 
-    `keys` are the SHA-256 digests of the client keys. Times are in seconds: `patience` is how long the
-    upstream may stay silent, before its first byte and between two; `keepalive` how long a client is
-    left without a sign of life on a stream; `deadline` how long after the first try a retry may begin.
+    `keys` are the SHA-256 digests of the client keys, each with the key's name. Times are in seconds:
+    `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
+    how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
+    retry may begin.
     """
 
     project: str | None = None
     location: str | None = None
     auth: Auth = "api-key"
-    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    keys: Mapping[bytes, str] = field(default_factory=dict, repr=False)
     deployed: bool = False
     base_urls: Mapping[str, str] = field(default_factory=dict)
     threads: int = 80
@@ -61,6 +63,11 @@ class Settings:
     retries: int = 2
     deadline: float = 30
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
+
+    def __post_init__(self) -> None:
+        """What no setting can say alone."""
+        for name in self.rules.keys.keys() - set(self.keys.values()):
+            raise WrongSetting(f"[keys.{name}] is no key's name in VERTEX_COMPAT_API_KEYS.")
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> Settings:
@@ -129,13 +136,17 @@ def _auth(value: str) -> Auth:
     raise ValueError(f"takes one of {', '.join(AUTHS)}, not {value!r}.")
 
 
-def _keys(value: str) -> tuple[bytes, ...]:
-    keys = [key.strip() for key in value.split(",")]
-    if not all(keys):
-        raise ValueError("takes keys separated by commas; one of them is empty.")
-    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
-        raise ValueError("takes keys of printable ASCII without spaces; one of them has something else.")
-    return tuple(dict.fromkeys(hashlib.sha256(key.encode()).digest() for key in keys))
+def _keys(value: str) -> dict[bytes, str]:
+    """`key, name:key, …`; a key without a name is called by its place."""
+    keys = {}
+    for place, entry in enumerate(value.split(","), start=1):
+        name, colon, key = entry.strip().partition(":")
+        if not colon:
+            name, key = f"key-{place}", name
+        if not key or not re.fullmatch(r"[\x21-\x7e]+", key) or not re.fullmatch(r"[\w-]{1,40}", name):
+            raise ValueError("takes keys, or name:key pairs, of printable ASCII, separated by commas.")
+        keys[hashlib.sha256(key.encode()).digest()] = name
+    return keys
 
 
 def _base_url(value: str) -> str:

@@ -22,11 +22,16 @@ COOL_DOWN: Final = (5.0, 15.0)
 
 
 class Router:
-    """One for the process."""
+    """One for the process, and views of it for the holders of keys.
 
-    def __init__(self, rules: Rules, project: str | None, location: str | None) -> None:
-        """`project` and `location` are those of the environment, which the file does not overrule."""
+    `project` and `location` are those of the environment, which the file does not overrule.
+    """
+
+    def __init__(
+        self, rules: Rules, project: str | None, location: str | None, key: str | None = None
+    ) -> None:
         self._rules = rules
+        self._settled = project, location
         file = rules.file
         self._everywhere = Place(
             project=project or file.project,
@@ -35,13 +40,30 @@ class Router:
             impersonate=file.impersonate,
         )
         self._cooling: dict[Model, float] = {}
+        self._patterns = [file.allow]
+        if key and key in rules.keys:
+            self._patterns.append(rules.keys[key].models)
+
+    def seen_by(self, key: str | None) -> Router:
+        """The router for the holder of a key, who may be allowed fewer models."""
+        if key not in self._rules.keys:
+            return self
+        view = Router(self._rules, *self._settled, key)
+        view._cooling = self._cooling  # what failed for one has failed for all
+        return view
+
+    def allows(self, name: str) -> bool:
+        """Whether the settings let this caller use `name`."""
+        return all(fits(name, patterns) for patterns in self._patterns)
+
+    def names(self) -> tuple[str, ...]:
+        """The names that the settings give to models."""
+        return tuple(self._rules.models)
 
     def plan(self, asked: str) -> tuple[Model, ...]:
         """The models to try for a name, best first and at least one; raises `NotFound`, `Forbidden`."""
-        if not fits(asked, self._rules.file.allow):
-            raise errors.Forbidden(
-                f"The model {asked[:200]!r} is not allowed on this deployment.", param="model"
-            )
+        if not self.allows(asked):
+            raise errors.Forbidden(f"You are not allowed to use the model {asked[:200]!r}.", param="model")
         rule = self._rules.models.get(asked)
         plan = self._ordered(asked, asked)
         for fallback in rule.fallbacks if rule else ():

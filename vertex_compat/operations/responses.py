@@ -1,0 +1,80 @@
+"""`POST /responses`: the Responses API without a memory, over every publisher that chats.
+
+The request is said in the words of chat, the pieces of the answer become items. Nothing is stored, so what
+needs a store is refused with what to do instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.operations import Ask, Reply, responses_input, upstream
+from vertex_compat.operations.responses_output import Event, Writer
+from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.wire import Piece
+
+NOT_KEPT = "Responses are not kept here: nothing can be read or deleted later. Keep what create() returned."
+
+
+def create(ask: Ask) -> Reply:
+    """Answer one request, streaming or not."""
+    given, wanted, ignored = responses_input.read(ask.body)
+    model = ask.router.plan(given["model"])[0]
+    chat = PUBLISHERS[model.publisher].chat
+    if chat is None:
+        raise errors.NotFound(f"{model.asked!r} does not chat.", param="model", code="model_not_found")
+    call = chat.request(wanted, model)
+    headers = upstream.ignored([*ignored, *call.ignored])
+    answers = upstream.Conversation(chat, [call], model, ask)
+    events = _Events(Writer(given))
+    if given.get("stream"):
+        return Reply(_stream(answers, events), headers)
+    for number, piece in answers.whole():
+        events.write(number, piece)
+    events.end()
+    return Reply(events.writer.response, headers)
+
+
+def missing(_: Ask) -> Reply:
+    """A response of earlier."""
+    raise errors.NotFound(NOT_KEPT, code="response_not_found")
+
+
+class _Events:
+    """The events as bytes, for `upstream.Conversation.written`."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.begun = False
+
+    def write(self, answer: int, piece: Piece) -> bytes:
+        first = b"" if self.begun else _encoded(self.writer.begin())
+        self.begun = True
+        return first + _encoded(self.writer.write(answer, piece))
+
+    def end(self) -> bytes:
+        return _encoded(self.writer.end())
+
+    def broken(self, error: errors.ApiError) -> bytes:
+        return _encoded(self.writer.failed(error))
+
+
+def _stream(answers: upstream.Conversation, events: _Events) -> Iterator[bytes]:
+    try:
+        yield from answers.written(events)
+    except errors.ApiError as error:
+        if not events.begun:
+            raise
+        yield events.broken(error)
+
+
+def _encoded(events: Iterable[Event]) -> bytes:
+    return b"".join(
+        [
+            b"event: %b\ndata: %b\n\n" % (event["type"].encode(), msgspec.json.encode(event))
+            for event in events
+        ]
+    )
