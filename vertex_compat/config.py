@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from vertex_compat import settings_file, vertex
@@ -32,13 +32,25 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parent.parent / "vertex_compat.to
 
 BASE_URLS: Final = {
     "aiplatform": "GOOGLE_VERTEX_BASE_URL",
+    "storage": "STORAGE_EMULATOR_HOST",
     "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
 }
 """Service → the variable that says where it is, when not at Google's."""
 
 
+PREFIX: Final = "vertex_compat/"
+"""How the names of our objects begin, where the operator does not say otherwise."""
+
+
 class WrongSetting(ValueError):
     """A setting that cannot be meant. The message names it and says what it takes."""
+
+
+class Bucket(NamedTuple):
+    """A Cloud Storage bucket, and how the names of our objects in it begin."""
+
+    name: str
+    prefix: str = PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,7 @@ class Settings:
     `keys` are the SHA-256 digests of the client keys, each with the key's name. Times are in seconds:
     `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
     how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
-    retry may begin.
+    retry may begin. `bucket` is where files live, and what batches read and write.
     """
 
     project: str | None = None
@@ -57,6 +69,7 @@ class Settings:
     keys: Mapping[bytes, str] = field(default_factory=dict, repr=False)
     deployed: bool = False
     base_urls: Mapping[str, str] = field(default_factory=dict)
+    bucket: Bucket | None = None
     threads: int = 80
     patience: float = 600
     keepalive: float = 15
@@ -82,8 +95,9 @@ class Settings:
             base_urls={
                 service: base
                 for service, name in BASE_URLS.items()
-                if (base := _read(env, (name,), _base_url, None))
+                if (base := _read(env, (name,), _host if service == "storage" else _base_url, None))
             },
+            bucket=_read(env, ("GCS_BUCKET_NAME",), _bucket, default.bucket),
             threads=_read(env, ("THREADS",), _threads, default.threads),
             patience=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.patience),
             keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
@@ -150,12 +164,28 @@ def _keys(value: str) -> dict[bytes, str]:
 
 
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port or an address that is none
+        good = False
+    if not good or parts.query or parts.fragment:
         raise ValueError(
             f"takes a URL such as `https://us-central1-aiplatform.googleapis.com`, not {value!r}."
         )
     return value.rstrip("/")
+
+
+def _host(value: str) -> str:
+    """A URL, or a host alone: Google's own clients take both for an emulator of Cloud Storage."""
+    return _base_url(value if "://" in value else f"http://{value}")
+
+
+def _bucket(value: str) -> Bucket:
+    name, _, prefix = value.removeprefix("gs://").strip("/").partition("/")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name):
+        raise ValueError(f"takes a bucket's name, or `bucket/folder`, not {value!r}.")
+    return Bucket(name, f"{prefix}/" if prefix else PREFIX)
 
 
 def _threads(value: str) -> int:

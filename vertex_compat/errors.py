@@ -9,6 +9,7 @@
     │   ├── Forbidden             403
     │   ├── NotFound              404
     │   ├── MethodNotAllowed      405
+    │   ├── Conflict              409
     │   ├── TooLarge              413
     │   └── RateLimited           429
     └── UpstreamFault             502
@@ -104,6 +105,13 @@ class MethodNotAllowed(ClientFault):
     code = "method_not_supported"
 
 
+class Conflict(ClientFault):
+    """Not as things stand now."""
+
+    status = 409
+    code = "conflict"
+
+
 class TooLarge(ClientFault):
     """More bytes than are taken."""
 
@@ -146,6 +154,7 @@ BY_STATUS: Final[dict[int, type[ApiError]]] = {
     404: NotFound,
     408: DeadlineExceeded,
     409: BadRequest,
+    412: Conflict,  # Cloud Storage's preconditions
     413: TooLarge,
     422: BadRequest,  # Mistral's validation
     429: RateLimited,
@@ -285,14 +294,15 @@ def _message(said: JSON) -> str:
     if not isinstance(message, str):
         detail = said.get("detail")
         if isinstance(detail, list):  # FastAPI: [{"loc": ["body", "seed"], "msg": "…"}]
-            message = "; ".join(
-                f"{'.'.join(map(str, d.get('loc') or ()))}: {d.get('msg')}"
-                for d in detail
-                if isinstance(d, dict)
-            )
+            message = "; ".join(_violation(one) for one in detail if isinstance(one, dict))
         else:
             message = detail if isinstance(detail, str) else ""
     return message[:_LONGEST_MESSAGE]
+
+
+def _violation(detail: JSON) -> str:
+    loc = detail.get("loc")
+    return f"{'.'.join(map(str, loc)) if isinstance(loc, list) else loc}: {detail.get('msg')}"
 
 
 def _param(said: JSON) -> str | None:
@@ -305,7 +315,7 @@ def _param(said: JSON) -> str | None:
 
 
 def _retry_after(said: JSON, headers: Mapping[str, str]) -> dict[str, str]:
-    if (given := headers.get("Retry-After")) and re.fullmatch(r"[\w ,:+-]{1,40}", given):
+    if (given := headers.get("Retry-After")) and re.fullmatch(r"[A-Za-z0-9 ,:+-]{1,40}", given):
         return {"Retry-After": given}
     details = said.get("details")
     for detail in details if isinstance(details, list) else ():
