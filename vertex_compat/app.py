@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import flask
@@ -12,7 +15,8 @@ from werkzeug.exceptions import HTTPException
 
 from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
-from vertex_compat.operations import Ask, Opens, Reply
+from vertex_compat.operations import Ask, Content, Download, Opens, Reply
+from vertex_compat.record import Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
 from vertex_compat.wire import JSON
@@ -33,18 +37,38 @@ class App:
         self._router = Router(settings.rules, settings.project, settings.location)
 
     def handle(self, request: flask.Request) -> flask.Response:
-        """Answer one request. Never raises."""
+        """Answer one request, and write its line in the log when it has ended. Never raises."""
+        record = Record.begin(request.method, request.path, request.headers.get)
+        response = self._answer(request, record)
+        response.headers.extend(record.headers())
+        record.target = response.headers.get("x-vertex-compat-target")
+        record.ignored = response.headers.get("x-vertex-compat-ignored")
+        response.call_on_close(partial(self._write, record, response.status_code))
+        return response
+
+    def _write(self, record: Record, status: int) -> None:
+        record.write(status, project=self._settings.project, deployed=self._settings.deployed)
+
+    def _answer(self, request: flask.Request, record: Record) -> flask.Response:
         try:
-            reply = self._reply(request)
+            reply = self._reply(request, record)
             if isinstance(reply.body, dict):
                 return _json(200, reply.body, reply.headers)
-            events = _Events(reply.body)
+            if isinstance(reply.body, Content):
+                return _whole(200, reply.body.data, reply.body.content_type, reply.headers)
+            if isinstance(reply.body, Download):
+                return _download(reply.body, reply.headers)
+            events = _Events(reply.body, record)
+            record.first = time.monotonic()
         except errors.ApiError as error:
+            record.error = error.code or error.type
             return _json(error.status, error.body(), error.headers)
         except ClientGone:
+            record.error = "client_left"
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
         except Exception:  # noqa: BLE001  (the last line of defence: a client never sees a traceback)
             _log.exception("unexpected")
+            record.error = _UNEXPECTED.type
             return _json(_UNEXPECTED.status, _UNEXPECTED.body(), {})
         response = flask.Response(events, mimetype="text/event-stream")
         response.headers["Cache-Control"] = "no-cache"
@@ -52,11 +76,11 @@ class App:
         response.headers.extend(reply.headers)
         return response
 
-    def _reply(self, request: flask.Request) -> Reply:
+    def _reply(self, request: flask.Request, record: Record) -> Reply:
         path = request.path.rstrip("/").removeprefix("/v1") or "/"
         if path not in routes.OPEN:
             authorization = request.headers.get("Authorization")
-            access.allow(authorization, self._settings, public=path in routes.PUBLIC)
+            record.key = access.allow(authorization, self._settings, public=path in routes.PUBLIC)
         operation, arguments = routes.find(request.method, request.path)
         return operation(
             Ask(
@@ -67,7 +91,8 @@ class App:
                 query=request.args,
                 client=Client(request.environ.get("gunicorn.socket")),
                 settings=self._settings,
-                router=self._router,
+                router=self._router.seen_by(record.key),
+                record=record,
                 transport=self._transport,
             )
         )
@@ -81,9 +106,26 @@ def _body(request: flask.Request) -> bytes:
 
 
 def _json(status: int, body: JSON, headers: Mapping[str, str]) -> flask.Response:
-    response = flask.Response(msgspec.json.encode(body), status, mimetype="application/json")
+    return _whole(status, msgspec.json.encode(body), "application/json", headers)
+
+
+def _whole(status: int, body: bytes, content_type: str, headers: Mapping[str, str]) -> flask.Response:
+    response = flask.Response(body, status, content_type=content_type)
     response.headers.extend(headers)
     return response
+
+
+def _download(file: Download, headers: Mapping[str, str]) -> flask.Response:
+    first = next(file.blocks, b"")  # a refusal comes before it, while it can still be a status
+    response = flask.Response(_rest(first, file.blocks), content_type=file.content_type)
+    response.headers.extend(headers)
+    return response
+
+
+def _rest(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    with suppress(ClientGone):
+        yield from blocks
 
 
 class _Events:
@@ -93,8 +135,9 @@ class _Events:
     ends. `close`, which the server calls in any case, ends the upstream calls.
     """
 
-    def __init__(self, written: Iterator[bytes]) -> None:
+    def __init__(self, written: Iterator[bytes], record: Record) -> None:
         self._written = written
+        self._record = record
         self._first: bytes | None = next(written)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -107,13 +150,16 @@ class _Events:
         try:
             return next(self._written)
         except ClientGone:
+            self._record.error = "client_left"
             raise StopIteration from None
         except errors.ApiError as error:
+            self._record.error = error.code or error.type
             return sse.encode(error.body())
         except StopIteration:
             raise
         except Exception:  # noqa: BLE001  (as above, for what comes after the first byte)
             _log.exception("unexpected, in mid-stream")
+            self._record.error = _UNEXPECTED.type
             return sse.encode(_UNEXPECTED.body())
 
     def close(self) -> None:

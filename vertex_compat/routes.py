@@ -9,7 +9,20 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from vertex_compat import errors
-from vertex_compat.operations import Ask, Reply, chat, models, service
+from vertex_compat.operations import (
+    Ask,
+    Reply,
+    chat,
+    completions,
+    embeddings,
+    images,
+    models,
+    moderations,
+    responses,
+    service,
+    speech,
+    transcriptions,
+)
 
 Operation = Callable[[Ask], Reply]
 
@@ -17,6 +30,20 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/"): lambda _: service.describe(f"{method} {path}" for method, path in TABLE),
     ("GET", "/health"): service.health,
     ("POST", "/chat/completions"): chat.complete,
+    ("POST", "/completions"): completions.complete,
+    ("POST", "/embeddings"): embeddings.create,
+    ("POST", "/images/generations"): images.generate,
+    ("POST", "/images/edits"): images.edit,
+    ("POST", "/images/variations"): images.vary,
+    ("POST", "/audio/speech"): speech.create,
+    ("POST", "/audio/transcriptions"): transcriptions.transcribe,
+    ("POST", "/audio/translations"): transcriptions.translate,
+    ("POST", "/moderations"): moderations.create,
+    ("POST", "/responses"): responses.create,
+    ("GET", "/responses/<id>"): responses.missing,
+    ("DELETE", "/responses/<id>"): responses.missing,
+    ("POST", "/responses/<id>/cancel"): responses.missing,
+    ("GET", "/responses/<id>/input_items"): responses.missing,
     ("GET", "/models"): models.list_models,
     ("GET", "/models/<path:model>"): models.retrieve,
 }

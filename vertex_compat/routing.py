@@ -68,7 +68,8 @@ class Router:
         plan = self._ordered(asked, asked)
         for fallback in rule.fallbacks if rule else ():
             plan += self._ordered(fallback, asked)
-        return tuple(dict.fromkeys(plan))
+        *spare, last = dict.fromkeys(plan)
+        return (*(replace(model, spare=True) for model in spare), last)
 
     def failed(self, model: Model) -> None:
         """Remember that `model` cannot answer for now."""

@@ -33,10 +33,13 @@ import urllib3.exceptions
 from vertex_compat import __version__, errors, vertex
 from vertex_compat.config import Settings
 from vertex_compat.credentials import Credentials
-from vertex_compat.wire import Model, UpstreamCall
+from vertex_compat.wire import Model, Site, UpstreamCall
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds."""
+
+RESUME_INCOMPLETE: Final = 308
+"""How Cloud Storage says that it has taken a piece of an upload and waits for the next."""
 
 _BLOCK: Final = 65_536
 _LONGEST_ERROR: Final = 262_144
@@ -157,7 +160,9 @@ class _Adapter(requests.adapters.HTTPAdapter):
 class Answer(Protocol):
     """A good answer of the upstream (2xx) whose body is still to be read."""
 
+    headers: Mapping[str, str]
     content_type: str
+    location: str
 
     def fileno(self) -> int:
         """The socket to wait on."""
@@ -175,11 +180,13 @@ class Answer(Protocol):
 class _HTTPAnswer:
     """An `Answer` over HTTP."""
 
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(self, response: requests.Response, location: str) -> None:
         self._response = response
+        self.location = location
         self._raw: urllib3.HTTPResponse = response.raw
         self._http: _Response = self._raw._original_response  # type: ignore[assignment]  # noqa: SLF001  (the one way from requests to the response that our connection made)
         self._fd = self._http.socket.fileno()
+        self.headers: Mapping[str, str] = response.headers
         self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def fileno(self) -> int:
@@ -228,7 +235,9 @@ class Transport:
             }
         )
 
-    def open(self, call: UpstreamCall, model: Model, client: Client, *, retries: int | None = None) -> Answer:
+    def open(
+        self, call: UpstreamCall, model: Model | Site, client: Client, *, retries: int | None = None
+    ) -> Answer:
         """Make the call; returns when Vertex has begun a good answer.
 
         A location that does not have the model is left for the model's next. What cannot be done for now is
@@ -236,7 +245,7 @@ class Transport:
         is one, else after a pause (`Retry-After` obeyed). Nothing is tried again after this returned. Raises
         `ApiError`, `ClientGone`.
         """
-        body = msgspec.json.encode(call.body)
+        body = _content(call)
         places = self._places(model)
         latest = time.monotonic() + self._settings.deadline
         left = self._settings.retries if retries is None else retries
@@ -261,13 +270,13 @@ class Transport:
                 self._found[model.resource] = places[0]
                 return answer
 
-    def _places(self, model: Model) -> deque[str]:
+    def _places(self, model: Model | Site) -> deque[str]:
         """Where to try, in order: where the model answered last time first, if it is one of its locations."""
         found = self._found.get(model.resource)
         return deque(sorted(model.locations, key=lambda location: location != found and not model.settled))
 
     def _attempt(
-        self, call: UpstreamCall, model: Model, location: str, body: bytes, client: Client
+        self, call: UpstreamCall, model: Model | Site, location: str, body: bytes, client: Client
     ) -> Answer:
         """One try, and one more with a fresh token where the first one was refused."""
         credentials = self._credentials_of(model.account)
@@ -279,8 +288,8 @@ class Transport:
                 response = self._send(call.method, url, body, headers, client)
             except requests.RequestException as error:
                 raise _unreachable(error) from error
-            if 200 <= response.status_code < 300:
-                return _HTTPAnswer(response)
+            if 200 <= response.status_code < 300 or response.status_code == RESUME_INCOMPLETE:
+                return _HTTPAnswer(response, location)
             content = _error_content(response)
             if response.status_code != 401 or renewed:
                 break
@@ -312,7 +321,7 @@ class Transport:
             self._impersonated[account] = self._credentials.impersonating(account)
         return self._impersonated[account]
 
-    def _project(self, model: Model) -> str:
+    def _project(self, model: Model | Site) -> str:
         project = model.project or self._credentials.project()
         if not project:
             raise errors.UpstreamFault(
@@ -320,7 +329,18 @@ class Transport:
                 "Set GOOGLE_CLOUD_PROJECT.",
                 code="project_not_set",
             )
+        named = model.named_project
+        if named and named != project and not (named.isdecimal() or project.isdecimal()):
+            raise errors.NotFound(
+                "The endpoint is in another project.", param="model", code="model_not_found"
+            )
         return project
+
+
+def _content(call: UpstreamCall) -> bytes:
+    if call.content is not None:
+        return call.content
+    return msgspec.json.encode(call.body) if call.method in {"POST", "PATCH"} else b""
 
 
 def _pause(attempt: int, fault: errors.ApiError) -> float:

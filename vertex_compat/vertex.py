@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -52,3 +53,8 @@ def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str
 def raw_predict(model: Model, *, stream: bool) -> str:
     """The path of a partner model, which takes its own publisher's body."""
     return f"{model.resource}:{'streamRawPredict' if stream else 'rawPredict'}"
+
+
+def seconds(time: str) -> int:
+    """An RFC 3339 time, which may have up to nine digits after the second, as OpenAI writes times."""
+    return int(datetime.fromisoformat(time).timestamp())

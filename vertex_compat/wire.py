@@ -11,10 +11,12 @@ last usage chunk are the same for all of them, so `operations.chat` makes those,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 JSON: TypeAlias = dict[str, Any]
 """A JSON object as it came in, unknown keys and all."""
@@ -28,7 +30,8 @@ class Model:
     `endpoints/openapi` or `endpoints/123`. `name` is what a body that names its model holds. `locations`
     are where to call it, best first; `settled` says that the operator has chosen them, else they are where
     the model is offered. `project` and `account` (a service account to act as) are None for our own.
-    `defaults` are parameters that hold where the client gives none.
+    `defaults` are parameters that hold where the client gives none. `named_project` is the one in a full
+    name: it chooses nothing, but it has to be ours. `spare` says that another model answers if this fails.
     """
 
     asked: str
@@ -39,10 +42,27 @@ class Model:
     settled: bool = False
     project: str | None = None
     account: str | None = None
+    named_project: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    spare: bool = field(default=False, compare=False)
 
 
-Service: TypeAlias = Literal["aiplatform", "texttospeech"]
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a call goes that is to no model, and as whom: to the project's bucket, to one of its jobs.
+
+    The fields mean what they mean in a `Model`.
+    """
+
+    resource: str
+    locations: tuple[str, ...]
+    settled: bool = True
+    project: str | None = None
+    account: str | None = None
+    named_project: str | None = None
+
+
+Service: TypeAlias = Literal["aiplatform", "storage", "texttospeech"]
 """The Google APIs that are called."""
 
 
@@ -51,10 +71,10 @@ class UpstreamCall:
     """A call to Google described, not made.
 
     On `aiplatform`, `path` follows `/{version}/projects/{project}/locations/{location}/`; on another service
-    it follows `/{version}/`. `ignored` names what the client sent and the publisher does not have, or does
-    not take as it was given. What it takes to read the answer is said here too: `tool_names` gives back the
-    client's names of tools that had to be renamed, and the arguments of `answer_tool` are not a call but the
-    answer itself.
+    it follows `/{version}/`. Where `content` is given, it is sent instead of `body`. `ignored` names what the
+    client sent and the publisher does not have, or does not take as it was given. What it takes to read the
+    answer is said here too: `tool_names` gives back the client's names of tools that had to be renamed, and
+    the arguments of `answer_tool` are not a call but the answer itself.
     """
 
     path: str
@@ -62,6 +82,7 @@ class UpstreamCall:
     version: str = "v1"
     method: str = "POST"
     service: Service = "aiplatform"
+    content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     tool_names: Mapping[str, str] = field(default_factory=dict)
@@ -116,16 +137,59 @@ class Chat:
 
 
 @dataclass(frozen=True, slots=True)
-class Unary:
-    """An operation with one answer: `request` translates a body, `response` Vertex's answer to the call."""
+class Unary(Generic[T]):
+    """An operation whose answers come whole.
 
-    request: Callable[[JSON, Model], UpstreamCall]
-    response: Callable[[JSON, UpstreamCall], JSON]
+    `request` translates a body into calls, which are made side by side; `response` reads the answer to one of
+    them. What comes of all of them, in their order, is what was asked for.
+    """
+
+    request: Callable[[JSON, Model], Sequence[UpstreamCall]]
+    response: Callable[[JSON, UpstreamCall], T]
+
+
+class Vector(NamedTuple):
+    """An embedding, and the tokens of what it stands for."""
+
+    values: list[float]
+    tokens: int = 0
+
+
+class Picture(NamedTuple):
+    """A generated image: base64, and the prompt that it was really made from, where that is told."""
+
+    data: str
+    mime: str
+    prompt: str | None = None
+
+
+class Pictures(NamedTuple):
+    """What one call for images brought; at least one."""
+
+    pictures: Sequence[Picture]
+    usage: Usage | None = None
+
+
+class Sound(NamedTuple):
+    """Speech: a file, or 16-bit samples of one channel if `rate` says how many make a second."""
+
+    data: bytes
+    mime: str
+    usage: Usage | None = None
+    rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """What a publisher can do. An empty slot is the answer «not supported»."""
+    """What a publisher can do. An empty slot is the answer «not supported».
+
+    `completions` goes on where a prompt ends; where it is empty, `chat` is asked to.
+    """
 
     name: str
     chat: Chat | None = None
+    completions: Chat | None = None
+    embeddings: Unary[list[Vector]] | None = None
+    images: Unary[Pictures] | None = None
+    speech: Unary[Sound] | None = None
+    transcriptions: Chat | None = None

@@ -18,7 +18,18 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from vertex_compat.emulator import claude, endpoints, faults, gemini, google, jamba, mistral, openapi
+from vertex_compat.emulator import (
+    claude,
+    endpoints,
+    faults,
+    gemini,
+    google,
+    google_models,
+    jamba,
+    mistral,
+    openapi,
+    speech,
+)
 from vertex_compat.emulator.answers import (
     JSON_TYPE,
     Answer,
@@ -31,10 +42,12 @@ from vertex_compat.emulator.answers import (
     json_answer,
 )
 from vertex_compat.emulator.asked import Asked
+from vertex_compat.emulator.cloud import Cloud
 from vertex_compat.emulator.connection import gone, reset
 from vertex_compat.emulator.faults import Fault
 from vertex_compat.emulator.journal import Call, Entry, Journal, as_json, parsed
 from vertex_compat.emulator.metadata import PROJECT, PROJECT_NUMBER, Metadata
+from vertex_compat.emulator.storage import NOTED, UPLOADS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -49,28 +62,33 @@ class Room:
     dialect: Callable[[Asked], Dialect]
 
 
-GEMINI = Room("google", gemini.answer, gemini.dialect)
+GOOGLE = Room("google", google_models.answer, gemini.dialect)
 CLAUDE = Room("anthropic", claude.answer, claude.dialect)
 MISTRAL = Room("mistralai", mistral.answer, mistral.dialect)
 JAMBA = Room("ai21", jamba.answer, jamba.dialect)
 OPENAPI = Room("openapi", openapi.answer, openapi.dialect)
 ENDPOINT = Room("endpoints", endpoints.answer, endpoints.dialect)
+SPEECH = Room("texttospeech", speech.synthesized, gemini.dialect)
 
 PLACE = "/<any(v1, v1beta1):version>/projects/<project>/locations/<location>"
+NOWHERE = {"project": PROJECT, "location": "global"}
 ROOMS = Map(
     [
-        Rule(f"{PLACE}/publishers/google/models/<model>:<verb>", endpoint=GEMINI, methods=["POST"]),
+        Rule(f"{PLACE}/publishers/google/models/<model>:<verb>", endpoint=GOOGLE, methods=["POST"]),
         Rule(f"{PLACE}/publishers/anthropic/models/<model>:<verb>", endpoint=CLAUDE, methods=["POST"]),
         Rule(f"{PLACE}/publishers/mistralai/models/<model>:<verb>", endpoint=MISTRAL, methods=["POST"]),
         Rule(f"{PLACE}/publishers/ai21/models/<model>:<verb>", endpoint=JAMBA, methods=["POST"]),
         Rule(f"{PLACE}/endpoints/openapi/chat/completions", endpoint=OPENAPI, methods=["POST"]),
         Rule(f"{PLACE}/endpoints/<model>/chat/completions", endpoint=ENDPOINT, methods=["POST"]),
         Rule(f"{PLACE}/endpoints/<model>:<verb>", endpoint=ENDPOINT, methods=["POST"]),
+        Rule(
+            "/<any(v1, v1beta1):version>/text:synthesize", endpoint=SPEECH, methods=["POST"], defaults=NOWHERE
+        ),
     ],
     merge_slashes=False,
 )
 VERBS = {
-    "google": {"generateContent", "streamGenerateContent", "countTokens"},
+    "google": {"generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent"},
     "endpoints": {
         "",
         "generateContent",
@@ -80,6 +98,7 @@ VERBS = {
         "streamRawPredict",
     },
     "openapi": {""},
+    "texttospeech": {""},
 }
 PARTNER_VERBS = {"rawPredict", "streamRawPredict"}
 LOCATION = re.compile(r"global|us|eu|[a-z]+-[a-z]+[0-9]{1,2}")
@@ -93,6 +112,7 @@ class App:
         self.pace = pace
         self.journal = Journal()
         self.metadata = Metadata(token_lifetime)
+        self.cloud = Cloud(self.metadata)
         self.scripts: deque[Answer] = deque()
         self.closing = threading.Event()
         self._failed_once: set[tuple[str, Fault]] = set()
@@ -124,6 +144,8 @@ class App:
 
     def _vertex(self, request: Request) -> tuple[Answer, Entry]:
         body = request.get_data()
+        if request.path.startswith(UPLOADS):
+            body = body[:NOTED]
         call = Call(
             request.method, request.path, request.args.to_dict(), _headers(request), body, parsed(body)
         )
@@ -138,6 +160,8 @@ class App:
         return answer, entry
 
     def _answer(self, request: Request, call: Call, entry: Entry) -> Answer:
+        if answer := self.cloud.answer(request):
+            return answer
         try:
             room, found = ROOMS.bind_to_environ(request.environ).match()
         except HTTPException:

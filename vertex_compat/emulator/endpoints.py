@@ -1,13 +1,13 @@
 """Endpoints of one's own: containers such as vLLM behind `endpoints/ID`, and tuned Gemini models.
 
 Sources: Google's Model Garden pages for `:predict`, vLLM's server for `chat/completions`. An endpoint whose
-id begins with 404 is not there.
+id begins with 404 is not there; behind one that begins with 3072 is a container that embeds.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from vertex_compat.emulator import chat, gemini, google, openapi
+from vertex_compat.emulator import chat, embeddings, gemini, google, openapi
 from vertex_compat.emulator.answers import JSON, SSE_GARBAGE, Answer, Dialect, Refused, json_answer, sse_event
 from vertex_compat.emulator.asked import Asked
 from vertex_compat.emulator.chat import Habits
@@ -51,6 +51,8 @@ def answer(asked: Asked) -> Answer:
         raise google.refused(404, f"Endpoint `{asked.resource}/endpoints/{asked.model}` not found.")
     if asked.verb in GEMINI_VERBS:
         return gemini.answer(asked)
+    if asked.verb == "predict" and asked.model.startswith(embeddings.CONTAINERS):
+        return embeddings.by_container(asked)
     if asked.verb == "predict":
         return _predicted(asked)
     return _chatted(asked, asked.body)

@@ -30,6 +30,13 @@ class Handler(WSGIRequestHandler):
         if type == "error":
             sys.stderr.write(f"{message % args}\n" if args else f"{message}\n")
 
+    def finish(self) -> None:
+        """Close both ends, also when the client has left and the last bytes go nowhere."""
+        try:
+            super().finish()
+        except OSError:
+            self.rfile.close()
+
     def connection_dropped(self, error: BaseException, environ: object = None) -> None:  # noqa: ARG002
         """Do not wait for another request where the answer broke off."""
         self.close_connection = True
@@ -101,6 +108,8 @@ class Emulator:
         """Give the environment that points a function here. The project is for the metadata server to say."""
         return {
             "GOOGLE_VERTEX_BASE_URL": self.url,
+            "GOOGLE_TEXTTOSPEECH_BASE_URL": self.url,
+            "STORAGE_EMULATOR_HOST": self.host,
             "GCE_METADATA_HOST": self.host,
             "GCE_METADATA_IP": self.host,
         }

@@ -10,15 +10,18 @@ from dataclasses import dataclass, field
 from typing import IO, Protocol
 
 from vertex_compat.config import Settings
+from vertex_compat.record import Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Answer, Client
-from vertex_compat.wire import JSON, Model, UpstreamCall
+from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
 
 class Opens(Protocol):
     """What an operation needs of the network: `transport.Transport`, or a test's own."""
 
-    def open(self, call: UpstreamCall, model: Model, client: Client, *, retries: int | None = None) -> Answer:
+    def open(
+        self, call: UpstreamCall, model: Model | Site, client: Client, *, retries: int | None = None
+    ) -> Answer:
         """Make the call; returns when the upstream has begun a good answer, else raises `ApiError`."""
 
 
@@ -38,6 +41,7 @@ class Ask:
     client: Client
     settings: Settings
     router: Router
+    record: Record
     transport: Opens
 
     @property
@@ -47,8 +51,24 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What the client gets: one JSON object, or server-sent events as they come."""
+class Content:
+    """A file, or plain text."""
 
-    body: JSON | Iterator[bytes]
+    data: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is sent as it comes. One that breaks off breaks the connection: it never just ends."""
+
+    blocks: Iterator[bytes]
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the client gets: one JSON object, a file, or server-sent events as they come."""
+
+    body: JSON | Content | Download | Iterator[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)

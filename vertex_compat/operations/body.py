@@ -7,14 +7,19 @@ dialects, and what one publisher does not know another may.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from vertex_compat import errors
 from vertex_compat.wire import JSON
 
+S = TypeVar("S", bound=msgspec.Struct)
+
 _PLACE: Final = re.compile(r"^(?P<said>.*?)(?: - at `(?:key in )?\$\.?(?P<place>.*)`)?$", re.DOTALL)
+_LONGEST: Final = 300
+"""Characters of what is said of a value: msgspec repeats it."""
+
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
 
@@ -32,10 +37,13 @@ def decode(body: bytes, schema: type[msgspec.Struct]) -> JSON:
     return decoded
 
 
-def check(value: Any, schema: type[msgspec.Struct]) -> None:
-    """Raise `BadRequest` unless `value` fits `schema`; its `param` is a path such as `messages[0].role`."""
+def check(value: Any, schema: type[S], *, strict: bool = True) -> S:
+    """`value` as a `schema`; raises `BadRequest` whose `param` is a path such as `messages[0].role`.
+
+    Not `strict`, numbers and booleans may be given as texts, as in a form.
+    """
     try:
-        msgspec.convert(value, schema)
+        return msgspec.convert(value, schema, strict=strict)
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
     except RecursionError:
@@ -50,7 +58,7 @@ def _fault(message: str) -> errors.BadRequest:
         return errors.BadRequest(
             f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
         )
-    lowered = said[:1].lower() + said[1:]
+    lowered = said[:1].lower() + said[1:_LONGEST]
     code = "invalid_type" if lowered.startswith("expected") and ", got " in lowered else "invalid_value"
     return errors.BadRequest(
         f"Invalid value for '{place}': {lowered}." if place else f"Invalid request: {lowered}.",
@@ -62,3 +70,11 @@ def _fault(message: str) -> errors.BadRequest:
 def without_nulls(value: JSON) -> JSON:
     """A copy without keys whose value is null: OpenAI takes null as "not given"."""
     return {key: held for key, held in value.items() if held is not None}
+
+
+def check_stream_options(given: JSON) -> None:
+    """Raise `BadRequest` for `stream_options` where nothing is streamed."""
+    if "stream_options" in given and not given.get("stream"):
+        raise errors.BadRequest(
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.", param="stream_options"
+        )

@@ -7,55 +7,39 @@ the usage stand, `n` on publishers without it, and an upstream that stops before
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
-from vertex_compat import errors, names, sse
-from vertex_compat.operations import Ask, Reply, body, chat_schema
-from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.transport import Answer, Block, listen
-from vertex_compat.wire import JSON, Chat, Delta, Model, Piece, UpstreamCall, Usage
-
-_log = logging.getLogger(__name__)
-
-SIDE_BY_SIDE: Final = 8
-"""How many upstream calls one request opens at once."""
-
-EVENT_STREAM: Final = "text/event-stream"
+from vertex_compat import errors, sse
+from vertex_compat.operations import Ask, Reply, body, chat_schema, upstream
+from vertex_compat.wire import JSON, Chat, Delta, Model, Piece, Usage
 
 
 def complete(ask: Ask) -> Reply:
     """Answer one chat request, streaming or not."""
     given = parse(ask.body)
-    model = ask.router.plan(given["model"])[0]
-    chat = PUBLISHERS[model.publisher].chat
-    if chat is None:
-        raise errors.NotFound(f"{model.asked!r} does not chat.", param="model", code="model_not_found")
-    wanted = 1 if chat.many else given.get("n", 1)
-    call = chat.request(given if chat.many else {k: v for k, v in given.items() if k != "n"}, model)
-    headers = {"x-vertex-compat-ignored": _listed(call.ignored)} if call.ignored else {}
-    answers = _open(call, model, wanted, ask)
-    legs = [_Leg(chat, call) for _ in answers]
+
+    def converse(model: Model, chat: Chat) -> upstream.Conversation:
+        wanted = {**model.defaults, **given}
+        times = 1 if chat.many else wanted.pop("n", 1)
+        return upstream.Conversation(chat, [chat.request(wanted, model)] * times, model, ask)
+
+    answers = upstream.answered(ask, given["model"], lambda publisher: publisher.chat, "chat", converse)
     if given.get("stream"):
         asked_usage = bool((given.get("stream_options") or {}).get("include_usage"))
-        return Reply(_stream(answers, legs, Chunks(model.asked, include_usage=asked_usage), ask), headers)
-    return Reply(_whole(answers, legs, model, ask), headers)
+        return Reply(answers.written(Chunks(given["model"], include_usage=asked_usage)), answers.headers)
+    whole = completion(answers.whole(), given["model"], _new_id(), int(time.time()))
+    return Reply(whole, answers.headers)
 
 
 def parse(content: bytes) -> JSON:
     """The request, checked; null keys of the body, its messages and their parts are gone."""
     given = body.without_nulls(body.decode(content, chat_schema.Chat))
-    if "stream_options" in given and not given.get("stream"):
-        raise errors.BadRequest(
-            "The 'stream_options' parameter is only allowed when 'stream' is enabled.", param="stream_options"
-        )
+    body.check_stream_options(given)
     given["messages"] = [_message(message) for message in given["messages"]]
     return given
 
@@ -67,121 +51,26 @@ def _message(message: JSON) -> JSON:
     return message
 
 
-def _open(call: UpstreamCall, model: Model, wanted: int, ask: Ask) -> list[Answer]:
-    """`wanted` answers to the same call. If one cannot be had, the others are closed."""
-    try:
-        if wanted == 1:
-            return [ask.transport.open(call, model, ask.client)]
-        with ThreadPoolExecutor(min(wanted, SIDE_BY_SIDE)) as pool, ExitStack() as opened:
-            calls = [pool.submit(ask.transport.open, call, model, ask.client) for _ in range(wanted)]
-            for future in calls:
-                if not future.exception():
-                    opened.callback(future.result().close)
-            answers = [future.result() for future in calls]
-            opened.pop_all()
-            return answers
-    except errors.NotFound as error:
-        if error.code == "model_not_found" and (successor := names.replacement(model.asked)):
-            error.message += f" This model has been retired; use {successor!r} instead."
-        raise
-
-
-class _Leg:
-    """One upstream answer on its way: bytes in, pieces out."""
-
-    def __init__(self, chat: Chat, call: UpstreamCall) -> None:
-        self._chat = chat
-        self._call = call
-        self._decoder = sse.Decoder()
-        self._feed = chat.stream(call)
-        self._body: list[bytes] = []
-        self.done = False
-
-    def stream(self, data: bytes, content_type: str) -> Iterator[Piece]:
-        """The pieces that `data` completes; `b""` is the end of the answer."""
-        if content_type in {"application/json", "text/html"}:  # a container that cannot stream, or an error
-            yield from self.whole(data)
-            return
-        for event in self._decoder.feed(data) if data else self._decoder.close():
-            if event.startswith(b"[DONE]"):
-                self.done = True
-            elif not self.done:
-                yield from self._feed(_object(event))
-
-    def whole(self, data: bytes) -> Iterator[Piece]:
-        """The pieces of an answer that is one JSON object, when its end has come."""
-        if data:
-            self._body.append(data)
-        else:
-            yield from self._chat.response(_object(b"".join(self._body)), self._call)
-
-
-def _object(content: bytes) -> JSON:
-    """An event or a body of the upstream; raises what it says where it is an error."""
-    if not content.strip():
-        raise errors.UpstreamFault("Vertex AI answered with nothing.")
-    try:
-        value = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
-        raise errors.UpstreamFault("Vertex AI answered something that is not JSON.") from None
-    if errors.is_error(value):
-        raise errors.from_body(200, value)
-    if not isinstance(value, dict):
-        raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.")
-    return value
-
-
-def _whole(answers: Sequence[Answer], legs: Sequence[_Leg], model: Model, ask: Ask) -> JSON:
+def completion(pieces: Iterable[tuple[int, Piece]], model: str, identity: str, created: int) -> JSON:
+    """OpenAI's whole answer. Each piece comes with the number of the upstream answer that it is of."""
     choices: dict[int, JSON] = {}
     usages: dict[int, Usage] = {}
-    with _closing(answers):
-        for block in filter(None, _listen(answers, ask)):
-            for piece in legs[block.answer].whole(block.data):
-                if isinstance(piece, Usage):
-                    usages[block.answer] = piece
-                else:
-                    index = piece.choice + block.answer
-                    fold(choices.setdefault(index, _choice(index)), piece)
+    for number, piece in pieces:
+        if isinstance(piece, Usage):
+            usages[number] = piece
+        else:
+            index = piece.choice + number
+            fold(choices.setdefault(index, _choice(index)), piece)
     if not choices:
         raise errors.UpstreamFault("Vertex AI answered without an answer of the model.")
     return {
-        "id": _new_id(),
+        "id": identity,
         "object": "chat.completion",
-        "created": int(time.time()),
-        "model": model.asked,
+        "created": created,
+        "model": model,
         "choices": [choices[index] for index in sorted(choices)],
         "usage": usage(usages.values()),
     }
-
-
-def _stream(answers: Sequence[Answer], legs: Sequence[_Leg], chunks: Chunks, ask: Ask) -> Iterator[bytes]:
-    with _closing(answers):
-        for block in _listen(answers, ask):
-            if block is None:
-                yield sse.KEEPALIVE
-                continue
-            number, data = block
-            pieces = legs[number].stream(data, answers[number].content_type)
-            # One write for all that came together, and nothing held back until more comes.
-            if written := b"".join([chunks.write(number, piece) for piece in pieces]):
-                yield written
-            if all(leg.done for leg in legs):
-                break
-    yield chunks.end()
-
-
-def _listen(answers: Sequence[Answer], ask: Ask) -> Iterator[Block | None]:
-    patience = ask.settings.patience
-    return listen(answers, ask.client, keepalive=ask.settings.keepalive, patience=patience)
-
-
-@contextmanager
-def _closing(answers: Iterable[Answer]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for answer in answers:
-            answer.close()
 
 
 class Chunks:
@@ -300,12 +189,6 @@ def usage(usages: Iterable[Usage]) -> JSON:
         "total_tokens": prompt + completion,
     }
     return counted | {kind: counts for kind, counts in details.items() if counts}
-
-
-def _listed(ignored: Iterable[str]) -> str:
-    """Names for a header. They come from the client: only plain ones are repeated."""
-    plain = [name for name in ignored if name.isascii() and name.replace("_", "").replace(".", "").isalnum()]
-    return ", ".join(dict.fromkeys(name[:64] for name in plain[:64]))
 
 
 def _new_id() -> str:

@@ -7,14 +7,14 @@ needs a store is refused with what to do instead.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations import Ask, Reply, responses_input, upstream
 from vertex_compat.operations.responses_output import Event, Writer
-from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.wire import Piece
+from vertex_compat.wire import Chat, Model, Piece
 
 NOT_KEPT = "Responses are not kept here: nothing can be read or deleted later. Keep what create() returned."
 
@@ -22,13 +22,13 @@ NOT_KEPT = "Responses are not kept here: nothing can be read or deleted later. K
 def create(ask: Ask) -> Reply:
     """Answer one request, streaming or not."""
     given, wanted, ignored = responses_input.read(ask.body)
-    model = ask.router.plan(given["model"])[0]
-    chat = PUBLISHERS[model.publisher].chat
-    if chat is None:
-        raise errors.NotFound(f"{model.asked!r} does not chat.", param="model", code="model_not_found")
-    call = chat.request(wanted, model)
-    headers = upstream.ignored([*ignored, *call.ignored])
-    answers = upstream.Conversation(chat, [call], model, ask)
+
+    def converse(model: Model, chat: Chat) -> upstream.Conversation:
+        call = chat.request({**model.defaults, **wanted}, model)
+        return upstream.Conversation(chat, [replace(call, ignored=(*ignored, *call.ignored))], model, ask)
+
+    answers = upstream.answered(ask, given["model"], lambda publisher: publisher.chat, "chat", converse)
+    headers = answers.headers
     events = _Events(Writer(given))
     if given.get("stream"):
         return Reply(_stream(answers, events), headers)

@@ -23,7 +23,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 
-from vertex_compat import errors
+from vertex_compat import errors, ids
 from vertex_compat.wire import JSON
 
 NO_RESULT: Final = "No result was given for this call."
@@ -121,7 +121,8 @@ def add(turns: list[Turn], turn: Turn) -> None:
 class _Reader:
     def __init__(self) -> None:
         self._turns: list[Turn] = []
-        self._open: dict[str, tuple[Turn, int]] = {}  # id of a call → where its result belongs
+        self._open: dict[str, list[tuple[Turn, int]]] = {}  # a client's id → where its results belong
+        self._ids: set[str] = set()
         self._made = 0
 
     def take(self, message: JSON, place: str) -> None:
@@ -154,7 +155,10 @@ class _Reader:
         if calls:
             results = Turn("tool", [Result(call, (Text(NO_RESULT),)) for call in calls])
             self._turns.append(results)
-            self._open |= {call.id: (results, number) for number, call in enumerate(calls)}
+            waiting: dict[str, list[tuple[Turn, int]]] = {}
+            for number, call in enumerate(calls):
+                waiting.setdefault(call.given.get("id") or call.id, []).append((results, number))
+            self._open |= waiting
 
     def _calls(self, message: JSON, place: str) -> Iterator[Call]:
         for number, call in enumerate(message.get("tool_calls") or ()):
@@ -164,33 +168,39 @@ class _Reader:
                     param=f"{place}.tool_calls[{number}]",
                     code="unsupported_value",
                 )
-            identity = call.get("id") or self._new_id()
+            identity = self._id(call.get("id"))
             yield Call(identity, function["name"], arguments(function.get("arguments")), call)
         if function := message.get("function_call"):
-            yield Call(self._new_id(), function["name"], arguments(function.get("arguments")), {})
+            yield Call(self._id(None), function["name"], arguments(function.get("arguments")), {})
 
     def _result(self, identity: str | None, message: JSON, place: str) -> None:
         parts = tuple(part for part in _content(message, place) if isinstance(part, Text | Media))
-        if identity is None or (found := self._open.pop(identity, None)) is None:
+        if identity is None or not (waiting := self._open.get(identity)):
             name = message.get("tool_call_id") or message.get("name")
             self._add("user", [Text(f"Result of the tool call {name}:"), *parts], {})
             return
-        turn, number = found
+        turn, number = waiting.pop(0)
         pending = turn.parts[number]
         if isinstance(pending, Result):
             turn.parts[number] = Result(pending.call, parts, message)
 
     def _open_call_named(self, name: str) -> str | None:
         """The id of the earliest unanswered call of `name`: OpenAI's first tools API had no ids."""
-        for identity, (turn, number) in self._open.items():
-            pending = turn.parts[number]
-            if isinstance(pending, Result) and pending.call.name == name:
-                return identity
+        for identity, waiting in self._open.items():
+            for turn, number in waiting[:1]:
+                pending = turn.parts[number]
+                if isinstance(pending, Result) and pending.call.name == name:
+                    return identity
         return None
 
-    def _new_id(self) -> str:
-        self._made += 1
-        return f"call_{self._made}"
+    def _id(self, given: str | None) -> str:
+        """The client's id of a call; another one if it has none, or if an earlier call has the same."""
+        identity = given
+        while not identity or identity in self._ids:
+            self._made += 1
+            identity = f"{given or 'call'}_{self._made}"
+        self._ids.add(identity)
+        return identity
 
 
 def arguments(written: str | JSON | None) -> JSON:
@@ -210,7 +220,8 @@ def _content(message: JSON, place: str) -> Iterator[Part]:
     content = message.get("content")
     if isinstance(content, str):
         if content:
-            yield Text(content)
+            cache = message.get("cache_control")
+            yield Text(content, {"cache_control": cache} if cache else {})
         return
     for number, part in enumerate(content or ()):
         yield from _part(part, f"{place}.content[{number}]")
@@ -259,6 +270,8 @@ def _file(
     kind: Kind, source: str, mime: str | None, part: JSON, place: str, name: str | None = None
 ) -> Media:
     source = source.strip()
+    if source.startswith(ids.FILE):
+        source = _stored(source, place)
     if header := _DATA_URI.match(source):
         mime = mime or header["mime"].lower() or None
         data = source[header.end() :]
@@ -274,6 +287,12 @@ def _file(
             "A file is given as a data URI, gs:// or https:// URL.", param=place, code="invalid_value"
         )
     return Media(kind, mime or guess(name), _checked(source, place), None, name, place, part)
+
+
+def _stored(file_id: str, place: str) -> str:
+    if not (uri := ids.uri_of(file_id)):
+        raise errors.BadRequest(f"No such File object: {file_id[:300]}", param=place, code="invalid_value")
+    return uri
 
 
 def _checked(data: str, place: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from vertex_compat.publishers import openai_wire, openapi
+from vertex_compat.publishers import deployed_embeddings, openai_wire, openapi
 from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
 
 
@@ -23,4 +23,6 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     return replace(call, body=sent)
 
 
-PUBLISHER: Final = Publisher("endpoints", chat=openai_wire.chat(request))
+PUBLISHER: Final = Publisher(
+    "endpoints", chat=openai_wire.chat(request), embeddings=deployed_embeddings.EMBEDDINGS
+)

@@ -1,16 +1,22 @@
 """Mistral and Codestral: nearly OpenAI's wire behind `rawPredict`, and strict about it.
 
 https://docs.mistral.ai/deployment/cloud/vertex and https://docs.mistral.ai/api. The model stands in the URL,
-with its version, and in the body, without. Unknown keys and nulls are refused.
+with its version, and in the body, without. Unknown keys, nulls and ids of calls that are not nine letters or
+digits are refused.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import hashlib
+import re
+import string
+from typing import Any, Final
 
-from vertex_compat import vertex
-from vertex_compat.publishers import openai_wire
+from vertex_compat import errors, vertex
+from vertex_compat.publishers import codestral, conversation, openai_wire, tools
+from vertex_compat.publishers.conversation import Media
 from vertex_compat.publishers.parameters import Parameters
+from vertex_compat.publishers.tools import Function
 from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
 
 PARAMETERS: Final = Parameters(
@@ -18,27 +24,114 @@ PARAMETERS: Final = Parameters(
         "frequency_penalty": "frequency_penalty",
         "prediction": "prediction",
         "presence_penalty": "presence_penalty",
+        "prompt_mode": "prompt_mode",
         "response_format": "response_format",
         "safe_prompt": "safe_prompt",
         "seed": "random_seed",
         "temperature": "temperature",
         "top_p": "top_p",
     },
-    shaped=frozenset({"max_completion_tokens", "max_tokens", "messages", "n", "stop"}),
-    ignored=openai_wire.NEVER_SENT
-    | {"logit_bias", "logprobs", "parallel_tool_calls", "reasoning_effort", "top_k", "top_logprobs"},
-    refused=openai_wire.TOOLS | {"audio", "modalities", "web_search_options"},
+    shaped=tools.PARAMETERS | {"max_completion_tokens", "max_tokens", "messages", "n", "stop"},
+    ignored=openai_wire.NEVER_SENT | {"logit_bias", "logprobs", "reasoning_effort", "top_k", "top_logprobs"},
+    refused=frozenset({"audio", "modalities", "web_search_options"}),
 )
+
+HOTTEST: Final = 1.5
+
+_CALL_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
+_ALPHABET: Final = string.digits + string.ascii_letters
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → Mistral's."""
     sent, ignored = PARAMETERS.sort(body)
-    messages = openai_wire.texts(body["messages"])
-    if messages and messages[-1]["role"] == "assistant":
-        messages[-1]["prefix"] = True  # the model goes on where the message ends
-    sent |= {"model": openai_wire.bare(model), "messages": messages, **openai_wire.shaped(body)}
-    return UpstreamCall(vertex.raw_predict(model, stream="stream" in sent), sent, ignored=tuple(ignored))
+    turns = conversation.read(body["messages"])
+    given = tools.read(body)
+    ignored += tools.idle(body)
+    openai_wire.only_functions(given)
+    _limit(sent, ignored)
+    sent |= {"model": openai_wire.bare(model), "messages": messages(turns), **openai_wire.shaped(body)}
+    sent |= openai_wire.offered(given, define=define, demand="any")
+    return UpstreamCall(
+        vertex.raw_predict(model, stream="stream" in sent),
+        sent,
+        ignored=tuple(ignored),
+        tool_names=openai_wire.names(given, turns),
+    )
 
 
-PUBLISHER: Final = Publisher("mistralai", chat=openai_wire.chat(request, many=False))
+def _limit(sent: JSON, ignored: list[str]) -> None:
+    """Take what OpenAI allows and Mistral does not to the nearest that it does."""
+    if sent.get("temperature", 0) > HOTTEST:
+        sent["temperature"] = HOTTEST
+        ignored.append("temperature")
+    if sent.get("random_seed", 0) < 0:
+        del sent["random_seed"]
+        ignored.append("seed")
+
+
+def messages(turns: list[conversation.Turn]) -> list[JSON]:
+    """The conversation in the one order that all Mistrals take; the last word is the user's, or a prefix."""
+    ordered: list[JSON] = []
+    written = openai_wire.messages(openai_wire.hoisted(turns), file=_image, identify=call_id)
+    for message in written:
+        before = ordered[-1]["role"] if ordered else ""
+        if message["role"] == "user" and before == "tool":
+            ordered.append({"role": "assistant", "content": openai_wire.SILENCE})
+        if message["role"] == "assistant" and not before:
+            ordered.append({"role": "user", "content": openai_wire.SILENCE})
+        ordered.append(message)
+    if ordered[-1]["role"] == "system":
+        ordered.append({"role": "user", "content": openai_wire.SILENCE})
+    if ordered[-1]["role"] == "assistant":
+        ordered[-1]["prefix"] = True  # the model goes on where the message ends
+    return ordered
+
+
+def call_id(identity: str) -> str:
+    """The id of a call as Mistral takes it: its own as they are, another publisher's made over."""
+    if _CALL_ID.fullmatch(identity):
+        return identity
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:9])
+
+
+def _image(media: Media) -> JSON:
+    if media.kind != "image" or (media.uri or "https:").startswith("gs:"):
+        raise errors.BadRequest(
+            "Mistral takes images, as data URIs or https:// links.",
+            param=media.place,
+            code="unsupported_value",
+        )
+    return openai_wire.image(media)
+
+
+_UNREAD: Final = frozenset({"$id", "$schema", "additionalProperties"})
+_NAMED: Final = frozenset({"properties", "$defs", "definitions"})
+
+
+def define(function: Function) -> JSON:
+    """A tool without the keys of JSON Schema that Mistral's servers stumble over."""
+    tool = openai_wire.define(function)
+    tool["function"].pop("strict", None)
+    tool["function"]["parameters"] = _plain(function.parameters or {"type": "object", "properties": {}})
+    return tool
+
+
+def _plain(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_plain(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: {key: _plain(one) for key, one in held.items()}
+        if name in _NAMED and isinstance(held, dict)
+        else _plain(held)
+        for name, held in schema.items()
+        if name not in _UNREAD or isinstance(held, dict)
+    }
+
+
+CHAT: Final = openai_wire.chat(request, many=False)
+
+PUBLISHER: Final = Publisher("mistralai", chat=CHAT, completions=codestral.completions(CHAT))

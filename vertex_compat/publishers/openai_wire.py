@@ -1,116 +1,57 @@
-"""What the publishers that speak OpenAI's wire share: Mistral, Jamba, Llama and the others, deployed models.
+"""What goes to the publishers that speak OpenAI's wire: Mistral, Jamba, Llama and its like, deployed models.
 
-They speak it with accents. Chunks without id, with the role in each of them, with the usage beside the last
-choice or in a chunk of its own, with reasons of their own: read here, once.
+A conversation may have begun with another publisher. What goes out is written anew from what was read, so no
+key of a dialect (`thinking_blocks`, `extra_content`, `cache_control`) reaches a server that refuses it.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
-from vertex_compat.publishers import conversation, parameters
-from vertex_compat.wire import JSON, Chat, Delta, Feed, Model, Piece, UpstreamCall, Usage
+import msgspec
 
-_log = logging.getLogger(__name__)
+from vertex_compat import errors
+from vertex_compat.publishers import conversation, openai_answer, parameters, tools
+from vertex_compat.publishers.conversation import Call, Media, Part, Result, Text, Thinking, Turn
+from vertex_compat.publishers.tools import Function, Tools
+from vertex_compat.wire import JSON, Chat, Model, UpstreamCall
 
 NEVER_SENT: Final = frozenset(
     {
+        "anthropic_beta",
+        "cached_content",
+        "context_management",
+        "google",
         "metadata",
         "moderation",
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
+        "safety_settings",
         "service_tier",
         "store",
+        "thinking",
         "user",
         "verbosity",
     }
 )
-"""What is between a client and OpenAI, and means nothing to a model elsewhere."""
+"""What is between a client and OpenAI, or another publisher's, and means nothing to a model elsewhere."""
 
-TOOLS: Final = frozenset({"function_call", "functions", "tool_choice", "tools"})
+TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
+LONGEST_NAME: Final = 64
+_LONGEST_ID: Final = 64
 
-FINISH: Final = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "content_filter": "content_filter",
-    "function_call": "function_call",
-    "model_length": "length",  # Mistral: the model's limit, not the request's
-    "error": "stop",  # Mistral
-    "eos_token": "stop",  # TGI
-    "stop_sequence": "stop",  # TGI
-    "abort": "stop",  # vLLM
-    "repetition": "stop",  # vLLM
-}
+SILENCE: Final = "."
+"""Stands where a message has to be and nothing was said: it must not be empty."""
 
 
 def chat(request: Callable[[JSON, Model], UpstreamCall], *, many: bool = True) -> Chat:
-    """The chat of a publisher whose answers are read here."""
-    return Chat(request, response, stream, many)
-
-
-def response(body: JSON, _: UpstreamCall) -> Iterator[Piece]:
-    """The pieces of a whole answer."""
-    return read(body)
-
-
-def stream(_: UpstreamCall) -> Feed:
-    """The reader of one stream."""
-    return read
-
-
-def read(answer: JSON) -> Iterator[Piece]:
-    """The pieces of an answer, or of a chunk: the one has a `message` where the other has a `delta`."""
-    for choice in answer.get("choices") or []:
-        index = choice.get("index") or 0
-        said = choice.get("delta") or choice.get("message") or {}
-        logprobs = choice.get("logprobs")
-        reason = choice.get("finish_reason")
-        yield Delta(index, _fields(said), _finish(reason) if reason else None, _logprobs(logprobs))
-    if counts := answer.get("usage"):
-        yield usage(counts)
-
-
-def _fields(said: JSON) -> JSON:
-    fields: JSON = {}
-    if (content := said.get("content")) and isinstance(content, str):
-        fields["content"] = content
-    if reasoning := said.get("reasoning_content") or said.get("reasoning"):
-        fields["reasoning_content"] = reasoning
-    if refusal := said.get("refusal"):
-        fields["refusal"] = refusal
-    return fields
-
-
-def _finish(reason: str) -> str:
-    if reason not in FINISH:
-        _log.warning("unknown finish_reason: %.80s", reason)
-    return FINISH.get(reason, "stop")
-
-
-def _logprobs(logprobs: Any) -> JSON | None:
-    if isinstance(logprobs, dict) and logprobs.get("content"):
-        return {"content": logprobs["content"], "refusal": None}
-    return None
-
-
-def usage(counts: JSON) -> Usage:
-    """The counts with reasoning inside the completion, where some count it beside: the total tells."""
-    prompt, completion = counts.get("prompt_tokens") or 0, counts.get("completion_tokens") or 0
-    reasoning = (counts.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    if reasoning and counts.get("total_tokens") == prompt + completion + reasoning:
-        completion += reasoning
-    cached = (counts.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    return Usage(
-        prompt=prompt,
-        completion=completion,
-        prompt_details={"cached_tokens": cached},
-        completion_details={"reasoning_tokens": reasoning},
-    )
+    """The chat of a publisher whose answers are read in `openai_answer`."""
+    return Chat(request, openai_answer.response, openai_answer.stream, many)
 
 
 def shaped(body: JSON) -> JSON:
@@ -125,22 +66,141 @@ def bare(model: Model) -> str:
     return model.name.partition("@")[0]
 
 
-def texts(messages: list[JSON]) -> list[JSON]:
-    """The conversation as strict servers want it: one system message in front, then roles that alternate."""
-    system, turns = conversation.hoist(conversation.read(messages))
-    conversation.refuse_media(turns)
-    front = [{"role": "system", "content": "\n\n".join(conversation.texts(system))}] if system else []
-    return front + [
-        {"role": turn.role, "content": _content(conversation.texts(turn.parts))} for turn in turns
-    ]
+# Messages
 
 
-def _content(texts: list[str]) -> str | list[JSON]:
-    return texts[0] if len(texts) == 1 else [{"type": "text", "text": text} for text in texts]
+def call_id(identity: str) -> str:
+    """The id of a call: as it is, unless it is so long that it holds another publisher's state."""
+    if len(identity) <= _LONGEST_ID:
+        return identity
+    return f"call_{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
-def system_for_developer(messages: list[JSON]) -> list[JSON]:
-    """The conversation for a server that does not know OpenAI's newer name of the system role."""
-    return [
-        {**message, "role": "system"} if message["role"] == "developer" else message for message in messages
-    ]
+def hoisted(turns: list[Turn]) -> list[Turn]:
+    """All that the system says in one turn, in front."""
+    system, rest = conversation.hoist(turns)
+    text = "\n\n".join(conversation.texts(system))
+    return [Turn("system", [Text(text)]), *rest] if system else rest
+
+
+def messages(
+    turns: Iterable[Turn],
+    *,
+    file: Callable[[Media], JSON],
+    identify: Callable[[str], str] = call_id,
+    reasoning: bool = False,
+) -> list[JSON]:
+    """The conversation in OpenAI's form. `reasoning` says whether the model wants its thoughts back."""
+    written = [message for turn in _said(turns) for message in _messages(turn, file, identify, reasoning)]
+    return written or [{"role": "user", "content": SILENCE}]
+
+
+def _said(turns: Iterable[Turn]) -> list[Turn]:
+    """The turns without Claude's thoughts, which nobody else can read."""
+    kept: list[Turn] = []
+    for turn in turns:
+        parts: list[Part] = [part for part in turn.parts if not isinstance(part, Thinking)]
+        if parts:
+            conversation.add(kept, Turn(turn.role, parts, turn.given))
+    return kept
+
+
+def _messages(
+    turn: Turn, file: Callable[[Media], JSON], identify: Callable[[str], str], reasoning: bool
+) -> Iterator[JSON]:
+    if turn.role == "tool":
+        yield from (_result(part, identify) for part in turn.parts if isinstance(part, Result))
+        return
+    message: JSON = {"role": turn.role}
+    if content := _content(turn, file):
+        message["content"] = content
+    if calls := [_call(part, identify) for part in turn.parts if isinstance(part, Call)]:
+        message["tool_calls"] = calls
+    if reasoning and turn.role == "assistant" and (thoughts := turn.given.get("reasoning_content")):
+        message["reasoning_content"] = thoughts
+    yield message
+
+
+def _content(turn: Turn, file: Callable[[Media], JSON]) -> str | list[JSON]:
+    match [part for part in turn.parts if isinstance(part, Text | Media)]:
+        case [Text(text)]:
+            return text
+        case parts:
+            return [
+                file(part) if isinstance(part, Media) else {"type": "text", "text": part.text}
+                for part in parts
+            ]
+
+
+def _call(call: Call, identify: Callable[[str], str]) -> JSON:
+    name = tools.legal(call.name, TOOL_NAME, LONGEST_NAME)
+    function = {"name": name, "arguments": msgspec.json.encode(call.arguments).decode()}
+    return {"id": identify(call.id), "type": "function", "function": function}
+
+
+def _result(result: Result, identify: Callable[[str], str]) -> JSON:
+    for part in result.parts:
+        if isinstance(part, Media):
+            raise errors.BadRequest(
+                f"This model takes no {part.kind} as the result of a tool call.",
+                param=part.place,
+                code="unsupported_value",
+            )
+    content = "\n".join(conversation.texts(result.parts))
+    return {"role": "tool", "tool_call_id": identify(result.call.id), "content": content}
+
+
+def no_file(media: Media) -> JSON:
+    """What a model that reads text alone makes of a file."""
+    raise errors.BadRequest(f"This model takes no {media.kind}.", param=media.place, code="unsupported_value")
+
+
+def image(media: Media) -> JSON:
+    """An image as OpenAI's part."""
+    link = media.uri or f"data:{media.mime or 'image/jpeg'};base64,{media.data}"
+    given = media.given.get("image_url")
+    detail = given.get("detail") if isinstance(given, dict) else None
+    return {"type": "image_url", "image_url": {"url": link} | ({"detail": detail} if detail else {})}
+
+
+# Tools
+
+
+def define(function: Function) -> JSON:
+    """A tool in OpenAI's form, its name as servers take it."""
+    told: JSON = {"name": tools.legal(function.name, TOOL_NAME, LONGEST_NAME)}
+    told |= {"description": function.description} if function.description else {}
+    told |= {"parameters": function.parameters} if function.parameters is not None else {}
+    told |= {"strict": True} if function.strict else {}
+    return {"type": "function", "function": told}
+
+
+def offered(given: Tools, *, define: Callable[[Function], JSON] = define, demand: str = "required") -> JSON:
+    """`tools`, `tool_choice` and `parallel_tool_calls`. `demand` is the server's word for "call one"."""
+    functions = [one for one in given.functions if not given.only or one.name in given.only]
+    defined = [*map(define, functions), *given.others]
+    if not defined:
+        return {}
+    fields: JSON = {"tools": defined}
+    if given.mode == "required" and len(given.only) == 1:
+        name = tools.legal(given.only[0], TOOL_NAME, LONGEST_NAME)
+        fields["tool_choice"] = {"type": "function", "function": {"name": name}}
+    elif given.mode:
+        fields["tool_choice"] = demand if given.mode == "required" else given.mode
+    if given.parallel is not None:
+        fields["parallel_tool_calls"] = given.parallel
+    return fields
+
+
+def only_functions(given: Tools) -> None:
+    """Raise `BadRequest` for a tool that is not a function, where a publisher has no others."""
+    if given.others:
+        raise errors.BadRequest(
+            "This model takes only tools of type 'function'.", param="tools", code="unsupported_value"
+        )
+
+
+def names(given: Tools, turns: Iterable[Turn]) -> Mapping[str, str]:
+    """Legal name → the client's, of all tools that are offered or have been called."""
+    called = [part.name for turn in turns for part in turn.parts if isinstance(part, Call)]
+    return tools.renamed([*called, *(one.name for one in given.functions)], TOOL_NAME, LONGEST_NAME)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from vertex_compat.publishers import openai_wire
+from vertex_compat.publishers import conversation, openai_wire, tools
+from vertex_compat.publishers.conversation import Media
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
 
@@ -30,19 +31,50 @@ PARAMETERS: Final = Parameters(
             "top_p",
         )
     },
-    shaped=frozenset({"max_completion_tokens", "max_tokens", "messages", "stop"}),
-    ignored=openai_wire.NEVER_SENT | {"parallel_tool_calls", "prediction"},
-    refused=openai_wire.TOOLS | {"audio", "modalities", "web_search_options"},
+    shaped=tools.PARAMETERS | {"max_completion_tokens", "max_tokens", "messages", "stop"},
+    ignored=openai_wire.NEVER_SENT | {"prediction"},
+    refused=frozenset({"audio", "modalities", "web_search_options"}),
     takes_unknown=True,
 )
+
+LACKS: Final = (("meta/", frozenset({"reasoning_effort"})),)
+"""How a name begins → the parameters that its server refuses.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/maas/call-open-model-apis
+"""
+
+WANTS_ITS_THOUGHTS: Final = ("deepseek-ai/", "minimaxai/", "moonshotai/", "zai-org/")
+"""Models that think between calls, and read their `reasoning_content` again: their makers' API documents."""
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → the same, for a server that knows fewer of its words."""
     sent, ignored = PARAMETERS.sort(body)
-    messages = openai_wire.system_for_developer(body["messages"])
+    for begin, lacking in LACKS:
+        if model.name.startswith(begin):
+            ignored += [name for name in sent if name in lacking]
+            sent = {name: value for name, value in sent.items() if name not in lacking}
+    turns = conversation.read(body["messages"])
+    given = tools.read(body)
+    ignored += tools.idle(body)
+    messages = openai_wire.messages(turns, file=_file, reasoning=model.name.startswith(WANTS_ITS_THOUGHTS))
     sent |= {"model": model.name, "messages": messages, **openai_wire.shaped(body)}
-    return UpstreamCall(f"{model.resource}/chat/completions", sent, "v1beta1", ignored=tuple(ignored))
+    sent |= openai_wire.offered(given)
+    return UpstreamCall(
+        f"{model.resource}/chat/completions",
+        sent,
+        "v1beta1",
+        ignored=tuple(ignored),
+        tool_names=openai_wire.names(given, turns),
+    )
+
+
+def _file(media: Media) -> JSON:
+    """An image in OpenAI's form; anything else as the client gave it, less the keys of other dialects."""
+    if media.kind == "image":
+        return openai_wire.image(media)
+    kind = media.given["type"]
+    return {"type": kind, kind: media.given[kind]}
 
 
 PUBLISHER: Final = Publisher("openapi", chat=openai_wire.chat(request))

@@ -61,6 +61,8 @@ def read(body: JSON) -> Tools:
     for number, function in enumerate(body.get("functions") or ()):
         functions.append(_function(function, f"functions[{number}]", {}))
     mode, only = _choice(body)
+    if mode == "required" and not functions:
+        raise errors.BadRequest("'tool_choice' demands a call, but there are no tools.", param="tool_choice")
     unknown = set(only) - {function.name for function in functions}
     if unknown:
         raise errors.BadRequest(
@@ -70,6 +72,13 @@ def read(body: JSON) -> Tools:
         )
     legacy = "functions" in body and "tools" not in body
     return Tools(tuple(functions), tuple(others), mode, only, body.get("parallel_tool_calls"), legacy)
+
+
+def idle(body: JSON) -> list[str]:
+    """The names of what a body says about tools where it has none."""
+    if body.get("tools") or body.get("functions"):
+        return []
+    return [name for name in ("function_call", "parallel_tool_calls", "tool_choice") if name in body]
 
 
 def _function(function: object, place: str, tool: JSON) -> Function:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from vertex_compat.publishers.google import chat
+from vertex_compat.publishers.google import chat, embeddings, images, speech, transcription
 from vertex_compat.wire import Publisher
 
-PUBLISHER = Publisher("google", chat=chat.CHAT)
+PUBLISHER = Publisher(
+    "google",
+    chat=chat.CHAT,
+    embeddings=embeddings.EMBEDDINGS,
+    images=images.IMAGES,
+    speech=speech.SPEECH,
+    transcriptions=transcription.TRANSCRIPTIONS,
+)

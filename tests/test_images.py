@@ -1,0 +1,201 @@
+"""`/images/generations` and `/images/edits`."""
+
+import base64
+import io
+import json
+
+import openai
+import pytest
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def generate(app, model="gemini-2.5-flash-image", prompt="A cat", **more):
+    return app.post("/v1/images/generations", json={"model": model, "prompt": prompt, **more})
+
+
+def image_config(emulator):
+    return emulator.calls[-1].json["generationConfig"].get("imageConfig")
+
+
+@pytest.mark.parametrize("model", ["gemini-2.5-flash-image", "gemini-3-pro-image", "imagen-3.0-generate-001"])
+@pytest.mark.parametrize("wanted", [1, 6])
+def test_images_are_made(client, model, wanted):
+    answer = client.images.generate(model=model, prompt="A cat", n=wanted)
+    assert [base64.b64decode(image.b64_json) for image in answer.data] == [PIXEL] * wanted
+    assert answer.output_format == "png"
+
+
+def test_gemini_is_asked_for_an_image_and_counted(client, emulator):
+    answer = client.images.generate(model="gemini-2.5-flash-image", prompt="A cat", n=2)
+    assert len(emulator.calls) == 2
+    assert emulator.calls[0].json == {
+        "contents": [{"role": "user", "parts": [{"text": "A cat"}]}],
+        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"]},
+    }
+    assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
+
+
+def test_imagen_makes_four_a_call_and_says_its_prompt(app, emulator):
+    answer = generate(
+        app, "imagegeneration@006", n=6, size="1024x1792", seed=3, add_watermark=False, style="vivid"
+    )
+    assert [call.json["parameters"]["sampleCount"] for call in emulator.calls] == [4, 2]
+    assert emulator.calls[-1].json["parameters"] == {
+        "sampleCount": 2,
+        "aspectRatio": "9:16",
+        "includeRaiReason": True,
+        "seed": 3,
+        "addWatermark": False,
+    }
+    assert answer.json["data"][0]["revised_prompt"] == "A cat, in detail"
+    assert answer.headers["x-vertex-compat-ignored"] == "style"
+
+
+@pytest.mark.parametrize(
+    ("given", "config"),
+    [
+        ({}, None),
+        ({"size": "auto"}, None),
+        ({"size": "1024x1024"}, {"aspectRatio": "1:1"}),
+        ({"size": "256x256"}, {"aspectRatio": "1:1"}),
+        ({"size": "1536x1024"}, {"aspectRatio": "3:2"}),
+        ({"size": "1024x1536"}, {"aspectRatio": "2:3"}),
+        ({"size": "1792x1024"}, {"aspectRatio": "16:9"}),
+        ({"size": "1024x1792"}, {"aspectRatio": "9:16"}),
+        ({"size": "1280x960"}, {"aspectRatio": "4:3"}),
+        ({"size": "2048x2048"}, {"aspectRatio": "1:1", "imageSize": "2K"}),
+        ({"size": "3840x2160"}, {"aspectRatio": "16:9", "imageSize": "4K"}),
+        ({"aspect_ratio": "21:9", "image_size": "4K"}, {"aspectRatio": "21:9", "imageSize": "4K"}),
+        ({"quality": "high"}, {"imageSize": "2K"}),
+        ({"quality": "low"}, None),
+        (
+            {"output_format": "jpeg", "output_compression": 0},
+            {"imageOutputOptions": {"mimeType": "image/jpeg", "compressionQuality": 0}},
+        ),
+    ],
+)
+def test_sizes_become_ratios_and_resolutions(app, emulator, given, config):
+    assert generate(app, "gemini-3-pro-image", **given).status_code == 200
+    assert image_config(emulator) == config
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "ignored"),
+    [
+        ("gemini-2.5-flash-image", {"quality": "high"}, "quality"),
+        ("gemini-3-pro-image", {"quality": "high", "size": "1024x1024"}, "quality"),
+        ("gemini-3-pro-image", {"response_format": "url"}, "response_format"),
+        ("gemini-3-pro-image", {"moderation": "low", "user": "me"}, "moderation, user"),
+        ("gemini-3-pro-image", {"response_format": "b64_json"}, None),
+    ],
+)
+def test_what_is_not_heeded_is_listed(app, model, given, ignored):
+    answer = generate(app, model, **given)
+    assert answer.json["data"][0]["b64_json"]
+    assert answer.headers.get("x-vertex-compat-ignored") == ignored
+
+
+def test_an_edit_sends_images_mask_and_prompt(client, emulator):
+    answer = client.images.edit(
+        model="gemini-2.5-flash-image",
+        image=[("a.png", PIXEL), ("b.png", PIXEL)],
+        mask=("m.png", PIXEL),
+        prompt="Add a hat",
+        n=1,
+        size="1536x1024",
+    )
+    assert base64.b64decode(answer.data[0].b64_json) == PIXEL
+    parts = emulator.calls[-1].json["contents"][0]["parts"]
+    image = {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(PIXEL).decode()}}
+    assert parts[:3] == [image] * 3
+    assert "mask" in parts[3]["text"]
+    assert parts[4] == {"text": "Add a hat"}
+    assert image_config(emulator) == {"aspectRatio": "3:2"}
+
+
+@pytest.mark.parametrize("kind", ["generation", "edit"])
+def test_a_stream_ends_with_whole_images(client, kind):
+    asked = {"model": "gemini-2.5-flash-image", "prompt": "A cat", "n": 2, "stream": True}
+    if kind == "edit":
+        with client.images.edit(**asked, image=("a.png", PIXEL)) as stream:
+            events = list(stream)
+    else:
+        with client.images.generate(**asked) as stream:
+            events = list(stream)
+    assert [event.type for event in events] == [f"image_{kind}.completed"] * 2
+    assert [base64.b64decode(event.b64_json) for event in events] == [PIXEL] * 2
+
+
+REFUSALS = [
+    {"candidates": [{"finishReason": "IMAGE_SAFETY", "finishMessage": "Not this."}]},
+    {"candidates": [{"content": {"parts": [{"text": "No."}]}, "finishReason": "PROHIBITED_CONTENT"}]},
+    {"promptFeedback": {"blockReason": "SAFETY"}},
+]
+
+
+@pytest.mark.parametrize("said", REFUSALS)
+def test_a_refusal_is_a_content_policy_violation(client, emulator, said):
+    emulator.script(json.dumps(said).encode())
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.images.generate(model="gemini-2.5-flash-image", prompt="A cat")
+    assert refused.value.code == "content_policy_violation"
+
+
+@pytest.mark.parametrize("said", [b"{}", b'{"predictions":[{"raiFilteredReason":"No."}]}'])
+def test_imagen_s_filter_is_one_too(app, emulator, said):
+    emulator.script(said)
+    assert generate(app, "imagen-3.0-generate-001").json["error"]["code"] == "content_policy_violation"
+
+
+def test_a_model_that_only_talks_is_quoted(app, emulator):
+    said = {"candidates": [{"content": {"parts": [{"text": "Which cat?"}]}, "finishReason": "STOP"}]}
+    emulator.script(json.dumps(said).encode())
+    answer = generate(app)
+    assert answer.status_code == 400
+    assert "Which cat?" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "param"),
+    [
+        ({"prompt": ""}, 400, "prompt"),
+        ({"n": 11}, 400, "n"),
+        ({"size": "huge"}, 400, "size"),
+        ({"size": "0x0"}, 400, "size"),
+        ({"output_format": "webp"}, 400, "output_format"),
+        ({"background": "transparent"}, 400, "background"),
+        ({"response_format": "png"}, 400, "response_format"),
+        ({"model": "gemini-2.5-flash"}, 400, None),
+        ({"model": "claude-sonnet-4-5"}, 404, "model"),
+        ({"model": "dall-e-3"}, 404, "model"),
+    ],
+)
+def test_what_is_wrong_is_said(app, given, status, param):
+    answer = generate(app, **given)
+    assert (answer.status_code, answer.json["error"]["param"]) == (status, param), answer.text
+
+
+def edit(app, files, **fields):
+    given = {"model": "gemini-2.5-flash-image", "prompt": "A hat", **fields, **files}
+    return app.post("/v1/images/edits", data=given, content_type="multipart/form-data")
+
+
+def test_an_edit_needs_an_image(app):
+
+    assert edit(app, {}).json["error"]["code"] == "missing_required_parameter"
+    assert edit(app, {"image": (io.BytesIO(b"GIF"), "a.png")}).json["error"]["code"] == "invalid_image_format"
+    wrong = edit(app, {"image": (io.BytesIO(PIXEL), "a.png")}, n="many")
+    assert wrong.json["error"]["param"] == "n"
+    imagen = edit(app, {"image": (io.BytesIO(PIXEL), "a.png")}, model="imagen-3.0-generate-001")
+    assert imagen.json["error"]["param"] == "image"
+
+
+def test_variations_and_moderations_say_why_not(client, app):
+    varied = app.post("/v1/images/variations", data={"image": (io.BytesIO(PIXEL), "a.png")})
+    assert varied.status_code == 404
+    assert "no variations" in varied.json["error"]["message"]
+    with pytest.raises(openai.NotFoundError, match="no counterpart of OpenAI's moderation"):
+        client.moderations.create(input="a")

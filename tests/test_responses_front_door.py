@@ -1,0 +1,257 @@
+"""The Responses API as its users call it: OpenAI's SDK and its Agents SDK, over a socket."""
+
+import asyncio
+import json
+
+import agents
+import httpx2 as httpx
+import openai
+import pytest
+from pydantic import BaseModel
+
+MODELS = [
+    "gemini-2.5-flash",
+    "gemini-3-pro-preview",
+    "claude-sonnet-4-5",
+    "claude-opus-5",
+    "mistral-medium-3",
+    "meta/llama-3.3-70b-instruct-maas",
+    "jamba-1.5-large",
+    "endpoints/1234567890",
+]
+WITH_TOOLS = [
+    "gemini-2.5-flash",
+    "gemini-3-pro-preview",
+    "claude-sonnet-4-5",
+    "claude-opus-5",
+    "mistral-medium-3",
+]
+
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather of a city",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+    "strict": True,
+}
+
+
+def user(text):
+    return {"role": "user", "content": text}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_stream_ends_in_what_is_answered_without_one(client, model):
+    whole = client.responses.create(model=model, input="Say hello.", instructions="Be brief.")
+    with client.responses.stream(model=model, input="Say hello.", instructions="Be brief.") as stream:
+        for _ in stream:
+            pass
+        streamed = stream.get_final_response()
+    assert whole.status == streamed.status == "completed"
+    assert whole.output_text == streamed.output_text != ""
+    assert whole.usage == streamed.usage
+
+
+def test_the_async_client_is_answered_too(front_door):
+    async def ask():
+        async with front_door.client(kind=openai.AsyncOpenAI) as client:
+            return await client.responses.create(model="claude-sonnet-4-5", input=[user("Say hello.")])
+
+    assert asyncio.run(ask()).output_text
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_answer_that_was_cut_says_so(client, model):
+    cut = client.responses.create(model=model, input="Tell me everything.", max_output_tokens=1100)
+    assert cut.status == "completed"
+    short = client.responses.create(model=model, input="Tell me everything.", max_output_tokens=4)
+    assert short.status == "incomplete"
+    assert short.incomplete_details.reason == "max_output_tokens"
+
+
+@pytest.mark.parametrize("model", WITH_TOOLS)
+def test_a_tool_loop_goes_on_for_ten_turns_with_nothing_but_the_items(client, model, emulator):
+    items = [user("Use the tool get_weather.")]
+    for _ in range(10):
+        said = client.responses.create(model=model, input=items, tools=[WEATHER], reasoning={"effort": "low"})
+        calls = [item for item in said.output if item.type == "function_call"]
+        assert calls
+        assert all("city" in json.loads(call.arguments) for call in calls)
+        items += [item.model_dump(exclude_none=True) for item in said.output]
+        items += [{"type": "function_call_output", "call_id": c.call_id, "output": "sunny"} for c in calls]
+        said = client.responses.create(model=model, input=items, tools=[WEATHER], reasoning={"effort": "low"})
+        assert "sunny" in said.output_text
+        items += [item.model_dump(exclude_none=True) for item in said.output]
+        items.append(user("Use the tool get_weather again."))
+    assert all(call.status == 200 for call in emulator.calls)
+
+
+@pytest.mark.parametrize("model", WITH_TOOLS)
+def test_a_structured_answer_is_parsed(client, model):
+    class Person(BaseModel):
+        name: str
+        age: int
+
+    said = client.responses.parse(model=model, input="Invent somebody.", text_format=Person)
+    assert isinstance(said.output_parsed, Person)
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"input": []}, "input"),
+        ({"input": [{"type": "item_reference", "id": "rs_1"}]}, "input[0]"),
+        ({"input": [{"role": "user", "content": [{"type": "hologram"}]}]}, "input[0].content[0]"),
+        ({"input": [{"role": "user", "content": 3}]}, "input[0]"),
+        ({"input": [{"role": "nobody", "content": "Hello"}]}, "input"),
+        ({"input": "Hello", "previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"input": "Hello", "conversation": "conv_1"}, "conversation"),
+        ({"input": "Hello", "background": True}, "background"),
+        ({"input": "Hello", "tools": [{"type": "file_search", "vector_store_ids": ["v"]}]}, "tools[0]"),
+        ({"input": "Hello", "temperature": 3}, "temperature"),
+        ({"input": "Hello", "max_output_tokens": 0}, "max_output_tokens"),
+    ],
+)
+def test_what_cannot_be_done_is_a_400_that_names_it(client, given, param):
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.responses.create(model="gemini-2.5-flash", **given)
+    assert refused.value.param == param
+    assert len(refused.value.body["message"]) > 20
+
+
+def test_nothing_is_kept(client):
+    made = client.responses.create(model="gemini-2.5-flash", input="Hello", store=True)
+    assert made.store is False if hasattr(made, "store") else True
+    for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
+        with pytest.raises(openai.NotFoundError, match="not kept"):
+            call(made.id)
+
+
+def test_what_was_not_taken_is_said(client):
+    raw = client.responses.with_raw_response.create(
+        model="claude-sonnet-4-5", input="Hello", store=True, truncation="auto", top_logprobs=2
+    )
+    ignored = raw.headers["x-vertex-compat-ignored"].split(", ")
+    assert {"store", "truncation", "top_logprobs"} <= set(ignored)
+
+
+def test_an_upstream_that_breaks_is_a_failed_response(client):
+    stream = client.responses.create(model="claude-emulator-cut-3", input="Hello", stream=True)
+    kinds = [event.type for event in stream]
+    assert kinds[0] == "response.created"
+    assert kinds[-2:] == ["error", "response.failed"]
+
+
+def test_an_error_before_the_first_event_is_an_http_error(client):
+    with pytest.raises(openai.RateLimitError):
+        client.responses.create(model="gemini-emulator-status-429", input="Hello", stream=True)
+
+
+# The Agents SDK, whose default is the Responses API
+
+
+@pytest.fixture
+def provider(front_door):
+    agents.set_tracing_disabled(True)
+    client = front_door.client(kind=openai.AsyncOpenAI)
+    return agents.OpenAIProvider(openai_client=client, use_responses=True)
+
+
+@agents.function_tool
+def get_weather(city: str) -> str:
+    """The weather of a city."""
+    return f"It is sunny in {city}."
+
+
+def run(agent, text, provider):
+    settings = agents.RunConfig(model_provider=provider)
+    return asyncio.run(agents.Runner.run(agent, text, run_config=settings))
+
+
+@pytest.mark.parametrize("model", WITH_TOOLS)
+def test_an_agent_uses_its_tool(provider, model):
+    agent = agents.Agent(name="a", instructions="Help.", model=model, tools=[get_weather])
+    assert "sunny" in run(agent, "Use the tool get_weather.", provider).final_output
+
+
+@pytest.mark.parametrize("model", WITH_TOOLS)
+def test_an_agent_hands_over_to_another(provider, model):
+    other = agents.Agent(name="other", model=model)
+    agent = agents.Agent(name="first", model=model, handoffs=[other])
+    assert run(agent, "Use the tool transfer_to_other.", provider).last_agent.name == "other"
+
+
+@pytest.mark.parametrize("model", WITH_TOOLS)
+def test_an_agent_streams(provider, model):
+    agent = agents.Agent(name="a", model=model, tools=[get_weather])
+
+    async def stream():
+        settings = agents.RunConfig(model_provider=provider)
+        result = agents.Runner.run_streamed(agent, "Use the tool get_weather.", run_config=settings)
+        kinds = [event.type async for event in result.stream_events()]
+        return kinds, result.final_output
+
+    kinds, final = asyncio.run(stream())
+    assert "raw_response_event" in kinds
+    assert "sunny" in final
+
+
+# Codex CLI
+
+
+def test_the_request_of_codex_is_answered(front_door):
+    request = {
+        "model": "gemini-3-pro-preview",
+        "instructions": "You are a coding agent.",
+        "input": [
+            {
+                "type": "message",
+                "role": "developer",
+                "content": [{"type": "input_text", "text": "Sandbox: none."}],
+            },
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Use the tool shell."}],
+            },
+        ],
+        "tools": [
+            {
+                "type": "function",
+                "name": "shell",
+                "description": "Runs a command",
+                "strict": False,
+                "parameters": {
+                    "type": "object",
+                    "properties": {"command": {"type": "array", "items": {"type": "string"}}},
+                    "required": ["command"],
+                    "additionalProperties": False,
+                },
+            },
+            {
+                "type": "custom",
+                "name": "apply_patch",
+                "description": "Edits files",
+                "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"},
+            },
+        ],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "reasoning": {"effort": "medium", "summary": "auto"},
+        "store": False,
+        "stream": True,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "0198",
+        "text": {"verbosity": "medium"},
+    }
+    with httpx.stream("POST", f"{front_door.url}/v1/responses", json=request, timeout=20) as answer:
+        assert answer.status_code == 200, answer.read()
+        events = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: ")]
+    assert events[-1]["type"] == "response.completed"
+    done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert "shell" in [item.get("name") for item in done]

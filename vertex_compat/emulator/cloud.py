@@ -1,0 +1,92 @@
+"""What is not a model: the bucket, the jobs, and the endpoints that jobs leave behind."""
+
+import re
+from typing import Any
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request
+
+from vertex_compat.emulator import claude, faults, gemini, google
+from vertex_compat.emulator.answers import JSON, Answer, Refused, pretty_answer
+from vertex_compat.emulator.asked import Asked
+from vertex_compat.emulator.batch import BatchJobs
+from vertex_compat.emulator.journal import parsed
+from vertex_compat.emulator.metadata import PROJECT, PROJECT_NUMBER, Metadata
+from vertex_compat.emulator.storage import Storage
+from vertex_compat.emulator.tuning import TuningJobs
+
+PLACE = "/<any(v1, v1beta1):version>/projects/<project>/locations/<location>"
+ROUTES = Map(
+    [
+        Rule(f"{PLACE}/<any(batchPredictionJobs, tuningJobs):kind>", endpoint="jobs", methods=["GET", "POST"]),
+        Rule(f"{PLACE}/<any(batchPredictionJobs, tuningJobs):kind>/<number>", endpoint="job", methods=["GET"]),
+        Rule(
+            f"{PLACE}/<any(batchPredictionJobs, tuningJobs):kind>/<number>:cancel",
+            endpoint="cancel",
+            methods=["POST"],
+        ),
+        Rule(f"{PLACE}/endpoints/<number>", endpoint="endpoint", methods=["GET"]),
+    ],
+    merge_slashes=False,
+)
+LOCATION = re.compile(r"global|us|eu|[a-z]+-[a-z]+[0-9]{1,2}")
+
+
+class Cloud:
+    """A project's things."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+        self.storage = Storage()
+        self.batch = BatchJobs(self.storage, _reply)
+        self.tuning = TuningJobs(self.storage)
+
+    def answer(self, request: Request) -> Answer | None:
+        """Answer a request, if it is one of these."""
+        try:
+            endpoint, found = ROUTES.bind_to_environ(request.environ).match()
+        except HTTPException:
+            endpoint, found = "", {}
+        if not endpoint and "/storage/v1/" not in request.path:
+            return None
+        self._metadata.check(request.headers.get("Authorization", ""))
+        if not endpoint:
+            return self.storage.answer(request)
+        if found["project"] not in {PROJECT, PROJECT_NUMBER} or not LOCATION.fullmatch(found["location"]):
+            where = f"projects/{found['project']}/locations/{found['location']}"
+            raise google.refused(403, f"Permission denied on resource {where} (or it may not exist).")
+        if endpoint == "endpoint":
+            return _endpoint(found)
+        kind = self.batch if found["kind"] == "batchPredictionJobs" else self.tuning
+        if endpoint == "jobs" and request.method == "POST":
+            return kind.create(found["location"], _object(request))
+        if endpoint == "jobs":
+            return kind.jobs.list(found["location"])
+        method = kind.jobs.get if endpoint == "job" else kind.jobs.cancel
+        return method(found["location"], found["number"])
+
+
+def _endpoint(found: Any) -> Answer:
+    place = f"projects/{PROJECT_NUMBER}/locations/{found['location']}"
+    deployed = [{"id": "1", "model": f"{place}/models/{found['number']}"}]
+    return pretty_answer({"name": f"{place}/endpoints/{found['number']}", "deployedModels": deployed})
+
+
+def _object(request: Request) -> JSON:
+    body = parsed(request.get_data())
+    if not isinstance(body, dict):
+        raise google.invalid("Invalid JSON payload received. Unexpected token.")
+    return body
+
+
+def _reply(publisher: str, model: str, location: str, body: JSON) -> tuple[int, Any]:
+    """Have a model answer one request of a batch."""
+    verb = "generateContent" if publisher == "google" else "rawPredict"
+    asked = Asked("v1", PROJECT, location, model, verb, {}, {}, body, 0, faults.NONE)
+    try:
+        answer = (gemini if publisher == "google" else claude).answer(asked)
+    except Refused as refused:
+        answer = refused.answer
+    content = b"".join(step for step in answer.steps if isinstance(step, bytes))
+    return answer.status, parsed(content)

@@ -1,0 +1,180 @@
+"""`/batches`: OpenAI's batches as Vertex's batch prediction jobs.
+
+A wrong request is refused; a file that is no good makes a batch that has `failed`, with `errors` that name the
+lines, and nothing is started. That is what OpenAI does, so it is what its clients look for.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.operations import (
+    Ask,
+    Reply,
+    batch_input,
+    batch_output,
+    batch_record,
+    batches_schema,
+    body,
+    files,
+    paging,
+    upstream,
+)
+from vertex_compat.operations.batch_record import Batch, Record
+from vertex_compat.operations.bucket import Bucket, token
+from vertex_compat.services import batch_jobs
+from vertex_compat.transport import Client
+from vertex_compat.wire import JSON, Model
+
+WINDOW: Final = "24h"
+
+_DAY: Final = 24 * 60 * 60
+
+
+def create(ask: Ask) -> Reply:
+    """Check and translate the file, then start the job."""
+    bucket = Bucket(ask)
+    given = body.without_nulls(body.decode(ask.body, batches_schema.Create))
+    endpoint = batch_input.endpoint(given["endpoint"])
+    source = bucket.find(given["input_file_id"])
+    new = token()
+    reader = batch_input.Reader(endpoint, ask.router)
+    with bucket.upload(batch_record.requests(new)) as requests, bucket.upload(batch_record.lines(new)) as notes:
+        for translated in reader.translate(files.read(bucket, ask, source)):
+            requests.write(translated.request)
+            notes.write(translated.note)
+        if good := not reader.problems:
+            notes.finish()
+            requests.finish()
+    record = Record(
+        endpoint=endpoint,
+        input_file_id=given["input_file_id"],
+        created_at=int(time.time()),
+        metadata=given.get("metadata"),
+        total=reader.total,
+    )
+    ask = replace(ask, client=Client())  # what is begun is brought to its end, whoever waits for it
+    if good and reader.model:
+        batch, record = _started(ask, new, reader.model, record)
+    else:
+        batch = Batch(new, batch_record.FAILED)
+        record = msgspec.structs.replace(record, problems=reader.problems)
+        Bucket(ask).write_json(batch.name, record)
+    return Reply(_now(batch, record, ask), upstream.ignored(sorted(reader.ignored)))
+
+
+def _started(ask: Ask, new: str, model: Model, record: Record) -> tuple[Batch, Record]:
+    """Start the job and write its record: both, or neither."""
+    bucket = Bucket(ask)
+    names = (batch_record.requests(new), batch_record.lines(new))
+    try:
+        job = batch_jobs.create(
+            f"vertex_compat {new}",
+            _resource(model, ask),
+            bucket.object(names[0]).uri,
+            bucket.object(batch_record.output(new)).uri,
+        )
+        batch = batch_record.started(new, upstream.whole(job, model, ask, retries=0))
+    except errors.ApiError:
+        for name in names:
+            with suppress(errors.ApiError):
+                bucket.delete(name)
+        raise
+    record = msgspec.structs.replace(
+        record,
+        model=model.asked,
+        publisher=model.publisher,
+        project=model.project,
+        account=model.account,
+    )
+    try:
+        bucket.write_json(batch.name, record)
+    except errors.ApiError:
+        with suppress(errors.ApiError):
+            batch.ask_for(batch_jobs.cancel(batch.number), record, ask)
+        raise
+    return batch, record
+
+
+def _resource(model: Model, ask: Ask) -> str:
+    """What a job calls the model: where the client names an endpoint, the model that is deployed there."""
+    if not model.resource.startswith("endpoints/"):
+        return model.resource
+    endpoint = upstream.whole(batch_jobs.endpoint(model.resource), model, ask)
+    deployed = endpoint.get("deployedModels") or [{}]
+    return str(deployed[0].get("model", model.resource))
+
+
+def retrieve(ask: Ask) -> Reply:
+    """A batch as it stands."""
+    batch = batch_record.find(ask.arguments["batch"])
+    return Reply(_now(batch, batch.read(Bucket(ask)), ask))
+
+
+def cancel(ask: Ask) -> Reply:
+    """Ask a batch to end. What is answered by then stays."""
+    batch = batch_record.find(ask.arguments["batch"])
+    record = batch.read(Bucket(ask))
+    shown = _now(batch, record, ask)
+    if shown["status"] in batch_jobs.ENDED:
+        raise errors.Conflict(f"Cannot cancel a batch with status '{shown['status']}'.", param="batch_id")
+    batch.ask_for(batch_jobs.cancel(batch.number), record, ask)
+    shown = _now(batch, record, ask)
+    if shown["status"] not in batch_jobs.ENDED:  # Vertex takes its time
+        shown["status"] = "cancelling"
+    return Reply(shown)
+
+
+def list_batches(ask: Ask) -> Reply:
+    """The batches, the newest first: the records' names are in that order."""
+    bucket = Bucket(ask)
+    size = paging.limit(ask.query, 20, 100)
+    last = batch_record.find(ask.query["after"]) if ask.query.get("after") else None
+    stored = bucket.list(batch_record.RECORDS, last.name if last else "")
+    found = (batch for one in stored if (batch := batch_record.at(bucket.name(one))) and batch != last)
+    batches = list(islice(found, size + 1))
+    with ThreadPoolExecutor(upstream.SIDE_BY_SIDE) as pool:
+        shown = pool.map(lambda batch: _now(batch, batch.read(bucket), ask), batches)
+        return Reply(paging.page(shown, size))
+
+
+def _now(batch: Batch, record: Record, ask: Ask) -> JSON:
+    """OpenAI's batch object."""
+    if batch.job == batch_record.FAILED:
+        problems = {"object": "list", "data": record.problems}
+        job, stands = {}, {"status": "failed", "failed_at": record.created_at, "errors": problems}
+    else:
+        job = batch.state(record, ask)
+        stands = batch_jobs.progress(job, record.total)
+    made = {kind: batch_output.Made(batch, kind).name for kind in batch_output.kinds(job, record)}
+    bucket = Bucket(ask)
+    times = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
+    return {
+        "id": batch.id,
+        "object": "batch",
+        "endpoint": record.endpoint,
+        "model": record.model or None,
+        "errors": None,
+        "input_file_id": record.input_file_id,
+        "completion_window": WINDOW,
+        "output_file_id": None,
+        "error_file_id": None,
+        "created_at": record.created_at,
+        "expires_at": record.created_at + _DAY,
+        **{f"{time}_at": None for time in times},
+        "request_counts": {"total": record.total, "completed": 0, "failed": 0},
+        "metadata": record.metadata,
+        **stands,
+        **{f"{name}_file_id": bucket.object(made[kind]).id for kind, name in _FILES.items() if kind in made},
+    }
+
+
+_FILES: Final = {batch_output.OUTPUT: "output", batch_output.ERRORS: "error"}

@@ -1,0 +1,254 @@
+"""Upstream answers, from the call to their pieces: opened side by side, read as they come or to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing, contextmanager
+from typing import Final, Protocol, Self, TypeVar
+
+import msgspec
+
+from vertex_compat import errors, names, sse
+from vertex_compat.operations import Ask
+from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.transport import Answer, Block, listen
+from vertex_compat.wire import JSON, Chat, Model, Piece, Publisher, Site, UpstreamCall, Usage
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+SIDE_BY_SIDE: Final = 8
+"""How many upstream calls one request opens at once."""
+
+
+class Writer(Protocol):
+    """Writes the events of one operation."""
+
+    def write(self, answer: int, piece: Piece) -> bytes:
+        """The events for one piece of upstream answer number `answer`; may be none."""
+
+    def end(self) -> bytes:
+        """The last events; raises `UpstreamFault` if the model had not finished."""
+
+
+class Conversation:
+    """A publisher's answers to one request, one a call.
+
+    They are read in one of two ways: `whole`, where each is one JSON object, or as their events come: the
+    pieces by `stream` in a `with` block, or what a writer makes of them by `written`.
+    """
+
+    def __init__(self, chat: Chat, calls: Sequence[UpstreamCall], model: Model, ask: Ask) -> None:
+        self._ask = ask
+        self._answers = _open(calls, model, ask)
+        self._legs = [_Leg(chat, call, ask.record.usages) for call in calls]
+        self.headers = ignored(name for call in calls for name in call.ignored) | target(
+            model, self._answers[0]
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for answer in self._answers:
+            answer.close()
+
+    def whole(self) -> list[tuple[int, Piece]]:
+        """All pieces, each with the number of the answer that it is of."""
+        with self:
+            return [
+                (block.answer, piece)
+                for block in _listen(self._answers, self._ask)
+                if block
+                for piece in self._legs[block.answer].whole(block.data)
+            ]
+
+    def stream(self) -> Iterator[tuple[int, Iterator[Piece]] | None]:
+        """The pieces that came together; None is a sign of life while nothing comes."""
+        for block in _listen(self._answers, self._ask):
+            if block is None:
+                yield None
+                continue
+            number, data = block
+            yield number, self._legs[number].stream(data, self._answers[number].content_type)
+            if all(leg.done for leg in self._legs):
+                break
+
+    def written(self, writer: Writer) -> Iterator[bytes]:
+        """What the client gets as it comes. The calls end when this is closed."""
+        with self:
+            for together in self.stream():
+                if together is None:
+                    yield sse.KEEPALIVE
+                    continue
+                number, pieces = together
+                # One write for all that came together, and nothing held back until more comes.
+                if written := b"".join([writer.write(number, piece) for piece in pieces]):
+                    yield written
+        yield writer.end()
+
+
+class _Leg:
+    """One upstream answer on its way: bytes in, pieces out."""
+
+    def __init__(self, chat: Chat, call: UpstreamCall, usages: dict[object, Usage]) -> None:
+        self._usages = usages
+        self._chat = chat
+        self._call = call
+        self._decoder = sse.Decoder()
+        self._feed = chat.stream(call)
+        self._body: list[bytes] = []
+        self.done = False
+
+    def stream(self, data: bytes, content_type: str) -> Iterator[Piece]:
+        """The pieces that `data` completes; `b""` is the end of the answer."""
+        if content_type in {"application/json", "text/html"}:  # a container that cannot stream, or an error
+            yield from self.whole(data)
+            return
+        for event in self._decoder.feed(data) if data else self._decoder.close():
+            if event.startswith(b"[DONE]"):
+                self.done = True
+            elif not self.done:
+                yield from self._noted(self._feed(_object(event)))
+
+    def whole(self, data: bytes) -> Iterator[Piece]:
+        """The pieces of an answer that is one JSON object, when its end has come."""
+        if data:
+            self._body.append(data)
+        else:
+            yield from self._noted(self._chat.response(_object(b"".join(self._body)), self._call))
+
+    def _noted(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """The pieces; the counts among them are noted for the log."""
+        for piece in pieces:
+            if isinstance(piece, Usage):
+                self._usages[self] = piece
+            yield piece
+
+
+def answered(
+    ask: Ask,
+    asked: str,
+    slot: Callable[[Publisher], T | None],
+    verb: str,
+    attempt: Callable[[Model, T], R],
+) -> R:
+    """What `attempt` makes of the first model for a name that can answer for now; raises `NotFound`."""
+    ask.record.model = asked
+    for model in ask.router.plan(asked):
+        if (does := slot(PUBLISHERS[model.publisher])) is None:
+            raise errors.NotFound(f"{asked!r} does not {verb}.", param="model", code="model_not_found")
+        try:
+            return attempt(model, does)
+        except errors.ApiError as fault:
+            if not (fault.again and model.spare):
+                raise
+            ask.router.failed(model)
+    raise AssertionError("a plan has a last model, which is not spare")
+
+
+def able(ask: Ask, asked: str, slot: Callable[[Publisher], T | None], verb: str) -> tuple[Model, T]:
+    """The model for a name, and how its publisher does what the operation is about; raises `NotFound`."""
+    ask.record.model = asked
+    model = ask.router.plan(asked)[0]
+    if (does := slot(PUBLISHERS[model.publisher])) is None:
+        raise errors.NotFound(f"{asked!r} does not {verb}.", param="model", code="model_not_found")
+    return model, does
+
+
+def fetch(
+    calls: Sequence[UpstreamCall],
+    read: Callable[[JSON, UpstreamCall], T],
+    model: Model,
+    ask: Ask,
+    at_once: int = SIDE_BY_SIDE,
+) -> list[T]:
+    """What `read` makes of the answers, in the order of `calls`; those not begun are dropped at an error."""
+
+    def one(call: UpstreamCall) -> T:
+        return read(whole(call, model, ask), call)
+
+    with _hint_at_replacement(model):
+        if len(calls) == 1:
+            return [one(calls[0])]
+        with ThreadPoolExecutor(min(len(calls), at_once)) as pool:
+            futures = [pool.submit(one, call) for call in calls]
+            wait(futures, return_when=FIRST_EXCEPTION)
+            pool.shutdown(cancel_futures=True)
+        return [future.result() for future in futures]
+
+
+def whole(call: UpstreamCall, model: Model | Site, ask: Ask, *, retries: int | None = None) -> JSON:
+    """The JSON object that answers a call."""
+    return _object(b"".join(content(ask.transport.open(call, model, ask.client, retries=retries), ask)))
+
+
+def blocks(call: UpstreamCall, model: Model | Site, ask: Ask) -> Iterator[bytes]:
+    """The bytes that answer a call, as they come. It is made at once, so a refusal comes before them."""
+    return content(ask.transport.open(call, model, ask.client), ask)
+
+
+def content(answer: Answer, ask: Ask) -> Iterator[bytes]:
+    """The bytes of an answer as they come."""
+    with closing(answer):
+        for block in _listen([answer], ask):
+            if block and block.data:
+                yield block.data
+
+
+def target(model: Model, answer: Answer) -> dict[str, str]:
+    """The header that says which model answered, and where."""
+    return {"x-vertex-compat-target": f"{model.publisher}/{model.name}; location={answer.location}"}
+
+
+def ignored(given: Iterable[str]) -> dict[str, str]:
+    """The header that lists parameters. They come from the client: only plain names are repeated."""
+    plain = [name for name in given if name.isascii() and name.replace("_", "").replace(".", "").isalnum()]
+    listed = ", ".join(dict.fromkeys(name[:64] for name in plain[:64]))
+    return {"x-vertex-compat-ignored": listed} if listed else {}
+
+
+def _open(calls: Sequence[UpstreamCall], model: Model, ask: Ask) -> list[Answer]:
+    """The answers to all calls. If one cannot be had, the others are closed."""
+    with _hint_at_replacement(model):
+        if len(calls) == 1:
+            return [ask.transport.open(calls[0], model, ask.client, retries=0 if model.spare else None)]
+        with ThreadPoolExecutor(min(len(calls), SIDE_BY_SIDE)) as pool, ExitStack() as opened:
+            futures = [pool.submit(ask.transport.open, call, model, ask.client) for call in calls]
+            for future in futures:
+                if not future.exception():
+                    opened.callback(future.result().close)
+            answers = [future.result() for future in futures]
+            opened.pop_all()
+            return answers
+
+
+@contextmanager
+def _hint_at_replacement(model: Model) -> Iterator[None]:
+    try:
+        yield
+    except errors.NotFound as error:
+        if error.code == "model_not_found" and (successor := names.replacement(model.asked)):
+            error.message += f" This model has been retired; use {successor!r} instead."
+        raise
+
+
+def _listen(answers: Sequence[Answer], ask: Ask) -> Iterator[Block | None]:
+    patience = ask.settings.patience
+    return listen(answers, ask.client, keepalive=ask.settings.keepalive, patience=patience)
+
+
+def _object(content: bytes) -> JSON:
+    """An event or a body of the upstream; raises what it says where it is an error."""
+    if not content.strip():
+        raise errors.UpstreamFault("Vertex AI answered with nothing.")
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        raise errors.UpstreamFault("Vertex AI answered something that is not JSON.") from None
+    if errors.is_error(value):
+        raise errors.from_body(200, value)
+    if not isinstance(value, dict):
+        raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.")
+    return value

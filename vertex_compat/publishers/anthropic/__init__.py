@@ -1,0 +1,10 @@
+"""Anthropic's models: chat with Claude."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vertex_compat.publishers.anthropic import chat
+from vertex_compat.wire import Publisher
+
+PUBLISHER: Final = Publisher("anthropic", chat=chat.CHAT)

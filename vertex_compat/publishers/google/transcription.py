@@ -1,0 +1,107 @@
+"""Gemini writes down what it hears.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/audio-understanding
+
+A model that chats is told to do nothing but transcribe. Its times are estimates, to the second or so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from vertex_compat.publishers.google import chat
+from vertex_compat.publishers.google.counts import usage
+from vertex_compat.publishers.parameters import Parameters
+from vertex_compat.wire import JSON, Feed, Model, Piece, UpstreamCall, Usage
+
+PARAMETERS: Final = Parameters(
+    sent={"temperature": "temperature"},
+    shaped=frozenset({"audio", "language", "prompt", "response_format", "segments", "translate"}),
+    ignored=frozenset({"chunking_strategy", "include", "timestamp_granularities"}),
+)
+
+TRANSCRIBE: Final = (
+    "Transcribe the speech in this recording word for word, in the language that is spoken, with "
+    "punctuation. Answer with the transcript alone. Where nobody speaks, there is nothing to write."
+)
+TRANSLATE: Final = (
+    "Translate the speech in this recording into English, with punctuation. "
+    "Answer with the translation alone. Where nobody speaks, there is nothing to write."
+)
+IN_SEGMENTS: Final = "Give it in segments of a sentence or so, each with its start and end in seconds."
+
+SEGMENTS: Final[JSON] = {
+    "type": "OBJECT",
+    "properties": {
+        "language": {"type": "STRING", "description": "The spoken language, its English name in lower case."},
+        "segments": {
+            "type": "ARRAY",
+            "items": {
+                "type": "OBJECT",
+                "properties": {
+                    "start": {"type": "NUMBER"},
+                    "end": {"type": "NUMBER"},
+                    "text": {"type": "STRING"},
+                },
+                "required": ["start", "end", "text"],
+                "propertyOrdering": ["start", "end", "text"],
+            },
+        },
+    },
+    "required": ["language", "segments"],
+    "propertyOrdering": ["language", "segments"],
+}
+"""What is answered where `segments` are asked for."""
+
+
+def request(body: JSON, model: Model) -> UpstreamCall:
+    """What was uploaded, and what to do with it → Gemini's body."""
+    config, ignored = PARAMETERS.sort(body)
+    config = {"temperature": 0, **config}
+    if body.get("segments"):
+        config |= {"responseMimeType": "application/json", "responseSchema": SEGMENTS, "audioTimestamp": True}
+    sent = {
+        "contents": [
+            {
+                "role": "user",
+                "parts": [
+                    {"inlineData": {"mimeType": body["audio"]["mime"], "data": body["audio"]["data"]}},
+                    {"text": " ".join(_task(body))},
+                ],
+            }
+        ],
+        "generationConfig": config,
+    }
+    method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
+    return UpstreamCall(f"{model.resource}:{method}", sent, "v1beta1", ignored=tuple(ignored))
+
+
+def _task(body: JSON) -> Iterator[str]:
+    yield TRANSLATE if body.get("translate") else TRANSCRIBE
+    if body.get("segments"):
+        yield IN_SEGMENTS
+    if language := body.get("language"):
+        yield f"The spoken language is {language}."
+    if prompt := body.get("prompt"):
+        yield f"For style and spelling, this is what came before or what it is about: {prompt}"
+
+
+def response(body: JSON, call: UpstreamCall) -> Iterator[Piece]:
+    """The pieces of a whole answer: those of a chat, with sounds told from texts in the counts."""
+    return _counted(chat.CHAT.response(body, call), body)
+
+
+def stream(call: UpstreamCall) -> Feed:
+    """The reader of one stream."""
+    feed = chat.CHAT.stream(call)
+    return lambda event: _counted(feed(event), event)
+
+
+def _counted(pieces: Iterable[Piece], event: JSON) -> Iterator[Piece]:
+    for piece in pieces:
+        yield usage(event["usageMetadata"]) if isinstance(piece, Usage) else piece
+
+
+TRANSCRIPTIONS: Final = replace(chat.CHAT, request=request, response=response, stream=stream, many=False)
