@@ -138,9 +138,10 @@ def app(shared_app, emulator):  # noqa: ARG001  (a fresh journal)
 class Served:
     """A running function and the clients for it."""
 
-    def __init__(self, url, emulator, log):
+    def __init__(self, url, emulator, log, process):
         self.url = url
         self.emulator = emulator
+        self.stop = process.terminate
         self._log = log
 
     @property
@@ -181,7 +182,7 @@ def served(emulator, log, **env):
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
             wait_until_open(port, process, log)
-            yield Served(f"http://127.0.0.1:{port}", emulator, log)
+            yield Served(f"http://127.0.0.1:{port}", emulator, log, process)
         finally:
             process.terminate()
             process.wait(20)
@@ -213,6 +214,8 @@ def servers(shared_emulator, tmp_path_factory):
             return running[name]
 
         yield serve
+        for server in running.values():  # all at once: each takes a moment to end
+            server.stop()
 
 
 @pytest.fixture

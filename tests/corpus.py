@@ -273,6 +273,8 @@ def folded(chunks):
     for choice in choices.values():
         if calls := choice["message"].get("tool_calls"):
             choice["message"]["tool_calls"] = [calls[index] for index in sorted(calls)]
+            # The first chunk may have come before it was known that there would be no text.
+            choice["message"]["content"] = choice["message"]["content"] or None
     first = chunks[0]
     return {
         "object": "chat.completion",

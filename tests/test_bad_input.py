@@ -36,7 +36,17 @@ ANY = st.recursive(
 WORDS = {
     "/embeddings": ("input", "dimensions", "encoding_format", "task_type", "instance_key", "title"),
     "/completions": ("prompt", "suffix", "n", "echo", "stop", "stream", "max_tokens", "logprobs", "best_of"),
-    "/images/generations": ("prompt", "n", "size", "quality", "output_format", "aspect_ratio", "background"),
+    "/images/generations": (
+        "prompt",
+        "n",
+        "image",
+        "mask",
+        "size",
+        "quality",
+        "output_format",
+        "aspect_ratio",
+        "background",
+    ),
     "/audio/speech": (
         "input",
         "voice",

@@ -2,14 +2,16 @@
 
 import asyncio
 import base64
+import json
 import math
+import socket
 import struct
 import time
 
 import openai
 import pytest
 
-PREDICT = ":predict"
+from vertex_compat.operations.embeddings import AT_ONCE
 
 
 def embed(app, model="text-embedding-005", text="Hello", **more):
@@ -216,3 +218,27 @@ def test_a_retired_model_names_its_successor(app, emulator):
     emulator.script(b'{"error":{"code":404,"message":"Not found.","status":"NOT_FOUND"}}', status=404)
     answer = embed(app, "textembedding-gecko@001")
     assert "text-embedding-005" in answer.json["error"]["message"]
+
+
+def test_a_model_that_cannot_answer_is_stood_in_for(serve, tmp_path):
+    path = tmp_path / "vertex_compat.toml"
+    path.write_text(
+        '[models.embed]\ntarget = "text-embedding-emulator-status-503"\nfallbacks = ["text-embedding-005"]\n'
+    )
+    with serve(VERTEX_COMPAT_CONFIG=str(path)).client() as client:
+        answer = client.embeddings.with_raw_response.create(
+            model="embed", input=["a", "b"], encoding_format="float"
+        )
+    assert answer.headers["x-vertex-compat-target"].startswith("google/text-embedding-005;")
+    assert answer.parse().model == "embed"
+
+
+def test_a_client_that_leaves_ends_all_calls(front_door, emulator):
+    body = json.dumps({"model": "gemini-embedding-001-emulator-delay-9", "input": ["a"] * 200}).encode()
+    head = f"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(front_door.address) as line:
+        line.sendall(head.encode() + body)
+        emulator.wait_for(lambda calls: len(calls) == AT_ONCE)
+    calls = emulator.wait_for(lambda calls: all(call.ended for call in calls))
+    assert {call.ended for call in calls} == {"client_left"}
+    assert len(calls) < 2 * AT_ONCE

@@ -17,7 +17,7 @@ from vertex_compat import errors
 CHUNK = pydantic.TypeAdapter(ChatCompletionChunk)
 COMPLETION = pydantic.TypeAdapter(ChatCompletion)
 
-EXTENSIONS = {"extra_content", "images", "reasoning_content", "thinking_blocks", "usage"}
+EXTENSIONS = {"annotations", "extra_content", "images", "reasoning_content", "thinking_blocks", "usage"}
 """Fields beyond OpenAI's types that its clients know, and the key that is null in all chunks but the last."""
 
 each_stream = cases("stream.sse")

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vertex_compat import names, vertex
 from vertex_compat.operations import speech
+from vertex_compat.publishers import texttospeech
 
 GEMINI = "gemini-2.5-flash-preview-tts"
 CLOUD = "vertex_ai/"
@@ -215,6 +217,20 @@ def test_a_stream_of_events_holds_the_sound(app, model):
 def test_what_is_wrong_is_said(app, given, status, param):
     answer = app.post("/v1/audio/speech", json={"model": CLOUD, "input": "Hello", **given})
     assert (answer.status_code, answer.json["error"]["param"]) == (status, param), answer.text
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("global", "texttospeech.googleapis.com"),
+        ("eu", "eu-texttospeech.googleapis.com"),
+        ("us-central1", "us-texttospeech.googleapis.com"),
+        ("asia-northeast1", "asia-northeast1-texttospeech.googleapis.com"),
+    ],
+)
+def test_a_text_stays_where_the_operator_wants_it(location, host):
+    (call,) = texttospeech.request({"input": "Hello"}, names.route(CLOUD))
+    assert vertex.url(call, "a-project", location, {}) == f"https://{host}/v1/text:synthesize"
 
 
 def test_an_alias_makes_openai_s_names_work(serve, tmp_path):

@@ -11,11 +11,10 @@ from typing import Final
 
 import flask
 import msgspec
-from werkzeug.exceptions import HTTPException
 
 from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
-from vertex_compat.operations import Ask, Content, Download, Opens, Reply
+from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
 from vertex_compat.record import Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
@@ -53,9 +52,9 @@ class App:
         try:
             reply = self._reply(request, record)
             if isinstance(reply.body, dict):
-                return _json(200, reply.body, reply.headers)
+                return _json(reply.status, reply.body, reply.headers)
             if isinstance(reply.body, Content):
-                return _whole(200, reply.body.data, reply.body.content_type, reply.headers)
+                return _whole(reply.status, reply.body.data, reply.body.content_type, reply.headers)
             if isinstance(reply.body, Download):
                 return _download(reply.body, reply.headers)
             events = _Events(reply.body, record)
@@ -63,6 +62,8 @@ class App:
         except errors.ApiError as error:
             record.error = error.code or error.type
             return _json(error.status, error.body(), error.headers)
+        except Described as shown:
+            return _json(200, shown.call, {})
         except ClientGone:
             record.error = "client_left"
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
@@ -79,9 +80,10 @@ class App:
     def _reply(self, request: flask.Request, record: Record) -> Reply:
         path = request.path.rstrip("/").removeprefix("/v1") or "/"
         if path not in routes.OPEN:
-            authorization = request.headers.get("Authorization")
+            authorization = request.headers.get("Authorization") or _google_key(request)
             record.key = access.allow(authorization, self._settings, public=path in routes.PUBLIC)
         operation, arguments = routes.find(request.method, request.path)
+        dry = request.headers.get("X-Vertex-Compat-Debug") == "request"
         return operation(
             Ask(
                 read=lambda: _body(request),
@@ -93,15 +95,21 @@ class App:
                 settings=self._settings,
                 router=self._router.seen_by(record.key),
                 record=record,
-                transport=self._transport,
+                transport=Dry(self._transport) if dry else self._transport,
             )
         )
+
+
+def _google_key(request: flask.Request) -> str | None:
+    """Google's clients have a header of their own for a key."""
+    key = request.headers.get("X-Goog-Api-Key")
+    return f"Bearer {key}" if key else None
 
 
 def _body(request: flask.Request) -> bytes:
     try:
         return request.get_data()
-    except (HTTPException, OSError):  # it broke off, or its framing lies
+    except Exception:  # noqa: BLE001  (it broke off, or its framing lies: each server has its own words for that)
         raise errors.BadRequest("The request body could not be read to its end.") from None
 
 

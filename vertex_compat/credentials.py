@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import google.auth
 import google.auth.credentials
@@ -18,6 +18,8 @@ import google.auth.transport.requests
 from google.auth import exceptions
 
 from vertex_compat import errors
+
+T = TypeVar("T")
 
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -89,9 +91,9 @@ class Credentials:
         return self._fetch(refused)
 
     def project(self) -> str | None:
-        """The project that the credentials belong to, where they know."""
-        if self._credentials is None:
-            self._fetch(refused=None)
+        """The project that the credentials belong to, where they know; raises `Unavailable`."""
+        if self._project is None:  # also where it was asked for in vain: it may be known by now
+            self._alone(self._look)
         return self._project
 
     def impersonating(self, account: str) -> Credentials:
@@ -105,24 +107,31 @@ class Credentials:
         return Credentials(find)
 
     def _fetch(self, refused: str | None) -> str:
+        return self._alone(lambda: self._fetch_locked(refused))
+
+    def _alone(self, work: Callable[[], T]) -> T:
+        """What `work` gives, done by one thread at a time; those that waited share its failure."""
         asked = time.monotonic()
         with self._lock:
             if self._failure and self._failure[0] >= asked:
                 raise self._failure[1]
             try:
-                return self._fetch_locked(refused)
+                return work()
             except exceptions.GoogleAuthError as error:
                 fault = _fault(error)
                 self._failure = (time.monotonic(), fault)
                 raise fault from error
 
     def _fetch_locked(self, refused: str | None) -> str:
-        if self._credentials is None:
-            self._credentials, self._project = self._find()
-        credentials = self._credentials
+        credentials = self._credentials or self._look()
         if credentials.token_state is not _FRESH or credentials.token == refused:
             credentials.refresh(_Request())
         return str(credentials.token)
+
+    def _look(self) -> google.auth.credentials.Credentials:
+        found, self._project = self._find()
+        self._credentials = self._credentials or found
+        return self._credentials
 
     def _fetch_aside(self) -> None:
         """Fetch the next token in good time; the caller has taken the lock."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from vertex_compat import errors, names
 from vertex_compat.settings_file import ModelRule, Place, PublisherRule, Rules, Target, fits, targets
-from vertex_compat.wire import JSON, Model
+from vertex_compat.wire import JSON, Model, Site
 
 COOL_DOWN: Final = (5.0, 15.0)
 """Seconds that a failed target waits behind the others; spread, so that not all come back at once."""
@@ -71,6 +71,17 @@ class Router:
         *spare, last = dict.fromkeys(plan)
         return (*(replace(model, spare=True) for model in spare), last)
 
+    def own(self, resource: str, location: str | None, otherwise: str) -> Site:
+        """Where jobs of the project's own run: in `location`, else in the region that is set, if one is.
+
+        `global` is no region; where it is set, or nothing, `otherwise` is the one.
+        """
+        settled = self._everywhere.location
+        where = location or (settled if settled and settled != "global" else otherwise)
+        return Site(
+            resource, (where,), project=self._everywhere.project, account=self._everywhere.impersonate
+        )
+
     def failed(self, model: Model) -> None:
         """Remember that `model` cannot answer for now."""
         wait = random.uniform(*COOL_DOWN)  # noqa: S311  (spread, not a secret)
@@ -106,6 +117,8 @@ class Router:
         publisher = self._rules.publishers.get(model.publisher, PublisherRule())
         order = (target, rule, publisher, self._everywhere)
         settled = next((place for place in order if place.location), None)
+        if model.named_project:  # a full name says where its endpoint is, and it is nowhere else
+            settled = Place(location=model.locations[0])
         return replace(
             model,
             asked=asked,

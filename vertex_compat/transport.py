@@ -33,7 +33,7 @@ import urllib3.exceptions
 from vertex_compat import __version__, errors, vertex
 from vertex_compat.config import Settings
 from vertex_compat.credentials import Credentials
-from vertex_compat.wire import Model, Site, UpstreamCall
+from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds."""
@@ -269,6 +269,12 @@ class Transport:
             else:
                 self._found[model.resource] = places[0]
                 return answer
+
+    def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
+        """The call as it would be made first, without our token."""
+        url = vertex.url(call, self._project(model), self._places(model)[0], self._settings.base_urls)
+        body = call.body if call.content is None else f"{len(call.content)} bytes"
+        return {"method": call.method, "url": url, "headers": dict(call.headers), "body": body}
 
     def _places(self, model: Model | Site) -> deque[str]:
         """Where to try, in order: where the model answered last time first, if it is one of its locations."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from vertex_compat.wire import Model, UpstreamCall
+from vertex_compat.wire import Model, Service, UpstreamCall
 
 MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
@@ -45,9 +45,16 @@ def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str
     """The whole URL of `call`. `bases` has the scheme and host of services that are not at Google's."""
     base = bases.get(call.service)
     if call.service != "aiplatform":
-        return f"{base or f'https://{call.service}.googleapis.com'}/{call.version}/{call.path}"
+        return f"{base or _base_url_of(call.service, location)}/{call.version}/{call.path}"
     parent = f"projects/{quote(project, safe=':')}/locations/{location}"
     return f"{base or base_url(location)}/{call.version}/{parent}/{call.path}"
+
+
+def _base_url_of(service: Service, location: str) -> str:
+    """Text-to-Speech serves locations from hosts of their own, all of the United States from one."""
+    if service != "texttospeech" or location == "global":
+        return f"https://{service}.googleapis.com"
+    return f"https://{'us' if location.startswith('us-') else location}-{service}.googleapis.com"
 
 
 def raw_predict(model: Model, *, stream: bool) -> str:

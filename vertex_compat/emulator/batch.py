@@ -48,7 +48,15 @@ MODEL = re.compile(
     r"publishers/(?P<publisher>google|anthropic)/models/(?P<name>[\w.@-]+)"
     r"|projects/[\w-]+/locations/(?P<location>[\w-]+)/models/(?P<number>\d+)(?:@\d+)?"
 )
-FREE = {"labels", "args", "response", "properties", "schema", "responseSchema", "parameters"}  # the client's own names
+FREE = {
+    "labels",
+    "args",
+    "response",
+    "properties",
+    "schema",
+    "responseSchema",
+    "parameters",
+}  # the client's own names
 
 Ask = Callable[[str, str, str, JSON], tuple[int, Any]]
 """Publisher, model, location and body → status and body of the answer."""
@@ -93,7 +101,9 @@ class BatchJobs:
             for row in self._rows(publisher, model["name"] or "gemini-2.5-flash", job.location, line)
         ]
         random.Random(job.shown["name"]).shuffle(rows)  # noqa: S311 - the same one each time
-        directory = f"{job.asked['outputConfig']['gcsDestination']['outputUriPrefix']}/prediction-model-{now()}"
+        directory = (
+            f"{job.asked['outputConfig']['gcsDestination']['outputUriPrefix']}/prediction-model-{now()}"
+        )
         self._write(directory, rows)
         failed = sum(bool(row["status"]) for row in rows)
         stats = {"successfulCount": str(len(rows) - failed), "failedCount": str(failed)}
@@ -156,5 +166,6 @@ def _snake(value: Any, free: bool) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        name if free else proto.snake(name): _snake(held, free or name in FREE) for name, held in value.items()
+        name if free else proto.snake(name): _snake(held, free or name in FREE)
+        for name, held in value.items()
     }

@@ -19,8 +19,12 @@ from vertex_compat.emulator.tuning import TuningJobs
 PLACE = "/<any(v1, v1beta1):version>/projects/<project>/locations/<location>"
 ROUTES = Map(
     [
-        Rule(f"{PLACE}/<any(batchPredictionJobs, tuningJobs):kind>", endpoint="jobs", methods=["GET", "POST"]),
-        Rule(f"{PLACE}/<any(batchPredictionJobs, tuningJobs):kind>/<number>", endpoint="job", methods=["GET"]),
+        Rule(
+            f"{PLACE}/<any(batchPredictionJobs, tuningJobs):kind>", endpoint="jobs", methods=["GET", "POST"]
+        ),
+        Rule(
+            f"{PLACE}/<any(batchPredictionJobs, tuningJobs):kind>/<number>", endpoint="job", methods=["GET"]
+        ),
         Rule(
             f"{PLACE}/<any(batchPredictionJobs, tuningJobs):kind>/<number>:cancel",
             endpoint="cancel",

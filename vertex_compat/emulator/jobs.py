@@ -62,9 +62,9 @@ class Jobs:
                 case "JOB_STATE_PENDING":
                     job.show(state=RUNNING, startTime=now())
                 case "JOB_STATE_RUNNING":
-                    self._finish(job, False)  # noqa: FBT003 - not cancelled
+                    self._finish(job, False)
                 case "JOB_STATE_CANCELLING":
-                    self._finish(job, True)  # noqa: FBT003 - cancelled
+                    self._finish(job, True)
             return pretty_answer(job.shown)
 
     def list(self, location: str) -> Answer:

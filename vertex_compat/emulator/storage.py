@@ -202,9 +202,7 @@ class Storage:
             return Answer(308, (b"",), {"Content-Length": "0"} | taken)
         del self.sessions[identity]
         self._check_absent(session.bucket, session.name, request)
-        made = self._store(
-            session.bucket, session.name, session.data, session.content_type, session.metadata
-        )
+        made = self._store(session.bucket, session.name, session.data, session.content_type, session.metadata)
         return pretty_answer(_resource(session.bucket, session.name, made))
 
     def _store(

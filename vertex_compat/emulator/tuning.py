@@ -1,7 +1,7 @@
 """`tuningJobs`: a file of conversations in, an endpoint with a tuned Gemini out.
 
-A model whose name contains `emulator-job-failed` cannot be tuned in the end. Files that are not stored here are
-taken to be good.
+A model whose name contains `emulator-job-failed` cannot be tuned in the end. Files in buckets that hold nothing
+here are taken to be good.
 """
 
 import json
@@ -14,6 +14,7 @@ from vertex_compat.emulator.metadata import PROJECT_NUMBER
 from vertex_compat.emulator.proto import Count, Decimal, Entries, Enum, Message, Truth, Words
 from vertex_compat.emulator.storage import Storage
 
+DATASETS = ("trainingDatasetUri", "validationDatasetUri")
 ADAPTERS = ("ONE", "TWO", "FOUR", "EIGHT", "SIXTEEN", "THIRTY_TWO")
 JOB = Message(
     "TuningJob",
@@ -69,7 +70,7 @@ class TuningJobs:
 
     def _finish(self, job: Job, cancelled: bool) -> None:
         spec = job.asked["supervisedTuningSpec"]
-        examples = [self._examples(spec[name]) for name in _datasets(spec)]
+        examples = [self._examples(spec[name]) for name in DATASETS if name in spec]
         if cancelled:
             job.end("JOB_STATE_CANCELLED")
         elif "emulator-job-failed" in job.asked["baseModel"] or None in examples:
@@ -96,11 +97,7 @@ class TuningJobs:
         return len(lines) if lines and all(map(_good, lines)) else None
 
 
-def _datasets(spec: JSON) -> list[str]:
-    return [name for name in ("trainingDatasetUri", "validationDatasetUri") if name in spec]
-
-
 def _good(line: Any) -> bool:
     known = {"contents", "systemInstruction", "tools"}
-    contents = line.get("contents") if isinstance(line, dict) else None
-    return bool(contents) and set(line) <= known and contents[-1].get("role") == "model"
+    contents = line.get("contents") or [{}] if isinstance(line, dict) else [{}]
+    return set(line) <= known and contents[-1].get("role") == "model"

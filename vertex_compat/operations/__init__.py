@@ -24,6 +24,35 @@ class Opens(Protocol):
     ) -> Answer:
         """Make the call; returns when the upstream has begun a good answer, else raises `ApiError`."""
 
+    def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
+        """The call as it would be made, without our token."""
+
+
+class Described(Exception):
+    """A call that is shown instead of made."""
+
+    def __init__(self, call: JSON) -> None:
+        super().__init__()
+        self.call = call
+
+
+@dataclass(frozen=True, slots=True)
+class Dry:
+    """A network on which the first call ends the request: the client wants to see it."""
+
+    inner: Opens
+
+    def open(
+        self, call: UpstreamCall, model: Model | Site, client: Client, *, retries: int | None = None
+    ) -> Answer:
+        """Raise `Described`."""
+        del client, retries
+        raise Described(self.describe(call, model))
+
+    def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
+        """What the real network would do."""
+        return self.inner.describe(call, model)
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -72,3 +101,4 @@ class Reply:
 
     body: JSON | Content | Download | Iterator[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200

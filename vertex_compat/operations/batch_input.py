@@ -12,14 +12,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations import batches_schema, body, chat, jsonl
-from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.operations import batches_schema, body, jsonl
+from vertex_compat.operations.batch_operations import OPERATIONS
 from vertex_compat.routing import Router
 from vertex_compat.services import batch_jobs
 from vertex_compat.wire import JSON, Model, UpstreamCall
-
-CHAT: Final = "/v1/chat/completions"
-ENDPOINTS: Final = (CHAT,)
 
 MOST_LINES: Final = 200_000
 """https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini"""
@@ -36,9 +33,9 @@ _OF_THE_REQUEST: Final = frozenset(
 def endpoint(given: str) -> str:
     """The endpoint that a client means; raises `BadRequest`."""
     meant = f"/v1{given.removeprefix('/v1')}"
-    if meant not in ENDPOINTS:
+    if meant not in OPERATIONS:
         raise errors.BadRequest(
-            f"Invalid value for 'endpoint': expected one of {', '.join(ENDPOINTS)}.",
+            f"Invalid value for 'endpoint': expected one of {', '.join(OPERATIONS)}.",
             param="endpoint",
             code="invalid_value",
         )
@@ -53,14 +50,16 @@ class Translated(NamedTuple):
 
 
 class Reader:
-    """Reads one file. `model` is None before the first good line."""
+    """Reads one file. `model` is None before the first line that names one; `parameters` are the job's."""
 
     def __init__(self, endpoint: str, router: Router) -> None:
         self.model: Model | None = None
+        self.parameters: JSON = {}
         self.total = 0
         self.problems: list[JSON] = []
         self.ignored: set[str] = set()
         self._endpoint = endpoint
+        self._operation = OPERATIONS[endpoint]
         self._router = router
         self._seen: dict[str, int] = {}
 
@@ -81,24 +80,21 @@ class Reader:
 
     def _problem(self, error: errors.ApiError, number: int | None) -> None:
         code = error.code or "invalid_request"
-        self.problems.append(
-            {"code": code, "message": error.message, "param": error.param, "line": number}
-        )
+        self.problems.append({"code": code, "message": error.message, "param": error.param, "line": number})
 
     def _line(self, content: bytes, number: int) -> Translated:
         line = _decoded(content)
         self._check(line, number)
-        given = chat.parse(msgspec.json.encode(line["body"]))
+        given = self._operation.parse(msgspec.json.encode(line["body"]))
         model = self._model(given["model"])
-        call = _call(given, model)
+        call = self._operation.request(given, model)
+        self._check_parameters(batch_jobs.parameters(call.body))
         self.ignored.update(call.ignored)
-        key = str(self.total)
+        form = batch_jobs.FORMATS[self._operation.name, model.publisher]
+        written = form.line(call.body, str(self.total))
+        note = {"custom_id": line["custom_id"], "key": form.key(written), "call": _kept(call)}
         self.total += 1
-        written = batch_jobs.FORMATS[model.publisher].line(call.body, key)
-        return Translated(
-            msgspec.json.encode(written) + b"\n",
-            msgspec.json.encode({"custom_id": line["custom_id"], "call": _kept(call)}) + b"\n",
-        )
+        return Translated(msgspec.json.encode(written) + b"\n", msgspec.json.encode(note) + b"\n")
 
     def _check(self, line: JSON, number: int) -> None:
         if (url := line["url"].removeprefix("/v1")) != self._endpoint.removeprefix("/v1"):
@@ -120,15 +116,32 @@ class Reader:
     def _model(self, name: str) -> Model:
         """The model of all lines: a job has one."""
         if self.model is None:
-            self.model = _batched(self._router.plan(name)[0])
+            model = self._router.plan(name)[0]
+            if (self._operation.name, model.publisher) not in batch_jobs.FORMATS:
+                raise errors.BadRequest(
+                    f"Vertex AI runs no such batches of {name[:200]!r}: only of Gemini, Claude and Google's "
+                    "embeddings.",
+                    param="model",
+                    code="model_not_supported",
+                )
+            self.model = model
         if name != self.model.asked:
             raise errors.BadRequest(
                 f"All requests of a batch go to one model; this one is to {name[:200]!r}, "
                 f"one before it to {self.model.asked!r}.",
-                param="body.model",
+                param="model",
                 code="mismatched_model",
             )
         return self.model
+
+    def _check_parameters(self, given: JSON) -> None:
+        if self.total == 0:
+            self.parameters = given
+        elif given != self.parameters:
+            raise errors.BadRequest(
+                "All requests of a batch have the same parameters beside their input.",
+                code="mismatched_parameters",
+            )
 
 
 def _decoded(content: bytes) -> JSON:
@@ -140,33 +153,6 @@ def _decoded(content: bytes) -> JSON:
         raise errors.BadRequest("This line is not a JSON object.", code="invalid_json_line")
     body.check(line, batches_schema.Line)
     return line
-
-
-def _batched(model: Model) -> Model:
-    if model.publisher not in batch_jobs.FORMATS:
-        raise errors.BadRequest(
-            f"Vertex AI runs no batches of {model.asked!r}; it does of Gemini and Claude.",
-            param="body.model",
-            code="model_not_supported",
-        )
-    return model
-
-
-def _call(given: JSON, model: Model) -> UpstreamCall:
-    operation = PUBLISHERS[model.publisher].chat
-    if operation is None:
-        raise errors.NotFound(f"{model.asked!r} does not chat.", param="body.model", code="model_not_found")
-    if given.get("stream"):
-        raise errors.BadRequest("A batch has no streams.", param="body.stream", code="invalid_value")
-    if given.get("n", 1) > 1 and not operation.many:
-        raise errors.BadRequest(
-            "A request of a batch to this model has one answer: ask in several lines.",
-            param="body.n",
-            code="unsupported_value",
-        )
-    if not operation.many:
-        given.pop("n", None)
-    return operation.request(given, model)
 
 
 def _kept(call: UpstreamCall) -> JSON:

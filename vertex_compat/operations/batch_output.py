@@ -14,10 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations import Ask, batch_record, chat, jsonl
+from vertex_compat.operations import Ask, batch_record, jsonl
+from vertex_compat.operations.batch_operations import OPERATIONS, Stamp
 from vertex_compat.operations.batch_record import Batch, Record
 from vertex_compat.operations.bucket import Bucket, no_such_file
-from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.services import batch_jobs
 from vertex_compat.services.batch_jobs import Row
 from vertex_compat.wire import JSON, UpstreamCall
@@ -68,7 +68,7 @@ class Made:
         record = self.batch.read(bucket)
         job = self.batch.state(record, ask)
         if self.kind not in kinds(job, record):
-            raise no_such_file(bucket.object(self.name).id)
+            raise no_such_file(bucket.at(self.name).id)
         return record, job
 
 
@@ -98,73 +98,76 @@ def _shards(bucket: Bucket, batch: Batch) -> Iterator[JSON]:
 
 def _rows(bucket: Bucket, batch: Batch, record: Record) -> Iterator[Row]:
     """What Vertex wrote, in the order in which it did, shard after shard."""
-    form = batch_jobs.FORMATS[record.publisher]
+    form = batch_jobs.FORMATS[OPERATIONS[record.endpoint].name, record.publisher]
     for shard in _shards(bucket, batch):
         for _, line in jsonl.lines(bucket.read(bucket.name(shard))):
             yield batch_jobs.row(msgspec.json.decode(line), form)
 
 
+class _Key(msgspec.Struct):
+    """The part of a request's note by which its answer is known."""
+
+    key: str
+
+
 class _Answers:
+    """The answers of one batch, each given back to the request that it is of."""
+
     def __init__(self, batch: Batch, record: Record, progress: JSON, notes: list[bytes]) -> None:
         self._batch = batch
         self._record = record
         self._status = progress["status"]
         self._created = progress.get(f"{self._status}_at", record.created_at)
-        self._notes = notes
-        self._open = bytearray(b"\1" * len(notes))  # one for each request whose answer has not come
+        self._operation = OPERATIONS[record.endpoint]
+        self._open = dict(enumerate(notes))  # the requests whose answers have not come
+        self._numbers: dict[str, list[int]] = {}
+        for number, note in self._open.items():
+            self._numbers.setdefault(msgspec.json.decode(note, type=_Key).key, []).append(number)
 
     def written(self, rows: Iterator[Row], kind: str) -> Iterator[bytes]:
-        """The lines of one of the two files."""
+        """The lines of one of the two files. An answer that comes twice counts once."""
         for row in rows:
-            if (number := self._number(row)) is None:
-                continue
-            self._open[number] = 0
-            failed, line = self._answer(row, number)
-            if failed == (kind == ERRORS):
-                yield line
+            for number in self._numbers.pop(row.key or "", ()):
+                note: JSON = msgspec.json.decode(self._open.pop(number))
+                failed, line = self._answer(row, note, number)
+                if failed == (kind == ERRORS):
+                    yield line
         if kind == ERRORS:
-            for number, _ in filter(lambda one: one[1], enumerate(self._open)):
-                yield self._unanswered(number)
+            for number, left in self._open.items():
+                yield self._unanswered(msgspec.json.decode(left), number)
 
-    def _number(self, row: Row) -> int | None:
-        """Which request is answered; None if it was answered before, or is none of ours."""
-        number = int(row.key) if row.key and row.key.isdecimal() else -1
-        return number if 0 <= number < len(self._open) and self._open[number] else None
-
-    def _answer(self, row: Row, number: int) -> tuple[bool, bytes]:
-        note: JSON = msgspec.json.decode(self._notes[number])
+    def _answer(self, row: Row, note: JSON, number: int) -> tuple[bool, bytes]:
         try:
-            status, body = 200, self._completion(row, note, number)
+            status, body = 200, self._body(row, note, number)
         except errors.ApiError as error:
             status, body = error.status, error.body()
-        identity = f"{self._batch.token}_{number}"
-        response = {"status_code": status, "request_id": f"req_{identity}", "body": body}
+        response = {"status_code": status, "request_id": f"req_{self._identity(number)}", "body": body}
         return status != 200, self._line(number, note, response, None)
 
-    def _completion(self, row: Row, note: JSON, number: int) -> JSON:
+    def _body(self, row: Row, note: JSON, number: int) -> JSON:
         if row.fault:
             raise _fault(row.fault)
         if errors.is_error(row.reply):
             raise errors.from_body(200, row.reply)
         call = msgspec.convert({"path": "", "body": {}} | note["call"], UpstreamCall)
-        operation = PUBLISHERS[self._record.publisher].chat
-        pieces = [(0, piece) for piece in operation.response(row.reply, call)] if operation else []
-        identity = f"chatcmpl-{self._batch.token}{number}"
-        return chat.completion(pieces, self._record.model, identity, self._created)
+        stamp = Stamp(self._identity(number), self._created, self._record.model)
+        return self._operation.response(row.reply, call, self._record.publisher, stamp)
 
-    def _unanswered(self, number: int) -> bytes:
+    def _unanswered(self, note: JSON, number: int) -> bytes:
         code, message = UNANSWERED.get(self._status, _UNANSWERED)
-        note = msgspec.json.decode(self._notes[number])
         return self._line(number, note, None, {"code": code, "message": message})
 
     def _line(self, number: int, note: JSON, response: JSON | None, error: JSON | None) -> bytes:
         line = {
-            "id": f"batch_req_{self._batch.token}_{number}",
+            "id": f"batch_req_{self._identity(number)}",
             "custom_id": note["custom_id"],
             "response": response,
             "error": error,
         }
         return msgspec.json.encode(line) + b"\n"
+
+    def _identity(self, number: int) -> str:
+        return f"{self._batch.token}_{number}"
 
 
 def _fault(said: str) -> errors.ApiError:

@@ -74,9 +74,8 @@ class Batch(NamedTuple):
     def ask_for(self, call: UpstreamCall, record: Record, ask: Ask) -> JSON:
         """What Vertex says to a call about its job."""
         location = self.job.partition("/")[0]
-        return upstream.whole(
-            call, Site("batchPredictionJobs", (location,), project=record.project, account=record.account), ask
-        )
+        site = Site("batchPredictionJobs", (location,), project=record.project, account=record.account)
+        return upstream.whole(call, site, ask)
 
     def state(self, record: Record, ask: Ask) -> JSON:
         """Its job as it stands."""

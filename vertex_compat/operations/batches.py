@@ -1,7 +1,7 @@
 """`/batches`: OpenAI's batches as Vertex's batch prediction jobs.
 
-A wrong request is refused; a file that is no good makes a batch that has `failed`, with `errors` that name the
-lines, and nothing is started. That is what OpenAI does, so it is what its clients look for.
+A wrong request is refused; a file that is no good makes a batch that has `failed`, with `errors` that name
+the lines, and nothing is started. That is what OpenAI does, so it is what its clients look for.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ def create(ask: Ask) -> Reply:
     source = bucket.find(given["input_file_id"])
     new = token()
     reader = batch_input.Reader(endpoint, ask.router)
-    with bucket.upload(batch_record.requests(new)) as requests, bucket.upload(batch_record.lines(new)) as notes:
+    with (
+        bucket.upload(batch_record.requests(new)) as requests,
+        bucket.upload(batch_record.lines(new)) as notes,
+    ):
         for translated in reader.translate(files.read(bucket, ask, source)):
             requests.write(translated.request)
             notes.write(translated.note)
@@ -68,19 +71,22 @@ def create(ask: Ask) -> Reply:
         batch = Batch(new, batch_record.FAILED)
         record = msgspec.structs.replace(record, problems=reader.problems)
         Bucket(ask).write_json(batch.name, record)
-    return Reply(_now(batch, record, ask), upstream.ignored(sorted(reader.ignored)))
+    return Reply(_shown(batch, record, job, ask), upstream.ignored(sorted(reader.ignored)))
 
 
-def _started(ask: Ask, new: str, model: Model, record: Record) -> tuple[Batch, Record]:
+def _started(
+    bucket: Bucket, new: str, reader: batch_input.Reader, record: Record, ask: Ask
+) -> tuple[Batch, Record, JSON]:
     """Start the job and write its record: both, or neither."""
-    bucket = Bucket(ask)
+    if not (model := reader.model):
+        raise TypeError
     names = (batch_record.requests(new), batch_record.lines(new))
     try:
         job = batch_jobs.create(
             f"vertex_compat {new}",
             _resource(model, ask),
-            bucket.object(names[0]).uri,
-            bucket.object(batch_record.output(new)).uri,
+            bucket.at(names[0]).uri,
+            bucket.at(batch_record.output(new)).uri,
         )
         batch = batch_record.started(new, upstream.whole(job, model, ask, retries=0))
     except errors.ApiError:
@@ -173,7 +179,7 @@ def _now(batch: Batch, record: Record, ask: Ask) -> JSON:
         "request_counts": {"total": record.total, "completed": 0, "failed": 0},
         "metadata": record.metadata,
         **stands,
-        **{f"{name}_file_id": bucket.object(made[kind]).id for kind, name in _FILES.items() if kind in made},
+        **{f"{name}_file_id": bucket.at(made[kind]).id for kind, name in _FILES.items() if kind in made},
     }
 
 

@@ -55,7 +55,7 @@ class Bucket:
             code="bucket_not_found",
         )
 
-    def object(self, name: str) -> Object:
+    def at(self, name: str) -> Object:
         """The object of a name."""
         return Object(self._bucket, self._prefix + name)
 
@@ -68,12 +68,12 @@ class Bucket:
 
     def stat(self, name: str) -> JSON:
         """What is known of an object; raises `NotFound`."""
-        one = self.object(name)
+        one = self.at(name)
         return self._json(storage.stat(one), no_such_file(one.id))
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of an object as they come; raises `NotFound` at once."""
-        one = self.object(name)
+        one = self.at(name)
         with self._told(no_such_file(one.id)):
             return upstream.blocks(storage.download(one), _SITE, self._ask)
 
@@ -87,11 +87,11 @@ class Bucket:
         self, name: str, content_type: str = JSON_LINES, metadata: Mapping[str, str] | None = None
     ) -> Upload:
         """Make an object piece by piece."""
-        return Upload(self, self.object(name), content_type, dict(metadata or {}))
+        return Upload(self, self.at(name), content_type, dict(metadata or {}))
 
     def delete(self, name: str) -> None:
         """End an object; raises `NotFound`."""
-        one = self.object(name)
+        one = self.at(name)
         self.send(storage.delete(one), no_such_file(one.id))
 
     def list(self, begin: str, start: str = "") -> Iterator[JSON]:
@@ -137,8 +137,8 @@ class Bucket:
             raise missing or self._no_bucket from None
         except errors.Forbidden as error:
             raise errors.Forbidden(
-                f"This function may not do that in the bucket {self._bucket!r}: its service account needs the "
-                f"role roles/storage.objectUser there. Cloud Storage says: {error.message}"
+                f"This function may not do that in the bucket {self._bucket!r}: its service account needs "
+                f"the role roles/storage.objectUser there. Cloud Storage says: {error.message}"
             ) from None
 
 

@@ -33,16 +33,18 @@ def complete(ask: Ask) -> Reply:
     given = body.without_nulls(body.decode(ask.body, completions_schema.Completion))
     body.check_stream_options(given)
     prompts = _prompts(given.pop("prompt"))
-    model, chat = upstream.able(ask, given["model"], _completions, "complete")
-    parts = list(_parts(chat, prompts, given, model))
-    headers = upstream.ignored(name for part in parts for name in part.call.ignored)
-    answers = upstream.Conversation(chat, [part.call for part in parts], model, ask)
-    choices = _Choices(model.asked, parts, given)
+
+    def converse(model: Model, chat: Chat) -> tuple[list[Part], upstream.Conversation]:
+        parts = list(_parts(chat, prompts, {**model.defaults, **given}, model))
+        return parts, upstream.Conversation(chat, [part.call for part in parts], model, ask)
+
+    parts, answers = upstream.answered(ask, given["model"], _completions, "complete", converse)
+    choices = _Choices(parts, given)
     if given.get("stream"):
-        return Reply(answers.written(choices), headers)
+        return Reply(answers.written(choices), answers.headers)
     for number, piece in answers.whole():
         choices.write(number, piece)
-    return Reply(choices.whole(), headers)
+    return Reply(choices.whole(), answers.headers)
 
 
 def _prompts(given: str | list[str | int | list[int]]) -> list[str]:
@@ -83,12 +85,12 @@ class _Choices:
     Finish reasons wait until the upstream has ended: nothing of a choice may follow its own.
     """
 
-    def __init__(self, model: str, parts: list[Part], given: JSON) -> None:
+    def __init__(self, parts: list[Part], given: JSON) -> None:
         self._stamp: JSON = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
             "created": int(time.time()),
-            "model": model,
+            "model": given["model"],
         }
         self._parts = parts
         self._echo = bool(given.get("echo"))

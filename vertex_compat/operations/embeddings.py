@@ -8,31 +8,32 @@ from __future__ import annotations
 import array
 import base64
 import sys
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations import Ask, Reply, body, embeddings_schema, upstream
-from vertex_compat.wire import Vector
+from vertex_compat.wire import JSON, Usage, Vector
 
 AT_ONCE: Final = 32
 """How many calls one request makes side by side: they are small, and some models take one text a call."""
 
+Written: TypeAlias = str | msgspec.Raw
+"""A vector as it stands in the answer."""
+
 
 def create(ask: Ask) -> Reply:
     """Answer one request for embeddings."""
-    given = body.without_nulls(body.decode(ask.body, embeddings_schema.Embeddings))
-    given["input"] = _texts(given["input"])
-    model, embeddings = upstream.able(ask, given["model"], lambda publisher: publisher.embeddings, "embed")
+    given = parse(ask.body)
     write = _base64 if given.get("encoding_format") == "base64" else _floats
-    calls = embeddings.request(given, model)
-    answers = upstream.fetch(
-        calls,
-        lambda answer, call: _written(embeddings.response(answer, call), write),
-        model,
+    answers, headers = upstream.fetch(
         ask,
+        given,
+        lambda publisher: publisher.embeddings,
+        "embed",
+        lambda vectors: _written(vectors, write),
         AT_ONCE,
     )
     vectors = [vector for written, _ in answers for vector in written]
@@ -41,18 +42,28 @@ def create(ask: Ask) -> Reply:
             f"Vertex AI answered {len(vectors)} embeddings for {len(given['input'])} inputs."
         )
     tokens = sum(tokens for _, tokens in answers)
-    return Reply(
-        {
-            "object": "list",
-            "data": [
-                {"object": "embedding", "index": index, "embedding": vector}
-                for index, vector in enumerate(vectors)
-            ],
-            "model": model.asked,
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        },
-        upstream.ignored(name for call in calls for name in call.ignored),
-    )
+    ask.record.usages["embeddings"] = Usage(tokens, 0)
+    return Reply(listed(vectors, tokens, given["model"]), headers)
+
+
+def parse(content: bytes) -> JSON:
+    """The request, checked; its input is a list of texts."""
+    given = body.without_nulls(body.decode(content, embeddings_schema.Embeddings))
+    given["input"] = _texts(given["input"])
+    return given
+
+
+def listed(vectors: Sequence[object], tokens: int, model: str) -> JSON:
+    """OpenAI's list of vectors, as they are written."""
+    return {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": index, "embedding": vector}
+            for index, vector in enumerate(vectors)
+        ],
+        "model": model,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
 
 
 def _texts(given: str | list[str | int | list[int]]) -> list[str]:
@@ -66,9 +77,6 @@ def _texts(given: str | list[str | int | list[int]]) -> list[str]:
             code="invalid_type",
         )
     return [text for text in texts if isinstance(text, str)]
-
-
-Written = str | msgspec.Raw
 
 
 def _written(vectors: list[Vector], write: Callable[[list[float]], Written]) -> tuple[list[Written], int]:

@@ -138,7 +138,7 @@ def delete(ask: Ask) -> Reply:
     if not name.startswith(FOLDER):
         raise no_such_file(ask.arguments["file"])
     bucket.delete(name)
-    return Reply({"id": bucket.object(name).id, "object": "file", "deleted": True})
+    return Reply({"id": bucket.at(name).id, "object": "file", "deleted": True})
 
 
 def _file(bucket: Bucket, stored: JSON) -> JSON:
@@ -157,7 +157,7 @@ def _file(bucket: Bucket, stored: JSON) -> JSON:
 
 def _known(bucket: Bucket, name: str, **about: int | str) -> JSON:
     return {
-        "id": bucket.object(name).id,
+        "id": bucket.at(name).id,
         "object": "file",
         **about,
         "status": "processed",

@@ -21,13 +21,19 @@ MOST_SOURCES: Final = 16
 
 def generate(ask: Ask) -> Reply:
     """Images from a prompt."""
-    return _answer(body.without_nulls(body.decode(ask.body, images_schema.Images)), "image_generation", ask)
+    given = body.without_nulls(body.decode(ask.body, images_schema.Images))
+    for name in given.keys() & {"image", "mask"}:
+        raise errors.BadRequest(
+            f"{name!r} is a file of a form, which /images/edits takes.", param=name, code="unknown_parameter"
+        )
+    return _answer(given, "image_generation", ask)
 
 
 def edit(ask: Ask) -> Reply:
     """Images from images and a prompt."""
     form = multipart.read(ask)
     given = form.decode(images_schema.Images)
+    given.pop("mask", None)  # a text is none
     sources = form.files.get("image", [])
     if not 1 <= len(sources) <= MOST_SOURCES:
         raise errors.BadRequest(
@@ -67,15 +73,15 @@ def _mime(data: bytes) -> str | None:
 
 
 def _answer(given: JSON, event: str, ask: Ask) -> Reply:
-    model, images = upstream.able(ask, given["model"], lambda publisher: publisher.images, "make images")
-    calls = images.request(given, model)
-    ignored = {name for call in calls for name in call.ignored}
-    if given.get("response_format") == "url":
-        ignored.add("response_format")
-    answers = upstream.fetch(calls, images.response, model, ask)
+    if given.get("response_format") == "b64_json":
+        del given["response_format"]  # what remains is not heeded
+    answers, headers = upstream.fetch(
+        ask, given, lambda publisher: publisher.images, "make images", lambda made: made
+    )
     pictures = [picture for answer in answers for picture in answer.pictures]
-    usage = _usage([answer.usage for answer in answers if answer.usage])
-    headers = upstream.ignored(sorted(ignored))
+    usages = [answer.usage for answer in answers if answer.usage]
+    ask.record.usages |= dict(enumerate(usages))
+    usage = _usage(usages)
     if given.get("stream"):
         return Reply(_events(event, pictures, usage, given), headers)
     counted = {"usage": usage} if usage else {}

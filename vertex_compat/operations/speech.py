@@ -5,55 +5,48 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Iterator
+from typing import Final
 
 from vertex_compat import errors, names, sse
 from vertex_compat.operations import Ask, Content, Reply, body, speech_schema, upstream
-from vertex_compat.wire import Model, Sound, Unary, Usage
+from vertex_compat.wire import Sound, Usage
+
+PCM: Final = 1
+"""WAVE_FORMAT_PCM."""
 
 
 def create(ask: Ask) -> Reply:
     """Answer one request for speech, as a file or as events that hold it."""
     given = body.without_nulls(body.decode(ask.body, speech_schema.Speech))
-    model, speech = _able(ask, given["model"])
-    calls = speech.request(given, model)
-    (sound,) = upstream.fetch(calls, speech.response, model, ask)
+    given["model"] = _known(given["model"], ask)
+    (sound,), headers = upstream.fetch(
+        ask, given, lambda publisher: publisher.speech, "speak", lambda made: made
+    )
+    if sound.usage:
+        ask.record.usages["speech"] = sound.usage
     if sound.rate and given.get("response_format") != "pcm":
         sound = Sound(_wav(sound.data, sound.rate), "audio/wav", sound.usage)
-    headers = upstream.ignored(name for call in calls for name in call.ignored)
     if given.get("stream_format") == "sse":
         return Reply(_events(sound), headers)
     return Reply(Content(sound.data, sound.mime), headers)
 
 
-def _able(ask: Ask, asked: str) -> tuple[Model, Unary[Sound]]:
-    """A model that speaks. `vertex_ai/` with anything else is Cloud Text-to-Speech, which has no models."""
-    try:
-        return upstream.able(ask, asked, lambda publisher: publisher.speech, "speak")
-    except errors.NotFound:
-        if asked == names.TEXT_TO_SPEECH or not asked.startswith(names.TEXT_TO_SPEECH):
-            raise
-        return _able(ask, names.TEXT_TO_SPEECH)
+def _known(asked: str, ask: Ask) -> str:
+    """The name. `vertex_ai/` with what is no model's is Cloud Text-to-Speech, which has no models."""
+    if asked.startswith(names.TEXT_TO_SPEECH):
+        try:
+            ask.router.plan(asked)
+        except errors.NotFound:
+            return names.TEXT_TO_SPEECH
+    return asked
 
 
 def _wav(samples: bytes, rate: int) -> bytes:
     """A RIFF file of 16-bit samples of one channel."""
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        b"RIFF",
-        36 + len(samples),
-        b"WAVE",
-        b"fmt ",
-        16,
-        1,
-        1,
-        rate,
-        rate * 2,
-        2,
-        16,
-        b"data",
-        len(samples),
-    )
-    return header + samples
+    form = struct.pack("<HHIIHH", PCM, 1, rate, 2 * rate, 2, 16)
+    size = 4 + 8 + len(form) + 8 + len(samples)
+    riff = struct.pack("<4sI4s4sI", b"RIFF", size, b"WAVE", b"fmt ", len(form))
+    return riff + form + struct.pack("<4sI", b"data", len(samples)) + samples
 
 
 def _events(sound: Sound) -> Iterator[bytes]:

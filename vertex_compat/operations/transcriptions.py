@@ -11,7 +11,7 @@ import msgspec
 from vertex_compat import errors, sse
 from vertex_compat.operations import Ask, Content, Reply, multipart, transcriptions_schema, upstream
 from vertex_compat.publishers import conversation
-from vertex_compat.wire import JSON, Piece, Usage
+from vertex_compat.wire import JSON, Chat, Model, Piece, Usage
 
 MOST_BYTES: Final = 25 * 1024 * 1024
 """OpenAI's limit of a file."""
@@ -53,25 +53,32 @@ def _answer(ask: Ask, *, translate: bool) -> Reply:
     wanted = given.get("response_format", "json")
     _check(given, wanted)
     given |= {"audio": _audio(form), "segments": wanted in WITH_TIMES, "translate": translate}
-    model, chat = upstream.able(ask, given["model"], lambda publisher: publisher.transcriptions, "transcribe")
-    call = chat.request(given, model)
-    headers = upstream.ignored(call.ignored)
-    answers = upstream.Conversation(chat, [call], model, ask)
+
+    def converse(model: Model, chat: Chat) -> upstream.Conversation:
+        call = chat.request({**model.defaults, **given}, model)
+        return upstream.Conversation(chat, [call], model, ask)
+
+    answers = upstream.answered(
+        ask, given["model"], lambda publisher: publisher.transcriptions, "transcribe", converse
+    )
     transcript = _Transcript()
     if given.get("stream"):
-        return Reply(answers.written(transcript), headers)
+        return Reply(answers.written(transcript), answers.headers)
     for number, piece in answers.whole():
         transcript.write(number, piece)
+    return Reply(_shown(transcript, wanted, given), answers.headers)
+
+
+def _shown(transcript: _Transcript, wanted: str, given: JSON) -> JSON | Content:
+    """The transcript in the format that is wanted."""
     if wanted == "json":
-        return Reply({"text": transcript.text(), "usage": transcript.usage()}, headers)
+        return {"text": transcript.text(), "usage": transcript.usage()}
     if wanted == "text":
-        return Reply(_plain(transcript.text() + "\n"), headers)
+        return _plain(transcript.text() + "\n")
     timed = _timed(transcript.text())
     if wanted == "verbose_json":
-        task = "translate" if translate else "transcribe"
-        about = {"task": task, "language": "english" if translate else timed.language}
-        return Reply(about | _verbose(timed, given), headers)
-    return Reply(_plain(_srt(timed) if wanted == "srt" else _vtt(timed)), headers)
+        return _verbose(timed, given)
+    return _plain(_srt(timed) if wanted == "srt" else _vtt(timed))
 
 
 def _check(given: JSON, wanted: str) -> None:
@@ -187,6 +194,8 @@ def _verbose(timed: Timed, given: JSON) -> JSON:
     }
     duration = max((segment.end for segment in timed.segments), default=0.0)
     return {
+        "task": "translate" if given["translate"] else "transcribe",
+        "language": "english" if given["translate"] else timed.language,
         "duration": duration,
         "text": _text(timed.segments),
         "segments": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Final, Protocol, Self, TypeVar
 
 import msgspec
@@ -12,11 +12,14 @@ import msgspec
 from vertex_compat import errors, names, sse
 from vertex_compat.operations import Ask
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.transport import Answer, Block, listen
-from vertex_compat.wire import JSON, Chat, Model, Piece, Publisher, Site, UpstreamCall, Usage
+from vertex_compat.transport import Answer, Block, ClientGone, listen
+from vertex_compat.wire import JSON, Chat, Model, Piece, Publisher, Site, Unary, UpstreamCall, Usage
 
 R = TypeVar("R")
 T = TypeVar("T")
+
+AFTERMATH: Final = 0.2
+"""Seconds that the end of a body may come after its last event."""
 
 SIDE_BY_SIDE: Final = 8
 """How many upstream calls one request opens at once."""
@@ -77,16 +80,34 @@ class Conversation:
 
     def written(self, writer: Writer) -> Iterator[bytes]:
         """What the client gets as it comes. The calls end when this is closed."""
+        begun = False
         with self:
             for together in self.stream():
                 if together is None:
+                    begun = True
                     yield sse.KEEPALIVE
                     continue
                 number, pieces = together
+                written: list[bytes] = []
+                try:
+                    for piece in pieces:
+                        written.append(writer.write(number, piece))  # noqa: PERF401  (kept if the next raises)
+                except errors.ApiError:
+                    if begun:  # what came before the fault is told before it
+                        yield b"".join(written)
+                    raise
                 # One write for all that came together, and nothing held back until more comes.
-                if written := b"".join([writer.write(number, piece) for piece in pieces]):
-                    yield written
-        yield writer.end()
+                if together_written := b"".join(written):
+                    begun = True
+                    yield together_written
+            yield writer.end()
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Read the end of bodies that follows their `[DONE]`: connections that are read to it serve again."""
+        with suppress(errors.ApiError, ClientGone):
+            for _ in listen(self._answers, self._ask.client, keepalive=AFTERMATH, patience=AFTERMATH):
+                pass
 
 
 class _Leg:
@@ -148,35 +169,43 @@ def answered(
     raise AssertionError("a plan has a last model, which is not spare")
 
 
-def able(ask: Ask, asked: str, slot: Callable[[Publisher], T | None], verb: str) -> tuple[Model, T]:
-    """The model for a name, and how its publisher does what the operation is about; raises `NotFound`."""
-    ask.record.model = asked
-    model = ask.router.plan(asked)[0]
-    if (does := slot(PUBLISHERS[model.publisher])) is None:
-        raise errors.NotFound(f"{asked!r} does not {verb}.", param="model", code="model_not_found")
-    return model, does
-
-
 def fetch(
-    calls: Sequence[UpstreamCall],
-    read: Callable[[JSON, UpstreamCall], T],
-    model: Model,
     ask: Ask,
+    given: JSON,
+    slot: Callable[[Publisher], Unary[T] | None],
+    verb: str,
+    keep: Callable[[T], R],
     at_once: int = SIDE_BY_SIDE,
-) -> list[T]:
-    """What `read` makes of the answers, in the order of `calls`; those not begun are dropped at an error."""
+) -> tuple[list[R], dict[str, str]]:
+    """What `keep` makes of the answers to a request, in the order of its calls, and headers for the client.
 
-    def one(call: UpstreamCall) -> T:
-        return read(whole(call, model, ask), call)
+    At the first error the calls that have not begun are dropped.
+    """
 
-    with _hint_at_replacement(model):
-        if len(calls) == 1:
-            return [one(calls[0])]
-        with ThreadPoolExecutor(min(len(calls), at_once)) as pool:
-            futures = [pool.submit(one, call) for call in calls]
-            wait(futures, return_when=FIRST_EXCEPTION)
-            pool.shutdown(cancel_futures=True)
-        return [future.result() for future in futures]
+    def attempt(model: Model, operation: Unary[T]) -> tuple[list[R], dict[str, str]]:
+        calls = operation.request({**model.defaults, **given}, model)
+
+        def one(call: UpstreamCall) -> tuple[R, dict[str, str]]:
+            answer = ask.transport.open(call, model, ask.client, retries=0 if model.spare else None)
+            said = _object(b"".join(content(answer, ask)))
+            return keep(operation.response(said, call)), target(model, answer)
+
+        with _hint_at_replacement(model):
+            kept = _side_by_side(one, calls, at_once)
+        dropped = ignored(name for call in calls for name in call.ignored if name in given)
+        return [one for one, _ in kept], dropped | kept[0][1]
+
+    return answered(ask, given["model"], slot, verb, attempt)
+
+
+def _side_by_side(one: Callable[[UpstreamCall], T], calls: Sequence[UpstreamCall], at_once: int) -> list[T]:
+    if len(calls) == 1:
+        return [one(calls[0])]
+    with ThreadPoolExecutor(min(len(calls), at_once)) as pool:
+        futures = [pool.submit(one, call) for call in calls]
+        wait(futures, return_when=FIRST_EXCEPTION)
+        pool.shutdown(cancel_futures=True)
+    return [future.result() for future in futures]
 
 
 def whole(call: UpstreamCall, model: Model | Site, ask: Ask, *, retries: int | None = None) -> JSON:

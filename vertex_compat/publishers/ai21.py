@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from vertex_compat import vertex
 from vertex_compat.publishers import conversation, openai_wire, tools
+from vertex_compat.publishers.conversation import Text, Turn
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
 
@@ -17,12 +20,11 @@ PARAMETERS: Final = Parameters(
     sent={
         "documents": "documents",
         "n": "n",
-        "response_format": "response_format",
         "temperature": "temperature",
         "top_p": "top_p",
     },
     shaped=tools.PARAMETERS - {"parallel_tool_calls"}
-    | {"max_completion_tokens", "max_tokens", "messages", "stop"},
+    | {"max_completion_tokens", "max_tokens", "messages", "response_format", "stop"},
     ignored=openai_wire.NEVER_SENT
     | {
         "frequency_penalty",
@@ -39,6 +41,8 @@ PARAMETERS: Final = Parameters(
     refused=frozenset({"audio", "modalities", "web_search_options"}),
 )
 
+_SCHEMA: Final = "Answer with a JSON object that fits this JSON Schema, and nothing else: {}"
+
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → Jamba's."""
@@ -47,7 +51,9 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     given = tools.read(body)
     ignored += tools.idle(body)
     openai_wire.only_functions(given)
+    turns, form = _in_form(body.get("response_format") or {}, turns, ignored)
     messages = openai_wire.messages(openai_wire.hoisted(turns), file=openai_wire.no_file)
+    sent |= form
     sent |= {"model": openai_wire.bare(model), "messages": messages, **openai_wire.shaped(body)}
     sent |= openai_wire.offered(replace(given, parallel=None))
     return UpstreamCall(
@@ -56,6 +62,18 @@ def request(body: JSON, model: Model) -> UpstreamCall:
         ignored=tuple(dict.fromkeys(ignored)),
         tool_names=openai_wire.names(given, turns),
     )
+
+
+def _in_form(shape: JSON, turns: list[Turn], ignored: list[str]) -> tuple[list[Turn], JSON]:
+    """The answer's form. Jamba holds to JSON, and to a schema only as far as it is told to."""
+    if not shape or shape["type"] == "text":
+        return turns, {}
+    if shape["type"] == "json_schema":
+        ignored.append("response_format")
+        schema = (shape.get("json_schema") or {}).get("schema") or {}
+        told = Text(_SCHEMA.format(msgspec.json.encode(schema).decode()))
+        turns = [*turns, Turn("system", [told])]
+    return turns, {"response_format": {"type": "json_object"}}
 
 
 PUBLISHER: Final = Publisher("ai21", chat=openai_wire.chat(request))

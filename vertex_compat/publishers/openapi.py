@@ -70,9 +70,12 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 
 
 def _file(media: Media) -> JSON:
-    """An image in OpenAI's form; anything else as the client gave it, less the keys of other dialects."""
-    if media.kind == "image":
-        return openai_wire.image(media)
+    """A file as the client gave it, less the keys of other dialects."""
+    match media.kind:
+        case "image":
+            return openai_wire.image(media)
+        case "file":
+            return openai_wire.no_file(media)
     kind = media.given["type"]
     return {"type": kind, kind: media.given[kind]}
 

@@ -1,21 +1,26 @@
 """Vertex's batch prediction jobs: what they take, a line a request, and what they write.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini and
-https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/batch. Rows are written in no order,
-and a request comes back with its row, maybe in the proto's spelling and with defaults filled in. So each
-carries a key in a place that both sides leave alone.
+https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/batch. Rows are written in no
+order, and a request comes back with its row, maybe in the proto's spelling and with defaults filled in. So
+each carries a key in a place that both sides leave alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Final, NamedTuple
+
+import msgspec
 
 from vertex_compat import vertex
 from vertex_compat.wire import JSON, UpstreamCall
 
 LABEL: Final = "vertex-compat-line"
 """Holds the key of a request to Gemini, whose own fields have no room for one."""
+
+_SNAKE: Final = {"outputDimensionality": "output_dimensionality", "taskType": "task_type"}
 
 STATUS: Final = {
     "JOB_STATE_QUEUED": "validating",
@@ -44,7 +49,11 @@ class Row(NamedTuple):
 
 
 class Format(NamedTuple):
-    """How a publisher's requests are written, and its answers read."""
+    """How requests are written, and what is read of the answers.
+
+    `line` makes what Vertex reads of a request, given a key for it; `key` finds that of an answer. Where there
+    is no place for a key, it is made from what was asked, so what is the same has the same answer.
+    """
 
     line: Callable[[JSON, str], JSON]
     key: Callable[[JSON], str | None]
@@ -55,7 +64,7 @@ def _gemini(request: JSON, key: str) -> JSON:
 
 
 def _gemini_key(row: JSON) -> str | None:
-    key: str | None = (row.get("request", {}).get("labels") or {}).get(LABEL)
+    key: str | None = (_dict(row, "request").get("labels") or {}).get(LABEL)
     return key
 
 
@@ -68,26 +77,59 @@ def _claude_key(row: JSON) -> str | None:
     return key
 
 
+def _embedding(request: JSON, key: str) -> JSON:
+    if "instances" in request:
+        instance: JSON = request["instances"][0]
+        return instance
+    config = {_SNAKE.get(name, name): value for name, value in request.get("embedContentConfig", {}).items()}
+    return {"key": key, "request": {"content": request["content"], **config}}
+
+
+def _embedding_key(row: JSON) -> str | None:
+    if "key" in row:
+        return str(row["key"])
+    asked = _dict(row, "instance") or row
+    given = [asked.get("content"), asked.get("task_type", asked.get("taskType")), asked.get("title")]
+    return hashlib.sha256(msgspec.json.encode(given)).hexdigest()
+
+
+def _dict(row: JSON, name: str) -> JSON:
+    held = row.get(name)
+    return held if isinstance(held, dict) else {}
+
+
 FORMATS: Final = {
-    "google": Format(_gemini, _gemini_key),
-    "anthropic": Format(_claude, _claude_key),
+    ("chat", "google"): Format(_gemini, _gemini_key),
+    ("chat", "anthropic"): Format(_claude, _claude_key),
+    ("embeddings", "google"): Format(_embedding, _embedding_key),
 }
-"""Publisher → how its chats are batched. Others have no batches on Vertex."""
+"""Operation and publisher → how they are batched. Others have no batches on Vertex."""
+
+
+def parameters(request: JSON) -> JSON:
+    """What holds for all requests of a job, since its lines have no room for it."""
+    return request["parameters"] if "instances" in request else {}
 
 
 def row(written: JSON, form: Format) -> Row:
     """One line of what a job has written."""
-    return Row(form.key(written), written.get("response") or {}, str(written.get("status") or ""))
+    reply = {"predictions": written["predictions"]} if "predictions" in written else _dict(written, "response")
+    return Row(form.key(written), reply, str(written.get("status") or ""))
 
 
-def create(name: str, model: str, source: str, target: str) -> UpstreamCall:
-    """Start a job that answers what is in `source`; `target` is where it writes, `gs://` both."""
-    body = {
+def create(name: str, model: str, source: str, target: str, given: JSON) -> UpstreamCall:
+    """Start a job that answers what is in `source`; `target` is where it writes, `gs://` both.
+
+    `given` are parameters that hold for all requests.
+    """
+    body: JSON = {
         "displayName": name,
         "model": model,
         "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": [source]}},
         "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": target}},
     }
+    if given:
+        body["modelParameters"] = given
     return UpstreamCall("batchPredictionJobs", body)
 
 
@@ -112,7 +154,7 @@ def status(job: JSON) -> str:
 
 
 def progress(job: JSON, total: int) -> JSON:
-    """How a job stands, in OpenAI's words: its status, its times, and how many of `total` requests are done."""
+    """How a job stands, in OpenAI's words: status, times, and how many of `total` requests are done."""
     now = status(job)
     times = {"in_progress_at": job.get("startTime")}
     if now in ENDED:

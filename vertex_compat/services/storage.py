@@ -77,7 +77,7 @@ def describe(one: Object, metadata: Mapping[str, str]) -> UpstreamCall:
 
 
 def listing(bucket: str, prefix: str, start: str = "", page: str = "") -> UpstreamCall:
-    """One page of the objects whose names begin with `prefix`, in the order of their names, from `start` on."""
+    """One page of the objects whose names begin with `prefix`, in the names' order, from `start` on."""
     query = {"prefix": prefix, "startOffset": start, "pageToken": page, "maxResults": "1000"}
     given = {name: value for name, value in query.items() if value}
     return _call(f"b/{bucket}/o", query=given)

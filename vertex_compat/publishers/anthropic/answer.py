@@ -36,6 +36,7 @@ def response(message: JSON, call: UpstreamCall) -> Iterator[Piece]:
     reader = _Reader(call)
     for number, block in enumerate(message.get("content") or []):
         yield from reader.begin(number, block)
+        yield from reader.end(number)
     yield from reader.finish(message)
     yield usage(message.get("usage") or {})
 

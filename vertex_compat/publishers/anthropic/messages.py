@@ -55,7 +55,7 @@ def _add(messages: list[JSON], role: str, blocks: list[JSON]) -> None:
 
 
 def close(messages: list[JSON], *, prefill: bool) -> None:
-    """End with the user's word, or with the model's own where it takes them as the beginning of its answer."""
+    """End with the user's word, or with the model's own where it goes on from there."""
     last = messages[-1]["content"][-1]
     if messages[-1]["role"] == "user":
         return

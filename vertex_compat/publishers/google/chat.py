@@ -5,206 +5,170 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/pro
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
-from vertex_compat.publishers import conversation, parameters
+from vertex_compat import errors
+from vertex_compat.publishers import conversation, parameters, tools
+from vertex_compat.publishers.google import answer, contents, dialect, formats, models, reasoning
+from vertex_compat.publishers.google.dialect import camel
+from vertex_compat.publishers.google.tools import offer
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Chat, Delta, Feed, Model, Piece, UpstreamCall, Usage
-
-_log = logging.getLogger(__name__)
+from vertex_compat.wire import JSON, Chat, Model, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={
         "frequency_penalty": "frequencyPenalty",
-        "logprobs": "responseLogprobs",
         "n": "candidateCount",
         "presence_penalty": "presencePenalty",
-        "seed": "seed",
         "temperature": "temperature",
         "top_k": "topK",
-        "top_logprobs": "logprobs",
         "top_p": "topP",
     },
-    shaped=frozenset({"max_completion_tokens", "max_tokens", "messages", "stop"}),
+    shaped=tools.PARAMETERS
+    | dialect.PARAMETERS
+    | {
+        "audio",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "metadata",
+        "modalities",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "service_tier",
+        "stop",
+        "thinking",
+        "top_logprobs",
+        "web_search_options",
+    },
     ignored=frozenset(
         {
             "logit_bias",
-            "metadata",
             "moderation",
-            "parallel_tool_calls",
             "prediction",
             "prompt_cache_key",
             "prompt_cache_options",
             "prompt_cache_retention",
-            "reasoning_effort",
             "safety_identifier",
-            "service_tier",
             "store",
             "user",
             "verbosity",
         }
     ),
-    refused=frozenset(
-        {
-            "audio",
-            "function_call",
-            "functions",
-            "modalities",
-            "response_format",
-            "tool_choice",
-            "tools",
-            "web_search_options",
-        }
-    ),
 )
 
-FINISH: Final = {
-    "FINISH_REASON_UNSPECIFIED": "stop",
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    "CONTINUATION": "length",
-    "SAFETY": "content_filter",
-    "RECITATION": "content_filter",
-    "LANGUAGE": "content_filter",
-    "BLOCKLIST": "content_filter",
-    "PROHIBITED_CONTENT": "content_filter",
-    "SPII": "content_filter",
-    "IMAGE_SAFETY": "content_filter",
-    "IMAGE_PROHIBITED_CONTENT": "content_filter",
-    "IMAGE_RECITATION": "content_filter",
-    "IMAGE_OTHER": "content_filter",
-    "NO_IMAGE": "content_filter",
-    "MODEL_ARMOR": "content_filter",
-    "ESCALATION": "content_filter",
-    "PUP_LIMITED_DISABLED": "content_filter",
-    "OTHER": "stop",
-}
+MOST_STOPS: Final = 5
+MOST_LABELS: Final = 64
 
-_PENALTIES: Final = ("presencePenalty", "frequencyPenalty")
-_FROM_GEMINI_3: Final = re.compile(r"gemini-(?:[3-9]|\d\d)")
-_BLANK: Final = " "  # a part must not be empty
+TIER: Final = "X-Vertex-AI-LLM-Shared-Request-Type"
+TIERS: Final = {"auto": None, "default": None, "flex": "flex", "priority": "priority"}
+"""`service_tier` → the header's value.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo
+"""
+
+_PENALTIES: Final = ("presence_penalty", "frequency_penalty")
+_LARGEST_SEED: Final = 2**31
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body → Gemini's."""
+    """OpenAI's body → Gemini's; raises `BadRequest`."""
+    try:
+        return _request(body, model.name, model.resource)
+    except RecursionError:
+        raise errors.BadRequest("The request is nested too deeply.") from None
+
+
+def _request(body: JSON, name: str, resource: str) -> UpstreamCall:
     config, ignored = PARAMETERS.sort(body)
-    if _FROM_GEMINI_3.match(model.name):  # refuses penalties
-        ignored += [ours for ours, theirs in PARAMETERS.sent.items() if theirs in _PENALTIES and ours in body]
-        config = {name: value for name, value in config.items() if name not in _PENALTIES}
-    if (limit := parameters.max_tokens(body)) is not None:
-        config["maxOutputTokens"] = limit
-    if stops := parameters.stop(body):
-        config["stopSequences"] = stops
-    sent: JSON = contents(body["messages"], model)
+    said = dialect.read(body, ignored)
+    turns = conversation.read(body["messages"])
+    offered = offer(body, said, name, ignored)
+    sent = contents.write(turns, name) | offered.fields | _labels(body, ignored)
+    config |= _limits(body, ignored) | formats.logprobs(body) | formats.mime_and_schema(body, name)
+    config |= formats.modalities(body)
+    if models.since(name, models.GEMINI_3):  # refuses penalties
+        ignored += [penalty for penalty in _PENALTIES if penalty in body]
+        config = {field: value for field, value in config.items() if not field.endswith("Penalty")}
+    if thinking := reasoning.config(body, said, name, ignored):
+        config["thinkingConfig"] = thinking
+    if resolution := contents.resolution(turns, name):
+        config["mediaResolution"] = resolution
+    for field, value in said.items():
+        if field in dialect.CONFIG:
+            config[dialect.camel_name(field)] = camel(value)
+        elif field in dialect.REQUEST:
+            sent[dialect.camel_name(field)] = value if field == "labels" else camel(value)
     if config:
         sent["generationConfig"] = config
+    _check_cached(sent)
+    ignored += _unsaid(body["messages"])
     method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
-    return UpstreamCall(f"{model.resource}:{method}", sent, "v1beta1", ignored=tuple(ignored))
-
-
-def contents(messages: list[JSON], model: Model) -> JSON:
-    """`contents` and `systemInstruction`. The first turn is the user's, and there is at least one."""
-    system, turns = conversation.hoist(conversation.read(messages))
-    conversation.refuse_media(turns)
-    turned = [
-        {
-            "role": "model" if turn.role == "assistant" else "user",
-            "parts": _parts(conversation.texts(turn.parts)),
-        }
-        for turn in turns
-    ]
-    if model.name.startswith("gemini-1.0-pro") and system:  # has no system instruction
-        turned.insert(0, {"role": "user", "parts": _parts(conversation.texts(system))})
-        system = []
-    if not turned or turned[0]["role"] != "user":
-        turned.insert(0, {"role": "user", "parts": _parts([_BLANK])})
-    sent: JSON = {"contents": turned}
-    if system:
-        sent["systemInstruction"] = {"parts": _parts(conversation.texts(system))}
-    return sent
-
-
-def _parts(texts: Iterable[str]) -> list[JSON]:
-    return [{"text": text} for text in texts]
-
-
-def read(event: JSON) -> Iterator[Piece]:
-    """The pieces of an answer, or of a chunk of one: they have the same form."""
-    candidates = event.get("candidates") or []
-    for candidate in candidates:
-        yield from _candidate(candidate)
-    feedback = event.get("promptFeedback") or {}
-    if not candidates and (reason := feedback.get("blockReason")):
-        said = feedback.get("blockReasonMessage") or f"The prompt was blocked: {reason}."
-        yield Delta(0, {"refusal": said}, "content_filter")
-    counts = event.get("usageMetadata") or {}
-    if "promptTokenCount" in counts or "totalTokenCount" in counts:
-        yield _usage(counts)
-
-
-def _candidate(candidate: JSON) -> Iterator[Piece]:
-    index = candidate.get("index", 0)
-    logprobs = _logprobs(candidate.get("logprobsResult") or {})
-    for part in (candidate.get("content") or {}).get("parts") or []:
-        if text := part.get("text"):
-            yield Delta(index, {"reasoning_content" if part.get("thought") else "content": text})
-    if logprobs:
-        yield Delta(index, {}, logprobs=logprobs)
-    if reason := candidate.get("finishReason"):
-        yield Delta(index, {}, _finish(reason))
-
-
-def _finish(reason: str) -> str:
-    if reason not in FINISH:
-        _log.warning("unknown finishReason of Gemini: %.80s", reason)
-    return FINISH.get(reason, "stop")
-
-
-def _logprobs(result: JSON) -> JSON | None:
-    """Chosen tokens with the best ones of each place, which may miss the chosen one."""
-    chosen = result.get("chosenCandidates")
-    if not chosen:
-        return None
-    best = result.get("topCandidates") or []
-    content = []
-    for place, token in enumerate(chosen):
-        top = best[place].get("candidates") or [] if place < len(best) else []
-        content.append(_token(token) | {"top_logprobs": [_token(other) for other in top]})
-    return {"content": content, "refusal": None}
-
-
-def _token(candidate: JSON) -> dict[str, Any]:
-    token = candidate.get("token", "")
-    return {
-        "token": token,
-        "logprob": candidate.get("logProbability", 0.0),
-        "bytes": list(token.encode("utf-8", "surrogatepass")),
-    }
-
-
-def _usage(counts: JSON) -> Usage:
-    """Gemini counts thoughts and the tokens of tools beside the answer and the prompt; OpenAI inside them."""
-    thoughts = counts.get("thoughtsTokenCount", 0)
-    cached = counts.get("cachedContentTokenCount", 0)
-    return Usage(
-        prompt=counts.get("promptTokenCount", 0) + counts.get("toolUsePromptTokenCount", 0),
-        completion=counts.get("candidatesTokenCount", 0) + thoughts,
-        prompt_details={"cached_tokens": cached},
-        completion_details={"reasoning_tokens": thoughts},
+    return UpstreamCall(
+        f"{resource}:{method}",
+        sent,
+        "v1beta1",
+        headers=_tier(body, ignored),
+        ignored=tuple(dict.fromkeys(ignored)),
+        tool_names=offered.names,
+        audio_format=formats.sound(body) if "AUDIO" in config.get("responseModalities", ()) else None,
     )
 
 
-def response(body: JSON, _: UpstreamCall) -> Iterator[Piece]:
-    """The pieces of a whole answer."""
-    return read(body)
+def _limits(body: JSON, ignored: list[str]) -> JSON:
+    limits: JSON = {}
+    if (most := parameters.max_tokens(body)) is not None:
+        limits["maxOutputTokens"] = most
+    if stops := parameters.stop(body):
+        limits["stopSequences"] = stops[:MOST_STOPS]
+        ignored += ["stop"] if len(stops) > MOST_STOPS else []
+    if (seed := body.get("seed")) is not None:  # a number of 32 bits; any other serves as well, if always the same
+        limits["seed"] = seed if -_LARGEST_SEED <= seed < _LARGEST_SEED else seed % _LARGEST_SEED
+    return limits
 
 
-def stream(_: UpstreamCall) -> Feed:
-    """The reader of one stream: a chunk has the form of a whole answer."""
-    return read
+def _labels(body: JSON, ignored: list[str]) -> JSON:
+    """`metadata` as labels, which are shorter and in lower case."""
+    given: dict[str, str] = body.get("metadata", {})
+    labels = {_label(name): _label(value) for name, value in list(given.items())[:MOST_LABELS] if _label(name)}
+    if labels != given:
+        ignored.append("metadata")
+    return {"labels": labels} if labels else {}
 
 
-CHAT: Final = Chat(request, response, stream, many=True)
+def _label(text: str) -> str:
+    return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:63]
+
+
+def _tier(body: JSON, ignored: list[str]) -> dict[str, str]:
+    tier = body.get("service_tier", "auto")
+    if tier not in TIERS:
+        ignored.append("service_tier")
+    value = TIERS.get(tier)
+    return {TIER: value} if value else {}
+
+
+def _check_cached(sent: JSON) -> None:
+    """What is in a cache cannot be said again beside it."""
+    beside = {"systemInstruction", "tools", "toolConfig"} & sent.keys()
+    if "cachedContent" in sent and beside:
+        raise errors.BadRequest(
+            "With 'cached_content', system messages and tools belong into the cache.",
+            param="cached_content",
+            code="invalid_value",
+        )
+
+
+def _unsaid(messages: list[JSON]) -> list[str]:
+    """What messages hold that Gemini has no place for."""
+    return [
+        f"messages.{name}"
+        for name in ("audio", "images", "name")
+        if any(message.get(name) and message["role"] != "function" for message in messages)
+    ]
+
+
+CHAT: Final = Chat(request, answer.response, answer.stream, many=True)

@@ -16,7 +16,7 @@ from vertex_compat.wire import JSON, Model, Unary, UpstreamCall, Vector
 
 SHAPED: Final = frozenset({"encoding_format", "input", "input_type", "task_type", "title"})
 
-PREDICT: Final = Parameters(
+PARAMETERS: Final = Parameters(
     sent={"auto_truncate": "autoTruncate", "dimensions": "outputDimensionality"},
     shaped=SHAPED,
     ignored=frozenset({"instance_key", "user"}),
@@ -70,7 +70,7 @@ def _batches(texts: list[str], most: int) -> Iterator[list[str]]:
 
 
 def _predict(texts: list[str], body: JSON, model: Model) -> UpstreamCall:
-    parameters, ignored = PREDICT.sort(body)
+    parameters, ignored = PARAMETERS.sort(body)
     given = {"task_type": _task(body), "title": body.get("title")}
     about = {name: value for name, value in given.items() if value}
     sent: JSON = {"instances": [{"content": text, **about} for text in texts]}
@@ -80,7 +80,7 @@ def _predict(texts: list[str], body: JSON, model: Model) -> UpstreamCall:
 
 
 def _embed_content(text: str, number: int, body: JSON, model: Model) -> UpstreamCall:
-    config, ignored = PREDICT.sort(body)
+    config, ignored = PARAMETERS.sort(body)
     given = {"taskType": _task(body), "title": body.get("title")}
     config |= {name: value for name, value in given.items() if value}
     sent: JSON = {"content": {"parts": [_part(multimodal_embeddings.file(text, f"input[{number}]") or text)]}}

@@ -1,7 +1,8 @@
 """Images: Gemini's by `generateContent`, Imagen's by `predict`.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-generation and, for models that are
-shut down but may still be deployed somewhere, .../docs/model-reference/imagen-api.
+https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-generation and
+.../docs/model-reference/imagen-api. Imagen has been shut down; its wire is kept for names in older code, and
+Vertex says what became of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.publishers.google.counts import usage
+from vertex_compat.publishers.google import generate
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Model, Picture, Pictures, Unary, UpstreamCall
 
@@ -25,15 +26,14 @@ SHAPED: Final = frozenset(
         "output_compression",
         "output_format",
         "prompt",
-        "response_format",
         "size",
     }
 )
 
 GEMINI: Final = Parameters(
     sent={"seed": "seed"},
-    shaped=SHAPED | {"image", "mask", "quality"},
-    ignored=frozenset({"input_fidelity", "moderation", "partial_images", "style", "user"}),
+    shaped=SHAPED | generate.OF_ALL | {"image", "mask", "quality"},
+    ignored=frozenset({"input_fidelity", "moderation", "partial_images", "response_format", "style", "user"}),
 )
 
 IMAGEN: Final = Parameters(
@@ -47,7 +47,7 @@ IMAGEN: Final = Parameters(
         "seed": "seed",
     },
     shaped=SHAPED,
-    ignored=frozenset({"moderation", "partial_images", "quality", "style", "user"}),
+    ignored=frozenset({"moderation", "partial_images", "quality", "response_format", "style", "user"}),
     refused=frozenset({"image", "mask"}),
 )
 
@@ -78,6 +78,8 @@ POLICY: Final = frozenset(
         "SPII",
     }
 )
+
+"""Reasons to end without an image that lie in what was asked for."""
 
 MASK: Final = "The last image is a mask of the first one: change only what is transparent in the mask."
 
@@ -113,11 +115,9 @@ def _gemini(body: JSON, model: Model) -> UpstreamCall:
     image |= {"imageSize": size if size != "1K" else None, "imageOutputOptions": _output(body)}
     if image := {name: value for name, value in image.items() if value}:
         config["imageConfig"] = image
-    sent = {
-        "contents": [{"role": "user", "parts": list(_parts(body))}],
-        "generationConfig": {"responseModalities": ["TEXT", "IMAGE"], **config},
-    }
-    return UpstreamCall(f"{model.resource}:generateContent", sent, "v1beta1", ignored=tuple(ignored))
+    config["responseModalities"] = ["TEXT", "IMAGE"]
+    whole = body | {"stream": False}  # nothing comes before an image is whole
+    return generate.call(list(_parts(body)), config, whole, model, ignored)
 
 
 def _parts(body: JSON) -> Iterator[JSON]:
@@ -215,7 +215,7 @@ def _of_gemini(answer: JSON) -> Pictures:
         if reason in POLICY or feedback:
             raise _refused(said or reason)
         raise errors.BadRequest(f"The model made no image. {said or texts or reason}".strip())
-    return Pictures(pictures, usage(answer.get("usageMetadata") or {}))
+    return Pictures(pictures, generate.usage(answer.get("usageMetadata") or {}))
 
 
 def _refused(reason: str) -> errors.BadRequest:

@@ -11,13 +11,13 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.publishers import voices
-from vertex_compat.publishers.google.counts import usage
+from vertex_compat.publishers.google import generate
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Model, Sound, Unary, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={},
-    shaped=frozenset({"input", "instructions", "response_format", "stream_format", "voice"}),
+    shaped=generate.OF_ALL | {"input", "instructions", "response_format", "stream_format", "voice"},
     ignored=frozenset({"audioConfig", "speed", "use_ssml"}),
 )
 
@@ -41,14 +41,8 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
     text = body["input"]
     if style := body.get("instructions", "").strip().rstrip(".:"):
         text = f"{style}: {text}"
-    sent = {
-        "contents": [{"role": "user", "parts": [{"text": text}]}],
-        "generationConfig": {
-            "responseModalities": ["AUDIO"],
-            "speechConfig": _speech(body.get("voice", "alloy")),
-        },
-    }
-    return [UpstreamCall(f"{model.resource}:generateContent", sent, "v1beta1", ignored=tuple(ignored))]
+    config = {"responseModalities": ["AUDIO"], "speechConfig": _speech(body.get("voice", "alloy"))}
+    return [generate.call([{"text": text}], config, body, model, ignored)]
 
 
 def _speech(given: str | JSON) -> JSON:
@@ -83,7 +77,7 @@ def response(answer: JSON, _: UpstreamCall) -> Sound:
     return Sound(
         b"".join([base64.b64decode(part["data"]) for part in parts]),
         "audio/pcm",
-        usage(answer.get("usageMetadata") or {}),
+        generate.usage(answer.get("usageMetadata") or {}),
         int(rate[1]) if rate else SAMPLES_A_SECOND,
     )
 

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from vertex_compat.publishers.google import chat
-from vertex_compat.publishers.google.counts import usage
+from vertex_compat.publishers.google import chat, generate
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Feed, Model, Piece, UpstreamCall, Usage
 
 PARAMETERS: Final = Parameters(
     sent={"temperature": "temperature"},
-    shaped=frozenset({"audio", "language", "prompt", "response_format", "segments", "translate"}),
+    shaped=generate.OF_ALL | {"audio", "language", "prompt", "response_format", "segments", "translate"},
     ignored=frozenset({"chunking_strategy", "include", "timestamp_granularities"}),
 )
 
@@ -62,20 +61,8 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     config = {"temperature": 0, **config}
     if body.get("segments"):
         config |= {"responseMimeType": "application/json", "responseSchema": SEGMENTS, "audioTimestamp": True}
-    sent = {
-        "contents": [
-            {
-                "role": "user",
-                "parts": [
-                    {"inlineData": {"mimeType": body["audio"]["mime"], "data": body["audio"]["data"]}},
-                    {"text": " ".join(_task(body))},
-                ],
-            }
-        ],
-        "generationConfig": config,
-    }
-    method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
-    return UpstreamCall(f"{model.resource}:{method}", sent, "v1beta1", ignored=tuple(ignored))
+    audio = {"inlineData": {"mimeType": body["audio"]["mime"], "data": body["audio"]["data"]}}
+    return generate.call([audio, {"text": " ".join(_task(body))}], config, body, model, ignored)
 
 
 def _task(body: JSON) -> Iterator[str]:
@@ -101,7 +88,8 @@ def stream(call: UpstreamCall) -> Feed:
 
 def _counted(pieces: Iterable[Piece], event: JSON) -> Iterator[Piece]:
     for piece in pieces:
-        yield usage(event["usageMetadata"]) if isinstance(piece, Usage) else piece
+        counted = isinstance(piece, Usage) and "usageMetadata" in event
+        yield generate.usage(event["usageMetadata"]) if counted else piece
 
 
 TRANSCRIPTIONS: Final = replace(chat.CHAT, request=request, response=response, stream=stream, many=False)
