@@ -4,9 +4,17 @@ import pytest
 from corpus import Notes, function, post, question, upstream_call
 
 PDF = "data:application/pdf;base64,JVBERi0xLjQ="
-SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "integer"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
 OPEN_SCHEMA = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}
-WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+WEATHER = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
+}
 FORCED = {"type": "function", "function": {"name": "weather"}}
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 
@@ -41,7 +49,8 @@ def loop(*thoughts, results=True):
 
 
 @pytest.mark.parametrize(
-    ("effort", "budget"), [("minimal", 1024), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)]
+    ("effort", "budget"),
+    [("minimal", 1024), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)],
 )
 def test_older_models_think_within_a_budget(effort, budget):
     call = asked(reasoning_effort=effort)
@@ -80,25 +89,52 @@ def test_a_budget_is_always_below_the_limit(limit, thinking):
 @pytest.mark.parametrize(
     ("model", "thinking", "sent", "ignored"),
     [
-        ("claude-sonnet-4-5", {"type": "enabled", "budget_tokens": 5000}, {"type": "enabled", "budget_tokens": 5000}, ()),
-        ("claude-sonnet-4-5", {"type": "enabled", "budget_tokens": 7}, {"type": "enabled", "budget_tokens": 1024}, ("thinking",)),
+        (
+            "claude-sonnet-4-5",
+            {"type": "enabled", "budget_tokens": 5000},
+            {"type": "enabled", "budget_tokens": 5000},
+            (),
+        ),
+        (
+            "claude-sonnet-4-5",
+            {"type": "enabled", "budget_tokens": 7},
+            {"type": "enabled", "budget_tokens": 1024},
+            ("thinking",),
+        ),
         ("claude-sonnet-4-5", {"type": "disabled"}, None, ()),
         ("claude-sonnet-4-5", {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 2048}, ()),
         ("claude-3-5-haiku", {"type": "enabled"}, None, ("thinking",)),
-        ("claude-sonnet-4-6", {"type": "enabled", "budget_tokens": 5000}, {"type": "enabled", "budget_tokens": 5000}, ()),
-        ("claude-opus-5", {"type": "enabled", "budget_tokens": 5000}, {"type": "adaptive", "display": "summarized"}, ("thinking",)),
-        ("claude-opus-5", {"type": "adaptive", "display": "omitted"}, {"type": "adaptive", "display": "omitted"}, ()),
+        (
+            "claude-sonnet-4-6",
+            {"type": "enabled", "budget_tokens": 5000},
+            {"type": "enabled", "budget_tokens": 5000},
+            (),
+        ),
+        (
+            "claude-opus-5",
+            {"type": "enabled", "budget_tokens": 5000},
+            {"type": "adaptive", "display": "summarized"},
+            ("thinking",),
+        ),
+        (
+            "claude-opus-5",
+            {"type": "adaptive", "display": "omitted"},
+            {"type": "adaptive", "display": "omitted"},
+            (),
+        ),
         ("claude-opus-5", {"type": "disabled"}, {"type": "disabled"}, ()),
         ("claude-opus-5-5", {"type": "disabled"}, None, ("thinking",)),
     ],
-)  # fmt: skip
+)
 def test_anthropic_s_own_words_are_taken(model, thinking, sent, ignored):
     call = asked(model, thinking=thinking)
     assert call.body.get("thinking") == sent
     assert call.ignored == ignored
 
 
-@pytest.mark.parametrize("thinking", [True, "enabled", {}, {"type": "loud"}, {"type": "enabled", "budget_tokens": "x"}])
+@pytest.mark.parametrize(
+    "thinking", [True, "enabled", {}, {"type": "loud"}, {"type": "enabled", "budget_tokens": "x"}]
+)
 def test_thinking_of_no_known_form_is_refused(thinking):
     assert refused(thinking=thinking)["param"] == "thinking"
 
@@ -106,8 +142,16 @@ def test_thinking_of_no_known_form_is_refused(thinking):
 @pytest.mark.parametrize(
     ("model", "given", "sent"),
     [
-        ("claude-sonnet-4-5", {"temperature": 0.5, "top_p": 0.9, "top_k": 3, "reasoning_effort": "low"}, set()),
-        ("claude-sonnet-4", {"temperature": 1, "top_p": 0.95, "reasoning_effort": "low"}, {"temperature", "top_p"}),
+        (
+            "claude-sonnet-4-5",
+            {"temperature": 0.5, "top_p": 0.9, "top_k": 3, "reasoning_effort": "low"},
+            set(),
+        ),
+        (
+            "claude-sonnet-4",
+            {"temperature": 1, "top_p": 0.95, "reasoning_effort": "low"},
+            {"temperature", "top_p"},
+        ),
         ("claude-sonnet-4-5", {"temperature": 0.5, "top_p": 0.9, "top_k": 3}, {"temperature", "top_k"}),
         ("claude-opus-5", {"temperature": 1, "top_p": 1, "top_k": 3}, set()),
         ("claude-3-5-haiku", {"temperature": 0, "top_p": 0.9, "top_k": 3}, {"temperature", "top_p", "top_k"}),
@@ -124,12 +168,16 @@ def test_sampling_that_the_model_refuses_is_left_out_and_named(model, given, sen
 
 def test_thoughts_go_back_as_they_were_and_first():
     redacted = {"type": "redacted_thinking", "data": "eA=="}
-    call = asked(messages=loop(THOUGHT | {"cache_control": None}, redacted), tools=[WEATHER], reasoning_effort="low")
+    call = asked(
+        messages=loop(THOUGHT | {"cache_control": None}, redacted), tools=[WEATHER], reasoning_effort="low"
+    )
     assert call.body["messages"][1]["content"][:2] == [THOUGHT, redacted]
     assert call.body["thinking"]["type"] == "enabled"
 
 
-@pytest.mark.parametrize("block", [THOUGHT | {"signature": ""}, {"type": "thinking", "thinking": "Hm."}, {"type": "other"}])
+@pytest.mark.parametrize(
+    "block", [THOUGHT | {"signature": ""}, {"type": "thinking", "thinking": "Hm."}, {"type": "other"}]
+)
 def test_a_model_whose_thoughts_are_lost_does_not_think(block):
     call = asked(messages=loop(block), tools=[WEATHER], reasoning_effort="low")
     assert "thinking" not in call.body
@@ -202,7 +250,9 @@ def test_web_search_is_the_tool_that_vertex_has():
     place = {"type": "approximate", "approximate": {"city": "Paris", "country": "FR"}}
     call = asked(web_search_options={"user_location": place})
     where = {"type": "approximate", "city": "Paris", "country": "FR"}
-    assert call.body["tools"] == [{"type": "web_search_20250305", "name": "web_search", "user_location": where}]
+    assert call.body["tools"] == [
+        {"type": "web_search_20250305", "name": "web_search", "user_location": where}
+    ]
     assert call.body["anthropic_beta"] == ["web-search-2025-03-05"]
 
 
@@ -210,7 +260,9 @@ def test_a_tool_of_another_publisher_is_refused():
     assert refused(tools=[{"googleSearch": {}}])["param"] == "tools"
 
 
-@pytest.mark.parametrize("betas", [["context-1m-2025-08-07", "of-tomorrow"], "context-1m-2025-08-07, of-tomorrow"])
+@pytest.mark.parametrize(
+    "betas", [["context-1m-2025-08-07", "of-tomorrow"], "context-1m-2025-08-07, of-tomorrow"]
+)
 def test_betas_that_vertex_refuses_are_left_out_and_named(betas):
     call = asked(anthropic_beta=betas)
     assert call.body["anthropic_beta"] == ["context-1m-2025-08-07"]
@@ -222,12 +274,16 @@ def test_betas_that_vertex_refuses_are_left_out_and_named(betas):
 
 def test_a_schema_goes_as_it_is_where_vertex_takes_it():
     call = asked("claude-opus-5-5", response_format=with_schema(SCHEMA), reasoning_effort="low")
-    assert call.body["output_config"] == {"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}}
+    assert call.body["output_config"] == {
+        "effort": "low",
+        "format": {"type": "json_schema", "schema": SCHEMA},
+    }
     assert call.answer_tool is None
 
 
 @pytest.mark.parametrize(
-    ("model", "schema"), [("claude-sonnet-4-5", SCHEMA), ("claude-opus-5-5", OPEN_SCHEMA), ("claude-haiku-5-5", SCHEMA)]
+    ("model", "schema"),
+    [("claude-sonnet-4-5", SCHEMA), ("claude-opus-5-5", OPEN_SCHEMA), ("claude-haiku-5-5", SCHEMA)],
 )
 def test_elsewhere_the_answer_is_a_call_that_is_demanded(model, schema):
     call = asked(model, response_format=with_schema(schema))
@@ -335,8 +391,18 @@ def test_ids_are_unique_and_each_result_finds_its_call():
         {"role": "tool", "tool_call_id": "0", "content": "second"},
     ]
     body = asked(messages=[{"role": "user", "content": "Go."}, *turn, *turn], tools=[WEATHER]).body
-    used = [block["id"] for message in body["messages"] for block in message["content"] if block["type"] == "tool_use"]
-    results = [block for message in body["messages"] for block in message["content"] if block["type"] == "tool_result"]
+    used = [
+        block["id"]
+        for message in body["messages"]
+        for block in message["content"]
+        if block["type"] == "tool_use"
+    ]
+    results = [
+        block
+        for message in body["messages"]
+        for block in message["content"]
+        if block["type"] == "tool_result"
+    ]
     assert len(set(used)) == 4
     assert [one["tool_use_id"] for one in results] == used
     assert [one["content"][0]["text"] for one in results] == ["first", "second"] * 2
@@ -354,4 +420,5 @@ def test_an_id_that_claude_refuses_is_made_over_the_same_way_each_time(identity)
     used = bodies[0]["messages"][1]["content"][0]["id"]
     assert used == bodies[1]["messages"][1]["content"][0]["id"]
     assert used == bodies[0]["messages"][2]["content"][0]["tool_use_id"]
-    assert used.replace("_", "").isalnum() and len(used) <= 64
+    assert used.replace("_", "").isalnum()
+    assert len(used) <= 64

@@ -101,6 +101,15 @@ def test_what_is_not_heeded_is_listed(app, model, given, ignored):
     assert answer.headers.get("x-vertex-compat-ignored") == ignored
 
 
+def test_what_is_said_in_google_s_words_is_sent(app, emulator):
+    safety = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
+    config = {"image_config": {"person_generation": "ALLOW_NONE"}, "thinking_config": {"thinking_budget": 0}}
+    answer = generate(app, "gemini-3-pro-image", size="1024x1024", safety_settings=safety, google=config)
+    assert answer.headers["x-vertex-compat-ignored"] == "thinking_config"
+    assert emulator.calls[-1].json["safetySettings"] == safety
+    assert image_config(emulator) == {"aspectRatio": "1:1", "personGeneration": "ALLOW_NONE"}
+
+
 def test_an_edit_sends_images_mask_and_prompt(client, emulator):
     answer = client.images.edit(
         model="gemini-2.5-flash-image",

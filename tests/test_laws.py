@@ -17,7 +17,16 @@ from vertex_compat import errors
 CHUNK = pydantic.TypeAdapter(ChatCompletionChunk)
 COMPLETION = pydantic.TypeAdapter(ChatCompletion)
 
-EXTENSIONS = {"annotations", "extra_content", "images", "reasoning_content", "thinking_blocks", "usage"}
+EXTENSIONS = {
+    "annotations",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "extra_content",
+    "images",
+    "reasoning_content",
+    "thinking_blocks",
+    "usage",
+}
 """Fields beyond OpenAI's types that its clients know, and the key that is null in all chunks but the last."""
 
 each_stream = cases("stream.sse")

@@ -209,3 +209,17 @@ def test_a_failure_in_mid_stream_is_an_error_and_a_failed_response():
         EVENT.validate_python(event, strict=True)
     assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
     assert events[-1]["response"]["error"] == {"code": "rate_limit_exceeded", "message": "Slow down."}
+
+
+def test_a_tool_in_a_namespace_is_called_by_both_names():
+    inner = {"type": "function", "name": "spawn", "parameters": {"type": "object", "properties": {}}}
+    events, response = written(
+        [
+            tool(0, id="call_a", type="function", name="agents__spawn", arguments="{}"),
+            Delta(0, {}, "tool_calls"),
+        ],
+        tools=[{"type": "namespace", "name": "agents", "description": "Agents", "tools": [inner]}],
+    )
+    check_laws(events, response)
+    (call,) = response["output"]
+    assert (call["namespace"], call["name"]) == ("agents", "spawn")

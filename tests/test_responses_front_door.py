@@ -155,50 +155,60 @@ def test_an_error_before_the_first_event_is_an_http_error(client):
 # The Agents SDK, whose default is the Responses API
 
 
-@pytest.fixture
-def provider(front_door):
-    agents.set_tracing_disabled(True)
-    client = front_door.client(kind=openai.AsyncOpenAI)
-    return agents.OpenAIProvider(openai_client=client, use_responses=True)
-
-
 @agents.function_tool
 def get_weather(city: str) -> str:
     """The weather of a city."""
     return f"It is sunny in {city}."
 
 
-def run(agent, text, provider):
-    settings = agents.RunConfig(model_provider=provider)
-    return asyncio.run(agents.Runner.run(agent, text, run_config=settings))
+@pytest.fixture
+def run(front_door):
+    """Runs an agent over the function; `stream` gives the kinds of its events too."""
+    agents.set_tracing_disabled(True)
+
+    async def go(agent, text, stream):
+        async with front_door.client(kind=openai.AsyncOpenAI) as client:
+            provider = agents.OpenAIProvider(openai_client=client, use_responses=True)
+            config = agents.RunConfig(model_provider=provider)
+            if not stream:
+                return await agents.Runner.run(agent, text, run_config=config), []
+            result = agents.Runner.run_streamed(agent, text, run_config=config)
+            return result, [event.type async for event in result.stream_events()]
+
+    return lambda agent, text, stream=False: asyncio.run(go(agent, text, stream))
 
 
 @pytest.mark.parametrize("model", WITH_TOOLS)
-def test_an_agent_uses_its_tool(provider, model):
+def test_an_agent_uses_its_tool(run, model):
     agent = agents.Agent(name="a", instructions="Help.", model=model, tools=[get_weather])
-    assert "sunny" in run(agent, "Use the tool get_weather.", provider).final_output
+    result, _ = run(agent, "Use the tool get_weather.")
+    assert "sunny" in result.final_output
 
 
 @pytest.mark.parametrize("model", WITH_TOOLS)
-def test_an_agent_hands_over_to_another(provider, model):
+def test_an_agent_hands_over_to_another(run, model):
     other = agents.Agent(name="other", model=model)
     agent = agents.Agent(name="first", model=model, handoffs=[other])
-    assert run(agent, "Use the tool transfer_to_other.", provider).last_agent.name == "other"
+    result, _ = run(agent, "Use the tool transfer_to_other.")
+    assert result.last_agent.name == "other"
 
 
 @pytest.mark.parametrize("model", WITH_TOOLS)
-def test_an_agent_streams(provider, model):
+def test_an_agent_streams(run, model):
     agent = agents.Agent(name="a", model=model, tools=[get_weather])
-
-    async def stream():
-        settings = agents.RunConfig(model_provider=provider)
-        result = agents.Runner.run_streamed(agent, "Use the tool get_weather.", run_config=settings)
-        kinds = [event.type async for event in result.stream_events()]
-        return kinds, result.final_output
-
-    kinds, final = asyncio.run(stream())
+    result, kinds = run(agent, "Use the tool get_weather.", stream=True)
     assert "raw_response_event" in kinds
-    assert "sunny" in final
+    assert "sunny" in result.final_output
+
+
+@pytest.mark.parametrize("model", WITH_TOOLS)
+def test_an_agent_answers_in_a_form(run, model):
+    class Person(BaseModel):
+        name: str
+        age: int
+
+    result, _ = run(agents.Agent(name="a", model=model, output_type=Person), "Invent somebody.")
+    assert isinstance(result.final_output, Person)
 
 
 # Codex CLI

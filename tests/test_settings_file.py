@@ -6,6 +6,7 @@ import pytest
 
 from vertex_compat import settings_file
 from vertex_compat.config import Settings, WrongSetting
+from vertex_compat.publishers import PUBLISHERS
 
 EXAMPLE = """
 project = "my-project"
@@ -96,3 +97,7 @@ def test_a_file_that_is_not_toml_stops_the_start_with_its_name(tmp_path):
 def test_a_file_that_is_not_there_stops_the_start_when_it_is_named(tmp_path):
     with pytest.raises(WrongSetting, match=r"VERTEX_COMPAT_CONFIG names .*No such file"):
         Settings.from_env({"VERTEX_COMPAT_CONFIG": str(tmp_path / "missing.toml")})
+
+
+def test_the_publishers_of_the_file_are_those_of_the_function():
+    assert PUBLISHERS.keys() == settings_file.PUBLISHERS

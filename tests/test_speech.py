@@ -102,7 +102,7 @@ def test_what_is_written_to_a_file_plays(client, tmp_path, model, wanted, conten
 
 
 @given(st.binary(max_size=64).map(lambda data: data * 2), st.integers(8000, 96_000))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_samples_become_a_file_of_the_same_samples(samples, rate):
     with wave.open(io.BytesIO(speech._wav(samples, rate))) as file:
         assert file.getframerate() == rate

@@ -13,6 +13,8 @@
     │   ├── TooLarge              413
     │   └── RateLimited           429
     └── UpstreamFault             502
+        ├── BrokenAnswer          502
+        ├── SchemaMismatch        502
         ├── Unavailable           503
         └── DeadlineExceeded      504
 
@@ -130,6 +132,26 @@ class UpstreamFault(ApiError):
     """Vertex, or the way to it, failed."""
 
     status = 502
+
+
+class BrokenAnswer(UpstreamFault):
+    """The model said something that is no answer; another try may bring one."""
+
+
+class SchemaMismatch(UpstreamFault):
+    """The answer, `raw`, is not what the client's schema says."""
+
+    code = "json_schema_validation_error"
+
+    def __init__(self, message: str, raw: str) -> None:
+        super().__init__(message, headers={"x-should-retry": "false"})
+        self.raw = raw
+
+    def body(self) -> JSON:
+        """OpenAI's envelope, and the answer in it."""
+        told = super().body()
+        told["error"]["raw_response"] = self.raw
+        return told
 
 
 class Unavailable(UpstreamFault):

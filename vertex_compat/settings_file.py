@@ -16,7 +16,9 @@ import msgspec
 
 from vertex_compat import errors, names, vertex
 
-PUBLISHERS: Final = frozenset({"ai21", "anthropic", "endpoints", "google", "mistralai", "openapi"})
+PUBLISHERS: Final = frozenset(
+    {"ai21", "anthropic", "endpoints", "google", "mistralai", "openapi", "predictions", "texttospeech"}
+)
 
 
 class Wrong(ValueError):

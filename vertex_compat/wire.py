@@ -73,8 +73,9 @@ class UpstreamCall:
     On `aiplatform`, `path` follows `/{version}/projects/{project}/locations/{location}/`; on another service
     it follows `/{version}/`. Where `content` is given, it is sent instead of `body`. `ignored` names what the
     client sent and the publisher does not have, or does not take as it was given. What it takes to read the
-    answer is said here too: `tool_names` gives back the client's names of tools that had to be renamed, and
-    the arguments of `answer_tool` are not a call but the answer itself.
+    answer is said here too: `tool_names` gives back the client's names of tools that had to be renamed,
+    the arguments of `answer_tool` are not a call but the answer itself, and `audio_format` is OpenAI's name
+    of the form in which the client wants to hear it.
     """
 
     path: str
@@ -87,6 +88,7 @@ class UpstreamCall:
     ignored: tuple[str, ...] = ()
     tool_names: Mapping[str, str] = field(default_factory=dict)
     answer_tool: str | None = None
+    audio_format: str | None = None
 
 
 class Delta(NamedTuple):
@@ -106,13 +108,15 @@ class Delta(NamedTuple):
 class Usage(NamedTuple):
     """Token counts, OpenAI's meaning: cached tokens inside `prompt`, reasoning inside `completion`.
 
-    Counts are of the whole answer, so a later `Usage` of the same answer replaces an earlier one.
+    Counts are of the whole answer, so a later `Usage` of the same answer replaces an earlier one. `beside`
+    are counts under a publisher's own names, which stand beside OpenAI's.
     """
 
     prompt: int
     completion: int
     prompt_details: Mapping[str, int] = MappingProxyType({})
     completion_details: Mapping[str, int] = MappingProxyType({})
+    beside: Mapping[str, int] = MappingProxyType({})
 
 
 Piece: TypeAlias = Delta | Usage

@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     faults = "\n".join(f"  {name.ljust(width)}  {meaning}" for name, meaning in FAULTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m vertex_compat.emulator",
-        description="Vertex AI's chat wires and the GCE metadata server on loopback.",
+        description="Vertex AI, Text-to-Speech and the GCE metadata server on loopback.",
         epilog=(
             "Point a client at it with GOOGLE_VERTEX_BASE_URL=URL, GCE_METADATA_HOST=HOST:PORT and "
             "GCE_METADATA_IP=HOST:PORT.\nGET URL/emulator/calls lists what it was asked; DELETE "

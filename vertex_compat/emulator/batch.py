@@ -5,16 +5,19 @@ asked for by a model whose name contains `emulator-job-failed` or `emulator-job-
 request, by its text: `emulator-status-N` fails, `emulator-lost` is never answered, `emulator-twice` is twice.
 """
 
-import json
 import math
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from vertex_compat.emulator import google, proto
-from vertex_compat.emulator.answers import JSON, Answer, compact
+from vertex_compat.emulator import claude, google, google_models, proto
+from vertex_compat.emulator.answers import JSON, Answer, Refused, compact
+from vertex_compat.emulator.asked import Asked
+from vertex_compat.emulator.faults import NONE
 from vertex_compat.emulator.jobs import Job, Jobs, now
+from vertex_compat.emulator.journal import parsed
+from vertex_compat.emulator.metadata import PROJECT
 from vertex_compat.emulator.proto import Entries, Enum, Message, Repeated, Value, Words
 from vertex_compat.emulator.storage import Storage
 
@@ -48,26 +51,22 @@ MODEL = re.compile(
     r"publishers/(?P<publisher>google|anthropic)/models/(?P<name>[\w.@-]+)"
     r"|projects/[\w-]+/locations/(?P<location>[\w-]+)/models/(?P<number>\d+)(?:@\d+)?"
 )
-FREE = {
-    "labels",
+FREE = {  # the names in these are the client's own
     "args",
-    "response",
-    "properties",
-    "schema",
-    "responseSchema",
+    "input_schema",
+    "labels",
     "parameters",
-}  # the client's own names
-
-Ask = Callable[[str, str, str, JSON], tuple[int, Any]]
-"""Publisher, model, location and body → status and body of the answer."""
+    "properties",
+    "response",
+    "responseSchema",
+}
 
 
 class BatchJobs:
     """All batch prediction jobs."""
 
-    def __init__(self, storage: Storage, ask: Ask) -> None:
+    def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._ask = ask
         self.jobs = Jobs("batchPredictionJobs", self._finish)
 
     def create(self, location: str, body: JSON) -> Answer:
@@ -94,12 +93,7 @@ class BatchJobs:
         lines = [line for data in found for line in (data or b"").splitlines() if line.strip()]
         expired = "emulator-job-expired" in job.asked["model"]
         wanted = lines[: len(lines) // 2] if cancelled or expired else lines
-        publisher = model["publisher"] or "google"
-        rows = [
-            row
-            for line in wanted
-            for row in self._rows(publisher, model["name"] or "gemini-2.5-flash", job.location, line)
-        ]
+        rows = [row for line in wanted for row in self._rows(job, line)]
         random.Random(job.shown["name"]).shuffle(rows)  # noqa: S311 - the same one each time
         directory = (
             f"{job.asked['outputConfig']['gcsDestination']['outputUriPrefix']}/prediction-model-{now()}"
@@ -123,49 +117,78 @@ class BatchJobs:
             self._storage.write(f"{directory}/{name}", shard.encode())
         self._storage.write(f"{directory}/_SUCCESS", b"")
 
-    def _rows(self, publisher: str, model: str, location: str, line: bytes) -> Iterator[JSON]:
+    def _rows(self, job: Job, line: bytes) -> Iterator[JSON]:
         text = line.decode()
-        try:
-            given = json.loads(line)
-        except ValueError:
-            given = {}
-        allowed = {"request"} if publisher == "google" else {"request", "custom_id"}
+        given = parsed(line)
         if "emulator-lost" in text:
             return
-        if set(given) != allowed:
+        if not isinstance(given, dict) or not (asked := self._asked(job, given)):
             yield {"status": "Bad Request: the line is not of the format.", "request": given}
             return
-        status, reply = self._reply(publisher, model, location, given["request"], text)
-        request = _echo(given["request"]) if publisher == "google" else given["request"]
-        row = given | {"request": request, "processed_time": now()}
-        if status == 200:
-            row |= {"status": "", "response": reply}
-        else:
+        status, reply = self._reply(asked, text)
+        predicted = "content" in given
+        row = {"instance": given} if predicted else given | {"request": _echo(given["request"])}
+        row |= {"status": "", "processed_time": now()}
+        if status != 200:
             row |= {"status": f"Bad Request: {compact(reply)}", "response": {}}
+        else:
+            row |= {"predictions": reply["predictions"]} if predicted else {"response": reply}
         yield row
         if "emulator-twice" in text:
             yield row
 
-    def _reply(self, publisher: str, model: str, location: str, request: JSON, text: str) -> tuple[int, Any]:
+    def _asked(self, job: Job, line: JSON) -> Asked | None:
+        """Give the call that a line stands for, if it is of the format that the model takes."""
+        model = MODEL.fullmatch(job.asked["model"])
+        publisher = (model and model["publisher"]) or "google"
+        name = (model and model["name"]) or "gemini-2.5-flash"
+        keys = set(line)
+        if publisher == "anthropic" and keys == {"custom_id", "request"}:
+            verb, body = "rawPredict", line["request"]
+        elif "embedding" not in name and keys == {"request"}:
+            verb, body = "generateContent", line["request"]
+        elif name.startswith("gemini-embedding-2") and keys == {"key", "request"}:
+            config = {held: value for held, value in line["request"].items() if held != "content"}
+            body = {"content": line["request"]["content"]} | (
+                {"embedContentConfig": config} if config else {}
+            )
+            verb = "embedContent"
+        elif "embedding" in name and "content" in keys and keys <= {"content", "task_type", "title"}:
+            parameters = (
+                {"parameters": job.asked["modelParameters"]} if "modelParameters" in job.asked else {}
+            )
+            verb, body = "predict", {"instances": [line]} | parameters
+        else:
+            return None
+        plain = re.sub(r"emulator-[\w-]+", "x", name)
+        return Asked("v1", PROJECT, job.location, plain, verb, {}, {}, body, 0, NONE)
+
+    def _reply(self, asked: Asked, text: str) -> tuple[int, Any]:
         if wanted := re.search(r"emulator-status-(\d{3})", text):
             code = int(wanted[1])
             return code, google.envelope(code, f"Status {code} was asked for.")
-        return self._ask(publisher, re.sub(r"emulator-[\w-]+", "x", model), location, request)
+        try:
+            answer = (claude if asked.verb == "rawPredict" else google_models).answer(asked)
+        except Refused as refused:
+            answer = refused.answer
+        return answer.status, parsed(b"".join(step for step in answer.steps if isinstance(step, bytes)))
 
 
-def _echo(request: Any, free: bool = False) -> Any:
-    """Spell a request as the proto does, with defaults that nobody gave."""
-    shown = _snake(request, free)
+def _echo(request: JSON) -> JSON:
+    """Spell a request as the proto does, with defaults that nobody gave; Claude's is its own."""
+    shown: JSON = _snake(request, free=False)
+    if "contents" not in shown:
+        return request
     shown["generation_config"] = {"candidate_count": 1} | shown.get("generation_config", {})
     return shown | {"safety_settings": shown.get("safety_settings", [])}
 
 
-def _snake(value: Any, free: bool) -> Any:
+def _snake(value: Any, *, free: bool) -> Any:
     if isinstance(value, list):
-        return [_snake(one, free) for one in value]
+        return [_snake(one, free=free) for one in value]
     if not isinstance(value, dict):
         return value
     return {
-        name if free else proto.snake(name): _snake(held, free or name in FREE)
+        name if free else proto.snake(name): _snake(held, free=free or name in FREE)
         for name, held in value.items()
     }

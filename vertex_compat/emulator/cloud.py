@@ -7,9 +7,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request
 
-from vertex_compat.emulator import claude, faults, gemini, google
-from vertex_compat.emulator.answers import JSON, Answer, Refused, pretty_answer
-from vertex_compat.emulator.asked import Asked
+from vertex_compat.emulator import google
+from vertex_compat.emulator.answers import JSON, Answer, pretty_answer
 from vertex_compat.emulator.batch import BatchJobs
 from vertex_compat.emulator.journal import parsed
 from vertex_compat.emulator.metadata import PROJECT, PROJECT_NUMBER, Metadata
@@ -43,7 +42,7 @@ class Cloud:
     def __init__(self, metadata: Metadata) -> None:
         self._metadata = metadata
         self.storage = Storage()
-        self.batch = BatchJobs(self.storage, _reply)
+        self.batch = BatchJobs(self.storage)
         self.tuning = TuningJobs(self.storage)
 
     def answer(self, request: Request) -> Answer | None:
@@ -82,15 +81,3 @@ def _object(request: Request) -> JSON:
     if not isinstance(body, dict):
         raise google.invalid("Invalid JSON payload received. Unexpected token.")
     return body
-
-
-def _reply(publisher: str, model: str, location: str, body: JSON) -> tuple[int, Any]:
-    """Have a model answer one request of a batch."""
-    verb = "generateContent" if publisher == "google" else "rawPredict"
-    asked = Asked("v1", PROJECT, location, model, verb, {}, {}, body, 0, faults.NONE)
-    try:
-        answer = (gemini if publisher == "google" else claude).answer(asked)
-    except Refused as refused:
-        answer = refused.answer
-    content = b"".join(step for step in answer.steps if isinstance(step, bytes))
-    return answer.status, parsed(content)

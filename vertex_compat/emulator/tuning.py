@@ -1,7 +1,7 @@
 """`tuningJobs`: a file of conversations in, an endpoint with a tuned Gemini out.
 
-A model whose name contains `emulator-job-failed` cannot be tuned in the end. Files in buckets that hold nothing
-here are taken to be good.
+A model whose name contains `emulator-job-failed` cannot be tuned in the end. Files in buckets that hold
+nothing here are taken to be good.
 """
 
 import json

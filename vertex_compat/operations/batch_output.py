@@ -67,7 +67,7 @@ class Made:
     def _ended(self, bucket: Bucket, ask: Ask) -> tuple[Record, JSON]:
         record = self.batch.read(bucket)
         job = self.batch.state(record, ask)
-        if self.kind not in kinds(job, record):
+        if job is None or self.kind not in kinds(job, record):
             raise no_such_file(bucket.at(self.name).id)
         return record, job
 

@@ -75,10 +75,12 @@ class Batch(NamedTuple):
         """What Vertex says to a call about its job."""
         location = self.job.partition("/")[0]
         site = Site("batchPredictionJobs", (location,), project=record.project, account=record.account)
-        return upstream.whole(call, site, ask)
+        return upstream.resource(call, site, ask)
 
-    def state(self, record: Record, ask: Ask) -> JSON:
-        """Its job as it stands."""
+    def state(self, record: Record, ask: Ask) -> JSON | None:
+        """Its job as it stands, None if it never had one."""
+        if self.job == FAILED:
+            return None
         try:
             return self.ask_for(batch_jobs.get(self.number), record, ask)
         except errors.NotFound:

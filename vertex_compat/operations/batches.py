@@ -35,6 +35,7 @@ from vertex_compat.transport import Client
 from vertex_compat.wire import JSON, Model
 
 WINDOW: Final = "24h"
+FILES: Final = {batch_output.OUTPUT: "output_file_id", batch_output.ERRORS: "error_file_id"}
 
 _DAY: Final = 24 * 60 * 60
 
@@ -54,7 +55,7 @@ def create(ask: Ask) -> Reply:
         for translated in reader.translate(files.read(bucket, ask, source)):
             requests.write(translated.request)
             notes.write(translated.note)
-        if good := not reader.problems:
+        if not reader.problems:
             notes.finish()
             requests.finish()
     record = Record(
@@ -63,77 +64,71 @@ def create(ask: Ask) -> Reply:
         created_at=int(time.time()),
         metadata=given.get("metadata"),
         total=reader.total,
+        problems=reader.problems,
     )
     ask = replace(ask, client=Client())  # what is begun is brought to its end, whoever waits for it
-    if good and reader.model:
-        batch, record = _started(ask, new, reader.model, record)
-    else:
-        batch = Batch(new, batch_record.FAILED)
-        record = msgspec.structs.replace(record, problems=reader.problems)
+    if reader.problems or reader.model is None:
+        batch, job = Batch(new, batch_record.FAILED), None
         Bucket(ask).write_json(batch.name, record)
-    return Reply(_shown(batch, record, job, ask), upstream.ignored(sorted(reader.ignored)))
+    else:
+        record = msgspec.structs.replace(
+            record,
+            model=reader.model.asked,
+            publisher=reader.model.publisher,
+            project=reader.model.project,
+            account=reader.model.account,
+        )
+        batch, job = _started(new, reader.model, reader.parameters, record, ask)
+    return Reply(_shown(batch, record, job, bucket), upstream.ignored(sorted(reader.ignored)))
 
 
-def _started(
-    bucket: Bucket, new: str, reader: batch_input.Reader, record: Record, ask: Ask
-) -> tuple[Batch, Record, JSON]:
-    """Start the job and write its record: both, or neither."""
-    if not (model := reader.model):
-        raise TypeError
+def _started(new: str, model: Model, parameters: JSON, record: Record, ask: Ask) -> tuple[Batch, JSON]:
+    """Start the job and write the record that is named for it: both, or neither."""
+    bucket = Bucket(ask)
     names = (batch_record.requests(new), batch_record.lines(new))
     try:
-        job = batch_jobs.create(
-            f"vertex_compat {new}",
-            _resource(model, ask),
-            bucket.at(names[0]).uri,
-            bucket.at(batch_record.output(new)).uri,
-        )
-        batch = batch_record.started(new, upstream.whole(job, model, ask, retries=0))
+        source, target = bucket.at(names[0]).uri, bucket.at(batch_record.output(new)).uri
+        name = f"vertex_compat {new}"
+        call = batch_jobs.create(name, _resource(model, ask), source, target, parameters)
+        job = upstream.resource(call, model, ask, retries=0)
     except errors.ApiError:
         for name in names:
             with suppress(errors.ApiError):
                 bucket.delete(name)
         raise
-    record = msgspec.structs.replace(
-        record,
-        model=model.asked,
-        publisher=model.publisher,
-        project=model.project,
-        account=model.account,
-    )
+    batch = batch_record.started(new, job)
     try:
         bucket.write_json(batch.name, record)
     except errors.ApiError:
         with suppress(errors.ApiError):
             batch.ask_for(batch_jobs.cancel(batch.number), record, ask)
         raise
-    return batch, record
+    return batch, job
 
 
 def _resource(model: Model, ask: Ask) -> str:
     """What a job calls the model: where the client names an endpoint, the model that is deployed there."""
     if not model.resource.startswith("endpoints/"):
         return model.resource
-    endpoint = upstream.whole(batch_jobs.endpoint(model.resource), model, ask)
+    endpoint = upstream.resource(batch_jobs.endpoint(model.resource), model, ask)
     deployed = endpoint.get("deployedModels") or [{}]
     return str(deployed[0].get("model", model.resource))
 
 
 def retrieve(ask: Ask) -> Reply:
     """A batch as it stands."""
-    batch = batch_record.find(ask.arguments["batch"])
-    return Reply(_now(batch, batch.read(Bucket(ask)), ask))
+    return Reply(_now(batch_record.find(ask.arguments["batch"]), Bucket(ask), ask))
 
 
 def cancel(ask: Ask) -> Reply:
     """Ask a batch to end. What is answered by then stays."""
+    bucket = Bucket(ask)
     batch = batch_record.find(ask.arguments["batch"])
-    record = batch.read(Bucket(ask))
-    shown = _now(batch, record, ask)
-    if shown["status"] in batch_jobs.ENDED:
-        raise errors.Conflict(f"Cannot cancel a batch with status '{shown['status']}'.", param="batch_id")
-    batch.ask_for(batch_jobs.cancel(batch.number), record, ask)
-    shown = _now(batch, record, ask)
+    before = _now(batch, bucket, ask)["status"]
+    if before in batch_jobs.ENDED:
+        raise errors.Conflict(f"Cannot cancel a batch with status '{before}'.", param="batch_id")
+    batch.ask_for(batch_jobs.cancel(batch.number), batch.read(bucket), ask)
+    shown = _now(batch, bucket, ask)
     if shown["status"] not in batch_jobs.ENDED:  # Vertex takes its time
         shown["status"] = "cancelling"
     return Reply(shown)
@@ -146,22 +141,26 @@ def list_batches(ask: Ask) -> Reply:
     last = batch_record.find(ask.query["after"]) if ask.query.get("after") else None
     stored = bucket.list(batch_record.RECORDS, last.name if last else "")
     found = (batch for one in stored if (batch := batch_record.at(bucket.name(one))) and batch != last)
-    batches = list(islice(found, size + 1))
     with ThreadPoolExecutor(upstream.SIDE_BY_SIDE) as pool:
-        shown = pool.map(lambda batch: _now(batch, batch.read(bucket), ask), batches)
+        shown = pool.map(lambda batch: _now(batch, bucket, ask), islice(found, size + 1))
         return Reply(paging.page(shown, size))
 
 
-def _now(batch: Batch, record: Record, ask: Ask) -> JSON:
-    """OpenAI's batch object."""
-    if batch.job == batch_record.FAILED:
-        problems = {"object": "list", "data": record.problems}
-        job, stands = {}, {"status": "failed", "failed_at": record.created_at, "errors": problems}
-    else:
-        job = batch.state(record, ask)
+def _now(batch: Batch, bucket: Bucket, ask: Ask) -> JSON:
+    record = batch.read(bucket)
+    return _shown(batch, record, batch.state(record, ask), bucket)
+
+
+def _shown(batch: Batch, record: Record, job: JSON | None, bucket: Bucket) -> JSON:
+    """OpenAI's batch object; without a job it has failed before there was one."""
+    stands: JSON = {
+        "status": "failed",
+        "failed_at": record.created_at,
+        "errors": {"object": "list", "data": record.problems},
+    }
+    if job:
         stands = batch_jobs.progress(job, record.total)
-    made = {kind: batch_output.Made(batch, kind).name for kind in batch_output.kinds(job, record)}
-    bucket = Bucket(ask)
+    kinds = batch_output.kinds(job, record) if job else ()
     times = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
     return {
         "id": batch.id,
@@ -179,8 +178,5 @@ def _now(batch: Batch, record: Record, ask: Ask) -> JSON:
         "request_counts": {"total": record.total, "completed": 0, "failed": 0},
         "metadata": record.metadata,
         **stands,
-        **{f"{name}_file_id": bucket.at(made[kind]).id for kind, name in _FILES.items() if kind in made},
+        **{FILES[kind]: bucket.at(batch_output.Made(batch, kind).name).id for kind in kinds},
     }
-
-
-_FILES: Final = {batch_output.OUTPUT: "output", batch_output.ERRORS: "error"}

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from vertex_compat import errors, sse
 from vertex_compat.operations import Ask, Reply, body, chat_schema, upstream
+from vertex_compat.operations.contract import Contract, Kept
 from vertex_compat.wire import JSON, Chat, Delta, Model, Piece, Usage
+
+_CALLS: Final = frozenset({"function_call", "tool_calls"})
 
 
 def complete(ask: Ask) -> Reply:
     """Answer one chat request, streaming or not."""
     given = parse(ask.body)
+    contract = Contract(given)
 
     def converse(model: Model, chat: Chat) -> upstream.Conversation:
         wanted = {**model.defaults, **given}
@@ -31,9 +36,11 @@ def complete(ask: Ask) -> Reply:
     answers = upstream.answered(ask, given["model"], lambda publisher: publisher.chat, "chat", converse)
     if given.get("stream"):
         asked_usage = bool((given.get("stream_options") or {}).get("include_usage"))
-        return Reply(answers.written(Chunks(given["model"], include_usage=asked_usage)), answers.headers)
-    whole = completion(answers.whole(), given["model"], _new_id(), int(time.time()))
-    return Reply(whole, answers.headers)
+        chunks = Kept(Chunks(given["model"], include_usage=asked_usage), contract)
+        return Reply(answers.written(chunks), answers.headers)
+    pieces = [(number, contract.kept(number, piece)) for number, piece in answers.whole()]
+    contract.check()
+    return Reply(completion(pieces, given["model"], _new_id(), int(time.time())), answers.headers)
 
 
 def parse(content: bytes) -> JSON:
@@ -106,7 +113,7 @@ class Chunks:
         written = b""
         if head is None:
             head = self._heads[choice] = self._head(choice)
-            content = None if "tool_calls" in piece.fields else ""
+            content = None if _CALLS & piece.fields.keys() else ""
             written = head + msgspec.json.encode({"role": "assistant", "content": content}) + self._tail
         if piece.finish_reason:
             self._finish[choice] = piece.finish_reason
@@ -150,21 +157,29 @@ def fold(choice: JSON, piece: Delta) -> None:
         known = choice["logprobs"] or {"content": [], "refusal": None}
         choice["logprobs"] = known | {"content": known["content"] + piece.logprobs["content"]}
     message = choice["message"]
-    for key, value in piece.fields.items():
-        if key == "tool_calls":
-            _fold_calls(message, value)
-        elif isinstance(value, str):
-            message[key] = (message.get(key) or "") + value
-        elif isinstance(value, list):
-            message[key] = message.get(key, []) + value
+    _fold_fields(message, {key: value for key, value in piece.fields.items() if key != "tool_calls"})
+    if "tool_calls" in piece.fields:
+        _fold_calls(message, piece.fields["tool_calls"])
+    if _CALLS & message.keys():  # OpenAI has no text where there are only calls
+        message["content"] = message["content"] or None
+
+
+def _fold_fields(known: JSON, fields: JSON) -> None:
+    """Strings and lists go on where they ended, objects by their fields; what else comes last counts."""
+    for key, value in fields.items():
+        before = known.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            known[key] = dict(before)
+            _fold_fields(known[key], value)
+        elif before is not None and isinstance(value, str | list):
+            known[key] = before + value
         else:
-            message[key] = value
+            known[key] = value
 
 
 def _fold_calls(message: JSON, pieces: Iterable[JSON]) -> None:
-    """OpenAI's message has the calls without `index`, and no text where there are only calls."""
+    """OpenAI's message has the calls without `index`."""
     calls = message.setdefault("tool_calls", [])
-    message["content"] = message["content"] or None
     for piece in pieces:
         if piece["index"] == len(calls):
             calls.append({key: value for key, value in piece.items() if key != "index"})
@@ -176,10 +191,12 @@ def _fold_calls(message: JSON, pieces: Iterable[JSON]) -> None:
 def usage(usages: Iterable[Usage]) -> JSON:
     """OpenAI's usage object: the sum over the upstream answers."""
     prompt = completion = 0
+    beside: Counter[str] = Counter()
     details: dict[str, dict[str, int]] = {"prompt_tokens_details": {}, "completion_tokens_details": {}}
     for one in usages:
         prompt += one.prompt
         completion += one.completion
+        beside.update(one.beside)
         for kind, counts in zip(details, (one.prompt_details, one.completion_details), strict=True):
             for name, count in counts.items():
                 details[kind][name] = details[kind].get(name, 0) + count
@@ -188,7 +205,7 @@ def usage(usages: Iterable[Usage]) -> JSON:
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
     }
-    return counted | {kind: counts for kind, counts in details.items() if counts}
+    return counted | {kind: counts for kind, counts in details.items() if counts} | beside
 
 
 def _new_id() -> str:

@@ -31,6 +31,8 @@ class File(Struct):
     file_id: str | None = None
     filename: str | None = None
     format: str | None = None
+    detail: str | None = None
+    video_metadata: dict[str, Any] | None = None
 
 
 class AudioInput(Struct):
@@ -81,12 +83,12 @@ class RedactedThinking(Struct, tag_field="type", tag="redacted_thinking"):
 
 UserPart = Text | InputText | Image | Video | Audio | LiteLLMAudio | FilePart
 AssistantPart = Text | Refusal | Thinking | RedactedThinking
-ToolPart = Text | InputText | Image | FilePart
+ToolPart = Text | InputText | Image | Video | Audio | LiteLLMAudio | FilePart
 
 
 class Function(Struct):
     name: str
-    arguments: str | dict[str, Any] = ""
+    arguments: str | dict[str, Any] | None = None
 
 
 class ToolCall(Struct):
@@ -150,14 +152,28 @@ class ResponseFormat(Struct):
     type: str
     json_schema: dict[str, Any] | None = None
     response_schema: dict[str, Any] | None = None
+    enforce_validation: bool | None = None
+
+
+class Voice(Struct):
+    id: str
+
+
+class SpokenAnswer(Struct):
+    voice: str | Voice | None = None
+    format: str | None = None
 
 
 class Chat(Struct):
     model: str
     messages: Annotated[list[Message], Meta(min_length=1)]
+    audio: SpokenAnswer | None = None
+    enforce_validation: bool | None = None
+    extra_body: dict[str, Any] | None = None
     frequency_penalty: Penalty | None = None
     function_call: str | dict[str, Any] | None = None
     functions: list[FunctionDefinition] | None = None
+    google: dict[str, Any] | None = None
     logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
     logprobs: bool | None = None
     max_completion_tokens: Positive | None = None
@@ -177,6 +193,7 @@ class Chat(Struct):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    thinking: dict[str, Any] | None = None
     tool_choice: str | dict[str, Any] | None = None
     tools: list[dict[str, Any]] | None = None
     top_k: float | None = None

@@ -25,7 +25,6 @@ PURPOSES: Final = ("assistants", "batch", "evals", "fine-tune", "user_data", "vi
 MOST_LISTED: Final = 10_000
 
 _LONGEST_FIELD: Final = 1024
-_IGNORED: Final = frozenset({"expires_after[anchor]", "expires_after[seconds]"})
 
 
 def create(ask: Ask) -> Reply:
@@ -47,7 +46,8 @@ def create(ask: Ask) -> Reply:
             raise _missing("file")
         upload.metadata["purpose"] = purpose
         stored = upload.finish()
-    return Reply(_file(bucket, stored), upstream.ignored(fields.keys() & _IGNORED))
+    expires = any(name.startswith("expires_after") for name in fields)  # a bucket's rules say what does
+    return Reply(_file(bucket, stored), upstream.ignored(["expires_after"] if expires else ()))
 
 
 def _begun(bucket: Bucket, part: File, fields: dict[str, str]) -> Upload:

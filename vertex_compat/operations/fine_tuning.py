@@ -67,7 +67,7 @@ def create(ask: Ask) -> Reply:
         tunedModelDisplayName=given.get("suffix", model.name),
         description=msgspec.json.encode(kept).decode(),
     )
-    job = upstream.whole(call, _site(ask), ask, retries=0)
+    job = upstream.resource(call, _site(ask), ask, retries=0)
     sized = parameters.get("batch_size", "auto") != "auto"
     ignored = [name for name in _IGNORED if name in given or (name == "batch_size" and sized)]
     return Reply(_shown(job), upstream.ignored(ignored))
@@ -154,7 +154,7 @@ def cancel(ask: Ask) -> Reply:
         raise errors.Conflict(
             f"Cannot cancel a fine-tuning job with status '{now}'.", param="fine_tuning_job_id"
         )
-    upstream.whole(tuning_jobs.cancel(number), _site(ask, location), ask)
+    upstream.resource(tuning_jobs.cancel(number), _site(ask, location), ask)
     return Reply(_shown(_job(ask)))
 
 
@@ -168,7 +168,7 @@ def list_jobs(ask: Ask) -> Reply:
 def _jobs(ask: Ask) -> Iterator[JSON]:
     page = ""
     while True:
-        found = upstream.whole(tuning_jobs.listing(page), _site(ask), ask)
+        found = upstream.resource(tuning_jobs.listing(page), _site(ask), ask)
         yield from found.get("tuningJobs", [])
         if not (page := found.get("nextPageToken", "")):
             return
@@ -201,7 +201,7 @@ def _place(ask: Ask) -> tuple[str, str]:
 def _job(ask: Ask) -> JSON:
     location, number = _place(ask)
     try:
-        return upstream.whole(tuning_jobs.get(number), _site(ask, location), ask)
+        return upstream.resource(tuning_jobs.get(number), _site(ask, location), ask)
     except errors.NotFound:
         raise _no_such_job(ask.arguments["job"]) from None
 

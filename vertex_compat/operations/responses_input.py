@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -78,9 +78,10 @@ def read(content: bytes) -> tuple[JSON, JSON, list[str]]:
     except errors.BadRequest as wrong:  # its place is one in the chat request
         wrong.param = "input" if (wrong.param or "").startswith("messages") else wrong.param
         raise
-    ignored = [
-        name for name in given if name not in HANDLED and name not in STATEFUL and given[name] is not False
-    ]
+    known = HANDLED | STATEFUL.keys()
+    ignored = [name for name in given if name not in known and given[name] is not False]
+    if any(_offline(tool) for tool in given.get("tools", ())):
+        ignored.append("tools.web_search")
     return given, chat, ignored
 
 
@@ -108,23 +109,54 @@ def _format(form: JSON) -> JSON | None:
 
 
 def _tools(given: JSON) -> JSON:
-    tools = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(given.get("tools", ()))]
+    tools = [_tool(one) for one in offered(given)]
     chat: JSON = {"tools": tools} if tools else {}
     if (choice := given.get("tool_choice")) is not None and tools:
         chat["tool_choice"] = _choice(choice)
     return chat
 
 
-def _tool(tool: JSON, place: str) -> JSON:
+class Offer(NamedTuple):
+    """A tool that the client offers. `name` is the one that the model sees: a namespace is part of it."""
+
+    name: str | None
+    tool: JSON
+    place: str
+    namespace: str | None = None
+
+
+def offered(given: JSON) -> Iterator[Offer]:
+    """The tools, those in namespaces too. A search that must not search the web is none."""
+    for number, tool in enumerate(given.get("tools", ())):
+        place = f"tools[{number}]"
+        if tool.get("type") == "namespace":
+            for inner, one in enumerate(tool.get("tools") or ()):
+                name = in_namespace(tool.get("name"), one.get("name"))
+                yield Offer(name, one, f"{place}.tools[{inner}]", tool.get("name"))
+        elif not _offline(tool):
+            yield Offer(tool.get("name"), tool, place)
+
+
+def _offline(tool: JSON) -> bool:
+    return tool.get("type") in SEARCHES and tool.get("external_web_access") is False
+
+
+def in_namespace(namespace: str | None, name: str | None) -> str | None:
+    """The name that the model sees of a tool in a namespace."""
+    return f"{namespace}__{name}" if namespace else name
+
+
+def _tool(offer: Offer) -> JSON:
+    tool = offer.tool
     match tool.get("type"):
         case "function":
-            return {"type": "function", "function": _without(tool, "type")}
+            return {"type": "function", "function": {**_without(tool, "type"), "name": offer.name}}
         case "custom":  # a tool that takes a text, not JSON: a function with one text for the model
             schema = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
             said = "\n".join(filter(None, [tool.get("description"), _grammar(tool.get("format") or {})]))
             return {
                 "type": "function",
-                "function": {"name": tool.get("name"), "description": said, "parameters": schema},
+                "function": {"name": offer.name, "description": said, "parameters": schema},
             }
         case kind if kind in SEARCHES:
             return {"type": "web_search"}
@@ -132,7 +164,7 @@ def _tool(tool: JSON, place: str) -> JSON:
             raise errors.BadRequest(
                 f"A tool of type {kind!r} runs on OpenAI's servers and has no counterpart here. "
                 "Function tools, custom tools and web_search are supported.",
-                param=place,
+                param=offer.place,
                 code="unsupported_value",
             )
 
@@ -192,7 +224,7 @@ def _item(item: JSON, place: str, turn: JSON) -> JSON | None:
             written = item.get("arguments", "")
             if kind == "custom_tool_call":
                 written = msgspec.json.encode({"input": item.get("input", "")}).decode()
-            function = {"name": item.get("name"), "arguments": written}
+            function = {"name": in_namespace(item.get("namespace"), item.get("name")), "arguments": written}
             call = {"id": item.get("call_id"), "type": "function", "function": function}
             turn.setdefault("tool_calls", []).append(call)
         case "function_call_output" | "custom_tool_call_output":

@@ -58,7 +58,7 @@ class Writer:
     """Writes one response."""
 
     def __init__(self, given: JSON) -> None:
-        self._custom = {tool.get("name") for tool in given.get("tools", ()) if tool.get("type") == "custom"}
+        self._offered = {offer.name: offer for offer in responses_input.offered(given)}
         self._sequence = 0
         self._open: _Item | None = None
         self._calls: dict[int, _Item] = {}
@@ -211,8 +211,11 @@ class Writer:
             item.value["input"] += piece
 
     def _new_call(self, identity: str, name: str) -> JSON:
-        call = {"call_id": identity, "name": name, "status": "in_progress"}
-        if name in self._custom:
+        call: JSON = {"call_id": identity, "name": name, "status": "in_progress"}
+        offer = self._offered.get(name)
+        if offer and offer.namespace:
+            call |= {"name": offer.tool["name"], "namespace": offer.namespace}
+        if offer and offer.tool.get("type") == "custom":
             return {"id": _new_id("ctc"), "type": "custom_tool_call", "input": "", **call}
         return {"id": _new_id("fc"), "type": "function_call", "arguments": "", **call}
 

@@ -156,16 +156,14 @@ class _Transcript:
 
     def usage(self) -> JSON:
         """OpenAI's counts."""
-        prompt, completion, details, _ = self._usage
+        prompt, completion = self._usage.prompt, self._usage.completion
+        audio = self._usage.prompt_details.get("audio_tokens", 0)
         return {
             "type": "tokens",
             "input_tokens": prompt,
             "output_tokens": completion,
             "total_tokens": prompt + completion,
-            "input_token_details": {
-                "audio_tokens": details.get("audio_tokens", 0),
-                "text_tokens": details.get("text_tokens", 0),
-            },
+            "input_token_details": {"audio_tokens": audio, "text_tokens": prompt - audio},
         }
 
 

@@ -44,8 +44,11 @@ class Conversation:
 
     def __init__(self, chat: Chat, calls: Sequence[UpstreamCall], model: Model, ask: Ask) -> None:
         self._ask = ask
-        self._answers = _open(calls, model, ask)
-        self._legs = [_Leg(chat, call, ask.record.usages) for call in calls]
+        self._chat = chat
+        self._calls = calls
+        self._model = model
+        self._told = False  # whether the client has heard of an answer
+        self._open()
         self.headers = ignored(name for call in calls for name in call.ignored) | target(
             model, self._answers[0]
         )
@@ -57,8 +60,24 @@ class Conversation:
         for answer in self._answers:
             answer.close()
 
+    def _open(self) -> None:
+        self._answers = _open(self._calls, self._model, self._ask)
+        self._legs = [_Leg(self._chat, call, self._ask.record.usages) for call in self._calls]
+
+    def _again(self) -> None:
+        """Make the calls once more, after an answer that was broken."""
+        self.__exit__()
+        self._open()
+
     def whole(self) -> list[tuple[int, Piece]]:
         """All pieces, each with the number of the answer that it is of."""
+        try:
+            return self._whole()
+        except errors.BrokenAnswer:
+            self._again()
+            return self._whole()
+
+    def _whole(self) -> list[tuple[int, Piece]]:
         with self:
             return [
                 (block.answer, piece)
@@ -80,34 +99,51 @@ class Conversation:
 
     def written(self, writer: Writer) -> Iterator[bytes]:
         """What the client gets as it comes. The calls end when this is closed."""
-        begun = False
         with self:
-            for together in self.stream():
-                if together is None:
-                    begun = True
-                    yield sse.KEEPALIVE
-                    continue
-                number, pieces = together
-                written: list[bytes] = []
-                try:
-                    for piece in pieces:
-                        written.append(writer.write(number, piece))  # noqa: PERF401  (kept if the next raises)
-                except errors.ApiError:
-                    if begun:  # what came before the fault is told before it
-                        yield b"".join(written)
+            try:
+                yield from self._written(writer)
+            except errors.BrokenAnswer:
+                if self._told:
                     raise
-                # One write for all that came together, and nothing held back until more comes.
-                if together_written := b"".join(written):
-                    begun = True
-                    yield together_written
+                self._again()
+                yield from self._written(writer)
             yield writer.end()
             self._read_on()
+
+    def _written(self, writer: Writer) -> Iterator[bytes]:
+        begun = False
+        for together in self.stream():
+            if together is None:
+                begun = True
+                yield sse.KEEPALIVE
+                continue
+            number, coming = together
+            pieces, fault = _until_fault(coming)
+            broken = isinstance(fault, errors.BrokenAnswer)
+            if fault and not (self._told if broken else begun):  # it can still be an answer of its own
+                raise fault
+            # One write for all that came together, and nothing held back until more comes.
+            if written := b"".join([writer.write(number, piece) for piece in pieces]):
+                begun = self._told = True
+                yield written
+            if fault:  # what came before it is told before it
+                raise fault
 
     def _read_on(self) -> None:
         """Read the end of bodies that follows their `[DONE]`: connections that are read to it serve again."""
         with suppress(errors.ApiError, ClientGone):
             for _ in listen(self._answers, self._ask.client, keepalive=AFTERMATH, patience=AFTERMATH):
                 pass
+
+
+def _until_fault(coming: Iterable[Piece]) -> tuple[list[Piece], errors.ApiError | None]:
+    """The pieces, and what went wrong after them."""
+    pieces: list[Piece] = []
+    try:
+        pieces.extend(coming)
+    except errors.ApiError as fault:
+        return pieces, fault
+    return pieces, None
 
 
 class _Leg:
@@ -208,9 +244,9 @@ def _side_by_side(one: Callable[[UpstreamCall], T], calls: Sequence[UpstreamCall
     return [future.result() for future in futures]
 
 
-def whole(call: UpstreamCall, model: Model | Site, ask: Ask, *, retries: int | None = None) -> JSON:
-    """The JSON object that answers a call."""
-    return _object(b"".join(content(ask.transport.open(call, model, ask.client, retries=retries), ask)))
+def resource(call: UpstreamCall, model: Model | Site, ask: Ask, *, retries: int | None = None) -> JSON:
+    """The resource that answers a call. A job's `error` is the job's, so it is not looked for here."""
+    return _decoded(b"".join(content(ask.transport.open(call, model, ask.client, retries=retries), ask)))
 
 
 def blocks(call: UpstreamCall, model: Model | Site, ask: Ask) -> Iterator[bytes]:
@@ -270,13 +306,20 @@ def _listen(answers: Sequence[Answer], ask: Ask) -> Iterator[Block | None]:
 
 def _object(content: bytes) -> JSON:
     """An event or a body of the upstream; raises what it says where it is an error."""
+    value = _decoded(content)
+    if errors.is_error(value):
+        raise errors.from_body(200, value)
+    return value
+
+
+def _decoded(content: bytes) -> JSON:
     if not content.strip():
         raise errors.UpstreamFault("Vertex AI answered with nothing.")
     try:
         value = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError):
         raise errors.UpstreamFault("Vertex AI answered something that is not JSON.") from None
-    if errors.is_error(value):
+    if isinstance(value, list) and errors.is_error(value):
         raise errors.from_body(200, value)
     if not isinstance(value, dict):
         raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.")

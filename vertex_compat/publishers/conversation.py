@@ -171,7 +171,7 @@ class _Reader:
             identity = self._id(call.get("id"))
             yield Call(identity, function["name"], arguments(function.get("arguments")), call)
         if function := message.get("function_call"):
-            yield Call(self._id(None), function["name"], arguments(function.get("arguments")), {})
+            yield Call(self._id(None), function["name"], arguments(function.get("arguments")), function)
 
     def _result(self, identity: str | None, message: JSON, place: str) -> None:
         parts = tuple(part for part in _content(message, place) if isinstance(part, Text | Media))
@@ -216,12 +216,15 @@ def arguments(written: str | JSON | None) -> JSON:
     return value if isinstance(value, dict) else {"arguments": value}
 
 
+_OF_TEXT: Final = ("cache_control", "extra_content")
+"""What dialects say of a text; where the content is a string, its message says it."""
+
+
 def _content(message: JSON, place: str) -> Iterator[Part]:
     content = message.get("content")
     if isinstance(content, str):
         if content:
-            cache = message.get("cache_control")
-            yield Text(content, {"cache_control": cache} if cache else {})
+            yield Text(content, {name: message[name] for name in _OF_TEXT if message.get(name)})
         return
     for number, part in enumerate(content or ()):
         yield from _part(part, f"{place}.content[{number}]")
@@ -263,7 +266,7 @@ def _uploaded(part: JSON, file: JSON, place: str) -> Media:
 
 
 _DATA_URI: Final = re.compile(r"data:(?P<mime>[^;,]*)(?P<rest>[^,]*),", re.IGNORECASE)
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_=-]+")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
 def _file(
@@ -296,7 +299,7 @@ def _stored(file_id: str, place: str) -> str:
 
 
 def _checked(data: str, place: str) -> str:
-    if not _BASE64.fullmatch(data):
+    if not _BASE64.fullmatch(data) or len(data.rstrip("=")) % 4 == 1:
         raise errors.BadRequest("The file is not valid base64.", param=place, code="invalid_base64")
     return data
 

@@ -50,6 +50,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     ignored += tools.idle(body)
     openai_wire.only_functions(given)
     _limit(sent, ignored)
+    ignored += ["tools.function.strict"] if any(one.strict for one in given.functions) else []
     sent |= {"model": openai_wire.bare(model), "messages": messages(turns), **openai_wire.shaped(body)}
     sent |= openai_wire.offered(given, define=define, demand="any")
     return UpstreamCall(

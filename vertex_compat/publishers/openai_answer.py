@@ -64,18 +64,18 @@ class _Reader:
     def _choice(self, choice: JSON) -> Iterator[Piece]:
         index = choice.get("index") or 0
         said = choice.get("delta") or choice.get("message") or {}
-        reason = choice.get("finish_reason")
+        whole = "delta" not in choice
+        finish = _finish(choice.get("finish_reason") or ("stop" if whole else None))
         calls = self._calls.get(index)
         fields = _fields(said)
         if told := said.get("tool_calls"):
             calls = self._calls.setdefault(index, calls or _Calls(self._names))
-            fields["tool_calls"] = list(calls.read(told, whole="delta" not in choice))
-        if calls and (reason or "delta" not in choice):
-            reason = "tool_calls" if reason in {None, "stop"} else reason
-            fields["tool_calls"] = [*fields.get("tool_calls", []), *calls.finish()]
-        if not fields.get("tool_calls"):
-            fields.pop("tool_calls", None)
-        yield Delta(index, fields, _finish(reason) if reason else None, _logprobs(choice.get("logprobs")))
+            fields["tool_calls"] = list(calls.read(told, whole=whole))
+        if calls and finish:
+            finish = "tool_calls" if finish == "stop" else finish
+            if rest := list(calls.finish()):
+                fields["tool_calls"] = [*fields.get("tool_calls", []), *rest]
+        yield Delta(index, fields, finish, _logprobs(choice.get("logprobs")))
 
 
 class _Calls:
@@ -162,7 +162,9 @@ def _texts(content: Any) -> Iterator[tuple[str, str]]:
                 yield from (("reasoning_content", text) for _, text in _texts(thoughts))
 
 
-def _finish(reason: str) -> str:
+def _finish(reason: str | None) -> str | None:
+    if reason is None:
+        return None
     if reason not in FINISH:
         _log.warning("unknown finish_reason: %.80s", reason)
     return FINISH.get(reason, "stop")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from vertex_compat import errors
 from vertex_compat.wire import JSON
 
-OF_THE_OPERATION = frozenset({"model", "stream", "stream_options"})
+OF_THE_OPERATION = frozenset({"enforce_validation", "model", "stream", "stream_options"})
 """What `operations.chat` sees to for every publisher."""
 
 

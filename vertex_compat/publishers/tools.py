@@ -1,4 +1,4 @@
-"""OpenAI's tools, read: `tools`, `tool_choice`, `parallel_tool_calls`; the older `functions`, `function_call`.
+"""OpenAI's tools, read: `tools`, `tool_choice`, `parallel_tool_calls`; the older `functions` too.
 
 Publishers allow fewer characters in a tool's name than clients use. `legal` makes a name that is allowed, the
 same one each time; the way back is in `UpstreamCall.tool_names`.

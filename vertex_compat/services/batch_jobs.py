@@ -51,8 +51,8 @@ class Row(NamedTuple):
 class Format(NamedTuple):
     """How requests are written, and what is read of the answers.
 
-    `line` makes what Vertex reads of a request, given a key for it; `key` finds that of an answer. Where there
-    is no place for a key, it is made from what was asked, so what is the same has the same answer.
+    `line` makes what Vertex reads of a request, given a key for it; `key` finds that of an answer. Where
+    there is no place for a key, it is made from what was asked, so what is the same has the same answer.
     """
 
     line: Callable[[JSON, str], JSON]
@@ -113,7 +113,9 @@ def parameters(request: JSON) -> JSON:
 
 def row(written: JSON, form: Format) -> Row:
     """One line of what a job has written."""
-    reply = {"predictions": written["predictions"]} if "predictions" in written else _dict(written, "response")
+    reply = (
+        {"predictions": written["predictions"]} if "predictions" in written else _dict(written, "response")
+    )
     return Row(form.key(written), reply, str(written.get("status") or ""))
 
 

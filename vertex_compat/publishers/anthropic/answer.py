@@ -204,9 +204,11 @@ def usage(counts: JSON) -> Usage:
     """Claude counts cached tokens beside its input; OpenAI inside."""
     read, written = counts.get("cache_read_input_tokens") or 0, counts.get("cache_creation_input_tokens") or 0
     details: dict[str, Any] = counts.get("output_tokens_details") or {}
+    cached = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
     return Usage(
         prompt=(counts.get("input_tokens") or 0) + read + written,
         completion=counts.get("output_tokens") or 0,
         prompt_details={"cached_tokens": read, "cache_write_tokens": written},
         completion_details={"reasoning_tokens": details.get("thinking_tokens") or 0},
+        beside={name: count for name, count in cached.items() if count},
     )

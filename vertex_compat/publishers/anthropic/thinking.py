@@ -63,8 +63,8 @@ def _asked(body: JSON) -> tuple[JSON, str]:
     """What is asked for in Anthropic's words, and the parameter that asks."""
     effort = body.get("reasoning_effort")
     if (thinking := body.get("thinking")) is None:
-        form = {None: {}, "none": {"type": "disabled"}}
-        return form.get(effort, {"type": "adaptive"}), "reasoning_effort"
+        asked = {"type": "disabled" if effort == "none" else "adaptive"}
+        return asked if effort else {}, "reasoning_effort"
     match thinking:
         case {"type": str(), "budget_tokens": int()} | {"type": "disabled" | "adaptive" | "between_tools"}:
             return thinking, "thinking"

@@ -71,15 +71,15 @@ def offer(
     wanted = schema(body)
     if wanted is not None and family.schemas and is_closed(wanted):
         fields["output_config"] = {"format": {"type": "json_schema", "schema": wanted}}
+    elif wanted is not None and mode == "required":  # a call is what the client gets
+        ignored.append("response_format")
     elif wanted is not None:
-        answer = _free_name({one["name"] for one in defined})
+        defined = [] if mode == "none" else defined
         mode = "required"
-        if given.mode == "none":
-            defined = []
+        answer = _free_name({one["name"] for one in defined})
         defined.append({"name": answer, "description": _ANSWERS, "input_schema": _object(wanted)})
-        if not forces:
-            instructions.append(_CALL_ANSWER.format(answer))
-    elif mode == "required" and not forces:
+        instructions += [] if forces else [_CALL_ANSWER.format(answer)]
+    if mode == "required" and not forces and answer is None:
         ignored.append("tool_choice")
         instructions.append(_CALL_ONE.format(", ".join(one["name"] for one in defined)))
     if not defined and called:  # a conversation with calls in it has to define tools

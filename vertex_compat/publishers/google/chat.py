@@ -90,6 +90,8 @@ def _request(body: JSON, name: str, resource: str) -> UpstreamCall:
     sent = contents.write(turns, name) | offered.fields | _labels(body, ignored)
     config |= _limits(body, ignored) | formats.logprobs(body) | formats.mime_and_schema(body, name)
     config |= formats.modalities(body)
+    speaks = "AUDIO" in config.get("responseModalities", ())
+    ignored += ["audio"] if "audio" in body and not speaks else []
     if models.since(name, models.GEMINI_3):  # refuses penalties
         ignored += [penalty for penalty in _PENALTIES if penalty in body]
         config = {field: value for field, value in config.items() if not field.endswith("Penalty")}
@@ -114,7 +116,7 @@ def _request(body: JSON, name: str, resource: str) -> UpstreamCall:
         headers=_tier(body, ignored),
         ignored=tuple(dict.fromkeys(ignored)),
         tool_names=offered.names,
-        audio_format=formats.sound(body) if "AUDIO" in config.get("responseModalities", ()) else None,
+        audio_format=formats.sound(body) if speaks else None,
     )
 
 
@@ -125,7 +127,9 @@ def _limits(body: JSON, ignored: list[str]) -> JSON:
     if stops := parameters.stop(body):
         limits["stopSequences"] = stops[:MOST_STOPS]
         ignored += ["stop"] if len(stops) > MOST_STOPS else []
-    if (seed := body.get("seed")) is not None:  # a number of 32 bits; any other serves as well, if always the same
+    if (
+        seed := body.get("seed")
+    ) is not None:  # a number of 32 bits; any other serves as well, if always the same
         limits["seed"] = seed if -_LARGEST_SEED <= seed < _LARGEST_SEED else seed % _LARGEST_SEED
     return limits
 
@@ -133,7 +137,9 @@ def _limits(body: JSON, ignored: list[str]) -> JSON:
 def _labels(body: JSON, ignored: list[str]) -> JSON:
     """`metadata` as labels, which are shorter and in lower case."""
     given: dict[str, str] = body.get("metadata", {})
-    labels = {_label(name): _label(value) for name, value in list(given.items())[:MOST_LABELS] if _label(name)}
+    labels = {
+        _label(name): _label(value) for name, value in list(given.items())[:MOST_LABELS] if _label(name)
+    }
     if labels != given:
         ignored.append("metadata")
     return {"labels": labels} if labels else {}

@@ -30,9 +30,7 @@ MIME: Final = {
 }
 """What a file is taken for if nothing tells: Gemini asks for a type."""
 
-RESULT_MIMES: Final = frozenset(
-    {"application/pdf", "image/jpeg", "image/png", "image/webp", "text/plain"}
-)
+RESULT_MIMES: Final = frozenset({"application/pdf", "image/jpeg", "image/png", "image/webp", "text/plain"})
 """The files that can be part of a call's result, from Gemini 3 on."""
 
 RESOLUTIONS: Final = {

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.publishers.google import generate
+from vertex_compat.publishers.google import dialect, generate
+from vertex_compat.publishers.google.answer import usage
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Model, Picture, Pictures, Unary, UpstreamCall
 
@@ -32,7 +33,7 @@ SHAPED: Final = frozenset(
 
 GEMINI: Final = Parameters(
     sent={"seed": "seed"},
-    shaped=SHAPED | generate.OF_ALL | {"image", "mask", "quality"},
+    shaped=SHAPED | dialect.PARAMETERS | {"image", "mask", "quality"},
     ignored=frozenset({"input_fidelity", "moderation", "partial_images", "response_format", "style", "user"}),
 )
 
@@ -215,7 +216,7 @@ def _of_gemini(answer: JSON) -> Pictures:
         if reason in POLICY or feedback:
             raise _refused(said or reason)
         raise errors.BadRequest(f"The model made no image. {said or texts or reason}".strip())
-    return Pictures(pictures, generate.usage(answer.get("usageMetadata") or {}))
+    return Pictures(pictures, usage(answer.get("usageMetadata") or {}))
 
 
 def _refused(reason: str) -> errors.BadRequest:

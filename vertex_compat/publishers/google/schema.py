@@ -18,7 +18,9 @@ from vertex_compat.wire import JSON
 _OF_NAMES: Final = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
 """Keywords whose object has names of the client's, each with a schema."""
 
-_OF_DATA: Final = frozenset({"const", "default", "enum", "example", "examples", "required", "propertyOrdering"})
+_OF_DATA: Final = frozenset(
+    {"const", "default", "enum", "example", "examples", "required", "propertyOrdering"}
+)
 """Keywords that hold no schema."""
 
 
@@ -102,8 +104,9 @@ def lowered(schema: JSON, place: str) -> JSON:
 
 
 def lowered_parameters(schema: JSON, place: str) -> JSON:
-    """`parameters` of a declaration; none if there is nothing to give. They are an object's, so of
-    alternatives it has the properties of all.
+    """`parameters` of a declaration; none if there is nothing to give.
+
+    They are an object's, so of alternatives it has the properties of all.
     """
     made = lowered(schema, place)
     branches = made.get("anyOf", [made])
@@ -139,7 +142,9 @@ class _Lowering:
             branches = [one | {"nullable": True} for one in branches]
         if len(branches) > 1:
             return {"anyOf": branches}
-        return branches[0] if branches else {"type": "STRING", "nullable": True, "description": "Always null."}
+        return (
+            branches[0] if branches else {"type": "STRING", "nullable": True, "description": "Always null."}
+        )
 
     def _resolved(self, node: Any, depth: int) -> JSON:
         """`node` without `$ref` and `allOf`: what they bring is its own."""
@@ -152,7 +157,7 @@ class _Lowering:
             node = {**node, "allOf": [self._at(reference), *(node.get("allOf") or ())]}
             del node["$ref"]
         if not isinstance(members := node.get("allOf"), list):
-            return node
+            return dict(node)
         rest = {keyword: held for keyword, held in node.items() if keyword != "allOf"}
         for member in reversed(members):
             rest = _both(self._resolved(member, depth + 1), rest)
@@ -196,11 +201,15 @@ class _Lowering:
     def _properties(self, node: JSON, depth: int) -> JSON:
         made: JSON = {}
         if isinstance(others := node.get("additionalProperties"), dict | bool):
-            made["additionalProperties"] = self.lower(others, depth + 1) if isinstance(others, dict) else others
+            made["additionalProperties"] = (
+                self.lower(others, depth + 1) if isinstance(others, dict) else others
+            )
         if not isinstance(given := node.get("properties"), dict) or not given:
             return made
         made["properties"] = {name: self.lower(inner, depth + 1) for name, inner in given.items()}
-        if isinstance(named := node.get("required"), list) and (known := [one for one in named if one in given]):
+        if isinstance(named := node.get("required"), list) and (
+            known := [one for one in named if one in given]
+        ):
             made["required"] = known
         return made
 

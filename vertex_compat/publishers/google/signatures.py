@@ -56,10 +56,9 @@ def in_extra_content(given: JSON) -> str | None:
 
 def google(given: JSON) -> dict[str, Any]:
     """What a message, a part or a call says to Google alone."""
-    match given.get("extra_content"):
-        case {"google": {**said}}:
-            return said
-    return {}
+    content = given.get("extra_content")
+    said = content.get("google") if isinstance(content, dict) else None
+    return said if isinstance(said, dict) else {}
 
 
 def extra_content(signature: str) -> JSON:

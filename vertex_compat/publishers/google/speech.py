@@ -11,13 +11,14 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.publishers import voices
-from vertex_compat.publishers.google import generate
+from vertex_compat.publishers.google import dialect, generate
+from vertex_compat.publishers.google.answer import usage
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Model, Sound, Unary, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={},
-    shaped=generate.OF_ALL | {"input", "instructions", "response_format", "stream_format", "voice"},
+    shaped=dialect.PARAMETERS | {"input", "instructions", "response_format", "stream_format", "voice"},
     ignored=frozenset({"audioConfig", "speed", "use_ssml"}),
 )
 
@@ -77,7 +78,7 @@ def response(answer: JSON, _: UpstreamCall) -> Sound:
     return Sound(
         b"".join([base64.b64decode(part["data"]) for part in parts]),
         "audio/pcm",
-        generate.usage(answer.get("usageMetadata") or {}),
+        usage(answer.get("usageMetadata") or {}),
         int(rate[1]) if rate else SAMPLES_A_SECOND,
     )
 

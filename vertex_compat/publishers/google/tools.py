@@ -132,13 +132,18 @@ def _built_in(body: JSON, given: Tools, said: JSON, ignored: list[str]) -> Itera
             raise errors.BadRequest("A tool is an object.", param="google.tools", code="invalid_type")
         yield from _of_tool(tool, "google.tools", ignored)
     if (options := body.get("web_search_options")) is not None:
-        ignored += [f"web_search_options.{name}" for name in options]
+        # How much is searched is for Google to know.
+        ignored += [f"web_search_options.{name}" for name in options if name != "search_context_size"]
         yield "googleSearch", {}
 
 
 def _of_tool(tool: JSON, place: str, ignored: list[str]) -> Iterator[tuple[str, Any]]:
     """One tool may be of several kinds, or OpenAI's, which has its options beside its `type`."""
-    kinds = {name: camel_name(name) for name in tool if camel_name(name) in BUILT_IN.keys() | {"functionDeclarations"}}
+    kinds = {
+        name: camel_name(name)
+        for name in tool
+        if camel_name(name) in BUILT_IN.keys() | {"functionDeclarations"}
+    }
     kind = str(tool.get("type", ""))
     typed = OF_OPENAI.get(kind) or camel_name(kind)
     if not kinds and typed in BUILT_IN:

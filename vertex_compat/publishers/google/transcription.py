@@ -7,17 +7,17 @@ A model that chats is told to do nothing but transcribe. Its times are estimates
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from vertex_compat.publishers.google import chat, generate
+from vertex_compat.publishers.google import chat, dialect, generate
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Feed, Model, Piece, UpstreamCall, Usage
+from vertex_compat.wire import JSON, Model, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={"temperature": "temperature"},
-    shaped=generate.OF_ALL | {"audio", "language", "prompt", "response_format", "segments", "translate"},
+    shaped=dialect.PARAMETERS | {"audio", "language", "prompt", "response_format", "segments", "translate"},
     ignored=frozenset({"chunking_strategy", "include", "timestamp_granularities"}),
 )
 
@@ -75,21 +75,4 @@ def _task(body: JSON) -> Iterator[str]:
         yield f"For style and spelling, this is what came before or what it is about: {prompt}"
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterator[Piece]:
-    """The pieces of a whole answer: those of a chat, with sounds told from texts in the counts."""
-    return _counted(chat.CHAT.response(body, call), body)
-
-
-def stream(call: UpstreamCall) -> Feed:
-    """The reader of one stream."""
-    feed = chat.CHAT.stream(call)
-    return lambda event: _counted(feed(event), event)
-
-
-def _counted(pieces: Iterable[Piece], event: JSON) -> Iterator[Piece]:
-    for piece in pieces:
-        counted = isinstance(piece, Usage) and "usageMetadata" in event
-        yield generate.usage(event["usageMetadata"]) if counted else piece
-
-
-TRANSCRIPTIONS: Final = replace(chat.CHAT, request=request, response=response, stream=stream, many=False)
+TRANSCRIPTIONS: Final = replace(chat.CHAT, request=request, many=False)

@@ -1,0 +1,323 @@
+"""Gemini's answers, whole or in chunks: both have one form, so one reader reads both.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/GenerateContentResponse. Proto
+JSON leaves out what is zero or empty, so anything may be missing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import re
+import secrets
+import struct
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.publishers.google import grounding, signatures
+from vertex_compat.publishers.google.signatures import Marks
+from vertex_compat.wire import JSON, Delta, Feed, Piece, UpstreamCall, Usage
+
+_log = logging.getLogger(__name__)
+
+FINISH: Final = {
+    "FINISH_REASON_UNSPECIFIED": "stop",
+    "STOP": "stop",
+    "OTHER": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "LANGUAGE": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
+    "IMAGE_OTHER": "content_filter",
+    "NO_IMAGE": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+    "ESCALATION": "content_filter",
+    "PUP_LIMITED_DISABLED": "content_filter",
+}
+"""Why Gemini ended → OpenAI's reason. One that made calls and was not cut says `tool_calls` instead."""
+
+BROKEN: Final = {
+    "MALFORMED_FUNCTION_CALL": "Gemini wrote a function call that cannot be read.",
+    "MALFORMED_RESPONSE": "Gemini wrote an answer that cannot be read.",
+    "MISSING_THOUGHT_SIGNATURE": "Gemini misses the signature of an earlier thought.",
+    "TOO_MANY_TOOL_CALLS": "Gemini called too many tools in a row.",
+    "UNEXPECTED_TOOL_CALL": "Gemini called a tool that it was not offered.",
+}
+"""Why there is no answer, though the call succeeded."""
+
+SAMPLES_A_SECOND: Final = 24_000
+
+
+def response(body: JSON, call: UpstreamCall) -> Iterator[Piece]:
+    """The pieces of a whole answer."""
+    return _Reader(call).read(body)
+
+
+def stream(call: UpstreamCall) -> Feed:
+    """The reader of one stream."""
+    return _Reader(call).read
+
+
+class _Reader:
+    """One answer to a call, of several candidates that are not concerned with each other."""
+
+    def __init__(self, call: UpstreamCall) -> None:
+        self._call = call
+        self._id = ""
+        self._candidates: dict[int, _Candidate] = {}
+
+    def read(self, event: JSON) -> Iterator[Piece]:
+        """The pieces that a chunk, or the whole answer, brings."""
+        self._id = self._id or event.get("responseId") or secrets.token_hex(12)
+        for told in event.get("candidates") or []:
+            index = told.get("index", 0)
+            if index not in self._candidates:
+                self._candidates[index] = _Candidate(index, f"{self._id}:{index}", self._call)
+            yield from self._candidates[index].read(told)
+        feedback = event.get("promptFeedback") or {}
+        if not self._candidates and (reason := feedback.get("blockReason")):
+            said = feedback.get("blockReasonMessage") or f"The prompt was blocked: {reason}."
+            rated = {"safety_ratings": feedback["safetyRatings"]} if feedback.get("safetyRatings") else {}
+            yield Delta(0, {"refusal": said, **rated}, "content_filter")
+        counts = event.get("usageMetadata") or {}
+        if "promptTokenCount" in counts or "totalTokenCount" in counts:
+            yield usage(counts)
+
+
+class _Candidate:
+    """One candidate on its way.
+
+    What is about the answer as a whole (sources, ratings, the signature of its text) waits for its end: the
+    sources refer to all of its text, and clients join the strings and lists of several chunks.
+    """
+
+    def __init__(self, index: int, seed: str, call: UpstreamCall) -> None:
+        self._index = index
+        self._seed = seed
+        self._call = call
+        self._texts: list[str] = []
+        self._starts: list[int] = []  # in bytes of text, of each part
+        self._length = 0
+        self._calls = 0
+        self._images = 0
+        self._sound = (
+            _Sound(call.audio_format, signatures.call_id(f"{seed}:audio", Marks()))
+            if call.audio_format
+            else None
+        )
+        self._groundings: list[JSON] = []
+        self._about: JSON = {}
+        self._ended = False
+
+    def read(self, told: JSON) -> Iterator[Delta]:
+        """The pieces that `told` brings."""
+        for part in (told.get("content") or {}).get("parts") or []:
+            self._starts.append(self._length)
+            if fields := self._part(part):
+                yield Delta(self._index, fields)
+        if logprobs := _logprobs(told.get("logprobsResult") or {}):
+            yield Delta(self._index, {}, logprobs=logprobs)
+        self._note(told)
+        reason = told.get("finishReason")
+        if reason in BROKEN:
+            raise errors.BrokenAnswer(
+                " ".join(filter(None, (BROKEN[reason], told.get("finishMessage")))), code=reason.lower()
+            )
+        self._ended = self._ended or reason is not None
+        if self._ended:
+            yield Delta(self._index, self._last(), self._finish(reason) if reason else None)
+
+    def _part(self, part: JSON) -> JSON:
+        """What a part is in a delta; nothing if it is empty, or a sketch made while thinking."""
+        if call := part.get("functionCall"):
+            return {"tool_calls": [self._tool_call(call, part.get("thoughtSignature"))]}
+        if signature := part.get("thoughtSignature"):
+            self._about |= signatures.extra_content(signature)
+        if text := part.get("text"):
+            return {"reasoning_content": text} if part.get("thought") else self._content(text)
+        if code := part.get("executableCode"):
+            return self._content(_fenced(code.get("language", "").lower(), code.get("code", "")))
+        if result := part.get("codeExecutionResult"):
+            failed = result.get("outcome") not in {None, "OUTCOME_OK"}
+            return self._content(_fenced("error" if failed else "output", result.get("output", "")))
+        if (file := part.get("inlineData") or part.get("fileData")) and not part.get("thought"):
+            return self._file(file)
+        return {}
+
+    def _content(self, text: str) -> JSON:
+        self._texts.append(text)
+        self._length += len(text.encode("utf-8", "surrogatepass"))
+        return {"content": text}
+
+    def _tool_call(self, call: JSON, signature: str | None) -> JSON:
+        """A call, whole: Gemini tells its arguments at once."""
+        marks = Marks(call.get("id"), signature)
+        name = call.get("name", "")
+        made = {
+            "index": self._calls,
+            "id": signatures.call_id(f"{self._seed}:{self._calls}", marks),
+            "type": "function",
+            "function": {
+                "name": self._call.tool_names.get(name, name),
+                "arguments": msgspec.json.encode(call.get("args") or {}).decode(),
+            },
+        }
+        self._calls += 1
+        return made | (signatures.extra_content(signature) if signature else {})
+
+    def _file(self, file: JSON) -> JSON:
+        mime = file.get("mimeType", "")
+        if mime.startswith("audio/") and self._sound:
+            return self._sound.read(file)
+        url = file.get("fileUri") or f"data:{mime};base64,{file.get('data', '')}"
+        self._images += 1
+        return {"images": [{"type": "image_url", "image_url": {"url": url}, "index": self._images - 1}]}
+
+    def _note(self, told: JSON) -> None:
+        if metadata := told.get("groundingMetadata"):
+            self._groundings.append(metadata)
+        if ratings := told.get("safetyRatings"):
+            self._about["safety_ratings"] = ratings
+        if citations := (told.get("citationMetadata") or {}).get("citations"):
+            self._about["citations"] = citations
+        if urls := told.get("urlContextMetadata"):
+            self._about["url_context_metadata"] = urls
+        if FINISH.get(told.get("finishReason", "")) == "content_filter" and (
+            said := told.get("finishMessage")
+        ):
+            self._about["refusal"] = said
+
+    def _last(self) -> JSON:
+        """What is about the answer as a whole, once."""
+        fields, self._about = self._about, {}
+        groundings, self._groundings = self._groundings, []
+        text = "".join(self._texts)
+        cited = [one for each in groundings for one in grounding.url_citations(each, text, self._starts)]
+        if cited:
+            fields["annotations"] = [one for place, one in enumerate(cited) if one not in cited[:place]]
+        if groundings:
+            fields["vertex_ai_grounding_metadata"] = groundings
+        if self._sound:
+            fields |= self._sound.end()
+        return fields
+
+    def _finish(self, reason: str) -> str:
+        if reason not in FINISH:
+            _log.warning("unknown finishReason of Gemini: %.80s", reason)
+        ours = FINISH.get(reason, "stop")
+        return "tool_calls" if ours == "stop" and self._calls else ours
+
+
+class _Sound:
+    """The sound of one answer: samples of 16 bits as they come, or a WAV file of all of them at its end.
+
+    A client may decode each piece of base64 or all of them joined, so no piece but the last is padded.
+    """
+
+    def __init__(self, form: str, identity: str) -> None:
+        self._form = form
+        self._id: JSON = {"id": identity.replace("call_", "audio_", 1)}
+        self._held = bytearray()
+        self._rate = SAMPLES_A_SECOND
+        self._samples = True
+        self._heard = False
+
+    def read(self, file: JSON) -> JSON:
+        mime = file.get("mimeType", "")
+        if rate := re.search(r"rate=(\d+)", mime):
+            self._rate = int(rate[1])
+        self._samples = mime.lower().startswith(("audio/l16", "audio/pcm"))
+        self._held += _decoded(file.get("data", ""))
+        if self._form == "wav":
+            return {}
+        ready = len(self._held) - len(self._held) % 3
+        return self._piece(ready) if ready else {}
+
+    def end(self) -> JSON:
+        if self._form == "wav" and self._samples and self._held:
+            self._held = bytearray(_wav_header(len(self._held), self._rate)) + self._held
+        if not (self._held or self._heard):
+            return {}
+        rest = self._piece(len(self._held))
+        # It is not kept, so it can be referred to no longer than now.
+        return {"audio": rest.get("audio", {}) | {"transcript": "", "expires_at": 0}}
+
+    def _piece(self, size: int) -> JSON:
+        piece = bytes(self._held[:size])
+        del self._held[:size]
+        identity = {} if self._heard else self._id
+        self._heard = True
+        return {"audio": identity | {"data": base64.b64encode(piece).decode()}}
+
+
+def _decoded(data: str) -> bytes:
+    try:
+        return base64.b64decode(data)
+    except binascii.Error:
+        raise errors.UpstreamFault("Vertex AI answered with a sound that cannot be decoded.") from None
+
+
+def _wav_header(size: int, rate: int) -> bytes:
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate * 2, 2, 16)
+    return b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size)
+
+
+def _fenced(kind: str, text: str) -> str:
+    return f"\n```{kind}\n{text.rstrip()}\n```\n"
+
+
+def _logprobs(result: JSON) -> JSON | None:
+    """Chosen tokens with the best ones of each place, which may miss the chosen one."""
+    chosen = result.get("chosenCandidates")
+    if not chosen:
+        return None
+    best = result.get("topCandidates") or []
+    content = []
+    for place, token in enumerate(chosen):
+        top = best[place].get("candidates") or [] if place < len(best) else []
+        content.append(_token(token) | {"top_logprobs": [_token(other) for other in top]})
+    return {"content": content, "refusal": None}
+
+
+def _token(candidate: JSON) -> dict[str, Any]:
+    token = candidate.get("token", "")
+    return {
+        "token": token,
+        "logprob": candidate.get("logProbability", 0.0),
+        "bytes": list(token.encode("utf-8", "surrogatepass")),
+    }
+
+
+def usage(counts: JSON) -> Usage:
+    """Gemini counts thoughts and the tokens of tools beside the answer and the prompt; OpenAI inside them."""
+    thoughts = counts.get("thoughtsTokenCount", 0)
+    asked = [*(counts.get("promptTokensDetails") or []), *(counts.get("toolUsePromptTokensDetails") or [])]
+    return Usage(
+        prompt=counts.get("promptTokenCount", 0) + counts.get("toolUsePromptTokenCount", 0),
+        completion=counts.get("candidatesTokenCount", 0) + thoughts,
+        prompt_details={"cached_tokens": counts.get("cachedContentTokenCount", 0), **_of_media(asked)},
+        completion_details={
+            "reasoning_tokens": thoughts,
+            **_of_media(counts.get("candidatesTokensDetails") or []),
+        },
+    )
+
+
+def _of_media(told: list[JSON]) -> dict[str, int]:
+    """Tokens by modality, where they are not of text."""
+    return {
+        f"{one['modality'].lower()}_tokens": one["tokenCount"]
+        for one in told
+        if one.get("tokenCount") and one.get("modality", "TEXT") != "TEXT"
+    }
