@@ -4,7 +4,7 @@ import json
 
 import openai
 import pytest
-from conftest import in_front_of
+from serving import in_front_of
 
 from vertex_compat.operations.batch_record import Batch
 from vertex_compat.operations.bucket import token

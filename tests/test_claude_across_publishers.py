@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 PARTNERS = {
-    **{name: model for name, model in MODELS.items() if name != "google"},
+    **MODELS,
     "anthropic without prefill": "claude-sonnet-4-6",
     "anthropic, always thinking": "claude-opus-5-5",
     "anthropic, never forced": "claude-fable-5",

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, bare_environment
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import ROOT, bare_environment
 
 from vertex_compat.config import Settings, WrongSetting
 

@@ -233,12 +233,21 @@ def test_a_model_that_cannot_answer_is_stood_in_for(serve, tmp_path):
     assert answer.parse().model == "embed"
 
 
-def test_a_client_that_leaves_ends_all_calls(front_door, emulator):
+def test_a_client_that_leaves_ends_all_calls(serve_alone):
+    running = serve_alone()
     body = json.dumps({"model": "gemini-embedding-001-emulator-delay-9", "input": ["a"] * 200}).encode()
     head = f"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
-    with socket.create_connection(front_door.address) as line:
+    with socket.create_connection(running.address) as line:
         line.sendall(head.encode() + body)
-        emulator.wait_for(lambda calls: len(calls) == AT_ONCE)
-    calls = emulator.wait_for(lambda calls: all(call.ended for call in calls))
+        running.emulator.wait_for(lambda calls: len(calls) == AT_ONCE)
+    calls = running.emulator.wait_for(lambda calls: all(call.ended for call in calls))
     assert {call.ended for call in calls} == {"client_left"}
     assert len(calls) < 2 * AT_ONCE
+
+
+@pytest.mark.parametrize(
+    "said", [b'{"predictions":["a text"]}', b'{"predictions":[[]]}', b'{"predictions":[]}']
+)
+def test_an_endpoint_that_does_not_embed_is_a_bad_gateway(app, emulator, said):
+    emulator.script(said)
+    assert embed(app, "endpoints/30721").status_code == 502

@@ -5,9 +5,9 @@ import socket
 
 import openai
 import pytest
-from conftest import in_front_of
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import in_front_of
 
 from vertex_compat.operations.bucket import PIECE
 from vertex_compat.operations.jsonl import lines

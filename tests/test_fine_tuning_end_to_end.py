@@ -4,7 +4,7 @@ import json
 
 import openai
 import pytest
-from conftest import in_front_of
+from serving import in_front_of
 
 from vertex_compat import ids
 

@@ -223,7 +223,13 @@ def in_blocks(case, size=100):
     return [case.stream[at : at + size] for at in range(0, len(case.stream), size)]
 
 
-@cases("reply.json")
+def one_of_each(kind):
+    """One case of each publisher that has a file of this kind."""
+    chosen = {case.publisher: case for case in cases(kind).args[1]}
+    return pytest.mark.parametrize("case", chosen.values(), ids=chosen)
+
+
+@one_of_each("reply.json")
 def test_one_connection_serves_answer_after_answer(upstream, case):
     app = before(upstream)
     upstream.says = (200, "application/json", [case.path("reply.json").read_bytes()])
@@ -232,7 +238,7 @@ def test_one_connection_serves_answer_after_answer(upstream, case):
     assert len(upstream.lines) == 1
 
 
-@cases("stream.sse")
+@one_of_each("stream.sse")
 def test_one_connection_serves_stream_after_stream(upstream, case):
     app = before(upstream)
     upstream.says = (200, "text/event-stream", in_blocks(case))

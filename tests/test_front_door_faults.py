@@ -7,8 +7,8 @@ import threading
 
 import openai
 import pytest
-from conftest import free_port
 from corpus import MODELS, STATUSES, events_of, question
+from serving import free_port
 from test_front_door import ask, joined, named
 
 PUBLISHERS = [*MODELS]

@@ -21,11 +21,15 @@ EXTENSIONS = {
     "annotations",
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
+    "citations",
     "extra_content",
     "images",
     "reasoning_content",
+    "safety_ratings",
     "thinking_blocks",
+    "url_context_metadata",
     "usage",
+    "vertex_ai_grounding_metadata",
 }
 """Fields beyond OpenAI's types that its clients know, and the key that is null in all chunks but the last."""
 

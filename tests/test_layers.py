@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, bare_environment
+from serving import ROOT, bare_environment
 
 PACKAGE = ROOT / "vertex_compat"
 

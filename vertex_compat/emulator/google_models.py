@@ -19,5 +19,6 @@ def answer(asked: Asked) -> Answer:
         case "generateContent" if speech.speaks(asked.model):
             return speech.spoken(asked)
         case _:
+            answered = gemini.answer(asked)  # which refuses what has not even the right types
             images.check(asked)
-            return gemini.answer(asked)
+            return answered

@@ -6,6 +6,7 @@ to remember whether it was. What is made is the same each time.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from vertex_compat.operations.bucket import Bucket, no_such_file
 from vertex_compat.services import batch_jobs
 from vertex_compat.services.batch_jobs import Row
 from vertex_compat.wire import JSON, UpstreamCall
+
+_log = logging.getLogger(__name__)
 
 OUTPUT: Final = "output"
 ERRORS: Final = "errors"
@@ -80,10 +83,12 @@ def find(name: str) -> Made | None:
 
 
 def kinds(job: JSON, record: Record) -> set[str]:
-    """Which files there are: none before the end, and none that would be empty."""
+    """Which files there are: none before the end, and none that is known to be empty."""
     now = batch_jobs.status(job)
     if now not in batch_jobs.ENDED:
         return set()
+    if now == "completed" and not job.get("completionStats"):
+        return {OUTPUT, ERRORS}
     done = batch_jobs.counts(job, record.total)["completed"]
     found = {OUTPUT} if done else set()
     # A job that failed as a whole says why itself; otherwise each request that has no answer gets an error.
@@ -101,7 +106,12 @@ def _rows(bucket: Bucket, batch: Batch, record: Record) -> Iterator[Row]:
     form = batch_jobs.FORMATS[OPERATIONS[record.endpoint].name, record.publisher]
     for shard in _shards(bucket, batch):
         for _, line in jsonl.lines(bucket.read(bucket.name(shard))):
-            yield batch_jobs.row(msgspec.json.decode(line), form)
+            try:
+                written = msgspec.json.decode(line, type=dict[str, Any])
+            except msgspec.MsgspecError:
+                _log.warning("a line of a batch's output is no JSON object")
+            else:
+                yield batch_jobs.row(written, form)
 
 
 class _Key(msgspec.Struct):

@@ -228,8 +228,9 @@ def fetch(
 
         with _hint_at_replacement(model):
             kept = _side_by_side(one, calls, at_once)
-        dropped = ignored(name for call in calls for name in call.ignored if name in given)
-        return [one for one, _ in kept], dropped | kept[0][1]
+        named = [name for call in calls for name in call.ignored]
+        theirs = ignored(name for name in named if name in given or name not in model.defaults)
+        return [one for one, _ in kept], theirs | kept[0][1]
 
     return answered(ask, given["model"], slot, verb, attempt)
 

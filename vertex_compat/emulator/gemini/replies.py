@@ -1,6 +1,7 @@
 """Gemini's answers: whole, streamed, or counted."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -283,17 +284,12 @@ def _prompt(asked: Asked, body: JSON, kind: Generation) -> Prompt:
     config = body.get("generationConfig", {})
     contents = body["contents"]
     users = [content for content in contents if content["role"] == "user"]
-    last = users[-1]["parts"] if users and contents[-1] is users[-1] else []
     schema = config.get("responseSchema") or config.get("responseJsonSchema")
     tools, forced = _offered(body)
     return Prompt(
         text=_last_text(users),
         tokens=_prompt_tokens(body),
-        results=tuple(
-            compact(part["functionResponse"].get("response", {}))
-            for part in last
-            if "functionResponse" in part
-        ),
+        results=_results(contents, _last_text(users)),
         tools=tools,
         forced=forced,
         limit=config.get("maxOutputTokens"),
@@ -302,6 +298,26 @@ def _prompt(asked: Asked, body: JSON, kind: Generation) -> Prompt:
         schema=schema,
         thinks=models.thinks(config.get("thinkingConfig"), kind),
         fault=asked.fault,
+    )
+
+
+STEPS = re.compile(r"(\d+) steps")
+
+
+def _results(contents: list[JSON], text: str) -> tuple[str, ...]:
+    """Give what came of the last calls; nothing, and so another call, until the steps asked for are done."""
+    steps = [_responses(content) for content in contents]
+    start = max((place for place, content in enumerate(contents) if rules.asks(content)), default=0)
+    done = sum(bool(step) for step in steps[start:])
+    wanted = STEPS.search(text)
+    return steps[-1] if not wanted or done >= int(wanted[1]) else ()
+
+
+def _responses(content: JSON) -> tuple[str, ...]:
+    return tuple(
+        compact(part["functionResponse"].get("response", {}))
+        for part in content["parts"]
+        if "functionResponse" in part
     )
 
 

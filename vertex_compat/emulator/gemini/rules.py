@@ -224,7 +224,7 @@ def _check_older(part: JSON, where: str) -> None:
 
 def _check_signatures(contents: list[JSON]) -> None:
     """In each step of the current turn the first call must carry the signature that it was returned with."""
-    start = max((place for place, content in enumerate(contents) if _asks(content)), default=0)
+    start = max((place for place, content in enumerate(contents) if asks(content)), default=0)
     for place, content in enumerate(contents[start:], start + 1):
         calls = [part for part in content["parts"] if "functionCall" in part]
         if calls and not calls[0].get("thoughtSignature"):
@@ -239,7 +239,7 @@ def _check_signatures(contents: list[JSON]) -> None:
                 raise invalid("Corrupted thought signature.")
 
 
-def _asks(content: JSON) -> bool:
+def asks(content: JSON) -> bool:
     """Tell whether a real user text begins a turn here."""
     return content["role"] == "user" and not _held(content, "functionResponse")
 

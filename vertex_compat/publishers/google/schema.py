@@ -49,8 +49,9 @@ def _adapted(node: Any) -> Any:
             made[keyword] = held if keyword in _OF_DATA else _adapted(held)
     if isinstance(reference := made.get("$ref"), str):
         made["$ref"] = reference.replace("#/definitions/", "#/$defs/", 1)
-        if "anyOf" not in made and any(not keyword.startswith("$") for keyword in made):
-            made["anyOf"] = [{"$ref": made.pop("$ref")}]
+        if any(not keyword.startswith("$") for keyword in made):
+            beside = "allOf" if "anyOf" in made else "anyOf"
+            made[beside] = [*made.get(beside, []), {"$ref": made.pop("$ref")}]
     return made
 
 
@@ -186,7 +187,7 @@ class _Lowering:
         elif form is not None:
             told["format"] = form
         choices = [one for one in _choices(node) if one != ""]  # an empty one is refused
-        if choices and kind == "STRING":
+        if choices and kind == "STRING" and all(isinstance(one, str) for one in choices):
             made["enum"] = choices
         elif choices:
             told["enum"] = choices
@@ -225,7 +226,9 @@ def _alternatives(node: JSON) -> Iterator[JSON]:
             yield from (_branch(rest, one) for one in branches)
             return
     kinds, groups = node.get("type"), _by_type(_choices(node))
-    if len(groups) > 1 or "null" in groups or (groups and isinstance(kinds, list)):
+    if kinds == "null":
+        yield {"type": "null"}
+    elif len(groups) > 1 or "null" in groups or (groups and isinstance(kinds, list)):
         rest = {name: held for name, held in node.items() if name != "const"}
         yield from ({**rest, "type": kind, "enum": group} for kind, group in groups.items())
     elif isinstance(kinds, list):
