@@ -1,4 +1,4 @@
-"""Models that `GET /models` lists: current ones that chat.
+"""Models that `GET /models` lists: the current ones.
 
 Any other name that the rules in `names` know works too.
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-CHAT: Final = (
+MODELS: Final = (
     "gemini-2.5-flash",
     "gemini-2.5-flash-lite",
     "gemini-2.5-pro",
@@ -39,4 +39,14 @@ CHAT: Final = (
     "qwen/qwen3-coder-480b-a35b-instruct-maas",
     "xai/grok-4.1-fast-reasoning",
     "zai-org/glm-5-maas",
+    "gemini-embedding-001",
+    "gemini-embedding-2",
+    "multimodalembedding@001",
+    "text-embedding-005",
+    "text-multilingual-embedding-002",
+    "gemini-2.5-flash-image",
+    "gemini-3-pro-image",
+    "gemini-3.1-flash-image",
+    "gemini-2.5-flash-tts",
+    "gemini-2.5-pro-tts",
 )

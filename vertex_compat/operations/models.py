@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from vertex_compat import catalogue
+from vertex_compat import catalogue, names
 from vertex_compat.operations import Ask, Reply
 from vertex_compat.wire import JSON
 
 
 def list_models(ask: Ask) -> Reply:
     """The names that the settings give, and those that are known; the rules take many more."""
-    listed = dict.fromkeys([*ask.router.names(), *catalogue.CHAT])
+    listed = dict.fromkeys([*ask.router.names(), *catalogue.MODELS])
     data = [_model(name, ask) for name in listed if ask.router.allows(name)]
     return Reply({"object": "list", "data": data})
 
@@ -20,9 +20,11 @@ def retrieve(ask: Ask) -> Reply:
 
 
 def _model(name: str, ask: Ask) -> JSON:
-    """OpenAI's model object. When a model was made, nobody here knows: 0."""
+    """OpenAI's model object, and what else is known. When a model was made, nobody here knows: 0."""
     model = ask.router.plan(name)[0]
-    owner = (
-        name.removeprefix("vertex_ai/").partition("/")[0] if model.publisher == "openapi" else model.publisher
-    )
-    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
+    owner = model.publisher if model.publisher != "openapi" else model.name.partition("/")[0]
+    shown: JSON = {"id": name, "object": "model", "created": 0, "owned_by": owner}
+    shown |= {"publisher": model.publisher, "locations": list(model.locations)}
+    if successor := names.replacement(name):
+        shown["replaced_by"] = successor
+    return shown
