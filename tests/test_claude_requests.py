@@ -20,7 +20,7 @@ THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 
 
 def asked(model="claude-sonnet-4-5", **more):
-    return upstream_call(question("anthropic", **more) | {"model": model})
+    return upstream_call(question("anthropic", **more) | {"model": model}, VERTEX_COMPAT_FETCH="off")
 
 
 def refused(**more):

@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "operations": OPERATION_MAY,
     "routes": {"errors", "operations"},
     "app": {
+        "fetch",
         "access",
         "config",
         "errors",

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 import flask
@@ -14,6 +14,7 @@ import msgspec
 
 from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
+from vertex_compat.fetch import Fetched, Fetcher
 from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
 from vertex_compat.record import Record
 from vertex_compat.routing import Router
@@ -44,6 +45,13 @@ class App:
         record.ignored = response.headers.get("x-vertex-compat-ignored")
         response.call_on_close(partial(self._write, record, response.status_code))
         return response
+
+    def _fetch(self, url: str, place: str) -> Fetched:
+        return self._fetcher.fetch(url, place)
+
+    @cached_property
+    def _fetcher(self) -> Fetcher:
+        return Fetcher()  # made when it is needed: it reads all certificates
 
     def _write(self, record: Record, status: int) -> None:
         record.write(status, project=self._settings.project, deployed=self._settings.deployed)
@@ -93,6 +101,7 @@ class App:
                 query=request.args,
                 client=Client(request.environ.get("gunicorn.socket")),
                 settings=self._settings,
+                fetch=self._fetch if self._settings.fetch else None,
                 router=self._router.seen_by(record.key),
                 record=record,
                 transport=Dry(self._transport) if dry else self._transport,

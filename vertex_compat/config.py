@@ -75,6 +75,7 @@ class Settings:
     keepalive: float = 15
     retries: int = 2
     deadline: float = 30
+    fetch: bool = True
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     def __post_init__(self) -> None:
@@ -102,6 +103,7 @@ class Settings:
             patience=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.patience),
             keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
             retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
+            fetch=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch),
             rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 
@@ -141,6 +143,12 @@ def _location(value: str) -> str:
     if not vertex.is_location(value):
         raise ValueError(f"takes `global`, `us`, `eu` or a region such as `us-central1`, not {value!r}.")
     return value
+
+
+def _switch(value: str) -> bool:
+    if value not in {"on", "off"}:
+        raise ValueError(f"takes on or off, not {value!r}.")
+    return value == "on"
 
 
 def _auth(value: str) -> Auth:

@@ -131,13 +131,15 @@ class Chat:
 
     `request` translates a body, `response` a whole answer to a call. `stream` makes the state machine of one
     answer, which is fed with Vertex's events one by one. `many` says whether one call can bring `n` choices;
-    else `n` calls are made side by side.
+    else `n` calls are made side by side. `links` says whether https:// links to files can be sent; else the
+    files themselves are.
     """
 
     request: Callable[[JSON, Model], UpstreamCall]
     response: Callable[[JSON, UpstreamCall], Iterable[Piece]]
     stream: Callable[[UpstreamCall], Feed]
     many: bool = False
+    links: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeAlias
 
 from vertex_compat.config import Settings
+from vertex_compat.fetch import Fetched
 from vertex_compat.record import Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Answer, Client
@@ -26,6 +27,10 @@ class Opens(Protocol):
 
     def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
         """The call as it would be made, without our token."""
+
+
+Fetch: TypeAlias = Callable[[str, str], Fetched]
+"""A link and its place in the request → the file; raises `BadRequest`."""
 
 
 class Described(Exception):
@@ -59,7 +64,7 @@ class Ask:
     """One client request, as an operation sees it.
 
     `arguments` are what the path holds, `query` what follows it. `read` gives the whole body; an upload is
-    read piece by piece from `stream` instead.
+    read piece by piece from `stream` instead. `fetch` gets linked files, unless the settings forbid it.
     """
 
     read: Callable[[], bytes]
@@ -69,6 +74,7 @@ class Ask:
     query: Mapping[str, str]
     client: Client
     settings: Settings
+    fetch: Fetch | None
     router: Router
     record: Record
     transport: Opens

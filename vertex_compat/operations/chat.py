@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat import errors, sse
-from vertex_compat.operations import Ask, Reply, body, chat_schema, upstream
+from vertex_compat.operations import Ask, Reply, body, chat_schema, links, upstream
 from vertex_compat.operations.contract import Contract, Kept
 from vertex_compat.wire import JSON, Chat, Delta, Model, Piece, Usage
 
@@ -29,7 +29,7 @@ def complete(ask: Ask) -> Reply:
     contract = Contract(given)
 
     def converse(model: Model, chat: Chat) -> upstream.Conversation:
-        wanted = {**model.defaults, **given}
+        wanted = links.readable({**model.defaults, **given}, chat, ask)
         times = 1 if chat.many else wanted.pop("n", 1)
         return upstream.Conversation(chat, [chat.request(wanted, model)] * times, model, ask)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations import Ask, Reply, responses_input, upstream
+from vertex_compat.operations import Ask, Reply, links, responses_input, upstream
 from vertex_compat.operations.responses_output import Event, Writer
 from vertex_compat.wire import Chat, Model, Piece
 
@@ -24,7 +24,7 @@ def create(ask: Ask) -> Reply:
     given, wanted, ignored = responses_input.read(ask.body)
 
     def converse(model: Model, chat: Chat) -> upstream.Conversation:
-        call = chat.request({**model.defaults, **wanted}, model)
+        call = chat.request(links.readable({**model.defaults, **wanted}, chat, ask), model)
         return upstream.Conversation(chat, [replace(call, ignored=(*ignored, *call.ignored))], model, ask)
 
     answers = upstream.answered(ask, given["model"], lambda publisher: publisher.chat, "chat", converse)

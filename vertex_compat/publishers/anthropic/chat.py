@@ -174,4 +174,4 @@ def _betas(body: JSON, offered: list[JSON], ignored: list[str]) -> list[str]:
     return list(dict.fromkeys(known + needed))
 
 
-CHAT: Final = Chat(request, answer.response, answer.stream)
+CHAT: Final = Chat(request, answer.response, answer.stream, links=False)
