@@ -16,11 +16,12 @@ from gemini import (
     config,
     function,
     result,
-    signatures,
     user,
 )
 
-from vertex_compat import errors
+from vertex_compat import errors, names
+from vertex_compat.publishers.google import signatures
+from vertex_compat.publishers.google.chat import CHAT
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
@@ -45,67 +46,106 @@ def test_the_oldest_model_is_told_by_the_user_what_the_system_says():
 
 
 def test_a_model_of_tomorrow_has_a_system():
-    assert "systemInstruction" in body("gemini-9-ultra", messages=[{"role": "system", "content": "Be kind."}, *HELLO])
+    assert "systemInstruction" in body(
+        "gemini-9-ultra", messages=[{"role": "system", "content": "Be kind."}, *HELLO]
+    )
 
 
 def test_text_and_calls_of_one_message_stay_together():
     message = called("f") | {"content": "Let me see."}
     said = body(messages=[*HELLO, message, result()])["contents"][1]
-    assert said == {"role": "model", "parts": [{"text": "Let me see."}, {"functionCall": {"name": "f", "args": {}}}]}
+    assert said == {
+        "role": "model",
+        "parts": [{"text": "Let me see."}, {"functionCall": {"name": "f", "args": {}}}],
+    }
 
 
 def test_what_gemini_has_no_place_for_is_named():
-    messages = [{"role": "user", "content": "Hi", "name": "ann"}, {"role": "assistant", "audio": {"id": "audio_1"}}, *HELLO]
+    messages = [
+        {"role": "user", "content": "Hi", "name": "ann"},
+        {"role": "assistant", "audio": {"id": "audio_1"}},
+        *HELLO,
+    ]
     assert call(messages=messages).ignored == ("messages.audio", "messages.name")
 
 
 # Files
 
 
+def inline(mime, data="AAAA"):
+    return {"inlineData": {"mimeType": mime, "data": data}}
+
+
+def linked(mime, uri):
+    return {"fileData": {"mimeType": mime, "fileUri": uri}}
+
+
+def part(kind, **source):
+    return {"type": kind, kind: source}
+
+
+YOUTUBE = "https://www.youtube.com/watch?v=x"
+DATA = "data:audio/mp3;base64,AAAA"
+
+
 @pytest.mark.parametrize(
-    ("part", "sent"),
+    ("given", "sent"),
     [
-        ({"type": "image_url", "image_url": {"url": PNG}}, {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}),
-        ({"type": "image_url", "image_url": "gs://b/boats.jpeg"}, {"fileData": {"mimeType": "image/jpeg", "fileUri": "gs://b/boats.jpeg"}}),
-        ({"type": "image_url", "image_url": {"url": "https://e.com/a?x=1"}}, {"fileData": {"mimeType": "image/jpeg", "fileUri": "https://e.com/a?x=1"}}),
-        ({"type": "image_url", "image_url": {"url": "https://e.com/pixel8.mp4"}}, {"fileData": {"mimeType": "video/mp4", "fileUri": "https://e.com/pixel8.mp4"}}),
-        ({"type": "image_url", "image_url": {"url": "https://e.com/a", "format": "image/webp"}}, {"fileData": {"mimeType": "image/webp", "fileUri": "https://e.com/a"}}),
-        ({"type": "image_url", "image_url": "https://www.youtube.com/watch?v=x"}, {"fileData": {"mimeType": "video/mp4", "fileUri": "https://www.youtube.com/watch?v=x"}}),
-        ({"type": "file", "file": {"file_id": "gs://b/a.pdf"}}, {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/a.pdf"}}),
-        ({"type": "file", "file": {"file_id": "gs://b/a", "format": "text/plain"}}, {"fileData": {"mimeType": "text/plain", "fileUri": "gs://b/a"}}),
-        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA"}}, {"inlineData": {"mimeType": "application/pdf", "data": "AAAA"}}),
-        ({"type": "file", "file": {"file_data": "AAAA", "filename": "a.csv"}}, {"inlineData": {"mimeType": "text/csv", "data": "AAAA"}}),
-        ({"type": "file", "file": {"file_data": "AAAA"}}, {"inlineData": {"mimeType": "application/pdf", "data": "AAAA"}}),
-        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}}, {"inlineData": {"mimeType": "audio/mp3", "data": "AAAA"}}),
-        ({"type": "input_audio", "input_audio": {"data": "gs://b/x", "format": "audio/flac"}}, {"fileData": {"mimeType": "audio/flac", "fileUri": "gs://b/x"}}),
-        ({"type": "audio_input", "audio_input": {"audio_input": "data:audio/mp3;base64,AAAA"}}, {"inlineData": {"mimeType": "audio/mp3", "data": "AAAA"}}),
-        ({"type": "audio_input", "audio_input": {"audio_input": "AAAA"}}, {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}),
-        ({"type": "video_url", "video_url": {"url": "gs://b/v"}}, {"fileData": {"mimeType": "video/mp4", "fileUri": "gs://b/v"}}),
+        (part("image_url", url=PNG), inline("image/png", "iVBORw0KGgo=")),
+        ({"type": "image_url", "image_url": "gs://b/a.jpeg"}, linked("image/jpeg", "gs://b/a.jpeg")),
+        (part("image_url", url="https://e.com/a?x=1"), linked("image/jpeg", "https://e.com/a?x=1")),
+        (part("image_url", url="https://e.com/a.mp4"), linked("video/mp4", "https://e.com/a.mp4")),
+        (part("image_url", url="gs://b/a", format="image/webp"), linked("image/webp", "gs://b/a")),
+        (part("image_url", url=YOUTUBE), linked("video/mp4", YOUTUBE)),
+        (part("file", file_id="gs://b/a.pdf"), linked("application/pdf", "gs://b/a.pdf")),
+        (part("file", file_id="gs://b/a", format="text/plain"), linked("text/plain", "gs://b/a")),
+        (part("file", file_data="data:application/pdf;base64,AAAA"), inline("application/pdf")),
+        (part("file", file_data="AAAA", filename="a.csv"), inline("text/csv")),
+        (part("file", file_data="AAAA"), inline("application/pdf")),
+        (part("input_audio", data="AAAA", format="mp3"), inline("audio/mp3")),
+        (part("input_audio", data="gs://b/x", format="audio/flac"), linked("audio/flac", "gs://b/x")),
+        (part("audio_input", audio_input=DATA), inline("audio/mp3")),
+        (part("audio_input", audio_input="AAAA"), inline("audio/wav")),
+        (part("video_url", url="gs://b/v"), linked("video/mp4", "gs://b/v")),
     ],
-)  # fmt: skip
-def test_a_file_in_every_form(part, sent):
-    assert parts(part, {"type": "text", "text": "What is it?"}) == [sent, {"text": "What is it?"}]
+)
+def test_a_file_in_every_form(given, sent):
+    assert parts(given, {"type": "text", "text": "What is it?"}) == [sent, {"text": "What is it?"}]
 
 
-@pytest.mark.parametrize("url", ["http://e.com/a.png", "ftp://e.com/a.png", "file:///etc/passwd", "data:image/png;base64,???"])
+@pytest.mark.parametrize(
+    "url", ["http://e.com/a.png", "ftp://e.com/a.png", "file:///etc/passwd", "data:image/png;base64,???"]
+)
 def test_a_file_from_elsewhere_is_refused(url):
-    assert refused(messages=[user({"type": "image_url", "image_url": {"url": url}})]).param == "messages[0].content[0]"
+    assert (
+        refused(messages=[user({"type": "image_url", "image_url": {"url": url}})]).param
+        == "messages[0].content[0]"
+    )
 
 
 def test_a_part_of_a_video():
-    file = {"file_id": "gs://b/v.mp4", "video_metadata": {"fps": 5, "start_offset": "10s", "end_offset": "20s"}}
-    (part,) = parts({"type": "file", "file": file})
-    assert part["videoMetadata"] == {"fps": 5, "startOffset": "10s", "endOffset": "20s"}
+    file = {
+        "file_id": "gs://b/v.mp4",
+        "video_metadata": {"fps": 5, "start_offset": "10s", "end_offset": "20s"},
+    }
+    (sent,) = parts(part("file", **file))
+    assert sent["videoMetadata"] == {"fps": 5, "startOffset": "10s", "endOffset": "20s"}
 
 
 def test_detail_is_of_the_file_or_of_the_request():
-    images = [{"type": "image_url", "image_url": {"url": PNG, "detail": detail}} for detail in ("low", "auto", "original")]
+    images = [
+        {"type": "image_url", "image_url": {"url": PNG, "detail": detail}}
+        for detail in ("low", "auto", "original")
+    ]
     levels = [part.get("mediaResolution") for part in parts(*images, model=LEVELS)]
     assert levels == [{"level": "MEDIA_RESOLUTION_LOW"}, None, {"level": "MEDIA_RESOLUTION_ULTRA_HIGH"}]
     assert config(messages=[user(*images)]) == {"mediaResolution": "MEDIA_RESOLUTION_HIGH"}
     assert config(messages=[user(images[0])]) == {"mediaResolution": "MEDIA_RESOLUTION_LOW"}
     assert "mediaResolution" not in config(messages=[user(images[1])])
-    assert refused(messages=[user({"type": "image_url", "image_url": {"url": PNG, "detail": "x"}})]).code == "invalid_value"
+    assert (
+        refused(messages=[user({"type": "image_url", "image_url": {"url": PNG, "detail": "x"}})]).code
+        == "invalid_value"
+    )
 
 
 # Functions
@@ -121,7 +161,11 @@ def calling(model=BUDGETS, **given):
 
 
 def test_a_function_keeps_its_schema_word_for_word():
-    schema = {"type": "object", "properties": {"a": {"oneOf": [{"const": 1}, {"type": "null"}]}}, "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"oneOf": [{"const": 1}, {"type": "null"}]}},
+        "additionalProperties": False,
+    }
     assert declared(tools=[function("f", schema, description="Does.")]) == [
         {"name": "f", "description": "Does.", "parametersJsonSchema": schema}
     ]
@@ -145,13 +189,26 @@ def test_an_old_model_has_no_empty_object():
         ({"tool_choice": "none"}, {"mode": "NONE"}),
         ({"tool_choice": "required"}, {"mode": "ANY"}),
         ({"tool_choice": "validated"}, {"mode": "VALIDATED"}),
-        ({"tool_choice": {"type": "function", "function": {"name": "g"}}}, {"mode": "ANY", "allowedFunctionNames": ["g"]}),
         (
-            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [function("g")]}}},
+            {"tool_choice": {"type": "function", "function": {"name": "g"}}},
+            {"mode": "ANY", "allowedFunctionNames": ["g"]},
+        ),
+        (
+            {
+                "tool_choice": {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": "auto", "tools": [function("g")]},
+                }
+            },
             {"mode": "VALIDATED", "allowedFunctionNames": ["g"]},
         ),
         (
-            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [function("g")]}}},
+            {
+                "tool_choice": {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": "required", "tools": [function("g")]},
+                }
+            },
             {"mode": "ANY", "allowedFunctionNames": ["g"]},
         ),
     ],
@@ -177,7 +234,11 @@ def test_the_older_functions():
     given = {"functions": [{"name": "f", "parameters": {"type": "object"}}], "function_call": {"name": "f"}}
     assert declared(**given) == [{"name": "f", "parametersJsonSchema": {"type": "object"}}]
     assert calling(**given) == {"mode": "ANY", "allowedFunctionNames": ["f"]}
-    history = [*HELLO, {"role": "assistant", "function_call": {"name": "f", "arguments": '{"a": 1}'}}, {"role": "function", "name": "f", "content": "2"}]
+    history = [
+        *HELLO,
+        {"role": "assistant", "function_call": {"name": "f", "arguments": '{"a": 1}'}},
+        {"role": "function", "name": "f", "content": "2"},
+    ]
     _, said, told = body(messages=history, **given)["contents"]
     assert said["parts"] == [{"functionCall": {"name": "f", "args": {"a": 1}}}]
     assert told["parts"] == [{"functionResponse": {"name": "f", "response": {"output": "2"}}}]
@@ -185,7 +246,11 @@ def test_the_older_functions():
 
 @pytest.mark.parametrize("name", ["-x", "get weather", "größe", "a" * 200])
 def test_a_name_that_gemini_refuses_is_the_same_one_everywhere(name):
-    made = call(tools=[function(name)], tool_choice={"type": "function", "function": {"name": name}}, messages=[*HELLO, called(name), result()])
+    made = call(
+        tools=[function(name)],
+        tool_choice={"type": "function", "function": {"name": name}},
+        messages=[*HELLO, called(name), result()],
+    )
     body(tools=[function(name)], messages=[*HELLO, called(name), result()])
     (declaration,) = made.body["tools"][0]["functionDeclarations"]
     legal = declaration["name"]
@@ -248,7 +313,9 @@ def test_a_result_in_google_s_own_form():
     told = body(LEVELS, messages=[*HELLO, called("f"), message])["contents"][2]
     inner = told["parts"][0]["functionResponse"]
     assert inner["response"] == {"image": {"$ref": "a.png"}}
-    assert inner["parts"] == [{"fileData": {"mimeType": "image/png", "displayName": "a.png", "fileUri": "gs://b/a.png"}}]
+    assert inner["parts"] == [
+        {"fileData": {"mimeType": "image/png", "displayName": "a.png", "fileUri": "gs://b/a.png"}}
+    ]
 
 
 # Google's tools
@@ -289,7 +356,10 @@ def test_an_option_that_a_tool_does_not_have_is_named():
 
 def test_functions_beside_google_s_tools_from_gemini_3_on():
     tools = [function("f"), {"googleSearch": {}}]
-    assert body(LEVELS, tools=tools)["tools"] == [{"functionDeclarations": [{"name": "f"}]}, {"googleSearch": {}}]
+    assert body(LEVELS, tools=tools)["tools"] == [
+        {"functionDeclarations": [{"name": "f"}]},
+        {"googleSearch": {}},
+    ]
     assert refused(tools=tools).param == "tools"
 
 
@@ -297,7 +367,9 @@ def test_no_tool_at_all_if_none_may_be_used():
     assert "tools" not in body(tools=[{"googleSearch": {}}], tool_choice="none")
 
 
-@pytest.mark.parametrize("tool", [{"type": "custom", "custom": {"name": "x"}}, {"type": "file_search"}, {}, {"googleSearch": 7}])
+@pytest.mark.parametrize(
+    "tool", [{"type": "custom", "custom": {"name": "x"}}, {"type": "file_search"}, {}, {"googleSearch": 7}]
+)
 def test_a_tool_that_gemini_does_not_have_is_refused(tool):
     assert refused(tools=[tool]).param.startswith("tools")
 
@@ -334,7 +406,13 @@ def test_an_effort_is_a_budget_or_a_level(model, effort, sent):
 
 @pytest.mark.parametrize(
     ("model", "effort"),
-    [("gemini-2.5-pro", "none"), (LEVELS, "none"), (LEVELS, "xhigh"), ("gemini-3-pro-preview", "medium"), ("gemini-2.0-flash", "low")],
+    [
+        ("gemini-2.5-pro", "none"),
+        (LEVELS, "none"),
+        (LEVELS, "xhigh"),
+        ("gemini-3-pro-preview", "medium"),
+        ("gemini-2.0-flash", "low"),
+    ],
 )
 def test_an_effort_that_the_model_does_not_have_is_named(model, effort):
     assert call(model, reasoning_effort=effort).ignored == ("reasoning_effort",)
@@ -343,11 +421,17 @@ def test_an_effort_that_the_model_does_not_have_is_named(model, effort):
 @pytest.mark.parametrize(
     ("given", "sent"),
     [
-        ({"thinking": {"type": "enabled", "budget_tokens": 700}}, {"thinkingBudget": 700, "includeThoughts": True}),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 700}},
+            {"thinkingBudget": 700, "includeThoughts": True},
+        ),
         ({"thinking": {"type": "enabled", "budget_tokens": 0}}, {"thinkingBudget": 0}),
         ({"thinking": {"type": "enabled"}}, {"includeThoughts": True}),
         ({"thinking": {"type": "disabled"}}, {"thinkingBudget": 0}),
-        ({"google": {"thinking_config": {"include_thoughts": True, "thinking_budget": 5}}}, {"includeThoughts": True, "thinkingBudget": 5}),
+        (
+            {"google": {"thinking_config": {"include_thoughts": True, "thinking_budget": 5}}},
+            {"includeThoughts": True, "thinkingBudget": 5},
+        ),
         ({"extra_body": {"google": {"thinkingConfig": {"thinkingBudget": -1}}}}, {"thinkingBudget": -1}),
     ],
 )
@@ -356,14 +440,20 @@ def test_thinking_in_other_words(given, sent):
 
 
 def test_the_words_closest_to_google_s_count():
-    given = {"reasoning_effort": "low", "thinking": {"type": "enabled", "budget_tokens": 9}, "google": {"thinking_config": {"thinking_budget": 7}}}
+    given = {
+        "reasoning_effort": "low",
+        "thinking": {"type": "enabled", "budget_tokens": 9},
+        "google": {"thinking_config": {"thinking_budget": 7}},
+    }
     made = call(**given)
     assert made.body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": 7}
     assert made.ignored == ("reasoning_effort", "thinking")
 
 
 def test_a_level_in_small_letters():
-    assert config(LEVELS, google={"thinking_config": {"thinking_level": "low"}})["thinkingConfig"] == {"thinkingLevel": "LOW"}
+    assert config(LEVELS, google={"thinking_config": {"thinking_level": "low"}})["thinkingConfig"] == {
+        "thinkingLevel": "LOW"
+    }
 
 
 @pytest.mark.parametrize(
@@ -384,24 +474,34 @@ def test_words_that_mean_nothing_are_refused(given):
 # Structured answers
 
 
+LIST = {"type": "array"}
+AS_JSON = {"responseMimeType": "application/json"}
+ENUM = {"type": "string", "enum": ["a", "b"]}
+
+
+def json_schema(**described):
+    return {"type": "json_schema", "json_schema": {"name": "n", **described}}
+
+
 @pytest.mark.parametrize(
     ("shape", "sent"),
     [
         ({"type": "text"}, {}),
-        ({"type": "json_object"}, {"responseMimeType": "application/json"}),
-        ({"type": "json_object", "response_schema": {"type": "array"}}, {"responseMimeType": "application/json", "responseJsonSchema": {"type": "array"}}),
+        ({"type": "json_object"}, AS_JSON),
+        ({"type": "json_object", "response_schema": LIST}, AS_JSON | {"responseJsonSchema": LIST}),
+        (json_schema(schema=LIST), AS_JSON | {"responseJsonSchema": LIST}),
         (
-            {"type": "json_schema", "json_schema": {"name": "n", "description": "A list.", "schema": {"type": "array"}}},
-            {"responseMimeType": "application/json", "responseJsonSchema": {"description": "A list.", "type": "array"}},
+            json_schema(schema=LIST, description="A."),
+            AS_JSON | {"responseJsonSchema": {"description": "A.", **LIST}},
         ),
-        ({"type": "json_schema", "json_schema": {"name": "n"}}, {"responseMimeType": "application/json"}),
-        ({"type": "application/json"}, {"responseMimeType": "application/json"}),
+        (json_schema(), AS_JSON),
+        ({"type": "application/json"}, AS_JSON),
         (
-            {"type": "text/x.enum", "response_schema": {"type": "string", "enum": ["a", "b"]}},
-            {"responseMimeType": "text/x.enum", "responseJsonSchema": {"type": "string", "enum": ["a", "b"]}},
+            {"type": "text/x.enum", "response_schema": ENUM},
+            {"responseMimeType": "text/x.enum", "responseJsonSchema": ENUM},
         ),
     ],
-)  # fmt: skip
+)
 def test_the_form_of_an_answer(shape, sent):
     assert config(response_format=shape) == sent
 
@@ -420,21 +520,40 @@ def test_google_s_own_words_wherever_they_stand():
     for given in (
         {"safety_settings": safety, "cached_content": cached, "labels": {"team_a": "b"}},
         {"google": {"safety_settings": safety, "cached_content": cached, "labels": {"team_a": "b"}}},
-        {"extra_body": {"google": {"safetySettings": safety, "cachedContent": cached, "labels": {"team_a": "b"}}}},
+        {
+            "extra_body": {
+                "google": {"safetySettings": safety, "cachedContent": cached, "labels": {"team_a": "b"}}
+            }
+        },
     ):
         made = body(**given)
-        assert (made["safetySettings"], made["cachedContent"], made["labels"]) == (safety, cached, {"team_a": "b"})
+        assert (made["safetySettings"], made["cachedContent"], made["labels"]) == (
+            safety,
+            cached,
+            {"team_a": "b"},
+        )
 
 
 def test_what_google_s_words_do_not_know_is_named():
-    made = call(google={"of_tomorrow": 1, "thinking_config": {"mood": 1}}, extra_body={"google": {"thought_tag_marker": "t"}, "x": 1})
-    assert made.ignored == ("extra_body.x", "extra_body.google.thought_tag_marker", "google.of_tomorrow", "google.thinking_config.mood")
+    made = call(
+        google={"of_tomorrow": 1, "thinking_config": {"mood": 1}},
+        extra_body={"google": {"thought_tag_marker": "t"}, "x": 1},
+    )
+    assert made.ignored == (
+        "extra_body.x",
+        "extra_body.google.thought_tag_marker",
+        "google.of_tomorrow",
+        "google.thinking_config.mood",
+    )
 
 
 def test_a_cache_has_its_own_system_and_tools():
     cached = "projects/p/locations/l/cachedContents/1"
     assert refused(cached_content=cached, tools=[function("f")]).param == "cached_content"
-    assert refused(cached_content=cached, messages=[{"role": "system", "content": "x"}, *HELLO]).param == "cached_content"
+    assert (
+        refused(cached_content=cached, messages=[{"role": "system", "content": "x"}, *HELLO]).param
+        == "cached_content"
+    )
 
 
 def test_metadata_are_labels():
@@ -445,7 +564,10 @@ def test_metadata_are_labels():
     assert made.ignored == ("metadata",)
 
 
-@pytest.mark.parametrize(("tier", "sent"), [("flex", "flex"), ("priority", "priority"), ("auto", None), ("default", None), ("scale", None)])
+@pytest.mark.parametrize(
+    ("tier", "sent"),
+    [("flex", "flex"), ("priority", "priority"), ("auto", None), ("default", None), ("scale", None)],
+)
 def test_a_service_tier_is_a_header(tier, sent):
     made = call(service_tier=tier)
     assert made.headers.get("X-Vertex-AI-LLM-Shared-Request-Type") == sent
@@ -460,7 +582,10 @@ def test_logprobs():
 
 
 def test_penalties_of_a_model_without_them():
-    assert call(LEVELS, presence_penalty=1, frequency_penalty=1).ignored == ("presence_penalty", "frequency_penalty")
+    assert call(LEVELS, presence_penalty=1, frequency_penalty=1).ignored == (
+        "frequency_penalty",
+        "presence_penalty",
+    )
     assert config(presence_penalty=1) == {"presencePenalty": 1}
 
 
@@ -499,9 +624,10 @@ def test_a_tuned_gemini():
 
 def test_what_is_nested_too_deeply_is_refused():
     deep = {"type": "object"}
-    for _ in range(450):
+    for _ in range(1000):
         deep = {"type": "object", "properties": {"a": deep}}
-    assert refused(tools=[function("f", deep)]).status == 400
+    with pytest.raises(errors.BadRequest, match="nested too deeply"):
+        CHAT.request({"messages": HELLO, "tools": [function("f", deep)]}, names.route(BUDGETS))
 
 
 # Signatures
@@ -522,13 +648,25 @@ def test_an_id_tells_what_belongs_to_its_call(own, signature):
     assert signatures.of_call(identity, {}) == (own, signature)
 
 
-@pytest.mark.parametrize("identity", ["call_1", "toolu_01", "call_" + "0" * 24 + "_s", "call_" + "0" * 24 + "_sA", "", "call_" + "0" * 24 + "_i0"])
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "call_1",
+        "toolu_01",
+        "call_" + "0" * 24 + "_s",
+        "call_" + "0" * 24 + "_sA",
+        "",
+        "call_" + "0" * 24 + "_i0",
+    ],
+)
 def test_an_id_of_others_tells_nothing(identity):
     assert signatures.of_call(identity, {}) == (None, None)
 
 
 def step(model, message):
-    return call(model, messages=[*HELLO, message, result(call=message["tool_calls"][0]["id"])]).body["contents"][1:]
+    return call(model, messages=[*HELLO, message, result(call=message["tool_calls"][0]["id"])]).body[
+        "contents"
+    ][1:]
 
 
 def test_a_signature_comes_back_from_where_the_client_kept_it():
@@ -569,4 +707,16 @@ def test_a_signed_text():
 
 def test_a_thought_in_google_s_words_is_one():
     message = {"role": "assistant", "content": "Hm.", "extra_content": {"google": {"thought": True}}}
-    assert body(messages=[*HELLO, message, *HELLO])["contents"][1]["parts"] == [{"text": "Hm.", "thought": True}]
+    assert body(messages=[*HELLO, message, *HELLO])["contents"][1]["parts"] == [
+        {"text": "Hm.", "thought": True}
+    ]
+
+
+def test_labels_come_from_both():
+    assert body(metadata={"a": "1"}, labels={"b": "2"})["labels"] == {"a": "1", "b": "2"}
+
+
+def test_the_largest_penalty_is_one_that_gemini_takes():
+    made = call(presence_penalty=2, frequency_penalty=-2)
+    assert made.body["generationConfig"] == {"presencePenalty": 1.99, "frequencyPenalty": -2}
+    assert made.ignored == ("presence_penalty",)

@@ -23,6 +23,7 @@ EXTENSIONS = {
     "cache_read_input_tokens",
     "citations",
     "extra_content",
+    "image_tokens",
     "images",
     "reasoning_content",
     "safety_ratings",

@@ -135,7 +135,10 @@ class UpstreamFault(ApiError):
 
 
 class BrokenAnswer(UpstreamFault):
-    """The model said something that is no answer; another try may bring one."""
+    """The model said something that is no answer. Another try may bring one, and has been made."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message, code=code, headers={"x-should-retry": "false"})
 
 
 class SchemaMismatch(UpstreamFault):

@@ -6,12 +6,8 @@ JSON leaves out what is zero or empty, so anything may be missing.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
-import re
 import secrets
-import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -19,7 +15,8 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.publishers.google import grounding, signatures
-from vertex_compat.publishers.google.signatures import Marks
+from vertex_compat.publishers.google.signatures import Marks, digest
+from vertex_compat.publishers.google.sound import Sound
 from vertex_compat.wire import JSON, Delta, Feed, Piece, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
@@ -55,8 +52,6 @@ BROKEN: Final = {
     "UNEXPECTED_TOOL_CALL": "Gemini called a tool that it was not offered.",
 }
 """Why there is no answer, though the call succeeded."""
-
-SAMPLES_A_SECOND: Final = 24_000
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterator[Piece]:
@@ -111,11 +106,7 @@ class _Candidate:
         self._length = 0
         self._calls = 0
         self._images = 0
-        self._sound = (
-            _Sound(call.audio_format, signatures.call_id(f"{seed}:audio", Marks()))
-            if call.audio_format
-            else None
-        )
+        self._sound = Sound(call.audio_format, f"audio_{digest(seed)}") if call.audio_format else None
         self._groundings: list[JSON] = []
         self._about: JSON = {}
         self._ended = False
@@ -131,9 +122,8 @@ class _Candidate:
         self._note(told)
         reason = told.get("finishReason")
         if reason in BROKEN:
-            raise errors.BrokenAnswer(
-                " ".join(filter(None, (BROKEN[reason], told.get("finishMessage")))), code=reason.lower()
-            )
+            said = f"{BROKEN[reason]} {told.get('finishMessage', '')}"
+            raise errors.BrokenAnswer(said.strip(), code=reason.lower())
         self._ended = self._ended or reason is not None
         if self._ended:
             yield Delta(self._index, self._last(), self._finish(reason) if reason else None)
@@ -187,16 +177,14 @@ class _Candidate:
     def _note(self, told: JSON) -> None:
         if metadata := told.get("groundingMetadata"):
             self._groundings.append(metadata)
-        if ratings := told.get("safetyRatings"):
-            self._about["safety_ratings"] = ratings
-        if citations := (told.get("citationMetadata") or {}).get("citations"):
-            self._about["citations"] = citations
-        if urls := told.get("urlContextMetadata"):
-            self._about["url_context_metadata"] = urls
-        if FINISH.get(told.get("finishReason", "")) == "content_filter" and (
-            said := told.get("finishMessage")
-        ):
-            self._about["refusal"] = said
+        filtered = FINISH.get(told.get("finishReason", "")) == "content_filter"
+        about = {
+            "safety_ratings": told.get("safetyRatings"),
+            "citations": (told.get("citationMetadata") or {}).get("citations"),
+            "url_context_metadata": told.get("urlContextMetadata"),
+            "refusal": told.get("finishMessage") if filtered else None,
+        }
+        self._about |= {name: held for name, held in about.items() if held}
 
     def _last(self) -> JSON:
         """What is about the answer as a whole, once."""
@@ -217,60 +205,6 @@ class _Candidate:
             _log.warning("unknown finishReason of Gemini: %.80s", reason)
         ours = FINISH.get(reason, "stop")
         return "tool_calls" if ours == "stop" and self._calls else ours
-
-
-class _Sound:
-    """The sound of one answer: samples of 16 bits as they come, or a WAV file of all of them at its end.
-
-    A client may decode each piece of base64 or all of them joined, so no piece but the last is padded.
-    """
-
-    def __init__(self, form: str, identity: str) -> None:
-        self._form = form
-        self._id: JSON = {"id": identity.replace("call_", "audio_", 1)}
-        self._held = bytearray()
-        self._rate = SAMPLES_A_SECOND
-        self._samples = True
-        self._heard = False
-
-    def read(self, file: JSON) -> JSON:
-        mime = file.get("mimeType", "")
-        if rate := re.search(r"rate=(\d+)", mime):
-            self._rate = int(rate[1])
-        self._samples = mime.lower().startswith(("audio/l16", "audio/pcm"))
-        self._held += _decoded(file.get("data", ""))
-        if self._form == "wav":
-            return {}
-        ready = len(self._held) - len(self._held) % 3
-        return self._piece(ready) if ready else {}
-
-    def end(self) -> JSON:
-        if self._form == "wav" and self._samples and self._held:
-            self._held = bytearray(_wav_header(len(self._held), self._rate)) + self._held
-        if not (self._held or self._heard):
-            return {}
-        rest = self._piece(len(self._held))
-        # It is not kept, so it can be referred to no longer than now.
-        return {"audio": rest.get("audio", {}) | {"transcript": "", "expires_at": 0}}
-
-    def _piece(self, size: int) -> JSON:
-        piece = bytes(self._held[:size])
-        del self._held[:size]
-        identity = {} if self._heard else self._id
-        self._heard = True
-        return {"audio": identity | {"data": base64.b64encode(piece).decode()}}
-
-
-def _decoded(data: str) -> bytes:
-    try:
-        return base64.b64decode(data)
-    except binascii.Error:
-        raise errors.UpstreamFault("Vertex AI answered with a sound that cannot be decoded.") from None
-
-
-def _wav_header(size: int, rate: int) -> bytes:
-    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate * 2, 2, 16)
-    return b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size)
 
 
 def _fenced(kind: str, text: str) -> str:

@@ -11,16 +11,13 @@ from typing import Final
 from vertex_compat import errors
 from vertex_compat.publishers import conversation, parameters, tools
 from vertex_compat.publishers.google import answer, contents, dialect, formats, models, reasoning
-from vertex_compat.publishers.google.dialect import camel
 from vertex_compat.publishers.google.tools import offer
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.wire import JSON, Chat, Model, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={
-        "frequency_penalty": "frequencyPenalty",
         "n": "candidateCount",
-        "presence_penalty": "presencePenalty",
         "temperature": "temperature",
         "top_k": "topK",
         "top_p": "topP",
@@ -29,12 +26,14 @@ PARAMETERS: Final = Parameters(
     | dialect.PARAMETERS
     | {
         "audio",
+        "frequency_penalty",
         "logprobs",
         "max_completion_tokens",
         "max_tokens",
         "messages",
         "metadata",
         "modalities",
+        "presence_penalty",
         "reasoning_effort",
         "response_format",
         "seed",
@@ -70,7 +69,11 @@ TIERS: Final = {"auto": None, "default": None, "flex": "flex", "priority": "prio
 https://cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo
 """
 
-_PENALTIES: Final = ("presence_penalty", "frequency_penalty")
+PENALTIES: Final = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
+
+LARGEST_PENALTY: Final = 1.99
+"""OpenAI allows 2, which is the first that Gemini does not."""
+
 _LARGEST_SEED: Final = 2**31
 
 
@@ -92,18 +95,12 @@ def _request(body: JSON, name: str, resource: str) -> UpstreamCall:
     config |= formats.modalities(body)
     speaks = "AUDIO" in config.get("responseModalities", ())
     ignored += ["audio"] if "audio" in body and not speaks else []
-    if models.since(name, models.GEMINI_3):  # refuses penalties
-        ignored += [penalty for penalty in _PENALTIES if penalty in body]
-        config = {field: value for field, value in config.items() if not field.endswith("Penalty")}
+    config |= _penalties(body, name, ignored)
     if thinking := reasoning.config(body, said, name, ignored):
         config["thinkingConfig"] = thinking
     if resolution := contents.resolution(turns, name):
         config["mediaResolution"] = resolution
-    for field, value in said.items():
-        if field in dialect.CONFIG:
-            config[dialect.camel_name(field)] = camel(value)
-        elif field in dialect.REQUEST:
-            sent[dialect.camel_name(field)] = value if field == "labels" else camel(value)
+    dialect.place(said, sent, config)
     if config:
         sent["generationConfig"] = config
     _check_cached(sent)
@@ -120,6 +117,15 @@ def _request(body: JSON, name: str, resource: str) -> UpstreamCall:
     )
 
 
+def _penalties(body: JSON, name: str, ignored: list[str]) -> JSON:
+    """The penalties as far as the model takes them: not at all from Gemini 3 on, before that below 2."""
+    given = {ours: body[ours] for ours in PENALTIES if ours in body}
+    taken = {} if models.since(name, models.GEMINI_3) else given
+    taken = {ours: min(value, LARGEST_PENALTY) for ours, value in taken.items()}
+    ignored += [ours for ours, value in given.items() if taken.get(ours) != value]
+    return {PENALTIES[ours]: value for ours, value in taken.items()}
+
+
 def _limits(body: JSON, ignored: list[str]) -> JSON:
     limits: JSON = {}
     if (most := parameters.max_tokens(body)) is not None:
@@ -127,9 +133,8 @@ def _limits(body: JSON, ignored: list[str]) -> JSON:
     if stops := parameters.stop(body):
         limits["stopSequences"] = stops[:MOST_STOPS]
         ignored += ["stop"] if len(stops) > MOST_STOPS else []
-    if (
-        seed := body.get("seed")
-    ) is not None:  # a number of 32 bits; any other serves as well, if always the same
+    if (seed := body.get("seed")) is not None:
+        # Any seed serves as well as another, if it is always the same: larger ones than fit are made to.
         limits["seed"] = seed if -_LARGEST_SEED <= seed < _LARGEST_SEED else seed % _LARGEST_SEED
     return limits
 

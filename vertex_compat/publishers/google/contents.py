@@ -249,8 +249,6 @@ def resolution(turns: Iterable[Turn], name: str) -> str | None:
         return None
     wanted = [_resolution(part) for turn in turns for part in turn.parts if isinstance(part, Media)]
     found = [one for one in RESOLUTIONS.values() if one and one in wanted]
-    return min(found[-1], "MEDIA_RESOLUTION_HIGH", key=_rank) if found else None
-
-
-def _rank(level: str) -> int:
-    return [one for one in RESOLUTIONS.values() if one].index(level)
+    if not found:
+        return None
+    return RESOLUTIONS["high"] if found[-1] == RESOLUTIONS["ultra_high"] else found[-1]

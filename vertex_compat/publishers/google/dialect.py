@@ -55,6 +55,15 @@ def read(body: JSON, ignored: list[str]) -> JSON:
     return said
 
 
+def place(said: JSON, sent: JSON, config: JSON) -> None:
+    """Put what is said into its fields of a request and of its `generationConfig`."""
+    for name, value in said.items():
+        fields = sent if name in REQUEST else config
+        field, told = camel_name(name), value if name == "labels" else camel(value)
+        if name in REQUEST or name in CONFIG:
+            fields[field] = fields.get(field, {}) | told if isinstance(told, dict) else told
+
+
 def _checked(name: str, value: Any, place: str) -> Any:
     kind = _KNOWN.get(name, dict)
     if not isinstance(value, kind):

@@ -32,12 +32,17 @@ class Marks(NamedTuple):
 
 def call_id(seed: str, marks: Marks) -> str:
     """An id for a call: the same one for the same seed."""
-    identity = f"call_{hashlib.sha256(seed.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+    identity = f"call_{digest(seed)}"
     if marks.id:
         identity += f"_i{marks.id.encode('utf-8', 'surrogatepass').hex()}"
     if marks.signature and _is_base64(marks.signature):
         identity += "_s" + marks.signature.rstrip("=").replace("+", "-").replace("/", "_")
     return identity
+
+
+def digest(seed: str) -> str:
+    """24 characters that only this seed has."""
+    return hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def of_call(identity: str, given: JSON) -> Marks:
