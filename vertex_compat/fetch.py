@@ -39,6 +39,28 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
+_NEVER: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "240.0.0.0/4",
+        "100::/64",
+        "2001:db8::/32",
+        "3fff::/20",
+        "5f00::/16",
+    )
+)
+"""What IANA has set apart and not every version of Python's `is_global` knows.
+
+https://www.iana.org/assignments/iana-ipv4-special-registry
+"""
+
 
 class Fetched(NamedTuple):
     """A file and its type."""
@@ -55,7 +77,8 @@ def is_public(address: Address) -> bool:
             inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if any(one is not None and not is_public(one) for one in inner):
             return False
-    return address.is_global and not address.is_multicast
+    set_apart = any(address in network for network in _NEVER if network.version == address.version)
+    return address.is_global and not address.is_multicast and not set_apart
 
 
 class Fetcher:
