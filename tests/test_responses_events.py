@@ -223,3 +223,23 @@ def test_a_tool_in_a_namespace_is_called_by_both_names():
     check_laws(events, response)
     (call,) = response["output"]
     assert (call["namespace"], call["name"]) == ("agents", "spawn")
+
+
+def test_a_search_of_google_s_is_an_item():
+    grounding = {
+        "webSearchQueries": ["who won", "final 2026"],
+        "groundingChunks": [{"web": {"uri": "https://example.com", "title": "Example"}}],
+    }
+    events, response = written(
+        [
+            Delta(0, {"content": "They did."}),
+            Delta(0, {"vertex_ai_grounding_metadata": [grounding]}),
+            Delta(0, {"content": " Really."}),
+            Delta(0, {}, "stop"),
+        ]
+    )
+    check_laws(events, response)
+    message, search = response["output"]
+    assert message["content"][0]["text"] == "They did. Really."
+    assert search["action"]["queries"] == ["who won", "final 2026"]
+    assert search["action"]["sources"] == [{"type": "url", "url": "https://example.com"}]

@@ -124,9 +124,32 @@ def test_what_cannot_be_done_is_a_400_that_names_it(client, given, param):
     assert len(refused.value.body["message"]) > 20
 
 
+@pytest.mark.parametrize(
+    ("model", "tools"),
+    [
+        ("gemini-2.5-flash", [{"googleSearch": {}}]),
+        ("claude-sonnet-4-5", [{"type": "web_search_20250305", "name": "web_search"}]),
+    ],
+)
+def test_a_search_is_the_model_s_own(client, emulator, model, tools):
+    said = client.responses.create(model=model, input="Who won?", tools=[{"type": "web_search"}])
+    assert said.output_text
+    assert emulator.calls[0].json["tools"] == tools
+
+
+def test_a_search_that_must_not_leave_is_none(client, emulator):
+    raw = client.responses.with_raw_response.create(
+        model="gemini-2.5-flash",
+        input="Who won?",
+        tools=[{"type": "web_search", "external_web_access": False}],
+    )
+    assert raw.headers["x-vertex-compat-ignored"] == "tools.web_search"
+    assert "tools" not in emulator.calls[0].json
+
+
 def test_nothing_is_kept(client):
     made = client.responses.create(model="gemini-2.5-flash", input="Hello", store=True)
-    assert made.store is False if hasattr(made, "store") else True
+    assert made.model_dump()["store"] is False
     for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
         with pytest.raises(openai.NotFoundError, match="not kept"):
             call(made.id)

@@ -109,8 +109,11 @@ def _format(form: JSON) -> JSON | None:
 
 
 def _tools(given: JSON) -> JSON:
-    tools = [_tool(one) for one in offered(given)]
+    tools = [_tool(one) for one in offered(given) if one.tool.get("type") not in SEARCHES]
     chat: JSON = {"tools": tools} if tools else {}
+    for one in offered(given):
+        if one.tool.get("type") in SEARCHES:
+            chat["web_search_options"] = _search(one.tool)
     if (choice := given.get("tool_choice")) is not None and tools:
         chat["tool_choice"] = _choice(choice)
     return chat
@@ -146,6 +149,15 @@ def in_namespace(namespace: str | None, name: str | None) -> str | None:
     return f"{namespace}__{name}" if namespace else name
 
 
+def _search(tool: JSON) -> JSON:
+    """The search of the Responses API in chat's words."""
+    options: JSON = {"search_context_size": tool.get("search_context_size")}
+    if isinstance(where := tool.get("user_location"), dict):
+        place = {key: value for key, value in where.items() if key != "type" and value is not None}
+        options["user_location"] = {"type": "approximate", "approximate": place}
+    return body.without_nulls(options)
+
+
 def _tool(offer: Offer) -> JSON:
     tool = offer.tool
     match tool.get("type"):
@@ -158,8 +170,6 @@ def _tool(offer: Offer) -> JSON:
                 "type": "function",
                 "function": {"name": offer.name, "description": said, "parameters": schema},
             }
-        case kind if kind in SEARCHES:
-            return {"type": "web_search"}
         case kind:
             raise errors.BadRequest(
                 f"A tool of type {kind!r} runs on OpenAI's servers and has no counterpart here. "

@@ -104,6 +104,8 @@ class Writer:
         if refusal := piece.fields.get("refusal"):
             yield from self._item("message")
             yield from self._text("refusal", refusal, piece)
+        for grounding in piece.fields.get("vertex_ai_grounding_metadata") or ():
+            yield from self._search(grounding)
         for annotation in piece.fields.get("annotations") or ():
             yield from self._annotation(annotation)
         for call in piece.fields.get("tool_calls") or ():
@@ -195,6 +197,21 @@ class Writer:
             "annotation_index": len(part["annotations"]) - 1,
         }
         yield self._in(item, "output_text.annotation.added", annotation=cited, **place)
+
+    def _search(self, grounding: JSON) -> Iterator[Event]:
+        """A search that Google made. It is told when it is over, beside the message that it was for."""
+        queries = grounding.get("webSearchQueries")
+        if not queries:
+            return
+        found = [chunk.get("web") or {} for chunk in grounding.get("groundingChunks") or ()]
+        sources = [{"type": "url", "url": web["uri"]} for web in found if "uri" in web]
+        action = {"type": "search", "query": queries[0], "queries": queries, "sources": sources}
+        call = {"id": _new_id("ws"), "type": "web_search_call", "action": action, "status": "in_progress"}
+        item = self._added(call)
+        yield self._item_event("added", item)
+        for step in ("in_progress", "searching", "completed"):
+            yield self._in(item, f"web_search_call.{step}")
+        yield from self._done(item)
 
     def _call(self, call: JSON) -> Iterator[Event]:
         """A piece of a tool call. Calls may grow side by side, so they end together."""
