@@ -239,3 +239,16 @@ def test_credentials_may_know_no_project():
     credentials = Credentials(lambda: (account, None))
     assert credentials.project() is None
     assert credentials.token() == "token-1"
+
+
+def test_another_project_may_pay_for_quota(serve, emulator):
+    with serve(GOOGLE_CLOUD_QUOTA_PROJECT="who-pays").client() as client:
+        client.chat.completions.create(
+            model="gemini-2.5-flash", messages=[{"role": "user", "content": "Hello"}]
+        )
+    assert emulator.calls[0].headers["x-goog-user-project"] == "who-pays"
+
+
+def test_nobody_else_pays_unless_it_is_said(client, emulator):
+    client.chat.completions.create(model="gemini-2.5-flash", messages=[{"role": "user", "content": "Hello"}])
+    assert "x-goog-user-project" not in emulator.calls[0].headers

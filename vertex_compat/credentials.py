@@ -96,6 +96,14 @@ class Credentials:
             self._alone(self._look)
         return self._project
 
+    def quota_project(self) -> str | None:
+        """The project that pays for quota, where it is not the one that is called: google-auth knows.
+
+        From GOOGLE_CLOUD_QUOTA_PROJECT, or a user's own credentials.
+        """
+        project: str | None = getattr(self._credentials, "quota_project_id", None)
+        return project
+
     def impersonating(self, account: str) -> Credentials:
         """The credentials of a service account on which ours may create tokens."""
         from google.auth import impersonated_credentials  # noqa: PLC0415  (few need it at a cold start)

@@ -290,6 +290,8 @@ class Transport:
         token = credentials.token()
         for renewed in (False, True):
             headers = {**call.headers, "Authorization": f"Bearer {token}"}
+            if quota := credentials.quota_project():
+                headers["x-goog-user-project"] = quota
             try:
                 response = self._send(call.method, url, body, headers, client)
             except requests.RequestException as error:
