@@ -1,0 +1,94 @@
+"""A certificate authority for one run, and how a function comes to trust it without knowing of it.
+
+A function under test verifies as in production: with the bundle that `certifi` names. It finds a copy of
+`certifi` first on its path, whose bundle has our authority beside all the real ones, so every connection
+does the same work as one to Google. `SSL_CERT_FILE` names the same bundle, for who asks OpenSSL.
+"""
+
+import datetime as dt
+import ipaddress
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import certifi
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+LIFETIME = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Files: the mock's certificate and key, the authority, and the path with the copy of `certifi`."""
+
+    chain: Path
+    key: Path
+    authority: Path
+    bundle: Path
+    python_path: Path
+
+
+def make(folder):
+    """Write them all below `folder`."""
+    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority = _certificate("Benchmark CA", authority_key.public_key(), "Benchmark CA", authority_key)
+    server = _certificate("127.0.0.1", key.public_key(), "Benchmark CA", authority_key)
+    copied = folder / "python-path" / "certifi"
+    shutil.copytree(Path(certifi.__file__).parent, copied, ignore=shutil.ignore_patterns("__pycache__"))
+    bundle = copied / "cacert.pem"
+    bundle.write_bytes(bundle.read_bytes() + b"\n# Benchmark CA\n" + _pem(authority))
+    (folder / "authority.pem").write_bytes(_pem(authority))
+    (folder / "chain.pem").write_bytes(_pem(server))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return Certificates(
+        chain=folder / "chain.pem",
+        key=folder / "key.pem",
+        authority=folder / "authority.pem",
+        bundle=bundle,
+        python_path=copied.parent,
+    )
+
+
+def _pem(certificate):
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _certificate(subject, public_key, issuer, issuer_key):
+    """A certificate for `subject`: an authority where it is its own issuer, else a server on loopback."""
+    now = dt.datetime.now(dt.UTC)
+    is_authority = subject == issuer
+    usage = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False
+    )
+    usage |= {"encipher_only": False, "decipher_only": False, "digital_signature": not is_authority}
+    usage |= {"key_cert_sign": is_authority, "crl_sign": is_authority}
+    identifier = x509.SubjectKeyIdentifier.from_public_key(public_key)
+    issued_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - LIFETIME)
+        .not_valid_after(now + LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(**usage), critical=True)
+        .add_extension(identifier, critical=False)
+        .add_extension(issued_by, critical=False)
+    )
+    if not is_authority:
+        addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+        builder = builder.add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _name(common):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])

@@ -1,0 +1,252 @@
+"""The measurements. A probe takes a bench, a subject and a publisher's wire, and gives figures by row.
+
+A figure with two measures is a `Cost`. Everything that came over the wire is checked before a figure is
+given, so a probe raises `WrongAnswer` for a subject that loses or changes a byte.
+"""
+
+import time
+from typing import NamedTuple
+
+import installed
+from client import Load, WrongAnswer, closed_loop, percentile, read_stream, read_whole
+from instructions import Hardware
+
+ENDLESS = 100_000
+"""Pieces of a stream that its client leaves before its end."""
+
+LATEST = 0.2
+"""Seconds that 99 of 100 chunks must not be late by."""
+
+
+class Cost(NamedTuple):
+    """What one of something costs: seconds of CPU time, and instructions where they can be read."""
+
+    seconds: float | None
+    instructions: float | None
+
+
+def cold_start(bench, subject, wire):
+    """Seconds from nothing to the first answer, and the memory then."""
+    begun = time.monotonic_ns()
+    with bench.fresh(subject) as run:
+        exchange = bench.first_answer(run, wire)
+        if subject.chats:
+            read_whole(exchange, wire, native=subject.native)
+        return {"cold": (exchange.done - begun) / 1e9, "idle": run.memory()}
+
+
+def one_client(bench, subject, wire):
+    """What an answer costs that is not streamed, and how much later it comes than from the mock itself."""
+    calls = bench.sizes.calls
+    direct = _times(_directly(bench, bench.asks_directly(wire), calls, wire))
+    run = bench.warm(subject, wire)
+    asked = subject.asks(run.address, wire)
+    with Load(run.address) as load:
+        closed_loop(load, asked, 3)
+        cost, over = _cost(bench, run, lambda: closed_loop(load, asked, calls), calls)
+    for exchange in over:
+        read_whole(exchange, wire, native=subject.native)
+    return {"unary": cost, "latency": percentile(_times(over), 0.5) - percentile(direct, 0.5)}
+
+
+def many_clients(bench, subject, wire):
+    """Answers a second when many clients ask again and again."""
+    run = bench.warm(subject, wire)
+    asked = subject.asks(run.address, wire)
+    clients, calls = bench.sizes.clients, bench.sizes.rated_calls
+    with Load(run.address) as load:
+        closed_loop(load, asked, 2 * clients, clients)
+    with Load(run.address) as load:
+        over = closed_loop(load, asked, calls, clients)
+    for exchange in over:
+        read_whole(exchange, wire, native=subject.native)
+    took = max(exchange.done for exchange in over) - min(exchange.sent for exchange in over)
+    return {"rate": calls / took * 1e9}
+
+
+def first_token(bench, subject, wire):
+    """How much later the first piece of a stream comes than from the mock itself."""
+    pieces, pace, calls = 2, 5, bench.sizes.firsts
+    direct = _directly(bench, bench.asks_directly(wire, pieces, pace), calls)
+    run = bench.warm(subject, wire)
+    with Load(run.address) as load:
+        over = closed_loop(load, subject.asks(run.address, wire, pieces, pace), calls)
+    through = _first_times(over, wire, pieces, native=subject.native)
+    return {"first": percentile(through, 0.5) - percentile(_first_times(direct, wire, pieces), 0.5)}
+
+
+def paced(bench, subject, wire):
+    """What a chunk costs that comes alone."""
+    sizes = bench.sizes
+    return {"paced": _chunk(bench, subject, wire, sizes.paced_streams, sizes.paced_pieces, sizes.pace)}
+
+
+def saturated(bench, subject, wire):
+    """What a chunk costs where the upstream sends as fast as it is read."""
+    sizes = bench.sizes
+    return {"saturated": _chunk(bench, subject, wire, sizes.saturated_streams, sizes.saturated_pieces, 0)}
+
+
+def simulated(bench, subject, wire):
+    """Instructions of an answer and of chunks, on callgrind."""
+    sizes = bench.sizes
+    with bench.simulated(subject, wire) as (run, callgrind), Load(run.address) as load:
+        asked = subject.asks(run.address, wire)
+        closed_loop(load, asked, 5)
+        unary = callgrind.measure(lambda: closed_loop(load, asked, sizes.simulated_calls))
+        chunk = {}
+        for row, streams, pace in (("paced", 2, 2 * sizes.pace), ("saturated", 1, 0)):
+            _stream(run, wire, streams, 5, pace)
+            pieces = sizes.simulated_pieces * (1 if pace else 10)
+            few, many = pieces // 10, pieces
+            counted = [
+                callgrind.measure(
+                    lambda size=size, pace=pace, streams=streams: _stream(run, wire, streams, size, pace)
+                )
+                for size in (few, many)
+            ]
+            chunk[row] = Cost(None, (counted[1] - counted[0]) / (many - few) / streams)
+    return {"unary": Cost(None, unary / sizes.simulated_calls), **chunk}
+
+
+def together(bench, subject, wire):
+    """Memory of 100 streams, and how many of them the upstream still sends when their clients have left."""
+    streams = bench.sizes.together
+    with bench.fresh(subject) as run:
+        bench.first_answer(run, wire)
+        before, idle = bench.open_streams(), run.memory()
+        with Load(run.address) as load:
+            exchanges = _begin_slow(bench, load, run, wire, streams)
+            if not _all_flow(bench, load, exchanges):
+                raise WrongAnswer(f"{streams} streams do not begin.")
+            load.run(bench.sizes.hold)
+            held = run.memory() - idle
+        time.sleep(bench.sizes.leave)
+        for exchange in exchanges:
+            read_stream(exchange, wire, native=subject.native)
+        return {"memory": held / streams * 100, "left": bench.open_streams() - before}
+
+
+def slow_streams(bench, subject, wire):
+    """How many slow streams run side by side, each chunk in time."""
+    held = 0
+    with bench.fresh(subject) as run:
+        bench.first_answer(run, wire)
+        with Load(run.address) as load:
+            exchanges = []
+            for level in bench.sizes.levels:
+                try:
+                    exchanges += _begin_slow(bench, load, run, wire, level - len(exchanges))
+                except OSError:  # takes no more connections
+                    break
+                if not _all_flow(bench, load, exchanges) or not _in_time(
+                    bench, load, exchanges, wire, subject
+                ):
+                    break
+                held = level
+    return {"streams": held}
+
+
+def size(_, subject, __):
+    """What the subject's deployment installs."""
+    counted = installed.of(subject.python, subject.requirements)
+    return {"size": counted["bytes"], "distributions": len(counted["distributions"])}
+
+
+# Parts
+
+
+def _times(exchanges):
+    """Seconds that whole exchanges took."""
+    return [(exchange.done - exchange.sent) / 1e9 for exchange in exchanges]
+
+
+def _first_times(exchanges, wire, pieces, *, native=True):
+    """Seconds to the first piece."""
+    return [
+        (read_stream(exchange, wire, pieces, native=native)[0].there - exchange.sent) / 1e9
+        for exchange in exchanges
+    ]
+
+
+def _directly(bench, asked, calls, wire=None):
+    """Calls to the mock itself, checked where `wire` says that they are whole."""
+    with bench.direct() as load:
+        over = closed_loop(load, asked, calls)
+    for exchange in over if wire else ():
+        read_whole(exchange, wire, native=True)
+    return over
+
+
+def _cost(bench, run, work, count):
+    """What each of `count` costs when `work` does them all, and what `work` gives."""
+    gave = []
+
+    def measured():
+        before = run.cpu()
+        gave.append(work())
+        gave.append(run.cpu() - before)
+
+    counted = Hardware(run.processes).measure(measured) / count if bench.hardware else None
+    if counted is None:
+        measured()
+    over, seconds = gave
+    return Cost(seconds / count, counted), over
+
+
+def _chunk(bench, subject, wire, streams, pieces, pace):
+    """What a chunk costs: what long streams cost more than short ones."""
+    run = bench.warm(subject, wire)
+    few = max(1, pieces // 10)
+    _stream(run, wire, streams, few, pace)
+    short, _ = _cost(bench, run, lambda: _stream(run, wire, streams, few, pace), 1)
+    long, _ = _cost(bench, run, lambda: _stream(run, wire, streams, pieces, pace), 1)
+    more = (pieces - few) * streams
+    counted = (long.instructions - short.instructions) / more if bench.hardware else None
+    return Cost((long.seconds - short.seconds) / more, counted)
+
+
+def _stream(run, wire, streams, pieces, pace):
+    """So many streams side by side, to their end and checked."""
+    asked = run.subject.asks(run.address, wire, pieces, pace)
+    with Load(run.address) as load:
+        exchanges = [load.begin(asked) for _ in range(streams)]
+        load.finish(60 + pieces * pace / 1000)
+    for exchange in exchanges:
+        read_stream(exchange, wire, pieces, native=run.subject.native)
+
+
+def _begin_slow(bench, load, run, wire, count):
+    asked = run.subject.asks(run.address, wire, ENDLESS, bench.sizes.slow_pace)
+    return [load.begin(asked) for _ in range(count)]
+
+
+def _all_flow(bench, load, exchanges, seconds=20):
+    """Wait until every stream has brought a piece; whether they all do."""
+    latest = time.monotonic() + seconds
+    waiting = exchanges
+    while waiting and time.monotonic() < latest:
+        load.run(0.2)
+        waiting = [
+            exchange for exchange in waiting if not any(b" token " in data for _, data in exchange.blocks)
+        ]
+    load.run(bench.sizes.settle)
+    return not waiting
+
+
+def _in_time(bench, load, exchanges, wire, subject):
+    """Whether, from now on for a while, all pieces come, 99 of 100 in time, and no stream ends."""
+    begun = time.monotonic_ns()
+    load.run(bench.sizes.hold)
+    ended = time.monotonic_ns()
+    load.run(2 * LATEST)
+    delays = []
+    for exchange in exchanges:
+        try:
+            came = read_stream(exchange, wire, native=subject.native)
+        except WrongAnswer:
+            return False
+        delays += [(piece.there - piece.sent) / 1e9 for piece in came if begun <= piece.sent < ended]
+    due = bench.sizes.hold / bench.sizes.slow_pace * 1000 * len(exchanges)
+    alive = not any(exchange.ended for exchange in exchanges)
+    return alive and len(delays) >= 0.9 * due and percentile(delays, 0.99) < LATEST
