@@ -34,8 +34,8 @@ class Sizes:
     pace: int = 20
     saturated_streams: int = 4
     saturated_pieces: int = 1500
-    simulated_calls: int = 20
-    simulated_pieces: int = 60
+    simulated_calls: int = 40
+    simulated_pieces: int = 200
     levels: tuple[int, ...] = tuple(range(100, 1000, 100))
     slow_pace: int = 200
     settle: float = 1

@@ -89,24 +89,16 @@ def saturated(bench, subject, wire):
 
 def simulated(bench, subject, wire):
     """Instructions of an answer and of chunks, on callgrind."""
-    sizes = bench.sizes
+    calls, pieces = bench.sizes.simulated_calls, bench.sizes.simulated_pieces
     with bench.simulated(subject, wire) as (run, callgrind), Load(run.address) as load:
         asked = subject.asks(run.address, wire)
         closed_loop(load, asked, 5)
-        unary = callgrind.measure(lambda: closed_loop(load, asked, sizes.simulated_calls))
-        chunk = {}
-        for row, streams, pace in (("paced", 2, 2 * sizes.pace), ("saturated", 1, 0)):
-            _stream(run, wire, streams, 5, pace)
-            pieces = sizes.simulated_pieces * (1 if pace else 10)
-            few, many = pieces // 10, pieces
-            counted = [
-                callgrind.measure(
-                    lambda size=size, pace=pace, streams=streams: _stream(run, wire, streams, size, pace)
-                )
-                for size in (few, many)
-            ]
-            chunk[row] = Cost(None, (counted[1] - counted[0]) / (many - few) / streams)
-    return {"unary": Cost(None, unary / sizes.simulated_calls), **chunk}
+        unary = callgrind.measure(lambda: closed_loop(load, asked, calls)) / calls
+        return {
+            "unary": Cost(None, unary),
+            "paced": Cost(None, _simulated_chunk(run, wire, callgrind, pieces, bench.sizes.pace)),
+            "saturated": Cost(None, _simulated_chunk(run, wire, callgrind, 2 * pieces, 0)),
+        }
 
 
 def together(bench, subject, wire):
@@ -204,6 +196,15 @@ def _chunk(bench, subject, wire, streams, pieces, pace):
     more = (pieces - few) * streams
     counted = (long.instructions - short.instructions) / more if bench.hardware else None
     return Cost((long.seconds - short.seconds) / more, counted)
+
+
+def _simulated_chunk(run, wire, callgrind, pieces, pace):
+    """Instructions of a chunk: what two long streams take more than two short ones."""
+    few = pieces // 10
+    _stream(run, wire, 2, few, pace)
+    short = callgrind.measure(lambda: _stream(run, wire, 2, few, pace))
+    long = callgrind.measure(lambda: _stream(run, wire, 2, pieces, pace))
+    return (long - short) / (pieces - few) / 2
 
 
 def _stream(run, wire, streams, pieces, pace):
