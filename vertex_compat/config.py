@@ -61,6 +61,7 @@ class Settings:
     `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
     how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
     retry may begin. `bucket` is where files live, and what batches read and write.
+    `fetch` lets this function get linked files for models that read no links.
     """
 
     project: str | None = None
