@@ -155,29 +155,21 @@ class _Events:
     def __init__(self, written: Iterator[bytes], record: Record) -> None:
         self._written = written
         self._record = record
-        self._first: bytes | None = next(written)
+        self._first = next(written)
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if (first := self._first) is not None:
-            self._first = None
-            return first
+        yield self._first
         try:
-            return next(self._written)
+            yield from self._written
         except ClientGone:
             self._record.error = "client_left"
-            raise StopIteration from None
         except errors.ApiError as error:
             self._record.error = error.code or error.type
-            return sse.encode(error.body())
-        except StopIteration:
-            raise
+            yield sse.encode(error.body())
         except Exception:  # noqa: BLE001  (as above, for what comes after the first byte)
             _log.exception("unexpected, in mid-stream")
             self._record.error = _UNEXPECTED.type
-            return sse.encode(_UNEXPECTED.body())
+            yield sse.encode(_UNEXPECTED.body())
 
     def close(self) -> None:
         if close := getattr(self._written, "close", None):

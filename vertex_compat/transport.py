@@ -427,7 +427,7 @@ def _error_content(answer: Answer, client: Client) -> bytes:
     return b"".join(content)
 
 
-class Block(NamedTuple):
+class Block(msgspec.Struct, frozen=True, gc=False):
     """What one wake-up brought from answer number `answer`; `b""` is its end."""
 
     answer: int
@@ -449,9 +449,9 @@ def listen(
         poll.register(answer.fileno(), select.POLLIN)
     tick = min(keepalive, patience)
     silent = 0.0
-    ready = list(waiting)  # what came with the headers is read first
+    fired = [(fd, select.POLLIN) for fd in waiting]  # what came with the headers is read first
     while True:
-        for fd in ready:
+        for fd, _ in fired:
             if fd not in waiting:
                 raise ClientGone
             number, answer = waiting[fd]
@@ -463,8 +463,8 @@ def listen(
                 yield Block(number, b"")
         if not waiting:
             return
-        ready = [fd for fd, _ in poll.poll(tick * 1000)]
-        if ready:
+        fired = poll.poll(tick * 1000)
+        if fired:
             silent = 0.0
             continue
         silent += tick

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
+import msgspec
+
 T = TypeVar("T")
 
 JSON: TypeAlias = dict[str, Any]
@@ -91,7 +93,7 @@ class UpstreamCall:
     audio_format: str | None = None
 
 
-class Delta(NamedTuple):
+class Delta(msgspec.Struct, frozen=True, gc=False):
     """A piece of one choice: the `delta` object of OpenAI's chunk, without the role.
 
     Strings go on where the last piece of that name ended, lists too; tool calls go on by their `index`, with
