@@ -14,6 +14,7 @@ import msgspec
 
 from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
+from vertex_compat.dedicated import Dedicated
 from vertex_compat.fetch import Fetched, Fetcher
 from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
 from vertex_compat.record import Record
@@ -33,7 +34,7 @@ class App:
 
     def __init__(self, settings: Settings, transport: Opens) -> None:
         self._settings = settings
-        self._transport = transport
+        self._transport = Dedicated(transport)
         self._router = Router(settings.rules, settings.project, settings.location)
 
     def handle(self, request: flask.Request) -> flask.Response:

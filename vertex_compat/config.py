@@ -32,6 +32,7 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parent.parent / "vertex_compat.to
 
 BASE_URLS: Final = {
     "aiplatform": "GOOGLE_VERTEX_BASE_URL",
+    "dedicated": "GOOGLE_VERTEX_DEDICATED_BASE_URL",
     "storage": "STORAGE_EMULATOR_HOST",
     "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
 }

@@ -32,6 +32,8 @@ class Model:
     the model is offered. `project` and `account` (a service account to act as) are None for our own.
     `defaults` are parameters that hold where the client gives none. `named_project` is the one in a full
     name: it chooses nothing, but it has to be ours. `spare` says that another model answers if this fails.
+    `dns` is the name of the host that alone serves a dedicated endpoint, where it is known, and `served_name`
+    what a container that looks at the `model` in a body calls its model.
     """
 
     asked: str
@@ -43,6 +45,8 @@ class Model:
     project: str | None = None
     account: str | None = None
     named_project: str | None = None
+    dns: str | None = None
+    served_name: str | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
     spare: bool = field(default=False, compare=False)
 
@@ -75,7 +79,8 @@ class UpstreamCall:
     client sent and the publisher does not have, or does not take as it was given. What it takes to read the
     answer is said here too: `tool_names` gives back the client's names of tools that had to be renamed,
     the arguments of `answer_tool` are not a call but the answer itself, and `audio_format` is OpenAI's name
-    of the form in which the client wants to hear it.
+    of the form in which the client wants to hear it. `dns` is the host of a dedicated endpoint, which no
+    other host serves.
     """
 
     path: str
@@ -89,6 +94,7 @@ class UpstreamCall:
     tool_names: Mapping[str, str] = field(default_factory=dict)
     answer_tool: str | None = None
     audio_format: str | None = None
+    dns: str | None = None
 
 
 class Delta(NamedTuple):

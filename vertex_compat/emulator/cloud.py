@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request
 
-from vertex_compat.emulator import google
+from vertex_compat.emulator import dedicated, endpoints, google
 from vertex_compat.emulator.answers import JSON, Answer, pretty_answer
 from vertex_compat.emulator.batch import BatchJobs
 from vertex_compat.emulator.journal import parsed
@@ -72,8 +72,12 @@ class Cloud:
 
 def _endpoint(found: Any) -> Answer:
     place = f"projects/{PROJECT_NUMBER}/locations/{found['location']}"
-    deployed = [{"id": "1", "model": f"{place}/models/{found['number']}"}]
-    return pretty_answer({"name": f"{place}/endpoints/{found['number']}", "deployedModels": deployed})
+    number = found["number"]
+    if number.startswith(endpoints.MISSING):
+        raise google.refused(404, f"Endpoint `{place}/endpoints/{number}` not found.")
+    deployed = [{"id": "1", "model": f"{place}/models/{number}"}]
+    shown = {"name": f"{place}/endpoints/{number}", "deployedModels": deployed}
+    return pretty_answer(shown | dedicated.shown(found["location"], number))
 
 
 def _object(request: Request) -> JSON:

@@ -2,7 +2,7 @@
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/open-models/use-hex-llm and
 https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview. The endpoint says which model,
-so the body's `model` is empty.
+so the body's `model` is empty, unless the settings know the name that the container gives it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → the same. vLLM counts tokens on a stream only when it is asked to."""
     call = openapi.request(body, model)
-    sent = call.body | {"model": ""}
+    sent = call.body | {"model": model.served_name or ""}
     if body.get("stream"):
         sent["stream_options"] = {"include_usage": True}
     return replace(call, body=sent)
