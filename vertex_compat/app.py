@@ -100,7 +100,7 @@ class App:
                 content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
                 query=request.args,
-                client=Client(request.environ.get("gunicorn.socket")),
+                client=Client(request.environ.get("gunicorn.socket"), record.id),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,
                 router=self._router.seen_by(record.key),
