@@ -15,6 +15,7 @@ import msgspec
 from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
 from vertex_compat.dedicated import Dedicated
+from vertex_compat.discovery import Discovery
 from vertex_compat.fetch import Fetched, Fetcher
 from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
 from vertex_compat.record import Record
@@ -36,6 +37,7 @@ class App:
         self._settings = settings
         self._transport = Dedicated(transport)
         self._router = Router(settings.rules, settings.project, settings.location)
+        self._discover = Discovery(self._transport, self._router).names if settings.discover else None
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
@@ -103,6 +105,7 @@ class App:
                 client=Client(request.environ.get("gunicorn.socket"), record.id),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,
+                discover=self._discover,
                 router=self._router.seen_by(record.key),
                 record=record,
                 transport=Dry(self._transport) if dry else self._transport,

@@ -85,6 +85,14 @@ class Router:
         *others, last = ordered.values()
         return (*(choice.spare for choice in others), last.model)
 
+    def meaning(self, asked: str) -> tuple[Model, ...]:
+        """All models that may answer a name, in the order of the settings; raises as `plan`."""
+        return tuple(choice.model for stage in self._meaning(asked) for choice in stage)
+
+    def place(self, asked: str) -> Model:
+        """Where a name that the settings do not give runs, whoever may use it; raises `NotFound`."""
+        return self._placed(names.route(asked), asked, ModelRule(), Target())
+
     def own(self, resource: str, location: str | None, otherwise: str) -> Site:
         """Where jobs of the project's own run: in `location`, else in the region that is set, if one is.
 
@@ -128,7 +136,7 @@ class Router:
     def _targets(self, name: str, asked: str) -> Iterator[tuple[float, Model]]:
         rule = self._rules.models.get(name)
         if rule is None:
-            yield 1.0, self._placed(names.route(name), asked, ModelRule(), Target())
+            yield 1.0, replace(self.place(name), asked=asked)
             return
         for target in targets(name, rule):
             other = target.model or name

@@ -60,6 +60,8 @@ def base_url(location: str) -> str:
 def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str]) -> str:
     """The whole URL of `call`. `bases` has the scheme and host of services that are not at Google's."""
     base = bases.get("dedicated") or f"https://{call.dns}" if call.dns else bases.get(call.service)
+    if call.service == "model_garden":
+        return f"{bases.get('aiplatform') or base_url(location)}/{call.version}/{call.path}"
     if call.service != "aiplatform":
         return f"{base or _base_url_of(call.service, location)}/{call.version}/{call.path}"
     parent = f"projects/{quote(project, safe=':')}/locations/{location}"

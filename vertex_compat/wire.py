@@ -66,8 +66,8 @@ class Site:
     named_project: str | None = None
 
 
-Service: TypeAlias = Literal["aiplatform", "storage", "texttospeech"]
-"""The Google APIs that are called."""
+Service: TypeAlias = Literal["aiplatform", "model_garden", "storage", "texttospeech"]
+"""The Google APIs that are called. Model Garden is Vertex AI's, less the project in its paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,8 @@ class Sound(NamedTuple):
 class Publisher:
     """What a publisher can do. An empty slot is the answer «not supported».
 
-    `completions` goes on where a prompt ends; where it is empty, `chat` is asked to.
+    `completions` goes on where a prompt ends; where it is empty, `chat` is asked to. `kinds` tells the slots
+    that a model fills by its name, where not every model fills all.
     """
 
     name: str
@@ -205,3 +206,4 @@ class Publisher:
     images: Unary[Pictures] | None = None
     speech: Unary[Sound] | None = None
     transcriptions: Chat | None = None
+    kinds: Callable[[str], frozenset[str]] | None = None
