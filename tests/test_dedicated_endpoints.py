@@ -227,8 +227,8 @@ def test_no_host_leads_out_of_google_s_domain(dns):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("target = 'gemini-2.5-pro'", "dedicated_endpoint_dns is for openai/ENDPOINT_ID or the like"),
-        ("target = 'other'\n[models.other]\ntarget = 'openai/1'", "not for 'other'"),
+        ("target = 'gemini-2.5-pro'", "dedicated_endpoint_dns is for a deployed model"),
+        ("target = 'other'\n[models.other]\ntarget = 'openai/1'", "not 'other'"),
         (
             "target = 'openai/1'\nlocation = 'eu'",
             "dedicated_endpoint_dns is in us-central1, and location is eu",
@@ -256,5 +256,5 @@ def test_a_container_that_looks_at_the_name_gets_the_one_of_the_settings(emulato
 
 @pytest.mark.parametrize("target", ["gemini-2.5-pro", "1234567890"])
 def test_a_name_for_a_container_is_for_one_that_chats(target):
-    with pytest.raises(settings_file.Wrong, match="served_model_name is for openai/ENDPOINT_ID"):
+    with pytest.raises(settings_file.Wrong, match="served_model_name is for a deployed model"):
         settings_file.parse({"models": {"mine": {"target": target, "served_model_name": "x"}}})

@@ -166,6 +166,7 @@ class Router:
             settled=settled is not None,
             dns=dns,
             served_name=target.served_model_name or rule.served_model_name,
+            reasoning_tags=bool(_first((target, rule), "reasoning_tags")),
             defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
         )
 

@@ -38,11 +38,13 @@ class Deployment(Place, kw_only=True):
     """Where a model runs, and what is to be known of one that the operator has deployed.
 
     `dedicated_endpoint_dns` is its endpoint's `dedicatedEndpointDns`; `served_model_name` is what its
-    container calls it (vLLM's `--served-model-name`).
+    container calls it (vLLM's `--served-model-name`); `reasoning_tags` says that it leaves its thoughts in
+    the content, between `<think>` and `</think>` (vLLM without `--reasoning-parser`).
     """
 
     dedicated_endpoint_dns: str | None = None
     served_model_name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    reasoning_tags: bool | None = None
 
 
 class Target(Deployment, kw_only=True):
@@ -202,6 +204,7 @@ def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], rul
     said = {
         "dedicated_endpoint_dns": {"endpoints", "predictions"},
         "served_model_name": {"endpoints"},
+        "reasoning_tags": {"endpoints", "openapi"},
     }
     given = {key for key in said for place in places if getattr(place, key) is not None}
     if not given:
@@ -213,4 +216,6 @@ def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], rul
         return
     for key in sorted(given):
         if publisher not in said[key]:
-            raise Wrong(f'[models."{name}"]: {key} is for openai/ENDPOINT_ID or the like, not for {other!r}.')
+            raise Wrong(
+                f'[models."{name}"]: {key} is for a deployed model such as openai/ENDPOINT_ID, not {other!r}.'
+            )

@@ -33,7 +33,8 @@ class Model:
     `defaults` are parameters that hold where the client gives none. `named_project` is the one in a full
     name: it chooses nothing, but it has to be ours. `spare` says that another model answers if this fails.
     `dns` is the name of the host that alone serves a dedicated endpoint, where it is known, and `served_name`
-    what a container that looks at the `model` in a body calls its model.
+    what a container that looks at the `model` in a body calls its model. `reasoning_tags` says that it leaves
+    its thoughts in the content, between `<think>` and `</think>`.
     """
 
     asked: str
@@ -47,6 +48,7 @@ class Model:
     named_project: str | None = None
     dns: str | None = None
     served_name: str | None = None
+    reasoning_tags: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
     spare: bool = field(default=False, compare=False)
 
@@ -79,8 +81,8 @@ class UpstreamCall:
     client sent and the publisher does not have, or does not take as it was given. What it takes to read the
     answer is said here too: `tool_names` gives back the client's names of tools that had to be renamed,
     the arguments of `answer_tool` are not a call but the answer itself, and `audio_format` is OpenAI's name
-    of the form in which the client wants to hear it. `dns` is the host of a dedicated endpoint, which no
-    other host serves.
+    of the form in which the client wants to hear it, and with `reasoning_tags` thoughts are looked for in the
+    content. `dns` is the host of a dedicated endpoint, which no other host serves.
     """
 
     path: str
@@ -94,6 +96,7 @@ class UpstreamCall:
     tool_names: Mapping[str, str] = field(default_factory=dict)
     answer_tool: str | None = None
     audio_format: str | None = None
+    reasoning_tags: bool = False
     dns: str | None = None
 
 

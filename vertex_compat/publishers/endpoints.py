@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from vertex_compat.publishers import deployed_embeddings, openai_wire, openapi
-from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
+from vertex_compat.publishers import deployed_embeddings, openapi, thinking_tags
+from vertex_compat.wire import JSON, Chat, Model, Publisher, UpstreamCall
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
@@ -24,5 +24,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 
 
 PUBLISHER: Final = Publisher(
-    "endpoints", chat=openai_wire.chat(request), embeddings=deployed_embeddings.EMBEDDINGS
+    "endpoints",
+    chat=Chat(request, thinking_tags.response, thinking_tags.stream, many=True),
+    embeddings=deployed_embeddings.EMBEDDINGS,
 )
