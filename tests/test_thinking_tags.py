@@ -5,7 +5,7 @@ import json
 
 import pytest
 from corpus import events_of, folded, post, question, reply_to
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from serving import in_front_of
 
@@ -88,6 +88,7 @@ def test_another_model_s_tags_are_text(model):
     assert streamed(*map(chunk, text), end(), model=model) == (None, text)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["<think>", "</think>", "<", "/", "think", ">", "\n", " ", "a", "Füße "])),
     st.lists(st.integers(0, 60), max_size=8),

@@ -15,9 +15,8 @@ import msgspec
 from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
 from vertex_compat.dedicated import Dedicated
-from vertex_compat.discovery import Discovery
 from vertex_compat.fetch import Fetched, Fetcher
-from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
+from vertex_compat.operations import Ask, Content, Described, Discover, Download, Dry, Opens, Reply
 from vertex_compat.record import Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
@@ -37,7 +36,7 @@ class App:
         self._settings = settings
         self._transport = Dedicated(transport)
         self._router = Router(settings.rules, settings.project, settings.location)
-        self._discover = Discovery(self._transport, self._router).names if settings.discover else None
+        self._discover = self._discovery() if settings.discover else None
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
@@ -48,6 +47,11 @@ class App:
         record.ignored = response.headers.get("x-vertex-compat-ignored")
         response.call_on_close(partial(self._write, record, response.status_code))
         return response
+
+    def _discovery(self) -> Discover:
+        from vertex_compat.discovery import Discovery  # noqa: PLC0415  (few want it)
+
+        return Discovery(self._transport, self._router).names
 
     def _fetch(self, url: str, place: str) -> Fetched:
         return self._fetcher.fetch(url, place)
