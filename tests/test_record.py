@@ -92,3 +92,12 @@ def test_a_stream_that_broke_is_an_error_in_the_line(app, capsys):
     answer.get_data()
     answer.close()
     assert "error=server_error" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", [{}, {"X-Request-Id": "mine-1"}])
+@pytest.mark.parametrize("publisher", ["google", "mistralai"])
+def test_google_is_told_the_id_for_its_audit_logs(app, emulator, publisher, given):
+    answer = app.post("/v1/chat/completions", json=question(publisher, n=2), headers=given)
+    assert answer.status_code == 200
+    told = {call.headers["x-goog-request-reason"] for call in emulator.calls}
+    assert told == {answer.headers["x-request-id"]}

@@ -14,8 +14,9 @@ import msgspec
 
 from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
+from vertex_compat.dedicated import Dedicated
 from vertex_compat.fetch import Fetched, Fetcher
-from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
+from vertex_compat.operations import Ask, Content, Described, Discover, Download, Dry, Opens, Reply
 from vertex_compat.record import Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
@@ -33,8 +34,9 @@ class App:
 
     def __init__(self, settings: Settings, transport: Opens) -> None:
         self._settings = settings
-        self._transport = transport
+        self._transport = Dedicated(transport)
         self._router = Router(settings.rules, settings.project, settings.location)
+        self._discover = self._discovery() if settings.discover else None
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
@@ -45,6 +47,11 @@ class App:
         record.ignored = response.headers.get("x-vertex-compat-ignored")
         response.call_on_close(partial(self._write, record, response.status_code))
         return response
+
+    def _discovery(self) -> Discover:
+        from vertex_compat.discovery import Discovery  # noqa: PLC0415  (few want it)
+
+        return Discovery(self._transport, self._router).names
 
     def _fetch(self, url: str, place: str) -> Fetched:
         return self._fetcher.fetch(url, place)
@@ -99,9 +106,10 @@ class App:
                 content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
                 query=request.args,
-                client=Client(request.environ.get("gunicorn.socket")),
+                client=Client(request.environ.get("gunicorn.socket"), record.id),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,
+                discover=self._discover,
                 router=self._router.seen_by(record.key),
                 record=record,
                 transport=Dry(self._transport) if dry else self._transport,

@@ -32,6 +32,7 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parent.parent / "vertex_compat.to
 
 BASE_URLS: Final = {
     "aiplatform": "GOOGLE_VERTEX_BASE_URL",
+    "dedicated": "GOOGLE_VERTEX_DEDICATED_BASE_URL",
     "storage": "STORAGE_EMULATOR_HOST",
     "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
 }
@@ -63,6 +64,7 @@ class Settings:
     retry may begin. `bucket` is where files live, and what batches read and write.
     `fetch` lets this function get linked files for models that read no links. `metadata_host` is where the
     runtime's metadata server is, where it is to be asked for tokens; `quota_project` pays for quota instead.
+    `discover` has `GET /models` list what Vertex lists as well.
     """
 
     project: str | None = None
@@ -80,6 +82,7 @@ class Settings:
     fetch: bool = True
     metadata_host: str | None = None
     quota_project: str | None = None
+    discover: bool = False
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     def __post_init__(self) -> None:
@@ -110,6 +113,7 @@ class Settings:
             fetch=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch),
             metadata_host=_metadata_host(env),
             quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
+            discover=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.discover),
             rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 

@@ -142,6 +142,7 @@ def _pointing_at(url: str) -> Mapping[str, str]:
         "GCE_METADATA_HOST": host,
         "GCE_METADATA_IP": host,
         "GOOGLE_VERTEX_BASE_URL": url,
+        "GOOGLE_VERTEX_DEDICATED_BASE_URL": url,
         "GOOGLE_TEXTTOSPEECH_BASE_URL": url,
         "STORAGE_EMULATOR_HOST": url,
         "GCS_BUCKET_NAME": os.environ.get("GCS_BUCKET_NAME", "emulated-bucket"),

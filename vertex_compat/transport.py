@@ -62,12 +62,13 @@ class ClientGone(Exception):
 
 
 class Client:
-    """Whoever waits for our answer, seen as a socket that may hang up."""
+    """Whoever waits for our answer, seen as a socket that may hang up; `request` is the id of its request."""
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "request")
 
-    def __init__(self, sock: socket.socket | None = None) -> None:
+    def __init__(self, sock: socket.socket | None = None, request: str = "") -> None:
         self._fd = sock.fileno() if sock is not None else -1
+        self.request = request
 
     def watch(self, poll: select.poll) -> None:
         """Have `poll` wake up when the client leaves."""
@@ -328,6 +329,8 @@ class Transport:
         token = credentials.token()
         for renewed in (False, True):
             headers = {**_HEADERS, **call.headers, "Authorization": f"Bearer {token}"}
+            if client.request:  # a place in Google's audit logs
+                headers["x-goog-request-reason"] = client.request
             if quota := credentials.quota_project():
                 headers["x-goog-user-project"] = quota
             try:

@@ -34,8 +34,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m vertex_compat.emulator",
         description="Vertex AI, Cloud Storage, Text-to-Speech and the GCE metadata server on loopback.",
         epilog=(
-            "Point a client at it with GOOGLE_VERTEX_BASE_URL=URL, STORAGE_EMULATOR_HOST=HOST:PORT, "
-            "GCE_METADATA_HOST=HOST:PORT and GCE_METADATA_IP=HOST:PORT.\n"
+            "Point a client at it with GOOGLE_VERTEX_BASE_URL=URL, GOOGLE_VERTEX_DEDICATED_BASE_URL=URL, "
+            "STORAGE_EMULATOR_HOST=HOST:PORT, GCE_METADATA_HOST=HOST:PORT and GCE_METADATA_IP=HOST:PORT.\n"
             "GET URL/emulator/calls lists what it was asked; DELETE forgets it.\n\n"
             "A model whose name contains not-found or nonexistent is not there, nor an endpoint whose id "
             "begins with 404.\nThe model calls a tool when the user names it or says tool, and two when the "

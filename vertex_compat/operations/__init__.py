@@ -5,7 +5,7 @@ An operation is a function from an `Ask` to a `Reply`; `routes` says which one a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Protocol, TypeAlias
 
@@ -28,6 +28,9 @@ class Opens(Protocol):
     def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
         """The call as it would be made, without our token."""
 
+
+Discover: TypeAlias = Callable[[], Sequence[str]]
+"""The names of the models that Vertex lists."""
 
 Fetch: TypeAlias = Callable[[str, str], Fetched]
 """A link and its place in the request → the file; raises `BadRequest`."""
@@ -64,7 +67,8 @@ class Ask:
     """One client request, as an operation sees it.
 
     `arguments` are what the path holds, `query` what follows it. `read` gives the whole body; an upload is
-    read piece by piece from `stream` instead. `fetch` gets linked files, unless the settings forbid it.
+    read piece by piece from `stream` instead. `fetch` gets linked files, unless the settings forbid it;
+    `discover` lists Vertex's models, if they ask for it.
     """
 
     read: Callable[[], bytes]
@@ -75,6 +79,7 @@ class Ask:
     client: Client
     settings: Settings
     fetch: Fetch | None
+    discover: Discover | None
     router: Router
     record: Record
     transport: Opens
