@@ -99,6 +99,7 @@ class App:
                 content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
                 query=request.args,
+                accept=lambda: request.headers.get("Accept", ""),
                 client=Client(request.environ.get("gunicorn.socket")),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,

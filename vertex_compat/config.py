@@ -61,7 +61,8 @@ class Settings:
     `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
     how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
     retry may begin. `bucket` is where files live, and what batches read and write.
-    `fetch` lets this function get linked files for models that read no links.
+    `fetch` lets this function get linked files for models that read no links;
+    `playground` gives browsers a page.
     """
 
     project: str | None = None
@@ -77,6 +78,7 @@ class Settings:
     retries: int = 2
     deadline: float = 30
     fetch: bool = True
+    playground: bool = True
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     def __post_init__(self) -> None:
@@ -105,6 +107,7 @@ class Settings:
             keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
             retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
             fetch=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch),
+            playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
             rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 
