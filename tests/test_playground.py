@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from corpus import Notes, function
 
+from vertex_compat.config import WrongSetting
 from vertex_compat.operations.playground import PAGE
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -81,6 +82,11 @@ def test_it_can_be_switched_off():
     assert answer.json["name"] == "vertex_compat"
     assert "Content-Security-Policy" not in answer.headers
     assert asked(VERTEX_COMPAT_PLAYGROUND="on").mimetype == "text/html"
+
+
+def test_a_wrong_switch_stops_the_start():
+    with pytest.raises(WrongSetting, match="VERTEX_COMPAT_PLAYGROUND takes on or off"):
+        asked(VERTEX_COMPAT_PLAYGROUND="perhaps")
 
 
 def test_it_is_public_where_there_are_keys_and_closed_where_nobody_may_call():

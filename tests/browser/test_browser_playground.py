@@ -874,6 +874,7 @@ def test_everything_can_be_reached_and_seen_by_keyboard_alone(playground):
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     playground.ended(1)
+    assert page.evaluate("document.activeElement.id") == "draft"  # the button that had it is gone
     page.get_by_role("button", name="Code").focus()
     page.keyboard.press("Enter")
     page.get_by_label("curl", exact=True).focus()
@@ -964,8 +965,7 @@ def test_what_is_new_is_scrolled_to_unless_one_reads_what_is_old(playground, pla
 
 # The picture in the README
 
-SKY = """Air scatters **blue** light far more than red: the strength goes with the inverse fourth power of the
-wavelength.
+SKY = """Air scatters **blue** light far more than red: with the inverse fourth power of the wavelength.
 
 ```python
 def scattering(nm):
