@@ -107,6 +107,7 @@ class App:
                 arguments=arguments,
                 query=request.args,
                 client=Client(request.environ.get("gunicorn.socket"), record.id),
+                accept=lambda: request.headers.get("Accept", ""),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,
                 discover=self._discover,

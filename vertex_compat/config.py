@@ -64,7 +64,7 @@ class Settings:
     retry may begin. `bucket` is where files live, and what batches read and write.
     `fetch` lets this function get linked files for models that read no links. `metadata_host` is where the
     runtime's metadata server is, where it is to be asked for tokens; `quota_project` pays for quota instead.
-    `discover` has `GET /models` list what Vertex lists as well.
+    `discover` has `GET /models` list what Vertex lists as well; `playground` gives browsers a page.
     """
 
     project: str | None = None
@@ -83,6 +83,7 @@ class Settings:
     metadata_host: str | None = None
     quota_project: str | None = None
     discover: bool = False
+    playground: bool = True
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     def __post_init__(self) -> None:
@@ -114,6 +115,7 @@ class Settings:
             metadata_host=_metadata_host(env),
             quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
             discover=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.discover),
+            playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
             rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 

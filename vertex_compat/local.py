@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 BANNER: Final = """
 vertex_compat is listening on {url}{upstream}.
 
-Try it from another terminal:
+Open it in a browser, or try it from another terminal:
 
 curl -sN {url}/v1/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d \
 '{{"model": "gemini-2.5-flash", "stream": true, "messages": [{{"role": "user", "content": "Say hello."}}]}}'

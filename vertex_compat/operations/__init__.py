@@ -66,9 +66,9 @@ class Dry:
 class Ask:
     """One client request, as an operation sees it.
 
-    `arguments` are what the path holds, `query` what follows it. `read` gives the whole body; an upload is
-    read piece by piece from `stream` instead. `fetch` gets linked files, unless the settings forbid it;
-    `discover` lists Vertex's models, if they ask for it.
+    `arguments` are what the path holds, `query` what follows it; `accept` gives that header. `read` gives the
+    whole body; an upload is read piece by piece from `stream` instead. `fetch` gets linked files, unless the
+    settings forbid it; `discover` lists Vertex's models, if they ask for it.
     """
 
     read: Callable[[], bytes]
@@ -76,6 +76,7 @@ class Ask:
     content_type: str
     arguments: Mapping[str, str]
     query: Mapping[str, str]
+    accept: Callable[[], str]
     client: Client
     settings: Settings
     fetch: Fetch | None
