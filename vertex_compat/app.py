@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Final
@@ -29,9 +29,12 @@ _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way;
 
 
 class App:
-    """The function. One for the process."""
+    """The function. One for the process. `note` gets the record and status of each request that has ended."""
 
-    def __init__(self, settings: Settings, transport: Opens) -> None:
+    def __init__(
+        self, settings: Settings, transport: Opens, note: Callable[[Record, int], None] | None = None
+    ) -> None:
+        self._note = note
         self._settings = settings
         self._transport = transport
         self._router = Router(settings.rules, settings.project, settings.location)
@@ -55,6 +58,8 @@ class App:
 
     def _write(self, record: Record, status: int) -> None:
         record.write(status, project=self._settings.project, deployed=self._settings.deployed)
+        if self._note:
+            self._note(record, status)
 
     def _answer(self, request: flask.Request, record: Record) -> flask.Response:
         try:

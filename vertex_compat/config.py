@@ -37,6 +37,8 @@ BASE_URLS: Final = {
 }
 """Service → the variable that says where it is, when not at Google's."""
 
+COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""OpenTelemetry's own variables that say where spans go."""
 
 PREFIX: Final = "vertex_compat/"
 """How the names of our objects begin, where the operator does not say otherwise."""
@@ -61,7 +63,8 @@ class Settings:
     `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
     how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
     retry may begin. `bucket` is where files live, and what batches read and write.
-    `fetch` lets this function get linked files for models that read no links.
+    `fetch` lets this function get linked files for models that read no links. `traces` says that somebody
+    collects spans.
     """
 
     project: str | None = None
@@ -77,6 +80,7 @@ class Settings:
     retries: int = 2
     deadline: float = 30
     fetch: bool = True
+    traces: bool = False
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     def __post_init__(self) -> None:
@@ -105,6 +109,7 @@ class Settings:
             keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
             retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
             fetch=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch),
+            traces=any(env.get(name) for name in COLLECTORS),
             rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 
