@@ -94,6 +94,7 @@ FLAGS = {
     "auth print-identity-token": {"audiences"},
     "auth application-default login": set(),
     # https://cloud.google.com/sdk/gcloud/reference/logging/metrics/create
+    "logging read": {"freshness"},
     "logging metrics create": {"config-from-file", "description", "log-filter"},
 }
 """Command → the flags of its reference that are of use here."""

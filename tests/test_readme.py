@@ -1,13 +1,20 @@
 """The README says what the code does."""
 
+import dataclasses
+import json
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+import ruamel.yaml
 
 from vertex_compat import config, routes, settings_file
 from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.record import Record
+from vertex_compat.wire import Usage
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -52,7 +59,7 @@ def test_every_path_is_mentioned(path):
 
 def test_every_variable_is_mentioned():
     source = Path(config.__file__).read_text()
-    for name in re.findall(r'"((?:VERTEX_COMPAT|GOOGLE|VERTEXAI|GCS|STORAGE)_[A-Z_]+|THREADS)"', source):
+    for name in re.findall(r'"((?:VERTEX_COMPAT|GOOGLE|VERTEXAI|GCS|STORAGE|OTEL)_[A-Z_]+|THREADS)"', source):
         assert f"`{name}`" in README, name
 
 
@@ -61,3 +68,57 @@ def test_the_example_of_the_settings_file_is_one():
     rules = settings_file.parse(tomllib.loads(example))
     assert rules.models
     assert rules.keys
+
+
+# The log
+
+CHAT = Usage(10, 5, {"cached_tokens": 4}, {"reasoning_tokens": 3})
+
+
+@pytest.fixture
+def logged(capfd):
+    """The line of a request of which everything is known."""
+    record = Record.begin("POST", "/v1/chat/completions", {"X-Cloud-Trace-Context": "0" * 32}.get)
+    known = {"target": "google/gemini-2.5-flash; location=global", "usages": {0: CHAT}, "attempts": 1}
+    known["first"] = record.started + 1
+    unknown = {
+        field.name: field.name for field in dataclasses.fields(record) if not getattr(record, field.name)
+    }
+    for name, value in (unknown | known).items():
+        setattr(record, name, value)
+    record.write(200, project="my-project", deployed=True)
+    return json.loads(capfd.readouterr().out)
+
+
+def test_every_field_of_the_log_is_explained_and_no_other(logged):
+    (rows,) = re.findall(r"## Watch\n.*?\|---\|---\|\n(.*?)\n\n", README, re.DOTALL)
+    explained = {name for row in rows.splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    assert explained == logged.keys() - {"message", "logging.googleapis.com/labels"}
+
+
+def test_the_filters_ask_for_fields_that_are_there(logged):
+    asked = set(re.findall(r"jsonPayload\.(\w+)", README))
+    assert asked
+    assert asked <= logged.keys() | {"severity"}
+
+
+def test_the_metrics_are_made_of_numbers_in_the_log(logged, tmp_path):
+    (script,) = [
+        block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "metrics create" in block
+    ]
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text('#!/bin/sh\ncp metric.yaml "$4.made"\n')
+    gcloud.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=environment, check=True)
+    made = [ruamel.yaml.YAML(typ="safe").load(path) for path in sorted(tmp_path.glob("*.made"))]
+    assert len(made) == 4
+    for metric in made:
+        (field,) = re.fullmatch(r"EXTRACT\(jsonPayload\.(\w+)\)", metric["valueExtractor"]).groups()
+        assert isinstance(logged[field], int)
+        assert f"jsonPayload.{field}>0" in metric["filter"]
+        labels = {label["key"] for label in metric["metricDescriptor"]["labels"]}
+        assert labels == metric["labelExtractors"].keys()
+        for label in metric["labelExtractors"].values():
+            (name,) = re.fullmatch(r"EXTRACT\(jsonPayload\.(\w+)\)", label).groups()
+            assert isinstance(logged[name], str)
