@@ -1,5 +1,6 @@
 """The README says what the code does."""
 
+import ast
 import dataclasses
 import json
 import os
@@ -10,13 +11,16 @@ from pathlib import Path
 
 import pytest
 import ruamel.yaml
+from serving import ROOT
+from test_parameters import KNOWN, TABLES
 
-from vertex_compat import config, routes, settings_file
-from vertex_compat.publishers import PUBLISHERS
+from vertex_compat import config, fetch, routes, settings_file
+from vertex_compat.operations import batch_input, images, links, transcriptions
+from vertex_compat.publishers import PUBLISHERS, parameters, predictions
 from vertex_compat.record import Record
-from vertex_compat.wire import Usage
+from vertex_compat.wire import Delta, Model, Usage
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 OPERATIONS = {
     "chat": "chat, responses",
@@ -40,6 +44,33 @@ def table():
         for name, publisher in PUBLISHERS.items()
     ]
     return "\n".join([f"| | {' | '.join(OPERATIONS.values())} |", f"|---|{'---|' * len(OPERATIONS)}", *rows])
+
+
+def table_of_parameters():
+    """The table of parameters that some publisher does not take, and those that none takes."""
+    columns = {"openapi, endpoints" if name == "openapi" else name: table for name, table in TABLES.items()}
+    del columns["endpoints"]
+    columns["predictions"] = predictions.PARAMETERS
+
+    def fate(table, name):
+        return "400" if name in table.refused else "ignored" if name in table.ignored else ""
+
+    fates = {name: [fate(table, name) for table in columns.values()] for name in sorted(KNOWN)}
+    rows = [
+        f"| `{name}` | {' | '.join(cells)} |"
+        for name, cells in fates.items()
+        if any(cells) and set(cells) != {"ignored"}
+    ]
+    heads = [f"`{name.replace(', ', '`, `')}`" for name in columns]
+    made = "\n".join([f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(columns)}", *rows])
+    return made, [name for name, cells in fates.items() if set(cells) == {"ignored"}]
+
+
+def test_the_table_of_parameters_is_that_of_the_code():
+    made, nowhere = table_of_parameters()
+    assert made in README, made
+    (listed,) = re.findall(r"No model takes (.*?);", README, re.DOTALL)
+    assert re.findall(r"`(\w+)`", listed) == nowhere
 
 
 def test_the_two_commands_stand_in_the_first_twenty_lines():
@@ -122,3 +153,74 @@ def test_the_metrics_are_made_of_numbers_in_the_log(logged, tmp_path):
         for label in metric["labelExtractors"].values():
             (name,) = re.fullmatch(r"EXTRACT\(jsonPayload\.(\w+)\)", label).groups()
             assert isinstance(logged[name], str)
+
+
+# Limits, errors, and what a contributor is told
+
+
+def section(name):
+    return README.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+
+
+def test_the_limits_are_those_of_the_code():
+    megabyte = 1024 * 1024
+    said = section("Limits")
+    assert f"{config.Settings().patience:g} seconds" in said
+    assert config.LONGEST == 3600
+    assert f"{links.MOST} in a request, {fetch.LARGEST // megabyte} MB each" in said
+    assert f"{transcriptions.MOST_BYTES // megabyte} MB |" in said
+    assert f"{images.MOST_SOURCES} in a request |" in said
+    assert f"{batch_input.MOST_LINES:,} |" in said
+
+
+def literals():
+    """The strings of the function; what is filled in later is an ellipsis."""
+    for path in [ROOT / "main.py", *(ROOT / "vertex_compat").rglob("*.py")]:
+        if "emulator" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            elif isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+
+
+LITERALS = list(literals())
+QUOTED = re.findall(r"^\| `([^`]+)` \|", section("Troubleshooting"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+def test_an_error_in_the_readme_is_one_of_the_function_s(quoted):
+    pattern = ".*".join(re.escape(part) for part in quoted.split("…"))
+    assert any(re.search(pattern, literal) for literal in LITERALS)
+
+
+def test_the_errors_are_found():
+    assert len(QUOTED) > 20
+
+
+@pytest.fixture
+def acme():
+    """The module that the README adds a publisher with."""
+    (source,) = re.findall(r"```python\n(.*?)```", section("Contributing"), re.DOTALL)
+    module = {}
+    exec(source, module)
+    return module
+
+
+def test_the_publisher_in_the_readme_translates(acme):
+    publisher = acme["PUBLISHER"]
+    model = Model("acme-1", "acme", "acme-1", "publishers/acme/models/acme-1", ("us-central1",))
+    said = {"messages": [{"role": "user", "content": "Hello"}], "seed": 7, "user": "ann", "stream": True}
+    call = publisher.chat.request(said, model)
+    assert call.path == "publishers/acme/models/acme-1:streamRawPredict"
+    assert call.body == {"model": "acme-1", "messages": said["messages"], "seed": 7, "stream": True}
+    assert call.ignored == ("user",)
+    chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
+    assert list(publisher.chat.stream(call)(chunk)) == [Delta(0, {"content": "Hi"})]
+
+
+def test_the_publisher_in_the_readme_has_a_place_for_every_parameter(acme):
+    table = acme["PARAMETERS"]
+    places = [set(table.sent), table.shaped, table.ignored, table.refused, parameters.OF_THE_OPERATION]
+    assert [name for name in KNOWN if sum(name in place for place in places) != 1] == []
