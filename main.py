@@ -18,7 +18,7 @@ import functions_framework
 
 from vertex_compat.app import App
 from vertex_compat.config import Settings, WrongSetting
-from vertex_compat.credentials import Credentials
+from vertex_compat.credentials import Credentials, finder
 from vertex_compat.transport import Transport
 
 try:
@@ -37,7 +37,7 @@ if _settings.traces:
         )
     _note = tracing.exporting()
 
-_app = App(_settings, Transport(_settings, Credentials()), _note)
+_app = App(_settings, Transport(_settings, Credentials(finder(_settings))), _note)
 
 gc.freeze()
 gc.enable()
