@@ -6,12 +6,13 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import ruamel.yaml
-from serving import ROOT
+from serving import ROOT, bare_environment
 from test_parameters import KNOWN, TABLES
 
 from vertex_compat import config, fetch, routes, settings_file
@@ -92,6 +93,16 @@ def test_every_variable_is_mentioned():
     source = Path(config.__file__).read_text()
     for name in re.findall(r'"((?:VERTEX_COMPAT|GOOGLE|VERTEXAI|GCS|STORAGE|OTEL)_[A-Z_]+|THREADS)"', source):
         assert f"`{name}`" in README, name
+
+
+def test_the_command_explains_itself_and_leads_here():
+    line = [sys.executable, "main.py", "--help"]
+    said = subprocess.run(line, cwd=ROOT, env=bare_environment(), capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    for word in ("--emulator", "--port", "gcloud auth application-default login", "http://HOST:PORT/v1"):
+        assert word in said.stdout
+    for name in re.findall(r"[A-Z]+_[A-Z_]+", said.stdout):
+        assert f"| `{name}`" in section("Settings")
 
 
 def test_the_example_of_the_settings_file_is_one():
