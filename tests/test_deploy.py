@@ -25,6 +25,7 @@ SCRIPTS = {
         f"README {number}": block
         for number, block in enumerate(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
     },
+    **{f"README line {number}": line for number, line in enumerate(re.findall(r"`(gcloud [^`]+)`", README))},
     **{f"cloudbuild {step['id']}": step["script"] for step in CLOUD_BUILD["steps"] if "script" in step},
     "cloudbuild header": "\n".join(
         line.removeprefix("#   ")

@@ -120,7 +120,7 @@ CHAT = Usage(10, 5, {"cached_tokens": 4}, {"reasoning_tokens": 3})
 @pytest.fixture
 def logged(capfd):
     """The line of a request of which everything is known."""
-    record = Record.begin("POST", "/v1/chat/completions", {"X-Cloud-Trace-Context": "0" * 32}.get)
+    record = Record.begin("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
     known = {"target": "google/gemini-2.5-flash; location=global", "usages": {0: CHAT}, "attempts": 1}
     known["first"] = record.started + 1
     unknown = {

@@ -15,8 +15,8 @@ SECRET = "what the client said"
 
 
 def begun(**headers):
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Record.begin("POST", "/v1/chat/completions", given.get)
+    environ = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return Record.begin("POST", "/v1/chat/completions", environ)
 
 
 def line(record, capfd, *, deployed=True, status=200):
@@ -94,6 +94,24 @@ def test_a_client_s_own_request_id_is_kept(app):
     answer = app.post("/v1/chat/completions", json=question("google"), headers={"X-Request-Id": "mine-1"})
     assert answer.headers["x-request-id"] == "mine-1"
     assert int(answer.headers["openai-processing-ms"]) >= 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/v1/models", 200),
+        ("POST", "/v1/chat/completions", 400),
+        ("GET", "/v1/chat/completions", 405),
+        ("GET", "/v1/nothing", 404),
+        ("POST", "/vertex-ai/v1/nothing", 404),
+    ],
+)
+def test_every_answer_has_a_request_id_and_its_time(app, method, path, status):
+    answer = app.open(path, method=method)
+    assert answer.status_code == status
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert answer.headers["openai-processing-ms"].isdecimal()
 
 
 def test_an_error_has_a_request_id_that_the_sdk_shows(client):

@@ -41,7 +41,7 @@ class App:
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
-        record = Record.begin(request.method, request.path, request.headers.get)
+        record = Record.begin(request.method, request.path, request.environ)
         response = self._answer(request, record)
         response.headers.extend(record.headers())
         record.target = response.headers.get("x-vertex-compat-target")

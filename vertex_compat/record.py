@@ -11,9 +11,9 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -51,12 +51,15 @@ class Record:
     usages: dict[object, Usage] = field(default_factory=dict)
 
     @staticmethod
-    def begin(method: str, path: str, header: Callable[[str, str], str]) -> Record:
-        """The record of a request that has come in. A client's own request id is kept."""
-        given = header("X-Request-Id", "")
-        parent = _TRACEPARENT.fullmatch(header("Traceparent", ""))
-        trace = _CLOUD_TRACE.fullmatch(header("X-Cloud-Trace-Context", "")) or parent
-        execution = header("Function-Execution-Id", "")
+    def begin(method: str, path: str, environ: Mapping[str, Any]) -> Record:
+        """The record of a request that has come in, with the headers of WSGI's environment.
+
+        A client's own request id is kept.
+        """
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        parent = _TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
+        trace = _CLOUD_TRACE.fullmatch(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", "")) or parent
+        execution = environ.get("HTTP_FUNCTION_EXECUTION_ID", "")
         return Record(
             operation=f"{method} {path[:100]}",
             id=given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}",
