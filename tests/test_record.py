@@ -70,6 +70,13 @@ def test_the_severity_is_that_of_the_status(capfd, status, severity):
     assert json.loads(line(begun(), capfd, status=status))["severity"] == severity
 
 
+@pytest.mark.parametrize(("error", "severity"), [("server_error", "ERROR"), ("client_left", "INFO")])
+def test_a_stream_that_broke_is_severe_though_its_status_was_good(capfd, error, severity):
+    record = begun()
+    record.error = error
+    assert json.loads(line(record, capfd))["severity"] == severity
+
+
 def test_the_trace_may_come_in_the_standard_s_header(capfd):
     record = begun(Traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
     assert "0123456789abcdef0123456789abcdef" in line(record, capfd)

@@ -16,7 +16,7 @@ from vertex_compat import access, errors, routes, sse
 from vertex_compat.config import Settings
 from vertex_compat.fetch import Fetched, Fetcher
 from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
-from vertex_compat.record import Record
+from vertex_compat.record import CLIENT_LEFT, Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
 from vertex_compat.wire import JSON
@@ -78,7 +78,7 @@ class App:
         except Described as shown:
             return _json(200, shown.call, {})
         except ClientGone:
-            record.error = "client_left"
+            record.error = CLIENT_LEFT
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
         except Exception:  # noqa: BLE001  (the last line of defence: a client never sees a traceback)
             _log.exception("unexpected")
@@ -172,7 +172,7 @@ class _Events:
         try:
             return next(self._written)
         except ClientGone:
-            self._record.error = "client_left"
+            self._record.error = CLIENT_LEFT
             raise StopIteration from None
         except errors.ApiError as error:
             self._record.error = error.code or error.type

@@ -19,6 +19,9 @@ import msgspec
 
 from vertex_compat.wire import JSON, Usage
 
+CLIENT_LEFT: Final = "client_left"
+"""The `error` of a request whose client did not wait for the end. It is nobody's fault."""
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
 _CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -82,13 +85,20 @@ class Record:
 
     def _structured(self, status: int, project: str | None) -> bytes:
         entry = self.entry(status)
-        entry["severity"] = "ERROR" if status >= 500 else "WARNING" if status >= 400 else "INFO"
+        entry["severity"] = self._severity(status)
         entry["message"] = f"{self.operation} {status}"
         if self.trace and project:
             entry["logging.googleapis.com/trace"] = f"projects/{project}/traces/{self.trace}"
         if self.execution:
             entry["logging.googleapis.com/labels"] = {"execution_id": self.execution}
         return msgspec.json.encode(entry)
+
+    def _severity(self, status: int) -> str:
+        broken = status < 400 and self.error not in {
+            None,
+            CLIENT_LEFT,
+        }  # a stream has its status before its end
+        return "ERROR" if broken or status >= 500 else "WARNING" if status >= 400 else "INFO"
 
     def _readable(self, status: int) -> str:
         entry = self.entry(status)
