@@ -179,6 +179,60 @@ def test_the_ways_to_deploy_agree(command):
     assert f"python:{runtime[6]}.{runtime[7:]}-slim" == CLOUD_BUILD["steps"][0]["name"]
 
 
+def built(step, tmp_path, **substitutions):
+    """A step of the build, run on this machine with a gcloud that answers and notes what it was told."""
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text(
+        "#!/bin/sh\n"
+        f"printf '%s\\n' \"$*\" >>{tmp_path}/told\n"
+        'case "$*" in\n'
+        '  *describe*) echo "$URL" ;;\n'
+        f'  *secrets*) echo "me:{KEY},other:sk-other" ;;\n'
+        f'  *identity-token*) echo "{KEY}" ;;\n'
+        "esac\n"
+    )
+    gcloud.chmod(0o755)
+    script = tmp_path / "script"
+    script.write_text(next(one["script"] for one in CLOUD_BUILD["steps"] if one["id"] == step))
+    known = {"PROJECT_ID": "my-project", **CLOUD_BUILD["substitutions"], **substitutions}
+    environment = bare_environment() | known | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", script], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done, (tmp_path / "told").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("access", "kind"), [("public", "--allow-unauthenticated"), ("private", "--no-allow-unauthenticated")]
+)
+def test_the_build_deploys_what_the_readme_deploys(tmp_path, access, kind):
+    done, told = built("deploy", tmp_path, _ACCESS=access)
+    assert (done.returncode, done.stderr) == (0, "")
+    (by_build,) = [line.split() for line in told]
+    (by_readme,) = [
+        one for name, one in DEPLOYED if "README" in name and one[0] == "functions" and kind in one
+    ]
+    filled = [
+        word.replace("$PROJECT_ID", "my-project").replace("$REGION", "us-central1") for word in by_readme
+    ]
+    own = {"--quiet", "--clear-secrets"} | {word for word in by_build if "--build-service-account" in word}
+    assert set(by_build) - own == set(filled)
+
+
+def test_the_build_may_settle_where_the_models_run(tmp_path):
+    _, told = built("deploy", tmp_path, _LOCATION="eu", _THREADS="200")
+    assert "THREADS=200,GOOGLE_CLOUD_PROJECT=my-project,GOOGLE_CLOUD_LOCATION=eu" in told[0]
+
+
+@pytest.mark.parametrize("access", ["public", "private"])
+def test_the_build_asks_what_it_deployed(serve, tmp_path, access):
+    server = serve(VERTEX_COMPAT_API_KEYS=f"me:{KEY}")
+    done, _ = built("ask", tmp_path, _ACCESS=access, URL=server.url)
+    assert done.returncode == 0, done.stderr
+    assert "You said: Say hello." in json.loads(done.stdout)["choices"][0]["message"]["content"]
+    assert KEY not in done.stdout + done.stderr
+
+
 # What goes up
 
 
