@@ -32,6 +32,8 @@ SETTINGS = (
     "NO_GCE_CHECK",
     "STORAGE_EMULATOR_HOST",
     "OPENAI_",
+    "OTEL_",
+    "LOG_EXECUTION_ID",
     "K_SERVICE",
     "THREADS",
     "WORKERS",

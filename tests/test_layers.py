@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "ids": {"errors", "wire"},
     "errors": {"wire"},
     "record": {"wire"},
+    "tracing": {"record", "wire"},
     "sse": {"errors", "wire"},
     "vertex": {"errors", "wire"},
     "names": {"errors", "vertex", "wire"},
@@ -69,7 +70,7 @@ MAY_IMPORT = {
         "wire",
     },
     "local": {"config", "credentials", "errors"},
-    "main": {"app", "config", "credentials", "local", "transport"},
+    "main": {"app", "config", "credentials", "local", "tracing", "transport"},
     "emulator": {"emulator"},
 }
 """Room → the rooms of ours that it may import. A room is a module or a folder of the package."""
@@ -80,6 +81,7 @@ ONLY_IN = {
     "requests": {"credentials"},
     "urllib3": {"fetch", "metadata", "transport"},
     "google": {"credentials", "metadata"},
+    "opentelemetry": {"tracing"},
     "socket": {"fetch", "local", "transport"},
     "ssl": {"fetch", "transport"},
     "select": {"transport"},
@@ -225,6 +227,8 @@ def test_the_function_starts_without_sdks_and_without_its_emulator():
         assert not any(within(name, sdk) for sdk in SDKS - {"pydantic"}), name
         assert not within(name, "vertex_compat.emulator")
         assert not within(name, "vertex_compat.local")
+        assert not within(name, "vertex_compat.tracing")
+        assert not within(name, "opentelemetry")
     assert done.stderr == ""
 
 

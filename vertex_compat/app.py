@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import Final
@@ -17,7 +17,7 @@ from vertex_compat.config import Settings
 from vertex_compat.dedicated import Dedicated
 from vertex_compat.fetch import Fetched, Fetcher
 from vertex_compat.operations import Ask, Content, Described, Discover, Download, Dry, Opens, Reply
-from vertex_compat.record import Record
+from vertex_compat.record import CLIENT_LEFT, Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
 from vertex_compat.wire import JSON
@@ -30,9 +30,12 @@ _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way;
 
 
 class App:
-    """The function. One for the process."""
+    """The function. One for the process. `note` gets the record and status of each request that has ended."""
 
-    def __init__(self, settings: Settings, transport: Opens) -> None:
+    def __init__(
+        self, settings: Settings, transport: Opens, note: Callable[[Record, int], None] | None = None
+    ) -> None:
+        self._note = note
         self._settings = settings
         self._transport = Dedicated(transport)
         self._router = Router(settings.rules, settings.project, settings.location)
@@ -40,7 +43,7 @@ class App:
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
-        record = Record.begin(request.method, request.path, request.headers.get)
+        record = Record.begin(request.method, request.path, request.environ)
         response = self._answer(request, record)
         response.headers.extend(record.headers())
         record.target = response.headers.get("x-vertex-compat-target")
@@ -62,6 +65,8 @@ class App:
 
     def _write(self, record: Record, status: int) -> None:
         record.write(status, project=self._settings.project, deployed=self._settings.deployed)
+        if self._note:
+            self._note(record, status)
 
     def _answer(self, request: flask.Request, record: Record) -> flask.Response:
         try:
@@ -80,7 +85,7 @@ class App:
         except Described as shown:
             return _json(200, shown.call, {})
         except ClientGone:
-            record.error = "client_left"
+            record.error = CLIENT_LEFT
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
         except Exception:  # noqa: BLE001  (the last line of defence: a client never sees a traceback)
             _log.exception("unexpected")
@@ -171,7 +176,7 @@ class _Events:
         try:
             yield from self._written
         except ClientGone:
-            self._record.error = "client_left"
+            self._record.error = CLIENT_LEFT
         except errors.ApiError as error:
             self._record.error = error.code or error.type
             yield sse.encode(error.body())

@@ -38,6 +38,8 @@ BASE_URLS: Final = {
 }
 """Service → the variable that says where it is, when not at Google's."""
 
+COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""OpenTelemetry's own variables that say where spans go."""
 
 PREFIX: Final = "vertex_compat/"
 """How the names of our objects begin, where the operator does not say otherwise."""
@@ -64,7 +66,8 @@ class Settings:
     retry may begin. `bucket` is where files live, and what batches read and write.
     `fetch` lets this function get linked files for models that read no links. `metadata_host` is where the
     runtime's metadata server is, where it is to be asked for tokens; `quota_project` pays for quota instead.
-    `discover` has `GET /models` list what Vertex lists as well; `playground` gives browsers a page.
+    `discover` has `GET /models` list what Vertex lists as well; `playground` gives browsers a page;
+    `traces` says that somebody collects spans.
     """
 
     project: str | None = None
@@ -84,6 +87,7 @@ class Settings:
     quota_project: str | None = None
     discover: bool = False
     playground: bool = True
+    traces: bool = False
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     def __post_init__(self) -> None:
@@ -116,6 +120,7 @@ class Settings:
             quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
             discover=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.discover),
             playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
+            traces=any(env.get(name) for name in COLLECTORS),
             rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from vertex_compat.publishers import openai_answer
 from vertex_compat.wire import JSON, Delta, Feed, Piece, UpstreamCall
 
@@ -40,7 +42,7 @@ class _Reader:
                 continue
             self._said[piece.choice] += len(piece.fields.get("content", ""))
             if references := found.get(piece.choice):
-                piece = piece._replace(fields={**piece.fields, "references": references})  # noqa: PLW2901  (the same piece)
+                piece = replace(piece, fields={**piece.fields, "references": references})  # noqa: PLW2901  (the same piece)
             yield piece
 
     def _found(self, answer: JSON) -> dict[int, list[JSON]]:

@@ -12,6 +12,8 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from vertex_compat.publishers import openai_answer
 from vertex_compat.wire import JSON, Delta, Feed, Piece, UpstreamCall
 
@@ -41,7 +43,7 @@ class _Reader:
         for piece in self._inner(answer):
             if isinstance(piece, Delta):
                 choice = self._choices.setdefault(piece.choice, _Parted())
-                yield piece._replace(fields=choice.read(piece.fields, last=piece.finish_reason is not None))
+                yield replace(piece, fields=choice.read(piece.fields, last=piece.finish_reason is not None))
             else:
                 yield piece
 
