@@ -421,7 +421,7 @@ def test_a_retired_model_s_successor_is_named_when_vertex_has_it_no_longer(clien
         emulator.script(json.dumps(gone).encode(), status=404)
     error = failed(client, "gemini-1.5-pro")
     assert error.status_code == 404
-    assert "gemini-2.5-pro" in error.message
+    assert "use 'gemini-3" in error.message
 
 
 # The log

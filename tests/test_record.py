@@ -53,7 +53,7 @@ def test_what_is_not_known_is_not_in_the_line(capfd):
 
 def test_the_upstream_s_part_is_told(capfd):
     record = begun()
-    record.attempts, record.upstream_id = 3, "req_vrtx_011"
+    record.calls += ["", "", "req_vrtx_011"]
     written = json.loads(line(record, capfd))
     assert (written["attempts"], written["upstream_id"]) == (3, "req_vrtx_011")
 
@@ -181,3 +181,17 @@ def test_google_is_told_the_id_for_its_audit_logs(app, emulator, publisher, give
     assert answer.status_code == 200
     told = {call.headers["x-goog-request-reason"] for call in emulator.calls}
     assert told == {answer.headers["x-request-id"]}
+
+
+def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
+    server = serve(K_SERVICE="counts", VERTEX_COMPAT_API_KEYS=f"team:{KEY}", VERTEX_COMPAT_RETRIES="1")
+    busy = {"error": {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}}
+    said = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+    emulator.script(json.dumps(busy).encode(), status=503)
+    emulator.script(json.dumps(said).encode(), headers={"Request-Id": "req_vrtx_011"})
+    with server.client() as client:
+        client.chat.completions.create(
+            model="gemini-2.5-flash", messages=[{"role": "user", "content": "Hello"}]
+        )
+    written = json.loads(server.log().splitlines()[-1])
+    assert (written["status"], written["attempts"], written["upstream_id"]) == (200, 2, "req_vrtx_011")

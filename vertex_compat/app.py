@@ -111,7 +111,7 @@ class App:
                 content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
                 query=request.args,
-                client=Client(request.environ.get("gunicorn.socket"), record.id),
+                client=Client(request.environ.get("gunicorn.socket"), record.id, record.calls),
                 accept=lambda: request.headers.get("Accept", ""),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,

@@ -33,8 +33,7 @@ class Record:
     """What is known of a request so far.
 
     `traceparent` is the W3C's header, where it is one; `execution` is what functions-framework calls the
-    request in its own lines. `attempts` counts the calls to Google, and `upstream_id` is Google's name for
-    the last of them.
+    request in its own lines. `calls` has, for each call to Google, the name that it was given there, or "".
     """
 
     operation: str
@@ -49,8 +48,7 @@ class Record:
     target: str | None = None
     ignored: str | None = None
     error: str | None = None
-    attempts: int = 0
-    upstream_id: str | None = None
+    calls: list[str] = field(default_factory=list)
     usages: dict[object, Usage] = field(default_factory=dict)
 
     @staticmethod
@@ -124,13 +122,13 @@ class Record:
             "publisher": publisher or None,
             "served": served or None,
             "location": location or None,
-            "attempts": self.attempts or None,
+            "attempts": len(self.calls) or None,
             **self._counts(),
             "key": self.key,
             "ignored": self.ignored,
             "error": self.error,
             "request_id": self.id,
-            "upstream_id": self.upstream_id,
+            "upstream_id": (self.calls and self.calls[-1]) or None,
         }
         return {name: value for name, value in entry.items() if value is not None}
 

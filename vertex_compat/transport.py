@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import select
 import socket
 import ssl
@@ -52,6 +53,7 @@ _HEADERS: Final = {
     "User-Agent": f"vertex_compat/{__version__}",
 }
 
+_NAME: Final = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 _BLOCK: Final = 65_536
 _LONGEST_ERROR: Final = 262_144
 _HANGUP: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere a departure shows at the next write
@@ -62,13 +64,20 @@ class ClientGone(Exception):
 
 
 class Client:
-    """Whoever waits for our answer, seen as a socket that may hang up; `request` is the id of its request."""
+    """Whoever waits for our answer, seen as a socket that may hang up.
 
-    __slots__ = ("_fd", "request")
+    `request` is the id of its request. `calls` gets, for each call that is made for it, the name that was
+    given to it upstream, or "".
+    """
 
-    def __init__(self, sock: socket.socket | None = None, request: str = "") -> None:
+    __slots__ = ("_fd", "calls", "request")
+
+    def __init__(
+        self, sock: socket.socket | None = None, request: str = "", calls: list[str] | None = None
+    ) -> None:
         self._fd = sock.fileno() if sock is not None else -1
         self.request = request
+        self.calls = [] if calls is None else calls
 
     def watch(self, poll: select.poll) -> None:
         """Have `poll` wake up when the client leaves."""
@@ -333,10 +342,14 @@ class Transport:
                 headers["x-goog-request-reason"] = client.request
             if quota := credentials.quota_project():
                 headers["x-goog-user-project"] = quota
+            name = ""
             try:
                 response = self._send(call.method, url, body, headers, client)
+                name = _name(response.headers)
             except urllib3.exceptions.HTTPError as error:
                 raise _unreachable(error) from error
+            finally:
+                client.calls.append(name)
             answer = _HTTPAnswer(response, location)
             if 200 <= response.status < 300 or response.status == RESUME_INCOMPLETE:
                 return answer
@@ -403,6 +416,12 @@ def _pause(attempt: int, fault: errors.ApiError) -> float:
     if asked.isdecimal():
         return float(asked)
     return 0.5 * 2.0**attempt * random.uniform(0.5, 1.5)  # noqa: S311  (jitter, not a secret)
+
+
+def _name(headers: Mapping[str, str]) -> str:
+    """What an answer calls itself, in the words of whoever gave it."""
+    name = headers.get("request-id") or headers.get("x-request-id") or ""
+    return name if _NAME.fullmatch(name) else ""
 
 
 def _unreachable(error: urllib3.exceptions.HTTPError) -> errors.ApiError:
