@@ -16,6 +16,7 @@ os.environ.setdefault("THREADS", "500")
 import flask
 import functions_framework
 
+from vertex_compat import concurrency
 from vertex_compat.app import App
 from vertex_compat.config import Settings, WrongSetting
 from vertex_compat.credentials import Credentials
@@ -42,3 +43,6 @@ if __name__ == "__main__":
     from vertex_compat import local
 
     local.main()
+else:
+    # functions-framework reads it when it has loaded this file.
+    os.environ["THREADS"] = str(_settings.threads + concurrency.SPARE)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import Final
+from typing import Final, Protocol
 
 import flask
 import msgspec
 
-from vertex_compat import access, errors, routes, sse
+from vertex_compat import concurrency, cors, errors, routes, sse
+from vertex_compat.access import ANYBODY, Gate
+from vertex_compat.concurrency import Place, Places
 from vertex_compat.config import Settings
 from vertex_compat.fetch import Fetched, Fetcher
+from vertex_compat.incoming import Body
 from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
 from vertex_compat.record import Record
 from vertex_compat.routing import Router
@@ -28,22 +32,37 @@ CLIENT_CLOSED_REQUEST: Final = 499
 _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way; its log says how.")
 
 
+class Network(Opens, Protocol):
+    """`transport.Transport`, or a test's own."""
+
+    def for_caller(self, token: str) -> Opens:
+        """The same network, with a caller's own access token instead of ours."""
+
+
 class App:
     """The function. One for the process."""
 
-    def __init__(self, settings: Settings, transport: Opens) -> None:
+    def __init__(self, settings: Settings, transport: Network) -> None:
         self._settings = settings
         self._transport = transport
         self._router = Router(settings.rules, settings.project, settings.location)
+        self._gate = Gate(settings)
+        self._places = Places(settings.threads)
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
         record = Record.begin(request.method, request.path, request.headers.get)
-        response = self._answer(request, record)
+        place = self._places.take()
+        body = Body(request.stream, request.content_length, self._settings.max_body)
+        request.stream = io.BytesIO()  # functions-framework would read what is left, however much it is
+        response = self._answer(request, body, place, record)
+        body.discard(request.environ.get("gunicorn.socket"))
         response.headers.extend(record.headers())
+        if self._settings.origins:
+            response.headers.extend(cors.headers(self._settings.origins, request.method, request.headers.get))
         record.target = response.headers.get("x-vertex-compat-target")
         record.ignored = response.headers.get("x-vertex-compat-ignored")
-        response.call_on_close(partial(self._write, record, response.status_code))
+        response.call_on_close(partial(self._end, record, response.status_code, place))
         return response
 
     def _fetch(self, url: str, place: str) -> Fetched:
@@ -53,12 +72,18 @@ class App:
     def _fetcher(self) -> Fetcher:
         return Fetcher()  # made when it is needed: it reads all certificates
 
-    def _write(self, record: Record, status: int) -> None:
+    def _end(self, record: Record, status: int, place: Place | None) -> None:
+        if place:
+            place.leave()
         record.write(status, project=self._settings.project, deployed=self._settings.deployed)
 
-    def _answer(self, request: flask.Request, record: Record) -> flask.Response:
+    def _answer(
+        self, request: flask.Request, body: Body, place: Place | None, record: Record
+    ) -> flask.Response:
+        if self._settings.origins and cors.is_preflight(request.method, request.headers.get):
+            return flask.Response(status=204)
         try:
-            reply = self._reply(request, record)
+            reply = self._reply(request, body, place, record)
             if isinstance(reply.body, dict):
                 return _json(reply.status, reply.body, reply.headers)
             if isinstance(reply.body, Content):
@@ -85,17 +110,22 @@ class App:
         response.headers.extend(reply.headers)
         return response
 
-    def _reply(self, request: flask.Request, record: Record) -> Reply:
+    def _reply(self, request: flask.Request, body: Body, place: Place | None, record: Record) -> Reply:
         path = request.path.rstrip("/").removeprefix("/v1") or "/"
+        caller = ANYBODY
         if path not in routes.OPEN:
+            if place is None:
+                raise concurrency.busy()
             authorization = request.headers.get("Authorization") or _google_key(request)
-            record.key = access.allow(authorization, self._settings, public=path in routes.PUBLIC)
+            caller = self._gate.admit(authorization, public=path in routes.PUBLIC)
+            record.key = caller.key
         operation, arguments = routes.find(request.method, request.path)
+        transport = self._transport.for_caller(caller.token) if caller.token else self._transport
         dry = request.headers.get("X-Vertex-Compat-Debug") == "request"
         return operation(
             Ask(
-                read=lambda: _body(request),
-                stream=request.stream,
+                read=body.read,
+                blocks=body.blocks,
                 content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
                 query=request.args,
@@ -104,7 +134,7 @@ class App:
                 fetch=self._fetch if self._settings.fetch else None,
                 router=self._router.seen_by(record.key),
                 record=record,
-                transport=Dry(self._transport) if dry else self._transport,
+                transport=Dry(transport) if dry else transport,
             )
         )
 
@@ -113,13 +143,6 @@ def _google_key(request: flask.Request) -> str | None:
     """Google's clients have a header of their own for a key."""
     key = request.headers.get("X-Goog-Api-Key")
     return f"Bearer {key}" if key else None
-
-
-def _body(request: flask.Request) -> bytes:
-    try:
-        return request.get_data()
-    except Exception:  # noqa: BLE001  (it broke off, or its framing lies: each server has its own words for that)
-        raise errors.BadRequest("The request body could not be read to its end.") from None
 
 
 def _json(status: int, body: JSON, headers: Mapping[str, str]) -> flask.Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import google.auth
 import google.auth.credentials
@@ -57,6 +57,37 @@ class _Request(google.auth.transport.requests.Request):
 
 def _application_default() -> tuple[google.auth.credentials.Credentials, str | None]:
     return google.auth.default(scopes=SCOPES, request=_Request())
+
+
+class CallersToken:
+    """The access token that a caller has brought. It cannot be renewed, and names no project."""
+
+    def __init__(self, token: str, project: str | None) -> None:
+        self._token = token
+        self._project = project
+
+    def token(self) -> str:
+        """The token, good or not: Vertex decides."""
+        return self._token
+
+    def renew(self, refused: str) -> str:
+        """Raise `Unauthorized`: the caller has to bring another."""
+        del refused
+        raise errors.Unauthorized(
+            "Google refused your access token: it has expired, or it is none.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+    def project(self) -> str | None:
+        """The one in the settings."""
+        return self._project
+
+    def quota_project(self) -> None:
+        """None: the one that is called pays."""
+
+    def impersonating(self, account: str) -> NoReturn:
+        """Raise `Forbidden`: nobody acts as another with a token of his own."""
+        raise errors.Forbidden(f"This deployment does not act as {account}.")
 
 
 class Credentials:

@@ -9,6 +9,7 @@ life. `http.client` makes that possible through `response_class`.
 
 from __future__ import annotations
 
+import copy
 import enum
 import http.client
 import random
@@ -32,7 +33,7 @@ import urllib3.exceptions
 
 from vertex_compat import __version__, errors, vertex
 from vertex_compat.config import Settings
-from vertex_compat.credentials import Credentials
+from vertex_compat.credentials import CallersToken, Credentials
 from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
 CONNECT_TIMEOUT: Final = 5.0
@@ -218,7 +219,7 @@ class Transport:
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self._settings = settings
-        self._credentials = credentials
+        self._credentials: Credentials | CallersToken = credentials
         self._impersonated: dict[str, Credentials] = {}
         self._found: dict[str, str] = {}  # a model's resource → the location that answered last
         self._session = requests.Session()
@@ -234,6 +235,13 @@ class Transport:
                 "User-Agent": f"vertex_compat/{__version__}",
             }
         )
+
+    def for_caller(self, token: str) -> Transport:
+        """The same connections, with a caller's own access token: ours is not even looked for."""
+        project = self._settings.project or self._settings.rules.file.project
+        view = copy.copy(self)
+        view._credentials = CallersToken(token, project)  # noqa: SLF001  (a copy of ourselves)
+        return view
 
     def open(
         self, call: UpstreamCall, model: Model | Site, client: Client, *, retries: int | None = None
@@ -321,7 +329,7 @@ class Transport:
         finally:
             _waiting.patience = None
 
-    def _credentials_of(self, account: str | None) -> Credentials:
+    def _credentials_of(self, account: str | None) -> Credentials | CallersToken:
         """Our own credentials, or those of a service account that we act as."""
         if account is None:
             return self._credentials

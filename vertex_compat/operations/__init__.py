@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from vertex_compat.config import Settings
 from vertex_compat.fetch import Fetched
@@ -64,11 +64,11 @@ class Ask:
     """One client request, as an operation sees it.
 
     `arguments` are what the path holds, `query` what follows it. `read` gives the whole body; an upload is
-    read piece by piece from `stream` instead. `fetch` gets linked files, unless the settings forbid it.
+    read as it comes, in `blocks` instead. `fetch` gets linked files, unless the settings forbid it.
     """
 
     read: Callable[[], bytes]
-    stream: IO[bytes]
+    blocks: Callable[[], Iterator[bytes]]
     content_type: str
     arguments: Mapping[str, str]
     query: Mapping[str, str]
@@ -81,7 +81,7 @@ class Ask:
 
     @property
     def body(self) -> bytes:
-        """The whole body; raises `BadRequest` if it breaks off."""
+        """The whole body; raises `TooLarge`, and `BadRequest` if it breaks off."""
         return self.read()
 
 
