@@ -78,6 +78,8 @@ class Body:
             yield block
 
     def _block(self, size: int) -> bytes:
+        if self._length is not None:
+            size = min(size, self._length - self._taken)
         try:
             block = self._stream.read(size)
         except Exception:  # noqa: BLE001  (each server has its own words for a body that breaks off or lies)
