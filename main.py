@@ -39,6 +39,12 @@ def vertex_compat(request: flask.Request) -> flask.Response:
     return _app.handle(request)
 
 
+@functions_framework.errorhandler(404)  # type: ignore[untyped-decorator]
+def unrouted(_: Exception) -> flask.Response:
+    """What functions-framework would answer by itself, in HTML: a path with a line break, /favicon.ico."""
+    return _app.handle(flask.request)
+
+
 if __name__ == "__main__":
     from vertex_compat import local
 

@@ -43,7 +43,7 @@ class Form(NamedTuple):
     def decode(self, schema: type[msgspec.Struct]) -> JSON:
         """The fields, of the types that `schema` has for them; others are texts. Raises `BadRequest`."""
         read = body.check(self.fields, schema, strict=False)
-        return {name: getattr(read, name, text) for name, text in self.fields.items()}
+        return body.without_nulls({name: getattr(read, name, text) for name, text in self.fields.items()})
 
 
 class Piece(NamedTuple):
