@@ -33,7 +33,7 @@ def decode(body: bytes, schema: type[msgspec.Struct]) -> JSON:
         decoded = msgspec.json.decode(body)
     except RecursionError:
         raise errors.BadRequest("The request body is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise errors.BadRequest(f"The request body is not valid JSON: {error}") from None
     if not isinstance(decoded, dict):
         raise errors.BadRequest("The request body is not a JSON object.")

@@ -318,7 +318,7 @@ def _decoded(content: bytes) -> JSON:
         raise errors.UpstreamFault("Vertex AI answered with nothing.")
     try:
         value = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise errors.UpstreamFault("Vertex AI answered something that is not JSON.") from None
     if isinstance(value, list) and errors.is_error(value):
         raise errors.from_body(200, value)

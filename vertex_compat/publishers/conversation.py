@@ -211,7 +211,7 @@ def arguments(written: str | JSON | None) -> JSON:
         return {}
     try:
         value = msgspec.json.decode(written)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = written
     return value if isinstance(value, dict) else {"arguments": value}
 
