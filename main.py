@@ -19,7 +19,7 @@ import functions_framework
 from vertex_compat import concurrency
 from vertex_compat.app import App
 from vertex_compat.config import Settings, WrongSetting
-from vertex_compat.credentials import Credentials
+from vertex_compat.credentials import Credentials, finder
 from vertex_compat.transport import Transport
 
 try:
@@ -27,7 +27,7 @@ try:
 except WrongSetting as wrong:
     sys.exit(f"vertex_compat: {wrong}")
 
-_app = App(_settings, Transport(_settings, Credentials()))
+_app = App(_settings, Transport(_settings, Credentials(finder(_settings))))
 
 gc.freeze()
 gc.enable()

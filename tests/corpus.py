@@ -179,11 +179,12 @@ class Said:
     def fileno(self):
         return self._here.fileno()
 
-    def at_hand(self):
-        return bool(self._blocks)
+    @property
+    def ended(self):
+        return not self._blocks
 
     def read(self):
-        return self._blocks.pop(0) if self._blocks else b""
+        return self._blocks.pop(0)
 
     def close(self):
         self.closed = True

@@ -67,7 +67,8 @@ class Settings:
     `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
     how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
     retry may begin. `bucket` is where files live, and what batches read and write.
-    `fetch` lets this function get linked files for models that read no links.
+    `fetch` lets this function get linked files for models that read no links. `metadata_host` is where the
+    runtime's metadata server is, where it is to be asked for tokens; `quota_project` pays for quota instead.
     """
 
     project: str | None = None
@@ -86,6 +87,8 @@ class Settings:
     retries: int = 2
     deadline: float = 30
     fetch: bool = True
+    metadata_host: str | None = None
+    quota_project: str | None = None
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     def __post_init__(self) -> None:
@@ -134,6 +137,8 @@ class Settings:
             keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
             retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
             fetch=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch),
+            metadata_host=_metadata_host(env),
+            quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
             rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 
@@ -161,6 +166,19 @@ def _rules(given: str) -> settings_file.Rules:
         ) from None
     except settings_file.Wrong as wrong:
         raise WrongSetting(str(wrong)) from None
+
+
+def _metadata_host(env: Mapping[str, str]) -> str | None:
+    """Deployed, unless a file says whom to act for (workload identity federation, a key)."""
+    if not env.get("K_SERVICE") or env.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return None
+    return _read(env, ("GCE_METADATA_HOST",), _netloc, "metadata.google.internal")
+
+
+def _netloc(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?", value):
+        raise ValueError(f"takes a host, or `host:port`, not {value!r}.")
+    return value
 
 
 def _project(value: str) -> str:

@@ -1,7 +1,7 @@
 """The function's own access token, one for all threads.
 
-Application Default Credentials (https://google.aip.dev/auth/4110): on Google Cloud the runtime service
-account, through the metadata server. The token never reaches a log or a client.
+Deployed, it is the runtime service account's, from the metadata server; else google-auth finds one. The token
+never reaches a log or a client.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import google.auth
 import google.auth.credentials
 import google.auth.transport
-import google.auth.transport.requests
 from google.auth import exceptions
 
 from vertex_compat import errors
+from vertex_compat.config import Settings
+from vertex_compat.metadata import RuntimeAccount
 
 T = TypeVar("T")
+
+Found: TypeAlias = tuple[google.auth.credentials.Credentials, str | None]
+"""Google's credentials, and the project that they belong to where that is known."""
 
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 
@@ -28,20 +32,23 @@ _FRESH: Final = google.auth.credentials.TokenState.FRESH
 _STALE: Final = google.auth.credentials.TokenState.STALE
 
 
-class _Request(google.auth.transport.requests.Request):
-    """google-auth's transport, which gives up sooner.
+class _Request(google.auth.transport.Request):
+    """google-auth's transport, which gives up sooner, and is loaded when it is used.
 
-    google-auth asks a silent metadata server five times, with pauses of up to 8 s; a client would be gone
-    by then. Each token fetch takes a new one of these.
+    google-auth asks a silent server five times, with pauses of up to 8 s; a client would be gone by then.
+    Each token fetch takes a new one of these.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self._failures = 0
 
-    def __call__(self, *args: Any, **kwargs: Any) -> google.auth.transport.Response:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        import google.auth.transport.requests  # noqa: PLC0415  (the runtime's account does without)
+
         try:
-            response: google.auth.transport.Response = super().__call__(*args, **kwargs)  # type: ignore[no-untyped-call]
+            response: google.auth.transport.Response = google.auth.transport.requests.Request()(
+                *args, **kwargs
+            )
         except exceptions.TransportError as error:
             self._count(error)
             raise
@@ -55,16 +62,18 @@ class _Request(google.auth.transport.requests.Request):
             raise exceptions.RefreshError("The token server does not answer.") from cause
 
 
-def _application_default() -> tuple[google.auth.credentials.Credentials, str | None]:
+def application_default() -> Found:
+    """Application Default Credentials (https://google.aip.dev/auth/4110)."""
     return google.auth.default(scopes=SCOPES, request=_Request())
 
 
 class CallersToken:
     """The access token that a caller has brought. It cannot be renewed, and names no project."""
 
-    def __init__(self, token: str, project: str | None) -> None:
+    def __init__(self, token: str, project: str | None, quota_project: str | None) -> None:
         self._token = token
         self._project = project
+        self._quota_project = quota_project
 
     def token(self) -> str:
         """The token, good or not: Vertex decides."""
@@ -82,12 +91,20 @@ class CallersToken:
         """The one in the settings."""
         return self._project
 
-    def quota_project(self) -> None:
-        """None: the one that is called pays."""
+    def quota_project(self) -> str | None:
+        """As the settings have it."""
+        return self._quota_project
 
     def impersonating(self, account: str) -> NoReturn:
         """Raise `Forbidden`: nobody acts as another with a token of his own."""
         raise errors.Forbidden(f"This deployment does not act as {account}.")
+
+
+def finder(settings: Settings) -> Callable[[], Found]:
+    """How to find credentials: by the metadata server where it is known to be there."""
+    if (host := settings.metadata_host) is None:
+        return application_default
+    return lambda: (RuntimeAccount(host, SCOPES, settings.quota_project), None)
 
 
 class Credentials:
@@ -99,7 +116,7 @@ class Credentials:
 
     def __init__(
         self,
-        find: Callable[[], tuple[google.auth.credentials.Credentials, str | None]] = _application_default,
+        find: Callable[[], Found] = application_default,
     ) -> None:
         self._find = find
         self._lock = threading.Lock()
@@ -124,7 +141,7 @@ class Credentials:
     def project(self) -> str | None:
         """The project that the credentials belong to, where they know; raises `Unavailable`."""
         if self._project is None:  # also where it was asked for in vain: it may be known by now
-            self._alone(self._look)
+            self._alone(self._look_for_project)
         return self._project
 
     def quota_project(self) -> str | None:
@@ -139,7 +156,7 @@ class Credentials:
         """The credentials of a service account on which ours may create tokens."""
         from google.auth import impersonated_credentials  # noqa: PLC0415  (few need it at a cold start)
 
-        def find() -> tuple[google.auth.credentials.Credentials, str | None]:
+        def find() -> Found:
             own, project = self._find()
             return impersonated_credentials.Credentials(own, account, SCOPES), project
 
@@ -171,6 +188,10 @@ class Credentials:
         found, self._project = self._find()
         self._credentials = self._credentials or found
         return self._credentials
+
+    def _look_for_project(self) -> None:
+        found = self._look()
+        self._project = self._project or getattr(found, "project_id", None)
 
     def _fetch_aside(self) -> None:
         """Fetch the next token in good time; the caller has taken the lock."""

@@ -1,16 +1,17 @@
-"""The network: one pooled session, timeouts, retries before the first byte, and who is still listening.
+"""The network: pooled connections, timeouts, retries before the first byte, and who is still listening.
 
 Everything here is about bytes and sockets. What a request or an answer means is said elsewhere.
 
 While Vertex is silent, a thread waits on two sockets: Vertex's and its own client's. So a client that leaves
 ends the upstream call (and the bill) at once, also while the model thinks, and a stream can send signs of
-life. `http.client` makes that possible through `response_class`.
+life. `http.client` makes that possible through `response_class`. Connections and what is sent on them are
+urllib3's; bodies are read here, straight from the socket: what urllib3 and `http.client` do for each chunk
+costs more than all else that happens to it, and `requests` as much for each call as urllib3 does.
 """
 
 from __future__ import annotations
 
 import copy
-import enum
 import http.client
 import random
 import select
@@ -18,20 +19,20 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 import certifi
 import msgspec
-import requests
-import requests.adapters
-import requests.structures
 import urllib3
 import urllib3.connection
 import urllib3.exceptions
+import urllib3.response
 
-from vertex_compat import __version__, errors, vertex
+from vertex_compat import __version__, errors, framing, vertex
 from vertex_compat.config import Settings
 from vertex_compat.credentials import CallersToken, Credentials
 from vertex_compat.wire import JSON, Model, Site, UpstreamCall
@@ -41,6 +42,16 @@ CONNECT_TIMEOUT: Final = 5.0
 
 RESUME_INCOMPLETE: Final = 308
 """How Cloud Storage says that it has taken a piece of an upload and waits for the next."""
+
+MOST_HOSTS: Final = 64
+"""Of so many hosts connections are kept; there is one a location."""
+
+_HEADERS: Final = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": f"vertex_compat/{__version__}",
+}
 
 _BLOCK: Final = 65_536
 _LONGEST_ERROR: Final = 262_144
@@ -82,47 +93,55 @@ class _Patience(NamedTuple):
 
 
 _waiting = threading.local()
-"""`_waiting.patience` is what a thread's upstream call may wait for: `requests` has no way to hand it on."""
+"""`_waiting.patience` is what a thread's upstream call may wait for: urllib3 has no way to hand it on."""
+
+_NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError)
+"""A socket that does not wait has nothing to read."""
 
 
 class _Response(http.client.HTTPResponse):
-    """http.client's response, which knows whether a read would have to wait."""
+    """http.client's response, which waits for the status line with an eye on the client."""
 
-    fp: Any  # a buffered reader, None when the body has been read
+    fp: Any  # a buffered reader
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.socket = sock
 
     def begin(self) -> None:
-        """Wait for the status line, with an eye on the client."""
         patience: _Patience | None = getattr(_waiting, "patience", None)
-        if patience and not self.at_hand():
+        if patience:
             poll = select.poll()
             poll.register(self.socket, select.POLLIN)
             patience.client.watch(poll)
-            fired = poll.poll(patience.seconds * 1000)
-            if patience.client.left(fired):
-                raise ClientGone
-            if not fired:
-                raise TimeoutError("timed out")
+            while not self._begun(poll, patience):
+                pass
         super().begin()
 
-    def at_hand(self) -> bool:
-        """Whether bytes of the body (or its end) have arrived that no poll on the socket would show."""
-        if self.fp is None:
-            return True
-        timeout = self.socket.gettimeout()
-        self.socket.settimeout(0)
-        try:
-            buffered = len(self.fp.peek(1))
-        except (BlockingIOError, ssl.SSLWantReadError):
-            buffered = 0
-        finally:
-            self.socket.settimeout(timeout)
-        # Between two chunks the line end of the last one is still in the buffer.
-        nothing = 2 if getattr(self, "chunk_left", None) == 0 else 0
-        return buffered > nothing or bool(isinstance(self.socket, ssl.SSLSocket) and self.socket.pending())
+    def _begun(self, poll: select.poll, patience: _Patience) -> bool:
+        """Wait until something comes, and tell whether it is of the answer: TLS has messages of its own."""
+        fired = poll.poll(patience.seconds * 1000)
+        if patience.client.left(fired):
+            raise ClientGone
+        if not fired:
+            raise TimeoutError("timed out")
+        with _at_once(self.socket):
+            try:
+                self.fp.peek(1)
+            except _NOT_YET:
+                return False
+        return True
+
+
+@contextmanager
+def _at_once(sock: socket.socket) -> Iterator[None]:
+    """Let the socket not wait."""
+    timeout = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        yield
+    finally:
+        sock.settimeout(timeout)
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):
@@ -141,77 +160,101 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """requests' adapter with our connections and one TLS context for all of them.
-
-    Left alone, `requests` loads the CA bundle again for every new connection.
-    """
-
-    def init_poolmanager(
-        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
-    ) -> None:
-        context = ssl.create_default_context(cafile=certifi.where())
-        super().init_poolmanager(connections, maxsize, block, ssl_context=context, **pool_kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-    def cert_verify(self, *_: Any) -> None:
-        """The context verifies."""
-
-
 class Answer(Protocol):
     """A good answer of the upstream (2xx) whose body is still to be read."""
 
     headers: Mapping[str, str]
     content_type: str
     location: str
+    ended: bool
+    """Whether its body has been read to the end."""
 
     def fileno(self) -> int:
         """The socket to wait on."""
 
-    def at_hand(self) -> bool:
-        """Whether `read` returns at once, though a poll on the socket would not say so."""
-
     def read(self) -> bytes:
-        """What is there, waiting for the first byte; `b""` at the end; raises `UpstreamFault` at a cut."""
+        """What has come, without waiting; may be nothing. Raises `UpstreamFault` at a cut.
+
+        The first read may bring what no wait on the socket would tell of.
+        """
 
     def close(self) -> None:
         """End the upstream call, or keep its connection for the next where the body was read to its end."""
 
 
 class _HTTPAnswer:
-    """An `Answer` over HTTP."""
+    """An `Answer` over HTTP, read from its socket."""
 
-    def __init__(self, response: requests.Response, location: str) -> None:
-        self._response = response
+    def __init__(self, response: urllib3.BaseHTTPResponse, location: str) -> None:
+        self._http: _Response = response._original_response  # type: ignore[attr-defined]  # noqa: SLF001  (the one way to the response that our connection made)
         self.location = location
-        self._raw: urllib3.HTTPResponse = response.raw
-        self._http: _Response = self._raw._original_response  # type: ignore[assignment]  # noqa: SLF001  (the one way from requests to the response that our connection made)
-        self._fd = self._http.socket.fileno()
         self.headers: Mapping[str, str] = response.headers
-        self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self.content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self._response = response
+        self._keeps = not self._http.will_close
+        self._framing = framing.of(chunked=bool(self._http.chunked), length=self._http.length)
+        self._decoder = _decoder(self.headers.get("Content-Encoding", ""))
+        sock = self._http.socket
+        self._fd: int = sock.fileno()
+        sock.settimeout(0)
+        self._receive = sock.read if isinstance(sock, ssl.SSLSocket) else sock.recv
+        self._early = _early(self._http)
+        self.ended = self._framing.ended
 
     def fileno(self) -> int:
         return self._fd
 
-    def at_hand(self) -> bool:
-        return self._http.at_hand()
-
     def read(self) -> bytes:
         try:
-            while not self._http.isclosed():
-                if data := self._raw.read1(_BLOCK, decode_content=True):
-                    return data
-            return self._raw.read(decode_content=True)  # what a decoder kept back
-        except urllib3.exceptions.ReadTimeoutError as error:
-            raise errors.DeadlineExceeded("Vertex AI stopped answering in mid-answer.") from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            data = self._early or self._receive(_BLOCK)
+            self._early = b""
+            if data:
+                body = self._framing.feed(data)
+            else:
+                self._framing.close()
+                body = b""
+        except _NOT_YET:
+            return b""
+        except (OSError, framing.Broken) as error:
             raise errors.UpstreamFault("The connection to Vertex AI broke in mid-answer.") from error
+        self.ended = self._framing.ended
+        return self._decoded(body) if self._decoder else body
+
+    def _decoded(self, body: bytes) -> bytes:
+        try:
+            return bytes(self._decoder.decompress(body) + (self._decoder.flush() if self.ended else b""))
+        except (urllib3.exceptions.DecodeError, zlib.error) as error:
+            raise errors.UpstreamFault("Vertex AI answered something that cannot be decoded.") from error
 
     def close(self) -> None:
-        if self._http.isclosed():
-            self._raw.release_conn()
-        else:
+        if not (self.ended and self._keeps) or self._framing.surplus:
             self._response.close()
+        self._http.close()
+        self._response.release_conn()
+
+
+def _early(response: _Response) -> bytes:
+    """What of the body came with the headers, and is in a buffer by now."""
+    try:
+        early = response.fp.read1(_BLOCK)
+    except _NOT_YET:
+        return b""
+    if isinstance(response.socket, ssl.SSLSocket) and response.socket.pending():
+        early += response.socket.read(_BLOCK)
+    return bytes(early)
+
+
+def _decoder(encoding: str) -> Any:
+    """urllib3's decoder of a body that is compressed though we never ask for it, None for one that is not."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return None
+        case "gzip" | "x-gzip":
+            return urllib3.response.GzipDecoder()
+        case "deflate":
+            return urllib3.response.DeflateDecoder()
+        case _:
+            raise errors.UpstreamFault("Vertex AI answered in an encoding that nobody asked for.")
 
 
 class Transport:
@@ -222,25 +265,20 @@ class Transport:
         self._credentials: Credentials | CallersToken = credentials
         self._impersonated: dict[str, Credentials] = {}
         self._found: dict[str, str] = {}  # a model's resource → the location that answered last
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxies, no netrc: nothing but our token speaks for us
-        adapter = _Adapter(pool_connections=32, pool_maxsize=settings.threads)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-        self._session.headers = requests.structures.CaseInsensitiveDict(
-            {
-                "Accept": "*/*",
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
-                "User-Agent": f"vertex_compat/{__version__}",
-            }
+        self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=settings.patience)
+        # One TLS context for all: its certificates are read once, and not again for each connection.
+        self._pools = urllib3.PoolManager(
+            num_pools=MOST_HOSTS,
+            maxsize=settings.threads,
+            ssl_context=ssl.create_default_context(cafile=certifi.where()),
         )
+        self._pools.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
     def for_caller(self, token: str) -> Transport:
         """The same connections, with a caller's own access token: ours is not even looked for."""
         project = self._settings.project or self._settings.rules.file.project
         view = copy.copy(self)
-        view._credentials = CallersToken(token, project)  # noqa: SLF001  (a copy of ourselves)
+        view._credentials = CallersToken(token, project, self._settings.quota_project)  # noqa: SLF001  (a copy of ourselves)
         return view
 
     def open(
@@ -297,34 +335,39 @@ class Transport:
         url = vertex.url(call, self._project(model), location, self._settings.base_urls)
         token = credentials.token()
         for renewed in (False, True):
-            headers = {**call.headers, "Authorization": f"Bearer {token}"}
+            headers = {**_HEADERS, **call.headers, "Authorization": f"Bearer {token}"}
             if quota := credentials.quota_project():
                 headers["x-goog-user-project"] = quota
             try:
                 response = self._send(call.method, url, body, headers, client)
-            except requests.RequestException as error:
+            except urllib3.exceptions.HTTPError as error:
                 raise _unreachable(error) from error
-            if 200 <= response.status_code < 300 or response.status_code == RESUME_INCOMPLETE:
-                return _HTTPAnswer(response, location)
-            content = _error_content(response)
-            if response.status_code != 401 or renewed:
+            answer = _HTTPAnswer(response, location)
+            if 200 <= response.status < 300 or response.status == RESUME_INCOMPLETE:
+                return answer
+            content = _error_content(answer, client)
+            if response.status != 401 or renewed:
                 break
             token = credentials.renew(token)
-        raise errors.from_upstream(response.status_code, content, response.headers)
+        raise errors.from_upstream(response.status, content, response.headers)
 
     def _send(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], client: Client
-    ) -> requests.Response:
+    ) -> urllib3.BaseHTTPResponse:
+        scheme, _, rest = url.partition("://")
+        host, _, target = rest.partition("/")
         _waiting.patience = _Patience(client, self._settings.patience)
         try:
-            return self._session.request(
+            return self._pools.connection_from_url(f"{scheme}://{host}").urlopen(
                 method,
-                url,
-                data=body,
+                f"/{target}",
+                body=body,
                 headers=headers,
-                stream=True,
-                timeout=(CONNECT_TIMEOUT, self._settings.patience),
-                allow_redirects=False,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=self._timeout,
+                preload_content=False,
             )
         finally:
             _waiting.patience = None
@@ -367,28 +410,29 @@ def _pause(attempt: int, fault: errors.ApiError) -> float:
     return 0.5 * 2.0**attempt * random.uniform(0.5, 1.5)  # noqa: S311  (jitter, not a secret)
 
 
-def _unreachable(error: requests.RequestException) -> errors.ApiError:
+def _unreachable(error: urllib3.exceptions.HTTPError) -> errors.ApiError:
     match error:
-        case requests.exceptions.ReadTimeout():  # patience is at its end
+        case urllib3.exceptions.ReadTimeoutError():  # patience is at its end
             return errors.DeadlineExceeded("Vertex AI did not answer in time.")
-        case requests.exceptions.SSLError():  # would fail again
+        case urllib3.exceptions.SSLError():  # would fail again
             return errors.Unavailable("Vertex AI could not be reached over TLS.")
-        case requests.exceptions.Timeout():
-            return errors.DeadlineExceeded("Vertex AI could not be reached in time.", again=True)
-        case requests.exceptions.ConnectionError():
+        case urllib3.exceptions.NewConnectionError() | urllib3.exceptions.ProtocolError():
             return errors.Unavailable("Vertex AI could not be reached.", again=True)
+        case urllib3.exceptions.TimeoutError():
+            return errors.DeadlineExceeded("Vertex AI could not be reached in time.", again=True)
         case _:
             return errors.UpstreamFault("The call to Vertex AI failed before an answer came.")
 
 
-def _error_content(response: requests.Response) -> bytes:
+def _error_content(answer: Answer, client: Client) -> bytes:
     """The body of a refusal, as far as it is needed; a connection that breaks in it changes nothing."""
-    try:
-        return bytes(response.raw.read(_LONGEST_ERROR, decode_content=True))
-    except (urllib3.exceptions.HTTPError, OSError):
-        return b""
-    finally:
-        response.close()
+    content: list[bytes] = []
+    with closing(answer), suppress(errors.ApiError):
+        for block in listen([answer], client, keepalive=CONNECT_TIMEOUT, patience=CONNECT_TIMEOUT):
+            content.append(block.data if block else b"")
+            if sum(map(len, content)) > _LONGEST_ERROR:
+                break
+    return b"".join(content)
 
 
 class Block(NamedTuple):
@@ -407,57 +451,31 @@ def listen(
     """
     poll = select.poll()
     client.watch(poll)
-    numbers = {answer.fileno(): number for number, answer in enumerate(answers)}
-    for fd in numbers:
-        poll.register(fd, select.POLLIN)
-    ready = [fd for fd, number in numbers.items() if answers[number].at_hand()]
+    waiting: dict[int, tuple[int, Answer]] = {}
+    for number, answer in enumerate(answers):
+        waiting[answer.fileno()] = number, answer
+        poll.register(answer.fileno(), select.POLLIN)
     tick = min(keepalive, patience)
     silent = 0.0
-    while numbers:
-        # Those that have more at hand go on at once, but not before the others had their turn.
-        fired = poll.poll(0 if ready else tick * 1000)
-        if client.left(fired):
-            raise ClientGone
-        ready += [fd for fd, _ in fired if fd not in ready]
-        if not ready:
-            silent += tick
-            if silent >= patience:
-                raise errors.DeadlineExceeded(f"Vertex AI was silent for {patience:g} seconds.")
-            yield None
-            continue
-        silent = 0.0
-        more = []
+    ready = list(waiting)  # what came with the headers is read first
+    while True:
         for fd in ready:
-            number = numbers[fd]
-            data, state = _drain(answers[number])
-            if data:
+            if fd not in waiting:
+                raise ClientGone
+            number, answer = waiting[fd]
+            if not answer.ended and (data := answer.read()):
                 yield Block(number, data)
-            if state is _State.MORE:
-                more.append(fd)
-            elif state is _State.ENDED:
+            if answer.ended:
                 poll.unregister(fd)
-                del numbers[fd]
+                del waiting[fd]
                 yield Block(number, b"")
-        ready = more
-
-
-class _State(enum.Enum):
-    DRY = enum.auto()
-    MORE = enum.auto()
-    ENDED = enum.auto()
-
-
-def _drain(answer: Answer) -> tuple[bytes, _State]:
-    """What is at hand, about a block of it at most, and how the answer stands then."""
-    blocks: list[bytes] = []
-    size = 0
-    state = _State.MORE
-    while size < _BLOCK and state is _State.MORE:
-        block = answer.read()
-        blocks.append(block)
-        size += len(block)
-        if not block:
-            state = _State.ENDED
-        elif not answer.at_hand():
-            state = _State.DRY
-    return b"".join(blocks), state
+        if not waiting:
+            return
+        ready = [fd for fd, _ in poll.poll(tick * 1000)]
+        if ready:
+            silent = 0.0
+            continue
+        silent += tick
+        if silent >= patience:
+            raise errors.DeadlineExceeded(f"Vertex AI was silent for {patience:g} seconds.")
+        yield None
