@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -53,8 +52,7 @@ class App:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
         record = Record.begin(request.method, request.path, request.headers.get)
         place = self._places.take()
-        body = Body(request.stream, request.content_length, self._settings.max_body)
-        request.stream = io.BytesIO()  # functions-framework would read what is left, however much it is
+        body = Body.of(request.environ, self._settings.max_body)
         response = self._answer(request, body, place, record)
         body.discard(request.environ.get("gunicorn.socket"))
         response.headers.extend(record.headers())

@@ -5,10 +5,11 @@ Nothing is read before somebody asks for it, so a caller without a key costs no 
 
 from __future__ import annotations
 
+import io
 import socket
 import time
 from collections.abc import Iterator
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from vertex_compat import errors
 
@@ -37,10 +38,20 @@ class Body:
         self._ended = length == 0
         self._whole: bytes | None = None
 
+    @staticmethod
+    def of(environ: dict[str, Any], most: int) -> Body:
+        """The body of a WSGI request. Nobody else can read it now: functions-framework would, all of it."""
+        stream, environ["wsgi.input"] = environ["wsgi.input"], io.BytesIO()
+        given = environ.get("CONTENT_LENGTH", "")
+        if given.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ:
+            return Body(stream, int(given), most)
+        return Body(stream, None if environ.get("wsgi.input_terminated") else 0, most)
+
     def read(self) -> bytes:
         """All of it; raises `TooLarge`, `BadRequest`."""
         if self._whole is None:
-            self._whole = b"".join(self._bounded(self._most, self._length or _LONG_BLOCK))
+            blocks = list(self._bounded(self._most, self._length or _LONG_BLOCK))
+            self._whole = blocks[0] if len(blocks) == 1 else b"".join(blocks)
         return self._whole
 
     def blocks(self) -> Iterator[bytes]:
