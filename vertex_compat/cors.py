@@ -26,8 +26,8 @@ Header = Callable[[str], str | None]
 
 def is_preflight(method: str, header: Header) -> bool:
     """Whether a browser asks if a page may call, before it does."""
-    asked = header("Access-Control-Request-Method")
-    return method == "OPTIONS" and asked is not None and header("Origin") is not None
+    asks = ("Origin", "Access-Control-Request-Method")
+    return method == "OPTIONS" and all(header(name) is not None for name in asks)
 
 
 def headers(origins: frozenset[str], method: str, header: Header) -> dict[str, str]:
