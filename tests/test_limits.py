@@ -206,10 +206,12 @@ def nested(depth, opening="[", closing="]"):
     ],
 )
 def test_what_is_nested_too_deeply_is_a_400(path, field, opening, closing, depth):
-    body = f'{{"model": "gemini-2.5-flash", {field}: {nested(depth, opening, closing)}}}'
-    answer = post(function(Notes()), body.encode(), path)
+    rest = '"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}]'
+    body = f"{{{rest}, {field}: {nested(depth, opening, closing)}}}"
+    answer = post(function(Notes(), GCS_BUCKET_NAME="emulated-bucket"), body.encode(), path)
     assert answer.status_code == 400
     assert answer.json["error"]["type"] == "invalid_request_error"
+    assert "nested too deeply" in answer.json["error"]["message"]
 
 
 SCHEMA_DEPTH = 20
