@@ -27,7 +27,18 @@ try:
 except WrongSetting as wrong:
     sys.exit(f"vertex_compat: {wrong}")
 
-_app = App(_settings, Transport(_settings, Credentials(finder(_settings))))
+_note = None
+if _settings.traces:
+    try:
+        from vertex_compat import tracing
+    except ImportError:
+        sys.exit(
+            "vertex_compat: a collector of traces is set (OTEL_EXPORTER_OTLP_ENDPOINT), and the packages "
+            "opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http are not installed."
+        )
+    _note = tracing.exporting()
+
+_app = App(_settings, Transport(_settings, Credentials(finder(_settings))), _note)
 
 gc.freeze()
 gc.enable()

@@ -32,6 +32,8 @@ SETTINGS = (
     "NO_GCE_CHECK",
     "STORAGE_EMULATOR_HOST",
     "OPENAI_",
+    "OTEL_",
+    "LOG_EXECUTION_ID",
     "K_SERVICE",
     "THREADS",
     "WORKERS",
@@ -75,7 +77,8 @@ def in_front_of(emulator, **env):
             settings, Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
         )
 
-    places = {"GOOGLE_VERTEX_BASE_URL": emulator.url, "GOOGLE_TEXTTOSPEECH_BASE_URL": emulator.url}
+    names = ("GOOGLE_VERTEX_BASE_URL", "GOOGLE_VERTEX_DEDICATED_BASE_URL", "GOOGLE_TEXTTOSPEECH_BASE_URL")
+    places = dict.fromkeys(names, emulator.url)
     return function(network, **(places | {"VERTEX_COMPAT_RETRIES": "0"} | env))
 
 

@@ -174,10 +174,11 @@ def test_what_is_public_needs_no_token(path):
     [
         ({"GOOGLE_CLOUD_PROJECT": ""}, "", "GOOGLE_CLOUD_PROJECT"),
         (KEYS, "", "VERTEX_COMPAT_API_KEYS"),
+        ({"VERTEX_COMPAT_DISCOVER": "on"}, "", "VERTEX_COMPAT_DISCOVER"),
         ({}, 'impersonate = "a@b.iam.gserviceaccount.com"', "impersonate"),
         ({}, '[models.x]\ntarget = "gemini-2.5-pro"\nimpersonate = "a@b.c"', "impersonate"),
     ],
-    ids=["no project", "keys", "another account", "another account for a model"],
+    ids=["no project", "keys", "discovery", "another account", "another account for a model"],
 )
 def test_what_would_need_credentials_of_our_own_stops_the_start(tmp_path, env, rules, named):
     path = tmp_path / "rules.toml"

@@ -254,6 +254,10 @@ def test_web_search_is_the_tool_that_vertex_has():
         {"type": "web_search_20250305", "name": "web_search", "user_location": where}
     ]
     assert call.body["anthropic_beta"] == ["web-search-2025-03-05"]
+    assert not call.ignored
+    assert asked(web_search_options={"search_context_size": "low"}).ignored == (
+        "web_search_options.search_context_size",
+    )
 
 
 def test_a_tool_of_another_publisher_is_refused():

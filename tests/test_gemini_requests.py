@@ -720,3 +720,9 @@ def test_the_largest_penalty_is_one_that_gemini_takes():
     made = call(presence_penalty=2, frequency_penalty=-2)
     assert made.body["generationConfig"] == {"presencePenalty": 1.99, "frequencyPenalty": -2}
     assert made.ignored == ("presence_penalty",)
+
+
+def test_how_much_is_searched_is_for_google_to_know_and_that_is_said():
+    made = call(web_search_options={"search_context_size": "low"})
+    assert made.body["tools"] == [{"googleSearch": {}}]
+    assert made.ignored == ("web_search_options.search_context_size",)

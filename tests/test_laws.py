@@ -26,6 +26,7 @@ EXTENSIONS = {
     "image_tokens",
     "images",
     "reasoning_content",
+    "references",
     "safety_ratings",
     "thinking_blocks",
     "url_context_metadata",

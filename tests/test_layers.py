@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "ids": {"errors", "wire"},
     "errors": {"wire"},
     "record": {"wire"},
+    "tracing": {"record", "wire"},
     "sse": {"errors", "wire"},
     "vertex": {"errors", "wire"},
     "names": {"errors", "vertex", "wire"},
@@ -51,6 +52,8 @@ MAY_IMPORT = {
     "fetch": {"config", "errors"},
     "framing": set(),
     "transport": {"config", "credentials", "errors", "framing", "vertex", "wire"},
+    "dedicated": {"errors", "operations", "transport", "vertex", "wire"},
+    "discovery": {"errors", "names", "operations", "routing", "transport", "wire"},
     "publishers": PUBLISHER_MAY,
     "services": {"errors", "ids", "services", "vertex", "wire"},
     "operations": OPERATION_MAY,
@@ -61,6 +64,8 @@ MAY_IMPORT = {
         "concurrency",
         "config",
         "cors",
+        "dedicated",
+        "discovery",
         "errors",
         "incoming",
         "operations",
@@ -72,7 +77,7 @@ MAY_IMPORT = {
         "wire",
     },
     "local": {"config", "credentials", "errors"},
-    "main": {"app", "concurrency", "config", "credentials", "local", "transport"},
+    "main": {"app", "concurrency", "config", "credentials", "local", "tracing", "transport"},
     "emulator": {"emulator"},
 }
 """Room → the rooms of ours that it may import. A room is a module or a folder of the package."""
@@ -83,6 +88,7 @@ ONLY_IN = {
     "requests": {"credentials"},
     "urllib3": {"fetch", "metadata", "transport"},
     "google": {"credentials", "metadata"},
+    "opentelemetry": {"tracing"},
     "socket": {"fetch", "incoming", "local", "transport"},
     "ssl": {"fetch", "transport"},
     "select": {"transport"},
@@ -228,6 +234,8 @@ def test_the_function_starts_without_sdks_and_without_its_emulator():
         assert not any(within(name, sdk) for sdk in SDKS - {"pydantic"}), name
         assert not within(name, "vertex_compat.emulator")
         assert not within(name, "vertex_compat.local")
+        assert not within(name, "vertex_compat.tracing")
+        assert not within(name, "opentelemetry")
     assert done.stderr == ""
 
 

@@ -66,3 +66,33 @@ def test_a_file_that_mistral_does_not_take_is_named(part):
     assert answer.status_code == 400
     assert answer.json["error"]["param"] == "messages[0].content[0]"
     assert not notes.calls
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "sent"),
+    [
+        ("mistral-medium-3-5", "high", "high"),
+        ("mistral-medium-3-5", "none", "none"),
+        ("mistral-small-2603", "minimal", "none"),
+        ("mistral-small-2603@001", "low", "high"),
+        ("mistral-small-2603", "max", "high"),
+        ("mistral-large-4-0", "medium", "medium"),
+        ("mistral-large-4", "minimal", "low"),
+        ("mistral-large-4", "xhigh", "high"),
+        ("mistral-medium-3", "high", None),
+        ("mistral-large-2411", "high", None),
+        ("magistral-medium-2509", "high", None),
+        ("codestral-2", "none", None),
+    ],
+)
+def test_an_effort_is_the_nearest_that_the_model_knows_and_said_to_be_ignored_if_another(model, effort, sent):
+    call = asked(model=model, reasoning_effort=effort)
+    assert call.body.get("reasoning_effort") == sent
+    assert ("reasoning_effort" in call.ignored) == (sent != effort)
+
+
+def test_a_model_that_reasons_at_will_does(app):
+    body = question("mistralai", model="mistral-medium-3-5", reasoning_effort="high")
+    message = post(app, body).json["choices"][0]["message"]
+    assert message["reasoning_content"]
+    assert message["content"]

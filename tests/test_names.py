@@ -7,7 +7,7 @@ from corpus import Notes, function, post, question
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vertex_compat import errors, names
+from vertex_compat import catalogue, errors, names
 
 
 @pytest.mark.parametrize(
@@ -151,16 +151,16 @@ def test_a_model_whose_wire_is_gone_is_not_called_and_its_successor_is_named(ask
     with pytest.raises(errors.NotFound) as caught:
         names.route(asked)
     assert "retired" in caught.value.message
-    assert re.search(r"gemini-2\.5|codestral-2", caught.value.message)
+    assert re.search(r"gemini-3\.5|codestral-2", caught.value.message)
 
 
 @pytest.mark.parametrize(
     ("asked", "successor"),
     [
-        ("gemini-1.5-pro", "gemini-2.5-pro"),
-        ("gemini-1.5-pro-002", "gemini-2.5-pro"),
-        ("google/gemini-1.5-flash", "gemini-2.5-flash"),
-        ("vertex_ai/gemini-1.0-pro", "gemini-2.5-pro"),
+        ("gemini-1.5-pro", "gemini-3.5-flash"),
+        ("gemini-1.5-pro-002", "gemini-3.5-flash"),
+        ("google/gemini-1.5-flash", "gemini-3.5-flash"),
+        ("vertex_ai/gemini-1.0-pro", "gemini-3.5-flash"),
         ("claude-3-opus@20240229", "claude-opus-4-5"),
         ("claude-3-5-sonnet-v2@20241022", "claude-sonnet-4-5"),
         ("anthropic/claude-3-haiku", "claude-haiku-4-5"),
@@ -185,6 +185,7 @@ def test_no_successor_is_retired_itself():
     successors = {names.replacement(old) for old in names.RETIRED}
     for successor in successors - {None}:
         assert names.replacement(successor) is None
+        assert successor not in catalogue.RETIREMENTS
         names.route(successor)
 
 

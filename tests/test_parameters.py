@@ -57,7 +57,7 @@ PLAUSIBLE = {
     "top_p": 0.5,
     "user": "ann",
     "verbosity": "low",
-    "web_search_options": {"search_context_size": "low"},
+    "web_search_options": {},
 }
 
 ALONE = sorted(KNOWN - {"model", "messages", "stream", "stream_options"})

@@ -1,10 +1,12 @@
 """The line in the log, and what a client is told of its request."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
 from corpus import post, question
+from serving import KEY
 
 from vertex_compat.record import Record
 from vertex_compat.wire import Usage
@@ -13,20 +15,20 @@ SECRET = "what the client said"
 
 
 def begun(**headers):
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Record.begin("POST", "/v1/chat/completions", given.get)
+    environ = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return Record.begin("POST", "/v1/chat/completions", environ)
 
 
-def line(record, capsys, *, deployed=True, status=200):
+def line(record, capfd, *, deployed=True, status=200):
     record.write(status, project="my-project", deployed=deployed)
-    return capsys.readouterr().out
+    return capfd.readouterr().out
 
 
-def test_a_deployed_function_writes_what_cloud_logging_reads(capsys):
+def test_a_deployed_function_writes_what_cloud_logging_reads(capfd):
     record = begun(X_Cloud_Trace_Context="0123456789abcdef0123456789abcdef/7;o=1")
     record.model, record.key, record.target = "gpt-4o", "team", "google/gemini-2.5-pro; location=global"
     record.usages[0] = Usage(10, 5, {"cached_tokens": 4})
-    written = json.loads(line(record, capsys))
+    written = json.loads(line(record, capfd))
     assert written["severity"] == "INFO"
     assert (
         written["logging.googleapis.com/trace"]
@@ -34,23 +36,57 @@ def test_a_deployed_function_writes_what_cloud_logging_reads(capsys):
     )
     assert (written["prompt_tokens"], written["completion_tokens"], written["cached_tokens"]) == (10, 5, 4)
     assert (written["model"], written["key"]) == ("gpt-4o", "team")
+    assert (written["publisher"], written["served"]) == ("google", "gemini-2.5-pro")
+    assert written["location"] == "global"
+
+
+def test_what_is_not_known_is_not_in_the_line(capfd):
+    assert json.loads(line(begun(), capfd)).keys() == {
+        "message",
+        "ms",
+        "operation",
+        "request_id",
+        "severity",
+        "status",
+    }
+
+
+def test_the_upstream_s_part_is_told(capfd):
+    record = begun()
+    record.attempts, record.upstream_id = 3, "req_vrtx_011"
+    written = json.loads(line(record, capfd))
+    assert (written["attempts"], written["upstream_id"]) == (3, "req_vrtx_011")
+
+
+def test_a_model_s_name_may_hold_slashes(capfd):
+    record = begun()
+    record.target = "openapi/meta/llama-3.3-70b-instruct-maas; location=us-central1"
+    written = json.loads(line(record, capfd))
+    assert (written["publisher"], written["served"]) == ("openapi", "meta/llama-3.3-70b-instruct-maas")
 
 
 @pytest.mark.parametrize(("status", "severity"), [(200, "INFO"), (404, "WARNING"), (503, "ERROR")])
-def test_the_severity_is_that_of_the_status(capsys, status, severity):
-    assert json.loads(line(begun(), capsys, status=status))["severity"] == severity
+def test_the_severity_is_that_of_the_status(capfd, status, severity):
+    assert json.loads(line(begun(), capfd, status=status))["severity"] == severity
 
 
-def test_the_trace_may_come_in_the_standard_s_header(capsys):
+@pytest.mark.parametrize(("error", "severity"), [("server_error", "ERROR"), ("client_left", "INFO")])
+def test_a_stream_that_broke_is_severe_though_its_status_was_good(capfd, error, severity):
+    record = begun()
+    record.error = error
+    assert json.loads(line(record, capfd))["severity"] == severity
+
+
+def test_the_trace_may_come_in_the_standard_s_header(capfd):
     record = begun(Traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
-    assert "0123456789abcdef0123456789abcdef" in line(record, capsys)
+    assert "0123456789abcdef0123456789abcdef" in line(record, capfd)
 
 
 @pytest.mark.parametrize("deployed", [True, False])
-def test_no_client_writes_lines_of_its_own(capsys, deployed):
+def test_no_client_writes_lines_of_its_own(capfd, deployed):
     record = begun()
     record.model = 'x"\n{"severity":"ERROR","message":"I was here"}\r\x1b[31m'
-    written = line(record, capsys, deployed=deployed)
+    written = line(record, capfd, deployed=deployed)
     assert written.count("\n") == 1
     assert "\r" not in written
     assert "\x1b" not in written
@@ -67,6 +103,24 @@ def test_a_client_s_own_request_id_is_kept(app):
     assert int(answer.headers["openai-processing-ms"]) >= 0
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/v1/models", 200),
+        ("POST", "/v1/chat/completions", 400),
+        ("GET", "/v1/chat/completions", 405),
+        ("GET", "/v1/nothing", 404),
+        ("POST", "/vertex-ai/v1/nothing", 404),
+    ],
+)
+def test_every_answer_has_a_request_id_and_its_time(app, method, path, status):
+    answer = app.open(path, method=method)
+    assert answer.status_code == status
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert answer.headers["openai-processing-ms"].isdecimal()
+
+
 def test_an_error_has_a_request_id_that_the_sdk_shows(client):
     with pytest.raises(openai.NotFoundError) as refused:
         client.chat.completions.create(model="nope", messages=[{"role": "user", "content": "Hello"}])
@@ -74,21 +128,56 @@ def test_an_error_has_a_request_id_that_the_sdk_shows(client):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_line_has_the_counts_and_nothing_that_was_said(app, capsys, stream):
+def test_the_line_has_the_counts_and_nothing_that_was_said(app, capfd, stream):
     body = question("anthropic", stream=stream) | {"messages": [{"role": "user", "content": SECRET}]}
     answer = post(app, body)
     said = answer.get_data(as_text=True)
     answer.close()
-    written = capsys.readouterr().out
+    written = capfd.readouterr().out
     assert said
     assert SECRET not in written
     assert "prompt_tokens=" in written
-    assert "target=anthropic/" in written
+    assert "publisher=anthropic served=" in written
     assert written.count("\n") == 1
 
 
-def test_a_stream_that_broke_is_an_error_in_the_line(app, capsys):
+def test_lines_are_whole_with_functions_framework_s_own_writer_and_many_threads(serve):
+    # Cloud Functions sets LOG_EXECUTION_ID, which swaps `sys.stdout` while a request is answered.
+    name = "deployed-for-lines"
+    server = serve(K_SERVICE=name, LOG_EXECUTION_ID="true", VERTEX_COMPAT_API_KEYS=f"team:{KEY}")
+    before = len(server.log().splitlines())
+    asked = [f"mine-{number}" for number in range(400)]
+    with server.client() as client, ThreadPoolExecutor(60) as pool:
+
+        def ask(identity):
+            question = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": SECRET}]}
+            list(client.chat.completions.create(**question, stream=True, extra_headers=own(identity)))
+
+        def own(identity):
+            return {"X-Request-Id": identity, "Function-Execution-Id": identity.replace("-", "")}
+
+        list(pool.map(ask, asked))
+    lines = [json.loads(text) for text in server.log().splitlines()[before:]]
+    assert {written["request_id"] for written in lines} == set(asked)
+    assert len(lines) == len(asked)
+    for written in lines:
+        assert written["key"] == "team"
+        assert written["ms_to_first"] <= written["ms"]
+        labels = written["logging.googleapis.com/labels"]
+        assert labels == {"execution_id": written["request_id"].replace("-", "")}
+
+
+def test_a_stream_that_broke_is_an_error_in_the_line(app, capfd):
     answer = post(app, question("anthropic", model="claude-emulator-cut-3", stream=True))
     answer.get_data()
     answer.close()
-    assert "error=server_error" in capsys.readouterr().out
+    assert "error=server_error" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("given", [{}, {"X-Request-Id": "mine-1"}])
+@pytest.mark.parametrize("publisher", ["google", "mistralai"])
+def test_google_is_told_the_id_for_its_audit_logs(app, emulator, publisher, given):
+    answer = app.post("/v1/chat/completions", json=question(publisher, n=2), headers=given)
+    assert answer.status_code == 200
+    told = {call.headers["x-goog-request-reason"] for call in emulator.calls}
+    assert told == {answer.headers["x-request-id"]}

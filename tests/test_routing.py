@@ -1,12 +1,13 @@
 """A client's model name → the models to try, in order."""
 
 import tomllib
+import tracemalloc
 from collections import Counter
 
 import pytest
 
 from vertex_compat import errors, settings_file
-from vertex_compat.routing import Router
+from vertex_compat.routing import REMEMBERED, Router
 
 
 def router(text="", project=None, location=None):
@@ -156,3 +157,32 @@ def test_what_failed_for_one_key_is_known_to_all():
     seen = found.seen_by("search")
     seen.failed(next(model for model in seen.plan("m") if model.name == "gemini-2.5-pro"))
     assert names(found.plan("m"))[0] == "gemini-2.5-flash"
+
+
+@pytest.mark.parametrize("key", [None, "search"])
+def test_names_without_end_take_no_memory_without_end(key):
+    found = router("[keys.search]\nmodels = ['publisher/*']")
+
+    def ask(numbers):
+        for number in numbers:
+            found.seen_by(key).plan(f"publisher/{'model' * 10}-{number}")
+            with pytest.raises(errors.ApiError):
+                found.seen_by(key).plan(f"nothing-{number}")
+
+    ask(range(REMEMBERED + 500))
+    tracemalloc.start()
+    try:
+        ask(range(10_000, 10_000 + 3 * REMEMBERED))
+        grown, _ = tracemalloc.get_traced_memory()
+        ask(range(20_000, 20_000 + 3 * REMEMBERED))
+        assert tracemalloc.get_traced_memory()[0] < grown * 1.1 + 50_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_a_name_means_for_one_key_is_not_what_it_means_for_another():
+    found = router("[keys.search]\nmodels = ['gemini-*-flash']")
+    assert found.plan("gemini-2.5-pro")
+    with pytest.raises(errors.Forbidden):
+        found.seen_by("search").plan("gemini-2.5-pro")
+    assert found.seen_by("other").plan("gemini-2.5-pro")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import Final, Protocol
+from typing import Final
 
 import flask
 import msgspec
@@ -16,10 +16,11 @@ from vertex_compat import concurrency, cors, errors, routes, sse
 from vertex_compat.access import ANYBODY, Gate
 from vertex_compat.concurrency import Place, Places
 from vertex_compat.config import Settings
+from vertex_compat.dedicated import Dedicated
 from vertex_compat.fetch import Fetched, Fetcher
 from vertex_compat.incoming import Body
-from vertex_compat.operations import Ask, Content, Described, Download, Dry, Opens, Reply
-from vertex_compat.record import Record
+from vertex_compat.operations import Ask, Content, Described, Discover, Download, Dry, Network, Reply
+from vertex_compat.record import CLIENT_LEFT, Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
 from vertex_compat.wire import JSON
@@ -31,26 +32,23 @@ CLIENT_CLOSED_REQUEST: Final = 499
 _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way; its log says how.")
 
 
-class Network(Opens, Protocol):
-    """`transport.Transport`, or a test's own."""
-
-    def for_caller(self, token: str) -> Opens:
-        """The same network, with a caller's own access token instead of ours."""
-
-
 class App:
-    """The function. One for the process."""
+    """The function. One for the process. `note` gets the record and status of each request that has ended."""
 
-    def __init__(self, settings: Settings, transport: Network) -> None:
+    def __init__(
+        self, settings: Settings, transport: Network, note: Callable[[Record, int], None] | None = None
+    ) -> None:
+        self._note = note
         self._settings = settings
-        self._transport = transport
+        self._transport = Dedicated(transport)
         self._router = Router(settings.rules, settings.project, settings.location)
         self._gate = Gate(settings)
         self._places = Places(settings.threads)
+        self._discover = self._discovery() if settings.discover else None
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
-        record = Record.begin(request.method, request.path, request.headers.get)
+        record = Record.begin(request.method, request.path, request.environ)
         place = self._places.take()
         body = Body.of(request.environ, self._settings.max_body)
         response = self._answer(request, body, place, record)
@@ -63,6 +61,11 @@ class App:
         response.call_on_close(partial(self._end, record, response.status_code, place))
         return response
 
+    def _discovery(self) -> Discover:
+        from vertex_compat.discovery import Discovery  # noqa: PLC0415  (few want it)
+
+        return Discovery(self._transport, self._router).names
+
     def _fetch(self, url: str, place: str) -> Fetched:
         return self._fetcher.fetch(url, place)
 
@@ -74,6 +77,8 @@ class App:
         if place:
             place.leave()
         record.write(status, project=self._settings.project, deployed=self._settings.deployed)
+        if self._note:
+            self._note(record, status)
 
     def _answer(
         self, request: flask.Request, body: Body, place: Place | None, record: Record
@@ -96,7 +101,7 @@ class App:
         except Described as shown:
             return _json(200, shown.call, {})
         except ClientGone:
-            record.error = "client_left"
+            record.error = CLIENT_LEFT
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
         except Exception:  # noqa: BLE001  (the last line of defence: a client never sees a traceback)
             _log.exception("unexpected")
@@ -127,9 +132,11 @@ class App:
                 content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
                 query=request.args,
-                client=Client(request.environ.get("gunicorn.socket")),
+                client=Client(request.environ.get("gunicorn.socket"), record.id),
+                accept=lambda: request.headers.get("Accept", ""),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,
+                discover=self._discover,
                 router=self._router.seen_by(record.key),
                 record=record,
                 transport=Dry(transport) if dry else transport,
@@ -176,29 +183,21 @@ class _Events:
     def __init__(self, written: Iterator[bytes], record: Record) -> None:
         self._written = written
         self._record = record
-        self._first: bytes | None = next(written)
+        self._first = next(written)
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if (first := self._first) is not None:
-            self._first = None
-            return first
+        yield self._first
         try:
-            return next(self._written)
+            yield from self._written
         except ClientGone:
-            self._record.error = "client_left"
-            raise StopIteration from None
+            self._record.error = CLIENT_LEFT
         except errors.ApiError as error:
             self._record.error = error.code or error.type
-            return sse.encode(error.body())
-        except StopIteration:
-            raise
+            yield sse.encode(error.body())
         except Exception:  # noqa: BLE001  (as above, for what comes after the first byte)
             _log.exception("unexpected, in mid-stream")
             self._record.error = _UNEXPECTED.type
-            return sse.encode(_UNEXPECTED.body())
+            yield sse.encode(_UNEXPECTED.body())
 
     def close(self) -> None:
         if close := getattr(self._written, "close", None):

@@ -7,8 +7,28 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/models, November 2026.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
+
+class Retirement(NamedTuple):
+    """The first day on which a model need not be there any more, and what Google recommends instead."""
+
+    day: str
+    successor: str
+
+
+RETIREMENTS: Final = {
+    "gemini-2.5-flash": Retirement("2026-10-20", "gemini-3.5-flash-lite"),
+    "gemini-2.5-flash-image": Retirement("2027-03-15", "gemini-3.1-flash-lite-image"),
+    "gemini-2.5-flash-lite": Retirement("2026-10-20", "gemini-3.1-flash-lite"),
+    "gemini-2.5-pro": Retirement("2026-10-20", "gemini-3.5-flash"),
+    "gemini-3.6-flash": Retirement("2026-11-19", "gemini-3.8-flash"),
+    "gemini-3.7-flash": Retirement("2027-01-28", "gemini-3.8-flash"),
+}
+"""As announced in October 2026; days may be moved, but not to earlier ones.
+
+https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/model-versions
+"""
 MODELS: Final = (
     "gemini-2.5-flash",
     "gemini-2.5-flash-lite",
@@ -17,6 +37,9 @@ MODELS: Final = (
     "gemini-3-pro-preview",
     "gemini-3.1-flash-lite",
     "gemini-3.1-pro-preview",
+    "gemini-3.5-flash",
+    "gemini-3.5-flash-lite",
+    "gemini-3.8-flash",
     "claude-haiku-4-5",
     "claude-haiku-5-5",
     "claude-opus-4-8",

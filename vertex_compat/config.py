@@ -37,11 +37,14 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parent.parent / "vertex_compat.to
 
 BASE_URLS: Final = {
     "aiplatform": "GOOGLE_VERTEX_BASE_URL",
+    "dedicated": "GOOGLE_VERTEX_DEDICATED_BASE_URL",
     "storage": "STORAGE_EMULATOR_HOST",
     "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
 }
 """Service → the variable that says where it is, when not at Google's."""
 
+COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""OpenTelemetry's own variables that say where spans go."""
 
 PREFIX: Final = "vertex_compat/"
 """How the names of our objects begin, where the operator does not say otherwise."""
@@ -69,6 +72,8 @@ class Settings:
     retry may begin. `bucket` is where files live, and what batches read and write.
     `fetch` lets this function get linked files for models that read no links. `metadata_host` is where the
     runtime's metadata server is, where it is to be asked for tokens; `quota_project` pays for quota instead.
+    `discover` has `GET /models` list what Vertex lists as well; `playground` gives browsers a page;
+    `traces` says that somebody collects spans.
     """
 
     project: str | None = None
@@ -89,6 +94,9 @@ class Settings:
     fetch: bool = True
     metadata_host: str | None = None
     quota_project: str | None = None
+    discover: bool = False
+    playground: bool = True
+    traces: bool = False
     rules: settings_file.Rules = field(default_factory=settings_file.Rules)
 
     def __post_init__(self) -> None:
@@ -108,6 +116,10 @@ class Settings:
         if not (self.project or self.rules.file.project):
             raise WrongSetting(
                 "VERTEX_COMPAT_AUTH=caller needs GOOGLE_CLOUD_PROJECT: a token names no project."
+            )
+        if self.discover:
+            raise WrongSetting(
+                "VERTEX_COMPAT_AUTH=caller excludes VERTEX_COMPAT_DISCOVER: its list is for all."
             )
         if self.rules.impersonates():
             raise WrongSetting("VERTEX_COMPAT_AUTH=caller excludes `impersonate` in the settings file.")
@@ -139,6 +151,9 @@ class Settings:
             fetch=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch),
             metadata_host=_metadata_host(env),
             quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
+            discover=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.discover),
+            playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
+            traces=any(env.get(name) for name in COLLECTORS),
             rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 

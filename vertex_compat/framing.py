@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import Final
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
@@ -94,10 +95,10 @@ class Chunked(Framing):
 
     def feed(self, data: bytes) -> bytes:
         """What chunks hold. Nearly always one whole chunk comes, which is read at a glance."""
-        if self._between and (line := _SIZE.match(data)):
-            begin = line.end()
-            if len(data) == begin + int(line[1], 16) + 2 > begin + 2 and data.endswith(b"\r\n"):
-                return data[begin:-2]
+        if self._between:
+            line_end = data.find(b"\r\n")
+            if len(data) == line_end + 4 + _size(data[:line_end]) and data.endswith(b"\r\n"):
+                return data[line_end + 2 : -2]
         return self._feed(data)
 
     def _feed(self, data: bytes) -> bytes:
@@ -148,6 +149,12 @@ class Chunked(Framing):
             return None
         self.ended = True
         return trailers.end()
+
+
+@lru_cache(maxsize=1024)
+def _size(line: bytes) -> int:
+    """The size that a line says in the plainest way, and that is not the last; -1 where it does not."""
+    return int(line, 16) or -1 if re.fullmatch(rb"[0-9A-Fa-f]{1,15}", line) else -1
 
 
 def _check_unfinished(data: bytes, at: int) -> None:

@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 BANNER: Final = """
 vertex_compat is listening on {url}{upstream}.
 
-Try it from another terminal:
+Open it in a browser, or try it from another terminal:
 
 curl -sN {url}/v1/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d \
 '{{"model": "gemini-2.5-flash", "stream": true, "messages": [{{"role": "user", "content": "Say hello."}}]}}'
@@ -68,8 +68,23 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python main.py",
-        description="Serve OpenAI's API over Vertex AI's models on this machine.",
-        epilog="Settings come from the environment; the README lists them.",
+        description=(
+            "Serve OpenAI's API over Vertex AI's models on this machine.\n"
+            "When it listens, it says what to paste into another terminal to try it."
+        ),
+        epilog=(
+            "examples:\n"
+            "  python main.py --emulator              without Google: an emulator answers, at no cost\n"
+            "  gcloud auth application-default login  once, for Vertex AI itself:\n"
+            "  python main.py                         real models, with your own credentials\n\n"
+            "An OpenAI client's base URL is then http://HOST:PORT/v1, its key anything.\n\n"
+            "Settings come from the environment, as in the cloud. The first that one wants:\n"
+            "  GOOGLE_CLOUD_PROJECT    the project, if not that of the credentials\n"
+            "  GOOGLE_CLOUD_LOCATION   where models may be called: global, eu, us-central1, …\n"
+            "  VERTEX_COMPAT_API_KEYS  keys that clients have to show; with none, nobody has to\n"
+            "README.md lists all of them under Settings."
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--emulator", action="store_true", help="run without Google: on an emulator of Vertex AI"
@@ -145,6 +160,7 @@ def _pointing_at(url: str) -> Mapping[str, str]:
         "GCE_METADATA_HOST": host,
         "GCE_METADATA_IP": host,
         "GOOGLE_VERTEX_BASE_URL": url,
+        "GOOGLE_VERTEX_DEDICATED_BASE_URL": url,
         "GOOGLE_TEXTTOSPEECH_BASE_URL": url,
         "STORAGE_EMULATOR_HOST": url,
         "GCS_BUCKET_NAME": os.environ.get("GCS_BUCKET_NAME", "emulated-bucket"),

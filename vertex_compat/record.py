@@ -11,26 +11,37 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from vertex_compat.wire import JSON, Usage
 
+CLIENT_LEFT: Final = "client_left"
+"""The `error` of a request whose client did not wait for the end. It is nobody's fault."""
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
 _CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_EXECUTION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 @dataclass(slots=True)
 class Record:
-    """What is known of a request so far."""
+    """What is known of a request so far.
+
+    `traceparent` is the W3C's header, where it is one; `execution` is what functions-framework calls the
+    request in its own lines. `attempts` counts the calls to Google, and `upstream_id` is Google's name for
+    the last of them.
+    """
 
     operation: str
     id: str
     trace: str | None
+    traceparent: str | None = None
+    execution: str | None = None
     started: float = field(default_factory=time.monotonic)
     first: float | None = None
     key: str | None = None
@@ -38,18 +49,26 @@ class Record:
     target: str | None = None
     ignored: str | None = None
     error: str | None = None
+    attempts: int = 0
+    upstream_id: str | None = None
     usages: dict[object, Usage] = field(default_factory=dict)
 
     @staticmethod
-    def begin(method: str, path: str, header: Callable[[str, str], str]) -> Record:
-        """The record of a request that has come in. A client's own request id is kept."""
-        given = header("X-Request-Id", "")
-        cloud = _CLOUD_TRACE.fullmatch(header("X-Cloud-Trace-Context", ""))
-        trace = cloud or _TRACEPARENT.fullmatch(header("Traceparent", ""))
+    def begin(method: str, path: str, environ: Mapping[str, Any]) -> Record:
+        """The record of a request that has come in, with the headers of WSGI's environment.
+
+        A client's own request id is kept.
+        """
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        parent = _TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
+        trace = _CLOUD_TRACE.fullmatch(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", "")) or parent
+        execution = environ.get("HTTP_FUNCTION_EXECUTION_ID", "")
         return Record(
             operation=f"{method} {path[:100]}",
             id=given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}",
             trace=trace[1] if trace else None,
+            traceparent=parent[0] if parent else None,
+            execution=execution if _EXECUTION.fullmatch(execution) else None,
         )
 
     def headers(self) -> dict[str, str]:
@@ -57,41 +76,78 @@ class Record:
         return {"x-request-id": self.id, "openai-processing-ms": str(_ms(self.started, time.monotonic()))}
 
     def write(self, status: int, *, project: str | None, deployed: bool) -> None:
-        """Write the line."""
-        entry = self._entry(status)
-        if deployed:
-            entry["severity"] = "ERROR" if status >= 500 else "WARNING" if status >= 400 else "INFO"
-            entry["message"] = f"{self.operation} {status}"
-            if self.trace and project:
-                entry["logging.googleapis.com/trace"] = f"projects/{project}/traces/{self.trace}"
-            line = msgspec.json.encode(entry).decode()
-        else:
-            said = " ".join(f"{name}={value}" for name, value in entry.items() if name not in _SHOWN)
-            line = f"{status} {self.operation} {said}"
-            line = "".join(
-                one if one.isprintable() else "?" for one in line
-            )  # no client writes lines of its own
-        print(line, file=sys.stdout, flush=True)  # noqa: T201  (standard output is where Cloud Run takes logs)
+        """Write the line, in one piece: other threads write theirs."""
+        line = self._structured(status, project) if deployed else self._readable(status).encode()
+        # Not `sys.stdout`: functions-framework puts a writer of its own there, which reads our JSON again.
+        if out := sys.__stdout__:
+            out.buffer.write(line + b"\n")
+            out.buffer.flush()
 
-    def _entry(self, status: int) -> JSON:
+    def _structured(self, status: int, project: str | None) -> bytes:
+        entry = self.entry(status)
+        entry["severity"] = self._severity(status)
+        entry["message"] = f"{self.operation} {status}"
+        if self.trace and project:
+            entry["logging.googleapis.com/trace"] = f"projects/{project}/traces/{self.trace}"
+        if self.execution:
+            entry["logging.googleapis.com/labels"] = {"execution_id": self.execution}
+        return msgspec.json.encode(entry)
+
+    def _severity(self, status: int) -> str:
+        broken = status < 400 and self.error not in {
+            None,
+            CLIENT_LEFT,
+        }  # a stream has its status before its end
+        return "ERROR" if broken or status >= 500 else "WARNING" if status >= 400 else "INFO"
+
+    def _readable(self, status: int) -> str:
+        entry = self.entry(status)
+        said = " ".join([f"{name}={value}" for name, value in entry.items() if name not in _SHOWN])
+        line = f"{status} {self.operation} {said}"
+        if line.isprintable():
+            return line
+        return "".join(
+            [one if one.isprintable() else "?" for one in line]
+        )  # no client writes lines of its own
+
+    def entry(self, status: int) -> JSON:
+        """What is known, by the names of the line; what is not is left out."""
         now = time.monotonic()
-        usages = self.usages.values()
+        place, _, location = (self.target or "").rpartition("; location=")
+        publisher, _, served = place.partition("/")
         entry = {
             "operation": self.operation,
             "status": status,
             "ms": _ms(self.started, now),
             "ms_to_first": _ms(self.started, self.first) if self.first else None,
             "model": self.model[:200] if self.model else None,
-            "target": self.target,
-            "prompt_tokens": sum(usage.prompt for usage in usages) or None,
-            "completion_tokens": sum(usage.completion for usage in usages) or None,
-            "cached_tokens": sum(usage.prompt_details.get("cached_tokens", 0) for usage in usages) or None,
+            "publisher": publisher or None,
+            "served": served or None,
+            "location": location or None,
+            "attempts": self.attempts or None,
+            **self._counts(),
             "key": self.key,
             "ignored": self.ignored,
             "error": self.error,
             "request_id": self.id,
+            "upstream_id": self.upstream_id,
         }
         return {name: value for name, value in entry.items() if value is not None}
+
+    def _counts(self) -> dict[str, int | None]:
+        """Tokens, over all answers; None is nothing to tell."""
+        prompt = completion = cached = reasoning = 0
+        for usage in self.usages.values():
+            prompt += usage.prompt
+            completion += usage.completion
+            cached += usage.prompt_details.get("cached_tokens", 0)
+            reasoning += usage.completion_details.get("reasoning_tokens", 0)
+        return {
+            "prompt_tokens": prompt or None,
+            "completion_tokens": completion or None,
+            "cached_tokens": cached or None,
+            "reasoning_tokens": reasoning or None,
+        }
 
 
 _SHOWN: Final = frozenset({"operation", "status"})

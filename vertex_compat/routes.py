@@ -31,7 +31,7 @@ from vertex_compat.operations import (
 Operation = Callable[[Ask], Reply]
 
 TABLE: Final[dict[tuple[str, str], Operation]] = {
-    ("GET", "/"): lambda _: service.describe(f"{method} {path}" for method, path in TABLE),
+    ("GET", "/"): lambda ask: service.describe(ask, (f"{method} {path}" for method, path in TABLE)),
     ("GET", "/health"): service.health,
     ("GET", "/openapi.json"): lambda _: _surface(),
     ("POST", "/chat/completions"): chat.complete,

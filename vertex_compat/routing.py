@@ -11,14 +11,26 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-from vertex_compat import errors, names
+from vertex_compat import errors, names, vertex
 from vertex_compat.settings_file import ModelRule, Place, PublisherRule, Rules, Target, fits, targets
 from vertex_compat.wire import JSON, Model, Site
 
 COOL_DOWN: Final = (5.0, 15.0)
 """Seconds that a failed target waits behind the others; spread, so that not all come back at once."""
+
+REMEMBERED: Final = 1024
+"""Names whose meaning is kept; the clients choose the names, so there is an end to it."""
+
+
+class _Choice(NamedTuple):
+    """A model, and how often it is to be chosen. `spare` is the same, with others to answer if it fails."""
+
+    weight: float
+    model: Model
+    spare: Model
 
 
 class Router:
@@ -43,13 +55,17 @@ class Router:
         self._patterns = [file.allow]
         if key and key in rules.keys:
             self._patterns.append(rules.keys[key].models)
+        self._views: dict[str, Router] = {}
+        self._meaning = lru_cache(REMEMBERED)(self._resolve)
 
     def seen_by(self, key: str | None) -> Router:
         """The router for the holder of a key, who may be allowed fewer models."""
-        if key not in self._rules.keys:
+        if key is None or key not in self._rules.keys:
             return self
-        view = Router(self._rules, *self._settled, key)
-        view._cooling = self._cooling  # what failed for one has failed for all
+        if (view := self._views.get(key)) is None:
+            view = Router(self._rules, *self._settled, key)
+            view._cooling = self._cooling  # what failed for one has failed for all
+            self._views[key] = view
         return view
 
     def allows(self, name: str) -> bool:
@@ -62,14 +78,20 @@ class Router:
 
     def plan(self, asked: str) -> tuple[Model, ...]:
         """The models to try for a name, best first and at least one; raises `NotFound`, `Forbidden`."""
-        if not self.allows(asked):
-            raise errors.Forbidden(f"You are not allowed to use the model {asked[:200]!r}.", param="model")
-        rule = self._rules.models.get(asked)
-        plan = self._ordered(asked, asked)
-        for fallback in rule.fallbacks if rule else ():
-            plan += self._ordered(fallback, asked)
-        *spare, last = dict.fromkeys(plan)
-        return (*(replace(model, spare=True) for model in spare), last)
+        stages = self._meaning(asked)
+        if len(stages) == 1 and len(stages[0]) == 1:
+            return (stages[0][0].model,)
+        ordered = {choice.model: choice for stage in stages for choice in self._ordered(stage)}
+        *others, last = ordered.values()
+        return (*(choice.spare for choice in others), last.model)
+
+    def meaning(self, asked: str) -> tuple[Model, ...]:
+        """All models that may answer a name, in the order of the settings; raises as `plan`."""
+        return tuple(choice.model for stage in self._meaning(asked) for choice in stage)
+
+    def place(self, asked: str) -> Model:
+        """Where a name that the settings do not give runs, whoever may use it; raises `NotFound`."""
+        return self._placed(names.route(asked), asked, ModelRule(), Target())
 
     def own(self, resource: str, location: str | None, otherwise: str) -> Site:
         """Where jobs of the project's own run: in `location`, else in the region that is set, if one is.
@@ -87,21 +109,34 @@ class Router:
         wait = random.uniform(*COOL_DOWN)  # noqa: S311  (spread, not a secret)
         self._cooling[model] = time.monotonic() + wait
 
-    def _ordered(self, name: str, asked: str) -> list[Model]:
-        """The targets of `name` in a random order that heeds their weights, the failed ones last."""
-        rest = list(self._targets(name, asked))
+    def _resolve(self, asked: str) -> tuple[tuple[_Choice, ...], ...]:
+        """What a name means, whatever happens meanwhile: its targets, and those of each of its fallbacks."""
+        if not self.allows(asked):
+            raise errors.Forbidden(f"You are not allowed to use the model {asked[:200]!r}.", param="model")
+        rule = self._rules.models.get(asked)
+        return tuple(
+            tuple(
+                _Choice(weight, model, replace(model, spare=True))
+                for weight, model in self._targets(name, asked)
+            )
+            for name in (asked, *(rule.fallbacks if rule else ()))
+        )
+
+    def _ordered(self, stage: tuple[_Choice, ...]) -> list[_Choice]:
+        """The choices in a random order that heeds their weights, the failed ones last."""
+        rest = list(stage)
         ordered = []
         while rest:
-            weights = [weight for weight, _ in rest]
+            weights = [choice.weight for choice in rest]
             chosen = random.choices(range(len(rest)), weights)[0]  # noqa: S311  (spread, not a secret)
-            ordered.append(rest.pop(chosen)[1])
+            ordered.append(rest.pop(chosen))
         now = time.monotonic()
-        return sorted(ordered, key=lambda model: self._cooling.get(model, 0) > now)
+        return sorted(ordered, key=lambda choice: self._cooling.get(choice.model, 0) > now)
 
     def _targets(self, name: str, asked: str) -> Iterator[tuple[float, Model]]:
         rule = self._rules.models.get(name)
         if rule is None:
-            yield 1.0, self._placed(names.route(name), asked, ModelRule(), Target())
+            yield 1.0, replace(self.place(name), asked=asked)
             return
         for target in targets(name, rule):
             other = target.model or name
@@ -117,7 +152,10 @@ class Router:
         publisher = self._rules.publishers.get(model.publisher, PublisherRule())
         order = (target, rule, publisher, self._everywhere)
         settled = next((place for place in order if place.location), None)
-        if model.named_project:  # a full name says where its endpoint is, and it is nowhere else
+        dns = target.dedicated_endpoint_dns or rule.dedicated_endpoint_dns
+        if dns:  # a host says where its endpoint is, and it is nowhere else
+            settled = Place(location=vertex.region_of(dns))
+        if model.named_project:  # so does a full name
             settled = Place(location=model.locations[0])
         return replace(
             model,
@@ -126,6 +164,9 @@ class Router:
             account=_first(order, "impersonate"),
             locations=_locations(settled) if settled else model.locations,
             settled=settled is not None,
+            dns=dns,
+            served_name=target.served_model_name or rule.served_model_name,
+            reasoning_tags=bool(_first((target, rule), "reasoning_tags")),
             defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
         )
 

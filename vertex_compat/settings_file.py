@@ -34,14 +34,27 @@ class Place(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     impersonate: str | None = None
 
 
-class Target(Place, kw_only=True):
+class Deployment(Place, kw_only=True):
+    """Where a model runs, and what is to be known of one that the operator has deployed.
+
+    `dedicated_endpoint_dns` is its endpoint's `dedicatedEndpointDns`; `served_model_name` is what its
+    container calls it (vLLM's `--served-model-name`); `reasoning_tags` says that it leaves its thoughts in
+    the content, between `<think>` and `</think>` (vLLM without `--reasoning-parser`).
+    """
+
+    dedicated_endpoint_dns: str | None = None
+    served_model_name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    reasoning_tags: bool | None = None
+
+
+class Target(Deployment, kw_only=True):
     """One of several places that answer to a name, chosen in proportion to its `weight`."""
 
     model: str | None = None
     weight: Annotated[float, msgspec.Meta(gt=0)] = 1
 
 
-class ModelRule(Place, kw_only=True):
+class ModelRule(Deployment, kw_only=True):
     """What a name means."""
 
     target: str | None = None
@@ -160,6 +173,13 @@ def _check_place(place: Place, where: str) -> None:
             raise Wrong(f"{where}: {location!r} is no location; it takes global, us, eu or a region.")
     if place.fallback_locations and not place.location:
         raise Wrong(f"{where}: fallback_locations needs a location to fall back from.")
+    if isinstance(place, Deployment) and (dns := place.dedicated_endpoint_dns) is not None:
+        region = vertex.region_of(dns)
+        if region is None:
+            form = f"ENDPOINT_ID.REGION-NUMBER.{vertex.DEDICATED}"
+            raise Wrong(f"{where}: dedicated_endpoint_dns {dns!r} is no host of the form {form}.")
+        if place.location not in {None, region}:
+            raise Wrong(f"{where}: dedicated_endpoint_dns is in {region}, and location is {place.location}.")
 
 
 def _check_names(name: str, rules: Rules, on_the_way: tuple[str, ...]) -> None:
@@ -169,6 +189,8 @@ def _check_names(name: str, rules: Rules, on_the_way: tuple[str, ...]) -> None:
     rule = rules.models[name]
     if rule.target and rule.targets:
         raise Wrong(f'[models."{name}"] has both target and targets.')
+    for target in targets(name, rule):
+        _check_deployment(target.model or name, name, (target, rule), rules)
     for other in [target.model or name for target in targets(name, rule)] + rule.fallbacks:
         if other in rules.models and other != name:
             _check_names(other, rules, (*on_the_way, name))
@@ -179,3 +201,25 @@ def _check_names(name: str, rules: Rules, on_the_way: tuple[str, ...]) -> None:
             names.route(other)
         except errors.NotFound:
             raise Wrong(f'[models."{name}"] leads to {other!r}, which is no name of a model.') from None
+
+
+def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], rules: Rules) -> None:
+    """What is said of a deployed model is said of one."""
+    said = {
+        "dedicated_endpoint_dns": {"endpoints", "predictions"},
+        "served_model_name": {"endpoints"},
+        "reasoning_tags": {"endpoints", "openapi"},
+    }
+    given = {key for key in said for place in places if getattr(place, key) is not None}
+    if not given:
+        return
+    try:
+        alias = other in rules.models and other != name
+        publisher = None if alias else names.route(other).publisher
+    except errors.NotFound:  # which is said in the words for all names
+        return
+    for key in sorted(given):
+        if publisher not in said[key]:
+            raise Wrong(
+                f'[models."{name}"]: {key} is for a deployed model such as openai/ENDPOINT_ID, not {other!r}.'
+            )

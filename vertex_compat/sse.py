@@ -27,16 +27,29 @@ class Decoder:
     character. Work is linear in the bytes, also for one event that comes in thousands of pieces.
     """
 
-    __slots__ = ("_after_cr", "_data", "_line", "_started")
+    __slots__ = ("_after_cr", "_between", "_data", "_line", "_started")
 
     def __init__(self) -> None:
         self._line: list[bytes] = []  # pieces of the line that has not ended yet
         self._data: list[bytes] = []  # `data` lines of the event that has not ended yet
         self._after_cr = False
         self._started = False
+        self._between = False  # whether nothing of the next event has come yet
 
     def feed(self, block: bytes) -> list[bytes]:
-        """The `data` of every event that `block` completes."""
+        """The `data` of every event that `block` completes. Nearly always it is one whole event."""
+        if self._between and (begin := 6 if block.startswith(b"data: ") else _after_event(block)):
+            size = len(block)
+            if block.endswith(b"\r\n\r\n"):
+                if block.find(b"\n", begin) == size - 3 and block.find(b"\r", begin) == size - 4:
+                    return [block[begin:-4]]
+            elif block.find(b"\n", begin) == size - 2 and block.endswith(b"\n") and b"\r" not in block:
+                return [block[begin:-2]]
+        events = self._feed(block)
+        self._between = self._started and not (self._data or self._after_cr or any(self._line))
+        return events
+
+    def _feed(self, block: bytes) -> list[bytes]:
         if not self._started and (block := self._skip_bom(block)) == b"":
             return []
         if self._after_cr and block:
@@ -78,6 +91,12 @@ class Decoder:
         self._line = []
         self._started = True
         return block.removeprefix(_BOM)
+
+
+def _after_event(block: bytes) -> int:
+    """Where the data begins if there is one line before it, which is that of `event`; else 0."""
+    line_end = block.find(b"\n")
+    return line_end + 7 if block.startswith(b"event:") and block.startswith(b"data: ", line_end + 1) else 0
 
 
 def encode(value: object) -> bytes:

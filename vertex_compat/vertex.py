@@ -14,11 +14,18 @@ from urllib.parse import quote
 
 from vertex_compat.wire import Model, Service, UpstreamCall
 
+DEDICATED: Final = "prediction.vertexai.goog"
+"""The domain of the endpoints that have a host of their own."""
+
 MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
 _LOCATION: Final = re.compile(r"global|us|eu|[a-z]{2,20}-[a-z]{2,20}[0-9]{1,2}")
 _PROJECT: Final = re.compile(
     r"[a-z][a-z0-9-]{4,28}[a-z0-9]|[a-z0-9.-]{3,60}:[a-z][a-z0-9-]{4,28}|[0-9]{4,20}"
+)
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DNS: Final = re.compile(
+    rf"{_LABEL}\.(?P<region>[a-z]{{2,20}}-[a-z]{{2,20}}[0-9]{{1,2}})-{_LABEL}\.{re.escape(DEDICATED)}"
 )
 
 
@@ -32,6 +39,15 @@ def is_project(name: str) -> bool:
     return _PROJECT.fullmatch(name) is not None
 
 
+def region_of(dns: str) -> str | None:
+    """The region of a dedicated endpoint, by its `dedicatedEndpointDns`; None for any other host.
+
+    https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints
+    """
+    found = _DNS.fullmatch(dns)
+    return found["region"] if found else None
+
+
 def base_url(location: str) -> str:
     """`https://` and the host that serves `location`."""
     if location == "global":
@@ -43,7 +59,9 @@ def base_url(location: str) -> str:
 
 def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str]) -> str:
     """The whole URL of `call`. `bases` has the scheme and host of services that are not at Google's."""
-    base = bases.get(call.service)
+    base = bases.get("dedicated") or f"https://{call.dns}" if call.dns else bases.get(call.service)
+    if call.service == "model_garden":
+        return f"{bases.get('aiplatform') or base_url(location)}/{call.version}/{call.path}"
     if call.service != "aiplatform":
         return f"{base or _base_url_of(call.service, location)}/{call.version}/{call.path}"
     parent = f"projects/{quote(project, safe=':')}/locations/{location}"

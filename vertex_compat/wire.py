@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
+import msgspec
+
 T = TypeVar("T")
 
 JSON: TypeAlias = dict[str, Any]
@@ -32,6 +34,9 @@ class Model:
     the model is offered. `project` and `account` (a service account to act as) are None for our own.
     `defaults` are parameters that hold where the client gives none. `named_project` is the one in a full
     name: it chooses nothing, but it has to be ours. `spare` says that another model answers if this fails.
+    `dns` is the name of the host that alone serves a dedicated endpoint, where it is known, and `served_name`
+    what a container that looks at the `model` in a body calls its model. `reasoning_tags` says that it leaves
+    its thoughts in the content, between `<think>` and `</think>`.
     """
 
     asked: str
@@ -43,6 +48,9 @@ class Model:
     project: str | None = None
     account: str | None = None
     named_project: str | None = None
+    dns: str | None = None
+    served_name: str | None = None
+    reasoning_tags: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
     spare: bool = field(default=False, compare=False)
 
@@ -62,8 +70,8 @@ class Site:
     named_project: str | None = None
 
 
-Service: TypeAlias = Literal["aiplatform", "storage", "texttospeech"]
-"""The Google APIs that are called."""
+Service: TypeAlias = Literal["aiplatform", "model_garden", "storage", "texttospeech"]
+"""The Google APIs that are called. Model Garden is Vertex AI's, less the project in its paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,8 @@ class UpstreamCall:
     client sent and the publisher does not have, or does not take as it was given. What it takes to read the
     answer is said here too: `tool_names` gives back the client's names of tools that had to be renamed,
     the arguments of `answer_tool` are not a call but the answer itself, and `audio_format` is OpenAI's name
-    of the form in which the client wants to hear it.
+    of the form in which the client wants to hear it, and with `reasoning_tags` thoughts are looked for in the
+    content. `dns` is the host of a dedicated endpoint, which no other host serves.
     """
 
     path: str
@@ -89,9 +98,11 @@ class UpstreamCall:
     tool_names: Mapping[str, str] = field(default_factory=dict)
     answer_tool: str | None = None
     audio_format: str | None = None
+    reasoning_tags: bool = False
+    dns: str | None = None
 
 
-class Delta(NamedTuple):
+class Delta(msgspec.Struct, frozen=True, gc=False):
     """A piece of one choice: the `delta` object of OpenAI's chunk, without the role.
 
     Strings go on where the last piece of that name ended, lists too; tool calls go on by their `index`, with
@@ -189,7 +200,8 @@ class Sound(NamedTuple):
 class Publisher:
     """What a publisher can do. An empty slot is the answer «not supported».
 
-    `completions` goes on where a prompt ends; where it is empty, `chat` is asked to.
+    `completions` goes on where a prompt ends; where it is empty, `chat` is asked to. `kinds` tells the slots
+    that a model fills by its name, where not every model fills all.
     """
 
     name: str
@@ -199,3 +211,4 @@ class Publisher:
     images: Unary[Pictures] | None = None
     speech: Unary[Sound] | None = None
     transcriptions: Chat | None = None
+    kinds: Callable[[str], frozenset[str]] | None = None

@@ -195,3 +195,10 @@ def test_openai_sees_a_cut_connection(chat):
     stream = chat("openapi").create(model="meta/emulator-cut-2-maas", messages=HELLO, stream=True)
     with pytest.raises(openai.APIConnectionError):
         list(stream)
+
+
+def test_google_s_sdk_pages_through_model_garden(google):
+    listed = google.models.list(config=types.ListModelsConfig(page_size=7, query_base=True))
+    names = [model.name for model in listed]
+    assert "publishers/google/models/gemini-9-ultra" in names
+    assert len(names) == len(set(names)) > 7

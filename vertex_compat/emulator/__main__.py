@@ -32,10 +32,17 @@ def _parser() -> argparse.ArgumentParser:
     faults = "\n".join(f"  {name.ljust(width)}  {meaning}" for name, meaning in FAULTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m vertex_compat.emulator",
-        description="Vertex AI, Cloud Storage, Text-to-Speech and the GCE metadata server on loopback.",
+        description=(
+            "Vertex AI, Cloud Storage, Text-to-Speech and the GCE metadata server on loopback.\n"
+            "The models repeat what they are told; what Google would refuse is refused.\n"
+            "`python main.py --emulator` starts it together with the function; this starts it alone."
+        ),
         epilog=(
-            "Point a client at it with GOOGLE_VERTEX_BASE_URL=URL, STORAGE_EMULATOR_HOST=HOST:PORT, "
-            "GCE_METADATA_HOST=HOST:PORT and GCE_METADATA_IP=HOST:PORT.\n"
+            "Point Google's clients at it, with URL and HOST:PORT as it prints them:\n"
+            "  GOOGLE_VERTEX_BASE_URL=URL GOOGLE_VERTEX_DEDICATED_BASE_URL=URL\n"
+            "  GOOGLE_TEXTTOSPEECH_BASE_URL=URL STORAGE_EMULATOR_HOST=URL\n"
+            "  GCE_METADATA_HOST=HOST:PORT GCE_METADATA_IP=HOST:PORT\n\n"
+            "A call takes a token, which the metadata server gives. "
             "GET URL/emulator/calls lists what it was asked; DELETE forgets it.\n\n"
             "A model whose name contains not-found or nonexistent is not there, nor an endpoint whose id "
             "begins with 404.\nThe model calls a tool when the user names it or says tool, and two when the "

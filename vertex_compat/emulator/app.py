@@ -20,6 +20,7 @@ from werkzeug.wrappers import Request, Response
 
 from vertex_compat.emulator import (
     claude,
+    dedicated,
     endpoints,
     faults,
     gemini,
@@ -177,6 +178,8 @@ class App:
             raise google.refused(
                 403, f"{denied} (or it may not exist).", [google.error_info("IAM_PERMISSION_DENIED")]
             )
+        deployed = found["model"] if room is ENDPOINT else ""
+        dedicated.check(call.headers.get("host", ""), found["location"], deployed)
         asked = Asked(
             version=found["version"],
             project=found["project"],

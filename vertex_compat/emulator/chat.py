@@ -136,6 +136,7 @@ class Habits:
     disjoint: bool = False  # completion_tokens leaves the reasoning out
     reasons: bool = False
     thinks_in_content: bool = False  # thoughts are chunks of the content
+    thinks_in_tags: bool = False  # thoughts are in the content, between tags
     null_logprobs: bool = False
     done: bool = True
     more_usage: tuple[tuple[str, Any], ...] = ()
@@ -184,6 +185,8 @@ def _choice(turn: Turn, number: int, one: Reply) -> JSON:
     message: JSON = {"role": "assistant", "content": one.text if one.pieces or not one.calls else None}
     if habits.thinks_in_content and one.thoughts:
         message["content"] = [_thinking(one.thought), {"type": "text", "text": one.text}]
+    elif habits.thinks_in_tags and one.thoughts:
+        message["content"] = f"<think>\n{one.thought}\n</think>\n\n{one.text}"
     elif one.thoughts:
         message["reasoning_content"] = one.thought
     if one.calls:
@@ -258,7 +261,10 @@ def _deltas(turn: Turn, number: int, one: Reply) -> Iterator[JSON]:
     habits = turn.habits
     if habits.opens:
         yield {"role": "assistant", "content": ""}
-    for thought in one.thoughts:
+    if habits.thinks_in_tags and one.thoughts:
+        tagged = ["<think>", "\n", *one.thoughts, "\n</", "think>", "\n\n"]
+        yield from ({"content": piece} for piece in tagged)
+    for thought in () if habits.thinks_in_tags else one.thoughts:
         yield (
             {"content": [_thinking(thought)]} if habits.thinks_in_content else {"reasoning_content": thought}
         )

@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request
 
-from vertex_compat.emulator import google
+from vertex_compat.emulator import dedicated, endpoints, google, lists
 from vertex_compat.emulator.answers import JSON, Answer, pretty_answer
 from vertex_compat.emulator.batch import BatchJobs
 from vertex_compat.emulator.journal import parsed
@@ -30,6 +30,8 @@ ROUTES = Map(
             methods=["POST"],
         ),
         Rule(f"{PLACE}/endpoints/<number>", endpoint="endpoint", methods=["GET"]),
+        Rule(f"{PLACE}/endpoints", endpoint="endpoints", methods=["GET"]),
+        Rule("/v1beta1/publishers/<publisher>/models", endpoint="garden", methods=["GET"]),
     ],
     merge_slashes=False,
 )
@@ -56,11 +58,15 @@ class Cloud:
         self._metadata.check(request.headers.get("Authorization", ""))
         if not endpoint:
             return self.storage.answer(request)
+        if endpoint == "garden":
+            return lists.publisher_models(found["publisher"], request.args)
         if found["project"] not in {PROJECT, PROJECT_NUMBER} or not LOCATION.fullmatch(found["location"]):
             where = f"projects/{found['project']}/locations/{found['location']}"
             raise google.refused(403, f"Permission denied on resource {where} (or it may not exist).")
         if endpoint == "endpoint":
             return _endpoint(found)
+        if endpoint == "endpoints":
+            return lists.endpoints(found["location"], request.args)
         kind = self.batch if found["kind"] == "batchPredictionJobs" else self.tuning
         if endpoint == "jobs" and request.method == "POST":
             return kind.create(found["location"], _object(request))
@@ -72,8 +78,12 @@ class Cloud:
 
 def _endpoint(found: Any) -> Answer:
     place = f"projects/{PROJECT_NUMBER}/locations/{found['location']}"
-    deployed = [{"id": "1", "model": f"{place}/models/{found['number']}"}]
-    return pretty_answer({"name": f"{place}/endpoints/{found['number']}", "deployedModels": deployed})
+    number = found["number"]
+    if number.startswith(endpoints.MISSING):
+        raise google.refused(404, f"Endpoint `{place}/endpoints/{number}` not found.")
+    deployed = [{"id": "1", "model": f"{place}/models/{number}"}]
+    shown = {"name": f"{place}/endpoints/{number}", "deployedModels": deployed}
+    return pretty_answer(shown | dedicated.shown(found["location"], number))
 
 
 def _object(request: Request) -> JSON:

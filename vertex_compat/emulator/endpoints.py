@@ -1,7 +1,9 @@
 """Endpoints of one's own: containers such as vLLM behind `endpoints/ID`, and tuned Gemini models.
 
 Sources: Google's Model Garden pages for `:predict`, vLLM's server for `chat/completions`. An endpoint whose
-id begins with 404 is not there; behind one that begins with 3072 is a container that embeds.
+id begins with 404 is not there; behind one that begins with 3072 is a container that embeds; behind one that
+begins with 8000 is a vLLM that was told a name for its model, and knows no other; behind one that begins with
+9000 is a vLLM whose model thinks, and that was not told how.
 """
 
 from collections.abc import Callable
@@ -27,7 +29,11 @@ from vertex_compat.emulator.strict import (
 
 GEMINI_VERBS = {"generateContent", "streamGenerateContent"}
 MISSING = "404"
+NAMED = "8000"
+TAGGED = "9000"
+SERVED_NAME = "casperhansen/llama-3-70b-instruct-awq"
 VLLM = Habits(usage="asked")
+WITHOUT_PARSER = Habits(usage="asked", reasons=True, thinks_in_tags=True)
 ERROR_TYPES = {400: "BadRequestError", 404: "NotFoundError", 422: "BadRequestError"}
 
 REQUEST_FORMAT = "@requestFormat"
@@ -83,7 +89,11 @@ def _chatted(asked: Asked, sent: JSON) -> Answer:
     body, problem = _read_chat(sent)
     if problem:
         raise Refused(json_answer(envelope(400, problem), 400))
-    return chat.answer(asked, body, VLLM, body.get("model") or f"endpoint-{asked.model}")
+    name = body.get("model", "")
+    if asked.model.startswith(NAMED) and name != SERVED_NAME:
+        raise Refused(json_answer(envelope(404, f"The model `{name}` does not exist."), 404))
+    habits = WITHOUT_PARSER if asked.model.startswith(TAGGED) else VLLM
+    return chat.answer(asked, body, habits, name or f"endpoint-{asked.model}")
 
 
 def _read_chat(sent: JSON) -> tuple[JSON, str]:

@@ -21,9 +21,9 @@ STATUS = {
 DOMAIN = "googleapis.com"
 
 
-def envelope(code: int, message: str, details: Iterable[JSON] = ()) -> JSON:
+def envelope(code: int, message: str, details: Iterable[JSON] = (), status: str = "") -> JSON:
     """Build the body of an error: `google.rpc.Status` as JSON; no `details` when there are none."""
-    error: JSON = {"code": code, "message": message, "status": STATUS.get(code, "UNKNOWN")}
+    error: JSON = {"code": code, "message": message, "status": status or STATUS.get(code, "UNKNOWN")}
     listed = list(details)
     return {"error": error | ({"details": listed} if listed else {})}
 
@@ -31,6 +31,11 @@ def envelope(code: int, message: str, details: Iterable[JSON] = ()) -> JSON:
 def refused(code: int, message: str, details: Iterable[JSON] = ()) -> Refused:
     """Build Google's refusal, to be raised."""
     return Refused(pretty_answer(envelope(code, message, details), code))
+
+
+def not_as_it_is(message: str) -> Refused:
+    """Refuse what the state of a thing does not allow."""
+    return Refused(pretty_answer(envelope(400, message, status="FAILED_PRECONDITION"), 400))
 
 
 def invalid(message: str) -> Refused:

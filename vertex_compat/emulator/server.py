@@ -108,6 +108,7 @@ class Emulator:
         """Give the environment that points a function here. The project is for the metadata server to say."""
         return {
             "GOOGLE_VERTEX_BASE_URL": self.url,
+            "GOOGLE_VERTEX_DEDICATED_BASE_URL": self.url,
             "GOOGLE_TEXTTOSPEECH_BASE_URL": self.url,
             "STORAGE_EMULATOR_HOST": self.host,
             "GCE_METADATA_HOST": self.host,

@@ -5,7 +5,7 @@ An operation is a function from an `Ask` to a `Reply`; `routes` says which one a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -28,6 +28,16 @@ class Opens(Protocol):
     def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
         """The call as it would be made, without our token."""
 
+
+class Network(Opens, Protocol):
+    """`transport.Transport`, or a test's own."""
+
+    def for_caller(self, token: str) -> Opens:
+        """The same network, with a caller's own access token instead of ours."""
+
+
+Discover: TypeAlias = Callable[[], Sequence[str]]
+"""The names of the models that Vertex lists."""
 
 Fetch: TypeAlias = Callable[[str, str], Fetched]
 """A link and its place in the request → the file; raises `BadRequest`."""
@@ -63,8 +73,9 @@ class Dry:
 class Ask:
     """One client request, as an operation sees it.
 
-    `arguments` are what the path holds, `query` what follows it. `read` gives the whole body; an upload is
-    read as it comes, in `blocks` instead. `fetch` gets linked files, unless the settings forbid it.
+    `arguments` are what the path holds, `query` what follows it; `accept` gives that header. `read` gives the
+    whole body; an upload is read as it comes, in `blocks` instead. `fetch` gets linked files, unless the
+    settings forbid it; `discover` lists Vertex's models, if they ask for it.
     """
 
     read: Callable[[], bytes]
@@ -72,9 +83,11 @@ class Ask:
     content_type: str
     arguments: Mapping[str, str]
     query: Mapping[str, str]
+    accept: Callable[[], str]
     client: Client
     settings: Settings
     fetch: Fetch | None
+    discover: Discover | None
     router: Router
     record: Record
     transport: Opens

@@ -17,9 +17,10 @@ import msgspec
 
 from vertex_compat import errors, sse
 from vertex_compat.operations import Ask, Reply, body, chat_schema, links, upstream
-from vertex_compat.operations.contract import Contract, Kept
+from vertex_compat.operations.contract import Contract
 from vertex_compat.wire import JSON, Chat, Delta, Model, Piece, Usage
 
+_encode = msgspec.json.Encoder().encode
 _CALLS: Final = frozenset({"function_call", "tool_calls"})
 
 
@@ -36,7 +37,7 @@ def complete(ask: Ask) -> Reply:
     answers = upstream.answered(ask, given["model"], lambda publisher: publisher.chat, "chat", converse)
     if given.get("stream"):
         asked_usage = bool((given.get("stream_options") or {}).get("include_usage"))
-        chunks = Kept(Chunks(given["model"], include_usage=asked_usage), contract)
+        chunks = contract.keeping(Chunks(given["model"], include_usage=asked_usage))
         return Reply(answers.written(chunks), answers.headers)
     pieces = [(number, contract.kept(number, piece)) for number, piece in answers.whole()]
     contract.check()
@@ -109,20 +110,20 @@ class Chunks:
             self._usages[answer] = piece
             return b""
         choice = piece.choice + answer
+        fields = piece.fields
         head = self._heads.get(choice)
         written = b""
         if head is None:
             head = self._heads[choice] = self._head(choice)
-            content = None if _CALLS & piece.fields.keys() else ""
-            written = head + msgspec.json.encode({"role": "assistant", "content": content}) + self._tail
+            content = None if _CALLS & fields.keys() else ""
+            written = head + _encode({"role": "assistant", "content": content}) + self._tail
         if piece.finish_reason:
             self._finish[choice] = piece.finish_reason
         if piece.logprobs:
-            logprobs = b',"logprobs":' + msgspec.json.encode(piece.logprobs)
-            tail = logprobs + b',"finish_reason":null}]' + self._usage_key + b"}\n\n"
-            return written + head + msgspec.json.encode(piece.fields) + tail
-        if piece.fields:
-            return written + head + msgspec.json.encode(piece.fields) + self._tail
+            tail = b',"logprobs":' + _encode(piece.logprobs) + b',"finish_reason":null}]'
+            return written + head + _encode(fields) + tail + self._usage_key + b"}\n\n"
+        if fields:
+            return written + head + _encode(fields) + self._tail
         return written
 
     def end(self) -> bytes:

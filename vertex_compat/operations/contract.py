@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from vertex_compat.operations import validation
 from vertex_compat.operations.upstream import Writer
 from vertex_compat.wire import JSON, Delta, Piece
@@ -23,6 +25,10 @@ class Contract:
         self._texts: dict[int, list[str]] = {}
         self._called: set[int] = set()
 
+    def keeping(self, writer: Writer) -> Writer:
+        """`writer`, whose pieces are as they were promised."""
+        return _Kept(writer, self) if self._single or self._validate else writer
+
     def kept(self, answer: int, piece: Piece) -> Piece:
         """The piece of upstream answer number `answer` as it was promised."""
         if not isinstance(piece, Delta):
@@ -32,9 +38,9 @@ class Contract:
         if self._single and (calls := piece.fields.get("tool_calls")):
             first = [call for call in calls if call["index"] == 0]
             rest = {name: value for name, value in piece.fields.items() if name != "tool_calls"}
-            piece = piece._replace(fields=rest | (self._called_once(first) if first else {}))
+            piece = replace(piece, fields=rest | (self._called_once(first) if first else {}))
         if self._legacy and piece.finish_reason == "tool_calls":
-            piece = piece._replace(finish_reason="function_call")
+            piece = replace(piece, finish_reason="function_call")
         return piece
 
     def check(self) -> None:
@@ -58,7 +64,7 @@ class Contract:
             self._called.add(choice)
 
 
-class Kept:
+class _Kept:
     """A writer whose pieces are as they were promised."""
 
     def __init__(self, writer: Writer, contract: Contract) -> None:

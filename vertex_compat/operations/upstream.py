@@ -38,8 +38,8 @@ class Writer(Protocol):
 class Conversation:
     """A publisher's answers to one request, one a call.
 
-    They are read in one of two ways: `whole`, where each is one JSON object, or as their events come: the
-    pieces by `stream` in a `with` block, or what a writer makes of them by `written`.
+    They are read in one of two ways: `whole`, where each is one JSON object, or as their events come, by what
+    a writer makes of them: `written`.
     """
 
     def __init__(self, chat: Chat, calls: Sequence[UpstreamCall], model: Model, ask: Ask) -> None:
@@ -62,7 +62,10 @@ class Conversation:
 
     def _open(self) -> None:
         self._answers = _open(self._calls, self._model, self._ask)
-        self._legs = [_Leg(self._chat, call, self._ask.record.usages) for call in self._calls]
+        self._legs = [
+            _Leg(self._chat, call, answer.content_type, self._ask.record.usages)
+            for call, answer in zip(self._calls, self._answers, strict=True)
+        ]
 
     def _again(self) -> None:
         """Make the calls once more, after an answer that was broken."""
@@ -79,23 +82,13 @@ class Conversation:
 
     def _whole(self) -> list[tuple[int, Piece]]:
         with self:
-            return [
-                (block.answer, piece)
-                for block in _listen(self._answers, self._ask)
-                if block
-                for piece in self._legs[block.answer].whole(block.data)
-            ]
-
-    def stream(self) -> Iterator[tuple[int, Iterator[Piece]] | None]:
-        """The pieces that came together; None is a sign of life while nothing comes."""
-        for block in _listen(self._answers, self._ask):
-            if block is None:
-                yield None
-                continue
-            number, data = block
-            yield number, self._legs[number].stream(data, self._answers[number].content_type)
-            if all(leg.done for leg in self._legs):
-                break
+            blocks = [block for block in _listen(self._answers, self._ask) if block]
+        told = []
+        for number, leg in enumerate(self._legs):
+            pieces: list[Piece] = []
+            leg.whole(b"".join([block.data for block in blocks if block.answer == number]), pieces)
+            told += [(number, piece) for piece in pieces]
+        return told
 
     def written(self, writer: Writer) -> Iterator[bytes]:
         """What the client gets as it comes. The calls end when this is closed."""
@@ -112,22 +105,33 @@ class Conversation:
 
     def _written(self, writer: Writer) -> Iterator[bytes]:
         begun = False
-        for together in self.stream():
-            if together is None:
+        going = set(range(len(self._legs)))
+        for block in _listen(self._answers, self._ask):
+            if block is None:
                 begun = True
                 yield sse.KEEPALIVE
                 continue
-            number, coming = together
-            pieces, fault = _until_fault(coming)
-            broken = isinstance(fault, errors.BrokenAnswer)
-            if fault and not (self._told if broken else begun):  # it can still be an answer of its own
-                raise fault
+            number = block.answer
+            leg = self._legs[number]
+            pieces: list[Piece] = []
+            fault = None
+            try:
+                leg.read(block.data, pieces)
+            except errors.ApiError as error:
+                fault = error
+                broken = isinstance(fault, errors.BrokenAnswer)
+                if not (self._told if broken else begun):  # it can still be an answer of its own
+                    raise
             # One write for all that came together, and nothing held back until more comes.
             if written := b"".join([writer.write(number, piece) for piece in pieces]):
                 begun = self._told = True
                 yield written
             if fault:  # what came before it is told before it
                 raise fault
+            if leg.done:
+                going.discard(number)
+                if not going:
+                    break
 
     def _read_on(self) -> None:
         """Read the end of bodies that follows their `[DONE]`: connections that are read to it serve again."""
@@ -136,52 +140,47 @@ class Conversation:
                 pass
 
 
-def _until_fault(coming: Iterable[Piece]) -> tuple[list[Piece], errors.ApiError | None]:
-    """The pieces, and what went wrong after them."""
-    pieces: list[Piece] = []
-    try:
-        pieces.extend(coming)
-    except errors.ApiError as fault:
-        return pieces, fault
-    return pieces, None
-
-
 class _Leg:
-    """One upstream answer on its way: bytes in, pieces out."""
+    """One upstream answer on its way: bytes in, pieces out. `done` says that its last event has come."""
 
-    def __init__(self, chat: Chat, call: UpstreamCall, usages: dict[object, Usage]) -> None:
+    def __init__(
+        self, chat: Chat, call: UpstreamCall, content_type: str, usages: dict[object, Usage]
+    ) -> None:
         self._usages = usages
         self._chat = chat
         self._call = call
         self._decoder = sse.Decoder()
         self._feed = chat.stream(call)
-        self._body: list[bytes] = []
+        # A container that cannot stream, or an error.
+        self._body: list[bytes] | None = [] if content_type in {"application/json", "text/html"} else None
         self.done = False
 
-    def stream(self, data: bytes, content_type: str) -> Iterator[Piece]:
-        """The pieces that `data` completes; `b""` is the end of the answer."""
-        if content_type in {"application/json", "text/html"}:  # a container that cannot stream, or an error
-            yield from self.whole(data)
+    def read(self, data: bytes, pieces: list[Piece]) -> None:
+        """Append the pieces that `data` completes; `b""` is the end of the answer.
+
+        Those that come before an error are there when it is raised.
+        """
+        if self._body is not None:
+            self._body.append(data)
+            if not data:
+                self.whole(b"".join(self._body), pieces)
             return
         for event in self._decoder.feed(data) if data else self._decoder.close():
             if event.startswith(b"[DONE]"):
                 self.done = True
             elif not self.done:
-                yield from self._noted(self._feed(_object(event)))
+                self._take(self._feed(_object(event)), pieces)
 
-    def whole(self, data: bytes) -> Iterator[Piece]:
-        """The pieces of an answer that is one JSON object, when its end has come."""
-        if data:
-            self._body.append(data)
-        else:
-            yield from self._noted(self._chat.response(_object(b"".join(self._body)), self._call))
+    def whole(self, body: bytes, pieces: list[Piece]) -> None:
+        """Append the pieces of an answer that is one JSON object."""
+        self._take(self._chat.response(_object(body), self._call), pieces)
 
-    def _noted(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """The pieces; the counts among them are noted for the log."""
-        for piece in pieces:
+    def _take(self, brought: Iterable[Piece], pieces: list[Piece]) -> None:
+        """Append what was brought, and note the counts among it for the log."""
+        for piece in brought:
             if isinstance(piece, Usage):
                 self._usages[self] = piece
-            yield piece
+            pieces.append(piece)
 
 
 def answered(
@@ -305,23 +304,26 @@ def _listen(answers: Sequence[Answer], ask: Ask) -> Iterator[Block | None]:
     return listen(answers, ask.client, keepalive=ask.settings.keepalive, patience=patience)
 
 
+_decode = msgspec.json.Decoder().decode
+
+
 def _object(content: bytes) -> JSON:
     """An event or a body of the upstream; raises what it says where it is an error."""
     value = _decoded(content)
-    if errors.is_error(value):
+    if ("error" in value or "object" in value) and errors.is_error(value):
         raise errors.from_body(200, value)
     return value
 
 
 def _decoded(content: bytes) -> JSON:
-    if not content.strip():
-        raise errors.UpstreamFault("Vertex AI answered with nothing.")
     try:
-        value = msgspec.json.decode(content)
+        value = _decode(content)
     except (ValueError, RecursionError):
+        if not content.strip():
+            raise errors.UpstreamFault("Vertex AI answered with nothing.") from None
         raise errors.UpstreamFault("Vertex AI answered something that is not JSON.") from None
-    if isinstance(value, list) and errors.is_error(value):
-        raise errors.from_body(200, value)
     if not isinstance(value, dict):
+        if errors.is_error(value):
+            raise errors.from_body(200, value)
         raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.")
     return value

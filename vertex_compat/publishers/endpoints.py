@@ -2,7 +2,7 @@
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/open-models/use-hex-llm and
 https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview. The endpoint says which model,
-so the body's `model` is empty.
+so the body's `model` is empty, unless the settings know the name that the container gives it.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from vertex_compat.publishers import deployed_embeddings, openai_wire, openapi
-from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
+from vertex_compat.publishers import deployed_embeddings, openapi, thinking_tags
+from vertex_compat.wire import JSON, Chat, Model, Publisher, UpstreamCall
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → the same. vLLM counts tokens on a stream only when it is asked to."""
     call = openapi.request(body, model)
-    sent = call.body | {"model": ""}
+    sent = call.body | {"model": model.served_name or ""}
     if body.get("stream"):
         sent["stream_options"] = {"include_usage": True}
     return replace(call, body=sent)
 
 
 PUBLISHER: Final = Publisher(
-    "endpoints", chat=openai_wire.chat(request), embeddings=deployed_embeddings.EMBEDDINGS
+    "endpoints",
+    chat=Chat(request, thinking_tags.response, thinking_tags.stream, many=True),
+    embeddings=deployed_embeddings.EMBEDDINGS,
 )

@@ -13,11 +13,11 @@ import string
 from typing import Any, Final
 
 from vertex_compat import errors, vertex
-from vertex_compat.publishers import codestral, conversation, openai_wire, tools
+from vertex_compat.publishers import codestral, conversation, openai_wire, references, tools
 from vertex_compat.publishers.conversation import Media
 from vertex_compat.publishers.parameters import Parameters
 from vertex_compat.publishers.tools import Function
-from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
+from vertex_compat.wire import JSON, Chat, Model, Publisher, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={
@@ -31,12 +31,25 @@ PARAMETERS: Final = Parameters(
         "temperature": "temperature",
         "top_p": "top_p",
     },
-    shaped=tools.PARAMETERS | {"max_completion_tokens", "max_tokens", "messages", "n", "stop"},
-    ignored=openai_wire.NEVER_SENT | {"logit_bias", "logprobs", "reasoning_effort", "top_k", "top_logprobs"},
+    shaped=tools.PARAMETERS
+    | {"max_completion_tokens", "max_tokens", "messages", "n", "reasoning_effort", "stop"},
+    ignored=openai_wire.NEVER_SENT | {"logit_bias", "logprobs", "top_k", "top_logprobs"},
     refused=frozenset({"audio", "modalities", "web_search_options"}),
 )
 
 HOTTEST: Final = 1.5
+
+EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+ADJUSTABLE: Final = (
+    ("mistral-small-2603", ("none", "high")),
+    ("mistral-medium-3-5", ("none", "high")),
+    ("mistral-large-4", ("none", "low", "medium", "high")),
+)
+"""How a name begins → the efforts that the model knows. Others do not reason, or, as Magistral, always do.
+
+https://docs.mistral.ai/inference/conversations/reasoning
+"""
 
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
 _ALPHABET: Final = string.digits + string.ascii_letters
@@ -50,6 +63,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     ignored += tools.idle(body)
     openai_wire.only_functions(given)
     _limit(sent, ignored)
+    sent |= _reasoning(body, model.name, ignored)
     ignored += ["tools.function.strict"] if any(one.strict for one in given.functions) else []
     sent |= {"model": openai_wire.bare(model), "messages": messages(turns), **openai_wire.shaped(body)}
     sent |= openai_wire.offered(given, define=define, demand="any")
@@ -69,6 +83,20 @@ def _limit(sent: JSON, ignored: list[str]) -> None:
     if sent.get("random_seed", 0) < 0:
         del sent["random_seed"]
         ignored.append("seed")
+
+
+def _reasoning(body: JSON, name: str, ignored: list[str]) -> JSON:
+    """How much to think: the nearest that the model knows."""
+    effort = body.get("reasoning_effort")
+    if effort is None:
+        return {}
+    known = next((efforts for begin, efforts in ADJUSTABLE if name.startswith(begin)), ())
+    if effort not in known:
+        ignored.append("reasoning_effort")
+    if not known:
+        return {}
+    wanted = EFFORTS.index(effort)
+    return {"reasoning_effort": min(reversed(known), key=lambda one: abs(EFFORTS.index(one) - wanted))}
 
 
 def messages(turns: list[conversation.Turn]) -> list[JSON]:
@@ -133,6 +161,6 @@ def _plain(schema: Any) -> Any:
     }
 
 
-CHAT: Final = openai_wire.chat(request, many=False)
+CHAT: Final = Chat(request, references.response, references.stream)
 
 PUBLISHER: Final = Publisher("mistralai", chat=CHAT, completions=codestral.completions(CHAT))

@@ -35,10 +35,11 @@ FINISH: Final = {
 _READ_HERE: Final = frozenset(
     {"content", "function_call", "reasoning", "reasoning_content", "role", "tool_calls"}
 )
+_TEXT_ONLY: Final = {"content", "role"}
 _NO_IDS: Final = frozenset({None, "", "null"})
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterator[Piece]:
+def response(body: JSON, call: UpstreamCall) -> Iterable[Piece]:
     """The pieces of a whole answer."""
     return _Reader(call).read(body)
 
@@ -55,7 +56,18 @@ class _Reader:
         self._names = call.tool_names
         self._calls: dict[int, _Calls] = {}
 
-    def read(self, answer: JSON) -> Iterator[Piece]:
+    def read(self, answer: JSON) -> Iterable[Piece]:
+        """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
+        choices = answer.get("choices")
+        if choices and len(choices) == 1 and not answer.get("usage"):
+            choice = choices[0]
+            said = choice.get("delta")
+            text = said.get("content") if said and said.keys() <= _TEXT_ONLY else None
+            if text and isinstance(text, str) and not (choice.get("finish_reason") or choice.get("logprobs")):
+                return (Delta(choice.get("index") or 0, {"content": text}),)
+        return self._read(answer)
+
+    def _read(self, answer: JSON) -> Iterator[Piece]:
         for choice in answer.get("choices") or []:
             yield from self._choice(choice)
         if counts := answer.get("usage"):

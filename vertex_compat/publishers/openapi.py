@@ -6,12 +6,13 @@ kind, so what is not known here goes on as it is.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from vertex_compat.publishers import conversation, openai_wire, tools
+from vertex_compat.publishers import conversation, openai_wire, thinking_tags, tools
 from vertex_compat.publishers.conversation import Media
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Model, Publisher, UpstreamCall
+from vertex_compat.wire import JSON, Chat, Model, Publisher, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={
@@ -46,6 +47,9 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/maas/call-open-model-apis
 WANTS_ITS_THOUGHTS: Final = ("deepseek-ai/", "minimaxai/", "moonshotai/", "zai-org/")
 """Models that think between calls, and read their `reasoning_content` again: their makers' API documents."""
 
+WRITES_TAGS: Final = re.compile(r"deepseek-ai/deepseek-r1|minimaxai/minimax-m2|qwen/.*-thinking")
+"""Models that begin with `<think>`, by their model cards. A server that parts the thoughts leaves none."""
+
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → the same, for a server that knows fewer of its words."""
@@ -66,6 +70,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
         "v1beta1",
         ignored=tuple(ignored),
         tool_names=openai_wire.names(given, turns),
+        reasoning_tags=model.reasoning_tags or WRITES_TAGS.match(model.name) is not None,
     )
 
 
@@ -80,4 +85,6 @@ def _file(media: Media) -> JSON:
     return {"type": kind, kind: media.given[kind]}
 
 
-PUBLISHER: Final = Publisher("openapi", chat=openai_wire.chat(request))
+PUBLISHER: Final = Publisher(
+    "openapi", chat=Chat(request, thinking_tags.response, thinking_tags.stream, many=True)
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -46,7 +46,15 @@ def stream(call: UpstreamCall) -> Feed:
     reader = _Reader(call)
     counts: JSON = {}
 
-    def read(event: JSON) -> Iterator[Piece]:
+    def read(event: JSON) -> Iterable[Piece]:
+        """The pieces that an event brings. Nearly always it is more text."""
+        if event.get("type") == "content_block_delta":
+            delta = event["delta"]
+            if delta.get("type") == "text_delta":
+                return reader.say(delta["text"])
+        return read_any(event)
+
+    def read_any(event: JSON) -> Iterator[Piece]:
         match event.get("type"):
             case "content_block_delta":
                 yield from reader.go_on(event["index"], event["delta"])
@@ -87,7 +95,7 @@ class _Reader:
         opened = self._open[number] = {**block, "start": self._length}
         match kind:
             case "text":
-                yield from self._say(block.get("text"))
+                yield from self.say(block.get("text"))
             case "thinking":
                 yield from _think(block.get("thinking"))
             case "tool_use":
@@ -99,7 +107,7 @@ class _Reader:
         block = self._open.get(number, {})
         match delta.get("type"):
             case "text_delta":
-                yield from self._say(delta["text"])
+                yield from self.say(delta["text"])
             case "input_json_delta" if block.get("type") == "tool_use":
                 yield from self._argue(block, delta["partial_json"])
             case "thinking_delta":
@@ -147,12 +155,15 @@ class _Reader:
         }
         return {name: value for name, value in told.items() if value}
 
-    def _say(self, text: str | None) -> Iterator[Piece]:
-        if text and self._held is not None:
+    def say(self, text: str | None) -> tuple[Delta, ...]:
+        """More text, if it is not to wait until it is known whether it is the answer."""
+        if not text:
+            return ()
+        if self._held is not None:
             self._held.append(text)
-        elif text:
-            self._length += len(text)
-            yield Delta(0, {"content": text})
+            return ()
+        self._length += len(text)
+        return (Delta(0, {"content": text}),)
 
     def _call_begun(self, block: JSON) -> Iterator[Piece]:
         name = block["name"]

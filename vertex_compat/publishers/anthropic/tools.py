@@ -64,7 +64,7 @@ def offer(
     """What the model is offered. `forces` says whether a call can be demanded of it."""
     functions = [one for one in given.functions if not given.only or one.name in given.only]
     mode = given.mode
-    defined = [_function(one, ignored) for one in functions] + _servers(body, given)
+    defined = [_function(one, ignored) for one in functions] + _servers(body, given, ignored)
     instructions: list[str] = []
     fields: JSON = {}
     answer: str | None = None
@@ -134,7 +134,7 @@ def _object(parameters: JSON) -> JSON:
     return parameters if parameters.get("type") == "object" else {**parameters, "type": "object"}
 
 
-def _servers(body: JSON, given: Tools) -> list[JSON]:
+def _servers(body: JSON, given: Tools, ignored: list[str]) -> list[JSON]:
     """The tools that Anthropic's side runs, and tools in Anthropic's own form."""
     served: list[JSON] = []
     for number, tool in enumerate(given.others):
@@ -149,6 +149,7 @@ def _servers(body: JSON, given: Tools) -> list[JSON]:
         where = (options.get("user_location") or {}).get("approximate")
         place = {"user_location": {"type": "approximate", **where}} if where else {}
         served.append(WEB_SEARCH | place)
+        ignored += [f"web_search_options.{name}" for name in options if name != "user_location"]
     return served
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vertex_compat.publishers.google import chat, embeddings, images, speech, transcription
+from vertex_compat.publishers.google import chat, embeddings, images, models, speech, transcription
 from vertex_compat.wire import Publisher
 
 PUBLISHER = Publisher(
@@ -12,4 +12,5 @@ PUBLISHER = Publisher(
     images=images.IMAGES,
     speech=speech.SPEECH,
     transcriptions=transcription.TRANSCRIPTIONS,
+    kinds=models.kinds,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -54,7 +54,10 @@ BROKEN: Final = {
 """Why there is no answer, though the call succeeded."""
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterator[Piece]:
+_NOTHING: Final[JSON] = {}
+
+
+def response(body: JSON, call: UpstreamCall) -> Iterable[Piece]:
     """The pieces of a whole answer."""
     return _Reader(call).read(body)
 
@@ -72,8 +75,17 @@ class _Reader:
         self._id = ""
         self._candidates: dict[int, _Candidate] = {}
 
-    def read(self, event: JSON) -> Iterator[Piece]:
-        """The pieces that a chunk, or the whole answer, brings."""
+    def read(self, event: JSON) -> Iterable[Piece]:
+        """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
+        told = event.get("candidates")
+        if told and len(told) == 1 and "totalTokenCount" not in event.get("usageMetadata", ()):
+            told = told[0]
+            candidate = self._candidates.get(told.get("index", 0))
+            if candidate and len(told) == 1 + ("index" in told) and (delta := candidate.go_on(told)):
+                return (delta,)
+        return self._read(event)
+
+    def _read(self, event: JSON) -> Iterator[Piece]:
         self._id = self._id or event.get("responseId") or secrets.token_hex(12)
         for told in event.get("candidates") or []:
             index = told.get("index", 0)
@@ -111,6 +123,16 @@ class _Candidate:
         self._about: JSON = {}
         self._ended = False
 
+    def go_on(self, told: JSON) -> Delta | None:
+        """The piece that `told` brings if it is nothing but more text."""
+        parts = told.get("content", _NOTHING).get("parts")
+        if not parts or len(parts) > 1 or len(parts[0]) > 1 or self._ended:
+            return None
+        if not (text := parts[0].get("text")):
+            return None
+        self._starts.append(self._length)
+        return Delta(self._index, self._content(text))
+
     def read(self, told: JSON) -> Iterator[Delta]:
         """The pieces that `told` brings."""
         for part in (told.get("content") or {}).get("parts") or []:
@@ -147,7 +169,7 @@ class _Candidate:
 
     def _content(self, text: str) -> JSON:
         self._texts.append(text)
-        self._length += len(text.encode("utf-8", "surrogatepass"))
+        self._length += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         return {"content": text}
 
     def _tool_call(self, call: JSON, signature: str | None) -> JSON:

@@ -132,8 +132,7 @@ def _built_in(body: JSON, given: Tools, said: JSON, ignored: list[str]) -> Itera
             raise errors.BadRequest("A tool is an object.", param="google.tools", code="invalid_type")
         yield from _of_tool(tool, "google.tools", ignored)
     if (options := body.get("web_search_options")) is not None:
-        # How much is searched is for Google to know.
-        ignored += [f"web_search_options.{name}" for name in options if name != "search_context_size"]
+        ignored += [f"web_search_options.{name}" for name in options]
         yield "googleSearch", {}
 
 

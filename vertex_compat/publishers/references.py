@@ -1,0 +1,65 @@
+"""Mistral's references: chunks between texts that name the results on which the text before them rests.
+
+https://docs.mistral.ai/capabilities/citations. OpenAI's annotations are links; a reference is an id that the
+client has chosen itself. So references stand beside the content, each with the number of characters before
+it: `"references": [{"reference_ids": [0], "index": 57}]`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from vertex_compat.publishers import openai_answer
+from vertex_compat.wire import JSON, Delta, Feed, Piece, UpstreamCall
+
+
+def response(body: JSON, call: UpstreamCall) -> Iterable[Piece]:
+    """The pieces of a whole answer."""
+    return stream(call)(body)
+
+
+def stream(call: UpstreamCall) -> Feed:
+    """The reader of one stream."""
+    return _Reader(openai_answer.stream(call)).read
+
+
+class _Reader:
+    """One answer, read by `inner`, which leaves references out."""
+
+    def __init__(self, inner: Feed) -> None:
+        self._inner = inner
+        self._said: Counter[int] = Counter()  # choice → characters so far
+
+    def read(self, answer: JSON) -> Iterator[Piece]:
+        found = self._found(answer)
+        for piece in self._inner(answer):
+            if not isinstance(piece, Delta):
+                yield piece
+                continue
+            self._said[piece.choice] += len(piece.fields.get("content", ""))
+            if references := found.get(piece.choice):
+                piece = replace(piece, fields={**piece.fields, "references": references})  # noqa: PLW2901  (the same piece)
+            yield piece
+
+    def _found(self, answer: JSON) -> dict[int, list[JSON]]:
+        """The references of each choice; only content that is a list holds any."""
+        found = {}
+        for choice in answer.get("choices") or ():
+            said = choice.get("delta") or choice.get("message") or {}
+            if isinstance(content := said.get("content"), list):
+                index = choice.get("index") or 0
+                found[index] = list(_references(content, self._said[index]))
+        return found
+
+
+def _references(content: Iterable[Any], said: int) -> Iterator[JSON]:
+    for chunk in content:
+        match chunk:
+            case str(text) | {"type": "text", "text": str(text)}:
+                said += len(text)
+            case {"type": "reference", "reference_ids": ids}:
+                yield {"reference_ids": ids, "index": said}
