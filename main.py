@@ -16,6 +16,7 @@ os.environ.setdefault("THREADS", "500")
 import flask
 import functions_framework
 
+from vertex_compat import concurrency
 from vertex_compat.app import App
 from vertex_compat.config import Settings, WrongSetting
 from vertex_compat.credentials import Credentials, finder
@@ -49,7 +50,16 @@ def vertex_compat(request: flask.Request) -> flask.Response:
     return _app.handle(request)
 
 
+@functions_framework.errorhandler(404)  # type: ignore[untyped-decorator]
+def unrouted(_: Exception) -> flask.Response:
+    """What functions-framework would answer by itself, in HTML: a path with a line break, /favicon.ico."""
+    return _app.handle(flask.request)
+
+
 if __name__ == "__main__":
     from vertex_compat import local
 
     local.main()
+else:
+    # functions-framework reads it when it has loaded this file.
+    os.environ["THREADS"] = str(_settings.threads + concurrency.SPARE)

@@ -89,6 +89,7 @@ class Served:
         self.url = url
         self.emulator = emulator
         self.stop = process.terminate
+        self.pid = process.pid
         self._log = log
 
     @property

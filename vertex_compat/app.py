@@ -12,11 +12,14 @@ from typing import Final
 import flask
 import msgspec
 
-from vertex_compat import access, errors, routes, sse
+from vertex_compat import concurrency, cors, errors, routes, sse
+from vertex_compat.access import ANYBODY, Gate
+from vertex_compat.concurrency import Place, Places
 from vertex_compat.config import Settings
 from vertex_compat.dedicated import Dedicated
 from vertex_compat.fetch import Fetched, Fetcher
-from vertex_compat.operations import Ask, Content, Described, Discover, Download, Dry, Opens, Reply
+from vertex_compat.incoming import Body
+from vertex_compat.operations import Ask, Content, Described, Discover, Download, Dry, Network, Reply
 from vertex_compat.record import CLIENT_LEFT, Record
 from vertex_compat.routing import Router
 from vertex_compat.transport import Client, ClientGone
@@ -33,22 +36,29 @@ class App:
     """The function. One for the process. `note` gets the record and status of each request that has ended."""
 
     def __init__(
-        self, settings: Settings, transport: Opens, note: Callable[[Record, int], None] | None = None
+        self, settings: Settings, transport: Network, note: Callable[[Record, int], None] | None = None
     ) -> None:
         self._note = note
         self._settings = settings
         self._transport = Dedicated(transport)
         self._router = Router(settings.rules, settings.project, settings.location)
+        self._gate = Gate(settings)
+        self._places = Places(settings.threads)
         self._discover = self._discovery() if settings.discover else None
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
         record = Record.begin(request.method, request.path, request.environ)
-        response = self._answer(request, record)
+        place = self._places.take()
+        body = Body.of(request.environ, self._settings.max_body)
+        response = self._answer(request, body, place, record)
+        body.discard(request.environ.get("gunicorn.socket"))
         response.headers.extend(record.headers())
+        if self._settings.origins:
+            response.headers.extend(cors.headers(self._settings.origins, request.method, request.headers.get))
         record.target = response.headers.get("x-vertex-compat-target")
         record.ignored = response.headers.get("x-vertex-compat-ignored")
-        response.call_on_close(partial(self._write, record, response.status_code))
+        response.call_on_close(partial(self._end, record, response.status_code, place))
         return response
 
     def _discovery(self) -> Discover:
@@ -63,14 +73,20 @@ class App:
     def _fetcher(self) -> Fetcher:
         return Fetcher()  # made when it is needed: it reads all certificates
 
-    def _write(self, record: Record, status: int) -> None:
+    def _end(self, record: Record, status: int, place: Place | None) -> None:
+        if place:
+            place.leave()
         record.write(status, project=self._settings.project, deployed=self._settings.deployed)
         if self._note:
             self._note(record, status)
 
-    def _answer(self, request: flask.Request, record: Record) -> flask.Response:
+    def _answer(
+        self, request: flask.Request, body: Body, place: Place | None, record: Record
+    ) -> flask.Response:
+        if self._settings.origins and cors.is_preflight(request.method, request.headers.get):
+            return flask.Response(status=204)
         try:
-            reply = self._reply(request, record)
+            reply = self._reply(request, body, place, record)
             if isinstance(reply.body, dict):
                 return _json(reply.status, reply.body, reply.headers)
             if isinstance(reply.body, Content):
@@ -97,17 +113,22 @@ class App:
         response.headers.extend(reply.headers)
         return response
 
-    def _reply(self, request: flask.Request, record: Record) -> Reply:
+    def _reply(self, request: flask.Request, body: Body, place: Place | None, record: Record) -> Reply:
         path = request.path.rstrip("/").removeprefix("/v1") or "/"
+        caller = ANYBODY
         if path not in routes.OPEN:
+            if place is None:
+                raise concurrency.busy()
             authorization = request.headers.get("Authorization") or _google_key(request)
-            record.key = access.allow(authorization, self._settings, public=path in routes.PUBLIC)
+            caller = self._gate.admit(authorization, public=path in routes.PUBLIC)
+            record.key = caller.key
         operation, arguments = routes.find(request.method, request.path)
+        transport = self._transport.for_caller(caller.token) if caller.token else self._transport
         dry = request.headers.get("X-Vertex-Compat-Debug") == "request"
         return operation(
             Ask(
-                read=lambda: _body(request),
-                stream=request.stream,
+                read=body.read,
+                blocks=body.blocks,
                 content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
                 query=request.args,
@@ -118,7 +139,7 @@ class App:
                 discover=self._discover,
                 router=self._router.seen_by(record.key),
                 record=record,
-                transport=Dry(self._transport) if dry else self._transport,
+                transport=Dry(transport) if dry else transport,
             )
         )
 
@@ -127,13 +148,6 @@ def _google_key(request: flask.Request) -> str | None:
     """Google's clients have a header of their own for a key."""
     key = request.headers.get("X-Goog-Api-Key")
     return f"Bearer {key}" if key else None
-
-
-def _body(request: flask.Request) -> bytes:
-    try:
-        return request.get_data()
-    except Exception:  # noqa: BLE001  (it broke off, or its framing lies: each server has its own words for that)
-        raise errors.BadRequest("The request body could not be read to its end.") from None
 
 
 def _json(status: int, body: JSON, headers: Mapping[str, str]) -> flask.Response:

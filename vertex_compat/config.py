@@ -5,7 +5,6 @@ Names are Google's own where Google has one. A wrong setting stops the start wit
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -14,18 +13,24 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from vertex_compat import settings_file, vertex
+from vertex_compat import client_keys, settings_file, vertex
+from vertex_compat.client_keys import Keys
 
 T = TypeVar("T")
 D = TypeVar("D")
 
-Auth = Literal["api-key", "iam", "none"]
-AUTHS: Final[tuple[Auth, ...]] = ("api-key", "iam", "none")
+Auth = Literal["api-key", "iam", "caller", "none"]
+AUTHS: Final[tuple[Auth, ...]] = ("api-key", "iam", "caller", "none")
 
 LONGEST: Final = 3600.0
 """Seconds: Cloud Run ends a request after an hour."""
 
 MOST_RETRIES: Final = 10
+
+MEGABYTE: Final = 1024 * 1024
+
+MOST_MEGABYTES: Final = 1024
+"""Of a request body, which is held in memory."""
 
 DEFAULT_FILE: Final = Path(__file__).resolve().parent.parent / "vertex_compat.toml"
 """Beside `main.py`."""
@@ -60,7 +65,8 @@ class Bucket(NamedTuple):
 class Settings:
     """What the operator decides.
 
-    `keys` are the SHA-256 digests of the client keys, each with the key's name. Times are in seconds:
+    `keys` are the client keys at the start, `keys_file` is where they may change. `origins` are those of web
+    pages that may call, `max_body` is bytes, `threads` how many requests run at once. Times are in seconds:
     `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
     how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
     retry may begin. `bucket` is where files live, and what batches read and write.
@@ -73,7 +79,10 @@ class Settings:
     project: str | None = None
     location: str | None = None
     auth: Auth = "api-key"
-    keys: Mapping[bytes, str] = field(default_factory=dict, repr=False)
+    keys: Keys = field(default_factory=dict, repr=False)
+    keys_file: Path | None = None
+    origins: frozenset[str] = frozenset()
+    max_body: int = 32 * MEGABYTE
     deployed: bool = False
     base_urls: Mapping[str, str] = field(default_factory=dict)
     bucket: Bucket | None = None
@@ -93,17 +102,41 @@ class Settings:
     def __post_init__(self) -> None:
         """What no setting can say alone."""
         for name in self.rules.keys.keys() - set(self.keys.values()):
-            raise WrongSetting(f"[keys.{name}] is no key's name in VERTEX_COMPAT_API_KEYS.")
+            source = "VERTEX_COMPAT_API_KEYS_FILE" if self.keys_file else "VERTEX_COMPAT_API_KEYS"
+            raise WrongSetting(f"[keys.{name}] is no key's name in {source}.")
+        if self.auth == "caller":
+            self._check_caller()
+
+    def _check_caller(self) -> None:
+        """Nothing that needs credentials or keys of this function's own."""
+        if self.keys:
+            raise WrongSetting(
+                "VERTEX_COMPAT_AUTH=caller takes tokens, not keys; unset VERTEX_COMPAT_API_KEYS."
+            )
+        if not (self.project or self.rules.file.project):
+            raise WrongSetting(
+                "VERTEX_COMPAT_AUTH=caller needs GOOGLE_CLOUD_PROJECT: a token names no project."
+            )
+        if self.discover:
+            raise WrongSetting(
+                "VERTEX_COMPAT_AUTH=caller excludes VERTEX_COMPAT_DISCOVER: its list is for all."
+            )
+        if self.rules.impersonates():
+            raise WrongSetting("VERTEX_COMPAT_AUTH=caller excludes `impersonate` in the settings file.")
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> Settings:
         """Read the settings; raises `WrongSetting`."""
         default = Settings()
+        keys_file = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), Path, default.keys_file)
         return Settings(
             project=_read(env, ("GOOGLE_CLOUD_PROJECT", "VERTEXAI_PROJECT"), _project, default.project),
             location=_read(env, ("GOOGLE_CLOUD_LOCATION", "VERTEXAI_LOCATION"), _location, default.location),
             auth=_read(env, ("VERTEX_COMPAT_AUTH",), _auth, default.auth),
-            keys=_read(env, ("VERTEX_COMPAT_API_KEYS",), _keys, default.keys),
+            keys=_keys(env, default.keys),
+            keys_file=keys_file,
+            origins=_read(env, ("VERTEX_COMPAT_CORS_ORIGINS",), _origins, default.origins),
+            max_body=_read(env, ("VERTEX_COMPAT_MAX_BODY",), _megabytes, default.max_body),
             deployed=bool(env.get("K_SERVICE")),
             base_urls={
                 service: base
@@ -188,17 +221,26 @@ def _auth(value: str) -> Auth:
     raise ValueError(f"takes one of {', '.join(AUTHS)}, not {value!r}.")
 
 
-def _keys(value: str) -> dict[bytes, str]:
-    """`key, name:key, …`; a key without a name is called by its place."""
-    keys = {}
-    for place, entry in enumerate(value.split(","), start=1):
-        name, colon, key = entry.strip().partition(":")
-        if not colon:
-            name, key = f"key-{place}", name
-        if not key or not re.fullmatch(r"[\x21-\x7e]+", key) or not re.fullmatch(r"[\w-]{1,40}", name):
-            raise ValueError("takes keys, or name:key pairs, of printable ASCII, separated by commas.")
-        keys[hashlib.sha256(key.encode()).digest()] = name
-    return keys
+def _keys(env: Mapping[str, str], default: Keys) -> Keys:
+    listed = _read(env, ("VERTEX_COMPAT_API_KEYS",), client_keys.parse, None)
+    filed = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), lambda path: client_keys.read(Path(path)), None)
+    if listed and filed:
+        raise WrongSetting("VERTEX_COMPAT_API_KEYS and VERTEX_COMPAT_API_KEYS_FILE exclude each other.")
+    return listed or filed or default
+
+
+def _origins(value: str) -> frozenset[str]:
+    origins = frozenset(origin.strip() for origin in value.split(","))
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin):
+            raise ValueError(f"takes `*`, or origins such as `https://example.com`, not {origin!r}.")
+    return origins
+
+
+def _megabytes(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= MOST_MEGABYTES:
+        raise ValueError(f"takes a number of megabytes from 1 to {MOST_MEGABYTES}, not {value!r}.")
+    return int(value) * MEGABYTE
 
 
 def _base_url(value: str) -> str:

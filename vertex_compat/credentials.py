@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import google.auth
 import google.auth.credentials
@@ -65,6 +65,39 @@ class _Request(google.auth.transport.Request):
 def application_default() -> Found:
     """Application Default Credentials (https://google.aip.dev/auth/4110)."""
     return google.auth.default(scopes=SCOPES, request=_Request())
+
+
+class CallersToken:
+    """The access token that a caller has brought. It cannot be renewed, and names no project."""
+
+    def __init__(self, token: str, project: str | None, quota_project: str | None) -> None:
+        self._token = token
+        self._project = project
+        self._quota_project = quota_project
+
+    def token(self) -> str:
+        """The token, good or not: Vertex decides."""
+        return self._token
+
+    def renew(self, refused: str) -> str:
+        """Raise `Unauthorized`: the caller has to bring another."""
+        del refused
+        raise errors.Unauthorized(
+            "Google refused your access token: it has expired, or it is none.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+    def project(self) -> str | None:
+        """The one in the settings."""
+        return self._project
+
+    def quota_project(self) -> str | None:
+        """As the settings have it."""
+        return self._quota_project
+
+    def impersonating(self, account: str) -> NoReturn:
+        """Raise `Forbidden`: nobody acts as another with a token of his own."""
+        raise errors.Forbidden(f"This deployment does not act as {account}.")
 
 
 def finder(settings: Settings) -> Callable[[], Found]:

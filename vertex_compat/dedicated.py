@@ -7,6 +7,7 @@ remembered. Nothing is taken from the refusal: it may hold what a client wrote.
 
 from __future__ import annotations
 
+import copy
 import logging
 from contextlib import closing
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from vertex_compat import errors, vertex
-from vertex_compat.operations import Opens
+from vertex_compat.operations import Network, Opens
 from vertex_compat.transport import Answer, Client, listen
 from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
@@ -33,9 +34,16 @@ _DEPLOYED: Final = frozenset({"endpoints", "predictions"})
 class Dedicated:
     """A network on which calls to dedicated endpoints go to their hosts. One for the process."""
 
-    def __init__(self, inner: Opens) -> None:
-        self._inner = inner
+    def __init__(self, inner: Network) -> None:
+        self._inner: Opens = inner
+        self._network = inner
         self._found: dict[_Endpoint, str] = {}  # only endpoints that are there: clients cannot make it grow
+
+    def for_caller(self, token: str) -> Dedicated:
+        """The same hosts, with a caller's own access token instead of ours."""
+        view = copy.copy(self)
+        view._inner = self._network.for_caller(token)  # noqa: SLF001  (a copy of ourselves)
+        return view
 
     def open(
         self, call: UpstreamCall, model: Model | Site, client: Client, *, retries: int | None = None
@@ -65,7 +73,7 @@ class Dedicated:
         """The host of an endpoint that has one; None also where it cannot be learned."""
         try:
             endpoint = self._read(model, client)
-        except (errors.ApiError, msgspec.DecodeError) as error:
+        except (errors.ApiError, ValueError) as error:
             _log.warning("an endpoint may have a host of its own, and cannot be asked: %.200s", error)
             return None
         dns = str(endpoint.get("dedicatedEndpointDns") or "").removeprefix("https://")

@@ -114,7 +114,7 @@ class Discovery:
         """Learn a list; whether it could be read. If not, what was known of it stays."""
         try:
             self._known[what] = list(read())
-        except (errors.ApiError, ClientGone, msgspec.DecodeError) as error:
+        except (errors.ApiError, ClientGone, ValueError) as error:
             _log.warning("Vertex AI's list of %s could not be read: %.200s", what, error)
             return False
         return True

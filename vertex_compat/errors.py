@@ -258,7 +258,7 @@ def from_upstream(status: int, content: bytes, headers: Mapping[str, str] | None
     """
     try:
         body = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         body = None
     return from_body(status, body, headers)
 

@@ -113,10 +113,13 @@ def _free(host: str, port: int) -> None:
 
 def _project() -> str:
     """The project that the Application Default Credentials lead to, or an exit that says what is missing."""
+    settings = Settings.from_env()
+    if settings.auth == "caller":  # nothing of ours is needed
+        return settings.project or str(settings.rules.file.project)
     credentials = Credentials()
     try:
         credentials.token()
-        project = Settings.from_env().project or credentials.project()
+        project = settings.project or credentials.project()
     except errors.ApiError as error:
         sys.exit(f"vertex_compat: {error.message}\nOr try it without Google: python main.py --emulator")
     if not project:

@@ -46,7 +46,7 @@ class RuntimeAccount(google.auth.credentials.Credentials):
         said = self._get(f"/instance/service-accounts/default/token?scopes={self._scopes}")
         try:
             token = msgspec.json.decode(said, type=_Token)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise exceptions.RefreshError("The metadata server's answer is not a token.") from error
         self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=token.expires_in)
         self.token = token.access_token

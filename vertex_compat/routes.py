@@ -33,6 +33,7 @@ Operation = Callable[[Ask], Reply]
 TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/"): lambda ask: service.describe(ask, (f"{method} {path}" for method, path in TABLE)),
     ("GET", "/health"): service.health,
+    ("GET", "/openapi.json"): lambda _: _surface(),
     ("POST", "/chat/completions"): chat.complete,
     ("POST", "/completions"): completions.complete,
     ("POST", "/embeddings"): embeddings.create,
@@ -71,8 +72,15 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
 OPEN: Final = frozenset({"/health"})
 """Paths that always answer, so that a probe needs no key."""
 
-PUBLIC: Final = frozenset({"/"})
+PUBLIC: Final = frozenset({"/", "/openapi.json"})
 """Paths that answer without a key where keys are configured."""
+
+
+def _surface() -> Reply:
+    from vertex_compat.operations import surface  # noqa: PLC0415  (few ask for it, and none at a cold start)
+
+    return surface.describe(TABLE, OPEN | PUBLIC)
+
 
 _MAP: Final = Map(
     [

@@ -95,6 +95,10 @@ class Rules(msgspec.Struct, frozen=True):
     models: Mapping[str, ModelRule] = {}
     keys: Mapping[str, KeyRule] = {}
 
+    def impersonates(self) -> bool:
+        """Whether any place is called as a service account."""
+        return any(place.impersonate for _, place in _places(self))
+
 
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -11,6 +11,7 @@ costs more than all else that happens to it, and `requests` as much for each cal
 
 from __future__ import annotations
 
+import copy
 import http.client
 import random
 import re
@@ -34,7 +35,7 @@ import urllib3.response
 
 from vertex_compat import __version__, errors, framing, vertex
 from vertex_compat.config import Settings
-from vertex_compat.credentials import Credentials
+from vertex_compat.credentials import CallersToken, Credentials
 from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
 CONNECT_TIMEOUT: Final = 5.0
@@ -271,7 +272,7 @@ class Transport:
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self._settings = settings
-        self._credentials = credentials
+        self._credentials: Credentials | CallersToken = credentials
         self._impersonated: dict[str, Credentials] = {}
         self._found: dict[str, str] = {}  # a model's resource → the location that answered last
         self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=settings.patience)
@@ -282,6 +283,13 @@ class Transport:
             ssl_context=ssl.create_default_context(cafile=certifi.where()),
         )
         self._pools.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def for_caller(self, token: str) -> Transport:
+        """The same connections, with a caller's own access token: ours is not even looked for."""
+        project = self._settings.project or self._settings.rules.file.project
+        view = copy.copy(self)
+        view._credentials = CallersToken(token, project, self._settings.quota_project)  # noqa: SLF001  (a copy of ourselves)
+        return view
 
     def open(
         self, call: UpstreamCall, model: Model | Site, client: Client, *, retries: int | None = None
@@ -380,7 +388,7 @@ class Transport:
         finally:
             _waiting.patience = None
 
-    def _credentials_of(self, account: str | None) -> Credentials:
+    def _credentials_of(self, account: str | None) -> Credentials | CallersToken:
         """Our own credentials, or those of a service account that we act as."""
         if account is None:
             return self._credentials

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from vertex_compat.config import Settings
 from vertex_compat.fetch import Fetched
@@ -27,6 +27,13 @@ class Opens(Protocol):
 
     def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
         """The call as it would be made, without our token."""
+
+
+class Network(Opens, Protocol):
+    """`transport.Transport`, or a test's own."""
+
+    def for_caller(self, token: str) -> Opens:
+        """The same network, with a caller's own access token instead of ours."""
 
 
 Discover: TypeAlias = Callable[[], Sequence[str]]
@@ -67,12 +74,12 @@ class Ask:
     """One client request, as an operation sees it.
 
     `arguments` are what the path holds, `query` what follows it; `accept` gives that header. `read` gives the
-    whole body; an upload is read piece by piece from `stream` instead. `fetch` gets linked files, unless the
+    whole body; an upload is read as it comes, in `blocks` instead. `fetch` gets linked files, unless the
     settings forbid it; `discover` lists Vertex's models, if they ask for it.
     """
 
     read: Callable[[], bytes]
-    stream: IO[bytes]
+    blocks: Callable[[], Iterator[bytes]]
     content_type: str
     arguments: Mapping[str, str]
     query: Mapping[str, str]
@@ -87,7 +94,7 @@ class Ask:
 
     @property
     def body(self) -> bytes:
-        """The whole body; raises `BadRequest` if it breaks off."""
+        """The whole body; raises `TooLarge`, and `BadRequest` if it breaks off."""
         return self.read()
 
 

@@ -147,7 +147,7 @@ class Reader:
 def _decoded(content: bytes) -> JSON:
     try:
         line: Any = msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         line = None
     if not isinstance(line, dict):
         raise errors.BadRequest("This line is not a JSON object.", code="invalid_json_line")

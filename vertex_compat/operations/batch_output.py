@@ -185,6 +185,6 @@ def _fault(said: str) -> errors.ApiError:
     begin = said.find("{")
     try:
         body: Any = msgspec.json.decode(said[begin:]) if begin >= 0 else None
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         body = None
     return errors.from_body(200, body) if errors.is_error(body) else errors.BadRequest(said)

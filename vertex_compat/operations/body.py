@@ -7,6 +7,7 @@ dialects, and what one publisher does not know another may.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -20,6 +21,9 @@ _PLACE: Final = re.compile(r"^(?P<said>.*?)(?: - at `(?:key in )?\$\.?(?P<place>
 _LONGEST: Final = 300
 """Characters of what is said of a value: msgspec repeats it."""
 
+DEEPEST: Final = 100
+"""Levels of a body. Google's own parser takes as many, and none of our own functions runs out of stack."""
+
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
 
@@ -29,12 +33,28 @@ def decode(body: bytes, schema: type[msgspec.Struct]) -> JSON:
         decoded = msgspec.json.decode(body)
     except RecursionError:
         raise errors.BadRequest("The request body is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise errors.BadRequest(f"The request body is not valid JSON: {error}") from None
     if not isinstance(decoded, dict):
         raise errors.BadRequest("The request body is not a JSON object.")
+    if body.count(b"{") + body.count(b"[") > DEEPEST and _depth(decoded) > DEEPEST:
+        raise errors.BadRequest("The request body is nested too deeply.")
     check(decoded, schema)
     return decoded
+
+
+def _depth(value: Any) -> int:
+    """How many levels a decoded value has, or that they are too many."""
+    level = [value]
+    depth = 0
+    while level and depth <= DEEPEST:
+        depth += 1
+        level = [inner for one in level for inner in _held(one) if isinstance(inner, dict | list)]
+    return depth
+
+
+def _held(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def check(value: Any, schema: type[S], *, strict: bool = True) -> S:

@@ -14,6 +14,10 @@ Positive = Annotated[int, Meta(ge=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Strings = list[str]
 
+MOST_MESSAGES = 10_000
+Many = Meta(max_length=2_000)
+"""Parts of a message, tools, calls: more than any model takes, and few enough to be looked at at once."""
+
 
 class ImageURL(Struct):
     url: str
@@ -99,25 +103,25 @@ class ToolCall(Struct):
 
 
 class Developer(Struct, tag_field="role", tag="developer"):
-    content: str | list[Text]
+    content: str | Annotated[list[Text], Many]
     name: str | None = None
 
 
 class System(Struct, tag_field="role", tag="system"):
-    content: str | list[Text]
+    content: str | Annotated[list[Text], Many]
     name: str | None = None
 
 
 class User(Struct, tag_field="role", tag="user"):
-    content: str | list[UserPart]
+    content: str | Annotated[list[UserPart], Many]
     name: str | None = None
 
 
 class Assistant(Struct, tag_field="role", tag="assistant"):
-    content: str | list[AssistantPart] | None = None
+    content: str | Annotated[list[AssistantPart], Many] | None = None
     refusal: str | None = None
     name: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Annotated[list[ToolCall], Many] | None = None
     function_call: Function | None = None
     reasoning_content: str | None = None
     thinking_blocks: list[dict[str, Any]] | None = None
@@ -125,7 +129,7 @@ class Assistant(Struct, tag_field="role", tag="assistant"):
 
 class Tool(Struct, tag_field="role", tag="tool"):
     tool_call_id: str
-    content: str | list[ToolPart] | None = None
+    content: str | Annotated[list[ToolPart], Many] | None = None
 
 
 class FunctionResult(Struct, tag_field="role", tag="function"):
@@ -166,13 +170,13 @@ class SpokenAnswer(Struct):
 
 class Chat(Struct):
     model: str
-    messages: Annotated[list[Message], Meta(min_length=1)]
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=MOST_MESSAGES)]
     audio: SpokenAnswer | None = None
     enforce_validation: bool | None = None
     extra_body: dict[str, Any] | None = None
     frequency_penalty: Penalty | None = None
     function_call: str | dict[str, Any] | None = None
-    functions: list[FunctionDefinition] | None = None
+    functions: Annotated[list[FunctionDefinition], Many] | None = None
     google: dict[str, Any] | None = None
     logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
     logprobs: bool | None = None
@@ -195,7 +199,7 @@ class Chat(Struct):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     thinking: dict[str, Any] | None = None
     tool_choice: str | dict[str, Any] | None = None
-    tools: list[dict[str, Any]] | None = None
+    tools: Annotated[list[dict[str, Any]], Many] | None = None
     top_k: float | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None

@@ -33,7 +33,7 @@ def create(ask: Ask) -> Reply:
     fields: dict[str, str] = {}
     upload: Upload | None = None
     with ExitStack() as stack:
-        for part, data, _ in multipart.pieces(ask, multipart.received(ask.stream)):
+        for part, data, _ in multipart.pieces(ask, ask.blocks()):
             name = part.name or ""
             if isinstance(part, File) and name == "file":
                 if upload is None:

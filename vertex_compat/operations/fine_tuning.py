@@ -109,7 +109,7 @@ def _example(numbered: tuple[int, bytes], param: str) -> JSON:
     number, line = numbered
     try:
         value: Any = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise _wrong(f"Line {number} is not a JSON object.", param)
@@ -236,6 +236,6 @@ def _kept(description: str) -> JSON:
     """What `create` has put into the description; nothing, if the job was made elsewhere."""
     try:
         value: Any = msgspec.json.decode(description)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

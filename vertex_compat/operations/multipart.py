@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -20,8 +20,10 @@ from vertex_compat.wire import JSON
 
 MOST_PARTS: Final = 256
 
-BLOCK: Final = 65_536
-"""Bytes of a form that are read at once, where it is read as it comes."""
+MOST_HELD: Final = 1_048_576
+"""Bytes that the head of a part, or what is before the first one, may have."""
+
+_BLOCK: Final = 65_536
 
 
 class Upload(NamedTuple):
@@ -41,7 +43,7 @@ class Form(NamedTuple):
     def decode(self, schema: type[msgspec.Struct]) -> JSON:
         """The fields, of the types that `schema` has for them; others are texts. Raises `BadRequest`."""
         read = body.check(self.fields, schema, strict=False)
-        return {name: getattr(read, name, text) for name, text in self.fields.items()}
+        return body.without_nulls({name: getattr(read, name, text) for name, text in self.fields.items()})
 
 
 class Piece(NamedTuple):
@@ -61,7 +63,7 @@ def read(ask: Ask) -> Form:
     """The form in a request's body; raises `BadRequest`, `TooLarge`."""
     lists: dict[str, list[str]] = {}
     form = Form({}, {})
-    for piece in parts(pieces(ask, [ask.body])):
+    for piece in parts(pieces(ask, _blocks(ask.body))):
         name = (piece.part.name or "").removesuffix("[]")
         if isinstance(piece.part, File):
             upload = Upload(piece.part.filename, piece.part.headers.get("Content-Type", ""), piece.data)
@@ -90,17 +92,17 @@ def pieces(ask: Ask, blocks: Iterable[bytes]) -> Iterator[Piece]:
     if kind != "multipart/form-data" or not boundary:
         raise errors.BadRequest("This operation takes a form, of Content-Type multipart/form-data.")
     try:
-        yield from _decoded(MultipartDecoder(boundary, max_parts=MOST_PARTS), blocks)
+        yield from _decoded(MultipartDecoder(boundary, MOST_HELD, max_parts=MOST_PARTS), blocks)
     except RequestEntityTooLarge:
-        raise errors.TooLarge(f"The form has more than {MOST_PARTS} parts.") from None
+        raise errors.TooLarge(
+            f"The form has more than {MOST_PARTS} parts, or one whose head has no end."
+        ) from None
     except (ValueError, HTTPException, OSError):  # it broke off, or its framing lies
         raise errors.BadRequest("The form in the request body could not be read to its end.") from None
 
 
-def received(stream: IO[bytes]) -> Iterator[bytes]:
-    """The bytes of a request's body as they come."""
-    while block := stream.read(BLOCK):
-        yield block
+def _blocks(content: bytes) -> Iterator[bytes]:
+    return (content[at : at + _BLOCK] for at in range(0, len(content), _BLOCK))
 
 
 def _decoded(decoder: MultipartDecoder, blocks: Iterable[bytes]) -> Iterator[Piece]:

@@ -83,7 +83,7 @@ def _model(found: re.Match[str], ask: Ask) -> Model:
     if found["endpoint"] == "openapi":
         try:
             asked = msgspec.json.decode(ask.body)["model"]
-        except (msgspec.DecodeError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             asked = None
         if not isinstance(asked, str):
             raise errors.BadRequest("The body names no model.")

@@ -309,7 +309,7 @@ def _custom_input(written: str) -> str:
     """The text in the arguments of a custom tool; all of them where they are not the JSON they should be."""
     try:
         given = msgspec.json.decode(written)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return written
     text = given.get("input") if isinstance(given, dict) else None
     return text if isinstance(text, str) else written

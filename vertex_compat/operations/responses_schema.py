@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from vertex_compat.operations.chat_schema import Positive, Strings
+from vertex_compat.operations.chat_schema import MOST_MESSAGES, Many, Positive, Strings
 
 
 class Reasoning(Struct):
@@ -26,7 +26,7 @@ class TextOptions(Struct):
 
 class Response(Struct):
     model: str
-    input: str | Annotated[list[dict[str, Any]], Meta(min_length=1)]
+    input: str | Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_MESSAGES)]
     background: bool | None = None
     conversation: str | dict[str, Any] | None = None
     include: Strings | None = None
@@ -47,7 +47,7 @@ class Response(Struct):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     text: TextOptions | None = None
     tool_choice: str | dict[str, Any] | None = None
-    tools: list[dict[str, Any]] | None = None
+    tools: Annotated[list[dict[str, Any]], Many] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     truncation: str | None = None

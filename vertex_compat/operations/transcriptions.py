@@ -170,7 +170,7 @@ class _Transcript:
 def _timed(text: str) -> Timed:
     try:
         return msgspec.json.decode(text, type=Timed)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         raise errors.UpstreamFault(
             "The model did not give the transcript in the form it was asked for."
         ) from None

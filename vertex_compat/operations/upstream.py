@@ -318,7 +318,7 @@ def _object(content: bytes) -> JSON:
 def _decoded(content: bytes) -> JSON:
     try:
         value = _decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         if not content.strip():
             raise errors.UpstreamFault("Vertex AI answered with nothing.") from None
         raise errors.UpstreamFault("Vertex AI answered something that is not JSON.") from None

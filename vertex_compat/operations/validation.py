@@ -28,7 +28,7 @@ def validator(given: JSON) -> Callable[[str], None] | None:
     def validate(answer: str) -> None:
         try:
             value = msgspec.json.decode(answer)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise errors.SchemaMismatch(f"The model's answer is not valid JSON: {error}.", answer) from None
         if reason := errors_of(value):
             raise errors.SchemaMismatch(f"The model's answer does not fit the schema: {reason}", answer)

@@ -211,7 +211,7 @@ def arguments(written: str | JSON | None) -> JSON:
         return {}
     try:
         value = msgspec.json.decode(written)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = written
     return value if isinstance(value, dict) else {"arguments": value}
 
@@ -231,7 +231,7 @@ def _content(message: JSON, place: str) -> Iterator[Part]:
 
 
 def _part(part: JSON, place: str) -> Iterator[Part]:
-    match part["type"]:
+    match part.get("type", "text"):  # where nothing else may be, the schema asks for no type
         case "text" | "input_text" if part["text"]:
             yield Text(part["text"], part)
         case "refusal" if part["refusal"]:

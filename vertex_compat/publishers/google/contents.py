@@ -187,7 +187,7 @@ def _response(result: Result) -> JSON:
         return {"error": NO_RESULT}
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict) and (_native(result) or not _refers(value)):
         return value
