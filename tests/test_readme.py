@@ -121,8 +121,8 @@ CHAT = Usage(10, 5, {"cached_tokens": 4}, {"reasoning_tokens": 3})
 def logged(capfd):
     """The line of a request of which everything is known."""
     record = Record.begin("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
-    known = {"target": "google/gemini-2.5-flash; location=global", "usages": {0: CHAT}, "calls": ["upstream_id"]}
-    known["first"] = record.started + 1
+    known = {"target": "google/gemini-2.5-flash; location=global", "usages": {0: CHAT}}
+    known |= {"first": record.started + 1, "calls": ["upstream_id"]}
     unknown = {
         field.name: field.name for field in dataclasses.fields(record) if not getattr(record, field.name)
     }
