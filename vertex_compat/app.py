@@ -114,7 +114,7 @@ class App:
         return response
 
     def _reply(self, request: flask.Request, body: Body, place: Place | None, record: Record) -> Reply:
-        path = request.path.rstrip("/").removeprefix("/v1") or "/"
+        path = routes.resource(request.path)
         caller = ANYBODY
         if path not in routes.OPEN:
             if place is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import Map, MapAdapter, Rule
 
 from vertex_compat import errors
 from vertex_compat.operations import (
@@ -82,21 +83,18 @@ def _surface() -> Reply:
     return surface.describe(TABLE, OPEN | PUBLIC)
 
 
-_MAP: Final = Map(
-    [
-        Rule(prefix + path, methods=[method], endpoint=(method, path))
-        for method, path in TABLE
-        for prefix in ("", "/v1")
-    ],
-    strict_slashes=False,
-    merge_slashes=False,
-).bind("")
+def resource(path: str) -> str:
+    """The path without what changes nothing: `/v1` before it and a slash after it."""
+    short = path[3:] if path.startswith("/v1/") or path == "/v1" else path
+    return short.rstrip("/") or "/"
 
 
 def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     """The operation and what the path holds for it; raises `NotFound`, `MethodNotAllowed`."""
+    if operation := TABLE.get((method, resource(path))):
+        return operation, {}
     try:
-        endpoint, arguments = _MAP.match(path, method)
+        endpoint, arguments = _map().match(path[3:] if path.startswith("/v1/") else path, method)
     except MethodNotAllowed as error:
         allowed = ", ".join(sorted(error.valid_methods or ()))
         raise errors.MethodNotAllowed(
@@ -105,3 +103,10 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     except NotFound:
         raise errors.NotFound(f"Unknown request URL: {method} {path[:200]}.", code="unknown_url") from None
     return TABLE[endpoint], dict(arguments)
+
+
+@cache
+def _map() -> MapAdapter:
+    """For paths that hold something; made for the first of them."""
+    rules = [Rule(path, methods=[method], endpoint=(method, path)) for method, path in TABLE]
+    return Map(rules, strict_slashes=False, merge_slashes=False).bind("")
