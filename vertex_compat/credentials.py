@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NoReturn, Protocol, TypeAlias, TypeVar
 
 import google.auth
-import google.auth.credentials
 import google.auth.transport
 from google.auth import exceptions
 
@@ -22,14 +22,29 @@ from vertex_compat.metadata import RuntimeAccount
 
 T = TypeVar("T")
 
-Found: TypeAlias = tuple[google.auth.credentials.Credentials, str | None]
-"""Google's credentials, and the project that they belong to where that is known."""
+RENEWED: Final = timedelta(minutes=3, seconds=45)
+"""Before its end, when a token is renewed: as google-auth does it."""
+
+_NOTHING: Final = timedelta()
+
+
+class Account(Protocol):
+    """Whom we act for: credentials of google-auth's, or what looks like them here."""
+
+    token: str | None
+    expiry: datetime | None
+    """When the token ends, in UTC and without saying so."""
+
+    def refresh(self, request: Any) -> None:
+        """Fetch a token; raises `GoogleAuthError`."""
+
+
+Found: TypeAlias = tuple[Account, str | None]
+"""An account, and the project that it belongs to where that is known."""
 
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 
 _TRIES: Final = 2
-_FRESH: Final = google.auth.credentials.TokenState.FRESH
-_STALE: Final = google.auth.credentials.TokenState.STALE
 
 
 class _Request(google.auth.transport.Request):
@@ -120,17 +135,17 @@ class Credentials:
     ) -> None:
         self._find = find
         self._lock = threading.Lock()
-        self._credentials: google.auth.credentials.Credentials | None = None
+        self._credentials: Account | None = None
         self._project: str | None = None
         self._failure: tuple[float, errors.ApiError] | None = None
 
     def token(self) -> str:
         """A token that is good now; raises `Unavailable`."""
         if (credentials := self._credentials) is not None:
-            token, state = credentials.token, credentials.token_state
-            if state is _STALE and self._lock.acquire(blocking=False):
+            token, left = credentials.token, _left(credentials)
+            if _NOTHING < left < RENEWED and self._lock.acquire(blocking=False):
                 threading.Thread(target=self._fetch_aside, daemon=True).start()
-            if token and state in {_FRESH, _STALE}:
+            if left > _NOTHING:
                 return str(token)
         return self._fetch(refused=None)
 
@@ -154,10 +169,12 @@ class Credentials:
 
     def impersonating(self, account: str) -> Credentials:
         """The credentials of a service account on which ours may create tokens."""
-        from google.auth import impersonated_credentials  # noqa: PLC0415  (few need it at a cold start)
+        from google.auth import credentials, impersonated_credentials  # noqa: PLC0415  (few need it)
 
         def find() -> Found:
             own, project = self._find()
+            if not isinstance(own, credentials.Credentials):  # google-auth acts for others with its own only
+                own, project = application_default()
             return impersonated_credentials.Credentials(own, account, SCOPES), project
 
         return Credentials(find)
@@ -180,11 +197,11 @@ class Credentials:
 
     def _fetch_locked(self, refused: str | None) -> str:
         credentials = self._credentials or self._look()
-        if credentials.token_state is not _FRESH or credentials.token == refused:
+        if _left(credentials) < RENEWED or credentials.token == refused:
             credentials.refresh(_Request())
         return str(credentials.token)
 
-    def _look(self) -> google.auth.credentials.Credentials:
+    def _look(self) -> Account:
         found, self._project = self._find()
         self._credentials = self._credentials or found
         return self._credentials
@@ -201,6 +218,13 @@ class Credentials:
             pass  # the old token serves on; the next request tries again
         finally:
             self._lock.release()
+
+
+def _left(account: Account) -> timedelta:
+    """For how long the account's token is good."""
+    if not account.token:
+        return _NOTHING
+    return account.expiry - datetime.now(UTC).replace(tzinfo=None) if account.expiry else timedelta.max
 
 
 def _fault(error: exceptions.GoogleAuthError) -> errors.ApiError:

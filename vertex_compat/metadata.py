@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-import google.auth.credentials
 import msgspec
 import urllib3
 import urllib3.exceptions
@@ -30,12 +29,13 @@ _PATIENCE: Final = urllib3.Retry(
 )
 
 
-class RuntimeAccount(google.auth.credentials.Credentials):
+class RuntimeAccount:
     """The service account that this function runs as. `host` may have a port."""
 
     def __init__(self, host: str, scopes: tuple[str, ...], quota_project: str | None = None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._quota_project_id = quota_project
+        self.token: str | None = None
+        self.expiry: datetime | None = None
+        self.quota_project_id = quota_project
         self._scopes = ",".join(scopes)
         self._server = urllib3.PoolManager(maxsize=1, timeout=TIMEOUT, retries=_PATIENCE)
         self._url = f"http://{host}{_ROOT}"
