@@ -34,9 +34,18 @@ class _Reader:
         self._inner = inner
         self._said: Counter[int] = Counter()  # choice → characters so far
 
-    def read(self, answer: JSON) -> Iterator[Piece]:
+    def read(self, answer: JSON) -> Iterable[Piece]:
+        """The pieces that a chunk, or the whole answer, brings."""
+        pieces = self._inner(answer)
+        if isinstance(pieces, tuple):  # the short way: one more text, which is no list
+            for piece in pieces:
+                self._said[piece.choice] += len(piece.fields["content"])
+            return pieces
+        return self._with_references(answer, pieces)
+
+    def _with_references(self, answer: JSON, pieces: Iterable[Piece]) -> Iterator[Piece]:
         found = self._found(answer)
-        for piece in self._inner(answer):
+        for piece in pieces:
             if not isinstance(piece, Delta):
                 yield piece
                 continue
