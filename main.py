@@ -20,6 +20,7 @@ from vertex_compat import concurrency
 from vertex_compat.app import App
 from vertex_compat.config import Settings, WrongSetting
 from vertex_compat.credentials import Credentials, finder
+from vertex_compat.server import Server
 from vertex_compat.transport import Transport
 
 try:
@@ -38,7 +39,9 @@ if _settings.traces:
         )
     _note = tracing.exporting()
 
-_app = App(_settings, Transport(_settings, Credentials(finder(_settings))), _note)
+_server = Server(_settings.patience)
+_server.prepare()
+_app = App(_settings, Transport(_settings, Credentials(finder(_settings))), _note, _server)
 
 gc.freeze()
 gc.enable()

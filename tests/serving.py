@@ -88,6 +88,7 @@ class Served:
     def __init__(self, url, emulator, log, process):
         self.url = url
         self.emulator = emulator
+        self.process = process
         self.stop = process.terminate
         self.pid = process.pid
         self._log = log
@@ -96,6 +97,16 @@ class Served:
     def address(self):
         host, port = self.url.removeprefix("http://").split(":")
         return host, int(port)
+
+    @property
+    def worker(self):
+        """The process id of gunicorn's one worker, in which the function runs."""
+        (worker,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(worker)
+
+    def count(self, what):
+        """How many of `task` (threads) or `fd` (descriptors) the worker has."""
+        return len([*Path(f"/proc/{self.worker}/{what}").iterdir()])
 
     def client(self, key=KEY, kind=openai.OpenAI, **options):
         return kind(

@@ -22,6 +22,7 @@ from vertex_compat.incoming import Body
 from vertex_compat.operations import Ask, Content, Described, Discover, Download, Dry, Network, Reply
 from vertex_compat.record import CLIENT_LEFT, Record
 from vertex_compat.routing import Router
+from vertex_compat.server import Server
 from vertex_compat.transport import Client, ClientGone
 from vertex_compat.wire import JSON
 
@@ -36,11 +37,16 @@ class App:
     """The function. One for the process. `note` gets the record and status of each request that has ended."""
 
     def __init__(
-        self, settings: Settings, transport: Network, note: Callable[[Record, int], None] | None = None
+        self,
+        settings: Settings,
+        transport: Network,
+        note: Callable[[Record, int], None] | None = None,
+        server: Server | None = None,
     ) -> None:
         self._note = note
         self._settings = settings
         self._transport = Dedicated(transport)
+        self._server = server or Server()
         self._router = Router(settings.rules, settings.project, settings.location)
         self._gate = Gate(settings)
         self._places = Places(settings.threads)
@@ -132,7 +138,9 @@ class App:
                 content_type=request.headers.get("Content-Type", ""),
                 arguments=arguments,
                 query=request.args,
-                client=Client(request.environ.get("gunicorn.socket"), record.id, record.calls),
+                client=Client(
+                    request.environ.get("gunicorn.socket"), record.id, record.calls, self._server.ending
+                ),
                 accept=lambda: request.headers.get("Accept", ""),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,
@@ -184,11 +192,13 @@ class _Events:
         self._written = written
         self._record = record
         self._first = next(written)
+        self._ended = False
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._first
         try:
             yield from self._written
+            self._ended = True
         except ClientGone:
             self._record.error = CLIENT_LEFT
         except errors.ApiError as error:
@@ -200,5 +210,7 @@ class _Events:
             yield sse.encode(_UNEXPECTED.body())
 
     def close(self) -> None:
+        if not (self._ended or self._record.error):
+            self._record.error = CLIENT_LEFT  # in the middle of a write, or it took nothing for too long
         if close := getattr(self._written, "close", None):
             close()

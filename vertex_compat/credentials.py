@@ -207,8 +207,9 @@ class Credentials:
         return self._credentials
 
     def _look_for_project(self) -> None:
-        found = self._look()
-        self._project = self._project or getattr(found, "project_id", None)
+        if self._project is None:  # another thread may have found it by now
+            found = self._look()
+            self._project = self._project or getattr(found, "project_id", None)
 
     def _fetch_aside(self) -> None:
         """Fetch the next token in good time; the caller has taken the lock."""

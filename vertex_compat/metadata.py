@@ -17,6 +17,8 @@ import urllib3
 import urllib3.exceptions
 from google.auth import exceptions
 
+from vertex_compat import vertex
+
 TIMEOUT: Final = 3.0
 """Seconds that a try may take; a healthy server needs milliseconds."""
 
@@ -53,8 +55,11 @@ class RuntimeAccount:
 
     @cached_property
     def project_id(self) -> str:
-        """The project that the account runs in."""
-        return self._get("/project/project-id").decode("ascii", "replace").strip()
+        """The project that the account runs in; raises `RefreshError`."""
+        said = self._get("/project/project-id").decode("ascii", "replace").strip()
+        if not vertex.is_project(said):
+            raise exceptions.RefreshError("The metadata server's answer is not a project.")
+        return said
 
     def _get(self, path: str) -> bytes:
         try:

@@ -68,33 +68,43 @@ class Client:
     """Whoever waits for our answer, seen as a socket that may hang up.
 
     `request` is the id of its request. `calls` gets, for each call that is made for it, the name that was
-    given to it upstream, or "".
+    given to it upstream, or "". `ending` is a descriptor that becomes readable when nobody can wait longer.
     """
 
-    __slots__ = ("_fd", "calls", "request")
+    __slots__ = ("_ending", "_fd", "calls", "request")
 
     def __init__(
-        self, sock: socket.socket | None = None, request: str = "", calls: list[str] | None = None
+        self,
+        sock: socket.socket | None = None,
+        request: str = "",
+        calls: list[str] | None = None,
+        ending: int = -1,
     ) -> None:
         self._fd = sock.fileno() if sock is not None else -1
+        self._ending = ending
         self.request = request
         self.calls = [] if calls is None else calls
 
     def watch(self, poll: select.poll) -> None:
-        """Have `poll` wake up when the client leaves."""
+        """Have `poll` wake up when the client leaves, or this process ends."""
         if self._fd >= 0:
             poll.register(self._fd, _HANGUP)
+        if self._ending >= 0:
+            poll.register(self._ending, select.POLLIN)
 
-    def left(self, fired: Sequence[tuple[int, int]]) -> bool:
-        """Whether the client is among what woke `poll` up."""
-        return any(fd == self._fd for fd, _ in fired)
+    def check(self, fired: Sequence[tuple[int, int]]) -> None:
+        """Raise `ClientGone`, `Unavailable` if the client, or the end, is among what woke `poll` up."""
+        for fd, _ in fired:
+            if fd == self._fd:
+                raise ClientGone
+            if fd == self._ending:
+                raise errors.Unavailable("This instance was shut down before the answer had ended.")
 
     def sleep(self, seconds: float) -> None:
         """Wait; raises `ClientGone` as soon as the client leaves."""
         poll = select.poll()
         self.watch(poll)
-        if self.left(poll.poll(seconds * 1000)):
-            raise ClientGone
+        self.check(poll.poll(seconds * 1000))
 
 
 class _Patience(NamedTuple):
@@ -131,8 +141,7 @@ class _Response(http.client.HTTPResponse):
     def _begun(self, poll: select.poll, patience: _Patience) -> bool:
         """Wait until something comes, and tell whether it is of the answer: TLS has messages of its own."""
         fired = poll.poll(patience.seconds * 1000)
-        if patience.client.left(fired):
-            raise ClientGone
+        patience.client.check(fired)
         if not fired:
             raise TimeoutError("timed out")
         with _at_once(self.socket):
@@ -208,7 +217,7 @@ class _HTTPAnswer:
         self._fd: int = sock.fileno()
         sock.settimeout(0)
         self._receive = sock.read if isinstance(sock, ssl.SSLSocket) else sock.recv
-        self._early = _early(self._http)
+        self._begun = False
         self.ended = self._framing.ended
 
     def fileno(self) -> int:
@@ -216,8 +225,9 @@ class _HTTPAnswer:
 
     def read(self) -> bytes:
         try:
-            data = self._early or self._receive(_BLOCK)
-            self._early = b""
+            data = b"" if self._begun else _early(self._http)
+            self._begun = True
+            data = data or self._receive(_BLOCK)
             if data:
                 body = self._framing.feed(data)
             else:
@@ -226,7 +236,9 @@ class _HTTPAnswer:
         except _NOT_YET:
             return b""
         except (OSError, framing.Broken) as error:
-            raise errors.UpstreamFault("The connection to Vertex AI broke in mid-answer.") from error
+            raise errors.UpstreamFault(
+                "The connection to Vertex AI broke in mid-answer.", again=True
+            ) from error
         self.ended = self._framing.ended
         return self._decoded(body) if self._decoder else body
 
@@ -483,7 +495,7 @@ def listen(
     while True:
         for fd, _ in fired:
             if fd not in waiting:
-                raise ClientGone
+                client.check(fired)
             number, answer = waiting[fd]
             if not answer.ended and (data := answer.read()):
                 yield Block(number, data)

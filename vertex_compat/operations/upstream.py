@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -48,6 +49,7 @@ class Conversation:
         self._calls = calls
         self._model = model
         self._told = False  # whether the client has heard of an answer
+        self._latest = time.monotonic() + ask.settings.deadline
         self._open()
         self.headers = ignored(name for call in calls for name in call.ignored) | target(
             model, self._answers[0]
@@ -67,8 +69,16 @@ class Conversation:
             for call, answer in zip(self._calls, self._answers, strict=True)
         ]
 
-    def _again(self) -> None:
-        """Make the calls once more, after an answer that was broken."""
+    def _again(self, fault: errors.ApiError) -> None:
+        """Make the calls once more after a fault in an answer that nobody has heard of; else raises it."""
+        again = isinstance(fault, errors.BrokenAnswer) or (
+            fault.again
+            and self._ask.settings.retries
+            and not self._model.spare
+            and time.monotonic() < self._latest
+        )
+        if self._told or not again:
+            raise fault
         self.__exit__()
         self._open()
 
@@ -76,8 +86,8 @@ class Conversation:
         """All pieces, each with the number of the answer that it is of."""
         try:
             return self._whole()
-        except errors.BrokenAnswer:
-            self._again()
+        except errors.ApiError as fault:
+            self._again(fault)
             return self._whole()
 
     def _whole(self) -> list[tuple[int, Piece]]:
@@ -95,10 +105,8 @@ class Conversation:
         with self:
             try:
                 yield from self._written(writer)
-            except errors.BrokenAnswer:
-                if self._told:
-                    raise
-                self._again()
+            except errors.ApiError as fault:
+                self._again(fault)
                 yield from self._written(writer)
             yield writer.end()
             self._read_on()
