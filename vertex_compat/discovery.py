@@ -73,6 +73,9 @@ class _Page(msgspec.Struct, rename="camel"):
     next_page_token: str = ""
 
 
+_page = msgspec.json.Decoder(_Page).decode
+
+
 class Discovery:
     """The lists, read by a thread beside the requests. One for the process."""
 
@@ -139,7 +142,7 @@ class Discovery:
             client = Client()
             with closing(self._network.open(call, site, client, retries=0)) as answer:
                 blocks = listen([answer], client, keepalive=PATIENCE, patience=PATIENCE)
-                page = msgspec.json.decode(b"".join(block.data for block in blocks if block), type=_Page)
+                page = _page(b"".join([block.data for block in blocks if block]))
             yield page
             if not (token := page.next_page_token):
                 return

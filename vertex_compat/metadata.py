@@ -47,7 +47,7 @@ class RuntimeAccount:
         del request
         said = self._get(f"/instance/service-accounts/default/token?scopes={self._scopes}")
         try:
-            token = msgspec.json.decode(said, type=_Token)
+            token = _token(said)
         except ValueError as error:
             raise exceptions.RefreshError("The metadata server's answer is not a token.") from error
         self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=token.expires_in)
@@ -76,3 +76,6 @@ class RuntimeAccount:
 class _Token(msgspec.Struct):
     access_token: str
     expires_in: float
+
+
+_token = msgspec.json.Decoder(_Token).decode

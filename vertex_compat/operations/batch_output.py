@@ -120,6 +120,10 @@ class _Key(msgspec.Struct):
     key: str
 
 
+_key = msgspec.json.Decoder(_Key).decode
+msgspec.json.Decoder(UpstreamCall)  # read once, by one thread: see `body`
+
+
 class _Answers:
     """The answers of one batch, each given back to the request that it is of."""
 
@@ -132,7 +136,7 @@ class _Answers:
         self._open = dict(enumerate(notes))  # the requests whose answers have not come
         self._numbers: dict[str, list[int]] = {}
         for number, note in self._open.items():
-            self._numbers.setdefault(msgspec.json.decode(note, type=_Key).key, []).append(number)
+            self._numbers.setdefault(_key(note).key, []).append(number)
 
     def written(self, rows: Iterator[Row], kind: str) -> Iterator[bytes]:
         """The lines of one of the two files. An answer that comes twice counts once."""

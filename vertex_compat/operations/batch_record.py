@@ -48,6 +48,9 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     problems: list[JSON] = []
 
 
+_record = msgspec.json.Decoder(Record).decode
+
+
 class Batch(NamedTuple):
     """Where a batch is: its token, and `LOCATION/JOB` or `failed`."""
 
@@ -67,7 +70,7 @@ class Batch(NamedTuple):
     def read(self, bucket: Bucket) -> Record:
         """Its record; raises `NotFound`."""
         try:
-            return msgspec.json.decode(b"".join(bucket.read(self.name)), type=Record)
+            return _record(b"".join(bucket.read(self.name)))
         except errors.NotFound:
             raise no_such_batch(self.id) from None
 

@@ -7,6 +7,7 @@ dialects, and what one publisher does not know another may.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
@@ -62,12 +63,28 @@ def check(value: Any, schema: type[S], *, strict: bool = True) -> S:
 
     Not `strict`, numbers and booleans may be given as texts, as in a form.
     """
+    if schema not in _known:
+        _learn(schema)
     try:
         return msgspec.convert(value, schema, strict=strict)
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
     except RecursionError:
         raise errors.BadRequest("The request body is nested too deeply.") from None
+
+
+_known: Final[set[type[msgspec.Struct]]] = set()
+_learning: Final = threading.Lock()
+
+
+def _learn(schema: type[msgspec.Struct]) -> None:
+    """Have msgspec read a schema, one thread at a time.
+
+    It does so at the first use, and another thread that comes meanwhile finds half of it, and crashes.
+    """
+    with _learning:
+        msgspec.json.Decoder(schema)
+        _known.add(schema)
 
 
 def _fault(message: str) -> errors.BadRequest:

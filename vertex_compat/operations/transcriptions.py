@@ -37,6 +37,9 @@ class Timed(msgspec.Struct):
     segments: list[Segment]
 
 
+_timed_of = msgspec.json.Decoder(Timed).decode
+
+
 def transcribe(ask: Ask) -> Reply:
     """The text in the language that is spoken."""
     return _answer(ask, translate=False)
@@ -169,7 +172,7 @@ class _Transcript:
 
 def _timed(text: str) -> Timed:
     try:
-        return msgspec.json.decode(text, type=Timed)
+        return _timed_of(text)
     except (ValueError, RecursionError):
         raise errors.UpstreamFault(
             "The model did not give the transcript in the form it was asked for."

@@ -1,0 +1,61 @@
+"""Requests that come side by side before any other: what is made at its first use is made by one thread."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from serving import ROOT, bare_environment
+
+SIDE_BY_SIDE = """
+import json, sys, threading
+from vertex_compat.operations import {module}
+from vertex_compat.operations.body import check
+
+threads = 12
+together = threading.Barrier(threads)
+body = json.loads({body!r})
+sys.setswitchinterval(1e-6)
+
+def begin():
+    together.wait()
+    check(body, {module}.{schema})
+
+started = [threading.Thread(target=begin) for _ in range(threads)]
+for one in started:
+    one.start()
+for one in started:
+    one.join()
+"""
+
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CHAT = {
+    "model": "gemini-2.5-flash",
+    "messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "1"},
+    ],
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
+RESPONSE = {"model": "gemini-2.5-flash", "input": "Hello", "reasoning": {"effort": "low"}}
+
+
+@pytest.mark.parametrize(
+    ("module", "schema", "body"), [("chat_schema", "Chat", CHAT), ("responses_schema", "Response", RESPONSE)]
+)
+def test_a_schema_that_many_threads_need_at_once_is_read_by_one(module, schema, body):
+    code = SIDE_BY_SIDE.format(module=module, schema=schema, body=json.dumps(body))
+    for _ in range(10):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=bare_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr  # -11: a thread has found half of it
