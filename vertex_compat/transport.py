@@ -23,7 +23,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 import certifi
@@ -55,7 +55,7 @@ _HEADERS: Final = {
 }
 
 _NAME: Final = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
-_BLOCK: Final = 65_536
+_BLOCK: Final = 16_384  # bytes of TLS's longest record, so that none is read in part
 _LONGEST_ERROR: Final = 262_144
 _HANGUP: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere a departure shows at the next write
 
@@ -131,36 +131,24 @@ class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         patience: _Patience | None = getattr(_waiting, "patience", None)
         if patience:
-            poll = select.poll()
-            poll.register(self.socket, select.POLLIN)
-            patience.client.watch(poll)
-            while not self._begun(poll, patience):
-                pass
+            self.socket.settimeout(0)
+            head = self._head(patience)
+            if b"\r\n\r\n" not in head or head.startswith(b"HTTP/1.1 1"):  # there is more to wait for
+                self.socket.settimeout(patience.seconds)
         super().begin()
 
-    def _begun(self, poll: select.poll, patience: _Patience) -> bool:
-        """Wait until something comes, and tell whether it is of the answer: TLS has messages of its own."""
-        fired = poll.poll(patience.seconds * 1000)
-        patience.client.check(fired)
-        if not fired:
-            raise TimeoutError("timed out")
-        with _at_once(self.socket):
-            try:
-                self.fp.peek(1)
-            except _NOT_YET:
-                return False
-        return True
-
-
-@contextmanager
-def _at_once(sock: socket.socket) -> Iterator[None]:
-    """Let the socket not wait."""
-    timeout = sock.gettimeout()
-    sock.settimeout(0)
-    try:
-        yield
-    finally:
-        sock.settimeout(timeout)
+    def _head(self, patience: _Patience) -> bytes:
+        """What comes first, when it comes. TLS has messages of its own, which are not of the answer."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        patience.client.watch(poll)
+        while True:
+            fired = poll.poll(patience.seconds * 1000)
+            patience.client.check(fired)
+            if not fired:
+                raise TimeoutError("timed out")
+            with suppress(*_NOT_YET):
+                return bytes(self.fp.peek(1))
 
 
 class _HTTPConnection(urllib3.connection.HTTPConnection):
@@ -215,7 +203,8 @@ class _HTTPAnswer:
         self._decoder = _decoder(self.headers.get("Content-Encoding", ""))
         sock = self._http.socket
         self._fd: int = sock.fileno()
-        sock.settimeout(0)
+        if sock.gettimeout() != 0:
+            sock.settimeout(0)
         self._receive = sock.read if isinstance(sock, ssl.SSLSocket) else sock.recv
         self._begun = False
         self.ended = self._framing.ended
@@ -225,8 +214,7 @@ class _HTTPAnswer:
 
     def read(self) -> bytes:
         try:
-            data = b"" if self._begun else _early(self._http)
-            self._begun = True
+            data = b"" if self._begun else self._early()
             data = data or self._receive(_BLOCK)
             if data:
                 body = self._framing.feed(data)
@@ -242,6 +230,20 @@ class _HTTPAnswer:
         self.ended = self._framing.ended
         return self._decoded(body) if self._decoder else body
 
+    def _early(self) -> bytes:
+        """What of the body came with the headers, and is in a buffer by now. The buffer is given up."""
+        self._begun = True
+        sock = self._http.socket
+        try:
+            early = bytes(self._http.fp.read1(_BLOCK))
+        except _NOT_YET:
+            early = b""
+        if early and isinstance(sock, ssl.SSLSocket) and sock.pending():
+            early += sock.read(_BLOCK)
+        if self._keeps:  # else the socket would be closed with it
+            self._http.close()
+        return early
+
     def _decoded(self, body: bytes) -> bytes:
         try:
             return bytes(self._decoder.decompress(body) + (self._decoder.flush() if self.ended else b""))
@@ -253,17 +255,6 @@ class _HTTPAnswer:
             self._response.close()
         self._http.close()
         self._response.release_conn()
-
-
-def _early(response: _Response) -> bytes:
-    """What of the body came with the headers, and is in a buffer by now."""
-    try:
-        early = response.fp.read1(_BLOCK)
-    except _NOT_YET:
-        return b""
-    if isinstance(response.socket, ssl.SSLSocket) and response.socket.pending():
-        early += response.socket.read(_BLOCK)
-    return bytes(early)
 
 
 def _decoder(encoding: str) -> Any:
