@@ -25,6 +25,10 @@ GRACE: Final = 7.5
 KILL: Final = 9
 """Seconds after SIGTERM at which gunicorn kills what still runs."""
 
+KEPT: Final = 10
+"""Seconds for which an idle connection is kept: longer than the SDKs keep theirs (4 to 5), so that a request
+does not meet a connection that we are closing. gunicorn's own 2 would."""
+
 STUCK: Final = 60.0
 """Seconds, at most, for which a client may take nothing of what is sent to it."""
 
@@ -50,6 +54,7 @@ class Server:
         except ImportError:
             return
         config.GracefulTimeout.default = KILL
+        config.Keepalive.default = KEPT
         config.WhenReady.default = staticmethod(self.bound)
         config.PostWorkerInit.default = staticmethod(self.begin)
 
