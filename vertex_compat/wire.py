@@ -133,7 +133,11 @@ class Usage(NamedTuple):
 Piece: TypeAlias = Delta | Usage
 
 Feed: TypeAlias = "Callable[[JSON], Iterable[Piece]]"
-"""Takes one event of a stream after the other and gives the pieces that it brings."""
+"""Takes one event of a stream after the other and gives the pieces that it brings.
+
+Where they are a tuple, there are no counts among them: nearly every event is one more text, and is passed on
+without a look.
+"""
 
 
 @dataclass(frozen=True, slots=True)

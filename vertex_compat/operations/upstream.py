@@ -131,7 +131,11 @@ class Conversation:
                 if not (self._told if broken else begun):  # it can still be an answer of its own
                     raise
             # One write for all that came together, and nothing held back until more comes.
-            if written := b"".join([writer.write(number, piece) for piece in pieces]):
+            if len(pieces) == 1:
+                written = writer.write(number, pieces[0])
+            else:
+                written = b"".join([writer.write(number, piece) for piece in pieces])
+            if written:
                 begun = self._told = True
                 yield written
             if fault:  # what came before it is told before it
@@ -185,6 +189,9 @@ class _Leg:
 
     def _take(self, brought: Iterable[Piece], pieces: list[Piece]) -> None:
         """Append what was brought, and note the counts among it for the log."""
+        if isinstance(brought, tuple):  # the short way: one more text
+            pieces += brought
+            return
         for piece in brought:
             if isinstance(piece, Usage):
                 self._usages[self] = piece
