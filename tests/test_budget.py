@@ -6,8 +6,9 @@ import sys
 
 from serving import ROOT, bare_environment
 
-LOADED_WITH_MAIN = {"certifi", "google", "msgspec", "typing_extensions", "urllib3"}
-"""Beside functions-framework and what that brings. Whoever adds one says what it costs."""
+LOADED_WITH_MAIN = {"certifi", "google", "gunicorn", "msgspec", "typing_extensions", "urllib3"}
+"""Beside functions-framework and what that has loaded by then. Whoever adds one says what it costs: gunicorn
+nothing, since functions-framework loads it next."""
 
 ONLY_WHEN_NEEDED = {
     "asyncio": "google-auth's base class of credentials",

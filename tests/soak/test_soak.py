@@ -1,6 +1,8 @@
 """The soak in small: everything complete and exact, every fault told, nothing grows. Times are noise here."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from corpus import MODELS
 from crowd import Size, alone, crowd, run
@@ -54,9 +56,25 @@ def test_streams_of_very_many_events_do_not_starve_the_others(serve_alone):
         stream.model = named(publisher, "many-20000")
     with posted(server, question("google", model=streams[0].model, stream=True)) as line:
         read_until(line, b"data: ")  # and leaves
-    run(server.address, streams, seconds=60, progress=lambda _: another(server))
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        others = pool.submit(again_and_again, server, ended)
+        try:
+            run(server.address, streams, seconds=60)
+        finally:
+            ended.set()
+        assert others.result() > 0
     assert [stream.text for stream in streams] == ["x " * 20_000] * 4
     another(server)
+
+
+def again_and_again(server, ended):
+    """Ask beside the streams until they have ended; how often that was."""
+    count = 0
+    while not ended.wait(0.05):
+        another(server)
+        count += 1
+    return count
 
 
 def another(server):
