@@ -1,10 +1,13 @@
 """The table as a picture: every figure as a multiple of the floor's, targets included.
 
+Where instructions were counted, they stand for the time, which is noise on a busy machine.
+
 matplotlib draws it. It is imported only here and only when a picture is asked for.
 """
 
 from rows import ROWS
 
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 50)
 COLOURS = ("#1a73e8", "#d97757", "#f59e0b", "#16a34a", "#7c3aed")
 
 
@@ -35,9 +38,10 @@ def draw(results, path):
                     color=colour,
                     markerfacecolor=colour if filled else "none",
                 )
-    axes.set_yticks(range(len(rows)), [row.title for row in rows])
+    axes.set_yticks(range(len(rows)), [_title(results, row) for row in rows])
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} x")
+    axes.set_xticks(TICKS, [f"{tick:g} x" for tick in TICKS])
+    axes.xaxis.set_minor_formatter(lambda *_: "")
     axes.set_xlabel("cost, as a multiple of a bare pass-through on the same stack (left is better)")
     marks = [
         plt.Line2D([], [], marker="o", linestyle="", color=COLOURS[number % len(COLOURS)], label=publisher)
@@ -56,10 +60,22 @@ def _points(results, row, subject):
     """What the subject costs as a multiple of the floor, for each publisher; more is turned into less."""
     points = []
     for publisher in results.publishers(row):
-        ratio = results.ratio(publisher, row.key, of=subject)
+        ratio = results.ratio(publisher, row.key, _measure(results, publisher, row), of=subject)
         if ratio:
             points.append((publisher, 1 / ratio if row.more else ratio))
     return points
+
+
+def _measure(results, publisher, row):
+    counted = results.get(publisher, row.key, "floor", "instructions")
+    return "value" if counted is None else "instructions"
+
+
+def _title(results, row):
+    counted = any(
+        _measure(results, publisher, row) == "instructions" for publisher in results.publishers(row)
+    )
+    return f"{row.title} (instructions)" if counted else row.title
 
 
 def _limit(results, row):

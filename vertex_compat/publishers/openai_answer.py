@@ -35,7 +35,6 @@ FINISH: Final = {
 _READ_HERE: Final = frozenset(
     {"content", "function_call", "reasoning", "reasoning_content", "role", "tool_calls"}
 )
-_TEXT_ONLY: Final = {"content", "role"}
 _NO_IDS: Final = frozenset({None, "", "null"})
 
 
@@ -62,7 +61,7 @@ class _Reader:
         if choices and len(choices) == 1 and not answer.get("usage"):
             choice = choices[0]
             said = choice.get("delta")
-            text = said.get("content") if said and said.keys() <= _TEXT_ONLY else None
+            text = said.get("content") if said and len(said) == 1 + ("role" in said) else None
             if text and isinstance(text, str) and not (choice.get("finish_reason") or choice.get("logprobs")):
                 return (Delta(choice.get("index") or 0, {"content": text}),)
         return self._read(answer)
