@@ -1,7 +1,7 @@
 """The soak: 500 streams at once on one core, one in ten faulty, twice. `python tests/soak --help`.
 
-Says how many were exact, what gaps there were between chunks, and what the process takes after each round. An
-event of Vertex that brings no chunk makes a gap too: how late chunks are, `tests/benchmark` knows by their stamps.
+Says how many were exact, what gaps there were between chunks, and what the process takes after each round.
+An event of Vertex that brings no chunk makes a gap too: how late chunks are, `tests/benchmark` knows.
 """
 
 import argparse
