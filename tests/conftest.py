@@ -8,11 +8,15 @@ production server in a process of its own, and keeps one for each set of setting
 import os
 from contextlib import ExitStack
 
+import hypothesis
 import openai
 import pytest
 from serving import KEY, bare_environment, in_front_of, served
 
 from vertex_compat.emulator import Emulator
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes is noise
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
