@@ -15,7 +15,11 @@ from serving import KEY, bare_environment, in_front_of, served
 
 from vertex_compat.emulator import Emulator
 
-hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes is noise
+hypothesis.settings.register_profile(
+    "any machine",
+    parent=hypothesis.settings(),
+    deadline=None,  # how long an example takes is noise
+)
 hypothesis.settings.load_profile("any machine")
 
 
