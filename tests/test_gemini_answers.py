@@ -11,7 +11,7 @@ from gemini import BUDGETS, HELLO, chunk, deltas, function, message, usage
 
 from vertex_compat import errors
 from vertex_compat.publishers.google import answer, signatures
-from vertex_compat.wire import UpstreamCall
+from vertex_compat.wire import UpstreamCall, Usage
 
 CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
 TEXT = {"text": "Hi"}
@@ -482,3 +482,26 @@ def test_thoughts_through_openai_s_client(plain):
         assert hasattr(said.choices[0].message, "reasoning_content") == thinks
         assert bool(said.usage.completion_tokens_details.reasoning_tokens) == thinks
         assert said.usage.total_tokens == said.usage.prompt_tokens + said.usage.completion_tokens
+
+
+def test_counts_beside_more_text_are_read_whichever_they_are():
+    feed = answer.stream(UpstreamCall("p", {}))
+    part = {"content": {"role": "model", "parts": [{"text": "a"}]}, "index": 0}
+    told = [
+        list(feed({"candidates": [part], "usageMetadata": counts}))
+        for counts in (
+            {},
+            {"promptTokenCount": 3},
+            {"totalTokenCount": 4},
+            {"trafficType": "ON_DEMAND"},
+            None,
+        )
+    ]
+    assert [[isinstance(piece, Usage) for piece in pieces] for pieces in told] == [
+        [False],
+        [False, True],
+        [False, True],
+        [False],
+        [False],
+    ]
+    assert not list(feed({"candidates": [{"content": None, "index": 0}], "usageMetadata": None}))

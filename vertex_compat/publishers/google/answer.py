@@ -55,6 +55,7 @@ BROKEN: Final = {
 
 
 _NOTHING: Final[JSON] = {}
+_COUNTS: Final = frozenset({"promptTokenCount", "totalTokenCount"})  # one of them is in what is a usage
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterable[Piece]:
@@ -78,7 +79,7 @@ class _Reader:
     def read(self, event: JSON) -> Iterable[Piece]:
         """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
         told = event.get("candidates")
-        if told and len(told) == 1 and "totalTokenCount" not in event.get("usageMetadata", ()):
+        if told and len(told) == 1 and _COUNTS.isdisjoint(event.get("usageMetadata") or ()):
             told = told[0]
             candidate = self._candidates.get(told.get("index", 0))
             if candidate and len(told) == 1 + ("index" in told) and (delta := candidate.go_on(told)):
@@ -98,7 +99,7 @@ class _Reader:
             rated = {"safety_ratings": feedback["safetyRatings"]} if feedback.get("safetyRatings") else {}
             yield Delta(0, {"refusal": said, **rated}, "content_filter")
         counts = event.get("usageMetadata") or {}
-        if "promptTokenCount" in counts or "totalTokenCount" in counts:
+        if not _COUNTS.isdisjoint(counts):
             yield usage(counts)
 
 
@@ -125,7 +126,7 @@ class _Candidate:
 
     def go_on(self, told: JSON) -> Delta | None:
         """The piece that `told` brings if it is nothing but more text."""
-        parts = told.get("content", _NOTHING).get("parts")
+        parts = (told.get("content") or _NOTHING).get("parts")
         if not parts or len(parts) > 1 or len(parts[0]) > 1 or self._ended:
             return None
         if not (text := parts[0].get("text")):
