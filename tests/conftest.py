@@ -99,6 +99,15 @@ def shared_client(servers):
 
 
 @pytest.fixture
+def storage(emulator):
+    """Its Cloud Storage, empty."""
+    found = emulator.app.cloud.storage
+    found.objects.clear()
+    found.sessions.clear()
+    return found
+
+
+@pytest.fixture
 def client(shared_client, emulator):  # noqa: ARG001  (a fresh journal)
     """OpenAI's own client for it, which checks every answer against OpenAI's types."""
     return shared_client

@@ -15,13 +15,6 @@ LITELLM = {"custom_llm_provider": "vertex_ai"}
 
 
 @pytest.fixture
-def storage(emulator):
-    found = emulator.app.cloud.storage
-    found.objects.clear()
-    return found
-
-
-@pytest.fixture
 def client(serve, storage):  # noqa: ARG001  (an empty one)
     with serve(GCS_BUCKET_NAME=BUCKET).client() as opened:
         yield opened

@@ -19,14 +19,6 @@ LARGE = bytes(range(256)) * (11 * 1024 * 4 + 3)  # 11 MB and a bit
 
 
 @pytest.fixture
-def storage(emulator):
-    found = emulator.app.cloud.storage
-    found.objects.clear()
-    found.sessions.clear()
-    return found
-
-
-@pytest.fixture
 def front(serve, storage):  # noqa: ARG001  (an empty one)
     return serve(GCS_BUCKET_NAME=BUCKET)
 

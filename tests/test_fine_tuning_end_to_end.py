@@ -28,13 +28,6 @@ VERTEX_EXAMPLE = {
 
 
 @pytest.fixture
-def storage(emulator):
-    found = emulator.app.cloud.storage
-    found.objects.clear()
-    return found
-
-
-@pytest.fixture
 def client(serve, storage):  # noqa: ARG001  (an empty one)
     with serve(GCS_BUCKET_NAME=BUCKET).client() as opened:
         yield opened
