@@ -122,6 +122,14 @@ class Served:
         """What the function has printed so far."""
         return self._log.read_text(errors="replace")
 
+    def wait_for_log(self, holds, timeout=20):
+        """What it has printed when `holds` says so: a request's line comes after its answer's last byte."""
+        deadline = time.monotonic() + timeout
+        while not holds(said := self.log()):
+            assert time.monotonic() < deadline, said[-10_000:]
+            time.sleep(0.01)
+        return said
+
 
 def free_port():
     with socket.socket() as probe:

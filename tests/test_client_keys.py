@@ -194,5 +194,5 @@ def test_a_running_function_takes_new_keys_and_forgets_the_old(serve, path):
         time.sleep(0.2)  # the only way to learn that another process has read a file is to ask again
     assert opens("sk-new")
     assert not opens("sk-old")
-    assert '"key":"renewed"' in server.log()
-    assert "sk-" not in server.log()
+    log = server.wait_for_log(lambda said: '"key":"renewed"' in said)
+    assert "sk-" not in log

@@ -145,7 +145,7 @@ def test_lines_are_whole_with_functions_framework_s_own_writer_and_many_threads(
     # Cloud Functions sets LOG_EXECUTION_ID, which swaps `sys.stdout` while a request is answered.
     name = "deployed-for-lines"
     server = serve(K_SERVICE=name, LOG_EXECUTION_ID="true", VERTEX_COMPAT_API_KEYS=f"team:{KEY}")
-    before = len(server.log().splitlines())
+    before = server.log().count("\n")
     asked = [f"mine-{number}" for number in range(400)]
     with server.client() as client, ThreadPoolExecutor(60) as pool:
 
@@ -157,7 +157,8 @@ def test_lines_are_whole_with_functions_framework_s_own_writer_and_many_threads(
             return {"X-Request-Id": identity, "Function-Execution-Id": identity.replace("-", "")}
 
         list(pool.map(ask, asked))
-    lines = [json.loads(text) for text in server.log().splitlines()[before:]]
+    log = server.wait_for_log(lambda said: said.count("\n") >= before + len(asked))
+    lines = [json.loads(text) for text in log.splitlines()[before:]]
     assert {written["request_id"] for written in lines} == set(asked)
     assert len(lines) == len(asked)
     for written in lines:
@@ -193,5 +194,6 @@ def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
         client.chat.completions.create(
             model="gemini-2.5-flash", messages=[{"role": "user", "content": "Hello"}]
         )
-    written = json.loads(server.log().splitlines()[-1])
+    log = server.wait_for_log(lambda said: '"attempts"' in said)
+    written = json.loads(log.splitlines()[-1])
     assert (written["status"], written["attempts"], written["upstream_id"]) == (200, 2, "req_vrtx_011")
