@@ -113,7 +113,7 @@ class App:
             _log.exception("unexpected")
             record.error = _UNEXPECTED.type
             return _json(_UNEXPECTED.status, _UNEXPECTED.body(), {})
-        response = flask.Response(events, mimetype="text/event-stream")
+        response = _Stream(events)
         response.headers["Cache-Control"] = "no-cache"
         response.headers["X-Accel-Buffering"] = "no"
         response.headers.extend(reply.headers)
@@ -181,6 +181,19 @@ def _rest(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield from blocks
 
 
+class _Stream(flask.Response):
+    """Events that go to the server as they are, past what werkzeug would do for each of them."""
+
+    def __init__(self, events: _Events) -> None:
+        super().__init__(events, mimetype="text/event-stream", direct_passthrough=True)
+        self._events = events
+
+    def call_on_close(self, func: Callable[[], object]) -> Callable[[], object]:
+        """What the server closes is then the events."""
+        self._events.closing.append(func)
+        return func
+
+
 class _Events:
     """The body of a stream, begun: an error that came before the first bytes has been raised by now.
 
@@ -193,6 +206,7 @@ class _Events:
         self._record = record
         self._first = next(written)
         self._ended = False
+        self.closing: list[Callable[[], object]] = []
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._first
@@ -214,3 +228,5 @@ class _Events:
             self._record.error = CLIENT_LEFT  # in the middle of a write, or it took nothing for too long
         if close := getattr(self._written, "close", None):
             close()
+        for then in self.closing:
+            then()

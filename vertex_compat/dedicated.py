@@ -86,7 +86,7 @@ class Dedicated:
         call = UpstreamCall(model.resource, {}, method="GET")
         with closing(self._inner.open(call, model, client, retries=0)) as answer:
             blocks = listen([answer], client, keepalive=PATIENCE, patience=PATIENCE)
-            return msgspec.json.decode(b"".join(block.data for block in blocks if block), type=dict)
+            return msgspec.json.decode(b"".join(block[1] for block in blocks if block), type=dict)
 
 
 def _endpoint(model: Model) -> _Endpoint:

@@ -142,7 +142,7 @@ class Discovery:
             client = Client()
             with closing(self._network.open(call, site, client, retries=0)) as answer:
                 blocks = listen([answer], client, keepalive=PATIENCE, patience=PATIENCE)
-                page = _page(b"".join([block.data for block in blocks if block]))
+                page = _page(b"".join([block[1] for block in blocks if block]))
             yield page
             if not (token := page.next_page_token):
                 return

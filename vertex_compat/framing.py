@@ -96,9 +96,9 @@ class Chunked(Framing):
     def feed(self, data: bytes) -> bytes:
         """What chunks hold. Nearly always one whole chunk comes, which is read at a glance."""
         if self._between:
-            line_end = data.find(b"\r\n")
-            if len(data) == line_end + 4 + _size(data[:line_end]) and data.endswith(b"\r\n"):
-                return data[line_end + 2 : -2]
+            line, _, rest = data.partition(b"\r\n")
+            if len(rest) == _size(line) + 2 and rest[-2:] == b"\r\n":
+                return rest[:-2]
         return self._feed(data)
 
     def _feed(self, data: bytes) -> bytes:

@@ -18,6 +18,7 @@ KEEPALIVE: Final = b": keepalive\n\n"
 """A comment: readers skip it, connections stay open."""
 
 _BOM: Final = b"\xef\xbb\xbf"
+_LF: Final = 10
 
 
 class Decoder:
@@ -38,13 +39,12 @@ class Decoder:
 
     def feed(self, block: bytes) -> list[bytes]:
         """The `data` of every event that `block` completes. Nearly always it is one whole event."""
-        if self._between and (begin := 6 if block.startswith(b"data: ") else _after_event(block)):
-            size = len(block)
-            if block.endswith(b"\r\n\r\n"):
-                if block.find(b"\n", begin) == size - 3 and block.find(b"\r", begin) == size - 4:
-                    return [block[begin:-4]]
-            elif block.find(b"\n", begin) == size - 2 and block.endswith(b"\n") and b"\r" not in block:
-                return [block[begin:-2]]
+        if self._between:
+            lines = block.splitlines()
+            if len(lines) == 3 and lines[0][:6] == b"event:":
+                del lines[0]
+            if len(lines) == 2 and not lines[1] and block[-1] == _LF and lines[0][:6] == b"data: ":
+                return [lines[0][6:]]
         events = self._feed(block)
         self._between = self._started and not (self._data or self._after_cr or any(self._line))
         return events
@@ -91,12 +91,6 @@ class Decoder:
         self._line = []
         self._started = True
         return block.removeprefix(_BOM)
-
-
-def _after_event(block: bytes) -> int:
-    """Where the data begins if there is one line before it, which is that of `event`; else 0."""
-    line_end = block.find(b"\n")
-    return line_end + 7 if block.startswith(b"event:") and block.startswith(b"data: ", line_end + 1) else 0
 
 
 def encode(value: object) -> bytes:

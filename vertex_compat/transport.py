@@ -454,17 +454,14 @@ def _error_content(answer: Answer, client: Client) -> bytes:
     content: list[bytes] = []
     with closing(answer), suppress(errors.ApiError):
         for block in listen([answer], client, keepalive=CONNECT_TIMEOUT, patience=CONNECT_TIMEOUT):
-            content.append(block.data if block else b"")
+            content.append(block[1] if block else b"")
             if sum(map(len, content)) > _LONGEST_ERROR:
                 break
     return b"".join(content)
 
 
-class Block(msgspec.Struct, frozen=True, gc=False):
-    """What one wake-up brought from answer number `answer`; `b""` is its end."""
-
-    answer: int
-    data: bytes
+Block = tuple[int, bytes]
+"""The number of an answer, and what one wake-up brought of it; `b""` is its end."""
 
 
 def listen(
@@ -489,11 +486,11 @@ def listen(
                 client.check(fired)
             number, answer = waiting[fd]
             if not answer.ended and (data := answer.read()):
-                yield Block(number, data)
+                yield number, data
             if answer.ended:
                 poll.unregister(fd)
                 del waiting[fd]
-                yield Block(number, b"")
+                yield number, b""
         if not waiting:
             return
         fired = poll.poll(tick * 1000)

@@ -96,7 +96,7 @@ class Conversation:
         told = []
         for number, leg in enumerate(self._legs):
             pieces: list[Piece] = []
-            leg.whole(b"".join([block.data for block in blocks if block.answer == number]), pieces)
+            leg.whole(b"".join([data for answer, data in blocks if answer == number]), pieces)
             told += [(number, piece) for piece in pieces]
         return told
 
@@ -119,12 +119,12 @@ class Conversation:
                 begun = True
                 yield sse.KEEPALIVE
                 continue
-            number = block.answer
+            number, data = block
             leg = self._legs[number]
             pieces: list[Piece] = []
             fault = None
             try:
-                leg.read(block.data, pieces)
+                leg.read(data, pieces)
             except errors.ApiError as error:
                 fault = error
                 broken = isinstance(fault, errors.BrokenAnswer)
@@ -181,7 +181,11 @@ class _Leg:
             if event.startswith(b"[DONE]"):
                 self.done = True
             elif not self.done:
-                self._take(self._feed(_object(event)), pieces)
+                brought = self._feed(_object(event))
+                if type(brought) is tuple:  # the short way: one more text
+                    pieces += brought
+                else:
+                    self._take(brought, pieces)
 
     def whole(self, body: bytes, pieces: list[Piece]) -> None:
         """Append the pieces of an answer that is one JSON object."""
@@ -189,9 +193,6 @@ class _Leg:
 
     def _take(self, brought: Iterable[Piece], pieces: list[Piece]) -> None:
         """Append what was brought, and note the counts among it for the log."""
-        if isinstance(brought, tuple):  # the short way: one more text
-            pieces += brought
-            return
         for piece in brought:
             if isinstance(piece, Usage):
                 self._usages[self] = piece
@@ -273,8 +274,8 @@ def content(answer: Answer, ask: Ask) -> Iterator[bytes]:
     """The bytes of an answer as they come."""
     with closing(answer):
         for block in _listen([answer], ask):
-            if block and block.data:
-                yield block.data
+            if block and block[1]:
+                yield block[1]
 
 
 def target(model: Model, answer: Answer) -> dict[str, str]:

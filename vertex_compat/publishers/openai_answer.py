@@ -57,13 +57,20 @@ class _Reader:
 
     def read(self, answer: JSON) -> Iterable[Piece]:
         """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
-        choices = answer.get("choices")
-        if choices and len(choices) == 1 and not answer.get("usage"):
-            choice = choices[0]
-            said = choice.get("delta")
-            text = said.get("content") if said and len(said) == 1 + ("role" in said) else None
-            if text and isinstance(text, str) and not (choice.get("finish_reason") or choice.get("logprobs")):
-                return (Delta(choice.get("index") or 0, {"content": text}),)
+        try:
+            (choice,) = answer["choices"]
+            said = choice["delta"]
+            text = said["content"]
+            index = choice["index"]
+        except (KeyError, TypeError, ValueError):  # something else, or an accent
+            return self._read(answer)
+        if (
+            text
+            and type(text) is str
+            and len(said) == 1 + ("role" in said)
+            and not (answer.get("usage") or choice.get("finish_reason") or choice.get("logprobs"))
+        ):
+            return (Delta(index or 0, {"content": text}),)
         return self._read(answer)
 
     def _read(self, answer: JSON) -> Iterator[Piece]:

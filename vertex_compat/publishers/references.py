@@ -7,7 +7,7 @@ it: `"references": [{"reference_ids": [0], "index": 57}]`.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -32,14 +32,14 @@ class _Reader:
 
     def __init__(self, inner: Feed) -> None:
         self._inner = inner
-        self._said: Counter[int] = Counter()  # choice → characters so far
+        self._said: defaultdict[int, int] = defaultdict(int)  # choice → characters so far
 
     def read(self, answer: JSON) -> Iterable[Piece]:
         """The pieces that a chunk, or the whole answer, brings."""
         pieces = self._inner(answer)
-        if isinstance(pieces, tuple):  # the short way: one more text, which is no list
-            for piece in pieces:
-                self._said[piece.choice] += len(piece.fields["content"])
+        if type(pieces) is tuple:  # the short way: one more text, which is no list
+            (piece,) = pieces
+            self._said[piece.choice] += len(piece.fields["content"])
             return pieces
         return self._with_references(answer, pieces)
 

@@ -78,12 +78,22 @@ class _Reader:
 
     def read(self, event: JSON) -> Iterable[Piece]:
         """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
-        told = event.get("candidates")
-        if told and len(told) == 1 and _COUNTS.isdisjoint(event.get("usageMetadata") or ()):
-            told = told[0]
-            candidate = self._candidates.get(told.get("index", 0))
-            if candidate and len(told) == 1 + ("index" in told) and (delta := candidate.go_on(told)):
-                return (delta,)
+        try:
+            (told,) = event["candidates"]
+            (part,) = told["content"]["parts"]
+            text = part["text"]
+            candidate = self._candidates[told.get("index", 0)]
+        except (KeyError, TypeError, ValueError):  # something else, or the beginning
+            return self._read(event)
+        counts = event.get("usageMetadata") or _NOTHING
+        if (
+            len(part) == 1
+            and len(told) == 1 + ("index" in told)
+            and "totalTokenCount" not in counts
+            and "promptTokenCount" not in counts
+            and (delta := candidate.go_on(text))
+        ):
+            return (delta,)
         return self._read(event)
 
     def _read(self, event: JSON) -> Iterator[Piece]:
@@ -124,12 +134,9 @@ class _Candidate:
         self._about: JSON = {}
         self._ended = False
 
-    def go_on(self, told: JSON) -> Delta | None:
-        """The piece that `told` brings if it is nothing but more text."""
-        parts = (told.get("content") or _NOTHING).get("parts")
-        if not parts or len(parts) > 1 or len(parts[0]) > 1 or self._ended:
-            return None
-        if not (text := parts[0].get("text")):
+    def go_on(self, text: str) -> Delta | None:
+        """The piece that nothing but more text brings, if it does."""
+        if not text or self._ended:
             return None
         self._starts.append(self._length)
         return Delta(self._index, self._content(text))
