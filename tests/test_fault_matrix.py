@@ -495,8 +495,8 @@ each_wire = pytest.mark.parametrize("publisher", ["google", "anthropic", "openap
 
 def all_of(server, model):
     """The bytes of a whole stream."""
-    with posted(server, question("google", model=model, stream=True)) as line:
-        answer = http.client.HTTPResponse(line)
+    asked = posted(server, question("google", model=model, stream=True))
+    with asked as line, contextlib.closing(http.client.HTTPResponse(line)) as answer:
         answer.begin()
         return answer.read()
 

@@ -27,7 +27,7 @@ def posted(server, body, path="/v1/chat/completions"):
     """A connection on which a request has been sent and nothing has been read."""
     content = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
-    with socket.create_connection(server.address, timeout=10) as line:
+    with socket.create_connection(server.address, timeout=60) as line:
         line.sendall(head.encode() + content)
         yield line
 

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -559,3 +560,14 @@ def test_hostile_requests_leave_nothing_behind_either(deployed, hostile):
     assert KEY not in head + told
     everything(deployed, "GET", "/v1/models")
     is_clean(deployed)
+
+
+def test_the_port_is_the_only_way_in(serve_alone, tmp_path):
+    """Nor does gunicorn's first process do anything else: its control socket would be a thread there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    server = serve_alone(HOME=str(home), XDG_RUNTIME_DIR=str(home))
+    with server.client() as client:
+        assert client.models.list().data
+    assert [thread.name for thread in Path(f"/proc/{server.pid}/task").iterdir()] == [str(server.pid)]
+    assert not [*home.rglob("*")]

@@ -55,6 +55,8 @@ class Server:
             return
         config.GracefulTimeout.default = KILL
         config.Keepalive.default = KEPT
+        if hasattr(config, "ControlSocketDisable"):  # from 25.1 on
+            config.ControlSocketDisable.default = True  # a way in that nobody uses, and asyncio for it
         config.WhenReady.default = staticmethod(self.bound)
         config.PostWorkerInit.default = staticmethod(self.begin)
 

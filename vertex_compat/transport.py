@@ -24,6 +24,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from math import ceil
 from typing import Any, Final, NamedTuple, Protocol
 
 import certifi
@@ -214,8 +215,7 @@ class _HTTPAnswer:
 
     def read(self) -> bytes:
         try:
-            data = b"" if self._begun else self._early()
-            data = data or self._receive(_BLOCK)
+            data = self._receive(_BLOCK) if self._begun else self._early() or self._receive(_BLOCK)
             if data:
                 body = self._framing.feed(data)
             else:
@@ -478,6 +478,7 @@ def listen(
         waiting[answer.fileno()] = number, answer
         poll.register(answer.fileno(), select.POLLIN)
     tick = min(keepalive, patience)
+    milliseconds = ceil(tick * 1000)
     silent = 0.0
     fired = [(fd, select.POLLIN) for fd in waiting]  # what came with the headers is read first
     while True:
@@ -493,7 +494,7 @@ def listen(
                 yield number, b""
         if not waiting:
             return
-        fired = poll.poll(tick * 1000)
+        fired = poll.poll(milliseconds)
         if fired:
             silent = 0.0
             continue

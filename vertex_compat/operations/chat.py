@@ -111,9 +111,10 @@ class Chunks:
             return b""
         choice = piece.choice + answer
         fields = piece.fields
-        head = self._heads.get(choice)
         written = b""
-        if head is None:
+        try:
+            head = self._heads[choice]
+        except KeyError:
             head = self._heads[choice] = self._head(choice)
             content = None if _CALLS & fields.keys() else ""
             written = head + _encode({"role": "assistant", "content": content}) + self._tail
