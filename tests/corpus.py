@@ -11,10 +11,10 @@ import pytest
 
 from vertex_compat import sse
 from vertex_compat.app import App
+from vertex_compat.client import ClientGone
 from vertex_compat.config import Settings
 from vertex_compat.operations import chat
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.transport import ClientGone
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from serving import in_front_of
 
 from vertex_compat import settings_file, vertex
+from vertex_compat.client import Client, ClientGone
 from vertex_compat.credentials import Credentials
 from vertex_compat.dedicated import Dedicated
 from vertex_compat.emulator import dedicated, endpoints
 from vertex_compat.routing import Router
-from vertex_compat.transport import Client, ClientGone, Transport
+from vertex_compat.transport import Transport
 from vertex_compat.wire import UpstreamCall
 
 NUMBER = "123456789012"

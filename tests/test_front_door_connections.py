@@ -13,9 +13,10 @@ from corpus import MODELS, Notes, cases, function, post, question
 from test_credentials import Account
 from test_front_door import ask, joined, named
 
+from vertex_compat.client import Client, ClientGone
 from vertex_compat.config import Settings
 from vertex_compat.credentials import Credentials
-from vertex_compat.transport import Client, ClientGone, Transport
+from vertex_compat.transport import Transport
 
 each_publisher = pytest.mark.parametrize("publisher", MODELS)
 

@@ -14,6 +14,7 @@ import msgspec
 
 from vertex_compat import concurrency, cors, errors, routes, sse
 from vertex_compat.access import ANYBODY, Gate
+from vertex_compat.client import Client, ClientGone
 from vertex_compat.concurrency import Place, Places
 from vertex_compat.config import Settings
 from vertex_compat.dedicated import Dedicated
@@ -23,7 +24,6 @@ from vertex_compat.operations import Ask, Content, Described, Discover, Download
 from vertex_compat.record import CLIENT_LEFT, Record
 from vertex_compat.routing import Router
 from vertex_compat.server import Server
-from vertex_compat.transport import Client, ClientGone
 from vertex_compat.wire import JSON
 
 _log = logging.getLogger(__name__)

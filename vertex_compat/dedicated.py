@@ -16,8 +16,9 @@ from typing import Final, TypeAlias
 import msgspec
 
 from vertex_compat import errors, vertex
+from vertex_compat.client import Client
 from vertex_compat.operations import Network, Opens
-from vertex_compat.transport import Answer, Client, listen
+from vertex_compat.transport import Answer, listen
 from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
 _log = logging.getLogger(__name__)

@@ -20,9 +20,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from vertex_compat import errors, names
+from vertex_compat.client import Client, ClientGone
 from vertex_compat.operations import Opens
 from vertex_compat.routing import Router
-from vertex_compat.transport import Client, ClientGone, listen
+from vertex_compat.transport import listen
 from vertex_compat.wire import Service, Site, UpstreamCall
 
 _log = logging.getLogger(__name__)

@@ -4,38 +4,35 @@ Everything here is about bytes and sockets. What a request or an answer means is
 
 While Vertex is silent, a thread waits on two sockets: Vertex's and its own client's. So a client that leaves
 ends the upstream call (and the bill) at once, also while the model thinks, and a stream can send signs of
-life. `http.client` makes that possible through `response_class`. Connections and what is sent on them are
-urllib3's; bodies are read here, straight from the socket: what urllib3 and `http.client` do for each chunk
-costs more than all else that happens to it, and `requests` as much for each call as urllib3 does.
+life. Connections and what is sent on them are urllib3's (`connections`); bodies are read here, straight from
+the socket: what urllib3 and `http.client` do for each chunk costs more than all else that happens to it.
 """
 
 from __future__ import annotations
 
 import copy
-import http.client
 import random
 import re
 import select
-import socket
 import ssl
-import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from math import ceil
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import certifi
 import msgspec
 import urllib3
-import urllib3.connection
 import urllib3.exceptions
 import urllib3.response
 
-from vertex_compat import __version__, errors, framing, vertex
+from vertex_compat import __version__, connections, errors, framing, vertex
+from vertex_compat.client import Client
 from vertex_compat.config import Settings
+from vertex_compat.connections import NOT_YET
 from vertex_compat.credentials import CallersToken, Credentials
 from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
@@ -58,114 +55,6 @@ _HEADERS: Final = {
 _NAME: Final = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 _BLOCK: Final = 16_384  # bytes of TLS's longest record, so that none is read in part
 _LONGEST_ERROR: Final = 262_144
-_HANGUP: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere a departure shows at the next write
-
-
-class ClientGone(Exception):
-    """Nobody waits for the answer any more."""
-
-
-class Client:
-    """Whoever waits for our answer, seen as a socket that may hang up.
-
-    `request` is the id of its request. `calls` gets, for each call that is made for it, the name that was
-    given to it upstream, or "". `ending` is a descriptor that becomes readable when nobody can wait longer.
-    """
-
-    __slots__ = ("_ending", "_fd", "calls", "request")
-
-    def __init__(
-        self,
-        sock: socket.socket | None = None,
-        request: str = "",
-        calls: list[str] | None = None,
-        ending: int = -1,
-    ) -> None:
-        self._fd = sock.fileno() if sock is not None else -1
-        self._ending = ending
-        self.request = request
-        self.calls = [] if calls is None else calls
-
-    def watch(self, poll: select.poll) -> None:
-        """Have `poll` wake up when the client leaves, or this process ends."""
-        if self._fd >= 0:
-            poll.register(self._fd, _HANGUP)
-        if self._ending >= 0:
-            poll.register(self._ending, select.POLLIN)
-
-    def check(self, fired: Sequence[tuple[int, int]]) -> None:
-        """Raise `ClientGone`, `Unavailable` if the client, or the end, is among what woke `poll` up."""
-        for fd, _ in fired:
-            if fd == self._fd:
-                raise ClientGone
-            if fd == self._ending:
-                raise errors.Unavailable("This instance was shut down before the answer had ended.")
-
-    def sleep(self, seconds: float) -> None:
-        """Wait; raises `ClientGone` as soon as the client leaves."""
-        poll = select.poll()
-        self.watch(poll)
-        self.check(poll.poll(seconds * 1000))
-
-
-class _Patience(NamedTuple):
-    client: Client
-    seconds: float
-
-
-_waiting = threading.local()
-"""`_waiting.patience` is what a thread's upstream call may wait for: urllib3 has no way to hand it on."""
-
-_NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError)
-"""A socket that does not wait has nothing to read."""
-
-
-class _Response(http.client.HTTPResponse):
-    """http.client's response, which waits for the status line with an eye on the client."""
-
-    fp: Any  # a buffered reader
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.socket = sock
-
-    def begin(self) -> None:
-        patience: _Patience | None = getattr(_waiting, "patience", None)
-        if patience:
-            self.socket.settimeout(0)
-            head = self._head(patience)
-            if b"\r\n\r\n" not in head or head.startswith(b"HTTP/1.1 1"):  # there is more to wait for
-                self.socket.settimeout(patience.seconds)
-        super().begin()
-
-    def _head(self, patience: _Patience) -> bytes:
-        """What comes first, when it comes. TLS has messages of its own, which are not of the answer."""
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN)
-        patience.client.watch(poll)
-        while True:
-            fired = poll.poll(patience.seconds * 1000)
-            patience.client.check(fired)
-            if not fired:
-                raise TimeoutError("timed out")
-            with suppress(*_NOT_YET):
-                return bytes(self.fp.peek(1))
-
-
-class _HTTPConnection(urllib3.connection.HTTPConnection):
-    response_class = _Response
-
-
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Response
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
 
 
 class Answer(Protocol):
@@ -194,7 +83,7 @@ class _HTTPAnswer:
     """An `Answer` over HTTP, read from its socket."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse, location: str) -> None:
-        self._http: _Response = response._original_response  # type: ignore[attr-defined]  # noqa: SLF001  (the one way to the response that our connection made)
+        self._http: connections.Response = response._original_response  # type: ignore[attr-defined]  # noqa: SLF001  (the one way to the response that our connection made)
         self.location = location
         self.headers: Mapping[str, str] = response.headers
         self.content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -221,7 +110,7 @@ class _HTTPAnswer:
             else:
                 self._framing.close()
                 body = b""
-        except _NOT_YET:
+        except NOT_YET:
             return b""
         except (OSError, framing.Broken) as error:
             raise errors.UpstreamFault(
@@ -236,7 +125,7 @@ class _HTTPAnswer:
         sock = self._http.socket
         try:
             early = bytes(self._http.fp.read1(_BLOCK))
-        except _NOT_YET:
+        except NOT_YET:
             early = b""
         if early and isinstance(sock, ssl.SSLSocket) and sock.pending():
             early += sock.read(_BLOCK)
@@ -285,7 +174,7 @@ class Transport:
             maxsize=settings.threads,
             ssl_context=ssl.create_default_context(cafile=certifi.where()),
         )
-        self._pools.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self._pools.pool_classes_by_scheme = connections.POOLS
 
     def for_caller(self, token: str) -> Transport:
         """The same connections, with a caller's own access token: ours is not even looked for."""
@@ -375,21 +264,18 @@ class Transport:
     ) -> urllib3.BaseHTTPResponse:
         scheme, _, rest = url.partition("://")
         host, _, target = rest.partition("/")
-        _waiting.patience = _Patience(client, self._settings.patience)
-        try:
-            return self._pools.connection_from_url(f"{scheme}://{host}").urlopen(
-                method,
-                f"/{target}",
-                body=body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=self._timeout,
-                preload_content=False,
-            )
-        finally:
-            _waiting.patience = None
+        connections.wait_for(client, self._settings.patience)
+        return self._pools.connection_from_url(f"{scheme}://{host}").urlopen(
+            method,
+            f"/{target}",
+            body=body,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=self._timeout,
+            preload_content=False,
+        )
 
     def _credentials_of(self, account: str | None) -> Credentials | CallersToken:
         """Our own credentials, or those of a service account that we act as."""

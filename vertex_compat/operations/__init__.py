@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from vertex_compat.client import Client
 from vertex_compat.config import Settings
 from vertex_compat.fetch import Fetched
 from vertex_compat.record import Record
 from vertex_compat.routing import Router
-from vertex_compat.transport import Answer, Client
+from vertex_compat.transport import Answer
 from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
 

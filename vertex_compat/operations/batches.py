@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.client import Client
 from vertex_compat.operations import (
     Ask,
     Reply,
@@ -31,7 +32,6 @@ from vertex_compat.operations import (
 from vertex_compat.operations.batch_record import Batch, Record
 from vertex_compat.operations.bucket import Bucket, token
 from vertex_compat.services import batch_jobs
-from vertex_compat.transport import Client
 from vertex_compat.wire import JSON, Model
 
 WINDOW: Final = "24h"

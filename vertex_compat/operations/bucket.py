@@ -15,10 +15,10 @@ from typing import Final, Self
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.client import Client
 from vertex_compat.operations import Ask, upstream
 from vertex_compat.services import storage
 from vertex_compat.services.storage import Object
-from vertex_compat.transport import Client
 from vertex_compat.wire import JSON, Site, UpstreamCall
 
 PIECE: Final = 16 * storage.PIECE

@@ -11,9 +11,10 @@ from typing import Final, Protocol, Self, TypeVar
 import msgspec
 
 from vertex_compat import errors, names, sse
+from vertex_compat.client import ClientGone
 from vertex_compat.operations import Ask
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.transport import Answer, Block, ClientGone, listen
+from vertex_compat.transport import Answer, Block, listen
 from vertex_compat.wire import JSON, Chat, Model, Piece, Publisher, Site, Unary, UpstreamCall, Usage
 
 R = TypeVar("R")
