@@ -150,15 +150,13 @@ def test_a_request_is_whole_and_a_small_one_is_one_write(size):
     writes = []
     body = b"x" * size
 
-    class Listening(connections.POOLS["http"].ConnectionCls):
-        def connect(self):
-            super().connect()
-            self.sock = Spy(self.sock, writes)
-
-    class Pool(connections.POOLS["http"]):
-        ConnectionCls = Listening
-
-    with socket.create_server(("127.0.0.1", 0)) as server, Pool(*server.getsockname()) as pool:
+    pools = connections.Pools(1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        pool = pools.of("http://{}:{}".format(*server.getsockname()))
+        connection = pool._get_conn()
+        connection.connect()
+        connection.sock = Spy(connection.sock, writes)
+        pool._put_conn(connection)
         got = []
 
         def answer():

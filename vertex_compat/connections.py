@@ -14,10 +14,14 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
+import certifi
 import urllib3
 import urllib3.connection
+import urllib3.exceptions
+import urllib3.util
 
 from vertex_compat.client import Client
 
@@ -26,6 +30,9 @@ NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError)
 
 TOGETHER: Final = 65_536
 """Bytes of a body up to which it is sent in one write with its head."""
+
+MOST_HOSTS: Final = 64
+"""Of so many hosts connections are kept; there is one a location."""
 
 _LONGEST: Final = 65_536  # bytes of a head
 _STATUS: Final = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: (.*))?")
@@ -174,5 +181,23 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
-POOLS: Final = {"http": _HTTPPool, "https": _HTTPSPool}
-"""For a pool manager's `pool_classes_by_scheme`."""
+class Pools:
+    """Connections that are kept for the next call, at most `size` a host; `of(origin)` gives a host's.
+
+    An origin is `https://host` or `http://host:port`. What urllib3's own manager does to find a pool again
+    costs as much as all headers of a request.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        # One TLS context for all: its certificates are read once, and not again for each connection.
+        self._context = ssl.create_default_context(cafile=certifi.where())
+        self.of = lru_cache(maxsize=MOST_HOSTS)(self._new)
+
+    def _new(self, origin: str) -> urllib3.HTTPConnectionPool:
+        url = urllib3.util.parse_url(origin)
+        if not url.host:
+            raise urllib3.exceptions.LocationValueError("No host specified.")
+        if url.scheme == "http":
+            return _HTTPPool(url.host, url.port, maxsize=self._size)
+        return _HTTPSPool(url.host, url.port, maxsize=self._size, ssl_context=self._context)

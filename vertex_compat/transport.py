@@ -23,7 +23,6 @@ from contextlib import closing, suppress
 from math import ceil
 from typing import Any, Final, Protocol
 
-import certifi
 import msgspec
 import urllib3
 import urllib3.exceptions
@@ -42,12 +41,7 @@ CONNECT_TIMEOUT: Final = 5.0
 RESUME_INCOMPLETE: Final = 308
 """How Cloud Storage says that it has taken a piece of an upload and waits for the next."""
 
-MOST_HOSTS: Final = 64
-"""Of so many hosts connections are kept; there is one a location."""
-
 _HEADERS: Final = {
-    "Accept": "*/*",
-    "Accept-Encoding": "identity",
     "Content-Type": "application/json",
     "User-Agent": f"vertex_compat/{__version__}",
 }
@@ -168,13 +162,7 @@ class Transport:
         self._impersonated: dict[str, Credentials] = {}
         self._found: dict[str, str] = {}  # a model's resource → the location that answered last
         self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=settings.patience)
-        # One TLS context for all: its certificates are read once, and not again for each connection.
-        self._pools = urllib3.PoolManager(
-            num_pools=MOST_HOSTS,
-            maxsize=settings.threads,
-            ssl_context=ssl.create_default_context(cafile=certifi.where()),
-        )
-        self._pools.pool_classes_by_scheme = connections.POOLS
+        self._pools = connections.Pools(settings.threads)
 
     def for_caller(self, token: str) -> Transport:
         """The same connections, with a caller's own access token: ours is not even looked for."""
@@ -265,7 +253,7 @@ class Transport:
         scheme, _, rest = url.partition("://")
         host, _, target = rest.partition("/")
         connections.wait_for(client, self._settings.patience)
-        return self._pools.connection_from_url(f"{scheme}://{host}").urlopen(
+        return self._pools.of(f"{scheme}://{host}").urlopen(
             method,
             f"/{target}",
             body=body,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -193,12 +192,13 @@ def _fold_calls(message: JSON, pieces: Iterable[JSON]) -> None:
 def usage(usages: Iterable[Usage]) -> JSON:
     """OpenAI's usage object: the sum over the upstream answers."""
     prompt = completion = 0
-    beside: Counter[str] = Counter()
+    beside: dict[str, int] = {}
     details: dict[str, dict[str, int]] = {"prompt_tokens_details": {}, "completion_tokens_details": {}}
     for one in usages:
         prompt += one.prompt
         completion += one.completion
-        beside.update(one.beside)
+        for name, count in one.beside.items():
+            beside[name] = beside.get(name, 0) + count
         for kind, counts in zip(details, (one.prompt_details, one.completion_details), strict=True):
             for name, count in counts.items():
                 details[kind][name] = details[kind].get(name, 0) + count

@@ -37,8 +37,8 @@ class Parameters:
                 code="unsupported_parameter",
             )
         sent = {theirs: body[ours] for ours, theirs in self.sent.items() if ours in body}
-        known = self.sent.keys() | self.shaped | OF_THE_OPERATION
-        rest = [name for name in body if name not in known]
+        read = OF_THE_OPERATION
+        rest = [name for name in body if not (name in self.sent or name in self.shaped or name in read)]
         if not self.takes_unknown:
             return sent, rest
         unknown = [name for name in rest if name not in self.ignored]

@@ -75,6 +75,7 @@ LARGEST_PENALTY: Final = 1.99
 """OpenAI allows 2, which is the first that Gemini does not."""
 
 _LARGEST_SEED: Final = 2**31
+_UNPLACED: Final = frozenset({"audio", "images", "name"})
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
@@ -175,11 +176,14 @@ def _check_cached(sent: JSON) -> None:
 
 def _unsaid(messages: list[JSON]) -> list[str]:
     """What messages hold that Gemini has no place for."""
-    return [
-        f"messages.{name}"
-        for name in ("audio", "images", "name")
-        if any(message.get(name) and message["role"] != "function" for message in messages)
+    held = [
+        name
+        for message in messages
+        if message["role"] != "function"
+        for name in _UNPLACED.intersection(message)
+        if message[name]
     ]
+    return [f"messages.{name}" for name in sorted(set(held))]
 
 
 CHAT: Final = Chat(request, answer.response, answer.stream, many=True)

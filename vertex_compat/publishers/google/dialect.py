@@ -47,7 +47,7 @@ def read(body: JSON, ignored: list[str]) -> JSON:
     extra = body.get("extra_body", {})
     ignored += [f"extra_body.{name}" for name in extra if name != "google"]
     for place, given in (("extra_body.google", extra.get("google")), ("google", body.get("google"))):
-        for name, value in _checked("google", given or {}, place).items():
+        for name, value in _checked("google", given, place).items() if given else ():
             if (known := _snake(name)) not in _KNOWN:
                 ignored.append(f"{place}.{name}")
             elif value is not None:

@@ -7,6 +7,7 @@ tuned endpoint, an alias) is taken for a current model, and what is an error els
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 Version: TypeAlias = tuple[int, int]
@@ -46,6 +47,7 @@ def kinds(name: str) -> frozenset[str]:
     return next(kinds for begin, kinds in _KINDS if begin.match(name))
 
 
+@lru_cache(maxsize=1024)
 def version(name: str) -> Version | None:
     """The version in a name, None if there is none."""
     if found := _VERSION.match(name):

@@ -40,6 +40,8 @@ OF_OPENAI: Final = {
 }
 """`type` of a tool of OpenAI's → Google's."""
 
+_READ: Final = tools.PARAMETERS | {"web_search_options"}
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -51,6 +53,8 @@ class Offer:
 
 def offer(body: JSON, said: JSON, name: str, ignored: list[str]) -> Offer:
     """What the model is offered, and how it may choose; what it is not told is added to `ignored`."""
+    if not said and _READ.isdisjoint(body):
+        return Offer({}, {})
     given = tools.read(body)
     ignored += tools.idle(body)
     calling = _calling(body, given, name, ignored)
