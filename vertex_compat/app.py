@@ -120,28 +120,27 @@ class App:
         return response
 
     def _reply(self, request: flask.Request, body: Body, place: Place | None, record: Record) -> Reply:
+        given = request.environ
         path = routes.resource(request.path)
         caller = ANYBODY
         if path not in routes.OPEN:
             if place is None:
                 raise concurrency.busy()
-            authorization = request.headers.get("Authorization") or _google_key(request)
+            authorization = given.get("HTTP_AUTHORIZATION") or _google_key(given)
             caller = self._gate.admit(authorization, public=path in routes.PUBLIC)
             record.key = caller.key
         operation, arguments = routes.find(request.method, request.path)
         transport = self._transport.for_caller(caller.token) if caller.token else self._transport
-        dry = request.headers.get("X-Vertex-Compat-Debug") == "request"
+        dry = given.get("HTTP_X_VERTEX_COMPAT_DEBUG") == "request"
         return operation(
             Ask(
                 read=body.read,
                 blocks=body.blocks,
-                content_type=request.headers.get("Content-Type", ""),
+                content_type=given.get("CONTENT_TYPE", ""),
                 arguments=arguments,
-                query=request.args,
-                client=Client(
-                    request.environ.get("gunicorn.socket"), record.id, record.calls, self._server.ending
-                ),
-                accept=lambda: request.headers.get("Accept", ""),
+                query=lambda: request.args,
+                client=Client(given.get("gunicorn.socket"), record.id, record.calls, self._server.ending),
+                accept=lambda: given.get("HTTP_ACCEPT", ""),
                 settings=self._settings,
                 fetch=self._fetch if self._settings.fetch else None,
                 discover=self._discover,
@@ -152,9 +151,9 @@ class App:
         )
 
 
-def _google_key(request: flask.Request) -> str | None:
+def _google_key(given: Mapping[str, str]) -> str | None:
     """Google's clients have a header of their own for a key."""
-    key = request.headers.get("X-Goog-Api-Key")
+    key = given.get("HTTP_X_GOOG_API_KEY")
     return f"Bearer {key}" if key else None
 
 

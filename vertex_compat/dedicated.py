@@ -98,6 +98,5 @@ def _at(dns: str, call: UpstreamCall, model: Model) -> tuple[UpstreamCall, Model
     """The call to the host, and the model in the one place where that is."""
     region = vertex.region_of(dns)
     headers = {**call.headers, "Host": dns}  # also where another base URL stands for all such hosts
-    return replace(call, dns=dns, headers=headers), replace(
-        model, locations=(region,) if region else model.locations
-    )
+    there = msgspec.structs.replace(call, dns=dns, headers=headers)
+    return there, replace(model, locations=(region,) if region else model.locations)

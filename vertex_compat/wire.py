@@ -74,8 +74,7 @@ Service: TypeAlias = Literal["aiplatform", "model_garden", "storage", "texttospe
 """The Google APIs that are called. Model Garden is Vertex AI's, less the project in its paths."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamCall:
+class UpstreamCall(msgspec.Struct, frozen=True):
     """A call to Google described, not made.
 
     On `aiplatform`, `path` follows `/{version}/projects/{project}/locations/{location}/`; on another service
@@ -93,9 +92,9 @@ class UpstreamCall:
     method: str = "POST"
     service: Service = "aiplatform"
     content: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     ignored: tuple[str, ...] = ()
-    tool_names: Mapping[str, str] = field(default_factory=dict)
+    tool_names: Mapping[str, str] = {}
     answer_tool: str | None = None
     audio_format: str | None = None
     reasoning_tags: bool = False

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+import msgspec
+
 from vertex_compat.client import Client
 from vertex_compat.config import Settings
 from vertex_compat.fetch import Fetched
@@ -70,20 +72,19 @@ class Dry:
         return self.inner.describe(call, model)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One client request, as an operation sees it.
 
-    `arguments` are what the path holds, `query` what follows it; `accept` gives that header. `read` gives the
-    whole body; an upload is read as it comes, in `blocks` instead. `fetch` gets linked files, unless the
-    settings forbid it; `discover` lists Vertex's models, if they ask for it.
+    `arguments` are what the path holds, `query` gives what follows it; `accept` gives that header. `read`
+    gives the whole body; an upload is read as it comes, in `blocks` instead. `fetch` gets linked files,
+    unless the settings forbid it; `discover` lists Vertex's models, if they ask for it.
     """
 
     read: Callable[[], bytes]
     blocks: Callable[[], Iterator[bytes]]
     content_type: str
     arguments: Mapping[str, str]
-    query: Mapping[str, str]
+    query: Callable[[], Mapping[str, str]]
     accept: Callable[[], str]
     client: Client
     settings: Settings

@@ -6,7 +6,6 @@ All that is wrong is found before anything is started, as OpenAI does: each prob
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -159,6 +158,6 @@ def _kept(call: UpstreamCall) -> JSON:
     """What reading the answer takes."""
     return {
         field.name: value
-        for field in fields(call)
+        for field in msgspec.structs.fields(call)
         if field.name not in _OF_THE_REQUEST and (value := getattr(call, field.name))
     }

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -66,7 +65,9 @@ def create(ask: Ask) -> Reply:
         total=reader.total,
         problems=reader.problems,
     )
-    ask = replace(ask, client=Client())  # what is begun is brought to its end, whoever waits for it
+    ask = msgspec.structs.replace(
+        ask, client=Client()
+    )  # what is begun is brought to its end, whoever waits for it
     if reader.problems or reader.model is None:
         batch, job = Batch(new, batch_record.FAILED), None
         Bucket(ask).write_json(batch.name, record)
@@ -137,8 +138,8 @@ def cancel(ask: Ask) -> Reply:
 def list_batches(ask: Ask) -> Reply:
     """The batches, the newest first: the records' names are in that order."""
     bucket = Bucket(ask)
-    size = paging.limit(ask.query, 20, 100)
-    last = batch_record.find(ask.query["after"]) if ask.query.get("after") else None
+    size = paging.limit(ask.query(), 20, 100)
+    last = batch_record.find(ask.query()["after"]) if ask.query().get("after") else None
     stored = bucket.list(batch_record.RECORDS, last.name if last else "")
     found = (batch for one in stored if (batch := batch_record.at(bucket.name(one))) and batch != last)
     with ThreadPoolExecutor(upstream.SIDE_BY_SIDE) as pool:

@@ -86,10 +86,10 @@ def _missing(name: str) -> errors.BadRequest:
 def list_files(ask: Ask) -> Reply:
     """The uploaded files, the newest first unless the client says otherwise."""
     bucket = Bucket(ask)
-    size = paging.limit(ask.query, MOST_LISTED, MOST_LISTED)
-    last = ask.query.get("after")
-    if ask.query.get("order") == "asc":
-        return Reply(paging.page(paging.after(reversed(list(_files(bucket, ask))), ask.query), size))
+    size = paging.limit(ask.query(), MOST_LISTED, MOST_LISTED)
+    last = ask.query().get("after")
+    if ask.query().get("order") == "asc":
+        return Reply(paging.page(paging.after(reversed(list(_files(bucket, ask))), ask.query()), size))
     start = bucket.find(last) if last else ""
     newest = (file for file in _files(bucket, ask, start) if file["id"] != last)
     return Reply(paging.page(newest, size))
@@ -99,7 +99,7 @@ def _files(bucket: Bucket, ask: Ask, start: str = "") -> Iterator[JSON]:
     """The files, the newest first: their names are in that order."""
     for stored in bucket.list(FOLDER, start):
         file = _file(bucket, stored)
-        if ask.query.get("purpose", file["purpose"]) == file["purpose"]:
+        if ask.query().get("purpose", file["purpose"]) == file["purpose"]:
             yield file
 
 

@@ -160,9 +160,9 @@ def cancel(ask: Ask) -> Reply:
 
 def list_jobs(ask: Ask) -> Reply:
     """The jobs, the newest first."""
-    size = paging.limit(ask.query, 20, 100)
+    size = paging.limit(ask.query(), 20, 100)
     jobs = sorted(_jobs(ask), key=lambda job: str(job["createTime"]), reverse=True)
-    return Reply(paging.page(paging.after(map(_shown, jobs), ask.query), size))
+    return Reply(paging.page(paging.after(map(_shown, jobs), ask.query()), size))
 
 
 def _jobs(ask: Ask) -> Iterator[JSON]:
@@ -176,14 +176,14 @@ def _jobs(ask: Ask) -> Iterator[JSON]:
 
 def events(ask: Ask) -> Reply:
     """What has happened to a job."""
-    listed = paging.after(tuning_jobs.events(_job(ask)), ask.query)
-    return Reply(paging.page(listed, paging.limit(ask.query, 20, 100)))
+    listed = paging.after(tuning_jobs.events(_job(ask)), ask.query())
+    return Reply(paging.page(listed, paging.limit(ask.query(), 20, 100)))
 
 
 def checkpoints(ask: Ask) -> Reply:
     """The checkpoints of a job that has succeeded."""
-    listed = paging.after(tuning_jobs.checkpoints(_job(ask), ask.arguments["job"]), ask.query)
-    return Reply(paging.page(listed, paging.limit(ask.query, 10, 100)))
+    listed = paging.after(tuning_jobs.checkpoints(_job(ask), ask.arguments["job"]), ask.query())
+    return Reply(paging.page(listed, paging.limit(ask.query(), 10, 100)))
 
 
 def _site(ask: Ask, location: str | None = None) -> Site:

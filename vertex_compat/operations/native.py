@@ -70,7 +70,7 @@ def _forward(ask: Ask) -> Reply:
         raise errors.NotFound(f"Only inference passes through here: {', '.join(METHODS)}, chat/completions.")
     model = _placed(_model(found, ask), found)
     ask.record.model = model.asked
-    sse = "?alt=sse" if ask.query.get("alt") == "sse" else ""
+    sse = "?alt=sse" if ask.query().get("alt") == "sse" else ""
     path = f"{found['resource']}{found['verb']}{sse}"
     call = UpstreamCall(path, {}, found["version"], content=ask.body)
     answer = ask.transport.open(call, model, ask.client)

@@ -7,9 +7,9 @@ needs a store is refused with what to do instead.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from vertex_compat import errors
 from vertex_compat.operations import Ask, Reply, links, responses_input, upstream

@@ -7,8 +7,9 @@ so the body's `model` is empty, unless the settings know the name that the conta
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from vertex_compat.publishers import deployed_embeddings, openapi, thinking_tags
 from vertex_compat.wire import JSON, Chat, Model, Publisher, UpstreamCall

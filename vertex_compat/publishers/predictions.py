@@ -8,8 +8,9 @@ a `prompt`, so that is what is sent. One that has a chat template is sent messag
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from vertex_compat import errors
 from vertex_compat.publishers import (

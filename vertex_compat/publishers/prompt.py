@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from vertex_compat import errors
 from vertex_compat.wire import JSON, Chat, Model, UpstreamCall
 
@@ -26,6 +28,6 @@ def completions(chat: Chat) -> Chat:
             )
         sent = {name: value for name, value in body.items() if name not in OF_PROMPTS | IGNORED}
         call = chat.request(sent | {"messages": [{"role": "user", "content": body["prompt"]}]}, model)
-        return replace(call, ignored=(*call.ignored, *sorted(IGNORED & body.keys())))
+        return msgspec.structs.replace(call, ignored=(*call.ignored, *sorted(IGNORED & body.keys())))
 
     return replace(chat, request=request)
