@@ -1,6 +1,6 @@
 """Models that `GET /models` lists: the current ones.
 
-Any other name that the rules in `names` know works too.
+Any other name that the rules in `names` know works too. The first one is what the playground begins with.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/models, November 2026.
 """
@@ -29,17 +29,15 @@ RETIREMENTS: Final = {
 
 https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/model-versions
 """
+
 MODELS: Final = (
-    "gemini-2.5-flash",
-    "gemini-2.5-flash-lite",
-    "gemini-2.5-pro",
-    "gemini-3-flash-preview",
-    "gemini-3-pro-preview",
-    "gemini-3.1-flash-lite",
-    "gemini-3.1-pro-preview",
+    "gemini-3.8-flash",
     "gemini-3.5-flash",
     "gemini-3.5-flash-lite",
-    "gemini-3.8-flash",
+    "gemini-3.1-flash-lite",
+    "gemini-3.1-pro-preview",
+    "gemini-3-flash-preview",
+    "gemini-3-pro-preview",
     "claude-haiku-4-5",
     "claude-haiku-5-5",
     "claude-opus-4-8",

@@ -1,8 +1,8 @@
-"""The connections to Vertex: urllib3's, which wait with an eye on the client and cost little.
+"""The connections to Vertex: urllib3's, which wait with an eye on the client, and cost little.
 
-urllib3 and `http.client` are made for more than this through `response_class` and `send`, which are theirs
-to be replaced. The head of an answer is read here: `http.client` has it read as if it were an e-mail, which
-costs a quarter of a call.
+`response_class` and `send` are what `http.client` and urllib3 let be replaced. Through the one, a thread that
+waits for an answer hears of its client's departure too, and reads the answer's head itself: `http.client`
+has it read as if it were an e-mail, which is a quarter of what a call costs.
 """
 
 from __future__ import annotations

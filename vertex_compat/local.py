@@ -31,7 +31,7 @@ vertex_compat is listening on {url}{upstream}.
 Open it in a browser, or try it from another terminal:
 
 curl -sN {url}/v1/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d \
-'{{"model": "gemini-2.5-flash", "stream": true, "messages": [{{"role": "user", "content": "Say hello."}}]}}'
+'{{"model": "gemini-3.8-flash", "stream": true, "messages": [{{"role": "user", "content": "Say hello."}}]}}'
 
 Or with OpenAI's SDK:
 
@@ -39,7 +39,7 @@ Or with OpenAI's SDK:
 from openai import OpenAI
 
 client = OpenAI(base_url="{url}/v1", api_key="{key}")
-for model in ("gemini-2.5-flash", "claude-sonnet-4-5", "mistral-medium-3", "xai/grok-4.1-fast-reasoning"):
+for model in ("gemini-3.8-flash", "claude-sonnet-4-5", "mistral-medium-3", "xai/grok-4.1-fast-reasoning"):
     print(f"\\n{{model}}: ", end="")
     stream = client.chat.completions.create(
         model=model, stream=True, messages=[{{"role": "user", "content": "Say hello."}}]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-GEMINI, CLAUDE = "gemini-2.5-flash", "claude-sonnet-4-5"
+GEMINI, CLAUDE = "gemini-3.8-flash", "claude-sonnet-4-5"
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -1007,7 +1007,7 @@ def test_the_picture_for_the_readme(look, front_door, emulator, tmp_path):
     emulator.script(
         gemini_stream("Short wavelengths scatter most.", SKY, source, usage), delay=0.2, pause=0.02
     )
-    answer = playground.ask("Why is the sky blue?", "gemini-2.5-flash")
+    answer = playground.ask("Why is the sky blue?", GEMINI)
     assert answer.get_by_role("link", name="Rayleigh scattering").is_visible()
     assert "(31 reasoning)" in answer.locator(".meta").inner_text()
     picture = tmp_path / "playground.png"

@@ -69,7 +69,7 @@ def test_a_snippet_runs_and_prints_the_answer(server, emulator, language, snippe
     said = "".join(re.findall(r'"content":"([^"]*)"', done.stdout)) if language == "sh" else done.stdout
     assert "You said: Why is the sky blue?" in said
     for model in re.findall(
-        r"[a-z]+-[a-z]+-\d-\d|gemini-2.5-flash|mistral-medium-3|text-embedding-005", snippet
+        r"[a-z]+-[a-z]+-\d-\d|gemini-3\.8-flash|mistral-medium-3|text-embedding-005", snippet
     ):
         assert any(model in call.path for call in emulator.calls), model
 

@@ -65,9 +65,8 @@ def create(ask: Ask) -> Reply:
         total=reader.total,
         problems=reader.problems,
     )
-    ask = msgspec.structs.replace(
-        ask, client=Client()
-    )  # what is begun is brought to its end, whoever waits for it
+    # What is begun is brought to its end, whoever waits for it.
+    ask = msgspec.structs.replace(ask, client=Client())
     if reader.problems or reader.model is None:
         batch, job = Batch(new, batch_record.FAILED), None
         Bucket(ask).write_json(batch.name, record)
