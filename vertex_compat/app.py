@@ -225,7 +225,9 @@ class _Events:
     def close(self) -> None:
         if not (self._ended or self._record.error):
             self._record.error = CLIENT_LEFT  # in the middle of a write, or it took nothing for too long
-        if close := getattr(self._written, "close", None):
-            close()
-        for then in self.closing:
-            then()
+        try:
+            if close := getattr(self._written, "close", None):
+                close()
+        finally:
+            for then in self.closing:
+                then()
