@@ -40,9 +40,9 @@ def ask(emulator):
 
     def ask(path, body, **headers):
         with server.test_request_context(path, method="POST", json=body, headers=headers):
-            answer = function.handle(flask.request)
-            assert answer.get_data()
-            answer.close()
+            body = function.handle(flask.request).get_app_iter(flask.request.environ)
+            assert b"".join(body)
+            body.close()
         spans = collected.get_finished_spans()
         collected.clear()
         return spans
