@@ -1,11 +1,9 @@
 """Requests that come side by side before any other: what is made at its first use is made by one thread."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-from serving import ROOT, bare_environment
+from serving import run_python
 
 SIDE_BY_SIDE = """
 import json, sys, threading
@@ -49,13 +47,5 @@ RESPONSE = {"model": "gemini-2.5-flash", "input": "Hello", "reasoning": {"effort
 def test_a_schema_that_many_threads_need_at_once_is_read_by_one(module, schema, body):
     code = SIDE_BY_SIDE.format(module=module, schema=schema, body=json.dumps(body))
     for _ in range(10):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env=bare_environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_python(code, check=False)
         assert done.returncode == 0, done.stderr  # -11: a thread has found half of it

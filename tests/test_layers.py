@@ -1,12 +1,10 @@
 """Who may import whom: the document of the architecture that cannot go stale."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from serving import ROOT, bare_environment
+from serving import ROOT, run_python
 
 PACKAGE = ROOT / "vertex_compat"
 
@@ -234,15 +232,7 @@ LOADED = "import sys, main; print('\\n'.join(sys.modules))"
 
 
 def test_the_function_starts_without_sdks_and_without_its_emulator():
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED],
-        cwd=ROOT,
-        env=bare_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run_python(LOADED)
     loaded = done.stdout.split()
     assert "vertex_compat.app" in loaded
     for name in loaded:
@@ -256,9 +246,7 @@ def test_the_function_starts_without_sdks_and_without_its_emulator():
 
 def test_the_emulator_starts_without_the_function():
     code = "import sys, vertex_compat.emulator; print('\\n'.join(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    )
+    done = run_python(code)
     ours = {name for name in done.stdout.split() if within(name, "vertex_compat")}
     assert all(name == "vertex_compat" or within(name, "vertex_compat.emulator") for name in ours)
 

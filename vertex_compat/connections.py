@@ -132,10 +132,11 @@ def _parsed(lines: list[bytes]) -> _Headers:
     for line in lines:
         if not line:
             break
-        name, colon, value = line.decode("iso-8859-1").partition(":")
-        if line[0] in b" \t" and found:
+        text = line.decode("iso-8859-1")
+        name, colon, value = text.partition(":")
+        if text[0] in " \t" and found:
             name, begun = found.pop()
-            value = f"{begun} {line.decode('iso-8859-1').strip()}"
+            value = f"{begun} {text.strip()}"
         elif not colon:
             raise http.client.HTTPException("A header of an answer has no value.")
         found.append((name, value.strip()))

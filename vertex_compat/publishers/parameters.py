@@ -37,8 +37,11 @@ class Parameters:
                 code="unsupported_parameter",
             )
         sent = {theirs: body[ours] for ours, theirs in self.sent.items() if ours in body}
-        read = OF_THE_OPERATION
-        rest = [name for name in body if not (name in self.sent or name in self.shaped or name in read)]
+        rest = [
+            name
+            for name in body
+            if name not in self.sent and name not in self.shaped and name not in OF_THE_OPERATION
+        ]
         if not self.takes_unknown:
             return sent, rest
         unknown = [name for name in rest if name not in self.ignored]
