@@ -39,6 +39,7 @@ if _settings.traces:
         )
     _note = tracing.exporting()
 
+sys.setswitchinterval(concurrency.TURN)
 _server = Server(_settings.patience)
 _server.prepare()
 _app = App(_settings, Transport(_settings, Credentials(finder(_settings))), _note, _server)

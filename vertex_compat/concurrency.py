@@ -13,6 +13,15 @@ from vertex_compat import errors
 SPARE: Final = 8
 """Threads beyond the places."""
 
+TURN: Final = 0.05
+"""Seconds for which a thread that only computes may keep the others waiting, for `sys.setswitchinterval`.
+
+Each thread that waits for its turn looks at the clock so often. With Python's 5 ms and 900 streams that a
+burst has held up for a moment, the looking takes the whole core: 62 context switches a chunk where it need
+be 3, and the streams never catch up again (`tests/benchmark`). Ours seldom compute for longer than this, and
+hand their turn on whenever they read or write.
+"""
+
 
 class Place:
     """Taken by one request. It is free again when it is given up, or at the latest when nobody knows it."""
