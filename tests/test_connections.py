@@ -3,12 +3,15 @@
 import http.client
 import socket
 import threading
+import time
+from contextlib import contextmanager
 
 import pytest
+import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vertex_compat import connections
+from vertex_compat import connections, errors
 from vertex_compat.client import Client, ClientGone
 
 NAMES = st.sampled_from(
@@ -134,10 +137,10 @@ def test_silence_ends_with_patience_and_a_departure_at_once():
     here, there = socket.socketpair()
     with ours, theirs, here, there:
         connections.wait_for(Client(here), 0.05)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(errors.DeadlineExceeded):
             connections.Response(ours).begin()
         theirs.sendall(b"HTTP/1.1 200")  # and no more
-        with pytest.raises(TimeoutError):
+        with pytest.raises(errors.DeadlineExceeded):
             connections.Response(ours).begin()
         connections.wait_for(Client(here), 30)
         there.close()
@@ -145,39 +148,76 @@ def test_silence_ends_with_patience_and_a_departure_at_once():
             connections.Response(ours).begin()
 
 
-@pytest.mark.parametrize("size", [0, 1, connections.TOGETHER, connections.TOGETHER + 1])
+@contextmanager
+def answering(read):
+    """The pool for a server that takes one request in its own way (`read(line)`), and answers it."""
+
+    def answer():
+        line, _ = server.accept()
+        with line:
+            read(line)
+            line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        connections.wait_for(Client(), 10)
+        try:
+            yield connections.Pools(1).of("http://{}:{}".format(*server.getsockname()))
+        finally:
+            thread.join()
+
+
+def ask(pool, body, seconds):
+    """The answer to a request; each write may take so long."""
+    return pool.urlopen(
+        "POST",
+        "/",
+        body=body,
+        headers={"A": "b"},
+        retries=False,
+        preload_content=False,
+        timeout=urllib3.Timeout(connect=seconds, read=30),
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1, connections.TOGETHER, connections.TOGETHER + 1, 1_000_000])
 def test_a_request_is_whole_and_a_small_one_is_one_write(size):
     writes = []
     body = b"x" * size
+    got = []
 
-    pools = connections.Pools(1)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        pool = pools.of("http://{}:{}".format(*server.getsockname()))
+    def read(line):
+        while not b"".join(got).endswith(b"\r\n\r\n" + body):
+            got.append(line.recv(1 << 20))
+
+    with answering(read) as pool:
         connection = pool._get_conn()
         connection.connect()
         connection.sock = Spy(connection.sock, writes)
         pool._put_conn(connection)
-        got = []
-
-        def answer():
-            line, _ = server.accept()
-            with line:
-                while not b"".join(got).endswith(b"\r\n\r\n" + body):
-                    got.append(line.recv(1 << 20))
-                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-        answering = threading.Thread(target=answer)
-        answering.start()
-        connections.wait_for(Client(), 10)
-        response = pool.urlopen(
-            "POST", "/", body=body, headers={"A": "b"}, retries=False, preload_content=False
-        )
-        answering.join()
-        assert response.status == 200
+        assert ask(pool, body, 10).status == 200
     head = b"".join(got).removesuffix(body)
     assert head.startswith(b"POST / HTTP/1.1\r\n")
     assert f"Content-Length: {size}\r\n".encode() in head
-    assert len(writes) == (2 if size > connections.TOGETHER else 1)
+    assert max(writes) <= connections.TOGETHER + len(head)
+    assert size > connections.TOGETHER or len(writes) == 1
+
+
+def test_a_large_body_gets_through_a_slow_line():
+    limit = 0.5
+    took = []
+
+    def read(line):
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        begun = time.monotonic()
+        while (data := line.recv(1 << 18)) and not data.endswith(b"."):
+            time.sleep(0.02)
+        took.append(time.monotonic() - begun)
+
+    with answering(read) as pool:
+        assert ask(pool, b"x" * (16 << 20) + b".", limit).status == 200
+    assert took[0] > 2 * limit
 
 
 class Spy:

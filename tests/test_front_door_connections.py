@@ -13,6 +13,7 @@ from corpus import MODELS, Notes, cases, function, post, question
 from test_credentials import Account
 from test_front_door import ask, joined, named
 
+from vertex_compat import transport
 from vertex_compat.client import Client, ClientGone
 from vertex_compat.config import Settings
 from vertex_compat.credentials import Credentials
@@ -257,6 +258,22 @@ def test_a_refusal_leaves_the_connection_usable(upstream, status):
     for _ in range(4):
         assert post(app, question("google")).status_code == status
     assert len(upstream.lines) == 1
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_one_that_takes_the_connection_and_says_nothing_in_tls_is_tried_again(monkeypatch, retries):
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = "https://{}:{}".format(*silent.getsockname())
+        settings = {"GOOGLE_VERTEX_BASE_URL": url, "VERTEX_COMPAT_RETRIES": str(retries)}
+        app = function(lambda read: Transport(read, Credentials(Account().find)), **settings)
+        answer = post(app, question("google"))
+        assert (answer.status_code, answer.json["error"]["code"]) == (504, "timeout")
+        silent.setblocking(False)
+        for _ in range(1 + retries):
+            silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 def test_a_connection_that_vertex_has_closed_in_the_meantime_is_replaced(upstream):

@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "fetch": {"config", "errors"},
     "framing": set(),
     "client": {"errors"},
-    "connections": {"client"},
+    "connections": {"client", "errors"},
     "transport": {"client", "config", "connections", "credentials", "errors", "framing", "vertex", "wire"},
     "dedicated": {"client", "errors", "operations", "transport", "vertex", "wire"},
     "discovery": {"client", "errors", "names", "operations", "routing", "transport", "wire"},

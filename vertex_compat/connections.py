@@ -12,6 +12,7 @@ import re
 import select
 import socket
 import ssl
+import struct
 import threading
 from contextlib import suppress
 from functools import lru_cache
@@ -23,13 +24,18 @@ import urllib3.connection
 import urllib3.exceptions
 import urllib3.util
 
+from vertex_compat import errors
 from vertex_compat.client import Client
 
 NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError)
 """A socket that does not wait has nothing to read."""
 
+MOMENT: Final = 0.5
+"""Seconds, at most, for which a read of a socket that the kernel makes wait does so."""
+
 TOGETHER: Final = 65_536
-"""Bytes of a body up to which it is sent in one write with its head."""
+"""Bytes of a body up to which it is sent in one write with its head. A larger one is sent in such pieces: a
+write's time limit is for all that it is given, so a slow line would never get a large one through."""
 
 MOST_HOSTS: Final = 64
 """Of so many hosts connections are kept; there is one a location."""
@@ -37,6 +43,10 @@ MOST_HOSTS: Final = 64
 _LONGEST: Final = 65_536  # bytes of a head
 _STATUS: Final = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: (.*))?")
 _BODILESS: Final = frozenset({204, 304})
+_OPTIONS: Final = [
+    *urllib3.connection.HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, int(MOMENT * 1_000_000))),
+]
 
 _waiting = threading.local()
 
@@ -70,11 +80,14 @@ class Response(http.client.HTTPResponse):
         self.socket = sock
 
     def begin(self) -> None:
-        """Read the head; raises `http.client`'s errors, `ClientGone`, `TimeoutError`."""
+        """Read the head; raises `http.client`'s errors, `ClientGone`, `DeadlineExceeded`."""
         self.socket.settimeout(0)
-        head = self._head()
-        while head.startswith(b"HTTP/1.1 1"):  # another one follows
-            head = self._lines()
+        try:
+            head = self._head()
+            while head.startswith(b"HTTP/1.1 1"):  # another one follows
+                head = self._lines()
+        except TimeoutError as error:
+            raise errors.DeadlineExceeded("Vertex AI did not answer in time.") from error
         first, *lines = head.splitlines()
         if not (line := _STATUS.fullmatch(first)):
             raise http.client.BadStatusLine(repr(first[:100]))
@@ -121,7 +134,7 @@ class Response(http.client.HTTPResponse):
             fired = poll.poll(_waiting.seconds * 1000)
             client.check(fired)
             if not fired:
-                raise TimeoutError("timed out")
+                raise TimeoutError
             with suppress(*NOT_YET):
                 return bytes(self.fp.peek(1))
 
@@ -158,7 +171,9 @@ class _OneWrite(urllib3.connection.HTTPConnection):
     def send(self, data: Any) -> None:
         """`http.client` calls it once with the head and once with the body."""
         if self._held is None:
-            super().send(data)
+            with memoryview(data) as view:
+                for at in range(0, len(view), TOGETHER):
+                    super().send(view[at : at + TOGETHER])
         elif not self._held:
             self._held = data
         else:
@@ -200,5 +215,7 @@ class Pools:
         if not url.host:
             raise urllib3.exceptions.LocationValueError("No host specified.")
         if url.scheme == "http":
-            return _HTTPPool(url.host, url.port, maxsize=self._size)
-        return _HTTPSPool(url.host, url.port, maxsize=self._size, ssl_context=self._context)
+            return _HTTPPool(url.host, url.port, maxsize=self._size, socket_options=_OPTIONS)
+        return _HTTPSPool(
+            url.host, url.port, maxsize=self._size, socket_options=_OPTIONS, ssl_context=self._context
+        )

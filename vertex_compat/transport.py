@@ -311,13 +311,11 @@ def _name(headers: Mapping[str, str]) -> str:
 
 def _unreachable(error: urllib3.exceptions.HTTPError) -> errors.ApiError:
     match error:
-        case urllib3.exceptions.ReadTimeoutError():  # patience is at its end
-            return errors.DeadlineExceeded("Vertex AI did not answer in time.")
         case urllib3.exceptions.SSLError():  # would fail again
             return errors.Unavailable("Vertex AI could not be reached over TLS.")
         case urllib3.exceptions.NewConnectionError() | urllib3.exceptions.ProtocolError():
             return errors.Unavailable("Vertex AI could not be reached.", again=True)
-        case urllib3.exceptions.TimeoutError():
+        case urllib3.exceptions.TimeoutError():  # also in the middle of TLS's handshake
             return errors.DeadlineExceeded("Vertex AI could not be reached in time.", again=True)
         case _:
             return errors.UpstreamFault("The call to Vertex AI failed before an answer came.")
