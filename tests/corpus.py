@@ -183,6 +183,9 @@ class Said:
     def ended(self):
         return not self._blocks
 
+    def linger(self, lingers):
+        """It never has to."""
+
     def read(self):
         return self._blocks.pop(0)
 

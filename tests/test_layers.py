@@ -108,9 +108,10 @@ ONLY_IN = {
     "http": {"connections"},
     "urllib.request": set(),
     "subprocess": {"local"},
-    "os": {"config", "local", "main", "server"},
+    "os": {"config", "local", "main", "server", "transport"},
 }
-"""Module of others → the rooms that may import it: who opens sockets, knows Flask, reads the environment."""
+"""Module of others → the rooms that may import it: who opens sockets, knows Flask, reads the environment (and
+whose sockets the kernel makes wait)."""
 
 SDKS = {
     "anthropic",

@@ -3,14 +3,15 @@
 Everything here is about bytes and sockets. What a request or an answer means is said elsewhere.
 
 While Vertex is silent, a thread waits on two sockets: Vertex's and its own client's. So a client that leaves
-ends the upstream call (and the bill) at once, also while the model thinks, and a stream can send signs of
-life. Connections and what is sent on them are urllib3's (`connections`); bodies are read here, straight from
+ends the upstream call (and the bill), also while the model thinks, and a stream can send signs of life.
+Connections and what is sent on them are urllib3's (`connections`); bodies are read here, straight from
 the socket: what urllib3 and `http.client` do for each chunk costs more than all else that happens to it.
 """
 
 from __future__ import annotations
 
 import copy
+import os
 import random
 import re
 import select
@@ -31,7 +32,7 @@ import urllib3.response
 from vertex_compat import __version__, connections, errors, framing, vertex
 from vertex_compat.client import Client
 from vertex_compat.config import Settings
-from vertex_compat.connections import NOT_YET
+from vertex_compat.connections import MOMENT, NOT_YET
 from vertex_compat.credentials import CallersToken, Credentials
 from vertex_compat.wire import JSON, Model, Site, UpstreamCall
 
@@ -48,6 +49,7 @@ _HEADERS: Final = {
 
 _NAME: Final = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 _BLOCK: Final = 16_384  # bytes of TLS's longest record, so that none is read in part
+_SIP: Final = 2_048  # bytes that are kept free for a read that waits
 _LONGEST_ERROR: Final = 262_144
 
 
@@ -68,6 +70,9 @@ class Answer(Protocol):
 
         The first read may bring what no wait on the socket would tell of.
         """
+
+    def linger(self, lingers: bool) -> None:
+        """Whether reads, after the first, wait for `MOMENT` where nothing has come."""
 
     def close(self) -> None:
         """End the upstream call, or keep its connection for the next where the body was read to its end."""
@@ -91,15 +96,23 @@ class _HTTPAnswer:
             sock.settimeout(0)
         self._receive = sock.read if isinstance(sock, ssl.SSLSocket) else sock.recv
         self._begun = False
+        self._size = _BLOCK
         self.ended = self._framing.ended
 
     def fileno(self) -> int:
         return self._fd
 
+    def linger(self, lingers: bool) -> None:
+        if lingers != (self._size == _SIP):
+            self._size = _SIP if lingers else _BLOCK
+            os.set_blocking(self._fd, lingers)  # for the kernel: Python goes on to expect that reads may fail
+
     def read(self) -> bytes:
         try:
-            data = self._receive(_BLOCK) if self._begun else self._early() or self._receive(_BLOCK)
+            data = self._receive(self._size) if self._begun else self._early() or self._receive(_BLOCK)
             if data:
+                if len(data) == _SIP:
+                    data += self._pending()
                 body = self._framing.feed(data)
             else:
                 self._framing.close()
@@ -116,16 +129,20 @@ class _HTTPAnswer:
     def _early(self) -> bytes:
         """What of the body came with the headers, and is in a buffer by now. The buffer is given up."""
         self._begun = True
-        sock = self._http.socket
         try:
             early = bytes(self._http.fp.read1(_BLOCK))
         except NOT_YET:
             early = b""
-        if early and isinstance(sock, ssl.SSLSocket) and sock.pending():
-            early += sock.read(_BLOCK)
+        if early:
+            early += self._pending()
         if self._keeps:  # else the socket would be closed with it
             self._http.close()
         return early
+
+    def _pending(self) -> bytes:
+        """The rest of a TLS record of which a part has been read: no poll would tell of it."""
+        sock = self._http.socket
+        return sock.read(_BLOCK) if isinstance(sock, ssl.SSLSocket) and sock.pending() else b""
 
     def _decoded(self, body: bytes) -> bytes:
         try:
@@ -342,6 +359,10 @@ def listen(
     """The bytes of all `answers` as they come; None after each `keepalive` seconds without any.
 
     Raises `ClientGone`, `DeadlineExceeded` after `patience` seconds of silence, `UpstreamFault` at a cut.
+
+    A single answer's next bytes are waited for in the read itself, and only when nothing comes for a moment
+    in a poll: each wait gives the interpreter's lock up and has to get it again, which is what ends the
+    number of streams that an instance can hold. The client is looked at once a moment all the same.
     """
     poll = select.poll()
     client.watch(poll)
@@ -349,23 +370,30 @@ def listen(
     for number, answer in enumerate(answers):
         waiting[answer.fileno()] = number, answer
         poll.register(answer.fileno(), select.POLLIN)
+        answer.linger(False)
     tick = min(keepalive, patience)
+    lingers = len(answers) == 1 and tick > MOMENT
     milliseconds = ceil(tick * 1000)
     silent = 0.0
     fired = [(fd, select.POLLIN) for fd in waiting]  # what came with the headers is read first
     while True:
+        look = time.monotonic() + MOMENT if lingers else 0
         for fd, _ in fired:
             if fd not in waiting:
                 client.check(fired)
             number, answer = waiting[fd]
-            if not answer.ended and (data := answer.read()):
+            while not answer.ended and (data := answer.read()):
                 yield number, data
+                if time.monotonic() > look:
+                    break
             if answer.ended:
                 poll.unregister(fd)
                 del waiting[fd]
                 yield number, b""
         if not waiting:
             return
+        if lingers:
+            answers[0].linger(True)
         fired = poll.poll(milliseconds)
         if fired:
             silent = 0.0
