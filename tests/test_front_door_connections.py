@@ -3,17 +3,21 @@
 import http.client
 import json
 import socket
+import ssl
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import certifi
 import pytest
-from corpus import MODELS, Notes, cases, function, post, question
+from benchmark import certificates
+from corpus import MODELS, Notes, cases, events_of, folded, function, post, question
 from test_credentials import Account
 from test_front_door import ask, joined, named
 
-from vertex_compat import transport
+from vertex_compat import connections, transport
 from vertex_compat.client import Client, ClientGone
 from vertex_compat.config import Settings
 from vertex_compat.credentials import Credentials
@@ -187,19 +191,36 @@ class Lasting(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(sum(map(len, blocks))))
         self.end_headers()
-        self.wfile.write(b"".join(blocks))
+        for number, block in enumerate(blocks):
+            if number:
+                time.sleep(self.server.pause)
+            self.wfile.write(block)
 
     def log_message(self, *_):
         """Nothing."""
 
 
-@pytest.fixture
-def upstream():
-    """A server whose connections last; `says` is its answer, `lines` are the connections that were made."""
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    return certificates.make(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(params=["http", "https"])
+def upstream(request, certificate, monkeypatch):
+    """A server whose connections last.
+
+    `says` is its answer, between whose blocks it makes a `pause`; `lines` are the connections that were made.
+    """
     with ThreadingHTTPServer(("127.0.0.1", 0), Lasting) as server:
         server.lines = []
         server.says = (200, "application/json", [b"{}"])
-        server.url = f"http://127.0.0.1:{server.server_port}"
+        server.pause = 0
+        server.url = f"{request.param}://127.0.0.1:{server.server_port}"
+        if request.param == "https":
+            monkeypatch.setattr(certifi, "where", lambda: str(certificate.bundle))
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.chain, certificate.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         serving = threading.Thread(target=server.serve_forever, args=(0.02,))
         serving.start()
         yield server
@@ -248,6 +269,24 @@ def test_one_connection_serves_stream_after_stream(upstream, case):
         answer = post(app, case.question(stream=True))
         assert answer.data.endswith(b"data: [DONE]\n\n")
         answer.close()
+    assert len(upstream.lines) == 1
+
+
+def test_an_answer_is_whole_where_its_pauses_are_longer_than_a_read_waits(upstream):
+    app = before(upstream)
+    (case,) = (
+        one for one in cases("stream.sse").args[1] if (one.publisher, one.name) == ("google", "recorded")
+    )
+    said = []
+    for pause in (0, 1.4 * connections.MOMENT, 0):
+        upstream.pause = pause
+        upstream.says = (200, "text/event-stream", in_blocks(case, len(case.stream) // 3 + 1))
+        answer = post(app, case.question(stream=True))
+        *chunks, done = events_of(answer.data)
+        answer.close()
+        assert done == "[DONE]"
+        said.append(folded(chunks))
+    assert said[0] == said[1] == said[2]
     assert len(upstream.lines) == 1
 
 
