@@ -34,8 +34,8 @@ MOMENT: Final = 0.5
 """Seconds, at most, for which a read of a socket that the kernel makes wait does so."""
 
 TOGETHER: Final = 65_536
-"""Bytes of a body up to which it is sent in one write with its head. A larger one is sent in such pieces: a
-write's time limit is for all that it is given, so a slow line would never get a large one through."""
+"""Bytes of a body up to which it is sent in one write with its head. A larger one is sent in pieces of that
+size: a write's time limit is for all that it is given, and a slow line would not get all through in time."""
 
 MOST_HOSTS: Final = 64
 """Of so many hosts connections are kept; there is one a location."""
@@ -160,7 +160,10 @@ def _parsed(lines: list[bytes]) -> _Headers:
 
 
 class _OneWrite(urllib3.connection.HTTPConnection):
-    """Sends a small body with its head, where urllib3 would make two writes, and so two packets, of them."""
+    """Sends a small body with its head, where urllib3 would make two writes, and so two packets, of them.
+
+    A large one follows it in pieces.
+    """
 
     _held: bytes | None = None
 

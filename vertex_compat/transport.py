@@ -66,7 +66,7 @@ class Answer(Protocol):
         """The socket to wait on."""
 
     def read(self) -> bytes:
-        """What has come, without waiting; may be nothing. Raises `UpstreamFault` at a cut.
+        """What has come, without waiting unless it lingers; may be nothing. Raises `UpstreamFault` at a cut.
 
         The first read may bring what no wait on the socket would tell of.
         """
@@ -377,7 +377,9 @@ def listen(
     silent = 0.0
     fired = [(fd, select.POLLIN) for fd in waiting]  # what came with the headers is read first
     while True:
-        look = time.monotonic() + MOMENT if lingers else 0
+        look = (
+            time.monotonic() + MOMENT if lingers else 0
+        )  # when to poll again, though more may come; 0: at once
         for fd, _ in fired:
             if fd not in waiting:
                 client.check(fired)
