@@ -16,12 +16,12 @@ os.environ.setdefault("THREADS", "500")
 import flask
 import functions_framework
 
-from vertex_compat import concurrency
 from vertex_compat.app import App
-from vertex_compat.config import Settings, WrongSetting
-from vertex_compat.credentials import Credentials, finder
-from vertex_compat.server import Server
-from vertex_compat.transport import Transport
+from vertex_compat.config.settings import Settings, WrongSetting
+from vertex_compat.server import concurrency
+from vertex_compat.server.gunicorn_hooks import Server
+from vertex_compat.upstream.credentials import Credentials, finder
+from vertex_compat.upstream.transport import Transport
 
 try:
     _settings = Settings.from_env()
@@ -31,7 +31,7 @@ except WrongSetting as wrong:
 _note = None
 if _settings.traces:
     try:
-        from vertex_compat import tracing
+        from vertex_compat.server import tracing
     except ImportError:
         sys.exit(
             "vertex_compat: a collector of traces is set (OTEL_EXPORTER_OTLP_ENDPOINT), and the packages "
@@ -61,9 +61,9 @@ def unrouted(_: Exception) -> flask.Response:
 
 
 if __name__ == "__main__":
-    from vertex_compat import local
+    from vertex_compat import cli
 
-    local.main()
+    cli.main()
 else:
     # functions-framework reads it when it has loaded this file.
     os.environ["THREADS"] = str(_settings.threads + concurrency.SPARE)

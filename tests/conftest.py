@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import hypothesis
 import openai
 import pytest
-from serving import KEY, bare_environment, in_front_of, served
+from helpers.server import KEY, bare_environment, in_front_of, served
 
 from vertex_compat.emulator import Emulator
 

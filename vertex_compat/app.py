@@ -12,19 +12,21 @@ from typing import Final
 import flask
 import msgspec
 
-from vertex_compat import concurrency, cors, errors, routes, sse
-from vertex_compat.access import ANYBODY, Gate
-from vertex_compat.client import Client, ClientGone
-from vertex_compat.concurrency import Place, Places
-from vertex_compat.config import Settings
-from vertex_compat.dedicated import Dedicated
-from vertex_compat.fetch import Fetched, Fetcher
-from vertex_compat.incoming import Body
-from vertex_compat.operations import Ask, Content, Described, Discover, Download, Dry, Network, Reply
-from vertex_compat.record import CLIENT_LEFT, Record
-from vertex_compat.routing import Router
-from vertex_compat.server import Server
-from vertex_compat.wire import JSON
+from vertex_compat import errors, routes, sse
+from vertex_compat.config.settings import Settings
+from vertex_compat.operations.context import Ask, Content, Described, Discover, Download, Dry, Reply
+from vertex_compat.routing.router import Router
+from vertex_compat.server import concurrency, cors
+from vertex_compat.server.auth import ANYBODY, Gate
+from vertex_compat.server.client_connection import Client, ClientGone
+from vertex_compat.server.concurrency import Place, Places
+from vertex_compat.server.gunicorn_hooks import Server
+from vertex_compat.server.request_body import Body
+from vertex_compat.server.request_log import CLIENT_LEFT, Record
+from vertex_compat.types import JSON
+from vertex_compat.upstream.dedicated_endpoints import Dedicated
+from vertex_compat.upstream.interface import Network
+from vertex_compat.upstream.url_fetcher import Fetched, Fetcher
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class App:
         return response
 
     def _discovery(self) -> Discover:
-        from vertex_compat.discovery import Discovery  # noqa: PLC0415  (few want it)
+        from vertex_compat.upstream.model_list import Discovery  # noqa: PLC0415  (few want it)
 
         return Discovery(self._transport, self._router).names
 

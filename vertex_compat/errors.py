@@ -35,7 +35,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from vertex_compat.wire import JSON
+from vertex_compat.types import JSON
 
 
 class ApiError(Exception):

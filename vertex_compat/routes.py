@@ -10,31 +10,24 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from vertex_compat import errors
-from vertex_compat.operations import (
-    Ask,
-    Reply,
-    batches,
-    chat,
-    completions,
-    embeddings,
-    files,
-    fine_tuning,
-    images,
-    models,
-    moderations,
-    native,
-    responses,
-    service,
-    speech,
-    transcriptions,
-)
+from vertex_compat.operations.audio import speech, transcriptions
+from vertex_compat.operations.batches import batches
+from vertex_compat.operations.chat import chat
+from vertex_compat.operations.completions import completions
+from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.embeddings import embeddings
+from vertex_compat.operations.files import files
+from vertex_compat.operations.fine_tuning import fine_tuning
+from vertex_compat.operations.images import images
+from vertex_compat.operations.responses import responses
+from vertex_compat.operations.service import models, moderations, passthrough, root
 
 Operation = Callable[[Ask], Reply]
 
 TABLE: Final[dict[tuple[str, str], Operation]] = {
-    ("GET", "/"): lambda ask: service.describe(ask, (f"{method} {path}" for method, path in TABLE)),
-    ("GET", "/health"): service.health,
-    ("GET", "/openapi.json"): lambda _: _surface(),
+    ("GET", "/"): lambda ask: root.describe(ask, (f"{method} {path}" for method, path in TABLE)),
+    ("GET", "/health"): root.health,
+    ("GET", "/openapi.json"): lambda _: _openapi_spec(),
     ("POST", "/chat/completions"): chat.complete,
     ("POST", "/completions"): completions.complete,
     ("POST", "/embeddings"): embeddings.create,
@@ -65,7 +58,7 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/fine_tuning/jobs/<job>/cancel"): fine_tuning.cancel,
     ("GET", "/fine_tuning/jobs/<job>/events"): fine_tuning.events,
     ("GET", "/fine_tuning/jobs/<job>/checkpoints"): fine_tuning.checkpoints,
-    ("POST", "/vertex-ai/<path:path>"): native.forward,
+    ("POST", "/vertex-ai/<path:path>"): passthrough.forward,
     ("GET", "/models"): models.list_models,
     ("GET", "/models/<path:model>"): models.retrieve,
 }
@@ -77,10 +70,10 @@ PUBLIC: Final = frozenset({"/", "/openapi.json"})
 """Paths that answer without a key where keys are configured."""
 
 
-def _surface() -> Reply:
-    from vertex_compat.operations import surface  # noqa: PLC0415  (few ask for it, and none at a cold start)
+def _openapi_spec() -> Reply:
+    from vertex_compat.operations.service import openapi_spec  # noqa: PLC0415  (few ask for it)
 
-    return surface.describe(TABLE, OPEN | PUBLIC)
+    return openapi_spec.describe(TABLE, OPEN | PUBLIC)
 
 
 def resource(path: str) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from vertex_compat.wire import Model, Service, UpstreamCall
+from vertex_compat.types import Model, Service, UpstreamCall
 
 DEDICATED: Final = "prediction.vertexai.goog"
 """The domain of the endpoints that have a host of their own."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import ruamel.yaml
-from serving import KEY, ROOT, bare_environment
+from helpers.server import KEY, ROOT, bare_environment
 
 HERE = Path(__file__).parent
 PYTHON = HERE / ".venv" / "bin" / "python"

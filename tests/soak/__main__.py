@@ -14,7 +14,7 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from crowd import Size, alone, crowd, percentile, run
-from serving import served
+from helpers.server import served
 
 from vertex_compat.emulator import Emulator
 

@@ -4,10 +4,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from corpus import MODELS
 from crowd import Size, alone, crowd, run
-from test_front_door import ask, named
-from test_front_door_connections import posted, question, read_until
+from helpers.chat_client import ask, named
+from helpers.connections import posted, read_until
+from helpers.fixtures import MODELS
+from test_front_door_connections import question
 
 STREAMS = 120
 ROUNDS = 3

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vertex_compat import errors
-from vertex_compat.wire import JSON
+from vertex_compat.types import JSON
 
 OF_THE_OPERATION = frozenset({"enforce_validation", "model", "stream", "stream_options"})
 """What `operations.chat` sees to for every publisher."""

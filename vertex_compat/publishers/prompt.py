@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.wire import JSON, Chat, Model, UpstreamCall
+from vertex_compat.types import JSON, Chat, Model, UpstreamCall
 
 OF_PROMPTS: Final = frozenset({"echo", "prompt"})
 """What a chat has no need of."""

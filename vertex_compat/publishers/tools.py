@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from vertex_compat import errors
-from vertex_compat.wire import JSON
+from vertex_compat.types import JSON
 
 Mode: TypeAlias = Literal["auto", "none", "required"]
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vertex_compat import vertex
-from vertex_compat.wire import JSON, UpstreamCall
+from vertex_compat.types import JSON, UpstreamCall
 
 LABEL: Final = "vertex-compat-line"
 """Holds the key of a request to Gemini, whose own fields have no room for one."""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from vertex_compat import ids
-from vertex_compat.wire import JSON, UpstreamCall
+from vertex_compat.types import JSON, UpstreamCall
 
 PIECE: Final = 256 * 1024
 """Bytes: all pieces of an upload but the last are multiples of this."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from vertex_compat import vertex
-from vertex_compat.wire import JSON, UpstreamCall
+from vertex_compat.types import JSON, UpstreamCall
 
 STATUS: Final = {
     "JOB_STATE_QUEUED": "queued",

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from vertex_compat.publishers.anthropic import chat
-from vertex_compat.wire import Publisher
+from vertex_compat.types import Publisher
 
 PUBLISHER: Final = Publisher("anthropic", chat=chat.CHAT)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vertex_compat import errors, vertex
-from vertex_compat.publishers import conversation, parameters, tools
-from vertex_compat.publishers.anthropic import answer, messages, models, thinking
+from vertex_compat.publishers import chat_messages, parameters, tools
+from vertex_compat.publishers.anthropic import messages, models, response, thinking
 from vertex_compat.publishers.anthropic.models import Family
 from vertex_compat.publishers.anthropic.tools import offer
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Chat, Model, UpstreamCall
+from vertex_compat.types import JSON, Chat, Model, UpstreamCall
 
 VERSION: Final = "vertex-2023-10-16"
 """Later ones refuse `temperature` of every model."""
@@ -98,7 +98,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     family = models.family(model.name)
     call, ignored = PARAMETERS.sort(body)
     limit = parameters.max_tokens(body) or family.longest
-    turns = conversation.read(body["messages"])
+    turns = chat_messages.read(body["messages"])
     given = tools.read(body)
     ignored += tools.idle(body)
     system, said = messages.write(turns)
@@ -174,4 +174,4 @@ def _betas(body: JSON, offered: list[JSON], ignored: list[str]) -> list[str]:
     return list(dict.fromkeys(known + needed))
 
 
-CHAT: Final = Chat(request, answer.response, answer.stream, links=False)
+CHAT: Final = Chat(request, response.response, response.stream, links=False)

@@ -15,8 +15,8 @@ from typing import Final, TypeGuard
 from vertex_compat import errors
 from vertex_compat.publishers import tools
 from vertex_compat.publishers.anthropic import thinking
-from vertex_compat.publishers.conversation import Call, Media, Part, Result, Text, Thinking, Turn
-from vertex_compat.wire import JSON
+from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, Text, Thinking, Turn
+from vertex_compat.types import JSON
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 LONGEST_NAME: Final = 64

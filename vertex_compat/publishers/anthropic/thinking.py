@@ -10,7 +10,7 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.publishers.anthropic.models import Family
-from vertex_compat.wire import JSON
+from vertex_compat.types import JSON
 
 BUDGETS: Final = {
     "minimal": 1024,

@@ -16,7 +16,7 @@ from vertex_compat.publishers import tools
 from vertex_compat.publishers.anthropic.messages import LONGEST_NAME, TOOL_NAME
 from vertex_compat.publishers.anthropic.models import Family
 from vertex_compat.publishers.tools import Function, Tools
-from vertex_compat.wire import JSON
+from vertex_compat.types import JSON
 
 ANSWER: Final = "json_tool_call"
 _ANSWERS: Final = "Takes your whole answer to the user: its arguments are the JSON that was asked for."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from vertex_compat.publishers.google import chat, embeddings, images, models, speech, transcription
-from vertex_compat.wire import Publisher
+from vertex_compat.publishers.google import embeddings, images, models, speech, transcription
+from vertex_compat.publishers.google.chat import chat
+from vertex_compat.types import Publisher
 
 PUBLISHER = Publisher(
     "google",

@@ -12,7 +12,7 @@ from vertex_compat import errors
 from vertex_compat.publishers.google import multimodal_embeddings
 from vertex_compat.publishers.google.multimodal_embeddings import File
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Model, Unary, UpstreamCall, Vector
+from vertex_compat.types import JSON, Model, Unary, UpstreamCall, Vector
 
 SHAPED: Final = frozenset({"encoding_format", "input", "input_type", "task_type", "title"})
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.publishers.google import dialect, generate
-from vertex_compat.publishers.google.answer import usage
+from vertex_compat.publishers.google import generate_content
+from vertex_compat.publishers.google.chat import options
+from vertex_compat.publishers.google.chat.response import usage
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Model, Picture, Pictures, Unary, UpstreamCall
+from vertex_compat.types import JSON, Model, Picture, Pictures, Unary, UpstreamCall
 
 SHAPED: Final = frozenset(
     {
@@ -33,7 +34,7 @@ SHAPED: Final = frozenset(
 
 GEMINI: Final = Parameters(
     sent={"seed": "seed"},
-    shaped=SHAPED | dialect.PARAMETERS | {"image", "mask", "quality"},
+    shaped=SHAPED | options.PARAMETERS | {"image", "mask", "quality"},
     ignored=frozenset({"input_fidelity", "moderation", "partial_images", "response_format", "style", "user"}),
 )
 
@@ -118,7 +119,7 @@ def _gemini(body: JSON, model: Model) -> UpstreamCall:
         config["imageConfig"] = image
     config["responseModalities"] = ["TEXT", "IMAGE"]
     whole = body | {"stream": False}  # nothing comes before an image is whole
-    return generate.call(list(_parts(body)), config, whole, model, ignored)
+    return generate_content.call(list(_parts(body)), config, whole, model, ignored)
 
 
 def _parts(body: JSON) -> Iterator[JSON]:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from vertex_compat import errors
-from vertex_compat.publishers import conversation
+from vertex_compat.publishers import chat_messages
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Model, UpstreamCall, Vector
+from vertex_compat.types import JSON, Model, UpstreamCall, Vector
 
 PARAMETERS: Final = Parameters(
     sent={"dimensions": "dimension"},
@@ -47,7 +47,7 @@ def file(text: str, place: str) -> File | None:
         return File(match["mime"].lower(), match["data"], None)
     if not text.startswith("gs://"):
         return None
-    if not (mime := conversation.guess(text)):
+    if not (mime := chat_messages.guess(text)):
         raise errors.BadRequest(
             "The name of a file in Cloud Storage must end in what it is, such as .png or .mp4.",
             param=place,

@@ -11,14 +11,15 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.publishers import voices
-from vertex_compat.publishers.google import dialect, generate
-from vertex_compat.publishers.google.answer import usage
+from vertex_compat.publishers.google import generate_content
+from vertex_compat.publishers.google.chat import options
+from vertex_compat.publishers.google.chat.response import usage
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Model, Sound, Unary, UpstreamCall
+from vertex_compat.types import JSON, Model, Sound, Unary, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={},
-    shaped=dialect.PARAMETERS | {"input", "instructions", "response_format", "stream_format", "voice"},
+    shaped=options.PARAMETERS | {"input", "instructions", "response_format", "stream_format", "voice"},
     ignored=frozenset({"audioConfig", "speed", "use_ssml"}),
 )
 
@@ -43,7 +44,7 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
     if style := body.get("instructions", "").strip().rstrip(".:"):
         text = f"{style}: {text}"
     config = {"responseModalities": ["AUDIO"], "speechConfig": _speech(body.get("voice", "alloy"))}
-    return [generate.call([{"text": text}], config, body, model, ignored)]
+    return [generate_content.call([{"text": text}], config, body, model, ignored)]
 
 
 def _speech(given: str | JSON) -> JSON:

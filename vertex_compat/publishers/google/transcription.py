@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from vertex_compat.publishers.google import chat, dialect, generate
+from vertex_compat.publishers.google import generate_content
+from vertex_compat.publishers.google.chat import chat, options
 from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.wire import JSON, Model, UpstreamCall
+from vertex_compat.types import JSON, Model, UpstreamCall
 
 PARAMETERS: Final = Parameters(
     sent={"temperature": "temperature"},
-    shaped=dialect.PARAMETERS | {"audio", "language", "prompt", "response_format", "segments", "translate"},
+    shaped=options.PARAMETERS | {"audio", "language", "prompt", "response_format", "segments", "translate"},
     ignored=frozenset({"chunking_strategy", "include", "timestamp_granularities"}),
 )
 
@@ -62,7 +63,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     if body.get("segments"):
         config |= {"responseMimeType": "application/json", "responseSchema": SEGMENTS, "audioTimestamp": True}
     audio = {"inlineData": {"mimeType": body["audio"]["mime"], "data": body["audio"]["data"]}}
-    return generate.call([audio, {"text": " ".join(_task(body))}], config, body, model, ignored)
+    return generate_content.call([audio, {"text": " ".join(_task(body))}], config, body, model, ignored)
 
 
 def _task(body: JSON) -> Iterator[str]:

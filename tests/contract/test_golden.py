@@ -1,0 +1,71 @@
+"""Golden pairs: a request and the call it becomes, an upstream's answer and what the client gets."""
+
+from collections import Counter
+
+from helpers.fixtures import (
+    FIXTURES,
+    Plays,
+    cases,
+    counted,
+    function,
+    post,
+    reply_to,
+    upstream_call,
+    upstream_calls,
+    without,
+)
+
+
+@cases("vertex.json")
+def test_a_request_becomes_the_call(case):
+    wanted = case.json("vertex.json")
+    call = upstream_call(case.question())
+    assert call.path == wanted["path"]
+    assert call.version == wanted["version"]
+    assert call.body == wanted["body"]
+    assert Counter(call.ignored) == Counter(wanted["ignored"])
+
+
+@cases("vertex.json")
+def test_n_choices_are_asked_for_in_one_call_or_in_as_many(case):
+    assert len(upstream_calls(case.question())) == case.json("vertex.json").get("times", 1)
+
+
+@cases("vertex.json")
+def test_a_call_holds_no_null_at_any_depth(case):
+    assert not list(nulls(upstream_call(case.question()).body))
+
+
+def nulls(value, place=""):
+    """Where a value holds None."""
+    if value is None:
+        yield place
+    elif isinstance(value, dict | list):
+        for name, held in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from nulls(held, f"{place}.{name}")
+
+
+@cases("reply.json")
+def test_a_reply_becomes_the_answer(case):
+    answer = reply_to(case.question(), [case.path("reply.json").read_bytes()])
+    assert counted(without(answer, "id", "created")) == case.json("answer.json")
+    assert answer["id"].startswith("chatcmpl-")
+    assert answer["created"] > 1_700_000_000
+
+
+@cases("reply.json")
+def test_a_reply_may_come_in_pieces(case):
+    reply = case.path("reply.json").read_bytes()
+    pieces = [reply[place : place + 5] for place in range(0, len(reply), 5)]
+    answer = reply_to(case.question(), pieces)
+    assert counted(without(answer, "id", "created")) == case.json("answer.json")
+
+
+@cases("vertex.json")
+def test_what_is_ignored_is_named_in_a_header(case):
+    reply = next(FIXTURES.glob(f"{case.publisher}/*.reply.json")).read_bytes()
+    network = Plays([reply], "application/json")
+    answer = post(function(network), case.question(stream=False, stream_options=None))
+    assert answer.status_code == 200
+    named = answer.headers.get("x-vertex-compat-ignored", "")
+    assert sorted(filter(None, named.split(", "))) == sorted(case.json("vertex.json")["ignored"])

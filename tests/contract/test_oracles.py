@@ -1,0 +1,120 @@
+"""What goes upstream is what the vendors' SDKs would send, and what comes out is what OpenAI's would read."""
+
+import pydantic
+import pytest
+from anthropic.types.message_create_params import MessageCreateParamsBase
+from google.genai import types as genai
+from helpers.fixtures import MODELS, cases, post, question, upstream_call, without
+from mistralai.gcp.client.models import ChatCompletionRequest
+from openai.types.chat import ChatCompletion
+
+CLAUDE = pydantic.TypeAdapter(MessageCreateParamsBase)
+COMPLETION = pydantic.TypeAdapter(ChatCompletion)
+
+GEMINI = {
+    "contents",
+    "systemInstruction",
+    "tools",
+    "toolConfig",
+    "safetySettings",
+    "generationConfig",
+    "cachedContent",
+    "labels",
+    "modelArmorConfig",
+    "serviceTier",
+}
+"""Everything that Vertex knows at the top of a request."""
+
+
+def plain(value):
+    """A validated value as JSON again: what the SDK's types did not know is gone from it."""
+    if isinstance(value, pydantic.BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if isinstance(value, dict):
+        return {name: plain(held) for name, held in value.items()}
+    if isinstance(value, str | int | float | None):
+        return value
+    return [plain(held) for held in value]
+
+
+def lost(given, kept, place=""):
+    """Where `kept` lacks or changes something that `given` has."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        for name, held in given.items():
+            if name not in kept:
+                yield f"{place}.{name}"
+            else:
+                yield from lost(held, kept[name], f"{place}.{name}")
+    elif isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
+        for number, pair in enumerate(zip(given, kept, strict=True)):
+            yield from lost(*pair, f"{place}[{number}]")
+    elif given != kept:
+        yield place
+
+
+def of(publisher):
+    """The request cases of one publisher."""
+    mark = cases("vertex.json")
+    chosen = [case for case in mark.args[1] if case.publisher == publisher]
+    return pytest.mark.parametrize("case", chosen, ids=lambda case: case.name)
+
+
+@of("google")
+def test_gemini_s_body_has_the_types_of_google_s_sdk(case):
+    body = upstream_call(case.question()).body
+    assert body.keys() <= GEMINI
+    contents = [genai.Content.model_validate(content) for content in body["contents"]]
+    assert not list(lost(body["contents"], plain(contents)))
+    if system := body.get("systemInstruction"):
+        assert not list(lost(system, plain(genai.Content.model_validate(system))))
+    if config := body.get("generationConfig"):
+        assert not list(lost(config, plain(genai.GenerationConfig.model_validate(config))))
+    assert all(content.role in {"user", "model"} and content.parts for content in contents)
+
+
+@of("anthropic")
+def test_claude_s_body_has_the_types_of_anthropic_s_sdk(case):
+    body = upstream_call(case.question()).body
+    assert body["anthropic_version"] == "vertex-2023-10-16"
+    assert "model" not in body
+    # These three are of the call in the SDK, not of the parameters; sampling is of older versions of the API.
+    rest = without(body, "anthropic_version", "stream", "temperature", "top_p", "top_k") | {"model": "claude"}
+    assert not list(lost(rest, plain(CLAUDE.validate_python(rest))))
+    assert all(
+        message["role"] in {"user", "assistant"} and message["content"] for message in body["messages"]
+    )
+
+
+@of("mistralai")
+def test_mistral_s_body_has_the_types_of_mistral_s_sdk(case):
+    body = upstream_call(case.question()).body
+    request = ChatCompletionRequest.model_validate(body)
+    assert not list(lost(body, plain(request)))
+    assert body["model"] == "mistral-small-2503"
+
+
+@pytest.mark.parametrize("publisher", ["ai21", "openapi", "endpoints"])
+def test_the_others_bodies_are_openai_s(publisher):
+    body = upstream_call(
+        question(publisher, temperature=0.5, max_completion_tokens=9, stop="x", stream=True)
+    ).body
+    assert body.keys() <= {
+        "model",
+        "messages",
+        "temperature",
+        "max_tokens",
+        "stop",
+        "stream",
+        "stream_options",
+    }
+    assert body["max_tokens"] == 9
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("publisher", MODELS)
+def test_an_answer_has_openai_s_types_strictly(app, publisher, n):
+    answer = post(app, question(publisher, n=n, max_tokens=40)).json
+    completion = COMPLETION.validate_python(answer, strict=True)
+    assert [choice.index for choice in completion.choices] == list(range(n))
+    assert not completion.model_extra
+    assert not completion.usage.model_extra

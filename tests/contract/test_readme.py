@@ -1,0 +1,244 @@
+"""The README says what the code does."""
+
+import ast
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import ruamel.yaml
+from helpers.parameter_tables import KNOWN, TABLES
+from helpers.server import ROOT, bare_environment
+
+from vertex_compat import routes
+from vertex_compat.config import settings
+from vertex_compat.operations.audio import transcriptions
+from vertex_compat.operations.batches import input_file
+from vertex_compat.operations.images import images
+from vertex_compat.operations.request import inline_urls
+from vertex_compat.publishers import PUBLISHERS, parameters
+from vertex_compat.publishers.predict import predictions
+from vertex_compat.routing import rules
+from vertex_compat.server.request_log import Record
+from vertex_compat.types import Delta, Model, Usage
+from vertex_compat.upstream import url_fetcher
+
+README = (ROOT / "README.md").read_text()
+
+OPERATIONS = {
+    "chat": "chat, responses",
+    "completions": "completions",
+    "embeddings": "embeddings",
+    "images": "images",
+    "speech": "speech",
+    "transcriptions": "transcriptions",
+}
+
+
+def table():
+    """The table of publishers, as it has to stand in the README."""
+
+    def does(publisher, slot):
+        # Any model that chats goes on with a prompt too.
+        return getattr(publisher, slot) or (slot == "completions" and publisher.chat)
+
+    rows = [
+        f"| `{name}` | {' | '.join('yes' if does(publisher, slot) else '' for slot in OPERATIONS)} |"
+        for name, publisher in PUBLISHERS.items()
+    ]
+    return "\n".join([f"| | {' | '.join(OPERATIONS.values())} |", f"|---|{'---|' * len(OPERATIONS)}", *rows])
+
+
+def table_of_parameters():
+    """The table of parameters that some publisher does not take, and those that none takes."""
+    columns = {"openapi, endpoints" if name == "openapi" else name: table for name, table in TABLES.items()}
+    del columns["endpoints"]
+    columns["predictions"] = predictions.PARAMETERS
+
+    def fate(table, name):
+        return "400" if name in table.refused else "ignored" if name in table.ignored else ""
+
+    fates = {name: [fate(table, name) for table in columns.values()] for name in sorted(KNOWN)}
+    rows = [
+        f"| `{name}` | {' | '.join(cells)} |"
+        for name, cells in fates.items()
+        if any(cells) and set(cells) != {"ignored"}
+    ]
+    heads = [f"`{name.replace(', ', '`, `')}`" for name in columns]
+    made = "\n".join([f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(columns)}", *rows])
+    return made, [name for name, cells in fates.items() if set(cells) == {"ignored"}]
+
+
+def test_the_table_of_parameters_is_that_of_the_code():
+    made, nowhere = table_of_parameters()
+    assert made in README, made
+    (listed,) = re.findall(r"No model takes (.*?);", README, re.DOTALL)
+    assert re.findall(r"`(\w+)`", listed) == nowhere
+
+
+def test_the_two_commands_stand_in_the_first_twenty_lines():
+    first = "\n".join(README.splitlines()[:20])
+    assert "pip install -q -r requirements.txt && .venv/bin/python main.py --emulator" in first
+    assert "pip install -q -r requirements-dev.txt && .venv/bin/python -m pytest" in first
+
+
+def test_the_table_of_publishers_is_that_of_the_code():
+    assert table() in README
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in routes.TABLE}))
+def test_every_path_is_mentioned(path):
+    assert f"`{path}" in re.sub(r"`/v1/", "`/", README) or path.split("<")[0].rstrip("/") in README
+
+
+def test_every_variable_is_mentioned():
+    source = Path(settings.__file__).read_text()
+    for name in re.findall(r'"((?:VERTEX_COMPAT|GOOGLE|VERTEXAI|GCS|STORAGE|OTEL)_[A-Z_]+|THREADS)"', source):
+        assert f"`{name}`" in README, name
+
+
+def test_the_command_explains_itself_and_leads_here():
+    line = [sys.executable, "main.py", "--help"]
+    said = subprocess.run(line, cwd=ROOT, env=bare_environment(), capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    for word in ("--emulator", "--port", "gcloud auth application-default login", "http://HOST:PORT/v1"):
+        assert word in said.stdout
+    for name in re.findall(r"[A-Z]+_[A-Z_]+", said.stdout):
+        assert f"| `{name}`" in section("Settings")
+
+
+def test_the_example_of_the_settings_file_is_one():
+    (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    parsed = rules.parse(tomllib.loads(example))
+    assert parsed.models
+    assert parsed.keys
+
+
+# The log
+
+CHAT = Usage(10, 5, {"cached_tokens": 4}, {"reasoning_tokens": 3})
+
+
+@pytest.fixture
+def logged(capfd):
+    """The line of a request of which everything is known."""
+    record = Record.begin("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
+    known = {"target": "google/gemini-2.5-flash; location=global", "usages": {0: CHAT}}
+    known |= {"first": record.started + 1, "calls": ["upstream_id"]}
+    unknown = {
+        field.name: field.name for field in dataclasses.fields(record) if not getattr(record, field.name)
+    }
+    for name, value in (unknown | known).items():
+        setattr(record, name, value)
+    record.write(200, project="my-project", deployed=True)
+    return json.loads(capfd.readouterr().out)
+
+
+def test_every_field_of_the_log_is_explained_and_no_other(logged):
+    (rows,) = re.findall(r"## Watch\n.*?\|---\|---\|\n(.*?)\n\n", README, re.DOTALL)
+    explained = {name for row in rows.splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    assert explained == logged.keys() - {"message", "logging.googleapis.com/labels"}
+
+
+def test_the_filters_ask_for_fields_that_are_there(logged):
+    asked = set(re.findall(r"jsonPayload\.(\w+)", README))
+    assert asked
+    assert asked <= logged.keys() | {"severity"}
+
+
+def test_the_metrics_are_made_of_numbers_in_the_log(logged, tmp_path):
+    (script,) = [
+        block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "metrics create" in block
+    ]
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text('#!/bin/sh\ncp metric.yaml "$4.made"\n')
+    gcloud.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=environment, check=True)
+    made = [ruamel.yaml.YAML(typ="safe").load(path) for path in sorted(tmp_path.glob("*.made"))]
+    assert len(made) == 4
+    for metric in made:
+        (field,) = re.fullmatch(r"EXTRACT\(jsonPayload\.(\w+)\)", metric["valueExtractor"]).groups()
+        assert isinstance(logged[field], int)
+        assert f"jsonPayload.{field}>0" in metric["filter"]
+        labels = {label["key"] for label in metric["metricDescriptor"]["labels"]}
+        assert labels == metric["labelExtractors"].keys()
+        for label in metric["labelExtractors"].values():
+            (name,) = re.fullmatch(r"EXTRACT\(jsonPayload\.(\w+)\)", label).groups()
+            assert isinstance(logged[name], str)
+
+
+# Limits, errors, and what a contributor is told
+
+
+def section(name):
+    return README.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+
+
+def test_the_limits_are_those_of_the_code():
+    megabyte = 1024 * 1024
+    said = section("Limits")
+    assert f"{settings.Settings().patience:g} seconds" in said
+    assert settings.LONGEST == 3600
+    assert f"{inline_urls.MOST} in a request, {url_fetcher.LARGEST // megabyte} MB each" in said
+    assert f"{transcriptions.MOST_BYTES // megabyte} MB |" in said
+    assert f"{images.MOST_SOURCES} in a request |" in said
+    assert f"{input_file.MOST_LINES:,} |" in said
+
+
+def literals():
+    """The strings of the function; what is filled in later is an ellipsis."""
+    for path in [ROOT / "main.py", *(ROOT / "vertex_compat").rglob("*.py")]:
+        if "emulator" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+            elif isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+
+
+LITERALS = list(literals())
+QUOTED = re.findall(r"^\| `([^`]+)` \|", section("Troubleshooting"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+def test_an_error_in_the_readme_is_one_of_the_function_s(quoted):
+    pattern = ".*".join(re.escape(part) for part in quoted.split("…"))
+    assert any(re.search(pattern, literal) for literal in LITERALS)
+
+
+def test_the_errors_are_found():
+    assert len(QUOTED) > 20
+
+
+@pytest.fixture
+def acme():
+    """The module that the README adds a publisher with."""
+    (source,) = re.findall(r"```python\n(.*?)```", section("Contributing"), re.DOTALL)
+    module = {}
+    exec(source, module)
+    return module
+
+
+def test_the_publisher_in_the_readme_translates(acme):
+    publisher = acme["PUBLISHER"]
+    model = Model("acme-1", "acme", "acme-1", "publishers/acme/models/acme-1", ("us-central1",))
+    said = {"messages": [{"role": "user", "content": "Hello"}], "seed": 7, "user": "ann", "stream": True}
+    call = publisher.chat.request(said, model)
+    assert call.path == "publishers/acme/models/acme-1:streamRawPredict"
+    assert call.body == {"model": "acme-1", "messages": said["messages"], "seed": 7, "stream": True}
+    assert call.ignored == ("user",)
+    chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
+    assert list(publisher.chat.stream(call)(chunk)) == [Delta(0, {"content": "Hi"})]
+
+
+def test_the_publisher_in_the_readme_has_a_place_for_every_parameter(acme):
+    table = acme["PARAMETERS"]
+    places = [set(table.sent), table.shaped, table.ignored, table.refused, parameters.OF_THE_OPERATION]
+    assert [name for name in KNOWN if sum(name in place for place in places) != 1] == []

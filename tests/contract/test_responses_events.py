@@ -1,0 +1,245 @@
+"""The Responses API's writer: laws over the stream of every publisher, and its items over made-up pieces."""
+
+import json
+
+import pytest
+from helpers.fixtures import call_of, cases, reply_to
+from openai.types import responses as types
+from pydantic import TypeAdapter
+
+from vertex_compat import errors, sse
+from vertex_compat.operations.responses.input_items import unseal
+from vertex_compat.operations.responses.output_items import Writer
+from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.types import Delta, Usage
+
+EVENT = TypeAdapter(types.ResponseStreamEvent)
+
+
+def frozen(events):
+    """Events as they are at the moment when they are written: the items in them go on growing."""
+    return [json.loads(json.dumps(event)) for event in events]
+
+
+def written(pieces, **given):
+    """All events of an answer, and the response in its last state."""
+    writer = Writer({"model": "m", **given})
+    events = frozen(writer.begin())
+    for piece in pieces:
+        events += frozen(writer.write(0, piece))
+    events += frozen(writer.end())
+    return events, writer.response
+
+
+def pieces_of(case):
+    feed = PUBLISHERS[case.publisher].chat.stream(call_of(case))
+    decoder = sse.Decoder()
+    for event in [*decoder.feed(case.stream), *decoder.close()]:
+        if event != b"[DONE]":
+            yield from feed(json.loads(event))
+
+
+def grown(events):
+    """The output that a client makes of the events, by OpenAI's rules and none of our code."""
+    output = []
+    for event in events:
+        match event["type"].removeprefix("response."):
+            case "output_item.added":
+                assert event["output_index"] == len(output)
+                output.append(json.loads(json.dumps(event["item"])))
+            case "content_part.added":
+                content = output[event["output_index"]]["content"]
+                assert event["content_index"] == len(content)
+                content.append(json.loads(json.dumps(event["part"])))
+            case "reasoning_summary_part.added":
+                output[event["output_index"]]["summary"].append(dict(event["part"]))
+            case "output_text.delta":
+                part = output[event["output_index"]]["content"][event["content_index"]]
+                part["text"] += event["delta"]
+                part["logprobs"] += event["logprobs"]
+            case "refusal.delta":
+                output[event["output_index"]]["content"][event["content_index"]]["refusal"] += event["delta"]
+            case "output_text.annotation.added":
+                part = output[event["output_index"]]["content"][event["content_index"]]
+                part["annotations"].append(event["annotation"])
+            case "reasoning_summary_text.delta":
+                output[event["output_index"]]["summary"][event["summary_index"]]["text"] += event["delta"]
+            case "function_call_arguments.delta":
+                output[event["output_index"]]["arguments"] += event["delta"]
+            case "custom_tool_call_input.delta":
+                output[event["output_index"]]["input"] += event["delta"]
+    return output
+
+
+def check_laws(events, response):
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
+    assert events[-1]["type"] == f"response.{response['status']}"
+    for event in events:
+        EVENT.validate_python(event, strict=True)
+    types.Response.model_validate(response, strict=True)
+    done = {e["output_index"]: e["item"] for e in events if e["type"] == "response.output_item.done"}
+    assert [done[index] for index in sorted(done)] == response["output"]
+    assert all(item["status"] == "completed" for item in response["output"])
+    for made, item in zip(grown(events), response["output"], strict=True):
+        said_at_the_end = {"status", "encrypted_content"}
+        assert {k: v for k, v in made.items() if k not in said_at_the_end} == {
+            k: v for k, v in item.items() if k not in said_at_the_end
+        }
+    texts = [e for e in events if e["type"] == "response.output_text.done"]
+    for event in texts:
+        assert (
+            response["output"][event["output_index"]]["content"][event["content_index"]]["text"]
+            == event["text"]
+        )
+
+
+@cases("stream.sse")
+def test_every_stream_keeps_the_laws(case):
+    check_laws(*written(pieces_of(case)))
+
+
+@cases("stream.sse")
+def test_the_responses_api_says_what_chat_says(case):
+    _, response = written(pieces_of(case))
+    chat = (
+        reply_to(case.question(), [case.path("reply.json").read_bytes()]) if case.has("reply.json") else None
+    )
+    if chat is None or len(chat["choices"]) > 1:
+        pytest.skip("nothing to compare with")
+    message = chat["choices"][0]["message"]
+    texts = [
+        p["text"] for i in response["output"] if i["type"] == "message" for p in i["content"] if "text" in p
+    ]
+    assert "".join(texts) == (message["content"] or "")
+    thoughts = [p["text"] for i in response["output"] if i["type"] == "reasoning" for p in i["summary"]]
+    assert "".join(thoughts) == message.get("reasoning_content", "")
+    assert response["usage"]["total_tokens"] == chat["usage"]["total_tokens"]
+
+
+def tool(index, **fields):
+    function = {key: fields.pop(key) for key in ("name", "arguments") if key in fields}
+    return Delta(0, {"tool_calls": [{"index": index, **fields, "function": function}]})
+
+
+def test_a_turn_with_everything_is_items_in_the_order_in_which_they_began():
+    events, response = written(
+        [
+            Delta(0, {"reasoning_content": "Hm"}),
+            Delta(
+                0, {"reasoning_content": "m.", "thinking_blocks": [{"type": "thinking", "signature": "s"}]}
+            ),
+            Delta(0, {"content": "Let me "}),
+            Delta(0, {"content": "look."}),
+            tool(0, id="call_a", type="function", name="look", arguments=""),
+            tool(0, arguments='{"at":'),
+            tool(1, id="call_b", type="function", name="look", arguments='{"at":2}'),
+            tool(0, arguments="1}"),
+            Delta(0, {}, "tool_calls"),
+            Usage(3, 4, {"cached_tokens": 1}, {"reasoning_tokens": 2}),
+        ]
+    )
+    check_laws(events, response)
+    kinds = [item["type"] for item in response["output"]]
+    assert kinds == ["reasoning", "message", "function_call", "function_call"]
+    assert response["output"][0]["summary"] == [{"type": "summary_text", "text": "Hmm."}]
+    assert unseal(response["output"][0]["encrypted_content"]) == {
+        "thinking_blocks": [{"type": "thinking", "signature": "s"}]
+    }
+    assert [item["arguments"] for item in response["output"][2:]] == ['{"at":1}', '{"at":2}']
+    assert response["usage"]["input_tokens_details"]["cached_tokens"] == 1
+    assert response["usage"]["output_tokens_details"]["reasoning_tokens"] == 2
+
+
+def test_a_signature_that_comes_last_has_an_item_of_its_own():
+    signed = {"google": {"thought_signature": "c2ln"}}
+    _, response = written(
+        [Delta(0, {"content": "Yes."}), Delta(0, {"extra_content": signed}), Delta(0, {}, "stop")]
+    )
+    assert [item["type"] for item in response["output"]] == ["message", "reasoning"]
+    assert unseal(response["output"][1]["encrypted_content"]) == {"extra_content": signed}
+
+
+def test_a_custom_tool_gets_its_text_and_not_json():
+    events, response = written(
+        [
+            tool(0, id="call_a", type="function", name="patch", arguments='{"input":'),
+            tool(0, arguments='"*** Begin"}'),
+            Delta(0, {}, "tool_calls"),
+        ],
+        tools=[{"type": "custom", "name": "patch"}],
+    )
+    check_laws(events, response)
+    (call,) = response["output"]
+    assert (call["type"], call["input"]) == ("custom_tool_call", "*** Begin")
+
+
+def test_a_refusal_is_a_part_of_the_message():
+    events, response = written([Delta(0, {"refusal": "No."}, "content_filter")])
+    check_laws(events, response)
+    assert response["output"][0]["content"] == [{"type": "refusal", "refusal": "No."}]
+    assert response["incomplete_details"] == {"reason": "content_filter"}
+
+
+def test_a_citation_belongs_to_the_text_before_it():
+    cited = {"url": "https://example.com", "title": "Example", "start_index": 0, "end_index": 3}
+    events, response = written(
+        [
+            Delta(0, {"content": "Yes"}),
+            Delta(0, {"annotations": [{"type": "url_citation", "url_citation": cited}]}),
+            Delta(0, {}, "stop"),
+        ]
+    )
+    check_laws(events, response)
+    assert response["output"][0]["content"][0]["annotations"] == [{"type": "url_citation", **cited}]
+
+
+def test_a_model_that_had_not_finished_is_a_fault():
+    writer = Writer({"model": "m"})
+    list(writer.write(0, Delta(0, {"content": "Once"})))
+    with pytest.raises(errors.UpstreamFault):
+        list(writer.end())
+
+
+def test_a_failure_in_mid_stream_is_an_error_and_a_failed_response():
+    writer = Writer({"model": "m"})
+    events = frozen(writer.begin()) + frozen(writer.write(0, Delta(0, {"content": "Once"})))
+    events += frozen(writer.failed(errors.RateLimited("Slow down.")))
+    for event in events:
+        EVENT.validate_python(event, strict=True)
+    assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
+    assert events[-1]["response"]["error"] == {"code": "rate_limit_exceeded", "message": "Slow down."}
+
+
+def test_a_tool_in_a_namespace_is_called_by_both_names():
+    inner = {"type": "function", "name": "spawn", "parameters": {"type": "object", "properties": {}}}
+    events, response = written(
+        [
+            tool(0, id="call_a", type="function", name="agents__spawn", arguments="{}"),
+            Delta(0, {}, "tool_calls"),
+        ],
+        tools=[{"type": "namespace", "name": "agents", "description": "Agents", "tools": [inner]}],
+    )
+    check_laws(events, response)
+    (call,) = response["output"]
+    assert (call["namespace"], call["name"]) == ("agents", "spawn")
+
+
+def test_a_search_of_google_s_is_an_item():
+    grounding = {
+        "webSearchQueries": ["who won", "final 2026"],
+        "groundingChunks": [{"web": {"uri": "https://example.com", "title": "Example"}}],
+    }
+    events, response = written(
+        [
+            Delta(0, {"content": "They did."}),
+            Delta(0, {"vertex_ai_grounding_metadata": [grounding]}),
+            Delta(0, {"content": " Really."}),
+            Delta(0, {}, "stop"),
+        ]
+    )
+    check_laws(events, response)
+    message, search = response["output"]
+    assert message["content"][0]["text"] == "They did. Really."
+    assert search["action"]["queries"] == ["who won", "final 2026"]
+    assert search["action"]["sources"] == [{"type": "url", "url": "https://example.com"}]

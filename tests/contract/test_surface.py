@@ -1,0 +1,77 @@
+"""`/openapi.json`: valid, complete, and what the running function does, whatever is sent."""
+
+import os
+
+import pytest
+import schemathesis
+from helpers.fixtures import Notes, function
+from hypothesis import HealthCheck, Phase, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from vertex_compat import routes
+
+DOCUMENT = function(Notes()).get("/openapi.json").json
+SURFACE = schemathesis.openapi.from_dict(DOCUMENT)
+
+BOUNDED = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "12")),
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+def test_it_is_valid():
+    assert not list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors())
+
+
+def test_it_says_all_that_there_is():
+    said = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    there = {
+        (method, path.replace("<path:", "{").replace("<", "{").replace(">", "}"))
+        for method, path in routes.TABLE
+    }
+    assert said == there
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/openapi.json"])
+def test_it_needs_no_key_where_keys_exist(path):
+    app = function(Notes(), VERTEX_COMPAT_API_KEYS="sk-one", K_SERVICE="vertex-compat")
+    assert app.get(path).status_code == 200
+    assert function(Notes(), K_SERVICE="vertex-compat").get(path).status_code == 401
+
+
+def test_what_says_that_it_needs_a_key_needs_one():
+    app = function(Notes(), VERTEX_COMPAT_API_KEYS="sk-one")
+    for path, methods in DOCUMENT["paths"].items():
+        for method, described in methods.items():
+            status = app.open(path.replace("{", "").replace("}", ""), method=method.upper()).status_code
+            assert (status == 401) == (described.get("security") != [])
+
+
+@pytest.fixture
+def storing(serve):
+    """All operations, on an emulator."""
+    return serve(GCS_BUCKET_NAME="emulated-bucket")
+
+
+@SURFACE.parametrize()
+@BOUNDED
+def test_the_function_does_what_it_says_whatever_is_sent(case, storing):
+    answer = case.call(base_url=storing.url, timeout=20)
+    if not (answer.status_code == 502 and "The endpoint answered something" in answer.text):
+        # An endpoint's number is a model's name, and no endpoint of the emulator's embeds.
+        case.validate_response(answer, checks=CHECKS)

@@ -1,0 +1,247 @@
+"""Client keys: who gets in, and what those who do not are told."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from urllib.request import Request, urlopen
+
+import openai
+import pytest
+from helpers.chat_client import ask
+from helpers.fixtures import MODELS, Notes, function
+
+from vertex_compat.config.settings import Settings, WrongSetting
+
+KEYS = {"VERTEX_COMPAT_API_KEYS": "sk-one,sk-two"}
+DEPLOYED = {"K_SERVICE": "vertex-compat"}
+
+
+def asked(path="/v1/models", authorization=None, **env):
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return function(Notes(), **env).get(path, headers=headers)
+
+
+def told(answer):
+    assert answer.status_code == 401
+    error = answer.json["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert (error["type"], error["code"]) == ("invalid_request_error", "invalid_api_key")
+    return error["message"]
+
+
+@pytest.mark.parametrize(
+    "authorization", ["Bearer sk-one", "Bearer sk-two", "bearer sk-one", "BEARER sk-two", "Bearer  sk-one "]
+)
+def test_every_configured_key_opens(authorization):
+    assert asked(authorization=authorization, **KEYS).status_code == 200
+    assert asked(authorization=authorization, **KEYS, **DEPLOYED).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Bearer ", "Basic c2stb25l", "sk-one", "Bearersk-one"]
+)
+def test_without_a_key_nobody_gets_in_and_is_told_how(authorization):
+    answer = asked(authorization=authorization, **KEYS)
+    assert "Authorization: Bearer" in told(answer)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-three",
+        "sk-on",
+        "sk-onee",
+        "SK-ONE",
+        "sk-one,sk-two",
+        "sk-one sk-two",
+        "*",
+        "é",
+        "\x00",
+        "x" * 10_000,
+    ],
+)
+def test_a_wrong_key_is_refused_and_not_repeated(key):
+    answer = asked(authorization=f"Bearer {key}", **KEYS)
+    message = told(answer)
+    assert message == "Incorrect API key provided."
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_on_a_laptop_without_keys_everybody_gets_in():
+    assert asked().status_code == 200
+    assert asked(authorization="Bearer anything").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/models", "/models/gemini-2.5-flash", "/nowhere"])
+@pytest.mark.parametrize("authorization", [None, "Bearer sk-one"])
+def test_deployed_without_keys_everything_is_closed_and_says_how_to_open_it(path, authorization):
+    message = told(asked(path, authorization, **DEPLOYED))
+    assert "VERTEX_COMPAT_API_KEYS" in message
+
+
+@pytest.mark.parametrize("auth", ["iam", "none"])
+def test_where_others_check_the_function_does_not(auth):
+    assert asked(VERTEX_COMPAT_AUTH=auth, **DEPLOYED).status_code == 200
+    assert asked(VERTEX_COMPAT_AUTH=auth, authorization="Bearer eyJ.Cloud.Run").status_code == 200
+
+
+def test_where_nobody_is_to_be_checked_keys_change_nothing():
+    assert asked(VERTEX_COMPAT_AUTH="none", **KEYS, authorization="Bearer wrong").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/health", "/health/"])
+@pytest.mark.parametrize("env", [KEYS, DEPLOYED, {}], ids=["keys", "fail-closed", "open"])
+def test_health_needs_no_key(path, env):
+    assert asked(path, **env).status_code == 200
+
+
+def test_the_description_needs_no_key_where_keys_exist():
+    assert asked("/", **KEYS).status_code == 200
+    assert asked("/v1/", **KEYS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/models/",
+        "/v1/models",
+        "/v1//models",
+        "/health/models",
+        "/v1/v1/health",
+        "/v1health",
+        "/%2e%2e/health",
+    ],
+)
+def test_no_spelling_of_a_path_gets_past_the_keys(path):
+    told(asked(path, **KEYS))
+
+
+def test_a_refused_chat_makes_no_call():
+    notes = Notes()
+    answer = function(notes, **KEYS).post("/v1/chat/completions", json={"model": "gemini-2.5-flash"})
+    told(answer)
+    assert notes.calls == []
+
+
+# Cloud Run's check, and keys beside it
+
+IAM = {"VERTEX_COMPAT_AUTH": "iam", **KEYS, **DEPLOYED}
+
+
+def test_beside_cloud_run_s_check_a_key_is_asked_for_where_keys_are_configured():
+    assert asked(authorization="Bearer sk-one", **IAM).status_code == 200
+    for authorization in (
+        None,
+        "Bearer wrong",
+        "Bearer eyJhbGciOiJSUzI1NiJ9.eyJ9.SIGNATURE_REMOVED_BY_GOOGLE",
+    ):
+        assert "X-Serverless-Authorization" in told(asked(authorization=authorization, **IAM))
+
+
+def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[keys.search]\nmodels = ["gemini-*"]\n')
+    env = IAM | {"VERTEX_COMPAT_API_KEYS": "search:sk-search", "VERTEX_COMPAT_CONFIG": str(rules)}
+    headers = {"Authorization": "Bearer sk-search", "X-Serverless-Authorization": "Bearer eyJ.Cloud.Run"}
+    app = function(Notes(), **env)
+    assert app.get("/v1/models/gemini-2.5-flash", headers=headers).status_code == 200
+    assert app.get("/v1/models/claude-sonnet-4-5", headers=headers).status_code == 403
+
+
+def test_with_cloud_run_s_check_alone_the_description_is_public_too():
+    assert asked("/", **IAM).status_code == 200
+
+
+# The caller's own token
+
+CALLER = {"VERTEX_COMPAT_AUTH": "caller", "GOOGLE_CLOUD_PROJECT": "emulated-project"}
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Basic eWE6MjkK", "ya29.x", "Bearer ya29 x", "Bearer ya29\u00e9"]
+)
+def test_without_a_token_nobody_gets_in_and_is_told_how(authorization):
+    assert "gcloud auth print-access-token" in told(asked(authorization=authorization, **CALLER))
+
+
+@pytest.mark.parametrize("path", ["/", "/health"])
+def test_what_is_public_needs_no_token(path):
+    assert asked(path, **CALLER).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("env", "rules", "named"),
+    [
+        ({"GOOGLE_CLOUD_PROJECT": ""}, "", "GOOGLE_CLOUD_PROJECT"),
+        (KEYS, "", "VERTEX_COMPAT_API_KEYS"),
+        ({"VERTEX_COMPAT_DISCOVER": "on"}, "", "VERTEX_COMPAT_DISCOVER"),
+        ({}, 'impersonate = "a@b.iam.gserviceaccount.com"', "impersonate"),
+        ({}, '[models.x]\ntarget = "gemini-2.5-pro"\nimpersonate = "a@b.c"', "impersonate"),
+    ],
+    ids=["no project", "keys", "discovery", "another account", "another account for a model"],
+)
+def test_what_would_need_credentials_of_our_own_stops_the_start(tmp_path, env, rules, named):
+    path = tmp_path / "rules.toml"
+    path.write_text(rules)
+    with pytest.raises(WrongSetting, match=named) as caught:
+        Settings.from_env(CALLER | env | {"VERTEX_COMPAT_CONFIG": str(path)})
+    assert "\n" not in str(caught.value)
+
+
+def callers_token(emulator):
+    url = f"{emulator.url}/computeMetadata/v1/instance/service-accounts/default/token"
+    with urlopen(Request(url, headers={"Metadata-Flavor": "Google"}), timeout=5) as answer:
+        return json.load(answer)["access_token"]
+
+
+@pytest.fixture
+def for_callers(serve_alone):
+    return serve_alone(**CALLER, K_SERVICE="vertex-compat", GCS_BUCKET_NAME="bucket")
+
+
+def test_the_caller_s_token_is_used_upstream_and_ours_is_not_even_fetched(for_callers):
+    token = callers_token(for_callers.emulator)
+    with for_callers.client(token) as client:
+        assert ask(client, MODELS["google"]).choices
+        assert list(ask(client, MODELS["anthropic"], stream=True))
+        assert client.files.create(file=("a.txt", b"hello"), purpose="user_data").id
+    assert {call.headers["authorization"] for call in for_callers.emulator.calls} == {f"Bearer {token}"}
+    assert for_callers.emulator.token_fetches == 1  # which was the caller's
+    assert token not in for_callers.log()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_token_that_vertex_refuses_is_the_caller_s_401(for_callers, stream):
+    good = callers_token(for_callers.emulator)
+    for token in ("ya29.of-nobody", "eyJhbGciOi.an-identity.token"):
+        with for_callers.client(token) as client, pytest.raises(openai.AuthenticationError) as caught:
+            ask(client, MODELS["google"], stream=stream)
+        assert token not in caught.value.response.text
+        assert "Google refused your access token" in caught.value.message
+    with for_callers.client(good) as client:
+        assert ask(client, MODELS["google"]).choices
+    assert for_callers.emulator.token_fetches == 1
+    assert for_callers.emulator.calls[0].headers["authorization"] == "Bearer ya29.of-nobody"
+
+
+def test_what_a_caller_may_not_is_a_403(for_callers):
+    with (
+        for_callers.client(callers_token(for_callers.emulator)) as client,
+        pytest.raises(openai.PermissionDeniedError),
+    ):
+        ask(client, "gemini-emulator-status-403")
+
+
+def test_the_tokens_of_two_callers_do_not_mix(for_callers):
+    emulator = for_callers.emulator
+    first = callers_token(emulator)
+    with ThreadPoolExecutor(8) as pool, for_callers.client(first) as good, for_callers.client("no") as bad:
+
+        def asks(number):
+            client = bad if number % 2 else good
+            try:
+                return bool(ask(client, MODELS["google"], words=str(number)).choices)
+            except openai.AuthenticationError:
+                return False
+
+        assert list(pool.map(asks, range(40))) == [number % 2 == 0 for number in range(40)]

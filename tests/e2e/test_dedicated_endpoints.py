@@ -1,0 +1,262 @@
+"""Endpoints with a host of their own: found by asking, named by the settings, and never anybody else's."""
+
+import json
+import tomllib
+
+import pytest
+from helpers.fixtures import Notes, function, post, question
+from helpers.server import in_front_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vertex_compat import vertex
+from vertex_compat.emulator import dedicated, endpoints
+from vertex_compat.routing import rules
+from vertex_compat.routing.router import Router
+from vertex_compat.server.client_connection import Client, ClientGone
+from vertex_compat.types import UpstreamCall
+from vertex_compat.upstream.credentials import Credentials
+from vertex_compat.upstream.dedicated_endpoints import Dedicated
+from vertex_compat.upstream.transport import Transport
+
+NUMBER = "123456789012"
+ENDPOINT = f"{dedicated.DEDICATED}1"
+SAYS_SO = {"code": 400, "message": "Not as it is.", "status": "FAILED_PRECONDITION"}
+
+
+def host(endpoint, region="us-central1"):
+    return f"{endpoint}.{region}-{NUMBER}.prediction.vertexai.goog"
+
+
+def asked(model=f"openai/{ENDPOINT}", **more):
+    return question("endpoints", model=model, **more)
+
+
+def heard(emulator):
+    """Method, last part of the path and host of all calls."""
+    return [(one.method, one.path.rpartition("/")[2], one.headers["host"]) for one in emulator.calls]
+
+
+def test_a_dedicated_endpoint_answers_with_no_setting_and_is_asked_for_its_host_once(emulator):
+    app = in_front_of(emulator)
+    for stream in (False, True):
+        answer = post(app, asked(stream=stream))
+        assert answer.status_code == 200, answer.get_data()
+        answer.close()
+    refused, looked, *good = heard(emulator)
+    assert refused[1:] == ("completions", emulator.host)
+    assert looked == ("GET", ENDPOINT, emulator.host)
+    assert good == [("POST", "completions", host(ENDPOINT))] * 2
+
+
+def test_openai_s_client_streams_from_a_dedicated_endpoint(client, emulator):
+    model = f"projects/{NUMBER}/locations/europe-west4/endpoints/{ENDPOINT}"
+    with client.chat.completions.create(**asked(model), stream=True) as stream:
+        assert list(stream)[-1].choices[0].finish_reason == "stop"
+    assert heard(emulator)[-1][2] == host(ENDPOINT, "europe-west4")
+
+
+@pytest.mark.parametrize("model", [ENDPOINT, f"endpoints/{ENDPOINT}"])
+def test_it_answers_predict_as_well(emulator, model):
+    body = {"model": model, "prompt": "Hi"}
+    assert post(in_front_of(emulator), body, "/v1/completions").status_code == 200
+    assert heard(emulator)[-1][2] == host(ENDPOINT)
+
+
+def test_google_s_clients_reach_it_too(emulator):
+    path = f"/vertex-ai/v1/projects/{emulator.project}/locations/us-central1/endpoints/{ENDPOINT}:rawPredict"
+    body = {"messages": [{"role": "user", "content": "Hi"}]}
+    assert post(in_front_of(emulator), body, path).status_code == 200
+    assert heard(emulator)[-1][2] == host(ENDPOINT)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def write(text):
+        path = tmp_path / "vertex_compat.toml"
+        path.write_text(text)
+        return {"VERTEX_COMPAT_CONFIG": str(path)}
+
+    return write
+
+
+def test_a_host_in_the_settings_is_called_at_once_and_in_its_region(emulator, settings):
+    text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\n"
+    env = settings(f"{text}dedicated_endpoint_dns = '{host(ENDPOINT, 'europe-west4')}'")
+    assert post(in_front_of(emulator, **env), asked("mine")).status_code == 200
+    (call,) = emulator.calls
+    assert call.headers["host"] == host(ENDPOINT, "europe-west4")
+    assert "/locations/europe-west4/" in call.path
+
+
+def test_each_target_has_a_host_of_its_own(emulator, settings):
+    one, other = f"{dedicated.DEDICATED}2", f"{dedicated.DEDICATED}3"
+    targets = ", ".join(
+        f"{{ model = 'openai/{number}', dedicated_endpoint_dns = '{host(number)}' }}"
+        for number in (one, other)
+    )
+    app = in_front_of(emulator, **settings(f"[models.mine]\ntargets = [{targets}]"))
+    for _ in range(20):
+        assert post(app, asked("mine")).status_code == 200
+    assert {call.headers["host"] for call in emulator.calls} == {host(one), host(other)}
+
+
+def test_what_would_be_sent_names_the_host_and_no_token(settings):
+    text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\ndedicated_endpoint_dns = '{host(ENDPOINT)}'"
+
+    def network(found):
+        return Transport(found, Credentials(find=lambda: pytest.fail("nobody needs a token")))
+
+    app = function(network, GOOGLE_CLOUD_PROJECT="my-project", **settings(text))
+    headers = {"x-vertex-compat-debug": "request"}
+    shown = app.post("/v1/chat/completions", json=asked("mine"), headers=headers).json
+    place = f"projects/my-project/locations/us-central1/endpoints/{ENDPOINT}"
+    assert shown["url"] == f"https://{host(ENDPOINT)}/v1beta1/{place}/chat/completions"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"dedicatedEndpointEnabled": True, "dedicatedEndpointDns": "evil.example"},
+        {"dedicatedEndpointEnabled": True, "dedicatedEndpointDns": f"{host('1')}.evil.example"},
+        {"dedicatedEndpointEnabled": True, "dedicatedEndpointDns": f"evil.example/{host('1')}"},
+        {"dedicatedEndpointEnabled": True, "dedicatedEndpointDns": 7},
+        {"dedicatedEndpointEnabled": False, "dedicatedEndpointDns": host("1")},
+        {"dedicatedEndpointEnabled": True},
+        {},
+        [],
+    ],
+)
+def test_an_endpoint_without_a_host_of_google_s_is_called_nowhere_else(emulator, shown):
+    emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
+    emulator.script(json.dumps(shown).encode())
+    answer = post(in_front_of(emulator), asked("openai/77"))
+    assert answer.status_code == 400
+    assert answer.json["error"]["code"] == "failed_precondition"
+    assert {call.headers["host"] for call in emulator.calls} == {emulator.host}
+    assert len(emulator.calls) == 2
+
+
+def test_a_host_in_a_refusal_is_not_believed(emulator):
+    message = f"Please access the endpoint using its dedicated domain name '{host('666', 'us-east1')}'"
+    emulator.script(json.dumps({"error": SAYS_SO | {"message": message}}).encode(), status=400)
+    assert post(in_front_of(emulator), asked("openai/77")).status_code == 400
+    assert {call.headers["host"] for call in emulator.calls} == {emulator.host}
+
+
+def test_where_the_endpoint_may_not_be_read_the_refusal_is_what_is_told(emulator):
+    emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
+    denied = {"code": 403, "message": "aiplatform.endpoints.get denied", "status": "PERMISSION_DENIED"}
+    emulator.script(json.dumps({"error": denied}).encode(), status=403)
+    answer = post(in_front_of(emulator), asked("openai/77"))
+    assert (answer.status_code, answer.json["error"]["message"]) == (400, "Not as it is.")
+
+
+def test_a_refusal_of_a_publisher_s_model_asks_nobody(emulator):
+    emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
+    assert post(in_front_of(emulator), question("google")).status_code == 400
+    assert len(emulator.calls) == 1
+
+
+# Which hosts there are
+
+
+@pytest.mark.parametrize(
+    "dns",
+    [
+        "1234.us-central1-5678.prediction.vertexai.goog",
+        "mg-endpoint-d6a4a403-d834-4a85-ba9c-439648042ba0.europe-west1-779153331066.prediction.vertexai.goog",
+        "1234.us-central1-fasttryout.prediction.vertexai.goog",
+    ],
+)
+def test_a_host_says_its_region(dns):
+    assert vertex.region_of(dns) == dns.partition(".")[2].rpartition("-")[0].split(".")[0]
+
+
+@pytest.mark.parametrize(
+    "dns",
+    [
+        "",
+        "prediction.vertexai.goog",
+        ".prediction.vertexai.goog",
+        "1234.prediction.vertexai.goog",
+        "a.b.us-central1-5678.prediction.vertexai.goog",
+        "1234.us-central1-5678.prediction.vertexai.goog.",
+        "1234.us-central1-5678.prediction.vertexai.goog.evil.example",
+        "1234.us-central1-5678.prediction.vertexai.goog:443",
+        "1234.us-central1-5678.prediction.vertexai.goog/",
+        "1234.us-central1-5678.prediction.vertexai.goog\n",
+        "https://1234.us-central1-5678.prediction.vertexai.goog",
+        "user@1234.us-central1-5678.prediction.vertexai.goog",
+        "1234.us-central1-5678.predictionxvertexai.goog",
+        "1234.us-central1-5678.evilprediction.vertexai.goog",
+        "1234.us-central1-5678.prediction.p.vertexai.goog",
+        "1234.US-central1-5678.prediction.vertexai.goog",
+        "1234.us-central１-5678.prediction.vertexai.goog",
+        "-1.us-central1-5678.prediction.vertexai.goog",
+    ],
+)
+def test_what_is_no_such_host_stops_the_start(dns):
+    assert vertex.region_of(dns) is None
+    with pytest.raises(rules.Wrong, match="is no host of the form"):
+        rules.parse({"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}})
+
+
+@given(
+    st.text()
+    | st.builds("{}{}".format, st.text(max_size=60), st.just(".prediction.vertexai.goog"))
+    | st.from_regex(
+        r"[a-z0-9.@/:%?#\\-]{1,40}us-central1-5[.@/:%?#\\-]?[a-z0-9]*\.prediction\.vertexai\.goog"
+    )
+)
+def test_no_host_leads_out_of_google_s_domain(dns):
+    found = {"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}}
+    try:
+        (model,) = Router(rules.parse(found), None, None).plan("mine")
+    except rules.Wrong:
+        return
+    notes = Notes()
+    with pytest.raises(ClientGone):
+        Dedicated(notes).open(UpstreamCall("endpoints/1:predict", {}), model, Client())
+    url = vertex.url(notes.calls[0], "my-project", notes.models[0].locations[0], {})
+    name, slash, path = url.removeprefix("https://").partition("/")
+    assert name.endswith(".prediction.vertexai.goog")
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
+    assert slash
+    assert path.startswith("v1")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("target = 'gemini-2.5-pro'", "dedicated_endpoint_dns is for a deployed model"),
+        ("target = 'other'\n[models.other]\ntarget = 'openai/1'", "not 'other'"),
+        (
+            "target = 'openai/1'\nlocation = 'eu'",
+            "dedicated_endpoint_dns is in us-central1, and location is eu",
+        ),
+    ],
+)
+def test_a_host_is_for_a_deployed_model_where_it_runs(text, says):
+    first, _, rest = text.partition("\n")
+    found = tomllib.loads(f"[models.mine]\n{first}\ndedicated_endpoint_dns = '{host('1')}'\n{rest}")
+    with pytest.raises(rules.Wrong, match=says):
+        rules.parse(found)
+
+
+# What the container calls its model
+
+
+def test_a_container_that_looks_at_the_name_gets_the_one_of_the_settings(emulator, settings):
+    named = f"openai/{endpoints.NAMED}1"
+    text = f"[models.mine]\ntarget = '{named}'\nserved_model_name = '{endpoints.SERVED_NAME}'"
+    app = in_front_of(emulator, **settings(text))
+    assert post(app, asked("mine")).status_code == 200
+    assert emulator.calls[-1].json["model"] == "casperhansen/llama-3-70b-instruct-awq"
+    assert post(app, asked(named)).status_code == 404
+
+
+@pytest.mark.parametrize("target", ["gemini-2.5-pro", "1234567890"])
+def test_a_name_for_a_container_is_for_one_that_chats(target):
+    with pytest.raises(rules.Wrong, match="served_model_name is for a deployed model"):
+        rules.parse({"models": {"mine": {"target": target, "served_model_name": "x"}}})

@@ -1,0 +1,199 @@
+"""The line in the log, and what a client is told of its request."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import openai
+import pytest
+from helpers.fixtures import post, question
+from helpers.server import KEY
+
+from vertex_compat.server.request_log import Record
+from vertex_compat.types import Usage
+
+SECRET = "what the client said"
+
+
+def begun(**headers):
+    environ = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return Record.begin("POST", "/v1/chat/completions", environ)
+
+
+def line(record, capfd, *, deployed=True, status=200):
+    record.write(status, project="my-project", deployed=deployed)
+    return capfd.readouterr().out
+
+
+def test_a_deployed_function_writes_what_cloud_logging_reads(capfd):
+    record = begun(X_Cloud_Trace_Context="0123456789abcdef0123456789abcdef/7;o=1")
+    record.model, record.key, record.target = "gpt-4o", "team", "google/gemini-2.5-pro; location=global"
+    record.usages[0] = Usage(10, 5, {"cached_tokens": 4})
+    written = json.loads(line(record, capfd))
+    assert written["severity"] == "INFO"
+    assert (
+        written["logging.googleapis.com/trace"]
+        == "projects/my-project/traces/0123456789abcdef0123456789abcdef"
+    )
+    assert (written["prompt_tokens"], written["completion_tokens"], written["cached_tokens"]) == (10, 5, 4)
+    assert (written["model"], written["key"]) == ("gpt-4o", "team")
+    assert (written["publisher"], written["served"]) == ("google", "gemini-2.5-pro")
+    assert written["location"] == "global"
+
+
+def test_what_is_not_known_is_not_in_the_line(capfd):
+    assert json.loads(line(begun(), capfd)).keys() == {
+        "message",
+        "ms",
+        "operation",
+        "request_id",
+        "severity",
+        "status",
+    }
+
+
+def test_the_upstream_s_part_is_told(capfd):
+    record = begun()
+    record.calls += ["", "", "req_vrtx_011"]
+    written = json.loads(line(record, capfd))
+    assert (written["attempts"], written["upstream_id"]) == (3, "req_vrtx_011")
+
+
+def test_a_model_s_name_may_hold_slashes(capfd):
+    record = begun()
+    record.target = "openapi/meta/llama-3.3-70b-instruct-maas; location=us-central1"
+    written = json.loads(line(record, capfd))
+    assert (written["publisher"], written["served"]) == ("openapi", "meta/llama-3.3-70b-instruct-maas")
+
+
+@pytest.mark.parametrize(("status", "severity"), [(200, "INFO"), (404, "WARNING"), (503, "ERROR")])
+def test_the_severity_is_that_of_the_status(capfd, status, severity):
+    assert json.loads(line(begun(), capfd, status=status))["severity"] == severity
+
+
+@pytest.mark.parametrize(("error", "severity"), [("server_error", "ERROR"), ("client_left", "INFO")])
+def test_a_stream_that_broke_is_severe_though_its_status_was_good(capfd, error, severity):
+    record = begun()
+    record.error = error
+    assert json.loads(line(record, capfd))["severity"] == severity
+
+
+def test_the_trace_may_come_in_the_standard_s_header(capfd):
+    record = begun(Traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
+    assert "0123456789abcdef0123456789abcdef" in line(record, capfd)
+
+
+@pytest.mark.parametrize("deployed", [True, False])
+def test_no_client_writes_lines_of_its_own(capfd, deployed):
+    record = begun()
+    record.model = 'x"\n{"severity":"ERROR","message":"I was here"}\r\x1b[31m'
+    written = line(record, capfd, deployed=deployed)
+    assert written.count("\n") == 1
+    assert "\r" not in written
+    assert "\x1b" not in written
+
+
+@pytest.mark.parametrize("given", ["", "a\nb", "x" * 129, "é", "a b"])
+def test_a_request_id_that_is_no_id_is_replaced(given):
+    assert begun(X_Request_Id=given).id.startswith("req_")
+
+
+def test_a_client_s_own_request_id_is_kept(app):
+    answer = app.post("/v1/chat/completions", json=question("google"), headers={"X-Request-Id": "mine-1"})
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert int(answer.headers["openai-processing-ms"]) >= 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("GET", "/v1/models", 200),
+        ("POST", "/v1/chat/completions", 400),
+        ("GET", "/v1/chat/completions", 405),
+        ("GET", "/v1/nothing", 404),
+        ("POST", "/vertex-ai/v1/nothing", 404),
+    ],
+)
+def test_every_answer_has_a_request_id_and_its_time(app, method, path, status):
+    answer = app.open(path, method=method)
+    assert answer.status_code == status
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert answer.headers["openai-processing-ms"].isdecimal()
+
+
+def test_an_error_has_a_request_id_that_the_sdk_shows(client):
+    with pytest.raises(openai.NotFoundError) as refused:
+        client.chat.completions.create(model="nope", messages=[{"role": "user", "content": "Hello"}])
+    assert refused.value.request_id.startswith("req_")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_line_has_the_counts_and_nothing_that_was_said(app, capfd, stream):
+    body = question("anthropic", stream=stream) | {"messages": [{"role": "user", "content": SECRET}]}
+    answer = post(app, body)
+    said = answer.get_data(as_text=True)
+    answer.close()
+    written = capfd.readouterr().out
+    assert said
+    assert SECRET not in written
+    assert "prompt_tokens=" in written
+    assert "publisher=anthropic served=" in written
+    assert written.count("\n") == 1
+
+
+def test_lines_are_whole_with_functions_framework_s_own_writer_and_many_threads(serve):
+    # Cloud Functions sets LOG_EXECUTION_ID, which swaps `sys.stdout` while a request is answered.
+    name = "deployed-for-lines"
+    server = serve(K_SERVICE=name, LOG_EXECUTION_ID="true", VERTEX_COMPAT_API_KEYS=f"team:{KEY}")
+    before = server.log().count("\n")
+    asked = [f"mine-{number}" for number in range(400)]
+    with server.client() as client, ThreadPoolExecutor(60) as pool:
+
+        def ask(identity):
+            question = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": SECRET}]}
+            list(client.chat.completions.create(**question, stream=True, extra_headers=own(identity)))
+
+        def own(identity):
+            return {"X-Request-Id": identity, "Function-Execution-Id": identity.replace("-", "")}
+
+        list(pool.map(ask, asked))
+    log = server.wait_for_log(lambda said: said.count("\n") >= before + len(asked))
+    lines = [json.loads(text) for text in log.splitlines()[before:]]
+    assert {written["request_id"] for written in lines} == set(asked)
+    assert len(lines) == len(asked)
+    for written in lines:
+        assert written["key"] == "team"
+        assert written["ms_to_first"] <= written["ms"]
+        labels = written["logging.googleapis.com/labels"]
+        assert labels == {"execution_id": written["request_id"].replace("-", "")}
+
+
+def test_a_stream_that_broke_is_an_error_in_the_line(app, capfd):
+    answer = post(app, question("anthropic", model="claude-emulator-cut-3", stream=True))
+    answer.get_data()
+    answer.close()
+    assert "error=server_error" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("given", [{}, {"X-Request-Id": "mine-1"}])
+@pytest.mark.parametrize("publisher", ["google", "mistralai"])
+def test_google_is_told_the_id_for_its_audit_logs(app, emulator, publisher, given):
+    answer = app.post("/v1/chat/completions", json=question(publisher, n=2), headers=given)
+    assert answer.status_code == 200
+    told = {call.headers["x-goog-request-reason"] for call in emulator.calls}
+    assert told == {answer.headers["x-request-id"]}
+
+
+def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
+    server = serve(K_SERVICE="counts", VERTEX_COMPAT_API_KEYS=f"team:{KEY}", VERTEX_COMPAT_RETRIES="1")
+    busy = {"error": {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}}
+    said = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+    emulator.script(json.dumps(busy).encode(), status=503)
+    emulator.script(json.dumps(said).encode(), headers={"Request-Id": "req_vrtx_011"})
+    with server.client() as client:
+        client.chat.completions.create(
+            model="gemini-2.5-flash", messages=[{"role": "user", "content": "Hello"}]
+        )
+    log = server.wait_for_log(lambda said: '"attempts"' in said)
+    written = json.loads(log.splitlines()[-1])
+    assert (written["status"], written["attempts"], written["upstream_id"]) == (200, 2, "req_vrtx_011")

@@ -1,0 +1,1 @@
+"""Helpers of the tests: fixtures as values, servers, a fake upstream, clients."""

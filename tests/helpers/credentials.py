@@ -1,0 +1,44 @@
+"""Credentials that a test controls."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import google.auth.credentials
+
+FRESH = timedelta(hours=1)
+
+
+class Account(google.auth.credentials.Credentials):
+    """Google's credentials, with tokens of our making: `token-1`, `token-2` …"""
+
+    def __init__(self, lifetime=FRESH, failure=None):
+        super().__init__()
+        self.lifetime = lifetime
+        self.failure = failure
+        self.refreshes = 0
+        self.found = 0
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+        self.may_end.set()
+        self.ended = threading.Event()
+
+    def refresh(self, request):  # noqa: ARG002  (google-auth's signature)
+        self.refreshes += 1
+        self.begun.set()
+        held = not self.may_end.wait(5)
+        self.may_end.set()  # nobody else has to wait so long
+        try:
+            assert not held
+            if self.failure:
+                raise self.failure
+            self.give(f"token-{self.refreshes}", self.lifetime)
+        finally:
+            self.ended.set()
+
+    def give(self, token, lifetime):
+        self.expiry = datetime.now(UTC).replace(tzinfo=None) + lifetime
+        self.token = token
+
+    def find(self):
+        self.found += 1
+        return self, "a-project"

@@ -1,0 +1,301 @@
+"""The fixtures as values, and the short ways from them through the function's parts."""
+
+import functools
+import json
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import flask
+import pytest
+
+from vertex_compat import sse
+from vertex_compat.app import App
+from vertex_compat.config.settings import Settings
+from vertex_compat.operations.chat import chat
+from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.server.client_connection import ClientGone
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+MODELS = {
+    "google": "gemini-2.5-flash",
+    "anthropic": "claude-sonnet-4-5",
+    "mistralai": "mistral-small-2503",
+    "ai21": "jamba-1.5-large",
+    "openapi": "meta/llama-3.3-70b-instruct-maas",
+    "endpoints": "endpoints/1234567890",
+}
+"""One model of each publisher."""
+
+STATUSES = {
+    400: (400, "invalid_request_error", None),
+    401: (502, "server_error", "upstream_authentication_error"),
+    402: (502, "server_error", "upstream_billing_error"),
+    403: (403, "invalid_request_error", "permission_denied"),
+    404: (404, "invalid_request_error", "model_not_found"),
+    408: (504, "server_error", "timeout"),
+    413: (413, "invalid_request_error", None),
+    422: (400, "invalid_request_error", None),
+    429: (429, "rate_limit_error", "rate_limit_exceeded"),
+    499: (502, "server_error", None),
+    500: (502, "server_error", None),
+    501: (502, "server_error", None),
+    502: (502, "server_error", None),
+    503: (503, "server_error", "service_unavailable"),
+    504: (504, "server_error", "timeout"),
+    529: (503, "server_error", "service_unavailable"),
+}
+"""HTTP status of the upstream → status, type and code for the client."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """All files of one name, of one publisher."""
+
+    publisher: str
+    name: str
+
+    def path(self, kind):
+        return FIXTURES / self.publisher / f"{self.name}.{kind}"
+
+    def json(self, kind):
+        return json.loads(self.path(kind).read_bytes())
+
+    def has(self, kind):
+        return self.path(kind).exists()
+
+    @functools.cached_property
+    def stream(self):
+        return self.path("stream.sse").read_bytes()
+
+    def question(self, **more):
+        """The request that the case answers."""
+        return (self._question or question(self.publisher)) | more
+
+    @functools.cached_property
+    def _question(self):
+        return self.json("openai.json") if self.has("openai.json") else None
+
+
+def question(publisher, **more):
+    return {"model": MODELS[publisher], "messages": [{"role": "user", "content": "Hello"}]} | more
+
+
+def cases(kind):
+    """All cases that have a file of this kind, as parameters of a test."""
+    found = sorted(FIXTURES.glob(f"*/*.{kind}"))
+    assert found, f"no fixtures *.{kind}"
+    made = [Case(path.parent.name, path.name.removesuffix(f".{kind}")) for path in found]
+    return pytest.mark.parametrize("case", made, ids=lambda case: f"{case.publisher}-{case.name}")
+
+
+def without(value, *names):
+    return {name: held for name, held in value.items() if name not in names}
+
+
+def counted(answer):
+    """An answer without the details of the usage that are zero: to leave them out says the same."""
+    usage = {
+        name: {kind: count for kind, count in held.items() if count} if isinstance(held, dict) else held
+        for name, held in answer["usage"].items()
+    }
+    return answer | {"usage": {name: held for name, held in usage.items() if held != {}}}
+
+
+# The function in this process
+
+
+def function(transport, **env):
+    """Flask's test client on an app with nothing but the function, its settings read from `env` alone.
+
+    `transport` is a network, or a callable that makes one from the settings.
+    """
+    settings = Settings.from_env(env)
+    handler = App(settings, transport(settings) if callable(transport) else transport)
+    app = flask.Flask("vertex_compat")
+    app.url_map.merge_slashes = False
+
+    def handle(path=""):  # noqa: ARG001  (Flask's signature)
+        return handler.handle(flask.request)
+
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    for rule in ("/", "/<path:path>"):
+        app.add_url_rule(rule, rule, handle, methods=methods, provide_automatic_options=False)
+    return app.test_client()
+
+
+def post(client, body, path="/v1/chat/completions"):
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.post(path, data=content, content_type="application/json")
+
+
+# Requests
+
+
+class Notes:
+    """A network that notes the calls and makes none: nobody waits for an answer."""
+
+    def __init__(self):
+        self.calls = []
+        self.models = []
+
+    def open(self, call, model, client, **_):  # noqa: ARG002
+        self.calls.append(call)
+        self.models.append(model)
+        raise ClientGone
+
+
+def upstream_calls(body, **env):
+    """The calls that a chat request leads to, described; an error's body where there is none."""
+    notes = Notes()
+    answer = post(function(notes, **env), body)
+    assert notes.calls, answer.json
+    return notes.calls
+
+
+def upstream_call(body, **env):
+    calls = upstream_calls(body, **env)
+    assert all(call == calls[0] for call in calls)
+    return calls[0]
+
+
+# Answers
+
+
+class Said:
+    """An upstream answer made of blocks that have arrived, on a socket that has come to its end."""
+
+    location = "us-central1"
+    headers = {}  # noqa: RUF012
+
+    def __init__(self, blocks, content_type):
+        self.content_type = content_type
+        self.closed = False
+        self._blocks = [block for block in blocks if block]
+        self._here, there = socket.socketpair()
+        there.close()
+
+    def fileno(self):
+        return self._here.fileno()
+
+    @property
+    def ended(self):
+        return not self._blocks
+
+    def linger(self, lingers):
+        """It never has to."""
+
+    def read(self):
+        return self._blocks.pop(0)
+
+    def close(self):
+        self.closed = True
+        self._here.close()
+
+
+class Plays:
+    """A network on which every call gets the same answer."""
+
+    def __init__(self, blocks, content_type):
+        self._made = (blocks, content_type)
+        self.answers = []
+
+    def open(self, call, model, client, **_):  # noqa: ARG002
+        self.answers.append(Said(*self._made))
+        return self.answers[-1]
+
+
+def reply_to(body, blocks, content_type="application/json"):
+    """What a chat request's client gets when the upstream says `blocks`: an object, or a stream's bytes."""
+    network = Plays(blocks, content_type)
+    answer = post(function(network), body)
+    said = answer.get_json() if answer.is_json else answer.get_data()
+    assert network.answers, said
+    assert answer.status_code == 200, said
+    answer.close()
+    assert all(one.closed for one in network.answers)
+    return said
+
+
+@functools.cache
+def call_of(case):
+    """The call that the stream of a case answers."""
+    return upstream_call(case.question(stream=True))
+
+
+def chunks_of(case, blocks, *, include_usage=True):
+    """The bytes of OpenAI's stream for the blocks of a publisher's."""
+    feed = PUBLISHERS[case.publisher].chat.stream(call_of(case))
+    decoder = sse.Decoder()
+    chunks = chat.Chunks(case.question()["model"], include_usage=include_usage)
+    written = []
+
+    def take(events):
+        for event in events:
+            if event != b"[DONE]":
+                written.extend(chunks.write(0, piece) for piece in feed(json.loads(event)))
+
+    for block in blocks:
+        take(decoder.feed(block))
+    take(decoder.close())
+    return b"".join([*written, chunks.end()])
+
+
+def events_of(stream):
+    """The data of OpenAI's events, as a strict reader sees them; `[DONE]` is a string."""
+    assert stream.endswith(b"\n\n")
+    read = []
+    for event in stream.decode().removesuffix("\n\n").split("\n\n"):
+        if event.startswith(":"):
+            continue
+        assert event.startswith("data: ")
+        assert "\n" not in event
+        data = event.removeprefix("data: ")
+        read.append(data if data == "[DONE]" else json.loads(data))
+    return read
+
+
+def folded(chunks):
+    """The whole answer that a client makes of chunks, by OpenAI's rules and none of our code."""
+    choices = {}
+    for chunk in chunks:
+        for piece in chunk["choices"]:
+            choice = choices.setdefault(piece["index"], {"message": {"refusal": None}, "logprobs": None})
+            for name, value in piece["delta"].items():
+                if name == "tool_calls":
+                    fold_calls(choice["message"].setdefault(name, {}), value)
+                else:
+                    known = choice["message"].get(name)
+                    choice["message"][name] = value if known is None else known + value
+            if piece.get("logprobs"):
+                known = choice["logprobs"] or {"content": [], "refusal": None}
+                content = known["content"] + piece["logprobs"]["content"]
+                choice["logprobs"] = {"content": content, "refusal": None}
+            if piece["finish_reason"]:
+                choice["finish_reason"] = piece["finish_reason"]
+    for choice in choices.values():
+        if calls := choice["message"].get("tool_calls"):
+            choice["message"]["tool_calls"] = [calls[index] for index in sorted(calls)]
+            # The first chunk may have come before it was known that there would be no text.
+            choice["message"]["content"] = choice["message"]["content"] or None
+    first = chunks[0]
+    return {
+        "object": "chat.completion",
+        "model": first["model"],
+        "choices": [{"index": index, **choices[index]} for index in sorted(choices)],
+        "usage": next((chunk["usage"] for chunk in reversed(chunks) if chunk.get("usage")), None),
+    }
+
+
+def fold_calls(calls, pieces):
+    """OpenAI's accumulators join all strings of a call, so what is said twice is doubled."""
+    for piece in pieces:
+        call = calls.setdefault(piece["index"], {})
+        for name, value in piece.items():
+            if name == "function":
+                function = call.setdefault("function", {})
+                for key, text in value.items():
+                    function[key] = function.get(key, "") + text
+            elif name != "index":
+                call[name] = call[name] + value if isinstance(call.get(name), str) else value

@@ -1,0 +1,132 @@
+"""Short ways to Gemini's half of the function, and its judges: Vertex's rules, the types of Google's SDK."""
+
+import json
+
+import msgspec
+from google.genai import types as genai
+
+from vertex_compat.emulator import proto
+from vertex_compat.emulator.faults import Fault
+from vertex_compat.emulator.gemini import models, rules
+from vertex_compat.emulator.gemini.body import GENERATE
+from vertex_compat.operations.chat import chat as operation
+from vertex_compat.publishers.google.chat.chat import CHAT
+from vertex_compat.routing import model_names
+from vertex_compat.types import Delta, UpstreamCall, Usage
+
+BUDGETS, LEVELS, OLD, OLDEST, TUNED = (
+    "gemini-2.5-flash",
+    "gemini-3-flash-preview",
+    "gemini-1.5-pro",
+    "gemini-1.0-pro",
+    "gemini/1234567890",
+)
+"""Models of each kind."""
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def user(*parts):
+    return {
+        "role": "user",
+        "content": list(parts) if len(parts) != 1 or isinstance(parts[0], dict) else parts[0],
+    }
+
+
+def function(name="lookup", parameters=None, **more):
+    told = {"name": name, **more} | ({"parameters": parameters} if parameters is not None else {})
+    return {"type": "function", "function": told}
+
+
+def called(*names, ids=None):
+    calls = [
+        {
+            "id": (ids or [f"call_{n}" for n in range(9)])[n],
+            "type": "function",
+            "function": {"name": name, "arguments": "{}"},
+        }
+        for n, name in enumerate(names)
+    ]
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def result(content="done", call="call_0", **more):
+    return {"role": "tool", "tool_call_id": call, "content": content, **more}
+
+
+def call(model=BUDGETS, **body):
+    """The call that a body becomes, checked on its way in as the function checks it."""
+    given = {"model": model, "messages": HELLO, **body}
+    return CHAT.request(operation.parse(json.dumps(given).encode()), model_names.route(model))
+
+
+def body(model=BUDGETS, **given):
+    """The body that a body becomes; it has been judged."""
+    made = call(model, **given)
+    judge(made, model)
+    return made.body
+
+
+def config(model=BUDGETS, **given):
+    return body(model, **given).get("generationConfig", {})
+
+
+class Asked:
+    def __init__(self, model):
+        self.model = model_names.route(model).name
+        self.resource = "projects/p/locations/l"
+        self.fault = Fault()
+
+
+def judge(made, model):
+    """Raise unless Vertex would take the call, and Google's own SDK knows its types."""
+    sent = msgspec.json.decode(msgspec.json.encode(made.body))
+    known_to_sdk(sent)
+    rules.check(proto.read(GENERATE, sent), models.generation(Asked(model)))
+
+
+def known_to_sdk(sent):
+    contents = [genai.Content.model_validate(one) for one in sent["contents"]]
+    assert all(content.parts for content in contents)
+    if "systemInstruction" in sent:
+        genai.Content.model_validate(sent["systemInstruction"])
+    for tool in sent.get("tools", []):
+        genai.Tool.model_validate(tool)
+    if "toolConfig" in sent:
+        genai.ToolConfig.model_validate(sent["toolConfig"])
+    for setting in sent.get("safetySettings", []):
+        genai.SafetySetting.model_validate(setting)
+    config = dict(sent.get("generationConfig", {}))
+    genai.ImageConfig.model_validate(config.pop("imageConfig", {}))  # the SDK has it beside the others
+    genai.GenerationConfig.model_validate(config)
+
+
+# Answers
+
+PLAIN = UpstreamCall("p", {})
+
+
+def pieces(*events, call=PLAIN):
+    feed = CHAT.stream(call)
+    return [piece for event in events for piece in feed(event)]
+
+
+def chunk(*parts, index=0, **candidate):
+    told = {"content": {"role": "model", "parts": list(parts)}, **candidate}
+    return {"responseId": "r", "candidates": [told | ({"index": index} if index else {})]}
+
+
+def message(*events, call=PLAIN, choice=0):
+    """The message that events add up to, and the finish reason."""
+    whole = operation.completion(((0, piece) for piece in pieces(*events, call=call)), "m", "id", 1)
+    found = whole["choices"][choice]
+    return found["message"], found["finish_reason"]
+
+
+def usage(**counts):
+    (only,) = [piece for piece in pieces({"usageMetadata": counts}) if isinstance(piece, Usage)]
+    return only
+
+
+def deltas(*events, call=PLAIN):
+    return [piece for piece in pieces(*events, call=call) if isinstance(piece, Delta)]

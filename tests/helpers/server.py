@@ -1,0 +1,180 @@
+"""The function in front of an emulator: in this process, or behind its production server in another."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import google.auth.credentials
+import openai
+from google.auth import exceptions
+
+from helpers.fixtures import function
+from vertex_compat.upstream.credentials import Credentials
+from vertex_compat.upstream.transport import Transport
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk-test"
+SETTINGS = (
+    "VERTEX_COMPAT_",
+    "GOOGLE_",
+    "VERTEXAI_",
+    "GCLOUD_",
+    "GCE_",
+    "GCS_",
+    "CLOUDSDK_",
+    "NO_GCE_CHECK",
+    "STORAGE_EMULATOR_HOST",
+    "OPENAI_",
+    "OTEL_",
+    "LOG_EXECUTION_ID",
+    "K_SERVICE",
+    "THREADS",
+    "WORKERS",
+    "PORT",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+)
+"""How variables begin that change what the function or its client does."""
+
+
+def bare_environment():
+    """The environment without a setting of ours or of Google's."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(SETTINGS)}
+
+
+class EmulatorCredentials(google.auth.credentials.Credentials):
+    """Tokens from an emulator's metadata server, without google-auth's constants from the environment."""
+
+    def __init__(self, emulator):
+        super().__init__()
+        self._emulator = emulator
+
+    def refresh(self, request):  # noqa: ARG002  (google-auth's signature)
+        url = f"{self._emulator.url}/computeMetadata/v1/instance/service-accounts/default/token"
+        asked = urllib.request.Request(url, headers={"Metadata-Flavor": "Google"})
+        try:
+            with urllib.request.urlopen(asked, timeout=5) as answer:
+                said = json.load(answer)
+        except OSError as error:
+            raise exceptions.RefreshError("no token") from error
+        self.token = said["access_token"]
+        self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=said["expires_in"])
+
+
+def in_front_of(emulator, **env):
+    """The function with a real network, in front of `emulator`."""
+
+    def network(settings):
+        return Transport(
+            settings, Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
+        )
+
+    names = ("GOOGLE_VERTEX_BASE_URL", "GOOGLE_VERTEX_DEDICATED_BASE_URL", "GOOGLE_TEXTTOSPEECH_BASE_URL")
+    places = dict.fromkeys(names, emulator.url)
+    return function(network, **(places | {"VERTEX_COMPAT_RETRIES": "0"} | env))
+
+
+class Served:
+    """A running function and the clients for it."""
+
+    def __init__(self, url, emulator, log, process):
+        self.url = url
+        self.emulator = emulator
+        self.process = process
+        self.stop = process.terminate
+        self.pid = process.pid
+        self._log = log
+
+    @property
+    def address(self):
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
+    @property
+    def worker(self):
+        """The process id of gunicorn's one worker, in which the function runs."""
+        (worker,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(worker)
+
+    def count(self, what):
+        """How many of `task` (threads) or `fd` (descriptors) the worker has."""
+        return len([*Path(f"/proc/{self.worker}/{what}").iterdir()])
+
+    def client(self, key=KEY, kind=openai.OpenAI, **options):
+        return kind(
+            base_url=f"{self.url}/v1",
+            api_key=key,
+            max_retries=0,
+            timeout=20,
+            _strict_response_validation=True,
+            **options,
+        )
+
+    def log(self):
+        """What the function has printed so far."""
+        return self._log.read_text(errors="replace")
+
+    def wait_for_log(self, holds, timeout=20):
+        """What it has printed when `holds` says so: a request's line comes after its answer's last byte."""
+        deadline = time.monotonic() + timeout
+        while not holds(said := self.log()):
+            assert time.monotonic() < deadline, said[-10_000:]
+            time.sleep(0.01)
+        return said
+
+
+def run_python(code, *, check=True):
+    """Run `code` in a Python of its own, in this project and with no settings; gives how it ended."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=check,
+    )
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(emulator, log, **env):
+    """The function under functions-framework's production server, for the time of a `with` block."""
+    port = free_port()
+    command = [sys.executable, "-m", "functions_framework", "--target", "vertex_compat"]
+    command += ["--source", str(ROOT / "main.py"), "--host", "127.0.0.1", "--port", str(port)]
+    pointed = {**emulator.env, "CLOUDSDK_CONFIG": os.devnull, "VERTEX_COMPAT_RETRIES": "0"}
+    environment = {name: value for name, value in {**bare_environment(), **pointed, **env}.items() if value}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        try:
+            wait_until_open(port, process, log)
+            yield Served(f"http://127.0.0.1:{port}", emulator, log, process)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def wait_until_open(port, process, log):
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)  # the only way to learn that another process listens is to try again
+        else:
+            return
+    raise RuntimeError(f"the function did not start:\n{log.read_text(errors='replace')}")

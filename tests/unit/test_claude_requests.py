@@ -1,0 +1,428 @@
+"""What Claude is sent: thinking, tools, answers in JSON, files, and histories that have lost something."""
+
+import pytest
+from helpers.fixtures import Notes, function, post, question, upstream_call
+
+PDF = "data:application/pdf;base64,JVBERi0xLjQ="
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "integer"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+OPEN_SCHEMA = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}
+WEATHER = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
+}
+FORCED = {"type": "function", "function": {"name": "weather"}}
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+
+
+def asked(model="claude-sonnet-4-5", **more):
+    return upstream_call(question("anthropic", **more) | {"model": model}, VERTEX_COMPAT_FETCH="off")
+
+
+def refused(**more):
+    notes = Notes()
+    answer = post(function(notes), question("anthropic", **more))
+    assert not notes.calls
+    assert answer.status_code == 400
+    return answer.json["error"]
+
+
+def with_schema(schema):
+    return {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+
+
+def loop(*thoughts, results=True):
+    """A conversation whose last call is being answered."""
+    call = {"id": "toolu_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Is it raining?"},
+        {"role": "assistant", "content": None, "tool_calls": [call], "thinking_blocks": [*thoughts]},
+    ]
+    return messages + [{"role": "tool", "tool_call_id": "toolu_1", "content": "Yes"}] * results
+
+
+# Thinking
+
+
+@pytest.mark.parametrize(
+    ("effort", "budget"),
+    [("minimal", 1024), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)],
+)
+def test_older_models_think_within_a_budget(effort, budget):
+    call = asked(reasoning_effort=effort)
+    assert call.body["thinking"] == {"type": "enabled", "budget_tokens": budget}
+    assert call.ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "level", "ignored"),
+    [
+        ("claude-opus-5", "low", "low", ()),
+        ("claude-opus-5", "minimal", "low", ("reasoning_effort",)),
+        ("claude-opus-4-7", "xhigh", "xhigh", ()),
+        ("claude-sonnet-4-6", "xhigh", "max", ("reasoning_effort",)),
+        ("claude-sonnet-9", "high", "high", ()),
+    ],
+)
+def test_newer_models_think_as_much_as_it_is_worth(model, effort, level, ignored):
+    call = asked(model, reasoning_effort=effort)
+    assert call.body["thinking"] == {"type": "adaptive", "display": "summarized"}
+    assert call.body["output_config"] == {"effort": level}
+    assert call.ignored == ignored
+
+
+@pytest.mark.parametrize(
+    ("limit", "thinking"),
+    [(9000, 4096), (4097, 4096), (4096, 2048), (1500, 1024), (1025, 1024), (1024, None), (1, None)],
+)
+def test_a_budget_is_always_below_the_limit(limit, thinking):
+    call = asked(reasoning_effort="high", max_tokens=limit)
+    assert call.body["max_tokens"] == limit
+    assert call.body.get("thinking", {}).get("budget_tokens") == thinking
+    assert call.ignored == (() if thinking == 4096 else ("reasoning_effort",))
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "sent", "ignored"),
+    [
+        (
+            "claude-sonnet-4-5",
+            {"type": "enabled", "budget_tokens": 5000},
+            {"type": "enabled", "budget_tokens": 5000},
+            (),
+        ),
+        (
+            "claude-sonnet-4-5",
+            {"type": "enabled", "budget_tokens": 7},
+            {"type": "enabled", "budget_tokens": 1024},
+            ("thinking",),
+        ),
+        ("claude-sonnet-4-5", {"type": "disabled"}, None, ()),
+        ("claude-sonnet-4-5", {"type": "adaptive"}, {"type": "enabled", "budget_tokens": 2048}, ()),
+        ("claude-3-5-haiku", {"type": "enabled"}, None, ("thinking",)),
+        (
+            "claude-sonnet-4-6",
+            {"type": "enabled", "budget_tokens": 5000},
+            {"type": "enabled", "budget_tokens": 5000},
+            (),
+        ),
+        (
+            "claude-opus-5",
+            {"type": "enabled", "budget_tokens": 5000},
+            {"type": "adaptive", "display": "summarized"},
+            ("thinking",),
+        ),
+        (
+            "claude-opus-5",
+            {"type": "adaptive", "display": "omitted"},
+            {"type": "adaptive", "display": "omitted"},
+            (),
+        ),
+        ("claude-opus-5", {"type": "disabled"}, {"type": "disabled"}, ()),
+        ("claude-opus-5-5", {"type": "disabled"}, None, ("thinking",)),
+    ],
+)
+def test_anthropic_s_own_words_are_taken(model, thinking, sent, ignored):
+    call = asked(model, thinking=thinking)
+    assert call.body.get("thinking") == sent
+    assert call.ignored == ignored
+
+
+@pytest.mark.parametrize(
+    "thinking", [True, "enabled", {}, {"type": "loud"}, {"type": "enabled", "budget_tokens": "x"}]
+)
+def test_thinking_of_no_known_form_is_refused(thinking):
+    assert refused(thinking=thinking)["param"] == "thinking"
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "sent"),
+    [
+        (
+            "claude-sonnet-4-5",
+            {"temperature": 0.5, "top_p": 0.9, "top_k": 3, "reasoning_effort": "low"},
+            set(),
+        ),
+        (
+            "claude-sonnet-4",
+            {"temperature": 1, "top_p": 0.95, "reasoning_effort": "low"},
+            {"temperature", "top_p"},
+        ),
+        ("claude-sonnet-4-5", {"temperature": 0.5, "top_p": 0.9, "top_k": 3}, {"temperature", "top_k"}),
+        ("claude-opus-5", {"temperature": 1, "top_p": 1, "top_k": 3}, set()),
+        ("claude-3-5-haiku", {"temperature": 0, "top_p": 0.9, "top_k": 3}, {"temperature", "top_p", "top_k"}),
+    ],
+)
+def test_sampling_that_the_model_refuses_is_left_out_and_named(model, given, sent):
+    call = asked(model, **given)
+    assert {"temperature", "top_p", "top_k"} & call.body.keys() == sent
+    assert set(call.ignored) == given.keys() - sent - {"reasoning_effort"}
+
+
+# Thoughts in history
+
+
+def test_thoughts_go_back_as_they_were_and_first():
+    redacted = {"type": "redacted_thinking", "data": "eA=="}
+    call = asked(
+        messages=loop(THOUGHT | {"cache_control": None}, redacted), tools=[WEATHER], reasoning_effort="low"
+    )
+    assert call.body["messages"][1]["content"][:2] == [THOUGHT, redacted]
+    assert call.body["thinking"]["type"] == "enabled"
+
+
+@pytest.mark.parametrize(
+    "block", [THOUGHT | {"signature": ""}, {"type": "thinking", "thinking": "Hm."}, {"type": "other"}]
+)
+def test_a_model_whose_thoughts_are_lost_does_not_think(block):
+    call = asked(messages=loop(block), tools=[WEATHER], reasoning_effort="low")
+    assert "thinking" not in call.body
+    assert call.ignored == ("reasoning_effort",)
+    assert [one["type"] for one in call.body["messages"][1]["content"]] == ["tool_use"]
+
+
+def test_an_adaptive_model_needs_no_thoughts_back():
+    call = asked("claude-opus-5", messages=loop(), tools=[WEATHER], reasoning_effort="low")
+    assert call.body["thinking"]["type"] == "adaptive"
+
+
+# Tools
+
+
+def test_tools_of_the_history_are_defined_when_the_client_offers_none():
+    call = asked(messages=loop())
+    assert call.body["tools"] == [{"name": "weather", "input_schema": {"type": "object"}}]
+    assert call.body["tool_choice"] == {"type": "none"}
+
+
+@pytest.mark.parametrize(
+    ("given", "choice"),
+    [
+        ({}, None),
+        ({"tool_choice": "auto"}, {"type": "auto"}),
+        ({"tool_choice": "none", "parallel_tool_calls": False}, {"type": "none"}),
+        ({"tool_choice": "required"}, {"type": "tool", "name": "weather"}),
+        ({"tool_choice": FORCED}, {"type": "tool", "name": "weather"}),
+        ({"parallel_tool_calls": False}, {"type": "auto", "disable_parallel_tool_use": True}),
+        ({"parallel_tool_calls": True}, None),
+    ],
+)
+def test_the_choice_of_tools(given, choice):
+    assert asked(tools=[WEATHER], **given).body.get("tool_choice") == choice
+
+
+def test_a_demanded_call_comes_before_thinking_within_a_budget():
+    call = asked(tools=[WEATHER], tool_choice="required", reasoning_effort="low")
+    assert "thinking" not in call.body
+    assert call.ignored == ("reasoning_effort",)
+
+
+def test_a_model_that_cannot_be_forced_is_asked():
+    call = asked("claude-fable-5", tools=[WEATHER], tool_choice=FORCED)
+    assert call.body["tool_choice"] == {"type": "auto"}
+    assert "weather" in call.body["system"][-1]["text"]
+    assert call.ignored == ("tool_choice",)
+
+
+def test_a_name_that_claude_refuses_is_made_legal_and_can_be_given_back():
+    name = "naïve.tool/1"
+    call = asked(tools=[{"type": "function", "function": {"name": name}}])
+    (made,) = call.tool_names
+    assert call.tool_names[made] == name
+    assert call.body["tools"] == [{"name": made, "input_schema": {"type": "object"}}]
+
+
+def test_strict_goes_where_the_schema_is_closed():
+    def tool(schema):
+        return {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
+
+    assert asked(tools=[tool(SCHEMA)]).body["tools"][0]["strict"] is True
+    call = asked(tools=[tool(OPEN_SCHEMA)])
+    assert "strict" not in call.body["tools"][0]
+    assert call.ignored == ("tools.function.strict",)
+
+
+def test_web_search_is_the_tool_that_vertex_has():
+    place = {"type": "approximate", "approximate": {"city": "Paris", "country": "FR"}}
+    call = asked(web_search_options={"user_location": place})
+    where = {"type": "approximate", "city": "Paris", "country": "FR"}
+    assert call.body["tools"] == [
+        {"type": "web_search_20250305", "name": "web_search", "user_location": where}
+    ]
+    assert call.body["anthropic_beta"] == ["web-search-2025-03-05"]
+    assert not call.ignored
+    assert asked(web_search_options={"search_context_size": "low"}).ignored == (
+        "web_search_options.search_context_size",
+    )
+
+
+def test_a_tool_of_another_publisher_is_refused():
+    assert refused(tools=[{"googleSearch": {}}])["param"] == "tools"
+
+
+@pytest.mark.parametrize(
+    "betas", [["context-1m-2025-08-07", "of-tomorrow"], "context-1m-2025-08-07, of-tomorrow"]
+)
+def test_betas_that_vertex_refuses_are_left_out_and_named(betas):
+    call = asked(anthropic_beta=betas)
+    assert call.body["anthropic_beta"] == ["context-1m-2025-08-07"]
+    assert call.ignored == ("anthropic_beta",)
+
+
+# Answers in JSON
+
+
+def test_a_schema_goes_as_it_is_where_vertex_takes_it():
+    call = asked("claude-opus-5-5", response_format=with_schema(SCHEMA), reasoning_effort="low")
+    assert call.body["output_config"] == {
+        "effort": "low",
+        "format": {"type": "json_schema", "schema": SCHEMA},
+    }
+    assert call.answer_tool is None
+
+
+@pytest.mark.parametrize(
+    ("model", "schema"),
+    [("claude-sonnet-4-5", SCHEMA), ("claude-opus-5-5", OPEN_SCHEMA), ("claude-haiku-5-5", SCHEMA)],
+)
+def test_elsewhere_the_answer_is_a_call_that_is_demanded(model, schema):
+    call = asked(model, response_format=with_schema(schema))
+    assert call.body["tools"][0]["input_schema"] == schema
+    assert call.body["tool_choice"] == {"type": "tool", "name": call.answer_tool}
+
+
+def test_with_tools_one_of_them_or_the_answer_is_demanded():
+    call = asked(response_format={"type": "json_object"}, tools=[WEATHER])
+    assert [tool["name"] for tool in call.body["tools"]] == ["weather", call.answer_tool]
+    assert call.body["tool_choice"] == {"type": "any"}
+
+
+def test_while_it_thinks_within_a_budget_the_answer_is_asked_for():
+    call = asked(response_format=with_schema(SCHEMA), reasoning_effort="low")
+    assert call.body["thinking"]["type"] == "enabled"
+    assert call.body["tool_choice"] == {"type": "auto"}
+    assert call.answer_tool in call.body["system"][-1]["text"]
+
+
+@pytest.mark.parametrize("shape", [{"type": "xml"}, {"type": "json_schema"}])
+def test_a_response_format_of_no_known_kind_is_refused(shape):
+    assert refused(response_format=shape)["param"] == "response_format"
+
+
+# Files
+
+
+def part(kind, **held):
+    return {"type": kind, kind: held}
+
+
+@pytest.mark.parametrize(
+    ("given", "block"),
+    [
+        (
+            part("image_url", url="data:image/jpg;base64,_-8"),
+            {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "/+8="}},
+        ),
+        (
+            part("image_url", url="https://example.com/cat"),
+            {"type": "image", "source": {"type": "url", "url": "https://example.com/cat"}},
+        ),
+        (
+            part("file", file_data=PDF, filename="a.pdf"),
+            {
+                "type": "document",
+                "title": "a.pdf",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQ="},
+            },
+        ),
+        (
+            part("file", file_data="data:text/csv,a%3Bb"),
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a;b"}},
+        ),
+    ],
+)
+def test_files_become_blocks(given, block):
+    call = asked(messages=[{"role": "user", "content": [given | {"cache_control": {"type": "ephemeral"}}]}])
+    assert call.body["messages"][0]["content"] == [block | {"cache_control": {"type": "ephemeral"}}]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        part("image_url", url="gs://bucket/cat.png"),
+        part("image_url", url="http://example.com/cat.png"),
+        part("image_url", url="data:image/tiff;base64,AAAA"),
+        part("input_audio", data="AAAA", format="wav"),
+        part("file", file_data="data:text/plain;base64,/+8="),
+        part("file", file_data="data:application/zip;base64,AAAA"),
+    ],
+)
+def test_a_file_that_claude_does_not_take_is_named(given):
+    messages = [{"role": "user", "content": [{"type": "text", "text": "See:"}, given]}]
+    assert refused(messages=messages)["param"] == "messages[0].content[1]"
+
+
+def test_breakpoints_of_the_cache_stay_where_they_are():
+    cache = {"type": "ephemeral", "ttl": "1h"}
+    call = asked(
+        messages=[
+            {"role": "system", "content": "Be kind.", "cache_control": cache},
+            *loop(results=False),
+            {"role": "tool", "tool_call_id": "toolu_1", "content": "Yes", "cache_control": cache},
+            {"role": "user", "content": [{"type": "text", "text": "So?", "cache_control": cache}]},
+        ],
+        tools=[WEATHER | {"cache_control": cache}],
+    )
+    assert call.body["system"][0]["cache_control"] == cache
+    assert call.body["tools"][0]["cache_control"] == cache
+    result, text = call.body["messages"][-1]["content"]
+    assert result["content"][0]["cache_control"] == cache
+    assert text["cache_control"] == cache
+
+
+# Ids
+
+
+def test_ids_are_unique_and_each_result_finds_its_call():
+    call = {"id": "0", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    turn = [
+        {"role": "assistant", "content": None, "tool_calls": [call, call]},
+        {"role": "tool", "tool_call_id": "0", "content": "first"},
+        {"role": "tool", "tool_call_id": "0", "content": "second"},
+    ]
+    body = asked(messages=[{"role": "user", "content": "Go."}, *turn, *turn], tools=[WEATHER]).body
+    used = [
+        block["id"]
+        for message in body["messages"]
+        for block in message["content"]
+        if block["type"] == "tool_use"
+    ]
+    results = [
+        block
+        for message in body["messages"]
+        for block in message["content"]
+        if block["type"] == "tool_result"
+    ]
+    assert len(set(used)) == 4
+    assert [one["tool_use_id"] for one in results] == used
+    assert [one["content"][0]["text"] for one in results] == ["first", "second"] * 2
+
+
+@pytest.mark.parametrize("identity", ["call_" + "x" * 1200, "functions.f:0", "é"])
+def test_an_id_that_claude_refuses_is_made_over_the_same_way_each_time(identity):
+    call = {"id": identity, "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Go."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": identity, "content": "Yes"},
+    ]
+    bodies = [asked(messages=messages).body for _ in range(2)]
+    used = bodies[0]["messages"][1]["content"][0]["id"]
+    assert used == bodies[1]["messages"][1]["content"][0]["id"]
+    assert used == bodies[0]["messages"][2]["content"][0]["tool_use_id"]
+    assert used.replace("_", "").isalnum()
+    assert len(used) <= 64

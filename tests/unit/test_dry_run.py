@@ -1,0 +1,36 @@
+"""`x-vertex-compat-debug: request`: the call to Vertex, shown instead of made."""
+
+import pytest
+from helpers.fixtures import question
+
+DRY = {"x-vertex-compat-debug": "request"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_translated_call_is_shown_and_not_made(app, emulator, stream):
+    answer = app.post(
+        "/v1/chat/completions", json=question("google", stream=stream, temperature=0.5), headers=DRY
+    )
+    shown = answer.json
+    assert shown["method"] == "POST"
+    assert shown["url"].startswith(f"{emulator.url}/v1beta1/projects/{emulator.project}/locations/global/")
+    assert shown["body"]["generationConfig"] == {"temperature": 0.5}
+    assert "authorization" not in {name.lower() for name in shown["headers"]}
+    assert emulator.calls == []
+
+
+def test_the_responses_api_shows_its_call_too(app, emulator):
+    answer = app.post("/v1/responses", json={"model": "claude-sonnet-4-5", "input": "Hello"}, headers=DRY)
+    assert answer.json["body"]["anthropic_version"] == "vertex-2023-10-16"
+    assert emulator.calls == []
+
+
+def test_several_calls_at_once_show_one(app, emulator):
+    answer = app.post("/v1/chat/completions", json=question("anthropic", n=3), headers=DRY)
+    assert answer.json["url"].endswith(":rawPredict")
+    assert emulator.calls == []
+
+
+def test_what_is_wrong_is_told_as_ever(app):
+    answer = app.post("/v1/chat/completions", json=question("google", temperature=9), headers=DRY)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "temperature")

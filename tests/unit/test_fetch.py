@@ -1,0 +1,251 @@
+"""What a client may make this function fetch, and what not."""
+
+import contextlib
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from vertex_compat import errors
+from vertex_compat.upstream import url_fetcher
+from vertex_compat.upstream.url_fetcher import Fetcher, is_public
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.8.9.10",
+        "0.0.0.0",
+        "10.0.0.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.0.0.192",
+        "192.168.1.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "64:ff9b::a9fe:a9fe",
+        "2001:0:a9fe:a9fe::",
+        "2002:a9fe:a9fe::1",
+        "::ffff:10.0.0.1",
+        "::ffff:169.254.169.254",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "ff02::1",
+    ],
+)
+def test_an_address_inside_is_not_public(address):
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "::ffff:8.8.8.8", "2001:4860:4860::8888"])
+def test_an_address_of_the_internet_is_public(address):
+    assert is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0x7f.1/",
+        "https://0177.0.0.1/",
+        "https://017700000001/",
+        "https://127.1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:7f00:1]/",
+        "https://localhost/",
+        "https://someone:secret@127.0.0.1/",
+        "https://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token",
+    ],
+)
+def test_no_spelling_of_an_inner_address_is_connected_to(url, monkeypatch):
+    connected = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _, where: connected.append(where))
+    with pytest.raises(errors.BadRequest, match="not public") as refused:
+        Fetcher().fetch(url, "messages[0].content[1]")
+    assert refused.value.param == "messages[0].content[1]"
+    assert connected == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/a.png",
+        "ftp://example.com/a.png",
+        "file:///etc/passwd",
+        "gopher://x",
+        "https://",
+        "//x",
+    ],
+)
+def test_only_https_is_fetched(url):
+    with pytest.raises(errors.BadRequest, match="Only https"):
+        Fetcher().fetch(url, "place")
+
+
+# A server of the test's own stands for the internet: for it alone loopback is public.
+
+
+class Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append((self.path, dict(self.headers)))
+        match self.path:
+            case "/image.png":
+                self.answer(200, {"Content-Type": "image/png; charset=x"}, PNG)
+            case "/page":
+                self.answer(200, {"Content-Type": "text/x-html"}, b"<html>")
+            case "/program":
+                self.answer(200, {"Content-Type": "application/octet-stream"}, b"MZ")
+            case "/missing":
+                self.answer(404, {"Content-Type": "image/png"}, b"")
+            case "/moved":
+                self.answer(302, {"Location": "/image.png"}, b"")
+            case "/inside":
+                self.answer(302, {"Location": "https://169.254.169.254/token"}, b"")
+            case "/plain":
+                self.answer(302, {"Location": "http://127.0.0.1/image.png"}, b"")
+            case "/round":
+                self.answer(302, {"Location": "/round"}, b"")
+            case "/large":
+                self.answer(200, {"Content-Type": "image/png"}, bytes(url_fetcher.LARGEST + 1))
+            case "/drip":
+                self.send_response(200)
+                self.send_header("Content-Type", "image/png")
+                self.end_headers()
+                while not self.server.ended.wait(0.01):
+                    self.wfile.write(b"x")
+
+    def answer(self, status, headers, body):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        with contextlib.suppress(OSError):  # the fetcher has seen enough
+            self.wfile.write(body)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + made.public_bytes(pem))
+    return path
+
+
+@pytest.fixture
+def internet(certificate):
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_):
+            """A fetcher that leaves is no news."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    server.asked, server.ended = [], threading.Event()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    server.url = f"https://localhost:{server.server_port}"
+    yield server
+    server.ended.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def fetcher(certificate):
+    loopback = ipaddress.ip_network("127.0.0.0/8")
+    context = ssl.create_default_context(cafile=str(certificate))
+    return Fetcher(lambda address: address.version == 4 and address in loopback, context)
+
+
+def test_a_file_comes_with_its_type(internet, fetcher):
+    assert fetcher.fetch(f"{internet.url}/image.png", "place") == (PNG, "image/png")
+
+
+def test_nothing_of_ours_is_sent_along(internet, fetcher):
+    fetcher.fetch(f"{internet.url}/image.png", "place")
+    (_, headers) = internet.asked[0]
+    assert not {"authorization", "cookie", "metadata-flavor"} & {name.lower() for name in headers}
+
+
+def test_a_redirect_is_followed(internet, fetcher):
+    assert fetcher.fetch(f"{internet.url}/moved", "place").data == PNG
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/inside", "not public"),
+        ("/plain", "Only https"),
+        ("/round", "redirected too often"),
+        ("/program", "does not lead to"),
+        ("/missing", "answers 404"),
+        ("/large", "larger than"),
+    ],
+)
+def test_what_cannot_be_used_says_why(internet, fetcher, path, says):
+    with pytest.raises(errors.BadRequest, match=says):
+        fetcher.fetch(internet.url + path, "place")
+
+
+def test_a_server_that_drips_does_not_hold_us(internet, fetcher, monkeypatch):
+    monkeypatch.setattr(url_fetcher, "LONGEST", 0.3)
+    begun = time.monotonic()
+    with pytest.raises(errors.BadRequest, match=r"too long|could not be fetched"):
+        fetcher.fetch(f"{internet.url}/drip", "place")
+    assert time.monotonic() - begun < 5
+
+
+def test_a_certificate_for_another_name_is_refused(internet, fetcher):
+    with pytest.raises(errors.BadRequest, match="could not be fetched"):
+        fetcher.fetch(f"https://127.0.0.1:{internet.server_port}/image.png", "place")
+
+
+def test_the_address_that_counts_is_the_one_that_is_connected_to(internet, certificate, monkeypatch):
+    """A name that resolved to a public address when it was looked at, and leads inside when it is used."""
+    outside = ipaddress.ip_address("93.184.216.34")
+    context = ssl.create_default_context(cafile=str(certificate))
+    answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (str(outside), internet.server_port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    connect = socket.socket.connect
+    inside = ("127.0.0.1", internet.server_port)
+    monkeypatch.setattr(socket.socket, "connect", lambda self, _: connect(self, inside))
+    with pytest.raises(errors.BadRequest, match="not public"):
+        Fetcher(context=context).fetch(f"{internet.url}/image.png", "place")
+    assert internet.asked == []

@@ -1,0 +1,124 @@
+"""Where a body ends, as `http.client` reads it: an independent reader of the same bytes."""
+
+import http.client
+import io
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vertex_compat.upstream import http_body
+
+chunks = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
+trailers = st.lists(st.sampled_from([b"x-checksum: 1\r\n", b"a: b\r\n"]), max_size=2).map(b"".join)
+
+
+def written(pieces, sizes, end):
+    """A body in chunks; `sizes` says how each size is written."""
+    told = [sizes % len(piece) + b"\r\n" + piece + b"\r\n" for piece in pieces]
+    return b"".join(told) + b"0\r\n" + end + b"\r\n"
+
+
+def cut(data, seed):
+    """The bytes in pieces, as a network may bring them."""
+    places = random.Random(seed)
+    while data:
+        length = places.choice([1, 2, 3, 7, 100, len(data)])
+        yield data[:length]
+        data = data[length:]
+
+
+def theirs(head, body):
+    """What `http.client` reads."""
+
+    class Sock:
+        def makefile(self, *_):
+            return io.BytesIO(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + body)
+
+    response = http.client.HTTPResponse(Sock())
+    response.begin()
+    return response.read()
+
+
+def read(one, blocks):
+    return b"".join([one.feed(block) for block in blocks])
+
+
+@given(chunks, st.sampled_from([b"%x", b"%X", b"%04x", b"%x;name=value", b"%x  "]), trailers, st.integers())
+def test_chunks_are_read_as_http_client_reads_them(pieces, sizes, end, seed):
+    body = written(pieces, sizes, end)
+    one = http_body.Chunked()
+    said = read(one, cut(body, seed))
+    one.close()
+    assert one.ended
+    assert not one.surplus
+    assert said == theirs(b"Transfer-Encoding: chunked", body) == b"".join(pieces)
+
+
+@given(chunks, st.binary(min_size=1, max_size=5), st.integers())
+def test_what_comes_after_the_end_is_not_of_the_body(pieces, more, seed):
+    one = http_body.Chunked()
+    blocks = list(cut(written(pieces, b"%x", b""), seed))
+    blocks[-1] += more
+    assert read(one, blocks) == b"".join(pieces)
+    assert one.surplus
+
+
+@given(chunks, st.data(), st.integers())
+def test_a_body_that_was_cut_off_does_not_pass_for_whole(pieces, data, seed):
+    body = written(pieces, b"%x", b"")
+    one = http_body.Chunked()
+    said = read(one, cut(body[: data.draw(st.integers(0, len(body) - 1))], seed))
+    assert b"".join(pieces).startswith(said)
+    with pytest.raises(http_body.Broken):
+        one.close()
+
+
+@given(st.binary(max_size=500), st.integers(0, 500), st.integers())
+def test_a_length_counts(data, length, seed):
+    one = http_body.of(chunked=False, length=length)
+    said = b"" if one.ended else read(one, cut(data, seed))
+    assert said == data[:length]
+    assert one.ended == (len(data) >= length)
+
+
+def test_without_a_length_the_connection_is_the_end():
+    one = http_body.of(chunked=False, length=None)
+    assert one.feed(b"all") == b"all"
+    assert not one.ended
+    one.close()
+    assert one.ended
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"hello\r\n",
+        b"-1\r\n",
+        b"+5\r\nhello\r\n",
+        b"0x5\r\nhello\r\n",
+        b"1_0\r\n",
+        b"\r\n",
+        b"5\nhello\r\n",
+        b"5\r\nhello, world\r\n",
+        b"5\r\nhello\n",
+        b"1" * 70_000,
+        b"0\r\n" + b"a: b\r\n" * 20_000,
+        b"fffffffffffffffff\r\n",
+    ],
+)
+def test_what_is_no_chunk_is_said_to_be_none(body):
+    with pytest.raises(http_body.Broken):
+        read(http_body.Chunked(), [body])
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=20))
+def test_no_bytes_are_more_than_broken(blocks):
+    one = http_body.Chunked()
+    try:
+        for block in blocks:
+            one.feed(block)
+        one.close()
+    except http_body.Broken:
+        pass

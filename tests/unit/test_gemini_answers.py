@@ -1,0 +1,507 @@
+"""What Gemini can answer, and what the client hears of it."""
+
+import base64
+import io
+import json
+import wave
+
+import pytest
+from helpers.fixtures import events_of, post, question
+from helpers.gemini import BUDGETS, HELLO, chunk, deltas, function, message, usage
+
+from vertex_compat import errors
+from vertex_compat.publishers.google.chat import response, signatures
+from vertex_compat.types import UpstreamCall, Usage
+
+CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
+TEXT = {"text": "Hi"}
+
+
+# Why it ended
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [*response.FINISH.items(), ("OF_TOMORROW", "stop")])
+def test_every_reason_has_one_of_openai_s(theirs, ours):
+    assert message(chunk(TEXT, finishReason=theirs))[1] == ours
+    assert message(chunk(TEXT), chunk(finishReason=theirs))[1] == ours
+
+
+@pytest.mark.parametrize("theirs", response.FINISH)
+def test_calls_are_the_reason_if_the_answer_was_not_cut(theirs):
+    ours = response.FINISH[theirs]
+    assert message(chunk(CALL, finishReason=theirs))[1] == ("tool_calls" if ours == "stop" else ours)
+    assert message(chunk(CALL), chunk(finishReason=theirs))[1] == ("tool_calls" if ours == "stop" else ours)
+
+
+def test_a_call_of_one_candidate_is_no_reason_for_another():
+    events = [
+        chunk(CALL),
+        chunk(TEXT, index=1),
+        chunk(finishReason="STOP", index=1),
+        chunk(finishReason="STOP"),
+    ]
+    assert [message(*events, choice=choice)[1] for choice in (0, 1)] == ["tool_calls", "stop"]
+    assert "tool_calls" not in message(*events, choice=1)[0]
+
+
+@pytest.mark.parametrize("reason", response.BROKEN)
+def test_an_answer_that_cannot_be_read_is_an_error(reason):
+    with pytest.raises(errors.BrokenAnswer) as caught:
+        message(chunk(finishReason=reason, finishMessage="Malformed call: f("))
+    assert caught.value.code == reason.lower()
+    assert "Malformed call: f(" in caught.value.message
+
+
+def test_a_blocked_prompt():
+    event = {
+        "promptFeedback": {"blockReason": "SAFETY", "safetyRatings": [{"category": "x", "blocked": True}]}
+    }
+    said, reason = message(event)
+    assert reason == "content_filter"
+    assert said["refusal"] == "The prompt was blocked: SAFETY."
+    assert said["safety_ratings"] == [{"category": "x", "blocked": True}]
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [{}, {"content": {}}, {"content": {"role": "model"}}, {"content": None}, {"content": {"parts": [{}]}}],
+)
+def test_a_candidate_without_anything(candidate):
+    assert message({"candidates": [candidate | {"finishReason": "MAX_TOKENS"}]}) == (
+        {"role": "assistant", "content": "", "refusal": None},
+        "length",
+    )
+
+
+def test_why_it_was_filtered():
+    assert message(chunk(TEXT, finishReason="SAFETY", finishMessage="Unsafe."))[0]["refusal"] == "Unsafe."
+
+
+# Calls
+
+
+def test_a_call_in_a_stream():
+    (one,), (two,) = [
+        delta.fields["tool_calls"] for delta in deltas(chunk(CALL), chunk({"functionCall": {"name": "g"}}))
+    ]
+    assert one == {
+        "index": 0,
+        "id": one["id"],
+        "type": "function",
+        "function": {"name": "f", "arguments": '{"a":1}'},
+    }
+    assert two["index"] == 1
+    assert two["function"] == {"name": "g", "arguments": "{}"}
+    assert one["id"] != two["id"]
+
+
+def test_ids_are_those_of_the_answer():
+    def identity(event):
+        return deltas(event)[0].fields["tool_calls"][0]["id"]
+
+    assert identity(chunk(CALL)) == identity(chunk(CALL))
+    assert identity(chunk(CALL)) != identity(chunk(CALL) | {"responseId": "another"})
+    assert identity({"candidates": chunk(CALL)["candidates"]}) != identity(
+        {"candidates": chunk(CALL)["candidates"]}
+    )
+
+
+def test_the_client_s_names_come_back():
+    call = UpstreamCall("p", {}, tool_names={"f": "the client's"})
+    assert (
+        message(chunk(CALL, finishReason="STOP"), call=call)[0]["tool_calls"][0]["function"]["name"]
+        == "the client's"
+    )
+
+
+def test_marks_of_a_call():
+    part = {"functionCall": {"id": "abc", "name": "f"}, "thoughtSignature": "AA+/"}
+    (call,) = message(chunk(part))[0]["tool_calls"]
+    assert call["extra_content"] == {"google": {"thought_signature": "AA+/"}}
+    assert signatures.of_call(call["id"], {}) == ("abc", "AA+/")
+
+
+def test_the_signature_of_a_text_comes_once_and_last():
+    events = [
+        chunk({"text": "A", "thoughtSignature": "AAAA"}),
+        chunk({"text": "", "thoughtSignature": "BBBB"}, finishReason="STOP"),
+    ]
+    told = [delta.fields["extra_content"] for delta in deltas(*events) if "extra_content" in delta.fields]
+    assert told == [{"google": {"thought_signature": "BBBB"}}]
+
+
+# Texts and thoughts
+
+
+def test_thoughts_are_reasoning():
+    said, _ = message(
+        chunk({"text": "Hm", "thought": True}, {"text": "Yes"}), chunk({"text": ".", "thought": True})
+    )
+    assert (said["reasoning_content"], said["content"]) == ("Hm.", "Yes")
+
+
+def test_code_and_what_came_of_it():
+    run = {"executableCode": {"language": "PYTHON", "code": "print(1)\n"}}
+    done, failed = (
+        {"codeExecutionResult": {"outcome": outcome, "output": "1\n"}}
+        for outcome in ("OUTCOME_OK", "OUTCOME_FAILED")
+    )
+    assert (
+        message(chunk(run, done, failed))[0]["content"]
+        == "\n```python\nprint(1)\n```\n\n```output\n1\n```\n\n```error\n1\n```\n"
+    )
+
+
+def test_images():
+    image = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    linked = {"fileData": {"mimeType": "image/png", "fileUri": "gs://b/a.png"}}
+    sketch = image | {"thought": True}
+    said, _ = message(chunk(TEXT, image), chunk(sketch, linked))
+    assert said["images"] == [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}, "index": 0},
+        {"type": "image_url", "image_url": {"url": "gs://b/a.png"}, "index": 1},
+    ]
+
+
+# Sound
+
+SAMPLES = bytes(range(250)) * 4
+
+
+def spoken(*sizes, mime="audio/L16;codec=pcm;rate=16000"):
+    held = memoryview(SAMPLES)
+    for size in sizes:
+        yield chunk({"inlineData": {"mimeType": mime, "data": base64.b64encode(held[:size]).decode()}})
+        held = held[size:]
+    yield chunk(finishReason="STOP")
+
+
+def test_sound_as_a_file():
+    said, _ = message(*spoken(1000), call=UpstreamCall("p", {}, audio_format="wav"))
+    with wave.open(io.BytesIO(base64.b64decode(said["audio"]["data"]))) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16000, 1, 2)
+        assert file.readframes(9999) == SAMPLES
+    assert said["audio"]["id"].startswith("audio_")
+    assert said["audio"]["transcript"] == ""
+
+
+@pytest.mark.parametrize("sizes", [(1000,), (1, 1, 998), (500, 500), (7, 0, 993)])
+def test_sound_as_samples_in_any_pieces(sizes):
+    call = UpstreamCall("p", {}, audio_format="pcm16")
+    said, _ = message(*spoken(*sizes), call=call)
+    assert base64.b64decode(said["audio"]["data"]) == SAMPLES
+    told = [delta.fields["audio"] for delta in deltas(*spoken(*sizes), call=call) if "audio" in delta.fields]
+    assert b"".join(base64.b64decode(one.get("data", "")) for one in told) == SAMPLES
+    assert sum("id" in one for one in told) == 1
+
+
+def test_no_sound():
+    assert (
+        "audio"
+        not in message(chunk(TEXT, finishReason="STOP"), call=UpstreamCall("p", {}, audio_format="wav"))[0]
+    )
+
+
+# Sources
+
+
+def grounded(*supports, sources=("https://a.example/", "https://b.example/")):
+    chunks = [{"web": {"uri": uri, "title": uri[8]}} for uri in sources]
+    return {"groundingChunks": chunks, "groundingSupports": list(supports), "webSearchQueries": ["q"]}
+
+
+def support(*indices, **segment):
+    return {"segment": segment, "groundingChunkIndices": list(indices)}
+
+
+def spans(*events):
+    said, _ = message(*events, chunk(finishReason="STOP"))
+    return [
+        (said["content"][cited["start_index"] : cited["end_index"]], cited["title"])
+        for cited in (one["url_citation"] for one in said.get("annotations", []))
+    ]
+
+
+WORDS = "Größe 👩‍🚀 ok. Zweite."
+FIRST, SECOND = "Größe 👩‍🚀 ok.", "Zweite."
+BYTES = len(FIRST.encode())
+
+
+def test_sources_are_told_in_characters_and_all_of_them():
+    metadata = grounded(
+        support(0, 1, endIndex=BYTES), support(1, startIndex=BYTES + 1, endIndex=len(WORDS.encode()))
+    )
+    wanted = [(FIRST, "a"), (FIRST, "b"), (SECOND, "b")]
+    assert spans(chunk({"text": WORDS}, groundingMetadata=metadata)) == wanted
+    assert spans(*[chunk({"text": one}) for one in WORDS], chunk(groundingMetadata=metadata)) == wanted
+    assert spans(chunk(groundingMetadata=metadata), *[chunk({"text": one}) for one in WORDS]) == wanted
+
+
+def test_a_segment_of_a_later_part():
+    metadata = grounded(support(0, partIndex=2, endIndex=len(SECOND), text=SECOND))
+    assert spans(
+        chunk({"text": "Hm", "thought": True}, {"text": FIRST}, {"text": SECOND}, groundingMetadata=metadata)
+    ) == [(SECOND, "a")]
+
+
+def test_a_segment_whose_numbers_are_off_is_found_by_its_text():
+    assert spans(
+        chunk({"text": WORDS}, groundingMetadata=grounded(support(0, startIndex=3, endIndex=9, text=SECOND)))
+    ) == [(SECOND, "a")]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"webSearchQueries": ["q"]},
+        grounded(support(7)),
+        grounded({"groundingChunkIndices": [0]}),
+        grounded({}),
+        grounded(support(0, startIndex=999, endIndex=9999)),
+    ],
+)
+def test_sources_with_gaps(metadata):
+    said, _ = message(chunk(TEXT, groundingMetadata=metadata, finishReason="STOP"))
+    assert said.get("vertex_ai_grounding_metadata", [{}]) == [metadata]
+
+
+def test_what_is_said_twice_is_told_once():
+    metadata = grounded(support(0, endIndex=2))
+    said, _ = message(
+        chunk(TEXT, groundingMetadata=metadata), chunk(groundingMetadata=metadata, finishReason="STOP")
+    )
+    assert len(said["annotations"]) == 1
+
+
+def test_documents_and_maps_are_sources():
+    chunks = [
+        {"retrievedContext": {"uri": "gs://b/a.pdf", "title": "A"}},
+        {"maps": {"uri": "https://maps/x"}},
+    ]
+    metadata = {"groundingChunks": chunks, "groundingSupports": [support(0, 1, endIndex=2)]}
+    assert spans(chunk(TEXT, groundingMetadata=metadata)) == [("Hi", "A"), ("Hi", "https://maps/x")]
+
+
+def test_what_else_is_told_about_an_answer():
+    urls = {"urlMetadata": [{"retrievedUrl": "https://e.com"}]}
+    citations = [{"startIndex": 1, "endIndex": 2, "uri": "https://e.com"}]
+    ratings = [{"category": "x", "probability": "LOW"}]
+    events = [
+        chunk(TEXT, safetyRatings=ratings),
+        chunk(citationMetadata={"citations": citations}),
+        chunk(urlContextMetadata=urls, finishReason="STOP"),
+    ]
+    said, _ = message(*events)
+    assert (said["safety_ratings"], said["citations"], said["url_context_metadata"]) == (
+        ratings,
+        citations,
+        urls,
+    )
+
+
+def test_what_is_told_after_the_end_is_told():
+    said, _ = message(
+        chunk(TEXT, finishReason="STOP"), chunk(groundingMetadata=grounded(support(0, endIndex=2)))
+    )
+    assert said["annotations"]
+
+
+# Counts and probabilities
+
+
+def test_counts():
+    counted = usage(
+        promptTokenCount=10,
+        toolUsePromptTokenCount=3,
+        candidatesTokenCount=5,
+        thoughtsTokenCount=7,
+        cachedContentTokenCount=4,
+        totalTokenCount=25,
+        promptTokensDetails=[{"modality": "TEXT", "tokenCount": 6}, {"modality": "IMAGE", "tokenCount": 4}],
+        candidatesTokensDetails=[{"modality": "AUDIO", "tokenCount": 5}],
+    )
+    assert counted.prompt + counted.completion == 25
+    assert counted.prompt_details == {"cached_tokens": 4, "image_tokens": 4}
+    assert counted.completion_details == {"reasoning_tokens": 7, "audio_tokens": 5}
+
+
+def test_counts_that_are_none_are_none():
+    assert not deltas({"usageMetadata": {"trafficType": "ON_DEMAND"}})
+
+
+# Through the front door
+
+
+def script(emulator, *events, **how):
+    emulator.script([b"data: %b\r\n\r\n" % json.dumps(event).encode() for event in events], **how)
+
+
+def whole(emulator, event):
+    emulator.script(json.dumps(event).encode())
+
+
+BROKEN = chunk(finishReason="MALFORMED_FUNCTION_CALL")
+FINE = chunk(TEXT, finishReason="STOP")
+
+
+def test_a_broken_answer_is_asked_for_once_more(app, emulator):
+    whole(emulator, BROKEN)
+    whole(emulator, FINE)
+    assert post(app, question("google")).json["choices"][0]["message"]["content"] == "Hi"
+    whole(emulator, BROKEN)
+    whole(emulator, BROKEN)
+    failed = post(app, question("google"))
+    assert failed.status_code == 502
+    assert failed.json["error"]["code"] == "malformed_function_call"
+
+
+def test_a_broken_stream_is_asked_for_once_more_if_nothing_was_said(app, emulator):
+    script(emulator, BROKEN)
+    script(emulator, FINE)
+    *chunks, _ = events_of(post(app, question("google", stream=True)).get_data())
+    assert [one["choices"][0]["delta"] for one in chunks] == [
+        {"role": "assistant", "content": ""},
+        {"content": "Hi"},
+        {},
+    ]
+    script(emulator, BROKEN)
+    script(emulator, BROKEN)
+    assert post(app, question("google", stream=True)).status_code == 502
+
+
+def test_a_stream_that_breaks_ends_with_an_error(app, emulator):
+    script(emulator, chunk(TEXT), BROKEN, pause=0.1)
+    *chunks, failed = events_of(post(app, question("google", stream=True)).get_data())
+    assert chunks
+    assert failed["error"]["code"] == "malformed_function_call"
+    assert len(emulator.calls) == 1
+
+
+SHAPE = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+CHECKED = {"response_format": {"type": "json_object", "response_schema": SHAPE, "enforce_validation": True}}
+
+
+@pytest.mark.parametrize("said", ['{"a": 1}', '{"a": "x"}', "{}", "not JSON", ""])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "checked",
+    [
+        CHECKED,
+        {"response_format": {"type": "json_object", "response_schema": SHAPE}, "enforce_validation": True},
+    ],
+)
+def test_an_answer_is_held_to_its_schema(app, emulator, said, stream, checked):
+    event = chunk({"text": said}, finishReason="STOP")
+    (script if stream else whole)(emulator, event)
+    answered = post(app, question("google", stream=stream, **checked))
+    last = events_of(answered.get_data())[-1] if stream else answered.json
+    if said == '{"a": 1}':
+        assert last == "[DONE]" if stream else last["choices"][0]["message"]["content"] == said
+        return
+    assert last["error"]["code"] == "json_schema_validation_error"
+    assert last["error"]["raw_response"] == said
+    assert stream or answered.status_code == 502
+
+
+def test_a_call_is_not_held_to_the_schema_of_the_answer(app, emulator):
+    whole(emulator, chunk(CALL, finishReason="STOP"))
+    assert post(app, question("google", **CHECKED, tools=[function("f")])).status_code == 200
+
+
+@pytest.mark.parametrize("schema", [{"type": "thing"}, {"$ref": "https://e.com/schema"}])
+def test_a_schema_that_cannot_be_checked_is_the_client_s_fault(app, emulator, schema):
+    whole(emulator, chunk({"text": "{}"}, finishReason="STOP"))
+    shape = {"type": "json_object", "response_schema": schema, "enforce_validation": True}
+    failed = post(app, question("google", response_format=shape))
+    assert failed.status_code == 400
+    assert failed.json["error"]["param"] == "response_format"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_call_at_most_where_the_client_wants_one(app, emulator, stream):
+    (script if stream else whole)(emulator, chunk(CALL, CALL, finishReason="STOP"))
+    answered = post(app, question("google", stream=stream, parallel_tool_calls=False, tools=[function("f")]))
+    if stream:
+        calls = [
+            call
+            for one in events_of(answered.get_data())[:-1]
+            for call in one["choices"][0]["delta"].get("tool_calls", [])
+        ]
+    else:
+        calls = answered.json["choices"][0]["message"]["tool_calls"]
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_older_functions_are_answered_in_their_form(app, emulator, stream):
+    (script if stream else whole)(emulator, chunk(CALL, finishReason="STOP"))
+    answered = post(app, question("google", stream=stream, functions=[{"name": "f"}]))
+    if stream:
+        first, called, last, _ = events_of(answered.get_data())
+        assert first["choices"][0]["delta"] == {"role": "assistant", "content": None}
+        assert called["choices"][0]["delta"] == {"function_call": {"name": "f", "arguments": '{"a":1}'}}
+        assert last["choices"][0]["finish_reason"] == "function_call"
+        return
+    (choice,) = answered.json["choices"]
+    assert choice["finish_reason"] == "function_call"
+    assert choice["message"]["function_call"] == {"name": "f", "arguments": '{"a":1}'}
+    assert choice["message"]["content"] is None
+    assert "tool_calls" not in choice["message"]
+
+
+def test_a_search_through_openai_s_client(plain):
+    asked = {
+        "model": BUDGETS,
+        "messages": [{"role": "user", "content": "Wer war 👩‍🚀?"}],
+        "web_search_options": {},
+    }
+    said = plain.chat.completions.create(**asked).choices[0].message
+    (cited,) = said.annotations
+    span = said.content[cited.url_citation.start_index : cited.url_citation.end_index]
+    assert span == said.content.split("\n")[0]
+    assert said.vertex_ai_grounding_metadata[0]["webSearchQueries"] == ["emulated search"]
+    with plain.chat.completions.stream(**asked) as stream:
+        streamed = stream.get_final_completion().choices[0].message
+    assert [one.model_dump() if hasattr(one, "model_dump") else one for one in streamed.annotations] == [
+        cited.model_dump()
+    ]
+
+
+def test_an_image_through_openai_s_client(plain):
+    asked = {"model": "gemini-2.5-flash-image", "messages": HELLO, "modalities": ["text", "image"]}
+    (image,) = plain.chat.completions.create(**asked).choices[0].message.images
+    assert image["image_url"]["url"].startswith("data:image/png;base64,")
+    with plain.chat.completions.stream(**asked) as stream:
+        assert stream.get_final_completion().choices[0].message.images == [image]
+
+
+def test_thoughts_through_openai_s_client(plain):
+    for effort, thinks in (("low", True), ("none", False)):
+        said = plain.chat.completions.create(model=BUDGETS, messages=HELLO, reasoning_effort=effort)
+        assert hasattr(said.choices[0].message, "reasoning_content") == thinks
+        assert bool(said.usage.completion_tokens_details.reasoning_tokens) == thinks
+        assert said.usage.total_tokens == said.usage.prompt_tokens + said.usage.completion_tokens
+
+
+def test_counts_beside_more_text_are_read_whichever_they_are():
+    feed = response.stream(UpstreamCall("p", {}))
+    part = {"content": {"role": "model", "parts": [{"text": "a"}]}, "index": 0}
+    told = [
+        list(feed({"candidates": [part], "usageMetadata": counts}))
+        for counts in (
+            {},
+            {"promptTokenCount": 3},
+            {"totalTokenCount": 4},
+            {"trafficType": "ON_DEMAND"},
+            None,
+        )
+    ]
+    assert [[isinstance(piece, Usage) for piece in pieces] for pieces in told] == [
+        [False],
+        [False, True],
+        [False, True],
+        [False],
+        [False],
+    ]
+    assert not list(feed({"candidates": [{"content": None, "index": 0}], "usageMetadata": None}))

@@ -1,0 +1,157 @@
+"""JSON Schema for current models, and as Google's `Schema` for those before 2.0: nothing of it is lost."""
+
+import pytest
+from helpers.gemini import BUDGETS, OLD, body, call, config, function
+
+from vertex_compat import errors
+
+
+def lowered(schema):
+    shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    return config(OLD, response_format=shape)["responseSchema"]
+
+
+def told(schema):
+    return {"type": "STRING", "description": f"It has to fit the JSON Schema {schema}."}
+
+
+@pytest.mark.parametrize(
+    ("schema", "wanted"),
+    [
+        ({"type": "string"}, {"type": "STRING"}),
+        ({"type": "string", "enum": ["a", "", "b"]}, {"type": "STRING", "enum": ["a", "b"]}),
+        ({"type": "string", "format": "date-time"}, {"type": "STRING", "format": "date-time"}),
+        ({"type": "string", "format": "email"}, told('{"format":"email"}')),
+        ({"type": ["string", "null"]}, {"type": "STRING", "nullable": True}),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "STRING", "nullable": True}),
+        ({"type": ["string", "integer"]}, {"anyOf": [{"type": "STRING"}, {"type": "INTEGER"}]}),
+        (
+            {"oneOf": [{"type": "string"}, {"const": "a"}]},
+            {"anyOf": [{"type": "STRING"}, {"type": "STRING", "enum": ["a"]}]},
+        ),
+        ({"const": "a"}, {"type": "STRING", "enum": ["a"]}),
+        ({"const": 7}, told('{"enum":[7]}') | {"type": "INTEGER"}),
+        ({"type": "integer", "enum": [1, 2]}, told('{"enum":[1,2]}') | {"type": "INTEGER"}),
+        ({"enum": ["a", None]}, {"type": "STRING", "enum": ["a"], "nullable": True}),
+        (
+            {"enum": ["a", 1]},
+            {"anyOf": [{"type": "STRING", "enum": ["a"]}, told('{"enum":[1]}') | {"type": "INTEGER"}]},
+        ),
+        ({"type": "null"}, {"type": "STRING", "nullable": True, "description": "Always null."}),
+        ({}, {"type": "STRING"}),
+        ({"type": "array"}, {"type": "ARRAY", "items": {"type": "STRING"}}),
+        (
+            {"type": "array", "prefixItems": [{"type": "string"}, {"type": "number"}]},
+            {"type": "ARRAY", "items": {"anyOf": [{"type": "STRING"}, {"type": "NUMBER"}]}},
+        ),
+        ({"type": "object", "properties": {}, "required": ["a"]}, {"type": "OBJECT"}),
+        (
+            {
+                "type": "object",
+                "properties": {"a": True},
+                "required": ["a", "b"],
+                "additionalProperties": {"type": "number"},
+            },
+            {
+                "type": "OBJECT",
+                "properties": {"a": {"type": "STRING"}},
+                "required": ["a"],
+                "additionalProperties": {"type": "NUMBER"},
+            },
+        ),
+        (
+            {
+                "allOf": [
+                    {"properties": {"a": {"type": "string"}}, "required": ["a"]},
+                    {"properties": {"b": {"type": "number"}}, "required": ["b"]},
+                ]
+            },
+            {
+                "type": "OBJECT",
+                "properties": {"a": {"type": "STRING"}, "b": {"type": "NUMBER"}},
+                "required": ["a", "b"],
+            },
+        ),
+        (
+            {"$defs": {"a/b": {"type": "string", "title": "T"}}, "$ref": "#/$defs/a~1b", "description": "D"},
+            {"type": "STRING", "title": "T", "description": "D"},
+        ),
+        (
+            {"description": "D", "anyOf": [{"type": "string"}, {"type": "number", "exclusiveMinimum": 3}]},
+            {
+                "anyOf": [
+                    {"type": "STRING", "description": "D"},
+                    {
+                        "type": "NUMBER",
+                        "description": 'D It has to fit the JSON Schema {"exclusiveMinimum":3}.',
+                    },
+                ]
+            },
+        ),
+    ],
+)
+def test_a_schema_for_a_model_that_reads_no_json_schema(schema, wanted):
+    assert lowered(schema) == wanted
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {
+            "$ref": "#/$defs/tree",
+            "$defs": {
+                "tree": {
+                    "type": "object",
+                    "properties": {"left": {"$ref": "#/$defs/tree"}, "right": {"$ref": "#/$defs/tree"}},
+                }
+            },
+        },
+        {"$ref": "#"},
+        {"$ref": "#/nowhere"},
+        {"$ref": "https://example.com/schema"},
+        {"type": "array", "items": {"$ref": "#"}},
+    ],
+)
+def test_a_schema_that_cannot_be_written_out_is_refused(schema):
+    with pytest.raises(errors.BadRequest) as caught:
+        lowered(schema)
+    assert caught.value.param == "response_format"
+
+
+def test_a_schema_that_holds_itself_is_no_trouble_for_current_models():
+    tree = {"type": "object", "properties": {"left": {"$ref": "#"}}}
+    shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": tree}}
+    assert config(BUDGETS, response_format=shape)["responseJsonSchema"] == tree
+
+
+def test_arguments_of_alternatives_have_the_properties_of_all():
+    kind, word = {"kind": {"const": "x"}}, {"type": "string"}
+    one = {"type": "object", "properties": {"a": word, **kind}, "required": ["a", "kind"]}
+    other = {"type": "object", "properties": {"b": word, **kind}, "required": ["kind"]}
+    (tool,) = body(OLD, tools=[function("f", {"anyOf": [one, other]})])["tools"]
+    parameters = tool["functionDeclarations"][0]["parameters"]
+    assert parameters["type"] == "OBJECT"
+    assert parameters["properties"].keys() == {"a", "b", "kind"}
+    assert parameters["required"] == ["kind"]
+    assert parameters["description"] == "Give one of these groups: a, kind | b, kind."
+
+
+def test_words_beside_a_reference_are_kept_beside_an_alternative():
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"$ref": "#/definitions/A", "description": "D"},
+            "b": {"$ref": "#/definitions/A"},
+        },
+        "definitions": {"A": {"type": "string", "default": {"$ref": "no reference"}}},
+    }
+    (tool,) = call(tools=[function("f", schema)]).body["tools"]
+    assert tool["functionDeclarations"][0]["parametersJsonSchema"] == {
+        "type": "object",
+        "properties": {
+            "a": {"description": "D", "anyOf": [{"$ref": "#/$defs/A"}]},
+            "b": {"$ref": "#/$defs/A"},
+        },
+        "$defs": {"A": {"type": "string", "default": {"$ref": "no reference"}}},
+    }
+    assert "definitions" in schema

@@ -1,0 +1,251 @@
+"""`GET /models`: what is said of a model is true, and Vertex's own lists change nothing when they fail."""
+
+import dataclasses
+import datetime as dt
+import json
+import time
+
+import pytest
+from helpers.fixtures import Notes, function, post
+from helpers.server import KEY, in_front_of
+
+from vertex_compat.emulator import dedicated, lists
+from vertex_compat.operations.service import models
+from vertex_compat.routing import catalog
+from vertex_compat.types import Publisher
+from vertex_compat.upstream import model_list
+
+ON = {"VERTEX_COMPAT_DISCOVER": "on"}
+CALLABLE = {
+    "gemini-2.5-pro",
+    "gemini-9-ultra",
+    "gemini-embedding-001",
+    "text-embedding-9",
+    "gemma-4-26b-a4b-it-maas",
+    "claude-opus-9",
+    "mistral-medium-9",
+    "meta/llama-9-scout-instruct-maas",
+    "deepseek-ai/deepseek-v9-maas",
+    "xai/grok-9-fast",
+    "qwen/qwen9-coder-maas",
+    "endpoints/1234567890",
+    f"endpoints/{dedicated.DEDICATED}77",
+    "gemini/2222222222",
+    "endpoints/mg-endpoint-4444",
+}
+"""What a client can call by its name, of all that the emulator lists."""
+
+
+def listed(app):
+    answer = app.get("/v1/models")
+    assert answer.status_code == 200
+    return {one["id"]: one for one in answer.json["data"]}
+
+
+def asked(emulator):
+    return [call.path for call in emulator.calls if call.method == "GET"]
+
+
+# What is said of a model
+
+BODIES = {
+    "chat": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]}),
+    "responses": ("/v1/responses", {"input": "Hi"}),
+    "completions": ("/v1/completions", {"prompt": "Hi"}),
+    "embeddings": ("/v1/embeddings", {"input": "Hi"}),
+    "images": ("/v1/images/generations", {"prompt": "Hi"}),
+    "speech": ("/v1/audio/speech", {"input": "Hi", "voice": "alloy"}),
+}
+
+
+@pytest.mark.parametrize("name", catalog.MODELS)
+def test_a_listed_model_answers_what_it_is_said_to(app, name):
+    operations = app.get(f"/v1/models/{name}").json["operations"]
+    assert operations
+    for operation in operations:
+        if operation != "transcriptions":  # an upload
+            path, body = BODIES[operation]
+            assert post(app, {"model": name, **body}, path).status_code == 200, operation
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [
+        ("gemini-embedding-001", ["embeddings"]),
+        ("multimodalembedding@001", ["embeddings"]),
+        ("gemini-3-pro-image", ["chat", "responses", "completions", "images"]),
+        ("imagen-4.0-generate-001", ["images"]),
+        ("gemini-2.5-pro-tts", ["speech"]),
+        ("vertex_ai/", ["speech"]),
+        ("gemini-9-ultra", ["chat", "responses", "completions", "transcriptions"]),
+        ("claude-opus-9", ["chat", "responses", "completions"]),
+        ("codestral-2", ["chat", "responses", "completions"]),
+        ("gemini/1234", ["chat", "responses", "completions"]),
+        ("endpoints/1234", ["chat", "responses", "completions", "embeddings"]),
+    ],
+)
+def test_the_operations_of_a_model_are_those_of_its_kind(app, name, operations):
+    assert app.get(f"/v1/models/{name}").json["operations"] == operations
+
+
+def test_a_name_with_several_targets_is_shown_the_same_each_time_and_by_what_all_of_them_do(tmp_path):
+    path = tmp_path / "vertex_compat.toml"
+    path.write_text(
+        "[models.mine]\ntargets = [{ model = 'gemini-2.5-flash' }, { model = 'mistral-medium-3' }]\n"
+        "fallbacks = ['claude-sonnet-4-5']"
+    )
+    app = function(Notes(), VERTEX_COMPAT_CONFIG=str(path))
+    shown = [app.get("/v1/models/mine").json for _ in range(20)]
+    assert all(one == shown[0] for one in shown)
+    assert shown[0]["publisher"] == "google"
+    assert shown[0]["operations"] == ["chat", "responses", "completions"]
+    assert {"global", "us-central1", "us-east5"} <= set(shown[0]["locations"])
+
+
+def test_a_retirement_has_a_day_and_a_successor(app):
+    shown = app.get("/v1/models/gemini-2.5-flash").json
+    assert dt.date.fromisoformat(shown["retires"])
+    assert app.get(f"/v1/models/{shown['replaced_by']}").status_code == 200
+    assert "retires" not in app.get("/v1/models/claude-sonnet-4-5").json
+
+
+@pytest.mark.parametrize("name", catalog.RETIREMENTS)
+def test_no_successor_retires_itself(name):
+    day, successor = catalog.RETIREMENTS[name]
+    assert dt.date.fromisoformat(day)
+    assert successor not in catalog.RETIREMENTS
+
+
+# Vertex's own lists
+
+
+def test_nobody_asks_vertex_unless_it_is_wanted(app, emulator):
+    assert set(listed(app)) == set(catalog.MODELS)
+    assert not emulator.calls
+
+
+def test_vertex_s_lists_are_read_to_their_end_and_only_what_can_be_called_is_shown(emulator):
+    app = in_front_of(emulator, **ON)
+    shown = listed(app)
+    assert set(shown) == set(catalog.MODELS) | CALLABLE
+    garden = [call for call in emulator.calls if call.path == "/v1beta1/publishers/*/models"]
+    assert len(garden) == -(-(len(lists.GARDEN) - 1) // lists.MOST)
+    assert all(call.query["filter"] == model_list.NATIVE for call in garden)
+    for name in CALLABLE:
+        assert app.get(f"/v1/models/{name}").json == shown[name]
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in CALLABLE if name.startswith(("endpoints", "gemini/")))
+)
+def test_a_listed_endpoint_answers(emulator, name):
+    path, body = BODIES["chat"]
+    assert post(in_front_of(emulator), {"model": name, **body}, path).status_code == 200
+
+
+def test_the_lists_are_read_once_for_many_clients(emulator):
+    app = in_front_of(emulator, **ON)
+    first = listed(app)
+    calls = len(asked(emulator))
+    assert all(listed(app) == first for _ in range(5))
+    assert len(asked(emulator)) == calls
+
+
+@pytest.mark.parametrize(
+    ("env", "host", "region"),
+    [
+        ({}, "locations/us-central1", True),
+        ({"GOOGLE_CLOUD_LOCATION": "us-central1"}, "locations/us-central1", True),
+        ({"GOOGLE_CLOUD_LOCATION": "europe-west4"}, "locations/europe-west4", False),
+    ],
+)
+def test_endpoints_are_looked_for_where_their_names_are_called(emulator, env, host, region):
+    shown = listed(in_front_of(emulator, **ON, **env))
+    assert any(host in path for path in asked(emulator))
+    assert ("endpoints/1234567890" in shown) == region
+
+
+DENIED = {
+    "error": {"code": 403, "message": "aiplatform.endpoints.list denied", "status": "PERMISSION_DENIED"}
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, json.dumps(DENIED).encode()),
+        (500, b"<html>oh</html>"),
+        (200, b"not json"),
+        (200, b'{"publisherModels": 7, "endpoints": 7}'),
+        (200, b'{"publisherModels": [{}], "endpoints": [{}]}'),
+        (200, b"[]"),
+    ],
+)
+def test_without_vertex_s_lists_there_is_the_table_and_the_log_says_why(emulator, caplog, status, body):
+    app = in_front_of(emulator, **ON)
+    for _ in range(2):
+        emulator.script(body, status=status)
+    assert set(listed(app)) == set(catalog.MODELS)
+    assert "list of publisher models could not be read" in caplog.text
+    assert "list of endpoints could not be read" in caplog.text
+    assert set(listed(app)) == set(catalog.MODELS)
+    assert len(emulator.calls) == 2  # and nobody asks again at once
+
+
+def test_one_list_that_fails_leaves_the_other(emulator):
+    app = in_front_of(emulator, **ON)
+    emulator.script(json.dumps(DENIED).encode(), status=403)
+    assert set(listed(app)) - set(catalog.MODELS) == {
+        name for name in CALLABLE if name.startswith(("endpoints", "gemini/"))
+    }
+
+
+def test_a_list_without_end_ends(emulator):
+    app = in_front_of(emulator, **ON)
+    for number in range(model_list.MOST_PAGES + 5):
+        emulator.script(json.dumps({"nextPageToken": f"on-{number}"}).encode())
+    listed(app)
+    garden = [path for path in asked(emulator) if path.endswith("publishers/*/models")]
+    assert len(garden) == model_list.MOST_PAGES
+
+
+def test_a_list_that_hangs_holds_nobody_up(emulator):
+    app = in_front_of(emulator, **ON)
+    emulator.script(b"{}", delay=3 * model_list.WAIT)
+    begun = time.monotonic()
+    assert set(listed(app)) == set(catalog.MODELS)
+    first = time.monotonic()
+    assert first - begun < 2 * model_list.WAIT
+    assert set(listed(app)) == set(catalog.MODELS)
+    assert time.monotonic() - first < model_list.WAIT
+    assert len(asked(emulator)) == 1
+
+
+def test_what_is_discovered_is_for_the_keys_that_may_use_it(emulator, tmp_path):
+    path = tmp_path / "vertex_compat.toml"
+    path.write_text("allow = ['gemini*', 'claude-*']\n[keys.search]\nmodels = ['claude-*']")
+    env = {"VERTEX_COMPAT_CONFIG": str(path), "VERTEX_COMPAT_API_KEYS": f"search:{KEY},other:sk-other"}
+    app = in_front_of(emulator, **ON, **env)
+
+    def names(key):
+        shown = app.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).json["data"]
+        return {one["id"] for one in shown}
+
+    assert "claude-opus-9" in names(KEY)
+    assert all(name.startswith("claude-") for name in names(KEY))
+    assert {"claude-opus-9", "gemini/2222222222"} <= names("sk-other")
+    assert all(name.startswith(("claude-", "gemini")) for name in names("sk-other"))
+
+
+def test_openai_s_client_reads_the_list(serve):
+    with serve(**ON).client() as client:
+        shown = {one.id: one for one in client.models.list()}
+        assert set(shown) == set(catalog.MODELS) | CALLABLE
+        assert client.models.retrieve("qwen/qwen9-coder-maas").owned_by == "qwen"
+
+
+def test_every_slot_of_a_publisher_is_an_operation():
+    assert set(models.OPERATIONS) == {field.name for field in dataclasses.fields(Publisher)} - {
+        "name",
+        "kinds",
+    }

@@ -1,0 +1,246 @@
+"""`/audio/speech`: what is written to a file plays."""
+
+import base64
+import io
+import json
+import struct
+import wave
+
+import openai
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vertex_compat import vertex
+from vertex_compat.operations.audio import speech
+from vertex_compat.publishers.text_to_speech import text_to_speech
+from vertex_compat.routing import model_names
+
+GEMINI = "gemini-2.5-flash-preview-tts"
+CLOUD = "vertex_ai/"
+
+
+def speak(app, model=CLOUD, text="Hello", **more):
+    return app.post("/v1/audio/speech", json={"model": model, "input": text, **more})
+
+
+def frames_of_mp3(data):
+    """MPEG-2 layer III, 64 kbit/s, 24 kHz: each frame begins where the one before ends."""
+    places = range(0, len(data), 192)
+    assert all(data[place : place + 2] == b"\xff\xf3" for place in places)
+    return len(places)
+
+
+def packets_of_ogg(data):
+    """The packets in the pages of an Ogg file, their checksums checked."""
+    packets = []
+    while data:
+        assert data[:4] == b"OggS"
+        length = sum(data[27 : 27 + data[26]])
+        end = 27 + data[26] + length
+        page, data = bytearray(data[:end]), data[end:]
+        said, page[22:26] = struct.unpack("<I", page[22:26])[0], bytes(4)
+        assert said == crc(page)
+        packets.append(bytes(page[-length:]))
+    return packets
+
+
+def crc(data):
+    """Ogg's checksum, bit by bit."""
+    value = 0
+    for bit in (byte >> place & 1 for byte in data for place in range(7, -1, -1)):
+        value = (value << 1) ^ (0x04C11DB7 if (value >> 31) ^ bit else 0)
+        value &= 0xFFFFFFFF
+    return value
+
+
+def plays_as_wav(data):
+    with wave.open(io.BytesIO(data)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 24_000)
+        assert file.getnframes() > 0
+        assert len(file.readframes(file.getnframes())) == file.getnframes() * 2
+    assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
+
+
+def plays_as_mp3(data):
+    assert frames_of_mp3(data) > 0
+
+
+def plays_as_opus(data):
+    head, tags, *sound = packets_of_ogg(data)
+    assert head.startswith(b"OpusHead\x01\x01")
+    assert tags.startswith(b"OpusTags")
+    assert sound
+
+
+def plays_as_pcm(data):
+    assert not data.startswith(b"RIFF")
+    assert len(data) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted", "content_type", "plays"),
+    [
+        (CLOUD, None, "audio/mpeg", plays_as_mp3),
+        (CLOUD, "mp3", "audio/mpeg", plays_as_mp3),
+        (CLOUD, "opus", "audio/opus", plays_as_opus),
+        (CLOUD, "wav", "audio/wav", plays_as_wav),
+        (CLOUD, "pcm", "audio/pcm", plays_as_pcm),
+        (GEMINI, None, "audio/wav", plays_as_wav),
+        (GEMINI, "wav", "audio/wav", plays_as_wav),
+        (GEMINI, "pcm", "audio/pcm", plays_as_pcm),
+    ],
+)
+def test_what_is_written_to_a_file_plays(client, tmp_path, model, wanted, content_type, plays):
+    asked = {"model": model, "voice": "alloy", "input": "Hello"} | (
+        {"response_format": wanted} if wanted else {}
+    )
+    path = tmp_path / "speech"
+    with client.audio.speech.with_streaming_response.create(**asked) as answer:
+        assert answer.headers["Content-Type"] == content_type
+        answer.stream_to_file(path)
+    plays(path.read_bytes())
+
+
+@given(st.binary(max_size=64).map(lambda data: data * 2), st.integers(8000, 96_000))
+@settings(max_examples=50, deadline=None)
+def test_samples_become_a_file_of_the_same_samples(samples, rate):
+    with wave.open(io.BytesIO(speech._wav(samples, rate))) as file:
+        assert file.getframerate() == rate
+        assert file.readframes(file.getnframes()) == samples
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [(CLOUD, "aac"), (CLOUD, "flac"), (GEMINI, "mp3"), (GEMINI, "opus"), (GEMINI, "aac"), (GEMINI, "flac")],
+)
+def test_what_cannot_be_made_is_a_400_that_names_what_can(client, model, wanted):
+    with pytest.raises(openai.BadRequestError, match="wav") as refused:
+        client.audio.speech.create(model=model, voice="alloy", input="Hello", response_format=wanted)
+    assert refused.value.param == "response_format"
+
+
+@pytest.mark.parametrize("model", [CLOUD, "vertex_ai/test", "vertex_ai/en-US-Studio"])
+def test_cloud_text_to_speech_has_no_models(app, emulator, model):
+    assert speak(app, model, voice={"languageCode": "en-GB", "name": "en-GB-Studio-B"}).status_code == 200
+    assert emulator.calls[-1].path == "/v1/text:synthesize"
+    assert emulator.calls[-1].json == {
+        "input": {"text": "Hello"},
+        "voice": {"languageCode": "en-GB", "name": "en-GB-Studio-B"},
+        "audioConfig": {"audioEncoding": "MP3"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("voice", "known"),
+    [
+        (None, "en-US-Studio-O"),
+        ("alloy", "en-US-Studio-O"),
+        ("Fable", "en-GB-Studio-B"),
+        ({"id": "echo"}, "en-US-Studio-M"),
+        ("de-DE-Wavenet-F", "de-DE-Wavenet-F"),
+        ("kore", "en-US-Chirp3-HD-Kore"),
+    ],
+)
+def test_a_voice_has_many_names(app, emulator, voice, known):
+    assert speak(app, **({"voice": voice} if voice else {})).status_code == 200
+    assert emulator.calls[-1].json["voice"] == {"languageCode": known[:5], "name": known}
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "kind"),
+    [
+        ("<speak>Hello</speak>", {}, "ssml"),
+        ('\n<speak version="1.1">Hello</speak>\n', {}, "ssml"),
+        ("I <speaker>", {}, "text"),
+        ("<speak>Hello</speak>", {"use_ssml": True}, "ssml"),
+        ("Hello", {"use_ssml": False}, "text"),
+    ],
+)
+def test_ssml_is_recognized(app, emulator, text, more, kind):
+    assert speak(app, text=text, **more).status_code == 200
+    assert emulator.calls[-1].json["input"] == {kind: text}
+
+
+def test_ssml_can_be_forced(app, emulator):
+    assert speak(app, use_ssml=True).status_code == 400  # Google's own: it is none
+    assert emulator.calls[-1].json["input"] == {"ssml": "Hello"}
+
+
+def test_google_s_own_settings_go_first(app, emulator):
+    config = {"audioEncoding": "LINEAR16", "pitch": -2, "speakingRate": 0.5}
+    answer = speak(app, audioConfig=config, speed=1.5, response_format="mp3", instructions="Cheerfully")
+    assert answer.mimetype == "audio/wav"
+    assert answer.headers["x-vertex-compat-ignored"] == "instructions"
+    assert emulator.calls[-1].json["audioConfig"] == config
+
+
+def test_gemini_is_told_how_to_speak(app, emulator):
+    answer = speak(app, GEMINI, voice="shimmer", instructions="Speak cheerfully.", speed=2)
+    assert answer.headers["x-vertex-compat-ignored"] == "speed"
+    assert emulator.calls[-1].json == {
+        "contents": [{"role": "user", "parts": [{"text": "Speak cheerfully: Hello"}]}],
+        "generationConfig": {
+            "responseModalities": ["AUDIO"],
+            "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Zephyr"}}},
+        },
+    }
+
+
+@pytest.mark.parametrize("model", [CLOUD, GEMINI])
+def test_a_stream_of_events_holds_the_sound(app, model):
+    answer = speak(app, model, stream_format="sse", response_format="wav")
+    assert answer.mimetype == "text/event-stream"
+    delta, done = (json.loads(event.removeprefix("data: ")) for event in answer.text.split("\n\n")[:2])
+    assert (delta["type"], done["type"]) == ("speech.audio.delta", "speech.audio.done")
+    plays_as_wav(base64.b64decode(delta["audio"]))
+    assert done["usage"].keys() == {"input_tokens", "output_tokens", "total_tokens"}
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "param"),
+    [
+        ({"input": ""}, 400, "input"),
+        ({"input": "a" * 6000}, 400, None),
+        ({"voice": "Nobody"}, 400, "voice"),
+        ({"voice": ["alloy"]}, 400, "voice"),
+        ({"voice": {"languageCode": "en-UK", "name": "en-US-Studio-O"}}, 400, None),
+        ({"speed": 5}, 400, "speed"),
+        ({"speed": 3}, 400, "speed"),
+        ({"response_format": "midi"}, 400, "response_format"),
+        ({"audioConfig": {"audioEncoding": "LINEAR22", "speakingRate": "10"}}, 400, None),
+        ({"model": GEMINI, "voice": "Nobody"}, 400, "voice"),
+        ({"model": "tts-1"}, 404, "model"),
+        ({"model": "gpt-4o-mini-tts"}, 404, "model"),
+        ({"model": "claude-sonnet-4-5"}, 404, "model"),
+    ],
+)
+def test_what_is_wrong_is_said(app, given, status, param):
+    answer = app.post("/v1/audio/speech", json={"model": CLOUD, "input": "Hello", **given})
+    assert (answer.status_code, answer.json["error"]["param"]) == (status, param), answer.text
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("global", "texttospeech.googleapis.com"),
+        ("eu", "eu-texttospeech.googleapis.com"),
+        ("us-central1", "us-texttospeech.googleapis.com"),
+        ("asia-northeast1", "asia-northeast1-texttospeech.googleapis.com"),
+    ],
+)
+def test_a_text_stays_where_the_operator_wants_it(location, host):
+    (call,) = text_to_speech.request({"input": "Hello"}, model_names.route(CLOUD))
+    assert vertex.url(call, "a-project", location, {}) == f"https://{host}/v1/text:synthesize"
+
+
+def test_an_alias_makes_openai_s_names_work(serve, tmp_path):
+    path = tmp_path / "vertex_compat.toml"
+    path.write_text('[models.tts-1]\ntarget = "vertex_ai/"\n')
+    with serve(VERTEX_COMPAT_CONFIG=str(path)).client() as client:
+        plays_as_mp3(client.audio.speech.create(model="tts-1", voice="alloy", input="Hello").content)
+
+
+def test_an_answer_without_a_sound_is_a_bad_gateway(app, emulator):
+    emulator.script(b'{"candidates":[{"finishReason":"OTHER"}]}')
+    assert speak(app, GEMINI).status_code == 502

@@ -1,0 +1,151 @@
+"""Thoughts between tags: parted where a model is known to write them, and never where they are text."""
+
+import itertools
+import json
+
+import pytest
+from helpers.fixtures import events_of, folded, post, question, reply_to
+from helpers.server import in_front_of
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from vertex_compat.emulator import endpoints
+from vertex_compat.routing import rules
+
+R1 = "deepseek-ai/deepseek-r1-0528-maas"
+
+
+def chunk(text, **more):
+    return {"choices": [{"index": 0, "delta": {"content": text, **more}, "finish_reason": None}]}
+
+
+def end(text=""):
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}]}
+
+
+def streamed(*chunks, model=R1):
+    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    *read, _ = events_of(reply_to(question("openapi", model=model, stream=True), blocks, "text/event-stream"))
+    return told(folded(read))
+
+
+def whole(text, model=R1):
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return told(reply_to(question("openapi", model=model), [json.dumps({"choices": [choice]}).encode()]))
+
+
+def told(answer):
+    message = answer["choices"][0]["message"]
+    return message.get("reasoning_content"), message["content"] or ""
+
+
+PARTED = [
+    ("<think>Two and two.</think>Four.", ("Two and two.", "Four.")),
+    ("<think>\nTwo\n\nand two.\n</think>\n\nFour.\n", ("Two\n\nand two.", "Four.\n")),
+    ("\n <think>Two.</think>Four.", ("Two.", "Four.")),
+    ("<think>\n\n</think>\n\nFour.", (None, "Four.")),
+    ("<think>Two.</think>", ("Two.", "")),
+    ("<think>Cut off by the limit", ("Cut off by the limit", "")),
+    (
+        "<think>Is </thin the tag?</think>No: <think>a</think>.",
+        ("Is </thin the tag?", "No: <think>a</think>."),
+    ),
+    ("<think>", (None, "")),
+]
+
+TEXTS = [
+    "Four.",
+    "",
+    "<thinking>is another tag</thinking>",
+    "Write <think>…</think> around it.",
+    " <b>bold</b>",
+    "<think",
+    "<",
+    "\n\n<thi",
+    "A </think> alone.",
+]
+
+
+@pytest.mark.parametrize(("text", "parts"), PARTED)
+def test_what_stands_between_tags_at_the_beginning_is_thought(text, parts):
+    assert whole(text) == parts
+    assert streamed(chunk(text), end()) == parts
+    assert streamed(*map(chunk, text), end()) == parts
+    assert streamed(end(text)) == parts
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_that_merely_holds_tags_is_as_it_was(text):
+    assert whole(text) == (None, text)
+    assert streamed(*map(chunk, text), end()) == (None, text)
+    assert streamed(end(text)) == (None, text)
+
+
+@pytest.mark.parametrize("model", ["meta/llama-3.3-70b-instruct-maas", "deepseek-ai/deepseek-v3.2-maas"])
+def test_another_model_s_tags_are_text(model):
+    text = "<think>is how it begins</think>"
+    assert whole(text, model) == (None, text)
+    assert streamed(*map(chunk, text), end(), model=model) == (None, text)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["<think>", "</think>", "<", "/", "think", ">", "\n", " ", "a", "Füße "])),
+    st.lists(st.integers(0, 60), max_size=8),
+)
+@example(["<think>", "a", "</think>", "a"], [3, 9, 12])
+def test_wherever_a_text_is_cut_the_stream_tells_what_the_whole_does(parts, cuts):
+    text = "".join(parts)
+    places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    pieces = [text[begin:end_] for begin, end_ in itertools.pairwise(places)]
+    thought, content = whole(text)
+    assert streamed(*map(chunk, pieces), end()) == (thought, content)
+    if not text.lstrip().startswith("<think>"):
+        assert (thought, content) == (None, text)
+    elif "\n" not in text:
+        assert (thought or "") + content == text.lstrip().removeprefix("<think>").replace("</think>", "", 1)
+
+
+def test_a_server_that_parts_the_thoughts_itself_is_believed():
+    chunks = [chunk("", reasoning_content="Two."), chunk("<think>is a tag</think>"), end()]
+    assert streamed(*chunks) == ("Two.", "<think>is a tag</think>")
+
+
+def test_a_call_does_not_wait_for_a_tag():
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    chunks = [chunk("\n<"), chunk("", tool_calls=[call]), end()]
+    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    *read, _ = events_of(reply_to(question("openapi", model=R1, stream=True), blocks, "text/event-stream"))
+    deltas = [one["choices"][0]["delta"] for one in read]
+    (text,) = [place for place, delta in enumerate(deltas) if delta.get("content") == "\n<"]
+    assert text <= next(place for place, delta in enumerate(deltas) if "tool_calls" in delta)
+
+
+# Deployed models, of which the settings say it
+
+TAGGED = f"openai/{endpoints.TAGGED}1"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_deployed_model_s_thoughts_are_parted_where_the_settings_say_so(emulator, tmp_path, stream):
+    path = tmp_path / "vertex_compat.toml"
+    path.write_text(f"[models.mine]\ntarget = '{TAGGED}'\nreasoning_tags = true")
+    app = in_front_of(emulator, VERTEX_COMPAT_CONFIG=str(path))
+
+    def say(model):
+        answer = post(app, question("endpoints", model=model, stream=stream))
+        if not stream:
+            return told(answer.json)
+        *read, _ = events_of(answer.get_data())
+        return told(folded(read))
+
+    thought, content = say("mine")
+    assert thought
+    assert "think>" not in thought + content
+    assert say(TAGGED) == (None, f"<think>\n{thought}\n</think>\n\n{content}")
+
+
+def test_tags_are_for_models_that_speak_openai_s_wire():
+    table = {"models": {"mine": {"target": "claude-sonnet-4-5", "reasoning_tags": True}}}
+    with pytest.raises(rules.Wrong, match="reasoning_tags is for a deployed model"):
+        rules.parse(table)

@@ -1,0 +1,189 @@
+"""`python main.py`: the function on this machine, with Google behind it or the emulator.
+
+What runs is functions-framework with the production server, as on Google Cloud.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from vertex_compat import errors
+from vertex_compat.config.settings import Settings
+from vertex_compat.upstream.credentials import Credentials
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+BANNER: Final = """
+vertex_compat is listening on {url}{upstream}.
+
+Open it in a browser, or try it from another terminal:
+
+curl -sN {url}/v1/chat/completions -H "Authorization: Bearer {key}" -H "Content-Type: application/json" -d \
+'{{"model": "gemini-3.8-flash", "stream": true, "messages": [{{"role": "user", "content": "Say hello."}}]}}'
+
+Or with OpenAI's SDK:
+
+{python} -m pip install --quiet openai && {python} - <<'END'
+from openai import OpenAI
+
+client = OpenAI(base_url="{url}/v1", api_key="{key}")
+for model in ("gemini-3.8-flash", "claude-sonnet-4-5", "mistral-medium-3", "xai/grok-4.1-fast-reasoning"):
+    print(f"\\n{{model}}: ", end="")
+    stream = client.chat.completions.create(
+        model=model, stream=True, messages=[{{"role": "user", "content": "Say hello."}}]
+    )
+    for chunk in stream:
+        print(chunk.choices[0].delta.content or "", end="", flush=True)
+print()
+END
+
+Ctrl-C ends it.
+"""
+
+
+def main() -> None:
+    """Run the command line; returns when the server has ended."""
+    options = _options()
+    _free(options.host, options.port)
+    if options.emulator:
+        with _emulator() as url:
+            os.environ.update(_pointing_at(url))
+            _serve(options.host, options.port, f", on an emulator of Vertex AI ({url})")
+    else:
+        _serve(options.host, options.port, f", on project {_project()}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python main.py",
+        description=(
+            "Serve OpenAI's API over Vertex AI's models on this machine.\n"
+            "When it listens, it says what to paste into another terminal to try it."
+        ),
+        epilog=(
+            "examples:\n"
+            "  python main.py --emulator              without Google: an emulator answers, at no cost\n"
+            "  gcloud auth application-default login  once, for Vertex AI itself:\n"
+            "  python main.py                         real models, with your own credentials\n\n"
+            "An OpenAI client's base URL is then http://HOST:PORT/v1, its key anything.\n\n"
+            "Settings come from the environment, as in the cloud. The first that one wants:\n"
+            "  GOOGLE_CLOUD_PROJECT    the project, if not that of the credentials\n"
+            "  GOOGLE_CLOUD_LOCATION   where models may be called: global, eu, us-central1, …\n"
+            "  VERTEX_COMPAT_API_KEYS  keys that clients have to show; with none, nobody has to\n"
+            "README.md lists all of them under Settings."
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--emulator", action="store_true", help="run without Google: on an emulator of Vertex AI"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=int(os.environ.get("PORT", "8080")),
+        help="port to listen on (default: $PORT, or 8080)",
+    )
+    return parser.parse_args()
+
+
+def _free(host: str, port: int) -> None:
+    """Say so at once if the address cannot be had: the server itself would try for seconds."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            sys.exit(
+                f"vertex_compat: cannot listen on {host}:{port} ({error.strerror}). Choose another --port."
+            )
+
+
+def _project() -> str:
+    """The project that the Application Default Credentials lead to, or an exit that says what is missing."""
+    settings = Settings.from_env()
+    if settings.auth == "caller":  # nothing of ours is needed
+        return settings.project or str(settings.rules.file.project)
+    credentials = Credentials()
+    try:
+        credentials.token()
+        project = settings.project or credentials.project()
+    except errors.ApiError as error:
+        sys.exit(f"vertex_compat: {error.message}\nOr try it without Google: python main.py --emulator")
+    if not project:
+        sys.exit("vertex_compat: the credentials name no Google Cloud project. Set GOOGLE_CLOUD_PROJECT.")
+    return project
+
+
+@contextmanager
+def _emulator() -> Iterator[str]:
+    """The emulator's URL. It runs in a process of its own, which ends with this one, however that ends."""
+    command = [sys.executable, "-m", "vertex_compat.emulator", "--port", "0", "--until-stdin-closes"]
+    with subprocess.Popen(  # noqa: S603  (our own module)
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        said = process.stdout.readline() if process.stdout else ""
+        url = said.strip().rpartition(" ")[2]
+        if not url:
+            sys.exit("vertex_compat: the emulator did not start.")
+        try:
+            yield url
+        finally:
+            process.terminate()
+
+
+def _pointing_at(url: str) -> Mapping[str, str]:
+    """The environment that leads to the emulator and to nothing else: no credentials of this machine's."""
+    for name in (
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_CLOUD_PROJECT",
+        "GCLOUD_PROJECT",
+        "VERTEXAI_PROJECT",
+        "NO_GCE_CHECK",
+    ):
+        os.environ.pop(name, None)
+    host = urlsplit(url).netloc
+    return {
+        "CLOUDSDK_CONFIG": os.devnull,
+        "GCE_METADATA_HOST": host,
+        "GCE_METADATA_IP": host,
+        "GOOGLE_VERTEX_BASE_URL": url,
+        "GOOGLE_VERTEX_DEDICATED_BASE_URL": url,
+        "GOOGLE_TEXTTOSPEECH_BASE_URL": url,
+        "STORAGE_EMULATOR_HOST": url,
+        "GCS_BUCKET_NAME": os.environ.get("GCS_BUCKET_NAME", "emulated-bucket"),
+    }
+
+
+def _serve(host: str, port: int, upstream: str) -> None:
+    url = f"http://{host}:{port}"
+    key = "YOUR_KEY" if Settings.from_env().keys else "unused"
+    banner = BANNER.format(url=url, key=key, python=sys.executable, upstream=upstream)
+    threading.Thread(target=_greet, args=(host, port, banner), daemon=True).start()
+    sys.argv = ["functions-framework", "--target", "vertex_compat", "--source", str(ROOT / "main.py")]
+    sys.argv += ["--host", host, "--port", str(port)]
+    runpy.run_module("functions_framework", run_name="__main__")
+
+
+def _greet(host: str, port: int, banner: str) -> None:
+    """Print the banner as soon as the server takes connections."""
+    for _ in range(600):
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            print(banner, flush=True)  # noqa: T201  (speaks to a person at a terminal)
+            return

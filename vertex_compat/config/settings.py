@@ -1,0 +1,292 @@
+"""Settings. The only module that reads the environment; it does so once.
+
+Names are Google's own where Google has one. A wrong setting stops the start with one sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from vertex_compat import vertex
+from vertex_compat.config import api_keys
+from vertex_compat.config.api_keys import Keys
+from vertex_compat.routing import rules
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+Auth = Literal["api-key", "iam", "caller", "none"]
+AUTHS: Final[tuple[Auth, ...]] = ("api-key", "iam", "caller", "none")
+
+LONGEST: Final = 3600.0
+"""Seconds: Cloud Run ends a request after an hour."""
+
+MOST_RETRIES: Final = 10
+
+MEGABYTE: Final = 1024 * 1024
+
+MOST_MEGABYTES: Final = 1024
+"""Of a request body, which is held in memory."""
+
+DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "vertex_compat.toml"
+"""Beside `main.py`."""
+
+BASE_URLS: Final = {
+    "aiplatform": "GOOGLE_VERTEX_BASE_URL",
+    "dedicated": "GOOGLE_VERTEX_DEDICATED_BASE_URL",
+    "storage": "STORAGE_EMULATOR_HOST",
+    "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
+}
+"""Service → the variable that says where it is, when not at Google's."""
+
+COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""OpenTelemetry's own variables that say where spans go."""
+
+PREFIX: Final = "vertex_compat/"
+"""How the names of our objects begin, where the operator does not say otherwise."""
+
+
+class WrongSetting(ValueError):
+    """A setting that cannot be meant. The message names it and says what it takes."""
+
+
+class Bucket(NamedTuple):
+    """A Cloud Storage bucket, and how the names of our objects in it begin."""
+
+    name: str
+    prefix: str = PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator decides.
+
+    `keys` are the client keys at the start, `keys_file` is where they may change. `origins` are those of web
+    pages that may call, `max_body` is bytes, `threads` how many requests run at once. Times are in seconds:
+    `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
+    how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
+    retry may begin. `bucket` is where files live, and what batches read and write.
+    `fetch` lets this function get linked files for models that read no links. `metadata_host` is where the
+    runtime's metadata server is, where it is to be asked for tokens; `quota_project` pays for quota instead.
+    `discover` has `GET /models` list what Vertex lists as well; `playground` gives browsers a page;
+    `traces` says that somebody collects spans.
+    """
+
+    project: str | None = None
+    location: str | None = None
+    auth: Auth = "api-key"
+    keys: Keys = field(default_factory=dict, repr=False)
+    keys_file: Path | None = None
+    origins: frozenset[str] = frozenset()
+    max_body: int = 32 * MEGABYTE
+    deployed: bool = False
+    base_urls: Mapping[str, str] = field(default_factory=dict)
+    bucket: Bucket | None = None
+    threads: int = 80
+    patience: float = 600
+    keepalive: float = 15
+    retries: int = 2
+    deadline: float = 30
+    fetch: bool = True
+    metadata_host: str | None = None
+    quota_project: str | None = None
+    discover: bool = False
+    playground: bool = True
+    traces: bool = False
+    rules: rules.Rules = field(default_factory=rules.Rules)
+
+    def __post_init__(self) -> None:
+        """What no setting can say alone."""
+        for name in self.rules.keys.keys() - set(self.keys.values()):
+            source = "VERTEX_COMPAT_API_KEYS_FILE" if self.keys_file else "VERTEX_COMPAT_API_KEYS"
+            raise WrongSetting(f"[keys.{name}] is no key's name in {source}.")
+        if self.auth == "caller":
+            self._check_caller()
+
+    def _check_caller(self) -> None:
+        """Nothing that needs credentials or keys of this function's own."""
+        if self.keys:
+            raise WrongSetting(
+                "VERTEX_COMPAT_AUTH=caller takes tokens, not keys; unset VERTEX_COMPAT_API_KEYS."
+            )
+        if not (self.project or self.rules.file.project):
+            raise WrongSetting(
+                "VERTEX_COMPAT_AUTH=caller needs GOOGLE_CLOUD_PROJECT: a token names no project."
+            )
+        if self.discover:
+            raise WrongSetting(
+                "VERTEX_COMPAT_AUTH=caller excludes VERTEX_COMPAT_DISCOVER: its list is for all."
+            )
+        if self.rules.impersonates():
+            raise WrongSetting("VERTEX_COMPAT_AUTH=caller excludes `impersonate` in the settings file.")
+
+    @staticmethod
+    def from_env(env: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings; raises `WrongSetting`."""
+        default = Settings()
+        keys_file = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), Path, default.keys_file)
+        return Settings(
+            project=_read(env, ("GOOGLE_CLOUD_PROJECT", "VERTEXAI_PROJECT"), _project, default.project),
+            location=_read(env, ("GOOGLE_CLOUD_LOCATION", "VERTEXAI_LOCATION"), _location, default.location),
+            auth=_read(env, ("VERTEX_COMPAT_AUTH",), _auth, default.auth),
+            keys=_keys(env, default.keys),
+            keys_file=keys_file,
+            origins=_read(env, ("VERTEX_COMPAT_CORS_ORIGINS",), _origins, default.origins),
+            max_body=_read(env, ("VERTEX_COMPAT_MAX_BODY",), _megabytes, default.max_body),
+            deployed=bool(env.get("K_SERVICE")),
+            base_urls={
+                service: base
+                for service, name in BASE_URLS.items()
+                if (base := _read(env, (name,), _host if service == "storage" else _base_url, None))
+            },
+            bucket=_read(env, ("GCS_BUCKET_NAME",), _bucket, default.bucket),
+            threads=_read(env, ("THREADS",), _threads, default.threads),
+            patience=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.patience),
+            keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
+            retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
+            fetch=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch),
+            metadata_host=_metadata_host(env),
+            quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
+            discover=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.discover),
+            playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
+            traces=any(env.get(name) for name in COLLECTORS),
+            rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
+        )
+
+
+def _read(env: Mapping[str, str], names: tuple[str, ...], read: Callable[[str], T], default: D) -> T | D:
+    """The first of `names` that is set, read; an empty value counts as not set."""
+    for name in names:
+        if value := env.get(name, "").strip():
+            try:
+                return read(value)
+            except ValueError as wrong:
+                raise WrongSetting(f"{name} {wrong}") from None
+    return default
+
+
+def _rules(given: str) -> rules.Rules:
+    path = Path(given) if given else DEFAULT_FILE
+    if not given and not path.exists():
+        return rules.Rules()
+    try:
+        return rules.read(path)
+    except OSError as error:
+        raise WrongSetting(
+            f"VERTEX_COMPAT_CONFIG names {given!r}, which cannot be read: {error.strerror}."
+        ) from None
+    except rules.Wrong as wrong:
+        raise WrongSetting(str(wrong)) from None
+
+
+def _metadata_host(env: Mapping[str, str]) -> str | None:
+    """Deployed, unless a file says whom to act for (workload identity federation, a key)."""
+    if not env.get("K_SERVICE") or env.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return None
+    return _read(env, ("GCE_METADATA_HOST",), _netloc, "metadata.google.internal")
+
+
+def _netloc(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?", value):
+        raise ValueError(f"takes a host, or `host:port`, not {value!r}.")
+    return value
+
+
+def _project(value: str) -> str:
+    if not vertex.is_project(value):
+        raise ValueError(f"takes a Google Cloud project id or number, not {value!r}.")
+    return value
+
+
+def _location(value: str) -> str:
+    if not vertex.is_location(value):
+        raise ValueError(f"takes `global`, `us`, `eu` or a region such as `us-central1`, not {value!r}.")
+    return value
+
+
+def _switch(value: str) -> bool:
+    if value not in {"on", "off"}:
+        raise ValueError(f"takes on or off, not {value!r}.")
+    return value == "on"
+
+
+def _auth(value: str) -> Auth:
+    for auth in AUTHS:
+        if value == auth:
+            return auth
+    raise ValueError(f"takes one of {', '.join(AUTHS)}, not {value!r}.")
+
+
+def _keys(env: Mapping[str, str], default: Keys) -> Keys:
+    listed = _read(env, ("VERTEX_COMPAT_API_KEYS",), api_keys.parse, None)
+    filed = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), lambda path: api_keys.read(Path(path)), None)
+    if listed and filed:
+        raise WrongSetting("VERTEX_COMPAT_API_KEYS and VERTEX_COMPAT_API_KEYS_FILE exclude each other.")
+    return listed or filed or default
+
+
+def _origins(value: str) -> frozenset[str]:
+    origins = frozenset(origin.strip() for origin in value.split(","))
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin):
+            raise ValueError(f"takes `*`, or origins such as `https://example.com`, not {origin!r}.")
+    return origins
+
+
+def _megabytes(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= MOST_MEGABYTES:
+        raise ValueError(f"takes a number of megabytes from 1 to {MOST_MEGABYTES}, not {value!r}.")
+    return int(value) * MEGABYTE
+
+
+def _base_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port or an address that is none
+        good = False
+    if not good or parts.query or parts.fragment:
+        raise ValueError(
+            f"takes a URL such as `https://us-central1-aiplatform.googleapis.com`, not {value!r}."
+        )
+    return value.rstrip("/")
+
+
+def _host(value: str) -> str:
+    """A URL, or a host alone: Google's own clients take both for an emulator of Cloud Storage."""
+    return _base_url(value if "://" in value else f"http://{value}")
+
+
+def _bucket(value: str) -> Bucket:
+    name, _, prefix = value.removeprefix("gs://").strip("/").partition("/")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name):
+        raise ValueError(f"takes a bucket's name, or `bucket/folder`, not {value!r}.")
+    return Bucket(name, f"{prefix}/" if prefix else PREFIX)
+
+
+def _threads(value: str) -> int:
+    if not value.isdecimal() or int(value) < 1:
+        raise ValueError(f"takes a number of threads from 1, not {value!r}.")
+    return int(value)
+
+
+def _retries(value: str) -> int:
+    if not value.isdecimal() or int(value) > MOST_RETRIES:
+        raise ValueError(f"takes a number from 0 to {MOST_RETRIES}, not {value!r}.")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        raise ValueError(f"takes seconds, above 0 and up to {LONGEST:g}, not {value!r}.")
+    return seconds

@@ -1,0 +1,1 @@
+"""`/batches`, over Vertex AI's batch jobs."""

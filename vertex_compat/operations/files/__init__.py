@@ -1,0 +1,1 @@
+"""`/files`, over a Cloud Storage bucket."""

@@ -1,0 +1,1 @@
+"""`/fine_tuning/jobs`, over Vertex AI's tuning jobs."""

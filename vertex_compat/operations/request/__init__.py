@@ -1,0 +1,1 @@
+"""Reading requests: JSON bodies, forms, linked files, pages of lists."""

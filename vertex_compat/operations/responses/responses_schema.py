@@ -1,0 +1,54 @@
+"""What OpenAI's `POST /responses` takes: types and ranges, for `body.check`.
+
+https://platform.openai.com/docs/api-reference/responses/create. Input items are read in `responses_input`,
+which knows what each of them means and says what is wrong with one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from vertex_compat.operations.chat.chat_schema import MOST_MESSAGES, Many, Positive, Strings
+
+
+class Reasoning(Struct):
+    effort: str | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
+
+
+class TextOptions(Struct):
+    format: dict[str, Any] | None = None
+    verbosity: str | None = None
+
+
+class Response(Struct):
+    model: str
+    input: str | Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_MESSAGES)]
+    background: bool | None = None
+    conversation: str | dict[str, Any] | None = None
+    include: Strings | None = None
+    instructions: str | None = None
+    max_output_tokens: Positive | None = None
+    max_tool_calls: int | None = None
+    metadata: dict[str, str] | None = None
+    parallel_tool_calls: bool | None = None
+    previous_response_id: str | None = None
+    prompt: dict[str, Any] | None = None
+    prompt_cache_key: str | None = None
+    reasoning: Reasoning | None = None
+    safety_identifier: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    text: TextOptions | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    tools: Annotated[list[dict[str, Any]], Many] | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    truncation: str | None = None
+    user: str | None = None

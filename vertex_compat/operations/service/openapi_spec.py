@@ -1,0 +1,232 @@
+"""`GET /openapi.json`: this API described, in OpenAPI 3.1.
+
+https://spec.openapis.org/oas/v3.1.1. What bodies look like is what `body.check` checks: the same structs say
+both. It is made when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from inspect import cleandoc
+from typing import Any, Final
+
+import msgspec
+
+from vertex_compat import __version__
+from vertex_compat.operations.audio import speech_schema, transcriptions_schema
+from vertex_compat.operations.batches import batches_schema
+from vertex_compat.operations.chat import chat_schema
+from vertex_compat.operations.completions import completions_schema
+from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.embeddings import embeddings_schema
+from vertex_compat.operations.fine_tuning import fine_tuning_schema
+from vertex_compat.operations.images import images_schema
+from vertex_compat.operations.responses import responses_schema
+from vertex_compat.types import JSON
+
+Row = tuple[str, str]
+Operations = Mapping[Row, Callable[[Ask], Reply]]
+
+_REF: Final = "#/components/schemas/{name}"
+_SSE: Final = "text/event-stream"
+_ANY: Final[JSON] = {"schema": {}}
+_FILE: Final[JSON] = {"type": "string", "contentMediaType": "application/octet-stream"}
+
+_STATUSES: Final = {
+    "400": "The request is wrong; `param` says where.",
+    "401": "No key, or a wrong one.",
+    "403": "Not allowed with this key, or in this project.",
+    "404": "No such path, model, file or job.",
+    "405": "The path takes another method.",
+    "409": "Not as things stand now.",
+    "413": "The body is larger than is taken.",
+    "429": "Too many requests, of this instance or of the model. `Retry-After` says when to come again.",
+    "500": "This function failed.",
+    "502": "Vertex AI failed, or its answer was broken.",
+    "503": "Vertex AI is overloaded or out of reach.",
+    "504": "No answer in time.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What an operation takes and gives, where that is no plain object.
+
+    `form` are the files of a form; `object` is what the answer calls itself. `types` are media types that an
+    answer may have besides JSON (instead of it, where it is not `json`).
+    """
+
+    takes: type[msgspec.Struct] | None = None
+    form: Mapping[str, JSON] | None = None
+    query: tuple[str, ...] = ()
+    object: str | None = None
+    types: tuple[str, ...] = ()
+    json: bool = True
+    errors: str = "Error"
+
+
+_PAGE: Final = ("limit", "after")
+_LIST: Final = _About(query=_PAGE, object="list")
+
+_ABOUT: Final[Mapping[Row, _About]] = {
+    ("POST", "/chat/completions"): _About(chat_schema.Chat, object="chat.completion", types=(_SSE,)),
+    ("POST", "/completions"): _About(completions_schema.Completion, object="text_completion", types=(_SSE,)),
+    ("POST", "/responses"): _About(responses_schema.Response, object="response", types=(_SSE,)),
+    ("POST", "/embeddings"): _About(embeddings_schema.Embeddings, object="list"),
+    ("POST", "/images/generations"): _About(images_schema.Images, types=(_SSE,)),
+    ("POST", "/images/edits"): _About(
+        images_schema.Images,
+        form={"image": _FILE, "image[]": {"type": "array", "items": _FILE}, "mask": _FILE},
+        types=(_SSE,),
+    ),
+    ("POST", "/audio/speech"): _About(speech_schema.Speech, types=("audio/*", _SSE), json=False),
+    ("POST", "/audio/transcriptions"): _About(
+        transcriptions_schema.Transcription, form={"file": _FILE}, types=("text/plain", _SSE)
+    ),
+    ("POST", "/audio/translations"): _About(
+        transcriptions_schema.Transcription, form={"file": _FILE}, types=("text/plain", _SSE)
+    ),
+    ("POST", "/files"): _About(form={"file": _FILE, "purpose": {"type": "string"}}, object="file"),
+    ("GET", "/files"): _About(query=(*_PAGE, "order", "purpose"), object="list"),
+    ("GET", "/files/<path:file>"): _About(object="file"),
+    ("DELETE", "/files/<path:file>"): _About(object="file"),
+    ("GET", "/files/<path:file>/content"): _About(types=("application/octet-stream",), json=False),
+    ("POST", "/batches"): _About(batches_schema.Create, object="batch"),
+    ("GET", "/batches"): _LIST,
+    ("GET", "/batches/<batch>"): _About(object="batch"),
+    ("POST", "/batches/<batch>/cancel"): _About(object="batch"),
+    ("POST", "/fine_tuning/jobs"): _About(fine_tuning_schema.Create, object="fine_tuning.job"),
+    ("GET", "/fine_tuning/jobs"): _LIST,
+    ("GET", "/fine_tuning/jobs/<job>"): _About(object="fine_tuning.job"),
+    ("POST", "/fine_tuning/jobs/<job>/cancel"): _About(object="fine_tuning.job"),
+    ("GET", "/fine_tuning/jobs/<job>/events"): _LIST,
+    ("GET", "/fine_tuning/jobs/<job>/checkpoints"): _LIST,
+    ("GET", "/models"): _About(object="list"),
+    ("GET", "/models/<path:model>"): _About(object="model"),
+    ("POST", "/vertex-ai/<path:path>"): _About(types=("*/*",), json=False, errors="GoogleError"),
+}
+
+
+def describe(operations: Operations, public: Iterable[str]) -> Reply:
+    """The description of `operations`; those at the paths in `public` need no key."""
+    return Reply(_document(tuple(operations.items()), frozenset(public)))
+
+
+@cache
+def _document(operations: tuple[tuple[Row, Callable[[Ask], Reply]], ...], public: frozenset[str]) -> JSON:
+    structs = dict.fromkeys(about.takes for about in _ABOUT.values() if about.takes)
+    schemas, components = msgspec.json.schema_components(structs, ref_template=_REF)
+    taken = dict(zip(structs, schemas, strict=True))
+    own, theirs = ({"$ref": _REF.format(name=name)} for name in ("Error", "GoogleError"))
+    paths: dict[str, JSON] = {}
+    for (method, path), operation in operations:
+        about = _ABOUT.get((method, path), _About())
+        described = {
+            "operationId": _id(method, path),
+            "summary": _summary(operation, path),
+            "parameters": [*_parameters(path), *map(_queried, about.query)],
+            "responses": _responses(about),
+        }
+        if method == "POST":
+            described |= _body(about, taken)
+        if path in public:
+            described["security"] = []
+        paths.setdefault(re.sub(r"<(?:path:)?(\w+)>", r"{\1}", path), {})[method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "vertex_compat",
+            "version": __version__,
+            "description": "OpenAI's API over Google Vertex AI's models. Each path may begin with `/v1`.",
+        },
+        "servers": [{"url": "."}],
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {**components, "Error": _ERROR, "GoogleError": _GOOGLE_ERROR},
+            "responses": _refusals("Error", own) | _refusals("GoogleError", {"anyOf": [own, theirs]}),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+_ERROR: Final[JSON] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"enum": ["invalid_request_error", "rate_limit_error", "server_error"]},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+
+
+_GOOGLE_ERROR: Final[JSON] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "status"],
+            "properties": {
+                "code": {"type": "integer"},
+                "message": {"type": "string"},
+                "status": {"type": "string"},
+            },
+        }
+    },
+}
+"""https://cloud.google.com/apis/design/errors#http_mapping"""
+
+
+def _id(method: str, path: str) -> str:
+    return "_".join([method.lower(), *re.findall(r"[A-Za-z]+", path.replace("path:", ""))])
+
+
+def _summary(operation: Callable[[Ask], Reply], path: str) -> str:
+    return cleandoc(operation.__doc__ or f"What is at {path}.").partition("\n")[0]
+
+
+def _parameters(path: str) -> list[JSON]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in re.findall(r"<(?:path:)?(\w+)>", path)
+    ]
+
+
+def _queried(name: str) -> JSON:
+    kind = {"type": "integer", "minimum": 1, "maximum": 100} if name == "limit" else {"type": "string"}
+    return {"name": name, "in": "query", "schema": kind}
+
+
+def _body(about: _About, taken: Mapping[type[msgspec.Struct], Any]) -> JSON:
+    schema: JSON = taken[about.takes] if about.takes else {"type": "object"}
+    if about.form is None:
+        return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+    files = {"type": "object", "properties": about.form}
+    return {"requestBody": {"content": {"multipart/form-data": {"schema": {"allOf": [schema, files]}}}}}
+
+
+def _responses(about: _About) -> JSON:
+    answer: JSON = {"type": "object"}
+    if about.object:
+        answer |= {"required": ["object"], "properties": {"object": {"const": about.object}}}
+    content = {"application/json": {"schema": answer}} if about.json else {}
+    content |= dict.fromkeys(about.types, _ANY)
+    errors = {status: {"$ref": f"#/components/responses/{about.errors}{status}"} for status in _STATUSES}
+    return {"200": {"description": "The answer.", "content": content}, **errors}
+
+
+def _refusals(errors: str, schema: JSON) -> JSON:
+    content = {"application/json": {"schema": schema}}
+    return {errors + status: {"description": said, "content": content} for status, said in _STATUSES.items()}

@@ -1,0 +1,60 @@
+"""The playground: one page that holds its own style and script, and what a browser may do with it.
+
+The page is public and holds no secret. What it shows comes from models and is not to be trusted: the policy
+names its one script and its one style by their hashes, so that no other runs, and lets it talk to nobody but
+this function.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from vertex_compat.operations.context import Content
+
+PAGE: Final = Path(__file__).with_name("playground.html")
+
+
+@cache
+def page() -> tuple[Content, Mapping[str, str]]:
+    """The page and its headers, read when the first browser asks."""
+    html = PAGE.read_bytes()
+    return Content(html, "text/html; charset=utf-8"), {
+        "Vary": "Accept",
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": _policy(html),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+
+
+def _policy(html: bytes) -> str:
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src {_hash(html, b'script')}",
+            f"style-src {_hash(html, b'style')}",
+            "connect-src 'self'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
+    )
+
+
+def _hash(html: bytes, element: bytes) -> str:
+    """The source expression for the page's one element of that name."""
+    (inside,) = re.findall(rb"<%b(?: [^>]*)?>(.*?)</%b>" % (element, element), html, re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inside).digest()).decode()}'"

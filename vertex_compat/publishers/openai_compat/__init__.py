@@ -1,0 +1,1 @@
+"""Publishers that speak OpenAI's chat completions API."""

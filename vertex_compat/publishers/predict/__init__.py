@@ -1,0 +1,1 @@
+"""Self-deployed models that answer `:predict`."""

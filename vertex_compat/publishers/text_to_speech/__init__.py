@@ -1,0 +1,1 @@
+"""Google's Text-to-Speech API."""

@@ -1,0 +1,155 @@
+"""One line in the log for each request: who asked what of which model, and how it went.
+
+Deployed, the line is JSON, in the names that Cloud Logging knows
+(https://cloud.google.com/logging/docs/structured-logging); else it is for reading. No prompt, no answer, no
+key and no token of ours is ever in it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from vertex_compat.types import JSON, Usage
+
+CLIENT_LEFT: Final = "client_left"
+"""The `error` of a request whose client did not wait for the end. It is nobody's fault."""
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
+_CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?")
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_EXECUTION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of a request so far.
+
+    `traceparent` is the W3C's header, where it is one; `execution` is what functions-framework calls the
+    request in its own lines. `calls` has, for each call to Google, the name that it was given there, or "".
+    """
+
+    operation: str
+    id: str
+    trace: str | None
+    traceparent: str | None = None
+    execution: str | None = None
+    started: float = field(default_factory=time.monotonic)
+    first: float | None = None
+    key: str | None = None
+    model: str | None = None
+    target: str | None = None
+    ignored: str | None = None
+    error: str | None = None
+    calls: list[str] = field(default_factory=list)
+    usages: dict[object, Usage] = field(default_factory=dict)
+
+    @staticmethod
+    def begin(method: str, path: str, environ: Mapping[str, Any]) -> Record:
+        """The record of a request that has come in, with the headers of WSGI's environment.
+
+        A client's own request id is kept.
+        """
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        parent = _TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
+        trace = _CLOUD_TRACE.fullmatch(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", "")) or parent
+        execution = environ.get("HTTP_FUNCTION_EXECUTION_ID", "")
+        return Record(
+            operation=f"{method} {path[:100]}",
+            id=given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}",
+            trace=trace[1] if trace else None,
+            traceparent=parent[0] if parent else None,
+            execution=execution if _EXECUTION.fullmatch(execution) else None,
+        )
+
+    def headers(self) -> dict[str, str]:
+        """What a client is told of its request."""
+        return {"x-request-id": self.id, "openai-processing-ms": str(_ms(self.started, time.monotonic()))}
+
+    def write(self, status: int, *, project: str | None, deployed: bool) -> None:
+        """Write the line, in one piece: other threads write theirs."""
+        line = self._structured(status, project) if deployed else self._readable(status).encode()
+        # Not `sys.stdout`: functions-framework puts a writer of its own there, which reads our JSON again.
+        if out := sys.__stdout__:
+            out.buffer.write(line + b"\n")
+            out.buffer.flush()
+
+    def _structured(self, status: int, project: str | None) -> bytes:
+        entry = self.entry(status)
+        entry["severity"] = self._severity(status)
+        entry["message"] = f"{self.operation} {status}"
+        if self.trace and project:
+            entry["logging.googleapis.com/trace"] = f"projects/{project}/traces/{self.trace}"
+        if self.execution:
+            entry["logging.googleapis.com/labels"] = {"execution_id": self.execution}
+        return msgspec.json.encode(entry)
+
+    def _severity(self, status: int) -> str:
+        broken = status < 400 and self.error not in {
+            None,
+            CLIENT_LEFT,
+        }  # a stream has its status before its end
+        return "ERROR" if broken or status >= 500 else "WARNING" if status >= 400 else "INFO"
+
+    def _readable(self, status: int) -> str:
+        entry = self.entry(status)
+        said = " ".join([f"{name}={value}" for name, value in entry.items() if name not in _SHOWN])
+        line = f"{status} {self.operation} {said}"
+        if line.isprintable():
+            return line
+        return "".join(
+            [one if one.isprintable() else "?" for one in line]
+        )  # no client writes lines of its own
+
+    def entry(self, status: int) -> JSON:
+        """What is known, by the names of the line; what is not is left out."""
+        now = time.monotonic()
+        place, _, location = (self.target or "").rpartition("; location=")
+        publisher, _, served = place.partition("/")
+        entry = {
+            "operation": self.operation,
+            "status": status,
+            "ms": _ms(self.started, now),
+            "ms_to_first": _ms(self.started, self.first) if self.first else None,
+            "model": self.model[:200] if self.model else None,
+            "publisher": publisher or None,
+            "served": served or None,
+            "location": location or None,
+            "attempts": len(self.calls) or None,
+            **self._counts(),
+            "key": self.key,
+            "ignored": self.ignored,
+            "error": self.error,
+            "request_id": self.id,
+            "upstream_id": (self.calls and self.calls[-1]) or None,
+        }
+        return {name: value for name, value in entry.items() if value is not None}
+
+    def _counts(self) -> dict[str, int | None]:
+        """Tokens, over all answers; None is nothing to tell."""
+        prompt = completion = cached = reasoning = 0
+        for usage in self.usages.values():
+            prompt += usage.prompt
+            completion += usage.completion
+            cached += usage.prompt_details.get("cached_tokens", 0)
+            reasoning += usage.completion_details.get("reasoning_tokens", 0)
+        return {
+            "prompt_tokens": prompt or None,
+            "completion_tokens": completion or None,
+            "cached_tokens": cached or None,
+            "reasoning_tokens": reasoning or None,
+        }
+
+
+_SHOWN: Final = frozenset({"operation", "status"})
+
+
+def _ms(begin: float, end: float) -> int:
+    return round((end - begin) * 1000)

@@ -1,0 +1,98 @@
+"""A span for each request to a model, for whoever collects them over OTLP.
+
+OpenTelemetry is no dependency of the function: `main` imports this module if the environment names a
+collector, and else never. The SDK reads its own variables (`OTEL_…`). No prompt and no answer is ever in a
+span.
+
+https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-spans.md
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from vertex_compat import __version__
+from vertex_compat.server.request_log import Record
+from vertex_compat.types import JSON
+
+Note = Callable[[Record, int], None]
+"""Takes the record of a request that has ended, and its status."""
+
+OPERATIONS: Final = {
+    "/chat/completions": "chat",
+    "/responses": "chat",
+    "/completions": "text_completion",
+    "/embeddings": "embeddings",
+}
+"""Path → the convention's name of the operation; the others make images, speech and text of speech."""
+
+ATTRIBUTES: Final = {
+    "model": "gen_ai.request.model",
+    "served": "gen_ai.response.model",
+    "prompt_tokens": "gen_ai.usage.input_tokens",
+    "completion_tokens": "gen_ai.usage.output_tokens",
+    "cached_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "status": "http.response.status_code",
+    "publisher": "vertex_compat.publisher",
+    "location": "vertex_compat.location",
+    "attempts": "vertex_compat.attempts",
+    "key": "vertex_compat.key",
+    "ignored": "vertex_compat.ignored",
+    "request_id": "vertex_compat.request_id",
+}
+"""The log's name → the convention's; what it has no name for is under our own."""
+
+
+def exporting() -> Note:
+    """Spans to the collector that the environment names."""
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return spans(provider)
+
+
+def spans(provider: TracerProvider) -> Note:
+    """What notes a request as a span of `provider`'s. The client's span, if it named one, is its parent."""
+    tracer = provider.get_tracer("vertex_compat", __version__)
+    parents = TraceContextTextMapPropagator()
+
+    def note(record: Record, status: int) -> None:
+        if not record.model:
+            return
+        known = record.entry(status)
+        ended = time.time_ns()
+        begun = ended - round((time.monotonic() - record.started) * 1e9)
+        attributes = _attributes(known)
+        span = tracer.start_span(
+            f"{attributes['gen_ai.operation.name']} {known['model']}",
+            context=parents.extract({"traceparent": record.traceparent or ""}),
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=begun,
+        )
+        if "error.type" in attributes:
+            span.set_status(StatusCode.ERROR)
+        span.end(ended)
+
+    return note
+
+
+def _attributes(known: JSON) -> JSON:
+    path = known["operation"].partition(" ")[2].rstrip("/").removeprefix("/v1")
+    attributes = {theirs: known[ours] for ours, theirs in ATTRIBUTES.items() if ours in known}
+    attributes["gen_ai.operation.name"] = OPERATIONS.get(path, "generate_content")
+    attributes["gen_ai.provider.name"] = "gcp.vertex_ai"
+    if "ms_to_first" in known:
+        attributes["gen_ai.request.stream"] = True
+        attributes["gen_ai.response.time_to_first_chunk"] = known["ms_to_first"] / 1000
+    if error := known.get("error") or (str(known["status"]) if known["status"] >= 400 else None):
+        attributes["error.type"] = error
+    return attributes

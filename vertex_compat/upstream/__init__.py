@@ -1,0 +1,1 @@
+"""The network: connections to Google, credentials, and files fetched from the internet."""
