@@ -17,15 +17,15 @@ import flask
 import functions_framework
 
 from vertex_compat.app import App
-from vertex_compat.config.settings import Settings, WrongSetting
+from vertex_compat.config.settings import InvalidSetting, Settings
 from vertex_compat.server import concurrency
-from vertex_compat.server.gunicorn_hooks import Server
-from vertex_compat.upstream.credentials import Credentials, finder
-from vertex_compat.upstream.transport import Transport
+from vertex_compat.server.gunicorn_hooks import GunicornHooks
+from vertex_compat.upstream.credentials import Credentials, credentials_factory
+from vertex_compat.upstream.transport import HttpTransport
 
 try:
     _settings = Settings.from_env()
-except WrongSetting as wrong:
+except InvalidSetting as wrong:
     sys.exit(f"vertex_compat: {wrong}")
 
 _note = None
@@ -39,10 +39,10 @@ if _settings.traces:
         )
     _note = tracing.exporting()
 
-sys.setswitchinterval(concurrency.TURN)
-_server = Server(_settings.patience)
+sys.setswitchinterval(concurrency.SWITCH_INTERVAL_SECONDS)
+_server = GunicornHooks(_settings.upstream_timeout)
 _server.prepare()
-_app = App(_settings, Transport(_settings, Credentials(finder(_settings))), _note, _server)
+_app = App(_settings, HttpTransport(_settings, Credentials(credentials_factory(_settings))), _note, _server)
 
 gc.freeze()
 gc.enable()
@@ -66,4 +66,4 @@ if __name__ == "__main__":
     cli.main()
 else:
     # functions-framework reads it when it has loaded this file.
-    os.environ["THREADS"] = str(_settings.threads + concurrency.SPARE)
+    os.environ["THREADS"] = str(_settings.threads + concurrency.RESERVE_THREADS)

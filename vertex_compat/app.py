@@ -14,19 +14,27 @@ import msgspec
 
 from vertex_compat import errors, routes, sse
 from vertex_compat.config.settings import Settings
-from vertex_compat.operations.context import Ask, Content, Described, Discover, Download, Dry, Reply
+from vertex_compat.operations.context import (
+    DryRunResult,
+    DryRunTransport,
+    FileBody,
+    ListVertexModels,
+    RequestContext,
+    Response,
+    StreamingBody,
+)
 from vertex_compat.routing.router import Router
 from vertex_compat.server import concurrency, cors
-from vertex_compat.server.auth import ANYBODY, Gate
-from vertex_compat.server.client_connection import Client, ClientGone
-from vertex_compat.server.concurrency import Place, Places
-from vertex_compat.server.gunicorn_hooks import Server
-from vertex_compat.server.request_body import Body
-from vertex_compat.server.request_log import CLIENT_LEFT, Record
+from vertex_compat.server.auth import ANONYMOUS, Authenticator
+from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
+from vertex_compat.server.concurrency import ConcurrencyLimiter, Slot
+from vertex_compat.server.gunicorn_hooks import GunicornHooks
+from vertex_compat.server.request_body import RequestBody
+from vertex_compat.server.request_log import CLIENT_DISCONNECTED, RequestLog
 from vertex_compat.types import JSON
-from vertex_compat.upstream.dedicated_endpoints import Dedicated
-from vertex_compat.upstream.interface import Network
-from vertex_compat.upstream.url_fetcher import Fetched, Fetcher
+from vertex_compat.upstream.dedicated_endpoints import DedicatedEndpointTransport
+from vertex_compat.upstream.interface import RootTransport
+from vertex_compat.upstream.url_fetcher import Fetched, UrlFetcher
 
 _log = logging.getLogger(__name__)
 
@@ -41,35 +49,37 @@ class App:
     def __init__(
         self,
         settings: Settings,
-        transport: Network,
-        note: Callable[[Record, int], None] | None = None,
-        server: Server | None = None,
+        transport: RootTransport,
+        note: Callable[[RequestLog, int], None] | None = None,
+        server: GunicornHooks | None = None,
     ) -> None:
         self._note = note
         self._settings = settings
-        self._transport = Dedicated(transport)
-        self._server = server or Server()
-        self._router = Router(settings.rules, settings.project, settings.location)
-        self._gate = Gate(settings)
-        self._places = Places(settings.threads)
-        self._discover = self._discovery() if settings.discover else None
+        self._transport = DedicatedEndpointTransport(transport)
+        self._server = server or GunicornHooks()
+        self._router = Router(settings.routing, settings.project, settings.location)
+        self._gate = Authenticator(settings)
+        self._places = ConcurrencyLimiter(settings.threads)
+        self._discover = self._discovery() if settings.list_vertex_models else None
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
-        record = Record.begin(request.method, request.path, request.environ)
-        place = self._places.take()
-        body = Body.of(request.environ, self._settings.max_body)
+        record = RequestLog.start(request.method, request.path, request.environ)
+        place = self._places.try_acquire()
+        body = RequestBody.from_environ(request.environ, self._settings.max_body)
         response = self._answer(request, body, place, record)
-        body.discard(request.environ.get("gunicorn.socket"))
+        body.drain(request.environ.get("gunicorn.socket"))
         response.headers.extend(record.headers())
-        if self._settings.origins:
-            response.headers.extend(cors.headers(self._settings.origins, request.method, request.headers.get))
+        if self._settings.cors_origins:
+            response.headers.extend(
+                cors.headers(self._settings.cors_origins, request.method, request.headers.get)
+            )
         record.target = response.headers.get("x-vertex-compat-target")
         record.ignored = response.headers.get("x-vertex-compat-ignored")
         response.call_on_close(partial(self._end, record, response.status_code, place))
         return response
 
-    def _discovery(self) -> Discover:
+    def _discovery(self) -> ListVertexModels:
         from vertex_compat.upstream.model_list import Discovery  # noqa: PLC0415  (few want it)
 
         return Discovery(self._transport, self._router).names
@@ -78,38 +88,38 @@ class App:
         return self._fetcher.fetch(url, place)
 
     @cached_property
-    def _fetcher(self) -> Fetcher:
-        return Fetcher()  # made when it is needed: it reads all certificates
+    def _fetcher(self) -> UrlFetcher:
+        return UrlFetcher()  # made when it is needed: it reads all certificates
 
-    def _end(self, record: Record, status: int, place: Place | None) -> None:
+    def _end(self, record: RequestLog, status: int, place: Slot | None) -> None:
         if place:
-            place.leave()
-        record.write(status, project=self._settings.project, deployed=self._settings.deployed)
+            place.release()
+        record.write(status, project=self._settings.project, deployed=self._settings.on_cloud_run)
         if self._note:
             self._note(record, status)
 
     def _answer(
-        self, request: flask.Request, body: Body, place: Place | None, record: Record
+        self, request: flask.Request, body: RequestBody, place: Slot | None, record: RequestLog
     ) -> flask.Response:
-        if self._settings.origins and cors.is_preflight(request.method, request.headers.get):
+        if self._settings.cors_origins and cors.is_preflight(request.method, request.headers.get):
             return flask.Response(status=204)
         try:
             reply = self._reply(request, body, place, record)
             if isinstance(reply.body, dict):
                 return _json(reply.status, reply.body, reply.headers)
-            if isinstance(reply.body, Content):
+            if isinstance(reply.body, FileBody):
                 return _whole(reply.status, reply.body.data, reply.body.content_type, reply.headers)
-            if isinstance(reply.body, Download):
+            if isinstance(reply.body, StreamingBody):
                 return _download(reply.body, reply.headers)
             events = _Events(reply.body, record)
-            record.first = time.monotonic()
+            record.first_byte_at = time.monotonic()
         except errors.ApiError as error:
             record.error = error.code or error.type
             return _json(error.status, error.body(), error.headers)
-        except Described as shown:
+        except DryRunResult as shown:
             return _json(200, shown.call, {})
-        except ClientGone:
-            record.error = CLIENT_LEFT
+        except ClientDisconnected:
+            record.error = CLIENT_DISCONNECTED
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
         except Exception:  # noqa: BLE001  (the last line of defence: a client never sees a traceback)
             _log.exception("unexpected")
@@ -121,34 +131,38 @@ class App:
         response.headers.extend(reply.headers)
         return response
 
-    def _reply(self, request: flask.Request, body: Body, place: Place | None, record: Record) -> Reply:
+    def _reply(
+        self, request: flask.Request, body: RequestBody, place: Slot | None, record: RequestLog
+    ) -> Response:
         given = request.environ
         path = routes.resource(request.path)
-        caller = ANYBODY
+        caller = ANONYMOUS
         if path not in routes.OPEN:
             if place is None:
                 raise concurrency.busy()
             authorization = given.get("HTTP_AUTHORIZATION") or _google_key(given)
-            caller = self._gate.admit(authorization, public=path in routes.PUBLIC)
+            caller = self._gate.authenticate(authorization, public=path in routes.PUBLIC)
             record.key = caller.key
         operation, arguments = routes.find(request.method, request.path)
         transport = self._transport.for_caller(caller.token) if caller.token else self._transport
         dry = given.get("HTTP_X_VERTEX_COMPAT_DEBUG") == "request"
         return operation(
-            Ask(
+            RequestContext(
                 read=body.read,
-                blocks=body.blocks,
+                iter_body=body.iter_chunks,
                 content_type=given.get("CONTENT_TYPE", ""),
-                arguments=arguments,
+                path_args=arguments,
                 query=lambda: request.args,
-                client=Client(given.get("gunicorn.socket"), record.id, record.calls, self._server.ending),
+                client=ClientConnection(
+                    given.get("gunicorn.socket"), record.id, record.calls, self._server.ending
+                ),
                 accept=lambda: given.get("HTTP_ACCEPT", ""),
                 settings=self._settings,
-                fetch=self._fetch if self._settings.fetch else None,
-                discover=self._discover,
-                router=self._router.seen_by(record.key),
-                record=record,
-                transport=Dry(transport) if dry else transport,
+                fetch_url=self._fetch if self._settings.fetch_links else None,
+                list_vertex_models=self._discover,
+                router=self._router.for_key(record.key),
+                log=record,
+                transport=DryRunTransport(transport) if dry else transport,
             )
         )
 
@@ -169,16 +183,16 @@ def _whole(status: int, body: bytes, content_type: str, headers: Mapping[str, st
     return response
 
 
-def _download(file: Download, headers: Mapping[str, str]) -> flask.Response:
-    first = next(file.blocks, b"")  # a refusal comes before it, while it can still be a status
-    response = flask.Response(_rest(first, file.blocks), content_type=file.content_type)
+def _download(file: StreamingBody, headers: Mapping[str, str]) -> flask.Response:
+    first = next(file.chunks, b"")  # a refusal comes before it, while it can still be a status
+    response = flask.Response(_rest(first, file.chunks), content_type=file.content_type)
     response.headers.extend(headers)
     return response
 
 
 def _rest(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield first
-    with suppress(ClientGone):
+    with suppress(ClientDisconnected):
         yield from blocks
 
 
@@ -202,7 +216,7 @@ class _Events:
     ends. `close`, which the server calls in any case, ends the upstream calls.
     """
 
-    def __init__(self, written: Iterator[bytes], record: Record) -> None:
+    def __init__(self, written: Iterator[bytes], record: RequestLog) -> None:
         self._written = written
         self._record = record
         self._first = next(written)
@@ -214,8 +228,8 @@ class _Events:
         try:
             yield from self._written
             self._ended = True
-        except ClientGone:
-            self._record.error = CLIENT_LEFT
+        except ClientDisconnected:
+            self._record.error = CLIENT_DISCONNECTED
         except errors.ApiError as error:
             self._record.error = error.code or error.type
             yield sse.encode(error.body())
@@ -226,7 +240,9 @@ class _Events:
 
     def close(self) -> None:
         if not (self._ended or self._record.error):
-            self._record.error = CLIENT_LEFT  # in the middle of a write, or it took nothing for too long
+            self._record.error = (
+                CLIENT_DISCONNECTED  # in the middle of a write, or it took nothing for too long
+            )
         try:
             if close := getattr(self._written, "close", None):
                 close()

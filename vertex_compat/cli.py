@@ -115,7 +115,7 @@ def _project() -> str:
     """The project that the Application Default Credentials lead to, or an exit that says what is missing."""
     settings = Settings.from_env()
     if settings.auth == "caller":  # nothing of ours is needed
-        return settings.project or str(settings.rules.file.project)
+        return settings.project or str(settings.routing.file.project)
     credentials = Credentials()
     try:
         credentials.token()

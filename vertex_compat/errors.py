@@ -62,7 +62,7 @@ class ApiError(Exception):
         self.param = param
         self.code = code or type(self).code
         self.headers = dict(headers or {})
-        self.again = again
+        self.retryable = again
 
     def body(self) -> JSON:
         """OpenAI's envelope: always all four keys."""
@@ -114,7 +114,7 @@ class Conflict(ClientFault):
     code = "conflict"
 
 
-class TooLarge(ClientFault):
+class PayloadTooLarge(ClientFault):
     """More bytes than are taken."""
 
     status = 413
@@ -134,7 +134,7 @@ class UpstreamFault(ApiError):
     status = 502
 
 
-class BrokenAnswer(UpstreamFault):
+class InvalidModelResponse(UpstreamFault):
     """The model said something that is no answer. Another try may bring one, and has been made."""
 
     def __init__(self, message: str, *, code: str) -> None:
@@ -180,7 +180,7 @@ BY_STATUS: Final[dict[int, type[ApiError]]] = {
     408: DeadlineExceeded,
     409: BadRequest,
     412: Conflict,  # Cloud Storage's preconditions
-    413: TooLarge,
+    413: PayloadTooLarge,
     422: BadRequest,  # Mistral's validation
     429: RateLimited,
     499: UpstreamFault,
@@ -241,7 +241,7 @@ CONTEXT_LENGTH: Final = re.compile(
     re.IGNORECASE,
 )
 
-_LONGEST_MESSAGE: Final = 4000
+_MAX_MESSAGE: Final = 4000
 
 
 def is_error(body: Any) -> bool:
@@ -322,7 +322,7 @@ def _message(said: JSON) -> str:
             message = "; ".join(_violation(one) for one in detail if isinstance(one, dict))
         else:
             message = detail if isinstance(detail, str) else ""
-    return message[:_LONGEST_MESSAGE]
+    return message[:_MAX_MESSAGE]
 
 
 def _violation(detail: JSON) -> str:

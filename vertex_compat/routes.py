@@ -14,7 +14,7 @@ from vertex_compat.operations.audio import speech, transcriptions
 from vertex_compat.operations.batches import batches
 from vertex_compat.operations.chat import chat
 from vertex_compat.operations.completions import completions
-from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings
 from vertex_compat.operations.files import files
 from vertex_compat.operations.fine_tuning import fine_tuning
@@ -22,10 +22,10 @@ from vertex_compat.operations.images import images
 from vertex_compat.operations.responses import responses
 from vertex_compat.operations.service import models, moderations, passthrough, root
 
-Operation = Callable[[Ask], Reply]
+Operation = Callable[[RequestContext], Response]
 
 TABLE: Final[dict[tuple[str, str], Operation]] = {
-    ("GET", "/"): lambda ask: root.describe(ask, (f"{method} {path}" for method, path in TABLE)),
+    ("GET", "/"): lambda context: root.describe(context, (f"{method} {path}" for method, path in TABLE)),
     ("GET", "/health"): root.health,
     ("GET", "/openapi.json"): lambda _: _openapi_spec(),
     ("POST", "/chat/completions"): chat.complete,
@@ -70,8 +70,8 @@ PUBLIC: Final = frozenset({"/", "/openapi.json"})
 """Paths that answer without a key where keys are configured."""
 
 
-def _openapi_spec() -> Reply:
-    from vertex_compat.operations.service import openapi_spec  # noqa: PLC0415  (few ask for it)
+def _openapi_spec() -> Response:
+    from vertex_compat.operations.service import openapi_spec  # noqa: PLC0415  (rarely requested)
 
     return openapi_spec.describe(TABLE, OPEN | PUBLIC)
 

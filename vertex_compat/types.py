@@ -1,12 +1,12 @@
-"""The values that cross a boundary between two rooms. This module imports nothing of ours.
+"""The values that modules hand to each other. This module imports nothing of the package.
 
-A chat runs through them in this order::
+A chat request passes through them in this order::
 
-    OpenAI's body ──(publisher.chat.request)──▶ UpstreamCall ──▶ Vertex
-    Vertex's events ──(publisher.chat.stream / .response)──▶ Delta, Usage ──▶ OpenAI's chunks
+    OpenAI's body ──(publisher.chat.request)──▶ UpstreamCall ──▶ Vertex AI
+    Vertex AI's events ──(publisher.chat.stream / .response)──▶ Delta, Usage ──▶ OpenAI's chunks
 
-A publisher speaks in `Delta` and `Usage`. Ids, times, the role, the place of the finish reason and the
-last usage chunk are the same for all of them, so `operations.chat` makes those, once.
+Publishers produce `Delta` and `Usage`. Ids, times, the role, the position of the finish reason and the last
+usage chunk are the same for every publisher, so `operations.chat` makes them, once.
 """
 
 from __future__ import annotations
@@ -21,69 +21,64 @@ import msgspec
 T = TypeVar("T")
 
 JSON: TypeAlias = dict[str, Any]
-"""A JSON object as it came in, unknown keys and all."""
+"""A JSON object as it was received, unknown keys included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What a client's model name means on Vertex.
+    """The Vertex AI model that a client's model name stands for."""
 
-    `resource` is the path after `…/locations/{location}/`, e.g. `publishers/google/models/gemini-2.5-flash`,
-    `endpoints/openapi` or `endpoints/123`. `name` is what a body that names its model holds. `locations`
-    are where to call it, best first; `settled` says that the operator has chosen them, else they are where
-    the model is offered. `project` and `account` (a service account to act as) are None for our own.
-    `defaults` are parameters that hold where the client gives none. `named_project` is the one in a full
-    name: it chooses nothing, but it has to be ours. `spare` says that another model answers if this fails.
-    `dns` is the name of the host that alone serves a dedicated endpoint, where it is known, and `served_name`
-    what a container that looks at the `model` in a body calls its model. `reasoning_tags` says that it leaves
-    its thoughts in the content, between `<think>` and `</think>`.
-    """
-
-    asked: str
+    requested_name: str
+    """The name that the client sent."""
     publisher: str
+    """Key in the table `PUBLISHERS`."""
     name: str
+    """The model's name in a body that names its model."""
     resource: str
+    """Path after `…/locations/{location}/`: `publishers/google/models/gemini-3.8-flash`, `endpoints/123`."""
     locations: tuple[str, ...]
-    settled: bool = False
+    """Where to call it, best first."""
+    location_pinned: bool = False
+    """Whether the operator has chosen the locations; else they are those where the model is offered."""
     project: str | None = None
-    account: str | None = None
+    """Google Cloud project; None is the function's own."""
+    impersonate_account: str | None = None
+    """Service account to act as; None is the function's own."""
     named_project: str | None = None
-    dns: str | None = None
+    """Project of a full resource name. It must be the function's own project; it never selects one."""
+    endpoint_host: str | None = None
+    """Host name that alone serves a dedicated endpoint, where it is known."""
     served_name: str | None = None
+    """Model name that a container checks in the body's `model`."""
     reasoning_tags: bool = False
+    """Whether the model writes its reasoning into the content, between `<think>` and `</think>`."""
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    spare: bool = field(default=False, compare=False)
+    """Parameters that apply where the client sends none."""
+    has_fallback: bool = field(default=False, compare=False)
+    """Whether another model answers if this one fails."""
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Where a call goes that is to no model, and as whom: to the project's bucket, to one of its jobs.
-
-    The fields mean what they mean in a `Model`.
-    """
+class ResourceTarget:
+    """Target of a call that is not to a model: a bucket, a job. Fields as in `Model`."""
 
     resource: str
     locations: tuple[str, ...]
-    settled: bool = True
+    location_pinned: bool = True
     project: str | None = None
-    account: str | None = None
+    impersonate_account: str | None = None
     named_project: str | None = None
 
 
 Service: TypeAlias = Literal["aiplatform", "model_garden", "storage", "texttospeech"]
-"""The Google APIs that are called. Model Garden is Vertex AI's, less the project in its paths."""
+"""The Google APIs that are called. Model Garden is Vertex AI's API without the project in its paths."""
 
 
 class UpstreamCall(msgspec.Struct, frozen=True):
-    """A call to Google described, not made.
+    """Description of a call to Google, and of how to read its response. Nothing is sent by making one.
 
-    On `aiplatform`, `path` follows `/{version}/projects/{project}/locations/{location}/`; on another service
-    it follows `/{version}/`. Where `content` is given, it is sent instead of `body`. `ignored` names what the
-    client sent and the publisher does not have, or does not take as it was given. What it takes to read the
-    answer is said here too: `tool_names` gives back the client's names of tools that had to be renamed,
-    the arguments of `answer_tool` are not a call but the answer itself, and `audio_format` is OpenAI's name
-    of the form in which the client wants to hear it, and with `reasoning_tags` thoughts are looked for in the
-    content. `dns` is the host of a dedicated endpoint, which no other host serves.
+    On `aiplatform`, `path` follows `/{version}/projects/{project}/locations/{location}/`; on every other
+    service it follows `/{version}/`.
     """
 
     path: str
@@ -92,21 +87,28 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     method: str = "POST"
     service: Service = "aiplatform"
     content: bytes | None = None
+    """Sent instead of `body`."""
     headers: Mapping[str, str] = {}
     ignored: tuple[str, ...] = ()
+    """Names of the client's parameters that are not sent as they came, for `x-vertex-compat-ignored`."""
     tool_names: Mapping[str, str] = {}
-    answer_tool: str | None = None
+    """Name of a tool as it was sent → as the client wrote it."""
+    structured_output_tool: str | None = None
+    """Tool whose arguments are not a call but the answer itself."""
     audio_format: str | None = None
+    """OpenAI's name of the audio format that the client wants."""
     reasoning_tags: bool = False
-    dns: str | None = None
+    """As in `Model`."""
+    endpoint_host: str | None = None
+    """As in `Model`."""
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
-    """A piece of one choice: the `delta` object of OpenAI's chunk, without the role.
+    """Part of one choice: the `delta` object of OpenAI's chunk, without the role.
 
-    Strings go on where the last piece of that name ended, lists too; tool calls go on by their `index`, with
-    id, type and name in the first piece of a call only. `finish_reason` is OpenAI's; a piece may bring text
-    and the reason at once.
+    Strings and lists continue those of the previous deltas. Tool calls continue by their `index`; only the
+    first part of a call has its id, type and name. `finish_reason` is OpenAI's; a delta may have text and a
+    finish reason at once.
     """
 
     choice: int
@@ -116,82 +118,82 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
 
 class Usage(NamedTuple):
-    """Token counts, OpenAI's meaning: cached tokens inside `prompt`, reasoning inside `completion`.
+    """Token counts in OpenAI's meaning: cached tokens are part of `prompt`, reasoning part of `completion`.
 
-    Counts are of the whole answer, so a later `Usage` of the same answer replaces an earlier one. `beside`
-    are counts under a publisher's own names, which stand beside OpenAI's.
+    Counts cover the whole response, so a later `Usage` replaces an earlier one. `extra` holds counts under a
+    publisher's own names.
     """
 
     prompt: int
     completion: int
     prompt_details: Mapping[str, int] = MappingProxyType({})
     completion_details: Mapping[str, int] = MappingProxyType({})
-    beside: Mapping[str, int] = MappingProxyType({})
+    extra: Mapping[str, int] = MappingProxyType({})
 
 
-Piece: TypeAlias = Delta | Usage
+StreamPart: TypeAlias = Delta | Usage
 
-Feed: TypeAlias = "Callable[[JSON], Iterable[Piece]]"
-"""Takes one event of a stream after the other and gives the pieces that it brings.
+StreamTranslator: TypeAlias = "Callable[[JSON], Iterable[StreamPart]]"
+"""Takes the events of a stream one by one and returns the parts that each brings.
 
-Where they are a tuple, there are no counts among them: nearly every event is one more text, and is passed on
-without a look.
+A tuple contains deltas only (the usual case, passed on without a check); any other iterable may contain
+`Usage`.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class ChatAdapter:
     """How a publisher chats.
 
-    `request` translates a body, `response` a whole answer to a call. `stream` makes the state machine of one
-    answer, which is fed with Vertex's events one by one. `many` says whether one call can bring `n` choices;
-    else `n` calls are made side by side. `links` says whether https:// links to files can be sent; else the
-    files themselves are.
+    `request` translates the client's body, `response` a whole response. `stream` returns the translator of
+    one streamed response.
     """
 
     request: Callable[[JSON, Model], UpstreamCall]
-    response: Callable[[JSON, UpstreamCall], Iterable[Piece]]
-    stream: Callable[[UpstreamCall], Feed]
-    many: bool = False
-    links: bool = True
+    response: Callable[[JSON, UpstreamCall], Iterable[StreamPart]]
+    stream: Callable[[UpstreamCall], StreamTranslator]
+    supports_n: bool = False
+    """Whether one call can return `n` choices; else `n` calls are made in parallel."""
+    accepts_urls: bool = True
+    """Whether https:// URLs of files can be sent; else the files themselves are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unary(Generic[T]):
-    """An operation whose answers come whole.
+class UnaryAdapter(Generic[T]):
+    """An operation whose responses are not streamed.
 
-    `request` translates a body into calls, which are made side by side; `response` reads the answer to one of
-    them. What comes of all of them, in their order, is what was asked for.
+    `request` translates a body into calls, which are made in parallel; `response` reads the response to one
+    of them. The results of all calls, in their order, are the result of the operation.
     """
 
     request: Callable[[JSON, Model], Sequence[UpstreamCall]]
     response: Callable[[JSON, UpstreamCall], T]
 
 
-class Vector(NamedTuple):
-    """An embedding, and the tokens of what it stands for."""
+class Embedding(NamedTuple):
+    """An embedding, and the number of tokens of its input."""
 
     values: list[float]
     tokens: int = 0
 
 
-class Picture(NamedTuple):
-    """A generated image: base64, and the prompt that it was really made from, where that is told."""
+class GeneratedImage(NamedTuple):
+    """A generated image in base64, and the rewritten prompt, where the publisher returns it."""
 
     data: str
     mime: str
     prompt: str | None = None
 
 
-class Pictures(NamedTuple):
-    """What one call for images brought; at least one."""
+class GeneratedImages(NamedTuple):
+    """The images that one call returned; at least one."""
 
-    pictures: Sequence[Picture]
+    pictures: Sequence[GeneratedImage]
     usage: Usage | None = None
 
 
-class Sound(NamedTuple):
-    """Speech: a file, or 16-bit samples of one channel if `rate` says how many make a second."""
+class Audio(NamedTuple):
+    """Speech: a file, or 16-bit mono samples if `rate` gives the samples a second."""
 
     data: bytes
     mime: str
@@ -201,17 +203,17 @@ class Sound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """What a publisher can do. An empty slot is the answer «not supported».
+    """The operations of a publisher. None means "not supported".
 
-    `completions` goes on where a prompt ends; where it is empty, `chat` is asked to. `kinds` tells the slots
-    that a model fills by its name, where not every model fills all.
+    `completions` continues a prompt; where it is None, `chat` is used. `model_capabilities` returns the
+    operations of a model by its name, where they differ between models.
     """
 
     name: str
-    chat: Chat | None = None
-    completions: Chat | None = None
-    embeddings: Unary[list[Vector]] | None = None
-    images: Unary[Pictures] | None = None
-    speech: Unary[Sound] | None = None
-    transcriptions: Chat | None = None
-    kinds: Callable[[str], frozenset[str]] | None = None
+    chat: ChatAdapter | None = None
+    completions: ChatAdapter | None = None
+    embeddings: UnaryAdapter[list[Embedding]] | None = None
+    images: UnaryAdapter[GeneratedImages] | None = None
+    speech: UnaryAdapter[Audio] | None = None
+    transcriptions: ChatAdapter | None = None
+    model_capabilities: Callable[[str], frozenset[str]] | None = None

@@ -59,7 +59,11 @@ def base_url(location: str) -> str:
 
 def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str]) -> str:
     """The whole URL of `call`. `bases` has the scheme and host of services that are not at Google's."""
-    base = bases.get("dedicated") or f"https://{call.dns}" if call.dns else bases.get(call.service)
+    base = (
+        bases.get("dedicated") or f"https://{call.endpoint_host}"
+        if call.endpoint_host
+        else bases.get(call.service)
+    )
     if call.service == "model_garden":
         return f"{bases.get('aiplatform') or base_url(location)}/{call.version}/{call.path}"
     if call.service != "aiplatform":

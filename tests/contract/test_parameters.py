@@ -59,7 +59,7 @@ def asked(body):
 @each_publisher
 def test_every_parameter_has_one_place(publisher):
     table = TABLES[publisher]
-    places = [set(table.sent), table.shaped, table.ignored, table.refused, parameters.OF_THE_OPERATION]
+    places = [set(table.renamed), table.handled, table.ignored, table.refused, parameters.OF_THE_OPERATION]
     assert set().union(*places) >= KNOWN
     assert sum(map(len, places)) == len(set().union(*places))
 
@@ -97,8 +97,8 @@ def test_a_parameter_stands_where_its_table_says(publisher, name):
         assert error
     elif name in table.ignored:
         assert calls[0].ignored == (name,)
-    elif name in table.sent and calls and name not in calls[0].ignored:
-        assert table.sent[name] in strings(calls[0].body)
+    elif name in table.renamed and calls and name not in calls[0].ignored:
+        assert table.renamed[name] in strings(calls[0].body)
 
 
 def strings(value):
@@ -166,7 +166,7 @@ def test_what_the_client_calls_ignored_is_a_header_and_safe(app, publisher):
 def test_every_unknown_parameter_is_named_where_it_is_not_sent():
     for publisher, table in TABLES.items():
         calls, _ = asked(question(publisher, of_tomorrow=1))
-        if table.takes_unknown:
+        if table.pass_unknown:
             assert calls[0].body["of_tomorrow"] == 1
         else:
             assert calls[0].ignored == ("of_tomorrow",)

@@ -24,7 +24,7 @@ from vertex_compat.operations.request import inline_urls
 from vertex_compat.publishers import PUBLISHERS, parameters
 from vertex_compat.publishers.predict import predictions
 from vertex_compat.routing import rules
-from vertex_compat.server.request_log import Record
+from vertex_compat.server.request_log import RequestLog
 from vertex_compat.types import Delta, Model, Usage
 from vertex_compat.upstream import url_fetcher
 
@@ -127,9 +127,9 @@ CHAT = Usage(10, 5, {"cached_tokens": 4}, {"reasoning_tokens": 3})
 @pytest.fixture
 def logged(capfd):
     """The line of a request of which everything is known."""
-    record = Record.begin("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
+    record = RequestLog.start("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
     known = {"target": "google/gemini-2.5-flash; location=global", "usages": {0: CHAT}}
-    known |= {"first": record.started + 1, "calls": ["upstream_id"]}
+    known |= {"first_byte_at": record.started + 1, "calls": ["upstream_id"]}
     unknown = {
         field.name: field.name for field in dataclasses.fields(record) if not getattr(record, field.name)
     }
@@ -183,12 +183,12 @@ def section(name):
 def test_the_limits_are_those_of_the_code():
     megabyte = 1024 * 1024
     said = section("Limits")
-    assert f"{settings.Settings().patience:g} seconds" in said
-    assert settings.LONGEST == 3600
-    assert f"{inline_urls.MOST} in a request, {url_fetcher.LARGEST // megabyte} MB each" in said
-    assert f"{transcriptions.MOST_BYTES // megabyte} MB |" in said
-    assert f"{images.MOST_SOURCES} in a request |" in said
-    assert f"{input_file.MOST_LINES:,} |" in said
+    assert f"{settings.Settings().upstream_timeout:g} seconds" in said
+    assert settings.MAX_TIMEOUT_SECONDS == 3600
+    assert f"{inline_urls.MAX_URLS} in a request, {url_fetcher.MAX_BYTES // megabyte} MB each" in said
+    assert f"{transcriptions.MAX_BYTES // megabyte} MB |" in said
+    assert f"{images.MAX_SOURCES} in a request |" in said
+    assert f"{input_file.MAX_LINES:,} |" in said
 
 
 def literals():
@@ -240,5 +240,5 @@ def test_the_publisher_in_the_readme_translates(acme):
 
 def test_the_publisher_in_the_readme_has_a_place_for_every_parameter(acme):
     table = acme["PARAMETERS"]
-    places = [set(table.sent), table.shaped, table.ignored, table.refused, parameters.OF_THE_OPERATION]
+    places = [set(table.renamed), table.handled, table.ignored, table.refused, parameters.OF_THE_OPERATION]
     assert [name for name in KNOWN if sum(name in place for place in places) != 1] == []

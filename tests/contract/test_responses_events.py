@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from vertex_compat import errors, sse
 from vertex_compat.operations.responses.input_items import unseal
-from vertex_compat.operations.responses.output_items import Writer
+from vertex_compat.operations.responses.output_items import ResponseBuilder
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import Delta, Usage
 
@@ -23,11 +23,11 @@ def frozen(events):
 
 def written(pieces, **given):
     """All events of an answer, and the response in its last state."""
-    writer = Writer({"model": "m", **given})
+    writer = ResponseBuilder({"model": "m", **given})
     events = frozen(writer.begin())
     for piece in pieces:
-        events += frozen(writer.write(0, piece))
-    events += frozen(writer.end())
+        events += frozen(writer.add(0, piece))
+    events += frozen(writer.finish())
     return events, writer.response
 
 
@@ -195,15 +195,15 @@ def test_a_citation_belongs_to_the_text_before_it():
 
 
 def test_a_model_that_had_not_finished_is_a_fault():
-    writer = Writer({"model": "m"})
-    list(writer.write(0, Delta(0, {"content": "Once"})))
+    writer = ResponseBuilder({"model": "m"})
+    list(writer.add(0, Delta(0, {"content": "Once"})))
     with pytest.raises(errors.UpstreamFault):
-        list(writer.end())
+        list(writer.finish())
 
 
 def test_a_failure_in_mid_stream_is_an_error_and_a_failed_response():
-    writer = Writer({"model": "m"})
-    events = frozen(writer.begin()) + frozen(writer.write(0, Delta(0, {"content": "Once"})))
+    writer = ResponseBuilder({"model": "m"})
+    events = frozen(writer.begin()) + frozen(writer.add(0, Delta(0, {"content": "Once"})))
     events += frozen(writer.failed(errors.RateLimited("Slow down.")))
     for event in events:
         EVENT.validate_python(event, strict=True)

@@ -9,7 +9,7 @@ import pytest
 from helpers.chat_client import ask
 from helpers.fixtures import MODELS, Notes, function
 
-from vertex_compat.config.settings import Settings, WrongSetting
+from vertex_compat.config.settings import InvalidSetting, Settings
 
 KEYS = {"VERTEX_COMPAT_API_KEYS": "sk-one,sk-two"}
 DEPLOYED = {"K_SERVICE": "vertex-compat"}
@@ -183,7 +183,7 @@ def test_what_is_public_needs_no_token(path):
 def test_what_would_need_credentials_of_our_own_stops_the_start(tmp_path, env, rules, named):
     path = tmp_path / "rules.toml"
     path.write_text(rules)
-    with pytest.raises(WrongSetting, match=named) as caught:
+    with pytest.raises(InvalidSetting, match=named) as caught:
         Settings.from_env(CALLER | env | {"VERTEX_COMPAT_CONFIG": str(path)})
     assert "\n" not in str(caught.value)
 

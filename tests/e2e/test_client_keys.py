@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_compat.config import api_keys
-from vertex_compat.config.settings import Settings, WrongSetting
+from vertex_compat.config.settings import InvalidSetting, Settings
 
 
 class Clock:
@@ -35,7 +35,7 @@ def path(tmp_path):
 @pytest.fixture
 def file(path, clock):
     path.write_text("one:sk-one\n")
-    return api_keys.KeyFile(path, api_keys.read(path), clock)
+    return api_keys.ApiKeyFile(path, api_keys.read(path), clock)
 
 
 def names(keys):
@@ -82,7 +82,7 @@ def test_a_link_may_lead_elsewhere(tmp_path, clock):
         (tmp_path / version / "keys").write_text(f"v{version}:sk-{version}")
     (tmp_path / "..data").symlink_to(tmp_path / "1")
     path = tmp_path / "..data" / "keys"
-    file = api_keys.KeyFile(path, api_keys.read(path), clock)
+    file = api_keys.ApiKeyFile(path, api_keys.read(path), clock)
     (tmp_path / "next").symlink_to(tmp_path / "2")
     (tmp_path / "next").rename(tmp_path / "..data")
     clock.now += api_keys.AGE
@@ -141,7 +141,7 @@ def test_a_file_that_is_good_again_is_taken(file, path, clock, caplog):
 def test_a_wrong_file_stops_the_start(path, content):
     if content is not None:
         path.write_text(content)
-    with pytest.raises(WrongSetting, match="VERTEX_COMPAT_API_KEYS_FILE") as caught:
+    with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_API_KEYS_FILE") as caught:
         Settings.from_env({"VERTEX_COMPAT_API_KEYS_FILE": str(path)})
     said = str(caught.value)
     assert "\n" not in said
@@ -153,7 +153,7 @@ def test_the_file_or_the_variable_but_not_both(path):
     path.write_text("sk-one")
     env = {"VERTEX_COMPAT_API_KEYS_FILE": str(path)}
     assert names(Settings.from_env(env).keys) == ["key-1"]
-    with pytest.raises(WrongSetting, match="exclude"):
+    with pytest.raises(InvalidSetting, match="exclude"):
         Settings.from_env(env | {"VERTEX_COMPAT_API_KEYS": "sk-two"})
 
 
@@ -171,7 +171,7 @@ def test_rules_go_by_the_names_in_the_file(path, tmp_path):
     assert status("sk-search", "claude-sonnet-4-5") == 403
     assert status("sk-all", "claude-sonnet-4-5") == 200
     rules.write_text("[keys.nobody]\n")
-    with pytest.raises(WrongSetting, match="VERTEX_COMPAT_API_KEYS_FILE"):
+    with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_API_KEYS_FILE"):
         Settings.from_env(env)
 
 

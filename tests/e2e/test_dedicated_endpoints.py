@@ -13,11 +13,11 @@ from vertex_compat import vertex
 from vertex_compat.emulator import dedicated, endpoints
 from vertex_compat.routing import rules
 from vertex_compat.routing.router import Router
-from vertex_compat.server.client_connection import Client, ClientGone
+from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.types import UpstreamCall
 from vertex_compat.upstream.credentials import Credentials
-from vertex_compat.upstream.dedicated_endpoints import Dedicated
-from vertex_compat.upstream.transport import Transport
+from vertex_compat.upstream.dedicated_endpoints import DedicatedEndpointTransport
+from vertex_compat.upstream.transport import HttpTransport
 
 NUMBER = "123456789012"
 ENDPOINT = f"{dedicated.DEDICATED}1"
@@ -105,7 +105,7 @@ def test_what_would_be_sent_names_the_host_and_no_token(settings):
     text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\ndedicated_endpoint_dns = '{host(ENDPOINT)}'"
 
     def network(found):
-        return Transport(found, Credentials(find=lambda: pytest.fail("nobody needs a token")))
+        return HttpTransport(found, Credentials(find=lambda: pytest.fail("nobody needs a token")))
 
     app = function(network, GOOGLE_CLOUD_PROJECT="my-project", **settings(text))
     headers = {"x-vertex-compat-debug": "request"}
@@ -198,7 +198,7 @@ def test_a_host_says_its_region(dns):
 )
 def test_what_is_no_such_host_stops_the_start(dns):
     assert vertex.region_of(dns) is None
-    with pytest.raises(rules.Wrong, match="is no host of the form"):
+    with pytest.raises(rules.ConfigError, match="is no host of the form"):
         rules.parse({"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}})
 
 
@@ -212,12 +212,14 @@ def test_what_is_no_such_host_stops_the_start(dns):
 def test_no_host_leads_out_of_google_s_domain(dns):
     found = {"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}}
     try:
-        (model,) = Router(rules.parse(found), None, None).plan("mine")
-    except rules.Wrong:
+        (model,) = Router(rules.parse(found), None, None).candidates("mine")
+    except rules.ConfigError:
         return
     notes = Notes()
-    with pytest.raises(ClientGone):
-        Dedicated(notes).open(UpstreamCall("endpoints/1:predict", {}), model, Client())
+    with pytest.raises(ClientDisconnected):
+        DedicatedEndpointTransport(notes).open(
+            UpstreamCall("endpoints/1:predict", {}), model, ClientConnection()
+        )
     url = vertex.url(notes.calls[0], "my-project", notes.models[0].locations[0], {})
     name, slash, path = url.removeprefix("https://").partition("/")
     assert name.endswith(".prediction.vertexai.goog")
@@ -240,7 +242,7 @@ def test_no_host_leads_out_of_google_s_domain(dns):
 def test_a_host_is_for_a_deployed_model_where_it_runs(text, says):
     first, _, rest = text.partition("\n")
     found = tomllib.loads(f"[models.mine]\n{first}\ndedicated_endpoint_dns = '{host('1')}'\n{rest}")
-    with pytest.raises(rules.Wrong, match=says):
+    with pytest.raises(rules.ConfigError, match=says):
         rules.parse(found)
 
 
@@ -258,5 +260,5 @@ def test_a_container_that_looks_at_the_name_gets_the_one_of_the_settings(emulato
 
 @pytest.mark.parametrize("target", ["gemini-2.5-pro", "1234567890"])
 def test_a_name_for_a_container_is_for_one_that_chats(target):
-    with pytest.raises(rules.Wrong, match="served_model_name is for a deployed model"):
+    with pytest.raises(rules.ConfigError, match="served_model_name is for a deployed model"):
         rules.parse({"models": {"mine": {"target": target, "served_model_name": "x"}}})

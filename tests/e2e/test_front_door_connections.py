@@ -19,10 +19,10 @@ from helpers.credentials import Account
 from helpers.fixtures import MODELS, Notes, cases, events_of, folded, function, post, question
 
 from vertex_compat.config.settings import Settings
-from vertex_compat.server.client_connection import Client, ClientGone
+from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.upstream import connection_pool, transport
 from vertex_compat.upstream.credentials import Credentials
-from vertex_compat.upstream.transport import Transport
+from vertex_compat.upstream.transport import HttpTransport
 
 each_publisher = pytest.mark.parametrize("publisher", MODELS)
 
@@ -98,12 +98,12 @@ def test_a_client_that_leaves_during_the_pause_before_a_retry_ends_it(emulator):
     post(function(notes, **settings), question("google"))
     here, there = socket.socketpair()
     with here, there, ThreadPoolExecutor(1) as pool:
-        network = Transport(Settings.from_env(settings), Credentials(Account().find))
-        opened = pool.submit(network.open, notes.calls[0], notes.models[0], Client(here))
+        network = HttpTransport(Settings.from_env(settings), Credentials(Account().find))
+        opened = pool.submit(network.open, notes.calls[0], notes.models[0], ClientConnection(here))
         emulator.wait_for(lambda calls: [call.ended for call in calls] == ["complete"])
         assert not opened.done()
         there.close()
-        assert isinstance(opened.exception(SOON), ClientGone)
+        assert isinstance(opened.exception(SOON), ClientDisconnected)
 
 
 def test_one_that_leaves_does_not_disturb_another(front_door, emulator):
@@ -214,7 +214,7 @@ def before(upstream, **env):
     """The function in front of a server that wants no token."""
     made = Account()
     settings = {"GOOGLE_VERTEX_BASE_URL": upstream.url, "VERTEX_COMPAT_RETRIES": "0", **env}
-    return function(lambda read: Transport(read, Credentials(made.find)), **settings)
+    return function(lambda read: HttpTransport(read, Credentials(made.find)), **settings)
 
 
 def in_blocks(case, size=100):
@@ -253,7 +253,7 @@ def test_an_answer_is_whole_where_its_pauses_are_longer_than_a_read_waits(upstre
         one for one in cases("stream.sse").args[1] if (one.publisher, one.name) == ("google", "recorded")
     )
     said = []
-    for pause in (0, 1.4 * connection_pool.MOMENT, 0):
+    for pause in (0, 1.4 * connection_pool.POLL_SECONDS, 0):
         upstream.pause = pause
         upstream.says = (200, "text/event-stream", in_blocks(case, len(case.stream) // 3 + 1))
         answer = post(app, case.question(stream=True))
@@ -280,7 +280,7 @@ def test_one_that_takes_the_connection_and_says_nothing_in_tls_is_tried_again(mo
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = "https://{}:{}".format(*silent.getsockname())
         settings = {"GOOGLE_VERTEX_BASE_URL": url, "VERTEX_COMPAT_RETRIES": str(retries)}
-        app = function(lambda read: Transport(read, Credentials(Account().find)), **settings)
+        app = function(lambda read: HttpTransport(read, Credentials(Account().find)), **settings)
         answer = post(app, question("google"))
         assert (answer.status_code, answer.json["error"]["code"]) == (504, "timeout")
         silent.setblocking(False)

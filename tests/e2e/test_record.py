@@ -8,7 +8,7 @@ import pytest
 from helpers.fixtures import post, question
 from helpers.server import KEY
 
-from vertex_compat.server.request_log import Record
+from vertex_compat.server.request_log import RequestLog
 from vertex_compat.types import Usage
 
 SECRET = "what the client said"
@@ -16,7 +16,7 @@ SECRET = "what the client said"
 
 def begun(**headers):
     environ = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
-    return Record.begin("POST", "/v1/chat/completions", environ)
+    return RequestLog.start("POST", "/v1/chat/completions", environ)
 
 
 def line(record, capfd, *, deployed=True, status=200):

@@ -21,7 +21,7 @@ from vertex_compat.app import App
 from vertex_compat.config.settings import Settings
 from vertex_compat.server import tracing
 from vertex_compat.upstream.credentials import Credentials
-from vertex_compat.upstream.transport import Transport
+from vertex_compat.upstream.transport import HttpTransport
 
 SECRET = "what the client said"
 PARENT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
@@ -35,7 +35,7 @@ def ask(emulator):
     provider.add_span_processor(SimpleSpanProcessor(collected))
     settings = Settings.from_env({"GOOGLE_VERTEX_BASE_URL": emulator.url, "VERTEX_COMPAT_RETRIES": "0"})
     credentials = Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
-    function = App(settings, Transport(settings, credentials), tracing.spans(provider))
+    function = App(settings, HttpTransport(settings, credentials), tracing.spans(provider))
     server = flask.Flask("traced")
 
     def ask(path, body, **headers):

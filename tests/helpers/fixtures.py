@@ -14,7 +14,7 @@ from vertex_compat.app import App
 from vertex_compat.config.settings import Settings
 from vertex_compat.operations.chat import chat
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.server.client_connection import ClientGone
+from vertex_compat.server.client_connection import ClientDisconnected
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -143,7 +143,7 @@ class Notes:
     def open(self, call, model, client, **_):  # noqa: ARG002
         self.calls.append(call)
         self.models.append(model)
-        raise ClientGone
+        raise ClientDisconnected
 
 
 def upstream_calls(body, **env):
@@ -180,13 +180,13 @@ class Said:
         return self._here.fileno()
 
     @property
-    def ended(self):
+    def complete(self):
         return not self._blocks
 
-    def linger(self, lingers):
+    def set_blocking(self, lingers):
         """It never has to."""
 
-    def read(self):
+    def read_available(self):
         return self._blocks.pop(0)
 
     def close(self):
@@ -228,18 +228,18 @@ def chunks_of(case, blocks, *, include_usage=True):
     """The bytes of OpenAI's stream for the blocks of a publisher's."""
     feed = PUBLISHERS[case.publisher].chat.stream(call_of(case))
     decoder = sse.Decoder()
-    chunks = chat.Chunks(case.question()["model"], include_usage=include_usage)
+    chunks = chat.ChatChunkEncoder(case.question()["model"], include_usage=include_usage)
     written = []
 
     def take(events):
         for event in events:
             if event != b"[DONE]":
-                written.extend(chunks.write(0, piece) for piece in feed(json.loads(event)))
+                written.extend(chunks.encode(0, piece) for piece in feed(json.loads(event)))
 
     for block in blocks:
         take(decoder.feed(block))
     take(decoder.close())
-    return b"".join([*written, chunks.end()])
+    return b"".join([*written, chunks.finish()])
 
 
 def events_of(stream):

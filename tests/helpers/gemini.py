@@ -57,7 +57,7 @@ def result(content="done", call="call_0", **more):
 def call(model=BUDGETS, **body):
     """The call that a body becomes, checked on its way in as the function checks it."""
     given = {"model": model, "messages": HELLO, **body}
-    return CHAT.request(operation.parse(json.dumps(given).encode()), model_names.route(model))
+    return CHAT.request(operation.parse(json.dumps(given).encode()), model_names.resolve(model))
 
 
 def body(model=BUDGETS, **given):
@@ -73,7 +73,7 @@ def config(model=BUDGETS, **given):
 
 class Asked:
     def __init__(self, model):
-        self.model = model_names.route(model).name
+        self.model = model_names.resolve(model).name
         self.resource = "projects/p/locations/l"
         self.fault = Fault()
 

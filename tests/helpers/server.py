@@ -17,7 +17,7 @@ from google.auth import exceptions
 
 from helpers.fixtures import function
 from vertex_compat.upstream.credentials import Credentials
-from vertex_compat.upstream.transport import Transport
+from vertex_compat.upstream.transport import HttpTransport
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-test"
@@ -73,7 +73,7 @@ def in_front_of(emulator, **env):
     """The function with a real network, in front of `emulator`."""
 
     def network(settings):
-        return Transport(
+        return HttpTransport(
             settings, Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
         )
 

@@ -282,7 +282,7 @@ def test_a_schema_goes_as_it_is_where_vertex_takes_it():
         "effort": "low",
         "format": {"type": "json_schema", "schema": SCHEMA},
     }
-    assert call.answer_tool is None
+    assert call.structured_output_tool is None
 
 
 @pytest.mark.parametrize(
@@ -292,12 +292,12 @@ def test_a_schema_goes_as_it_is_where_vertex_takes_it():
 def test_elsewhere_the_answer_is_a_call_that_is_demanded(model, schema):
     call = asked(model, response_format=with_schema(schema))
     assert call.body["tools"][0]["input_schema"] == schema
-    assert call.body["tool_choice"] == {"type": "tool", "name": call.answer_tool}
+    assert call.body["tool_choice"] == {"type": "tool", "name": call.structured_output_tool}
 
 
 def test_with_tools_one_of_them_or_the_answer_is_demanded():
     call = asked(response_format={"type": "json_object"}, tools=[WEATHER])
-    assert [tool["name"] for tool in call.body["tools"]] == ["weather", call.answer_tool]
+    assert [tool["name"] for tool in call.body["tools"]] == ["weather", call.structured_output_tool]
     assert call.body["tool_choice"] == {"type": "any"}
 
 
@@ -305,7 +305,7 @@ def test_while_it_thinks_within_a_budget_the_answer_is_asked_for():
     call = asked(response_format=with_schema(SCHEMA), reasoning_effort="low")
     assert call.body["thinking"]["type"] == "enabled"
     assert call.body["tool_choice"] == {"type": "auto"}
-    assert call.answer_tool in call.body["system"][-1]["text"]
+    assert call.structured_output_tool in call.body["system"][-1]["text"]
 
 
 @pytest.mark.parametrize("shape", [{"type": "xml"}, {"type": "json_schema"}])

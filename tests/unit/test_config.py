@@ -8,7 +8,7 @@ from helpers.server import ROOT, bare_environment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertex_compat.config.settings import Settings, WrongSetting
+from vertex_compat.config.settings import InvalidSetting, Settings
 
 
 def read(**env):
@@ -21,11 +21,11 @@ def test_nothing_has_to_be_set():
     assert settings.location is None
     assert settings.auth == "api-key"
     assert not settings.keys
-    assert not settings.deployed
+    assert not settings.on_cloud_run
     assert not settings.base_urls
     assert settings.retries == 2
-    assert settings.patience >= 300  # thinking models are silent for minutes
-    assert 0 < settings.keepalive <= 30
+    assert settings.upstream_timeout >= 300  # thinking models are silent for minutes
+    assert 0 < settings.keepalive_interval <= 30
 
 
 def test_an_empty_variable_is_not_set():
@@ -59,11 +59,11 @@ def test_an_empty_variable_is_not_set():
         ("VERTEX_COMPAT_AUTH", "iam", "auth", "iam"),
         ("VERTEX_COMPAT_AUTH", "none", "auth", "none"),
         ("VERTEX_COMPAT_AUTH", "api-key", "auth", "api-key"),
-        ("K_SERVICE", "vertex-compat", "deployed", True),
+        ("K_SERVICE", "vertex-compat", "on_cloud_run", True),
         ("THREADS", "500", "threads", 500),
-        ("VERTEX_COMPAT_TIMEOUT", "30", "patience", 30),
-        ("VERTEX_COMPAT_TIMEOUT", "0.5", "patience", 0.5),
-        ("VERTEX_COMPAT_KEEPALIVE", "5", "keepalive", 5),
+        ("VERTEX_COMPAT_TIMEOUT", "30", "upstream_timeout", 30),
+        ("VERTEX_COMPAT_TIMEOUT", "0.5", "upstream_timeout", 0.5),
+        ("VERTEX_COMPAT_KEEPALIVE", "5", "keepalive_interval", 5),
         ("VERTEX_COMPAT_RETRIES", "0", "retries", 0),
         ("VERTEX_COMPAT_RETRIES", "10", "retries", 10),
     ],
@@ -131,7 +131,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_wrong_value_is_told_in_one_line_that_names_the_variable(name, value):
-    with pytest.raises(WrongSetting, match=name) as caught:
+    with pytest.raises(InvalidSetting, match=name) as caught:
         read(**{name: value})
     said = str(caught.value)
     assert "\n" not in said
@@ -139,7 +139,7 @@ def test_a_wrong_value_is_told_in_one_line_that_names_the_variable(name, value):
 
 
 def test_a_wrong_key_is_not_shown():
-    with pytest.raises(WrongSetting) as caught:
+    with pytest.raises(InvalidSetting) as caught:
         read(VERTEX_COMPAT_API_KEYS="sk-good,sk bad")
     assert "good" not in str(caught.value)
     assert "bad" not in str(caught.value)
@@ -149,7 +149,7 @@ def test_a_wrong_key_is_not_shown():
 def test_any_location_is_taken_for_a_host_name_s_sake_or_refused(value):
     try:
         location = read(GOOGLE_CLOUD_LOCATION=value).location
-    except WrongSetting:
+    except InvalidSetting:
         return
     assert location is None or (location.isascii() and location.replace("-", "").isalnum())
 

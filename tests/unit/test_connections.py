@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vertex_compat import errors
-from vertex_compat.server.client_connection import Client, ClientGone
+from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.upstream import connection_pool
 
 NAMES = st.sampled_from(
@@ -62,7 +62,7 @@ def read(kind, head, after=b"", pieces=1):
                 theirs.sendall(block)
             theirs.shutdown(socket.SHUT_WR)
 
-        connection_pool.wait_for(Client(), 10)
+        connection_pool.wait_for(ClientConnection(), 10)
         sender = threading.Thread(target=send)
         sender.start()
         try:
@@ -85,7 +85,7 @@ def told(response):
 @example(b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", b"", 1)
 @example(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n", b"{}", 1)
 def test_a_head_says_what_http_client_finds_in_it(head, after, pieces):
-    found, rest = read(connection_pool.Response, head, after, pieces)
+    found, rest = read(connection_pool.PooledResponse, head, after, pieces)
     known, known_rest = read(http.client.HTTPResponse, head, after)
     folded = [(name, " ".join(value.split())) for name, value in told(known)[3]]
     assert [(name, " ".join(value.split())) for name, value in told(found)[3]] == folded
@@ -98,7 +98,7 @@ def test_a_head_says_what_http_client_finds_in_it(head, after, pieces):
 
 @given(heads(), st.integers(1, 4))
 def test_whether_the_connection_is_kept_is_decided_as_http_client_does(head, pieces):
-    found, _ = read(connection_pool.Response, head, b"", pieces)
+    found, _ = read(connection_pool.PooledResponse, head, b"", pieces)
     known, _ = read(http.client.HTTPResponse, head)
     assert found.will_close == known.will_close
 
@@ -107,7 +107,7 @@ def test_whether_the_connection_is_kept_is_decided_as_http_client_does(head, pie
 def test_news_on_the_way_are_read_over(pieces):
     head = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
     found, rest = read(
-        connection_pool.Response, head + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"{}", pieces
+        connection_pool.PooledResponse, head + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"{}", pieces
     )
     assert (found.status, found.length, rest) == (200, 2, b"{}")
 
@@ -131,23 +131,23 @@ def test_news_on_the_way_are_read_over(pieces):
 )
 def test_a_head_that_is_none_is_an_error(head, error, pieces):
     with pytest.raises(error):
-        read(connection_pool.Response, head, pieces=pieces)
+        read(connection_pool.PooledResponse, head, pieces=pieces)
 
 
 def test_silence_ends_with_patience_and_a_departure_at_once():
     ours, theirs = socket.socketpair()
     here, there = socket.socketpair()
     with ours, theirs, here, there:
-        connection_pool.wait_for(Client(here), 0.05)
+        connection_pool.wait_for(ClientConnection(here), 0.05)
         with pytest.raises(errors.DeadlineExceeded):
-            connection_pool.Response(ours).begin()
+            connection_pool.PooledResponse(ours).begin()
         theirs.sendall(b"HTTP/1.1 200")  # and no more
         with pytest.raises(errors.DeadlineExceeded):
-            connection_pool.Response(ours).begin()
-        connection_pool.wait_for(Client(here), 30)
+            connection_pool.PooledResponse(ours).begin()
+        connection_pool.wait_for(ClientConnection(here), 30)
         there.close()
-        with pytest.raises(ClientGone):
-            connection_pool.Response(ours).begin()
+        with pytest.raises(ClientDisconnected):
+            connection_pool.PooledResponse(ours).begin()
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def answering(read):
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=answer)
         thread.start()
-        connection_pool.wait_for(Client(), 10)
+        connection_pool.wait_for(ClientConnection(), 10)
         try:
             yield connection_pool.Pools(1).of("http://{}:{}".format(*server.getsockname()))
         finally:

@@ -8,7 +8,7 @@ from helpers.fixtures import Notes, function, question
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertex_compat.config.settings import Settings, WrongSetting
+from vertex_compat.config.settings import InvalidSetting, Settings
 from vertex_compat.server import cors
 
 PAGE = "https://app.example.com"
@@ -166,5 +166,5 @@ def test_nothing_but_names_of_headers_is_repeated(asked):
     ],
 )
 def test_what_is_no_origin_stops_the_start(value):
-    with pytest.raises(WrongSetting, match="VERTEX_COMPAT_CORS_ORIGINS"):
+    with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_CORS_ORIGINS"):
         Settings.from_env({"VERTEX_COMPAT_CORS_ORIGINS": value})

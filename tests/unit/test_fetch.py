@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from vertex_compat import errors
 from vertex_compat.upstream import url_fetcher
-from vertex_compat.upstream.url_fetcher import Fetcher, is_public
+from vertex_compat.upstream.url_fetcher import UrlFetcher, is_public
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
@@ -81,7 +81,7 @@ def test_no_spelling_of_an_inner_address_is_connected_to(url, monkeypatch):
     connected = []
     monkeypatch.setattr(socket.socket, "connect", lambda _, where: connected.append(where))
     with pytest.raises(errors.BadRequest, match="not public") as refused:
-        Fetcher().fetch(url, "messages[0].content[1]")
+        UrlFetcher().fetch(url, "messages[0].content[1]")
     assert refused.value.param == "messages[0].content[1]"
     assert connected == []
 
@@ -99,7 +99,7 @@ def test_no_spelling_of_an_inner_address_is_connected_to(url, monkeypatch):
 )
 def test_only_https_is_fetched(url):
     with pytest.raises(errors.BadRequest, match="Only https"):
-        Fetcher().fetch(url, "place")
+        UrlFetcher().fetch(url, "place")
 
 
 # A server of the test's own stands for the internet: for it alone loopback is public.
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
             case "/round":
                 self.answer(302, {"Location": "/round"}, b"")
             case "/large":
-                self.answer(200, {"Content-Type": "image/png"}, bytes(url_fetcher.LARGEST + 1))
+                self.answer(200, {"Content-Type": "image/png"}, bytes(url_fetcher.MAX_BYTES + 1))
             case "/drip":
                 self.send_response(200)
                 self.send_header("Content-Type", "image/png")
@@ -191,7 +191,7 @@ def internet(certificate):
 def fetcher(certificate):
     loopback = ipaddress.ip_network("127.0.0.0/8")
     context = ssl.create_default_context(cafile=str(certificate))
-    return Fetcher(lambda address: address.version == 4 and address in loopback, context)
+    return UrlFetcher(lambda address: address.version == 4 and address in loopback, context)
 
 
 def test_a_file_comes_with_its_type(internet, fetcher):
@@ -225,7 +225,7 @@ def test_what_cannot_be_used_says_why(internet, fetcher, path, says):
 
 
 def test_a_server_that_drips_does_not_hold_us(internet, fetcher, monkeypatch):
-    monkeypatch.setattr(url_fetcher, "LONGEST", 0.3)
+    monkeypatch.setattr(url_fetcher, "MAX_SECONDS", 0.3)
     begun = time.monotonic()
     with pytest.raises(errors.BadRequest, match=r"too long|could not be fetched"):
         fetcher.fetch(f"{internet.url}/drip", "place")
@@ -247,5 +247,5 @@ def test_the_address_that_counts_is_the_one_that_is_connected_to(internet, certi
     inside = ("127.0.0.1", internet.server_port)
     monkeypatch.setattr(socket.socket, "connect", lambda self, _: connect(self, inside))
     with pytest.raises(errors.BadRequest, match="not public"):
-        Fetcher(context=context).fetch(f"{internet.url}/image.png", "place")
+        UrlFetcher(context=context).fetch(f"{internet.url}/image.png", "place")
     assert internet.asked == []

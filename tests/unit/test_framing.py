@@ -48,7 +48,7 @@ def read(one, blocks):
 @given(chunks, st.sampled_from([b"%x", b"%X", b"%04x", b"%x;name=value", b"%x  "]), trailers, st.integers())
 def test_chunks_are_read_as_http_client_reads_them(pieces, sizes, end, seed):
     body = written(pieces, sizes, end)
-    one = http_body.Chunked()
+    one = http_body.ChunkedReader()
     said = read(one, cut(body, seed))
     one.close()
     assert one.ended
@@ -58,7 +58,7 @@ def test_chunks_are_read_as_http_client_reads_them(pieces, sizes, end, seed):
 
 @given(chunks, st.binary(min_size=1, max_size=5), st.integers())
 def test_what_comes_after_the_end_is_not_of_the_body(pieces, more, seed):
-    one = http_body.Chunked()
+    one = http_body.ChunkedReader()
     blocks = list(cut(written(pieces, b"%x", b""), seed))
     blocks[-1] += more
     assert read(one, blocks) == b"".join(pieces)
@@ -68,10 +68,10 @@ def test_what_comes_after_the_end_is_not_of_the_body(pieces, more, seed):
 @given(chunks, st.data(), st.integers())
 def test_a_body_that_was_cut_off_does_not_pass_for_whole(pieces, data, seed):
     body = written(pieces, b"%x", b"")
-    one = http_body.Chunked()
+    one = http_body.ChunkedReader()
     said = read(one, cut(body[: data.draw(st.integers(0, len(body) - 1))], seed))
     assert b"".join(pieces).startswith(said)
-    with pytest.raises(http_body.Broken):
+    with pytest.raises(http_body.ProtocolError):
         one.close()
 
 
@@ -109,16 +109,16 @@ def test_without_a_length_the_connection_is_the_end():
     ],
 )
 def test_what_is_no_chunk_is_said_to_be_none(body):
-    with pytest.raises(http_body.Broken):
-        read(http_body.Chunked(), [body])
+    with pytest.raises(http_body.ProtocolError):
+        read(http_body.ChunkedReader(), [body])
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=20))
 def test_no_bytes_are_more_than_broken(blocks):
-    one = http_body.Chunked()
+    one = http_body.ChunkedReader()
     try:
         for block in blocks:
             one.feed(block)
         one.close()
-    except http_body.Broken:
+    except http_body.ProtocolError:
         pass

@@ -46,7 +46,7 @@ def test_a_call_of_one_candidate_is_no_reason_for_another():
 
 @pytest.mark.parametrize("reason", response.BROKEN)
 def test_an_answer_that_cannot_be_read_is_an_error(reason):
-    with pytest.raises(errors.BrokenAnswer) as caught:
+    with pytest.raises(errors.InvalidModelResponse) as caught:
         message(chunk(finishReason=reason, finishMessage="Malformed call: f("))
     assert caught.value.code == reason.lower()
     assert "Malformed call: f(" in caught.value.message

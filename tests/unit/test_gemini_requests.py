@@ -628,7 +628,7 @@ def test_what_is_nested_too_deeply_is_refused():
     for _ in range(1000):
         deep = {"type": "object", "properties": {"a": deep}}
     with pytest.raises(errors.BadRequest, match="nested too deeply"):
-        CHAT.request({"messages": HELLO, "tools": [function("f", deep)]}, model_names.route(BUDGETS))
+        CHAT.request({"messages": HELLO, "tools": [function("f", deep)]}, model_names.resolve(BUDGETS))
 
 
 # Signatures

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_compat import errors
-from vertex_compat.config.settings import Settings, WrongSetting
-from vertex_compat.operations.request.body import DEEPEST
+from vertex_compat.config.settings import InvalidSetting, Settings
+from vertex_compat.operations.request.body import MAX_DEPTH
 from vertex_compat.server import concurrency
-from vertex_compat.server.request_body import Body
+from vertex_compat.server.request_body import RequestBody
 
 MEGABYTE = 1024 * 1024
 
@@ -139,7 +139,7 @@ def resident(server):
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1025", "1e3"])
 def test_a_wrong_size_stops_the_start(value):
-    with pytest.raises(WrongSetting, match="VERTEX_COMPAT_MAX_BODY"):
+    with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_MAX_BODY"):
         Settings.from_env({"VERTEX_COMPAT_MAX_BODY": value})
 
 
@@ -167,19 +167,19 @@ BLOCKS = st.lists(st.binary(min_size=1, max_size=9), max_size=9)
 def test_a_body_is_whole_or_refused_and_never_read_far_beyond(blocks, length, most):
     content = b"".join(blocks)
     stream = Dribbles(blocks)
-    body = Body(stream, length, most)
+    body = RequestBody(stream, length, most)
     fault = None
     try:
         read = body.read()
     except errors.ApiError as error:
         fault = error
     if (length or 0) > most:
-        assert isinstance(fault, errors.TooLarge)
+        assert isinstance(fault, errors.PayloadTooLarge)
         assert stream.given == 0
     elif length is not None and len(content) < length:
         assert isinstance(fault, errors.BadRequest)
     elif length is None and len(content) > most:
-        assert isinstance(fault, errors.TooLarge)
+        assert isinstance(fault, errors.PayloadTooLarge)
     else:
         assert fault is None
         assert read == (content if length is None else content[: len(read)])
@@ -193,7 +193,7 @@ def nested(depth, opening="[", closing="]"):
     return opening * depth + "0" + closing * depth
 
 
-@pytest.mark.parametrize("depth", [DEEPEST, 200, 500, 900, 1000, 5000, 100_000])
+@pytest.mark.parametrize("depth", [MAX_DEPTH, 200, 500, 900, 1000, 5000, 100_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
 @pytest.mark.parametrize(
     ("path", "field"),
@@ -305,7 +305,7 @@ def refused(server):
 def test_a_request_too_many_is_refused_at_once_and_told_to_come_again(narrow):
     with Waiting(narrow, PLACES):
         begin = time.monotonic()
-        for _ in range(3 * concurrency.SPARE):
+        for _ in range(3 * concurrency.RESERVE_THREADS):
             status, headers, body = refused(narrow)
             assert status == 429
             assert headers["Retry-After"] == "1"
@@ -406,13 +406,13 @@ def test_a_place_is_free_again_however_a_request_ends(narrow, happens):
 
 
 def test_a_place_that_is_forgotten_is_free():
-    places = concurrency.Places(1)
-    place = places.take()
-    assert places.take() is None
-    place.leave()
-    place.leave()
-    again = places.take()
+    places = concurrency.ConcurrencyLimiter(1)
+    place = places.try_acquire()
+    assert places.try_acquire() is None
+    place.release()
+    place.release()
+    again = places.try_acquire()
     assert again
-    assert places.take() is None
+    assert places.try_acquire() is None
     del again
-    assert places.take()
+    assert places.try_acquire()

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.auth import exceptions
 
-from vertex_compat.config.settings import Settings, WrongSetting
-from vertex_compat.upstream.credentials import SCOPES, Credentials, application_default, finder
+from vertex_compat.config.settings import InvalidSetting, Settings
+from vertex_compat.upstream.credentials import SCOPES, Credentials, application_default, credentials_factory
 from vertex_compat.upstream.metadata_server import TIMEOUT, RuntimeAccount
 
 
@@ -48,19 +48,21 @@ def test_a_server_that_is_not_there(emulator):
 
 def test_deployed_it_is_this_account_unless_a_file_names_another(emulator):
     deployed = {"K_SERVICE": "function", "GCE_METADATA_HOST": emulator.url.removeprefix("http://")}
-    assert Credentials(finder(Settings.from_env(deployed))).project() == emulator.project
+    assert Credentials(credentials_factory(Settings.from_env(deployed))).project() == emulator.project
     for env in ({}, deployed | {"GOOGLE_APPLICATION_CREDENTIALS": "key.json"}):
-        assert finder(Settings.from_env(env)) is application_default
+        assert credentials_factory(Settings.from_env(env)) is application_default
 
 
 def test_who_pays_for_quota(emulator):
     env = {"K_SERVICE": "f", "GCE_METADATA_HOST": emulator.url.removeprefix("http://")}
-    credentials = Credentials(finder(Settings.from_env(env | {"GOOGLE_CLOUD_QUOTA_PROJECT": "who-pays"})))
+    credentials = Credentials(
+        credentials_factory(Settings.from_env(env | {"GOOGLE_CLOUD_QUOTA_PROJECT": "who-pays"}))
+    )
     credentials.token()
     assert credentials.quota_project() == "who-pays"
 
 
 @pytest.mark.parametrize("host", ["a/b", "user@host", "host?x", "a b", "host:port", "http://host"])
 def test_a_host_that_is_none_stops_the_start(host):
-    with pytest.raises(WrongSetting, match="GCE_METADATA_HOST"):
+    with pytest.raises(InvalidSetting, match="GCE_METADATA_HOST"):
         Settings.from_env({"K_SERVICE": "f", "GCE_METADATA_HOST": host})

@@ -202,11 +202,11 @@ def test_one_list_that_fails_leaves_the_other(emulator):
 
 def test_a_list_without_end_ends(emulator):
     app = in_front_of(emulator, **ON)
-    for number in range(model_list.MOST_PAGES + 5):
+    for number in range(model_list.MAX_PAGES + 5):
         emulator.script(json.dumps({"nextPageToken": f"on-{number}"}).encode())
     listed(app)
     garden = [path for path in asked(emulator) if path.endswith("publishers/*/models")]
-    assert len(garden) == model_list.MOST_PAGES
+    assert len(garden) == model_list.MAX_PAGES
 
 
 def test_a_list_that_hangs_holds_nobody_up(emulator):
@@ -247,5 +247,5 @@ def test_openai_s_client_reads_the_list(serve):
 def test_every_slot_of_a_publisher_is_an_operation():
     assert set(models.OPERATIONS) == {field.name for field in dataclasses.fields(Publisher)} - {
         "name",
-        "kinds",
+        "model_capabilities",
     }

@@ -60,9 +60,9 @@ from vertex_compat.routing import catalog, model_names
 )
 @pytest.mark.parametrize("prefix", ["", "vertex_ai/"])
 def test_a_name_goes_by_its_form(prefix, asked, publisher, name, resource):
-    model = model_names.route(prefix + asked)
+    model = model_names.resolve(prefix + asked)
     assert (model.publisher, model.name, model.resource) == (publisher, name, resource)
-    assert model.asked == prefix + asked
+    assert model.requested_name == prefix + asked
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_name_goes_by_its_form(prefix, asked, publisher, name, resource):
     ],
 )
 def test_a_claude_is_understood_with_every_spelling_of_its_date(asked, name):
-    assert model_names.route(asked).name == name
+    assert model_names.resolve(asked).name == name
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_claude_is_understood_with_every_spelling_of_its_date(asked, name):
 )
 def test_what_has_no_such_form_is_not_found_and_told_the_forms(asked):
     with pytest.raises(errors.NotFound) as caught:
-        model_names.route(asked)
+        model_names.resolve(asked)
     error = caught.value
     assert (error.status, error.param, error.code) == (404, "model", "model_not_found")
     assert "gemini-" in error.message
@@ -150,7 +150,7 @@ def test_what_has_no_such_form_is_not_found_and_told_the_forms(asked):
 )
 def test_a_model_whose_wire_is_gone_is_not_called_and_its_successor_is_named(asked):
     with pytest.raises(errors.NotFound) as caught:
-        model_names.route(asked)
+        model_names.resolve(asked)
     assert "retired" in caught.value.message
     assert re.search(r"gemini-3\.5|codestral-2", caught.value.message)
 
@@ -179,7 +179,7 @@ def test_a_retired_model_has_a_successor_and_a_current_one_has_none(asked, succe
 
 
 def test_a_retired_model_is_still_called():
-    assert model_names.route("gemini-1.5-pro").resource == "publishers/google/models/gemini-1.5-pro"
+    assert model_names.resolve("gemini-1.5-pro").resource == "publishers/google/models/gemini-1.5-pro"
 
 
 def test_no_successor_is_retired_itself():
@@ -187,7 +187,7 @@ def test_no_successor_is_retired_itself():
     for successor in successors - {None}:
         assert model_names.replacement(successor) is None
         assert successor not in catalog.RETIREMENTS
-        model_names.route(successor)
+        model_names.resolve(successor)
 
 
 # Hostile names
@@ -280,7 +280,7 @@ def test_no_name_leaves_its_segment_of_the_path(asked, stream):
 @settings(max_examples=400)
 def test_any_name_is_routed_or_not_found(asked):
     try:
-        model = model_names.route(asked)
+        model = model_names.resolve(asked)
     except errors.NotFound as error:
         said = error.message
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.fixtures import Notes, function
 
-from vertex_compat.config.settings import WrongSetting
+from vertex_compat.config.settings import InvalidSetting
 from vertex_compat.operations.service.playground import PAGE
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -85,7 +85,7 @@ def test_it_can_be_switched_off():
 
 
 def test_a_wrong_switch_stops_the_start():
-    with pytest.raises(WrongSetting, match="VERTEX_COMPAT_PLAYGROUND takes on or off"):
+    with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_PLAYGROUND takes on or off"):
         asked(VERTEX_COMPAT_PLAYGROUND="perhaps")
 
 

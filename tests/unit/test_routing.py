@@ -20,22 +20,24 @@ def names(plan):
 
 
 def test_with_no_settings_a_model_is_called_where_it_is_offered():
-    (model,) = router().plan("claude-sonnet-4-5")
-    assert (model.locations[0], model.settled, model.project) == ("global", False, None)
+    (model,) = router().candidates("claude-sonnet-4-5")
+    assert (model.locations[0], model.location_pinned, model.project) == ("global", False, None)
 
 
 def test_a_location_that_is_set_replaces_those_of_the_model():
-    (model,) = router(location="europe-west1").plan("gemini-2.5-flash")
-    assert (model.locations, model.settled) == (("europe-west1",), True)
+    (model,) = router(location="europe-west1").candidates("gemini-2.5-flash")
+    assert (model.locations, model.location_pinned) == (("europe-west1",), True)
 
 
 def test_the_environment_overrules_the_file():
-    (model,) = router("project = 'in-the-file'\nlocation = 'us'", "in-the-env", "eu").plan("gemini-2.5-flash")
+    (model,) = router("project = 'in-the-file'\nlocation = 'us'", "in-the-env", "eu").candidates(
+        "gemini-2.5-flash"
+    )
     assert (model.project, model.locations) == ("in-the-env", ("eu",))
 
 
 def test_a_location_is_left_only_for_its_fallbacks():
-    (model,) = router("location = 'eu'\nfallback_locations = ['europe-west4']").plan("gemini-2.5-flash")
+    (model,) = router("location = 'eu'\nfallback_locations = ['europe-west4']").candidates("gemini-2.5-flash")
     assert model.locations == ("eu", "europe-west4")
 
 
@@ -48,14 +50,14 @@ def test_the_nearest_place_counts():
     location = "eu"
     """
     found = router(text)
-    assert found.plan("claude-opus-4-5")[0].locations == ("eu",)
-    assert found.plan("claude-sonnet-4-5")[0].locations == ("us-east5",)
-    assert found.plan("gemini-2.5-pro")[0].locations == ("us",)
+    assert found.candidates("claude-opus-4-5")[0].locations == ("eu",)
+    assert found.candidates("claude-sonnet-4-5")[0].locations == ("us-east5",)
+    assert found.candidates("gemini-2.5-pro")[0].locations == ("us",)
 
 
 def test_an_alias_answers_under_the_name_that_was_asked():
-    (model,) = router("[models.gpt-4o]\ntarget = 'gemini-2.5-pro'").plan("gpt-4o")
-    assert (model.asked, model.name, model.publisher) == ("gpt-4o", "gemini-2.5-pro", "google")
+    (model,) = router("[models.gpt-4o]\ntarget = 'gemini-2.5-pro'").candidates("gpt-4o")
+    assert (model.requested_name, model.name, model.publisher) == ("gpt-4o", "gemini-2.5-pro", "google")
 
 
 def test_an_alias_of_an_alias_keeps_what_is_nearer_to_the_client():
@@ -70,8 +72,8 @@ def test_an_alias_of_an_alias_keeps_what_is_nearer_to_the_client():
     location = "eu"
     defaults = { temperature = 0.9, top_p = 0.5 }
     """
-    (model,) = router(text).plan("a")
-    assert (model.asked, model.project, model.locations) == ("a", "project-of-a", ("eu",))
+    (model,) = router(text).candidates("a")
+    assert (model.requested_name, model.project, model.locations) == ("a", "project-of-a", ("eu",))
     assert model.defaults == {"temperature": 0.1, "top_p": 0.5}
 
 
@@ -81,7 +83,7 @@ def test_targets_are_used_by_weight():
     targets = [{ model = "gemini-2.5-pro", weight = 9 }, { model = "claude-sonnet-4-5" }]
     """
     found = router(text)
-    first = Counter(names(found.plan("m"))[0] for _ in range(2000))
+    first = Counter(names(found.candidates("m"))[0] for _ in range(2000))
     assert set(first) == {"gemini-2.5-pro", "claude-sonnet-4-5@20250929"}
     assert 1600 < first["gemini-2.5-pro"] < 1960
 
@@ -93,7 +95,7 @@ def test_fallbacks_come_after_all_targets():
     fallbacks = ["gemini-2.5-flash"]
     """
     for _ in range(20):
-        plan = names(router(text).plan("m"))
+        plan = names(router(text).candidates("m"))
         assert len(plan) == 3
         assert plan[2] == "gemini-2.5-flash"
 
@@ -103,9 +105,9 @@ def test_a_target_that_failed_comes_last_for_a_while():
         "[models.m]\ntargets = [{ model = 'gemini-2.5-pro', weight = 1000 }, { model = 'gemini-2.5-flash' }]"
     )
     found = router(text)
-    failing = next(model for model in found.plan("m") if model.name == "gemini-2.5-pro")
-    found.failed(failing)
-    assert names(found.plan("m")) == ["gemini-2.5-flash", "gemini-2.5-pro"]
+    failing = next(model for model in found.candidates("m") if model.name == "gemini-2.5-pro")
+    found.mark_failed(failing)
+    assert names(found.candidates("m")) == ["gemini-2.5-flash", "gemini-2.5-pro"]
 
 
 def test_one_model_in_two_projects_is_two_targets():
@@ -116,8 +118,8 @@ def test_one_model_in_two_projects_is_two_targets():
         { model = "gemini-2.5-pro", project = "project-two", impersonate = "a@b.iam.gserviceaccount.com" },
     ]
     """
-    plan = router(text).plan("m")
-    assert {(model.project, model.account) for model in plan} == {
+    plan = router(text).candidates("m")
+    assert {(model.project, model.impersonate_account) for model in plan} == {
         ("project-one", None),
         ("project-two", "a@b.iam.gserviceaccount.com"),
     }
@@ -129,22 +131,22 @@ def test_safety_settings_and_labels_hold_for_google_alone():
     safety_settings = [{ category = "HARM_CATEGORY_HARASSMENT", threshold = "OFF" }]
     """
     found = router(text)
-    assert found.plan("gemini-2.5-pro")[0].defaults["labels"] == {"team": "search"}
-    assert found.plan("claude-sonnet-4-5")[0].defaults == {}
+    assert found.candidates("gemini-2.5-pro")[0].defaults["labels"] == {"team": "search"}
+    assert found.candidates("claude-sonnet-4-5")[0].defaults == {}
 
 
 def test_a_name_that_is_not_allowed_is_refused():
     with pytest.raises(errors.Forbidden) as refused:
-        router("allow = ['gemini-*']").plan("claude-sonnet-4-5")
+        router("allow = ['gemini-*']").candidates("claude-sonnet-4-5")
     assert refused.value.param == "model"
 
 
 def test_a_key_may_be_allowed_fewer_models():
     found = router("[keys.search]\nmodels = ['gemini-*-flash']", None, None)
-    assert found.seen_by("search").plan("gemini-2.5-flash")
-    assert found.seen_by("other").plan("gemini-2.5-pro")
+    assert found.for_key("search").candidates("gemini-2.5-flash")
+    assert found.for_key("other").candidates("gemini-2.5-pro")
     with pytest.raises(errors.Forbidden):
-        found.seen_by("search").plan("gemini-2.5-pro")
+        found.for_key("search").candidates("gemini-2.5-pro")
 
 
 def test_what_failed_for_one_key_is_known_to_all():
@@ -155,9 +157,9 @@ def test_what_failed_for_one_key_is_known_to_all():
     targets = [{ model = "gemini-2.5-pro", weight = 1000 }, { model = "gemini-2.5-flash" }]
     """
     found = router(text)
-    seen = found.seen_by("search")
-    seen.failed(next(model for model in seen.plan("m") if model.name == "gemini-2.5-pro"))
-    assert names(found.plan("m"))[0] == "gemini-2.5-flash"
+    seen = found.for_key("search")
+    seen.mark_failed(next(model for model in seen.candidates("m") if model.name == "gemini-2.5-pro"))
+    assert names(found.candidates("m"))[0] == "gemini-2.5-flash"
 
 
 @pytest.mark.parametrize("key", [None, "search"])
@@ -166,9 +168,9 @@ def test_names_without_end_take_no_memory_without_end(key):
 
     def ask(numbers):
         for number in numbers:
-            found.seen_by(key).plan(f"publisher/{'model' * 10}-{number}")
+            found.for_key(key).candidates(f"publisher/{'model' * 10}-{number}")
             with pytest.raises(errors.ApiError):
-                found.seen_by(key).plan(f"nothing-{number}")
+                found.for_key(key).candidates(f"nothing-{number}")
 
     ask(range(REMEMBERED + 500))
     tracemalloc.start()
@@ -183,7 +185,7 @@ def test_names_without_end_take_no_memory_without_end(key):
 
 def test_what_a_name_means_for_one_key_is_not_what_it_means_for_another():
     found = router("[keys.search]\nmodels = ['gemini-*-flash']")
-    assert found.plan("gemini-2.5-pro")
+    assert found.candidates("gemini-2.5-pro")
     with pytest.raises(errors.Forbidden):
-        found.seen_by("search").plan("gemini-2.5-pro")
-    assert found.seen_by("other").plan("gemini-2.5-pro")
+        found.for_key("search").candidates("gemini-2.5-pro")
+    assert found.for_key("other").candidates("gemini-2.5-pro")

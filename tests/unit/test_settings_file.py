@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from vertex_compat.config.settings import Settings, WrongSetting
+from vertex_compat.config.settings import InvalidSetting, Settings
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.routing import rules
 
@@ -81,7 +81,7 @@ def test_a_whole_file_is_read():
     ],
 )
 def test_a_mistake_is_one_sentence_that_says_where(text, says):
-    with pytest.raises(rules.Wrong) as wrong:
+    with pytest.raises(rules.ConfigError) as wrong:
         parse(text)
     assert says in str(wrong.value)
     assert "\n" not in str(wrong.value)
@@ -90,12 +90,12 @@ def test_a_mistake_is_one_sentence_that_says_where(text, says):
 def test_a_file_that_is_not_toml_stops_the_start_with_its_name(tmp_path):
     path = tmp_path / "vertex_compat.toml"
     path.write_text("location = ")
-    with pytest.raises(WrongSetting, match=r"^vertex_compat\.toml is not valid TOML: .*\.$"):
+    with pytest.raises(InvalidSetting, match=r"^vertex_compat\.toml is not valid TOML: .*\.$"):
         Settings.from_env({"VERTEX_COMPAT_CONFIG": str(path)})
 
 
 def test_a_file_that_is_not_there_stops_the_start_when_it_is_named(tmp_path):
-    with pytest.raises(WrongSetting, match=r"VERTEX_COMPAT_CONFIG names .*No such file"):
+    with pytest.raises(InvalidSetting, match=r"VERTEX_COMPAT_CONFIG names .*No such file"):
         Settings.from_env({"VERTEX_COMPAT_CONFIG": str(tmp_path / "missing.toml")})
 
 

@@ -230,7 +230,7 @@ def test_what_is_wrong_is_said(app, given, status, param):
     ],
 )
 def test_a_text_stays_where_the_operator_wants_it(location, host):
-    (call,) = text_to_speech.request({"input": "Hello"}, model_names.route(CLOUD))
+    (call,) = text_to_speech.request({"input": "Hello"}, model_names.resolve(CLOUD))
     assert vertex.url(call, "a-project", location, {}) == f"https://{host}/v1/text:synthesize"
 
 

@@ -147,5 +147,5 @@ def test_a_deployed_model_s_thoughts_are_parted_where_the_settings_say_so(emulat
 
 def test_tags_are_for_models_that_speak_openai_s_wire():
     table = {"models": {"mine": {"target": "claude-sonnet-4-5", "reasoning_tags": True}}}
-    with pytest.raises(rules.Wrong, match="reasoning_tags is for a deployed model"):
+    with pytest.raises(rules.ConfigError, match="reasoning_tags is for a deployed model"):
         rules.parse(table)

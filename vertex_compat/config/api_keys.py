@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 _log = logging.getLogger(__name__)
 
-Keys: TypeAlias = Mapping[bytes, str]
+ApiKeys: TypeAlias = Mapping[bytes, str]
 """SHA-256 digest → the key's name."""
 
 AGE: Final = 5.0
@@ -25,11 +25,11 @@ AGE: Final = 5.0
 _PATIENCE: Final = 1.0
 """Seconds that a request waits for another one's look at the file: a mounted secret comes from afar."""
 
-_LONGEST: Final = 1_048_576
+_MAX_FILE_BYTES: Final = 1_048_576
 _BETWEEN: Final = re.compile(r",|\s*\n\s*")
 
 
-def parse(text: str) -> Keys:
+def parse(text: str) -> ApiKeys:
     """`key` or `name:key`, separated by commas or lines; raises `ValueError`, whose text shows no key.
 
     A key without a name is called by its place. Several may have one name, as while one replaces another.
@@ -47,11 +47,11 @@ def parse(text: str) -> Keys:
     return keys
 
 
-def read(path: Path) -> Keys:
+def read(path: Path) -> ApiKeys:
     """The keys in a file; raises `ValueError`, whose text goes on after the name of the setting."""
     try:
         with path.open("rb") as file:
-            content = file.read(_LONGEST)
+            content = file.read(_MAX_FILE_BYTES)
         return parse(content.decode("ascii", "replace"))
     except OSError as error:
         raise ValueError(f"names {str(path)!r}, which cannot be read: {error.strerror}.") from None
@@ -59,14 +59,14 @@ def read(path: Path) -> Keys:
         raise ValueError(f"names {str(path)!r}, which {wrong}") from None
 
 
-class KeyFile:
+class ApiKeyFile:
     """The keys in a file that is looked at again every few seconds, when they are asked for.
 
     It is read, not only asked for its time: a mounted secret is fetched by reading it. What cannot be read or
     is wrong is an error in the log, and the keys that were good before serve on.
     """
 
-    def __init__(self, path: Path, keys: Keys, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path, keys: ApiKeys, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._keys = keys
         self._clock = clock
@@ -74,7 +74,7 @@ class KeyFile:
         self._complaint = ""
         self._lock = threading.Lock()
 
-    def keys(self) -> Keys:
+    def keys(self) -> ApiKeys:
         """The keys as they were in the file a few seconds ago, or are now."""
         if self._clock() - self._read >= AGE and self._lock.acquire(timeout=_PATIENCE):
             try:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from vertex_compat import vertex
 from vertex_compat.config import api_keys
-from vertex_compat.config.api_keys import Keys
+from vertex_compat.config.api_keys import ApiKeys
 from vertex_compat.routing import rules
 
 T = TypeVar("T")
@@ -24,14 +24,14 @@ D = TypeVar("D")
 Auth = Literal["api-key", "iam", "caller", "none"]
 AUTHS: Final[tuple[Auth, ...]] = ("api-key", "iam", "caller", "none")
 
-LONGEST: Final = 3600.0
+MAX_TIMEOUT_SECONDS: Final = 3600.0
 """Seconds: Cloud Run ends a request after an hour."""
 
-MOST_RETRIES: Final = 10
+MAX_RETRIES: Final = 10
 
 MEGABYTE: Final = 1024 * 1024
 
-MOST_MEGABYTES: Final = 1024
+MAX_MEGABYTES: Final = 1024
 """Of a request body, which is held in memory."""
 
 DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "vertex_compat.toml"
@@ -52,7 +52,7 @@ PREFIX: Final = "vertex_compat/"
 """How the names of our objects begin, where the operator does not say otherwise."""
 
 
-class WrongSetting(ValueError):
+class InvalidSetting(ValueError):
     """A setting that cannot be meant. The message names it and says what it takes."""
 
 
@@ -81,54 +81,54 @@ class Settings:
     project: str | None = None
     location: str | None = None
     auth: Auth = "api-key"
-    keys: Keys = field(default_factory=dict, repr=False)
+    keys: ApiKeys = field(default_factory=dict, repr=False)
     keys_file: Path | None = None
-    origins: frozenset[str] = frozenset()
+    cors_origins: frozenset[str] = frozenset()
     max_body: int = 32 * MEGABYTE
-    deployed: bool = False
+    on_cloud_run: bool = False
     base_urls: Mapping[str, str] = field(default_factory=dict)
     bucket: Bucket | None = None
     threads: int = 80
-    patience: float = 600
-    keepalive: float = 15
+    upstream_timeout: float = 600
+    keepalive_interval: float = 15
     retries: int = 2
-    deadline: float = 30
-    fetch: bool = True
+    retry_deadline: float = 30
+    fetch_links: bool = True
     metadata_host: str | None = None
     quota_project: str | None = None
-    discover: bool = False
+    list_vertex_models: bool = False
     playground: bool = True
     traces: bool = False
-    rules: rules.Rules = field(default_factory=rules.Rules)
+    routing: rules.RoutingConfig = field(default_factory=rules.RoutingConfig)
 
     def __post_init__(self) -> None:
         """What no setting can say alone."""
-        for name in self.rules.keys.keys() - set(self.keys.values()):
+        for name in self.routing.keys.keys() - set(self.keys.values()):
             source = "VERTEX_COMPAT_API_KEYS_FILE" if self.keys_file else "VERTEX_COMPAT_API_KEYS"
-            raise WrongSetting(f"[keys.{name}] is no key's name in {source}.")
+            raise InvalidSetting(f"[keys.{name}] is no key's name in {source}.")
         if self.auth == "caller":
             self._check_caller()
 
     def _check_caller(self) -> None:
         """Nothing that needs credentials or keys of this function's own."""
         if self.keys:
-            raise WrongSetting(
+            raise InvalidSetting(
                 "VERTEX_COMPAT_AUTH=caller takes tokens, not keys; unset VERTEX_COMPAT_API_KEYS."
             )
-        if not (self.project or self.rules.file.project):
-            raise WrongSetting(
+        if not (self.project or self.routing.file.project):
+            raise InvalidSetting(
                 "VERTEX_COMPAT_AUTH=caller needs GOOGLE_CLOUD_PROJECT: a token names no project."
             )
-        if self.discover:
-            raise WrongSetting(
+        if self.list_vertex_models:
+            raise InvalidSetting(
                 "VERTEX_COMPAT_AUTH=caller excludes VERTEX_COMPAT_DISCOVER: its list is for all."
             )
-        if self.rules.impersonates():
-            raise WrongSetting("VERTEX_COMPAT_AUTH=caller excludes `impersonate` in the settings file.")
+        if self.routing.impersonates():
+            raise InvalidSetting("VERTEX_COMPAT_AUTH=caller excludes `impersonate` in the settings file.")
 
     @staticmethod
     def from_env(env: Mapping[str, str] = os.environ) -> Settings:
-        """Read the settings; raises `WrongSetting`."""
+        """Read the settings; raises `InvalidSetting`."""
         default = Settings()
         keys_file = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), Path, default.keys_file)
         return Settings(
@@ -137,9 +137,9 @@ class Settings:
             auth=_read(env, ("VERTEX_COMPAT_AUTH",), _auth, default.auth),
             keys=_keys(env, default.keys),
             keys_file=keys_file,
-            origins=_read(env, ("VERTEX_COMPAT_CORS_ORIGINS",), _origins, default.origins),
+            cors_origins=_read(env, ("VERTEX_COMPAT_CORS_ORIGINS",), _origins, default.cors_origins),
             max_body=_read(env, ("VERTEX_COMPAT_MAX_BODY",), _megabytes, default.max_body),
-            deployed=bool(env.get("K_SERVICE")),
+            on_cloud_run=bool(env.get("K_SERVICE")),
             base_urls={
                 service: base
                 for service, name in BASE_URLS.items()
@@ -147,16 +147,16 @@ class Settings:
             },
             bucket=_read(env, ("GCS_BUCKET_NAME",), _bucket, default.bucket),
             threads=_read(env, ("THREADS",), _threads, default.threads),
-            patience=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.patience),
-            keepalive=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive),
+            upstream_timeout=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.upstream_timeout),
+            keepalive_interval=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive_interval),
             retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
-            fetch=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch),
+            fetch_links=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch_links),
             metadata_host=_metadata_host(env),
             quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
-            discover=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.discover),
+            list_vertex_models=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.list_vertex_models),
             playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
             traces=any(env.get(name) for name in COLLECTORS),
-            rules=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
+            routing=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 
 
@@ -167,22 +167,22 @@ def _read(env: Mapping[str, str], names: tuple[str, ...], read: Callable[[str], 
             try:
                 return read(value)
             except ValueError as wrong:
-                raise WrongSetting(f"{name} {wrong}") from None
+                raise InvalidSetting(f"{name} {wrong}") from None
     return default
 
 
-def _rules(given: str) -> rules.Rules:
+def _rules(given: str) -> rules.RoutingConfig:
     path = Path(given) if given else DEFAULT_FILE
     if not given and not path.exists():
-        return rules.Rules()
+        return rules.RoutingConfig()
     try:
         return rules.read(path)
     except OSError as error:
-        raise WrongSetting(
+        raise InvalidSetting(
             f"VERTEX_COMPAT_CONFIG names {given!r}, which cannot be read: {error.strerror}."
         ) from None
-    except rules.Wrong as wrong:
-        raise WrongSetting(str(wrong)) from None
+    except rules.ConfigError as wrong:
+        raise InvalidSetting(str(wrong)) from None
 
 
 def _metadata_host(env: Mapping[str, str]) -> str | None:
@@ -223,11 +223,11 @@ def _auth(value: str) -> Auth:
     raise ValueError(f"takes one of {', '.join(AUTHS)}, not {value!r}.")
 
 
-def _keys(env: Mapping[str, str], default: Keys) -> Keys:
+def _keys(env: Mapping[str, str], default: ApiKeys) -> ApiKeys:
     listed = _read(env, ("VERTEX_COMPAT_API_KEYS",), api_keys.parse, None)
     filed = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), lambda path: api_keys.read(Path(path)), None)
     if listed and filed:
-        raise WrongSetting("VERTEX_COMPAT_API_KEYS and VERTEX_COMPAT_API_KEYS_FILE exclude each other.")
+        raise InvalidSetting("VERTEX_COMPAT_API_KEYS and VERTEX_COMPAT_API_KEYS_FILE exclude each other.")
     return listed or filed or default
 
 
@@ -240,8 +240,8 @@ def _origins(value: str) -> frozenset[str]:
 
 
 def _megabytes(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= MOST_MEGABYTES:
-        raise ValueError(f"takes a number of megabytes from 1 to {MOST_MEGABYTES}, not {value!r}.")
+    if not value.isdecimal() or not 1 <= int(value) <= MAX_MEGABYTES:
+        raise ValueError(f"takes a number of megabytes from 1 to {MAX_MEGABYTES}, not {value!r}.")
     return int(value) * MEGABYTE
 
 
@@ -277,8 +277,8 @@ def _threads(value: str) -> int:
 
 
 def _retries(value: str) -> int:
-    if not value.isdecimal() or int(value) > MOST_RETRIES:
-        raise ValueError(f"takes a number from 0 to {MOST_RETRIES}, not {value!r}.")
+    if not value.isdecimal() or int(value) > MAX_RETRIES:
+        raise ValueError(f"takes a number from 0 to {MAX_RETRIES}, not {value!r}.")
     return int(value)
 
 
@@ -287,6 +287,6 @@ def _seconds(value: str) -> float:
         seconds = float(value)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= LONGEST:
-        raise ValueError(f"takes seconds, above 0 and up to {LONGEST:g}, not {value!r}.")
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        raise ValueError(f"takes seconds, above 0 and up to {MAX_TIMEOUT_SECONDS:g}, not {value!r}.")
     return seconds

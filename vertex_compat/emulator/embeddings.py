@@ -16,7 +16,7 @@ from vertex_compat.emulator.gemini.body import CONTENT
 from vertex_compat.emulator.model import count
 from vertex_compat.emulator.proto import Count, Decimal, Enum, Message, Repeated, Truth, Value, Words, decoded
 
-MOST_TOKENS = 20_000  # of all texts of a call
+MAX_TOKENS = 20_000  # of all texts of a call
 LONGEST = 2048  # tokens of a text; what is more is cut off, or refused
 
 TASK = Enum(
@@ -117,10 +117,10 @@ def _texts(instances: list[Any], parameters: Any, most: int, dimensions: int) ->
     counts = [count(one.get("content", "")) for one in read]
     if not all(counts):
         raise google.invalid("The text content is empty.")
-    if sum(counts) > MOST_TOKENS:
+    if sum(counts) > MAX_TOKENS:
         raise google.invalid(
             f"Unable to submit request because the input token count is {sum(counts)} but the model supports "
-            f"up to {MOST_TOKENS}."
+            f"up to {MAX_TOKENS}."
         )
     if wanted.get("autoTruncate") is False and max(counts) > LONGEST:
         raise google.invalid(f"The input token count ({max(counts)}) exceeds the maximum of {LONGEST}.")

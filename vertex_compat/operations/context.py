@@ -10,21 +10,21 @@ import msgspec
 
 from vertex_compat.config.settings import Settings
 from vertex_compat.routing.router import Router
-from vertex_compat.server.client_connection import Client
-from vertex_compat.server.request_log import Record
-from vertex_compat.types import JSON, Model, Site, UpstreamCall
-from vertex_compat.upstream.interface import Opens
-from vertex_compat.upstream.transport import Answer
+from vertex_compat.server.client_connection import ClientConnection
+from vertex_compat.server.request_log import RequestLog
+from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
+from vertex_compat.upstream.interface import Transport
+from vertex_compat.upstream.transport import UpstreamResponse
 from vertex_compat.upstream.url_fetcher import Fetched
 
-Discover: TypeAlias = Callable[[], Sequence[str]]
+ListVertexModels: TypeAlias = Callable[[], Sequence[str]]
 """The names of the models that Vertex lists."""
 
-Fetch: TypeAlias = Callable[[str, str], Fetched]
+FetchUrl: TypeAlias = Callable[[str, str], Fetched]
 """A link and its place in the request → the file; raises `BadRequest`."""
 
 
-class Described(Exception):
+class DryRunResult(Exception):
     """A call that is shown instead of made."""
 
     def __init__(self, call: JSON) -> None:
@@ -33,24 +33,29 @@ class Described(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Dry:
+class DryRunTransport:
     """A network on which the first call ends the request: the client wants to see it."""
 
-    inner: Opens
+    inner: Transport
 
     def open(
-        self, call: UpstreamCall, model: Model | Site, client: Client, *, retries: int | None = None
-    ) -> Answer:
-        """Raise `Described`."""
+        self,
+        call: UpstreamCall,
+        model: Model | ResourceTarget,
+        client: ClientConnection,
+        *,
+        retries: int | None = None,
+    ) -> UpstreamResponse:
+        """Raise `DryRunResult`."""
         del client, retries
-        raise Described(self.describe(call, model))
+        raise DryRunResult(self.describe(call, model))
 
-    def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
+    def describe(self, call: UpstreamCall, model: Model | ResourceTarget) -> JSON:
         """What the real network would do."""
         return self.inner.describe(call, model)
 
 
-class Ask(msgspec.Struct, frozen=True):
+class RequestContext(msgspec.Struct, frozen=True):
     """One client request, as an operation sees it.
 
     `arguments` are what the path holds, `query` gives what follows it; `accept` gives that header. `read`
@@ -59,18 +64,18 @@ class Ask(msgspec.Struct, frozen=True):
     """
 
     read: Callable[[], bytes]
-    blocks: Callable[[], Iterator[bytes]]
+    iter_body: Callable[[], Iterator[bytes]]
     content_type: str
-    arguments: Mapping[str, str]
+    path_args: Mapping[str, str]
     query: Callable[[], Mapping[str, str]]
     accept: Callable[[], str]
-    client: Client
+    client: ClientConnection
     settings: Settings
-    fetch: Fetch | None
-    discover: Discover | None
+    fetch_url: FetchUrl | None
+    list_vertex_models: ListVertexModels | None
     router: Router
-    record: Record
-    transport: Opens
+    log: RequestLog
+    transport: Transport
 
     @property
     def body(self) -> bytes:
@@ -79,7 +84,7 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class FileBody:
     """A file, or plain text."""
 
     data: bytes
@@ -87,17 +92,17 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
+class StreamingBody:
     """A file that is sent as it comes. One that breaks off breaks the connection: it never just ends."""
 
-    blocks: Iterator[bytes]
+    chunks: Iterator[bytes]
     content_type: str = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """What the client gets: one JSON object, a file, or server-sent events as they come."""
 
-    body: JSON | Content | Download | Iterator[bytes]
+    body: JSON | FileBody | StreamingBody | Iterator[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200

@@ -11,47 +11,59 @@ from typing import Final, Protocol, Self, TypeVar
 import msgspec
 
 from vertex_compat import errors, sse
-from vertex_compat.operations.context import Ask
+from vertex_compat.operations.context import RequestContext
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.routing import model_names
-from vertex_compat.server.client_connection import ClientGone
-from vertex_compat.types import JSON, Chat, Model, Piece, Publisher, Site, Unary, UpstreamCall, Usage
-from vertex_compat.upstream.transport import Answer, Block, listen
+from vertex_compat.server.client_connection import ClientDisconnected
+from vertex_compat.types import (
+    JSON,
+    ChatAdapter,
+    Model,
+    Publisher,
+    ResourceTarget,
+    StreamPart,
+    UnaryAdapter,
+    UpstreamCall,
+    Usage,
+)
+from vertex_compat.upstream.transport import Block, UpstreamResponse, multiplex
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-AFTERMATH: Final = 0.2
+TRAILING_SECONDS: Final = 0.2
 """Seconds that the end of a body may come after its last event."""
 
-SIDE_BY_SIDE: Final = 8
+MAX_PARALLEL_CALLS: Final = 8
 """How many upstream calls one request opens at once."""
 
 
-class Writer(Protocol):
+class StreamEncoder(Protocol):
     """Writes the events of one operation."""
 
-    def write(self, answer: int, piece: Piece) -> bytes:
+    def encode(self, answer: int, piece: StreamPart) -> bytes:
         """The events for one piece of upstream answer number `answer`; may be none."""
 
-    def end(self) -> bytes:
+    def finish(self) -> bytes:
         """The last events; raises `UpstreamFault` if the model had not finished."""
 
 
-class Conversation:
+class UpstreamChat:
     """A publisher's answers to one request, one a call.
 
     They are read in one of two ways: `whole`, where each is one JSON object, or as their events come, by what
     a writer makes of them: `written`.
     """
 
-    def __init__(self, chat: Chat, calls: Sequence[UpstreamCall], model: Model, ask: Ask) -> None:
-        self._ask = ask
+    def __init__(
+        self, chat: ChatAdapter, calls: Sequence[UpstreamCall], model: Model, context: RequestContext
+    ) -> None:
+        self._context = context
         self._chat = chat
         self._calls = calls
         self._model = model
         self._told = False  # whether the client has heard of an answer
-        self._latest = time.monotonic() + ask.settings.deadline
+        self._latest = time.monotonic() + context.settings.retry_deadline
         self._open()
         self.headers = ignored(name for call in calls for name in call.ignored) | target(
             model, self._answers[0]
@@ -65,18 +77,18 @@ class Conversation:
             answer.close()
 
     def _open(self) -> None:
-        self._answers = _open(self._calls, self._model, self._ask)
+        self._answers = _open(self._calls, self._model, self._context)
         self._legs = [
-            _Leg(self._chat, call, answer.content_type, self._ask.record.usages)
+            _ResponseParser(self._chat, call, answer.content_type, self._context.log.usages)
             for call, answer in zip(self._calls, self._answers, strict=True)
         ]
 
     def _again(self, fault: errors.ApiError) -> None:
         """Make the calls once more after a fault in an answer that nobody has heard of; else raises it."""
-        again = isinstance(fault, errors.BrokenAnswer) or (
-            fault.again
-            and self._ask.settings.retries
-            and not self._model.spare
+        again = isinstance(fault, errors.InvalidModelResponse) or (
+            fault.retryable
+            and self._context.settings.retries
+            and not self._model.has_fallback
             and time.monotonic() < self._latest
         )
         if self._told or not again:
@@ -84,7 +96,7 @@ class Conversation:
         self.__exit__()
         self._open()
 
-    def whole(self) -> list[tuple[int, Piece]]:
+    def collect(self) -> list[tuple[int, StreamPart]]:
         """All pieces, each with the number of the answer that it is of."""
         try:
             return self._whole()
@@ -92,17 +104,17 @@ class Conversation:
             self._again(fault)
             return self._whole()
 
-    def _whole(self) -> list[tuple[int, Piece]]:
+    def _whole(self) -> list[tuple[int, StreamPart]]:
         with self:
-            blocks = [block for block in _listen(self._answers, self._ask) if block]
+            iter_body = [block for block in _listen(self._answers, self._context) if block]
         told = []
         for number, leg in enumerate(self._legs):
-            pieces: list[Piece] = []
-            leg.whole(b"".join([data for answer, data in blocks if answer == number]), pieces)
+            pieces: list[StreamPart] = []
+            leg.whole(b"".join([data for answer, data in iter_body if answer == number]), pieces)
             told += [(number, piece) for piece in pieces]
         return told
 
-    def written(self, writer: Writer) -> Iterator[bytes]:
+    def stream(self, writer: StreamEncoder) -> Iterator[bytes]:
         """What the client gets as it comes. The calls end when this is closed."""
         with self:
             try:
@@ -110,33 +122,33 @@ class Conversation:
             except errors.ApiError as fault:
                 self._again(fault)
                 yield from self._written(writer)
-            yield writer.end()
+            yield writer.finish()
             self._read_on()
 
-    def _written(self, writer: Writer) -> Iterator[bytes]:
+    def _written(self, writer: StreamEncoder) -> Iterator[bytes]:
         begun = False
         going = set(range(len(self._legs)))
-        for block in _listen(self._answers, self._ask):
+        for block in _listen(self._answers, self._context):
             if block is None:
                 begun = True
                 yield sse.KEEPALIVE
                 continue
             number, data = block
             leg = self._legs[number]
-            pieces: list[Piece] = []
+            pieces: list[StreamPart] = []
             fault = None
             try:
                 leg.read(data, pieces)
             except errors.ApiError as error:
                 fault = error
-                broken = isinstance(fault, errors.BrokenAnswer)
+                broken = isinstance(fault, errors.InvalidModelResponse)
                 if not (self._told if broken else begun):  # it can still be an answer of its own
                     raise
             # One write for all that came together, and nothing held back until more comes.
             if len(pieces) == 1:
-                written = writer.write(number, pieces[0])
+                written = writer.encode(number, pieces[0])
             else:
-                written = b"".join([writer.write(number, piece) for piece in pieces])
+                written = b"".join([writer.encode(number, piece) for piece in pieces])
             if written:
                 begun = self._told = True
                 yield written
@@ -149,16 +161,18 @@ class Conversation:
 
     def _read_on(self) -> None:
         """Read the end of bodies that follows their `[DONE]`: connections that are read to it serve again."""
-        with suppress(errors.ApiError, ClientGone):
-            for _ in listen(self._answers, self._ask.client, keepalive=AFTERMATH, patience=AFTERMATH):
+        with suppress(errors.ApiError, ClientDisconnected):
+            for _ in multiplex(
+                self._answers, self._context.client, keepalive=TRAILING_SECONDS, patience=TRAILING_SECONDS
+            ):
                 pass
 
 
-class _Leg:
+class _ResponseParser:
     """One upstream answer on its way: bytes in, pieces out. `done` says that its last event has come."""
 
     def __init__(
-        self, chat: Chat, call: UpstreamCall, content_type: str, usages: dict[object, Usage]
+        self, chat: ChatAdapter, call: UpstreamCall, content_type: str, usages: dict[object, Usage]
     ) -> None:
         self._usages = usages
         self._chat = chat
@@ -169,7 +183,7 @@ class _Leg:
         self._body: list[bytes] | None = [] if content_type in {"application/json", "text/html"} else None
         self.done = False
 
-    def read(self, data: bytes, pieces: list[Piece]) -> None:
+    def read(self, data: bytes, pieces: list[StreamPart]) -> None:
         """Append the pieces that `data` completes; `b""` is the end of the answer.
 
         Those that come before an error are there when it is raised.
@@ -189,11 +203,11 @@ class _Leg:
                 else:
                     self._take(brought, pieces)
 
-    def whole(self, body: bytes, pieces: list[Piece]) -> None:
+    def whole(self, body: bytes, pieces: list[StreamPart]) -> None:
         """Append the pieces of an answer that is one JSON object."""
         self._take(self._chat.response(_object(body), self._call), pieces)
 
-    def _take(self, brought: Iterable[Piece], pieces: list[Piece]) -> None:
+    def _take(self, brought: Iterable[StreamPart], pieces: list[StreamPart]) -> None:
         """Append what was brought, and note the counts among it for the log."""
         for piece in brought:
             if isinstance(piece, Usage):
@@ -201,46 +215,48 @@ class _Leg:
             pieces.append(piece)
 
 
-def answered(
-    ask: Ask,
+def with_fallback(
+    context: RequestContext,
     asked: str,
     slot: Callable[[Publisher], T | None],
     verb: str,
     attempt: Callable[[Model, T], R],
 ) -> R:
     """What `attempt` makes of the first model for a name that can answer for now; raises `NotFound`."""
-    ask.record.model = asked
-    for model in ask.router.plan(asked):
+    context.log.model = asked
+    for model in context.router.candidates(asked):
         if (does := slot(PUBLISHERS[model.publisher])) is None:
             raise errors.NotFound(f"{asked!r} does not {verb}.", param="model", code="model_not_found")
         try:
             return attempt(model, does)
         except errors.ApiError as fault:
-            if not (fault.again and model.spare):
+            if not (fault.retryable and model.has_fallback):
                 raise
-            ask.router.failed(model)
+            context.router.mark_failed(model)
     raise AssertionError("a plan has a last model, which is not spare")
 
 
-def fetch(
-    ask: Ask,
+def call_unary(
+    context: RequestContext,
     given: JSON,
-    slot: Callable[[Publisher], Unary[T] | None],
+    slot: Callable[[Publisher], UnaryAdapter[T] | None],
     verb: str,
     keep: Callable[[T], R],
-    at_once: int = SIDE_BY_SIDE,
+    at_once: int = MAX_PARALLEL_CALLS,
 ) -> tuple[list[R], dict[str, str]]:
     """What `keep` makes of the answers to a request, in the order of its calls, and headers for the client.
 
     At the first error the calls that have not begun are dropped.
     """
 
-    def attempt(model: Model, operation: Unary[T]) -> tuple[list[R], dict[str, str]]:
+    def attempt(model: Model, operation: UnaryAdapter[T]) -> tuple[list[R], dict[str, str]]:
         calls = operation.request({**model.defaults, **given}, model)
 
         def one(call: UpstreamCall) -> tuple[R, dict[str, str]]:
-            answer = ask.transport.open(call, model, ask.client, retries=0 if model.spare else None)
-            said = _object(b"".join(content(answer, ask)))
+            answer = context.transport.open(
+                call, model, context.client, retries=0 if model.has_fallback else None
+            )
+            said = _object(b"".join(iter_response(answer, context)))
             return keep(operation.response(said, call)), target(model, answer)
 
         with _hint_at_replacement(model):
@@ -249,7 +265,7 @@ def fetch(
         theirs = ignored(name for name in named if name in given or name not in model.defaults)
         return [one for one, _ in kept], theirs | kept[0][1]
 
-    return answered(ask, given["model"], slot, verb, attempt)
+    return with_fallback(context, given["model"], slot, verb, attempt)
 
 
 def _side_by_side(one: Callable[[UpstreamCall], T], calls: Sequence[UpstreamCall], at_once: int) -> list[T]:
@@ -262,25 +278,29 @@ def _side_by_side(one: Callable[[UpstreamCall], T], calls: Sequence[UpstreamCall
     return [future.result() for future in futures]
 
 
-def resource(call: UpstreamCall, model: Model | Site, ask: Ask, *, retries: int | None = None) -> JSON:
+def get_json(
+    call: UpstreamCall, model: Model | ResourceTarget, context: RequestContext, *, retries: int | None = None
+) -> JSON:
     """The resource that answers a call. A job's `error` is the job's, so it is not looked for here."""
-    return _decoded(b"".join(content(ask.transport.open(call, model, ask.client, retries=retries), ask)))
+    return _decoded(
+        b"".join(iter_response(context.transport.open(call, model, context.client, retries=retries), context))
+    )
 
 
-def blocks(call: UpstreamCall, model: Model | Site, ask: Ask) -> Iterator[bytes]:
+def iter_body(call: UpstreamCall, model: Model | ResourceTarget, context: RequestContext) -> Iterator[bytes]:
     """The bytes that answer a call, as they come. It is made at once, so a refusal comes before them."""
-    return content(ask.transport.open(call, model, ask.client), ask)
+    return iter_response(context.transport.open(call, model, context.client), context)
 
 
-def content(answer: Answer, ask: Ask) -> Iterator[bytes]:
+def iter_response(answer: UpstreamResponse, context: RequestContext) -> Iterator[bytes]:
     """The bytes of an answer as they come."""
     with closing(answer):
-        for block in _listen([answer], ask):
+        for block in _listen([answer], context):
             if block and block[1]:
                 yield block[1]
 
 
-def target(model: Model, answer: Answer) -> dict[str, str]:
+def target(model: Model, answer: UpstreamResponse) -> dict[str, str]:
     """The header that says which model answered, and where."""
     return {"x-vertex-compat-target": f"{model.publisher}/{model.name}; location={answer.location}"}
 
@@ -292,13 +312,17 @@ def ignored(given: Iterable[str]) -> dict[str, str]:
     return {"x-vertex-compat-ignored": listed} if listed else {}
 
 
-def _open(calls: Sequence[UpstreamCall], model: Model, ask: Ask) -> list[Answer]:
+def _open(calls: Sequence[UpstreamCall], model: Model, context: RequestContext) -> list[UpstreamResponse]:
     """The answers to all calls. If one cannot be had, the others are closed."""
     with _hint_at_replacement(model):
         if len(calls) == 1:
-            return [ask.transport.open(calls[0], model, ask.client, retries=0 if model.spare else None)]
-        with ThreadPoolExecutor(min(len(calls), SIDE_BY_SIDE)) as pool, ExitStack() as opened:
-            futures = [pool.submit(ask.transport.open, call, model, ask.client) for call in calls]
+            return [
+                context.transport.open(
+                    calls[0], model, context.client, retries=0 if model.has_fallback else None
+                )
+            ]
+        with ThreadPoolExecutor(min(len(calls), MAX_PARALLEL_CALLS)) as pool, ExitStack() as opened:
+            futures = [pool.submit(context.transport.open, call, model, context.client) for call in calls]
             for future in futures:
                 if not future.exception():
                     opened.callback(future.result().close)
@@ -312,32 +336,34 @@ def _hint_at_replacement(model: Model) -> Iterator[None]:
     try:
         yield
     except errors.NotFound as error:
-        if error.code == "model_not_found" and (successor := model_names.replacement(model.asked)):
+        if error.code == "model_not_found" and (successor := model_names.replacement(model.requested_name)):
             error.message += f" This model has been retired; use {successor!r} instead."
         raise
 
 
-def _listen(answers: Sequence[Answer], ask: Ask) -> Iterator[Block | None]:
-    patience = ask.settings.patience
-    return listen(answers, ask.client, keepalive=ask.settings.keepalive, patience=patience)
+def _listen(answers: Sequence[UpstreamResponse], context: RequestContext) -> Iterator[Block | None]:
+    patience = context.settings.upstream_timeout
+    return multiplex(
+        answers, context.client, keepalive=context.settings.keepalive_interval, patience=patience
+    )
 
 
 _decode = msgspec.json.Decoder().decode
 
 
-def _object(content: bytes) -> JSON:
+def _object(iter_response: bytes) -> JSON:
     """An event or a body of the upstream; raises what it says where it is an error."""
-    value = _decoded(content)
+    value = _decoded(iter_response)
     if ("error" in value or "object" in value) and errors.is_error(value):
         raise errors.from_body(200, value)
     return value
 
 
-def _decoded(content: bytes) -> JSON:
+def _decoded(iter_response: bytes) -> JSON:
     try:
-        value = _decode(content)
+        value = _decode(iter_response)
     except (ValueError, RecursionError):
-        if not content.strip():
+        if not iter_response.strip():
             raise errors.UpstreamFault("Vertex AI answered with nothing.") from None
         raise errors.UpstreamFault("Vertex AI answered something that is not JSON.") from None
     if not isinstance(value, dict):

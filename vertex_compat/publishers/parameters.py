@@ -3,7 +3,7 @@
 Each parameter is, per publisher, in exactly one place: `sent` (the same value under the publisher's name),
 `shaped` (by a function of the publisher's), `ignored` (named in the answer's `x-vertex-compat-ignored`) or
 `refused` (a 400, where ignoring it would give the client something else than it asked for). One that stands
-nowhere is ignored; `takes_unknown` sends it as it is.
+nowhere is ignored; `pass_unknown` sends it as it is.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ OF_THE_OPERATION = frozenset({"enforce_validation", "model", "stream", "stream_o
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class ParameterTable:
     """The table of one publisher."""
 
-    sent: Mapping[str, str]
-    shaped: frozenset[str]
+    renamed: Mapping[str, str]
+    handled: frozenset[str]
     ignored: frozenset[str]
     refused: frozenset[str] = field(default_factory=frozenset)
-    takes_unknown: bool = False
+    pass_unknown: bool = False
 
-    def sort(self, body: JSON) -> tuple[JSON, list[str]]:
+    def apply(self, body: JSON) -> tuple[JSON, list[str]]:
         """What is sent under the publisher's names, and the names of what is ignored."""
         for name in self.refused & body.keys():
             raise errors.BadRequest(
@@ -36,13 +36,13 @@ class Parameters:
                 param=name,
                 code="unsupported_parameter",
             )
-        sent = {theirs: body[ours] for ours, theirs in self.sent.items() if ours in body}
+        sent = {theirs: body[ours] for ours, theirs in self.renamed.items() if ours in body}
         rest = [
             name
             for name in body
-            if name not in self.sent and name not in self.shaped and name not in OF_THE_OPERATION
+            if name not in self.renamed and name not in self.handled and name not in OF_THE_OPERATION
         ]
-        if not self.takes_unknown:
+        if not self.pass_unknown:
             return sent, rest
         unknown = [name for name in rest if name not in self.ignored]
         return sent | {name: body[name] for name in unknown}, [name for name in rest if name in self.ignored]

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.types import JSON, Chat, Model, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
 OF_PROMPTS: Final = frozenset({"echo", "prompt"})
 """What a chat has no need of."""
@@ -16,7 +16,7 @@ OF_PROMPTS: Final = frozenset({"echo", "prompt"})
 IGNORED: Final = frozenset({"best_of", "logprobs"})
 
 
-def completions(chat: Chat) -> Chat:
+def completions(chat: ChatAdapter) -> ChatAdapter:
     """The completions of a publisher that chats."""
 
     def request(body: JSON, model: Model) -> UpstreamCall:

@@ -16,8 +16,16 @@ from typing import Final, NamedTuple
 
 from vertex_compat import errors, vertex
 from vertex_compat.routing import model_names
-from vertex_compat.routing.rules import ModelRule, Place, PublisherRule, Rules, Target, fits, targets
-from vertex_compat.types import JSON, Model, Site
+from vertex_compat.routing.rules import (
+    Location,
+    ModelRule,
+    PublisherRule,
+    RoutingConfig,
+    Target,
+    matches,
+    targets,
+)
+from vertex_compat.types import JSON, Model, ResourceTarget
 
 COOL_DOWN: Final = (5.0, 15.0)
 """Seconds that a failed target waits behind the others; spread, so that not all come back at once."""
@@ -41,12 +49,12 @@ class Router:
     """
 
     def __init__(
-        self, rules: Rules, project: str | None, location: str | None, key: str | None = None
+        self, rules: RoutingConfig, project: str | None, location: str | None, key: str | None = None
     ) -> None:
         self._rules = rules
         self._settled = project, location
         file = rules.file
-        self._everywhere = Place(
+        self._everywhere = Location(
             project=project or file.project,
             location=location or file.location,
             fallback_locations=[] if location else file.fallback_locations,
@@ -59,7 +67,7 @@ class Router:
         self._views: dict[str, Router] = {}
         self._meaning = lru_cache(REMEMBERED)(self._resolve)
 
-    def seen_by(self, key: str | None) -> Router:
+    def for_key(self, key: str | None) -> Router:
         """The router for the holder of a key, who may be allowed fewer models."""
         if key is None or key not in self._rules.keys:
             return self
@@ -71,13 +79,13 @@ class Router:
 
     def allows(self, name: str) -> bool:
         """Whether the settings let this caller use `name`."""
-        return all(fits(name, patterns) for patterns in self._patterns)
+        return all(matches(name, patterns) for patterns in self._patterns)
 
     def names(self) -> tuple[str, ...]:
         """The names that the settings give to models."""
         return tuple(self._rules.models)
 
-    def plan(self, asked: str) -> tuple[Model, ...]:
+    def candidates(self, asked: str) -> tuple[Model, ...]:
         """The models to try for a name, best first and at least one; raises `NotFound`, `Forbidden`."""
         stages = self._meaning(asked)
         if len(stages) == 1 and len(stages[0]) == 1:
@@ -86,26 +94,29 @@ class Router:
         *others, last = ordered.values()
         return (*(choice.spare for choice in others), last.model)
 
-    def meaning(self, asked: str) -> tuple[Model, ...]:
+    def all_targets(self, asked: str) -> tuple[Model, ...]:
         """All models that may answer a name, in the order of the settings; raises as `plan`."""
         return tuple(choice.model for stage in self._meaning(asked) for choice in stage)
 
-    def place(self, asked: str) -> Model:
+    def locate(self, asked: str) -> Model:
         """Where a name that the settings do not give runs, whoever may use it; raises `NotFound`."""
-        return self._placed(model_names.route(asked), asked, ModelRule(), Target())
+        return self._placed(model_names.resolve(asked), asked, ModelRule(), Target())
 
-    def own(self, resource: str, location: str | None, otherwise: str) -> Site:
+    def project_site(self, resource: str, location: str | None, otherwise: str) -> ResourceTarget:
         """Where jobs of the project's own run: in `location`, else in the region that is set, if one is.
 
         `global` is no region; where it is set, or nothing, `otherwise` is the one.
         """
         settled = self._everywhere.location
         where = location or (settled if settled and settled != "global" else otherwise)
-        return Site(
-            resource, (where,), project=self._everywhere.project, account=self._everywhere.impersonate
+        return ResourceTarget(
+            resource,
+            (where,),
+            project=self._everywhere.project,
+            impersonate_account=self._everywhere.impersonate,
         )
 
-    def failed(self, model: Model) -> None:
+    def mark_failed(self, model: Model) -> None:
         """Remember that `model` cannot answer for now."""
         wait = random.uniform(*COOL_DOWN)  # noqa: S311  (spread, not a secret)
         self._cooling[model] = time.monotonic() + wait
@@ -117,7 +128,7 @@ class Router:
         rule = self._rules.models.get(asked)
         return tuple(
             tuple(
-                _Choice(weight, model, replace(model, spare=True))
+                _Choice(weight, model, replace(model, has_fallback=True))
                 for weight, model in self._targets(name, asked)
             )
             for name in (asked, *(rule.fallbacks if rule else ()))
@@ -137,12 +148,12 @@ class Router:
     def _targets(self, name: str, asked: str) -> Iterator[tuple[float, Model]]:
         rule = self._rules.models.get(name)
         if rule is None:
-            yield 1.0, replace(self.place(name), asked=asked)
+            yield 1.0, replace(self.locate(name), requested_name=asked)
             return
         for target in targets(name, rule):
             other = target.model or name
             if other == name or other not in self._rules.models:
-                yield target.weight, self._placed(model_names.route(other), asked, rule, target)
+                yield target.weight, self._placed(model_names.resolve(other), asked, rule, target)
             else:
                 inner = list(self._targets(other, asked))
                 total = sum(weight for weight, _ in inner)
@@ -155,17 +166,17 @@ class Router:
         settled = next((place for place in order if place.location), None)
         dns = target.dedicated_endpoint_dns or rule.dedicated_endpoint_dns
         if dns:  # a host says where its endpoint is, and it is nowhere else
-            settled = Place(location=vertex.region_of(dns))
+            settled = Location(location=vertex.region_of(dns))
         if model.named_project:  # so does a full name
-            settled = Place(location=model.locations[0])
+            settled = Location(location=model.locations[0])
         return replace(
             model,
-            asked=asked,
+            requested_name=asked,
             project=_first(order, "project"),
-            account=_first(order, "impersonate"),
+            impersonate_account=_first(order, "impersonate"),
             locations=_locations(settled) if settled else model.locations,
-            settled=settled is not None,
-            dns=dns,
+            location_pinned=settled is not None,
+            endpoint_host=dns,
             served_name=target.served_model_name or rule.served_model_name,
             reasoning_tags=bool(_first((target, rule), "reasoning_tags")),
             defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
@@ -190,18 +201,18 @@ def _over(model: Model, rule: ModelRule, target: Target) -> Model:
     return replace(
         model,
         project=_first(order, "project") or model.project,
-        account=_first(order, "impersonate") or model.account,
+        impersonate_account=_first(order, "impersonate") or model.impersonate_account,
         locations=_locations(settled) if settled else model.locations,
-        settled=model.settled or settled is not None,
+        location_pinned=model.location_pinned or settled is not None,
         defaults={**model.defaults, **_defaults(rule)},
     )
 
 
-def _locations(place: Place) -> tuple[str, ...]:
+def _locations(place: Location) -> tuple[str, ...]:
     return tuple(filter(None, [place.location, *place.fallback_locations]))
 
 
-def _first(places: tuple[Place, ...], key: str) -> str | None:
+def _first(places: tuple[Location, ...], key: str) -> str | None:
     found: Iterator[str] = (value for place in places if (value := getattr(place, key)))
     return next(found, None)
 

@@ -22,11 +22,11 @@ PUBLISHERS: Final = frozenset(
 )
 
 
-class Wrong(ValueError):
+class ConfigError(ValueError):
     """A mistake in the file; the message says where and what."""
 
 
-class Place(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class Location(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Where something runs. `impersonate` is a service account whose token is used instead of our own."""
 
     project: str | None = None
@@ -35,7 +35,7 @@ class Place(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     impersonate: str | None = None
 
 
-class Deployment(Place, kw_only=True):
+class Deployment(Location, kw_only=True):
     """Where a model runs, and what is to be known of one that the operator has deployed.
 
     `dedicated_endpoint_dns` is its endpoint's `dedicatedEndpointDns`; `served_model_name` is what its
@@ -65,7 +65,7 @@ class ModelRule(Deployment, kw_only=True):
     safety_settings: list[dict[str, Any]] = []
 
 
-class PublisherRule(Place, kw_only=True):
+class PublisherRule(Location, kw_only=True):
     """What holds for all models of a publisher."""
 
     safety_settings: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ class KeyRule(msgspec.Struct, forbid_unknown_fields=True):
     models: tuple[str, ...] = ("*",)
 
 
-class File(Place, kw_only=True):
+class ConfigFile(Location, kw_only=True):
     """The whole file. `allow` are patterns: a name that fits none is refused."""
 
     allow: tuple[str, ...] = ("*",)
@@ -88,10 +88,10 @@ class File(Place, kw_only=True):
     keys: dict[str, dict[str, Any]] = {}
 
 
-class Rules(msgspec.Struct, frozen=True):
+class RoutingConfig(msgspec.Struct, frozen=True):
     """The file, read and checked."""
 
-    file: File = msgspec.field(default_factory=File)
+    file: ConfigFile = msgspec.field(default_factory=ConfigFile)
     publishers: Mapping[str, PublisherRule] = {}
     models: Mapping[str, ModelRule] = {}
     keys: Mapping[str, KeyRule] = {}
@@ -104,22 +104,22 @@ class Rules(msgspec.Struct, frozen=True):
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def read(path: Path) -> Rules:
-    """The rules in the file at `path`; raises `Wrong`, `OSError`."""
+def read(path: Path) -> RoutingConfig:
+    """The rules in the file at `path`; raises `ConfigError`, `OSError`."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Wrong(f"{path.name} is not valid TOML: {error}.") from None
+        raise ConfigError(f"{path.name} is not valid TOML: {error}.") from None
     try:
         return parse(found)
-    except Wrong as wrong:
-        raise Wrong(f"{path.name}: {wrong}") from None
+    except ConfigError as wrong:
+        raise ConfigError(f"{path.name}: {wrong}") from None
 
 
-def parse(found: Mapping[str, Any]) -> Rules:
-    """The rules in a decoded file; raises `Wrong`."""
-    file = _as(found, File, "the file")
-    rules = Rules(
+def parse(found: Mapping[str, Any]) -> RoutingConfig:
+    """The rules in a decoded file; raises `ConfigError`."""
+    file = _as(found, ConfigFile, "the file")
+    rules = RoutingConfig(
         file,
         {name: _as(rule, PublisherRule, f"[publishers.{name}]") for name, rule in file.publishers.items()},
         {name: _as(rule, ModelRule, f'[models."{name}"]') for name, rule in file.models.items()},
@@ -127,7 +127,7 @@ def parse(found: Mapping[str, Any]) -> Rules:
     )
     for name in rules.publishers.keys() - PUBLISHERS:
         known = ", ".join(sorted(PUBLISHERS))
-        raise Wrong(f"[publishers.{name}] is no publisher; there are {known}.")
+        raise ConfigError(f"[publishers.{name}] is no publisher; there are {known}.")
     for where, place in _places(rules):
         _check_place(place, where)
     for name in rules.models:
@@ -142,7 +142,7 @@ def targets(name: str, rule: ModelRule) -> list[Target]:
     return [Target(model=rule.target or name)]
 
 
-def fits(name: str, patterns: tuple[str, ...]) -> bool:
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Whether `name` is one of those that `patterns` allow."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
@@ -153,10 +153,10 @@ def _as(found: Any, kind: type[T], where: str) -> T:
     except msgspec.ValidationError as error:
         said, _, place = str(error).partition(" - at `$")
         inner = place.rstrip("`").lstrip(".")
-        raise Wrong(f"{where}{f', {inner}' if inner else ''}: {said[:1].lower()}{said[1:]}.") from None
+        raise ConfigError(f"{where}{f', {inner}' if inner else ''}: {said[:1].lower()}{said[1:]}.") from None
 
 
-def _places(rules: Rules) -> Iterator[tuple[str, Place]]:
+def _places(rules: RoutingConfig) -> Iterator[tuple[str, Location]]:
     yield "the file", rules.file
     for name, publisher in rules.publishers.items():
         yield f"[publishers.{name}]", publisher
@@ -166,30 +166,32 @@ def _places(rules: Rules) -> Iterator[tuple[str, Place]]:
             yield f'a target of [models."{name}"]', target
 
 
-def _check_place(place: Place, where: str) -> None:
+def _check_place(place: Location, where: str) -> None:
     if place.project is not None and not vertex.is_project(place.project):
-        raise Wrong(f"{where}: project {place.project!r} is no project id.")
+        raise ConfigError(f"{where}: project {place.project!r} is no project id.")
     for location in filter(None, [place.location, *place.fallback_locations]):
         if not vertex.is_location(location):
-            raise Wrong(f"{where}: {location!r} is no location; it takes global, us, eu or a region.")
+            raise ConfigError(f"{where}: {location!r} is no location; it takes global, us, eu or a region.")
     if place.fallback_locations and not place.location:
-        raise Wrong(f"{where}: fallback_locations needs a location to fall back from.")
+        raise ConfigError(f"{where}: fallback_locations needs a location to fall back from.")
     if isinstance(place, Deployment) and (dns := place.dedicated_endpoint_dns) is not None:
         region = vertex.region_of(dns)
         if region is None:
             form = f"ENDPOINT_ID.REGION-NUMBER.{vertex.DEDICATED}"
-            raise Wrong(f"{where}: dedicated_endpoint_dns {dns!r} is no host of the form {form}.")
+            raise ConfigError(f"{where}: dedicated_endpoint_dns {dns!r} is no host of the form {form}.")
         if place.location not in {None, region}:
-            raise Wrong(f"{where}: dedicated_endpoint_dns is in {region}, and location is {place.location}.")
+            raise ConfigError(
+                f"{where}: dedicated_endpoint_dns is in {region}, and location is {place.location}."
+            )
 
 
-def _check_names(name: str, rules: Rules, on_the_way: tuple[str, ...]) -> None:
+def _check_names(name: str, rules: RoutingConfig, on_the_way: tuple[str, ...]) -> None:
     """Every name that `name` leads to exists, and none leads back."""
     if name in on_the_way:
-        raise Wrong(f"[models] lead in a circle: {' → '.join([*on_the_way, name])}.")
+        raise ConfigError(f"[models] lead in a circle: {' → '.join([*on_the_way, name])}.")
     rule = rules.models[name]
     if rule.target and rule.targets:
-        raise Wrong(f'[models."{name}"] has both target and targets.')
+        raise ConfigError(f'[models."{name}"] has both target and targets.')
     for target in targets(name, rule):
         _check_deployment(target.model or name, name, (target, rule), rules)
     for other in [target.model or name for target in targets(name, rule)] + rule.fallbacks:
@@ -197,14 +199,14 @@ def _check_names(name: str, rules: Rules, on_the_way: tuple[str, ...]) -> None:
             _check_names(other, rules, (*on_the_way, name))
             continue
         if other == name and name in rule.fallbacks:
-            raise Wrong(f'[models."{name}"] falls back to itself.')
+            raise ConfigError(f'[models."{name}"] falls back to itself.')
         try:
-            model_names.route(other)
+            model_names.resolve(other)
         except errors.NotFound:
-            raise Wrong(f'[models."{name}"] leads to {other!r}, which is no name of a model.') from None
+            raise ConfigError(f'[models."{name}"] leads to {other!r}, which is no name of a model.') from None
 
 
-def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], rules: Rules) -> None:
+def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], rules: RoutingConfig) -> None:
     """What is said of a deployed model is said of one."""
     said = {
         "dedicated_endpoint_dns": {"endpoints", "predictions"},
@@ -216,11 +218,11 @@ def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], rul
         return
     try:
         alias = other in rules.models and other != name
-        publisher = None if alias else model_names.route(other).publisher
+        publisher = None if alias else model_names.resolve(other).publisher
     except errors.NotFound:  # which is said in the words for all names
         return
     for key in sorted(given):
         if publisher not in said[key]:
-            raise Wrong(
+            raise ConfigError(
                 f'[models."{name}"]: {key} is for a deployed model such as openai/ENDPOINT_ID, not {other!r}.'
             )

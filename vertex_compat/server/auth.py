@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from vertex_compat import errors
-from vertex_compat.config.api_keys import KeyFile, Keys
+from vertex_compat.config.api_keys import ApiKeyFile, ApiKeys
 from vertex_compat.config.settings import Settings
 
 HOW_TO_SET_A_KEY: Final = (
@@ -45,39 +45,39 @@ class Caller(NamedTuple):
     token: str | None = None
 
 
-ANYBODY: Final = Caller()
+ANONYMOUS: Final = Caller()
 
 
-class Gate:
+class Authenticator:
     """Lets callers in. One for the process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._keys: Callable[[], Keys] = lambda: settings.keys
+        self._keys: Callable[[], ApiKeys] = lambda: settings.keys
         if settings.keys_file:
-            self._keys = KeyFile(settings.keys_file, settings.keys).keys
+            self._keys = ApiKeyFile(settings.keys_file, settings.keys).keys
 
-    def admit(self, authorization: str | None, *, public: bool = False) -> Caller:
+    def authenticate(self, authorization: str | None, *, public: bool = False) -> Caller:
         """Who calls; raises `Unauthorized`.
 
         `authorization` is the value of that header. What is `public` needs no key, where there is one.
         """
         auth = self._settings.auth
         if auth == "none" or (public and auth != "api-key"):
-            return ANYBODY
+            return ANONYMOUS
         if auth == "caller":
             return Caller(token=_token(authorization))
         keys = self._keys()
         if not keys:
-            if auth == "api-key" and self._settings.deployed:
+            if auth == "api-key" and self._settings.on_cloud_run:
                 raise errors.Unauthorized(HOW_TO_SET_A_KEY)
-            return ANYBODY
+            return ANONYMOUS
         if public:
-            return ANYBODY
+            return ANONYMOUS
         return Caller(key=_name(authorization, keys, hint=_BESIDE if auth == "iam" else ""))
 
 
-def _name(authorization: str | None, keys: Keys, hint: str) -> str:
+def _name(authorization: str | None, keys: ApiKeys, hint: str) -> str:
     key = _bearer(authorization)
     if not key:
         raise errors.Unauthorized(

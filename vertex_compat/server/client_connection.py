@@ -12,11 +12,11 @@ from vertex_compat import errors
 _HANGUP: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere a departure shows at the next write
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """Nobody waits for the answer any more."""
 
 
-class Client:
+class ClientConnection:
     """Whoever waits for our answer, seen as a socket that may hang up.
 
     `request` is the id of its request. `calls` gets, for each call that is made for it, the name that was
@@ -44,16 +44,16 @@ class Client:
         if self._ending >= 0:
             poll.register(self._ending, select.POLLIN)
 
-    def check(self, fired: Sequence[tuple[int, int]]) -> None:
-        """Raise `ClientGone`, `Unavailable` if the client, or the end, is among what woke `poll` up."""
+    def raise_if_closed(self, fired: Sequence[tuple[int, int]]) -> None:
+        """Raise `ClientDisconnected`, or `Unavailable` at shutdown, if that is what `poll` has reported."""
         for fd, _ in fired:
             if fd == self._fd:
-                raise ClientGone
+                raise ClientDisconnected
             if fd == self._ending:
                 raise errors.Unavailable("This instance was shut down before the answer had ended.")
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises `ClientGone` as soon as the client leaves."""
+        """Wait; raises `ClientDisconnected` as soon as the client leaves."""
         poll = select.poll()
         self.watch(poll)
-        self.check(poll.poll(seconds * 1000))
+        self.raise_if_closed(poll.poll(seconds * 1000))

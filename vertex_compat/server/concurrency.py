@@ -1,7 +1,7 @@
-"""How many requests run at once: one more is refused while the server can still say so.
+"""Limit of the requests that run at once. One more is refused while a thread is left to say so.
 
-The server has a few threads more than there are places (`SPARE`). They say no, and answer probes; without
-them a request too many would wait, unseen and unanswered, until its client gives up.
+The server has a few more threads than the limiter has slots (`RESERVE_THREADS`). They refuse requests and
+answer probes; without them a request beyond the limit would wait unanswered until its client gives up.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Final
 
 from vertex_compat import errors
 
-SPARE: Final = 8
+RESERVE_THREADS: Final = 8
 """Threads beyond the places."""
 
-TURN: Final = 0.05
+SWITCH_INTERVAL_SECONDS: Final = 0.05
 """Seconds for which a thread that only computes may keep the others waiting, for `sys.setswitchinterval`.
 
 Each thread that waits for its turn looks at the clock so often. With Python's 5 ms and 900 streams that a
@@ -23,7 +23,7 @@ hand their turn on whenever they read or write.
 """
 
 
-class Place:
+class Slot:
     """Taken by one request. It is free again when it is given up, or at the latest when nobody knows it."""
 
     __slots__ = ("_free",)
@@ -31,28 +31,28 @@ class Place:
     def __init__(self, free: list[None]) -> None:
         self._free: list[None] | None = free
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give it up. A second time changes nothing."""
         free, self._free = self._free, None
         if free is not None:
             free.append(None)
 
-    __del__ = leave
+    __del__ = release
 
 
-class Places:
+class ConcurrencyLimiter:
     """All of them. One for the process."""
 
     def __init__(self, count: int) -> None:
         self._free: list[None] = [None] * count  # taking from a list and adding to it need no lock
 
-    def take(self) -> Place | None:
+    def try_acquire(self) -> Slot | None:
         """A place, None if there is none."""
         try:
             self._free.pop()
         except IndexError:
             return None
-        return Place(self._free)
+        return Slot(self._free)
 
 
 def busy() -> errors.RateLimited:

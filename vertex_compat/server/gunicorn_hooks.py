@@ -39,7 +39,7 @@ _BACKLOG: Final = 2048
 """Connections that the kernel keeps for us at most: gunicorn's default."""
 
 
-class Server:
+class GunicornHooks:
     """What the function has to do with its server. One for the process."""
 
     def __init__(self, patience: float = STUCK) -> None:

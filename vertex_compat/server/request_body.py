@@ -16,14 +16,14 @@ from vertex_compat import errors
 BLOCK: Final = 65_536
 _LONG_BLOCK: Final = 1_048_576
 
-MOST_STREAMED: Final = 512 * 1024 * 1024
+MAX_STREAMED: Final = 512 * 1024 * 1024
 """Bytes of an upload that passes through piece by piece, as OpenAI has it for files."""
 
 _AFTER: Final = 5.0
 """Seconds that a client who has been refused may go on sending before it is answered."""
 
 
-class Body:
+class RequestBody:
     """The body that follows a request's head. `length` is what the head says, None if it says nothing.
 
     `most` is how many bytes are held in memory. Framing that lies shows as an exception of the server's, or
@@ -39,26 +39,26 @@ class Body:
         self._whole: bytes | None = None
 
     @staticmethod
-    def of(environ: dict[str, Any], most: int) -> Body:
+    def from_environ(environ: dict[str, Any], most: int) -> RequestBody:
         """The body of a WSGI request. Nobody else can read it now: functions-framework would, all of it."""
         stream, environ["wsgi.input"] = environ["wsgi.input"], io.BytesIO()
         given = environ.get("CONTENT_LENGTH", "")
         if given.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ:
-            return Body(stream, int(given), most)
-        return Body(stream, None if environ.get("wsgi.input_terminated") else 0, most)
+            return RequestBody(stream, int(given), most)
+        return RequestBody(stream, None if environ.get("wsgi.input_terminated") else 0, most)
 
     def read(self) -> bytes:
-        """All of it; raises `TooLarge`, `BadRequest`."""
+        """All of it; raises `PayloadTooLarge`, `BadRequest`."""
         if self._whole is None:
             blocks = list(self._bounded(self._most, self._length or _LONG_BLOCK))
             self._whole = blocks[0] if len(blocks) == 1 else b"".join(blocks)
         return self._whole
 
-    def blocks(self) -> Iterator[bytes]:
-        """All of it as it comes; raises `TooLarge`, `BadRequest`."""
-        return self._bounded(max(self._most, MOST_STREAMED), BLOCK)
+    def iter_chunks(self) -> Iterator[bytes]:
+        """All of it as it comes; raises `PayloadTooLarge`, `BadRequest`."""
+        return self._bounded(max(self._most, MAX_STREAMED), BLOCK)
 
-    def discard(self, sock: socket.socket | None) -> None:
+    def drain(self, sock: socket.socket | None) -> None:
         """Let go of what nobody has read: a client still sending would not see the answer.
 
         Not for long, and not for ever. `sock` is where the bytes come from.
@@ -103,8 +103,8 @@ class Body:
         return block
 
 
-def _too_large(most: int) -> errors.TooLarge:
-    return errors.TooLarge(
+def _too_large(most: int) -> errors.PayloadTooLarge:
+    return errors.PayloadTooLarge(
         f"The request body is larger than the {most / 1024 / 1024:g} MB that this deployment takes.",
         code="request_too_large",
     )

@@ -19,7 +19,7 @@ import msgspec
 
 from vertex_compat.types import JSON, Usage
 
-CLIENT_LEFT: Final = "client_left"
+CLIENT_DISCONNECTED: Final = "client_left"
 """The `error` of a request whose client did not wait for the end. It is nobody's fault."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
@@ -29,7 +29,7 @@ _EXECUTION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 @dataclass(slots=True)
-class Record:
+class RequestLog:
     """What is known of a request so far.
 
     `traceparent` is the W3C's header, where it is one; `execution` is what functions-framework calls the
@@ -42,7 +42,7 @@ class Record:
     traceparent: str | None = None
     execution: str | None = None
     started: float = field(default_factory=time.monotonic)
-    first: float | None = None
+    first_byte_at: float | None = None
     key: str | None = None
     model: str | None = None
     target: str | None = None
@@ -52,7 +52,7 @@ class Record:
     usages: dict[object, Usage] = field(default_factory=dict)
 
     @staticmethod
-    def begin(method: str, path: str, environ: Mapping[str, Any]) -> Record:
+    def start(method: str, path: str, environ: Mapping[str, Any]) -> RequestLog:
         """The record of a request that has come in, with the headers of WSGI's environment.
 
         A client's own request id is kept.
@@ -61,7 +61,7 @@ class Record:
         parent = _TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
         trace = _CLOUD_TRACE.fullmatch(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", "")) or parent
         execution = environ.get("HTTP_FUNCTION_EXECUTION_ID", "")
-        return Record(
+        return RequestLog(
             operation=f"{method} {path[:100]}",
             id=given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}",
             trace=trace[1] if trace else None,
@@ -82,7 +82,7 @@ class Record:
             out.buffer.flush()
 
     def _structured(self, status: int, project: str | None) -> bytes:
-        entry = self.entry(status)
+        entry = self.as_dict(status)
         entry["severity"] = self._severity(status)
         entry["message"] = f"{self.operation} {status}"
         if self.trace and project:
@@ -94,12 +94,12 @@ class Record:
     def _severity(self, status: int) -> str:
         broken = status < 400 and self.error not in {
             None,
-            CLIENT_LEFT,
+            CLIENT_DISCONNECTED,
         }  # a stream has its status before its end
         return "ERROR" if broken or status >= 500 else "WARNING" if status >= 400 else "INFO"
 
     def _readable(self, status: int) -> str:
-        entry = self.entry(status)
+        entry = self.as_dict(status)
         said = " ".join([f"{name}={value}" for name, value in entry.items() if name not in _SHOWN])
         line = f"{status} {self.operation} {said}"
         if line.isprintable():
@@ -108,7 +108,7 @@ class Record:
             [one if one.isprintable() else "?" for one in line]
         )  # no client writes lines of its own
 
-    def entry(self, status: int) -> JSON:
+    def as_dict(self, status: int) -> JSON:
         """What is known, by the names of the line; what is not is left out."""
         now = time.monotonic()
         place, _, location = (self.target or "").rpartition("; location=")
@@ -117,7 +117,7 @@ class Record:
             "operation": self.operation,
             "status": status,
             "ms": _ms(self.started, now),
-            "ms_to_first": _ms(self.started, self.first) if self.first else None,
+            "ms_to_first": _ms(self.started, self.first_byte_at) if self.first_byte_at else None,
             "model": self.model[:200] if self.model else None,
             "publisher": publisher or None,
             "served": served or None,

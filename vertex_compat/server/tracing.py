@@ -20,10 +20,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from vertex_compat import __version__
-from vertex_compat.server.request_log import Record
+from vertex_compat.server.request_log import RequestLog
 from vertex_compat.types import JSON
 
-Note = Callable[[Record, int], None]
+Note = Callable[[RequestLog, int], None]
 """Takes the record of a request that has ended, and its status."""
 
 OPERATIONS: Final = {
@@ -64,10 +64,10 @@ def spans(provider: TracerProvider) -> Note:
     tracer = provider.get_tracer("vertex_compat", __version__)
     parents = TraceContextTextMapPropagator()
 
-    def note(record: Record, status: int) -> None:
+    def note(record: RequestLog, status: int) -> None:
         if not record.model:
             return
-        known = record.entry(status)
+        known = record.as_dict(status)
         ended = time.time_ns()
         begun = ended - round((time.monotonic() - record.started) * 1e9)
         attributes = _attributes(known)

@@ -16,7 +16,7 @@ from vertex_compat.types import JSON, UpstreamCall
 PIECE: Final = 256 * 1024
 """Bytes: all pieces of an upload but the last are multiples of this."""
 
-LONGEST_NAME: Final = 1024
+MAX_NAME: Final = 1024
 """Bytes."""
 
 _URI: Final = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/([^\x00-\x1f\x7f\ud800-\udfff]+)")
@@ -44,7 +44,7 @@ def find(reference: str) -> Object | None:
     if not (found := _URI.fullmatch(ids.uri_of(reference) or reference)):
         return None
     bucket, name = found.groups()
-    return Object(bucket, name) if len(name.encode()) <= LONGEST_NAME and name not in {".", ".."} else None
+    return Object(bucket, name) if len(name.encode()) <= MAX_NAME and name not in {".", ".."} else None
 
 
 def _call(path: str, method: str = "GET", query: Mapping[str, str] | None = None) -> UpstreamCall:

@@ -25,33 +25,33 @@ import urllib3.exceptions
 import urllib3.util
 
 from vertex_compat import errors
-from vertex_compat.server.client_connection import Client
+from vertex_compat.server.client_connection import ClientConnection
 
-NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError)
+WOULD_BLOCK: Final = (BlockingIOError, ssl.SSLWantReadError)
 """A socket that does not wait has nothing to read."""
 
-MOMENT: Final = 0.5
+POLL_SECONDS: Final = 0.5
 """Seconds, at most, for which a read of a socket that the kernel makes wait does so."""
 
 TOGETHER: Final = 65_536
 """Bytes of a body up to which it is sent in one write with its head. A larger one is sent in pieces of that
 size: a write's time limit is for all that it is given, and a slow line would not get all through in time."""
 
-MOST_HOSTS: Final = 64
+MAX_HOSTS: Final = 64
 """Of so many hosts connections are kept; there is one a location."""
 
-_LONGEST: Final = 65_536  # bytes of a head
+_MAX_HEAD_BYTES: Final = 65_536  # bytes of a head
 _STATUS: Final = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: (.*))?")
 _BODILESS: Final = frozenset({204, 304})
 _OPTIONS: Final = [
     *urllib3.connection.HTTPConnection.default_socket_options,
-    (socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, int(MOMENT * 1_000_000))),
+    (socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, int(POLL_SECONDS * 1_000_000))),
 ]
 
 _waiting = threading.local()
 
 
-def wait_for(client: Client, seconds: float) -> None:
+def wait_for(client: ClientConnection, seconds: float) -> None:
     """For whom this thread's next call waits, and how long: urllib3 has no way to hand that on."""
     _waiting.client, _waiting.seconds = client, seconds
 
@@ -67,7 +67,7 @@ class _Headers(http.client.HTTPMessage):
         return next((value for key, value in self.raw_items() if key.lower() == name), failobj)
 
 
-class Response(http.client.HTTPResponse):
+class PooledResponse(http.client.HTTPResponse):
     """http.client's, which waits for its head with an eye on the client, and reads it at a glance."""
 
     fp: Any  # a buffered reader
@@ -119,23 +119,23 @@ class Response(http.client.HTTPResponse):
         self.socket.settimeout(_waiting.seconds)
         lines: list[bytes] = []
         while not lines or lines[-1].strip():
-            lines.append(self.fp.readline(_LONGEST))
-            if not lines[-1].endswith(b"\n") or sum(map(len, lines)) > _LONGEST:
+            lines.append(self.fp.readline(_MAX_HEAD_BYTES))
+            if not lines[-1].endswith(b"\n") or sum(map(len, lines)) > _MAX_HEAD_BYTES:
                 raise http.client.HTTPException("The head of an answer broke off, or does not end.")
         return b"".join(lines)
 
     def _peek(self) -> bytes:
         """What can be read when something can. TLS has messages of its own, which are not of the answer."""
-        client: Client = _waiting.client
+        client: ClientConnection = _waiting.client
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
         client.watch(poll)
         while True:
             fired = poll.poll(_waiting.seconds * 1000)
-            client.check(fired)
+            client.raise_if_closed(fired)
             if not fired:
                 raise TimeoutError
-            with suppress(*NOT_YET):
+            with suppress(*WOULD_BLOCK):
                 return bytes(self.fp.peek(1))
 
 
@@ -185,11 +185,11 @@ class _OneWrite(urllib3.connection.HTTPConnection):
 
 
 class _HTTPConnection(_OneWrite):
-    response_class = Response
+    response_class = PooledResponse
 
 
 class _HTTPSConnection(_OneWrite, urllib3.connection.HTTPSConnection):
-    response_class = Response
+    response_class = PooledResponse
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
@@ -211,7 +211,7 @@ class Pools:
         self._size = size
         # One TLS context for all: its certificates are read once, and not again for each connection.
         self._context = ssl.create_default_context(cafile=certifi.where())
-        self.of = lru_cache(maxsize=MOST_HOSTS)(self._new)
+        self.of = lru_cache(maxsize=MAX_HOSTS)(self._new)
 
     def _new(self, origin: str) -> urllib3.HTTPConnectionPool:
         url = urllib3.util.parse_url(origin)

@@ -82,7 +82,7 @@ def application_default() -> Found:
     return google.auth.default(scopes=SCOPES, request=_Request())
 
 
-class CallersToken:
+class CallerCredentials:
     """The access token that a caller has brought. It cannot be renewed, and names no project."""
 
     def __init__(self, token: str, project: str | None, quota_project: str | None) -> None:
@@ -115,7 +115,7 @@ class CallersToken:
         raise errors.Forbidden(f"This deployment does not act as {account}.")
 
 
-def finder(settings: Settings) -> Callable[[], Found]:
+def credentials_factory(settings: Settings) -> Callable[[], Found]:
     """How to find credentials: by the metadata server where it is known to be there."""
     if (host := settings.metadata_host) is None:
         return application_default

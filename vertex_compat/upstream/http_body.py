@@ -12,10 +12,10 @@ from typing import Final
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 _TRAILERS: Final = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
-_LONGEST: Final = 65_536  # bytes of a line, or of all trailers
+_MAX_LINE_BYTES: Final = 65_536  # bytes of a line, or of all trailers
 
 
-class Broken(Exception):
+class ProtocolError(Exception):
     """A body that is not written so, or ended too early."""
 
 
@@ -33,22 +33,22 @@ class Framing(ABC):
 
     @abstractmethod
     def feed(self, data: bytes) -> bytes:
-        """The body's bytes in what came next, not nothing; raises `Broken`."""
+        """The body's bytes in what came next, not nothing; raises `ProtocolError`."""
 
     def close(self) -> None:
-        """The connection has ended; raises `Broken` if the body has not."""
+        """The connection has ended; raises `ProtocolError` if the body has not."""
         if not self.ended:
-            raise Broken("It ended in mid-body.")
+            raise ProtocolError("It ended in mid-body.")
 
 
 def of(*, chunked: bool, length: int | None) -> Framing:
     """The framing that an answer's headers announce."""
     if chunked:
-        return Chunked()
-    return UntilClosed() if length is None else Sized(length)
+        return ChunkedReader()
+    return CloseDelimitedReader() if length is None else ContentLengthReader(length)
 
 
-class Sized(Framing):
+class ContentLengthReader(Framing):
     """A body of so many bytes."""
 
     __slots__ = ("_left",)
@@ -67,7 +67,7 @@ class Sized(Framing):
         return body
 
 
-class UntilClosed(Framing):
+class CloseDelimitedReader(Framing):
     """A body that ends with the connection."""
 
     __slots__ = ()
@@ -81,7 +81,7 @@ class UntilClosed(Framing):
         self.ended = True
 
 
-class Chunked(Framing):
+class ChunkedReader(Framing):
     """A body in chunks, each after its size. Trailers are read over."""
 
     __slots__ = ("_between", "_held", "_left", "_next")
@@ -137,15 +137,15 @@ class Chunked(Framing):
         if data[at:] == b"\r":
             return None
         if data[at : at + 2] != b"\r\n":
-            raise Broken("A chunk is longer than it said.")
+            raise ProtocolError("A chunk is longer than it said.")
         self._next = self._size
         return at + 2
 
     def _trailers(self, data: bytes, at: int) -> int | None:
         trailers = _TRAILERS.match(data, at)
         if trailers is None:
-            if len(data) - at >= _LONGEST:
-                raise Broken("The trailers do not end.")
+            if len(data) - at >= _MAX_LINE_BYTES:
+                raise ProtocolError("The trailers do not end.")
             return None
         self.ended = True
         return trailers.end()
@@ -159,5 +159,5 @@ def _size(line: bytes) -> int:
 
 def _check_unfinished(data: bytes, at: int) -> None:
     """A line that has not ended is right, unless it never will."""
-    if b"\n" in data[at:] or len(data) - at >= _LONGEST:
-        raise Broken("A chunk has no size.")
+    if b"\n" in data[at:] or len(data) - at >= _MAX_LINE_BYTES:
+        raise ProtocolError("A chunk has no size.")

@@ -24,7 +24,7 @@ TIMEOUT: Final = 3.0
 
 _FLAVOR: Final = {"Metadata-Flavor": "Google"}
 _ROOT: Final = "/computeMetadata/v1"
-_LONGEST: Final = 65_536  # bytes; a token has some hundreds
+_MAX_RESPONSE_BYTES: Final = 65_536  # bytes; a token has some hundreds
 
 _PATIENCE: Final = urllib3.Retry(
     total=1, backoff_factor=0.1, status_forcelist={429, 500, 502, 503, 504}, redirect=0, raise_on_status=False
@@ -65,7 +65,7 @@ class RuntimeAccount:
         try:
             answer = self._server.request("GET", self._url + path, headers=_FLAVOR, preload_content=False)
             with answer:
-                content = answer.read(_LONGEST)
+                content = answer.read(_MAX_RESPONSE_BYTES)
         except urllib3.exceptions.HTTPError as error:
             raise exceptions.RefreshError("The metadata server does not answer.") from error
         if answer.status != 200 or answer.headers.get("Metadata-Flavor") != "Google":

@@ -22,10 +22,10 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.routing import model_names
 from vertex_compat.routing.router import Router
-from vertex_compat.server.client_connection import Client, ClientGone
-from vertex_compat.types import Service, Site, UpstreamCall
-from vertex_compat.upstream.interface import Opens
-from vertex_compat.upstream.transport import listen
+from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
+from vertex_compat.types import ResourceTarget, Service, UpstreamCall
+from vertex_compat.upstream.interface import Transport
+from vertex_compat.upstream.transport import multiplex
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ PATIENCE: Final = 20.0
 """Seconds that Vertex may be silent in the middle of a page."""
 
 PAGE: Final = 300
-MOST_PAGES: Final = 20
+MAX_PAGES: Final = 20
 
 TUNED: Final = "google-vertex-llm-tuning-base-model-id"
 """The label of an endpoint with a tuned Gemini, as Google's SDKs know it."""
@@ -81,7 +81,7 @@ _page = msgspec.json.Decoder(_Page).decode
 class Discovery:
     """The lists, read by a thread beside the requests. One for the process."""
 
-    def __init__(self, network: Opens, router: Router) -> None:
+    def __init__(self, network: Transport, router: Router) -> None:
         self._network = network
         self._router = router
         self._known: dict[str, list[str]] = {}
@@ -119,31 +119,33 @@ class Discovery:
         """Learn a list; whether it could be read. If not, what was known of it stays."""
         try:
             self._known[what] = list(read())
-        except (errors.ApiError, ClientGone, ValueError) as error:
+        except (errors.ApiError, ClientDisconnected, ValueError) as error:
             _log.warning("Vertex AI's list of %s could not be read: %.200s", what, error)
             return False
         return True
 
     def _publishers(self) -> Iterator[str]:
-        site = self._router.own("publishers", None, "global")
+        site = self._router.project_site("publishers", None, "global")
         for page in self._pages("publishers/*/models", site, "model_garden", filter=NATIVE):
             yield from filter(None, map(callable_name, page.publisher_models))
 
     def _endpoints(self) -> Iterator[str]:
-        place = self._router.place("endpoints/0")
+        place = self._router.locate("endpoints/0")
         for location in place.locations:
-            site = Site("endpoints", (location,), project=place.project, account=place.account)
+            site = ResourceTarget(
+                "endpoints", (location,), project=place.project, impersonate_account=place.impersonate_account
+            )
             for page in self._pages("endpoints", site, "aiplatform"):
                 yield from (_endpoint(one) for one in page.endpoints if one.deployed_models)
 
-    def _pages(self, path: str, site: Site, service: Service, **query: str) -> Iterator[_Page]:
+    def _pages(self, path: str, site: ResourceTarget, service: Service, **query: str) -> Iterator[_Page]:
         token = ""
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             asked = urlencode({"pageSize": PAGE, **query} | ({"pageToken": token} if token else {}))
             call = UpstreamCall(f"{path}?{asked}", {}, "v1beta1", method="GET", service=service)
-            client = Client()
+            client = ClientConnection()
             with closing(self._network.open(call, site, client, retries=0)) as answer:
-                blocks = listen([answer], client, keepalive=PATIENCE, patience=PATIENCE)
+                blocks = multiplex([answer], client, keepalive=PATIENCE, patience=PATIENCE)
                 page = _page(b"".join([block[1] for block in blocks if block]))
             yield page
             if not (token := page.next_page_token):
@@ -161,7 +163,7 @@ def callable_name(listed: _Listed) -> str | None:
         return None
     asked = name if publisher in model_names.OF_THEIR_OWN else qualified
     try:
-        model_names.route(asked)
+        model_names.resolve(asked)
     except errors.NotFound:
         return None
     return asked

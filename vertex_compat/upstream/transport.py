@@ -31,11 +31,11 @@ import urllib3.response
 
 from vertex_compat import __version__, errors, vertex
 from vertex_compat.config.settings import Settings
-from vertex_compat.server.client_connection import Client
-from vertex_compat.types import JSON, Model, Site, UpstreamCall
+from vertex_compat.server.client_connection import ClientConnection
+from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
 from vertex_compat.upstream import connection_pool, http_body
-from vertex_compat.upstream.connection_pool import MOMENT, NOT_YET
-from vertex_compat.upstream.credentials import CallersToken, Credentials
+from vertex_compat.upstream.connection_pool import POLL_SECONDS, WOULD_BLOCK
+from vertex_compat.upstream.credentials import CallerCredentials, Credentials
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds."""
@@ -51,39 +51,39 @@ _HEADERS: Final = {
 _NAME: Final = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 _BLOCK: Final = 16_384  # bytes of TLS's longest record, so that none is read in part
 _SIP: Final = 2_048  # bytes that are kept free for a read that waits
-_LONGEST_ERROR: Final = 262_144
+_MAX_ERROR: Final = 262_144
 
 
-class Answer(Protocol):
+class UpstreamResponse(Protocol):
     """A good answer of the upstream (2xx) whose body is still to be read."""
 
     headers: Mapping[str, str]
     content_type: str
     location: str
-    ended: bool
+    complete: bool
     """Whether its body has been read to the end."""
 
     def fileno(self) -> int:
         """The socket to wait on."""
 
-    def read(self) -> bytes:
+    def read_available(self) -> bytes:
         """What has come, without waiting unless it lingers; may be nothing. Raises `UpstreamFault` at a cut.
 
         The first read may bring what no wait on the socket would tell of.
         """
 
-    def linger(self, lingers: bool) -> None:
-        """Whether reads, after the first, wait for `MOMENT` where nothing has come."""
+    def set_blocking(self, lingers: bool) -> None:
+        """Whether reads, after the first, wait for `POLL_SECONDS` where nothing has come."""
 
     def close(self) -> None:
         """End the upstream call, or keep its connection for the next where the body was read to its end."""
 
 
 class _HTTPAnswer:
-    """An `Answer` over HTTP, read from its socket."""
+    """An `UpstreamResponse` over HTTP, read from its socket."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse, location: str) -> None:
-        self._http: connection_pool.Response = response._original_response  # type: ignore[attr-defined]  # noqa: SLF001  (the one way to the response that our connection made)
+        self._http: connection_pool.PooledResponse = response._original_response  # type: ignore[attr-defined]  # noqa: SLF001  (the one way to the response that our connection made)
         self.location = location
         self.headers: Mapping[str, str] = response.headers
         self.content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -98,17 +98,17 @@ class _HTTPAnswer:
         self._receive = sock.read if isinstance(sock, ssl.SSLSocket) else sock.recv
         self._begun = False
         self._size = _BLOCK
-        self.ended = self._framing.ended
+        self.complete = self._framing.ended
 
     def fileno(self) -> int:
         return self._fd
 
-    def linger(self, lingers: bool) -> None:
+    def set_blocking(self, lingers: bool) -> None:
         if lingers != (self._size == _SIP):
             self._size = _SIP if lingers else _BLOCK
             os.set_blocking(self._fd, lingers)  # for the kernel: Python goes on to expect that reads may fail
 
-    def read(self) -> bytes:
+    def read_available(self) -> bytes:
         try:
             data = self._receive(self._size) if self._begun else self._early() or self._receive(_BLOCK)
             if data:
@@ -118,13 +118,13 @@ class _HTTPAnswer:
             else:
                 self._framing.close()
                 body = b""
-        except NOT_YET:
+        except WOULD_BLOCK:
             return b""
-        except (OSError, http_body.Broken) as error:
+        except (OSError, http_body.ProtocolError) as error:
             raise errors.UpstreamFault(
                 "The connection to Vertex AI broke in mid-answer.", again=True
             ) from error
-        self.ended = self._framing.ended
+        self.complete = self._framing.ended
         return self._decoded(body) if self._decoder else body
 
     def _early(self) -> bytes:
@@ -132,7 +132,7 @@ class _HTTPAnswer:
         self._begun = True
         try:
             early = bytes(self._http.fp.read1(_BLOCK))
-        except NOT_YET:
+        except WOULD_BLOCK:
             early = b""
         if early:
             early += self._pending()
@@ -147,12 +147,12 @@ class _HTTPAnswer:
 
     def _decoded(self, body: bytes) -> bytes:
         try:
-            return bytes(self._decoder.decompress(body) + (self._decoder.flush() if self.ended else b""))
+            return bytes(self._decoder.decompress(body) + (self._decoder.flush() if self.complete else b""))
         except (urllib3.exceptions.DecodeError, zlib.error) as error:
             raise errors.UpstreamFault("Vertex AI answered something that cannot be decoded.") from error
 
     def close(self) -> None:
-        if not (self.ended and self._keeps) or self._framing.surplus:
+        if not (self.complete and self._keeps) or self._framing.surplus:
             self._response.close()
         self._http.close()
         self._response.release_conn()
@@ -171,27 +171,32 @@ def _decoder(encoding: str) -> Any:
             raise errors.UpstreamFault("Vertex AI answered in an encoding that nobody asked for.")
 
 
-class Transport:
+class HttpTransport:
     """Opens calls to Vertex. One for the process."""
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
         self._settings = settings
-        self._credentials: Credentials | CallersToken = credentials
+        self._credentials: Credentials | CallerCredentials = credentials
         self._impersonated: dict[str, Credentials] = {}
         self._found: dict[str, str] = {}  # a model's resource → the location that answered last
-        self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=settings.patience)
+        self._timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=settings.upstream_timeout)
         self._pools = connection_pool.Pools(settings.threads)
 
-    def for_caller(self, token: str) -> Transport:
+    def for_caller(self, token: str) -> HttpTransport:
         """The same connections, with a caller's own access token: ours is not even looked for."""
-        project = self._settings.project or self._settings.rules.file.project
+        project = self._settings.project or self._settings.routing.file.project
         view = copy.copy(self)
-        view._credentials = CallersToken(token, project, self._settings.quota_project)  # noqa: SLF001  (a copy of ourselves)
+        view._credentials = CallerCredentials(token, project, self._settings.quota_project)  # noqa: SLF001  (a copy of ourselves)
         return view
 
     def open(
-        self, call: UpstreamCall, model: Model | Site, client: Client, *, retries: int | None = None
-    ) -> Answer:
+        self,
+        call: UpstreamCall,
+        model: Model | ResourceTarget,
+        client: ClientConnection,
+        *,
+        retries: int | None = None,
+    ) -> UpstreamResponse:
         """Make the call; returns when Vertex has begun a good answer.
 
         A location that does not have the model is left for the model's next. What cannot be done for now is
@@ -201,7 +206,7 @@ class Transport:
         """
         body = _content(call)
         places = self._places(model)
-        latest = time.monotonic() + self._settings.deadline
+        latest = time.monotonic() + self._settings.retry_deadline
         left = self._settings.retries if retries is None else retries
         attempt = 0
         while True:
@@ -213,8 +218,8 @@ class Transport:
                 places.popleft()
             except errors.ApiError as fault:
                 pause = _pause(attempt, fault) if attempt + 1 >= len(places) else 0
-                if not fault.again or attempt >= left or time.monotonic() + pause > latest:
-                    if fault.again and attempt:
+                if not fault.retryable or attempt >= left or time.monotonic() + pause > latest:
+                    if fault.retryable and attempt:
                         fault.headers["x-should-retry"] = "false"  # a client's retries would multiply ours
                     raise
                 places.rotate(-1)
@@ -224,22 +229,29 @@ class Transport:
                 self._found[model.resource] = places[0]
                 return answer
 
-    def describe(self, call: UpstreamCall, model: Model | Site) -> JSON:
+    def describe(self, call: UpstreamCall, model: Model | ResourceTarget) -> JSON:
         """The call as it would be made first, without our token."""
         url = vertex.url(call, self._project(model), self._places(model)[0], self._settings.base_urls)
         body = call.body if call.content is None else f"{len(call.content)} bytes"
         return {"method": call.method, "url": url, "headers": dict(call.headers), "body": body}
 
-    def _places(self, model: Model | Site) -> deque[str]:
+    def _places(self, model: Model | ResourceTarget) -> deque[str]:
         """Where to try, in order: where the model answered last time first, if it is one of its locations."""
         found = self._found.get(model.resource)
-        return deque(sorted(model.locations, key=lambda location: location != found and not model.settled))
+        return deque(
+            sorted(model.locations, key=lambda location: location != found and not model.location_pinned)
+        )
 
     def _attempt(
-        self, call: UpstreamCall, model: Model | Site, location: str, body: bytes, client: Client
-    ) -> Answer:
+        self,
+        call: UpstreamCall,
+        model: Model | ResourceTarget,
+        location: str,
+        body: bytes,
+        client: ClientConnection,
+    ) -> UpstreamResponse:
         """One try, and one more with a fresh token where the first one was refused."""
-        credentials = self._credentials_of(model.account)
+        credentials = self._credentials_of(model.impersonate_account)
         url = vertex.url(call, self._project(model), location, self._settings.base_urls)
         token = credentials.token()
         for renewed in (False, True):
@@ -266,11 +278,11 @@ class Transport:
         raise errors.from_upstream(response.status, content, response.headers)
 
     def _send(
-        self, method: str, url: str, body: bytes, headers: Mapping[str, str], client: Client
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], client: ClientConnection
     ) -> urllib3.BaseHTTPResponse:
         scheme, _, rest = url.partition("://")
         host, _, target = rest.partition("/")
-        connection_pool.wait_for(client, self._settings.patience)
+        connection_pool.wait_for(client, self._settings.upstream_timeout)
         return self._pools.of(f"{scheme}://{host}").urlopen(
             method,
             f"/{target}",
@@ -283,7 +295,7 @@ class Transport:
             preload_content=False,
         )
 
-    def _credentials_of(self, account: str | None) -> Credentials | CallersToken:
+    def _credentials_of(self, account: str | None) -> Credentials | CallerCredentials:
         """Our own credentials, or those of a service account that we act as."""
         if account is None:
             return self._credentials
@@ -291,7 +303,7 @@ class Transport:
             self._impersonated[account] = self._credentials.impersonating(account)
         return self._impersonated[account]
 
-    def _project(self, model: Model | Site) -> str:
+    def _project(self, model: Model | ResourceTarget) -> str:
         project = model.project or self._credentials.project()
         if not project:
             raise errors.UpstreamFault(
@@ -339,13 +351,13 @@ def _unreachable(error: urllib3.exceptions.HTTPError) -> errors.ApiError:
             return errors.UpstreamFault("The call to Vertex AI failed before an answer came.")
 
 
-def _error_content(answer: Answer, client: Client) -> bytes:
+def _error_content(answer: UpstreamResponse, client: ClientConnection) -> bytes:
     """The body of a refusal, as far as it is needed; a connection that breaks in it changes nothing."""
     content: list[bytes] = []
     with closing(answer), suppress(errors.ApiError):
-        for block in listen([answer], client, keepalive=CONNECT_TIMEOUT, patience=CONNECT_TIMEOUT):
+        for block in multiplex([answer], client, keepalive=CONNECT_TIMEOUT, patience=CONNECT_TIMEOUT):
             content.append(block[1] if block else b"")
-            if sum(map(len, content)) > _LONGEST_ERROR:
+            if sum(map(len, content)) > _MAX_ERROR:
                 break
     return b"".join(content)
 
@@ -354,8 +366,8 @@ Block = tuple[int, bytes]
 """The number of an answer, and what one wake-up brought of it; `b""` is its end."""
 
 
-def listen(
-    answers: Sequence[Answer], client: Client, *, keepalive: float, patience: float
+def multiplex(
+    answers: Sequence[UpstreamResponse], client: ClientConnection, *, keepalive: float, patience: float
 ) -> Iterator[Block | None]:
     """The bytes of all `answers` as they come; None after each `keepalive` seconds without any.
 
@@ -367,36 +379,36 @@ def listen(
     """
     poll = select.poll()
     client.watch(poll)
-    waiting: dict[int, tuple[int, Answer]] = {}
+    waiting: dict[int, tuple[int, UpstreamResponse]] = {}
     for number, answer in enumerate(answers):
         waiting[answer.fileno()] = number, answer
         poll.register(answer.fileno(), select.POLLIN)
-        answer.linger(False)
+        answer.set_blocking(False)
     tick = min(keepalive, patience)
-    lingers = len(answers) == 1 and tick > MOMENT
+    lingers = len(answers) == 1 and tick > POLL_SECONDS
     milliseconds = ceil(tick * 1000)
     silent = 0.0
     fired = [(fd, select.POLLIN) for fd in waiting]  # what came with the headers is read first
     while True:
         look = (
-            time.monotonic() + MOMENT if lingers else 0
+            time.monotonic() + POLL_SECONDS if lingers else 0
         )  # when to poll again, though more may come; 0: at once
         for fd, _ in fired:
             if fd not in waiting:
-                client.check(fired)
+                client.raise_if_closed(fired)
             number, answer = waiting[fd]
-            while not answer.ended and (data := answer.read()):
+            while not answer.complete and (data := answer.read_available()):
                 yield number, data
                 if time.monotonic() > look:
                     break
-            if answer.ended:
+            if answer.complete:
                 poll.unregister(fd)
                 del waiting[fd]
                 yield number, b""
         if not waiting:
             return
         if lingers:
-            answers[0].linger(True)
+            answers[0].set_blocking(True)
         fired = poll.poll(milliseconds)
         if fired:
             silent = 0.0

@@ -24,10 +24,10 @@ import urllib3.exceptions
 
 from vertex_compat import errors
 
-LARGEST: Final = 20 * 1024 * 1024
+MAX_BYTES: Final = 20 * 1024 * 1024
 """Bytes: what Vertex takes inline in a request."""
 
-LONGEST: Final = 20.0
+MAX_SECONDS: Final = 20.0
 """Seconds for all of a fetch."""
 
 REDIRECTS: Final = 3
@@ -81,7 +81,7 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not set_apart
 
 
-class Fetcher:
+class UrlFetcher:
     """One for the process. `public` decides which addresses may be connected to."""
 
     def __init__(
@@ -92,7 +92,7 @@ class Fetcher:
 
     def fetch(self, url: str, place: str) -> Fetched:
         """The file at `url`; raises `BadRequest`, whose `param` is `place`."""
-        latest = time.monotonic() + LONGEST
+        latest = time.monotonic() + MAX_SECONDS
         for _ in range(REDIRECTS + 1):
             parts = urlsplit(url)
             if parts.scheme != "https" or not parts.hostname:
@@ -138,7 +138,7 @@ def _connection_to(public: Callable[[Address], bool]) -> type[urllib3.connection
             connected = socket.socket(family, kind, protocol)
             with ExitStack() as undo:
                 undo.callback(connected.close)
-                connected.settimeout(float(self.timeout or LONGEST))
+                connected.settimeout(float(self.timeout or MAX_SECONDS))
                 connected.connect(where)
                 if not public(_address(connected.getpeername())):
                     raise NotPublic
@@ -164,8 +164,8 @@ def _read(answer: urllib3.BaseHTTPResponse, latest: float, place: str) -> Fetche
         while block := answer.read1(65_536):  # what is there: a server that drips must not hold us
             blocks.append(block)
             size += len(block)
-            if size > LARGEST:
-                raise _refused(f"The linked file is larger than {LARGEST} bytes.", place)
+            if size > MAX_BYTES:
+                raise _refused(f"The linked file is larger than {MAX_BYTES} bytes.", place)
             if time.monotonic() > latest:
                 raise _refused("The linked file takes too long to fetch.", place)
     return Fetched(b"".join(blocks), mime)

@@ -10,36 +10,36 @@ from typing import Final
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.audio import speech_schema
-from vertex_compat.operations.context import Ask, Content, Reply
+from vertex_compat.operations.context import FileBody, RequestContext, Response
 from vertex_compat.operations.request import body
 from vertex_compat.routing import model_names
-from vertex_compat.types import Sound, Usage
+from vertex_compat.types import Audio, Usage
 
 PCM: Final = 1
 """WAVE_FORMAT_PCM."""
 
 
-def create(ask: Ask) -> Reply:
+def create(context: RequestContext) -> Response:
     """Answer one request for speech, as a file or as events that hold it."""
-    given = body.without_nulls(body.decode(ask.body, speech_schema.Speech))
-    given["model"] = _known(given["model"], ask)
-    (sound,), headers = model_calls.fetch(
-        ask, given, lambda publisher: publisher.speech, "speak", lambda made: made
+    given = body.without_nulls(body.decode(context.body, speech_schema.Speech))
+    given["model"] = _known(given["model"], context)
+    (sound,), headers = model_calls.call_unary(
+        context, given, lambda publisher: publisher.speech, "speak", lambda made: made
     )
     if sound.usage:
-        ask.record.usages["speech"] = sound.usage
+        context.log.usages["speech"] = sound.usage
     if sound.rate and given.get("response_format") != "pcm":
-        sound = Sound(_wav(sound.data, sound.rate), "audio/wav", sound.usage)
+        sound = Audio(_wav(sound.data, sound.rate), "audio/wav", sound.usage)
     if given.get("stream_format") == "sse":
-        return Reply(_events(sound), headers)
-    return Reply(Content(sound.data, sound.mime), headers)
+        return Response(_events(sound), headers)
+    return Response(FileBody(sound.data, sound.mime), headers)
 
 
-def _known(asked: str, ask: Ask) -> str:
+def _known(asked: str, context: RequestContext) -> str:
     """The name. `vertex_ai/` with what is no model's is Cloud Text-to-Speech, which has no models."""
     if asked.startswith(model_names.TEXT_TO_SPEECH):
         try:
-            ask.router.plan(asked)
+            context.router.candidates(asked)
         except errors.NotFound:
             return model_names.TEXT_TO_SPEECH
     return asked
@@ -53,7 +53,7 @@ def _wav(samples: bytes, rate: int) -> bytes:
     return riff + form + struct.pack("<4sI", b"data", len(samples)) + samples
 
 
-def _events(sound: Sound) -> Iterator[bytes]:
+def _events(sound: Audio) -> Iterator[bytes]:
     usage = sound.usage or Usage(0, 0)
     counted = {
         "input_tokens": usage.prompt,

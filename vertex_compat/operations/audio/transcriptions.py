@@ -11,12 +11,12 @@ import msgspec
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.audio import transcriptions_schema
-from vertex_compat.operations.context import Ask, Content, Reply
+from vertex_compat.operations.context import FileBody, RequestContext, Response
 from vertex_compat.operations.request import multipart
 from vertex_compat.publishers import chat_messages
-from vertex_compat.types import JSON, Chat, Model, Piece, Usage
+from vertex_compat.types import JSON, ChatAdapter, Model, StreamPart, Usage
 
-MOST_BYTES: Final = 25 * 1024 * 1024
+MAX_BYTES: Final = 25 * 1024 * 1024
 """OpenAI's limit of a file."""
 
 WITH_TIMES: Final = frozenset({"srt", "verbose_json", "vtt"})
@@ -43,39 +43,39 @@ class Timed(msgspec.Struct):
 _timed_of = msgspec.json.Decoder(Timed).decode
 
 
-def transcribe(ask: Ask) -> Reply:
+def transcribe(context: RequestContext) -> Response:
     """The text in the language that is spoken."""
-    return _answer(ask, translate=False)
+    return _answer(context, translate=False)
 
 
-def translate(ask: Ask) -> Reply:
+def translate(context: RequestContext) -> Response:
     """The text in English."""
-    return _answer(ask, translate=True)
+    return _answer(context, translate=True)
 
 
-def _answer(ask: Ask, *, translate: bool) -> Reply:
-    form = multipart.read(ask)
+def _answer(context: RequestContext, *, translate: bool) -> Response:
+    form = multipart.read(context)
     given = form.decode(transcriptions_schema.Transcription)
     wanted = given.get("response_format", "json")
     _check(given, wanted)
     given |= {"audio": _audio(form), "segments": wanted in WITH_TIMES, "translate": translate}
 
-    def converse(model: Model, chat: Chat) -> model_calls.Conversation:
+    def converse(model: Model, chat: ChatAdapter) -> model_calls.UpstreamChat:
         call = chat.request({**model.defaults, **given}, model)
-        return model_calls.Conversation(chat, [call], model, ask)
+        return model_calls.UpstreamChat(chat, [call], model, context)
 
-    answers = model_calls.answered(
-        ask, given["model"], lambda publisher: publisher.transcriptions, "transcribe", converse
+    answers = model_calls.with_fallback(
+        context, given["model"], lambda publisher: publisher.transcriptions, "transcribe", converse
     )
     transcript = _Transcript()
     if given.get("stream"):
-        return Reply(answers.written(transcript), answers.headers)
-    for number, piece in answers.whole():
-        transcript.write(number, piece)
-    return Reply(_shown(transcript, wanted, given), answers.headers)
+        return Response(answers.stream(transcript), answers.headers)
+    for number, piece in answers.collect():
+        transcript.encode(number, piece)
+    return Response(_shown(transcript, wanted, given), answers.headers)
 
 
-def _shown(transcript: _Transcript, wanted: str, given: JSON) -> JSON | Content:
+def _shown(transcript: _Transcript, wanted: str, given: JSON) -> JSON | FileBody:
     """The transcript in the format that is wanted."""
     if wanted == "json":
         return {"text": transcript.text(), "usage": transcript.usage()}
@@ -109,9 +109,9 @@ def _audio(form: multipart.Form) -> JSON:
             "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
         )
     upload = uploads[0]
-    if len(upload.data) > MOST_BYTES:
-        raise errors.TooLarge(
-            f"The file has {len(upload.data)} bytes; {MOST_BYTES} is the most that is taken.", param="file"
+    if len(upload.data) > MAX_BYTES:
+        raise errors.PayloadTooLarge(
+            f"The file has {len(upload.data)} bytes; {MAX_BYTES} is the most that is taken.", param="file"
         )
     mime = chat_messages.guess(upload.filename) or upload.content_type.partition(";")[0].strip().lower()
     if not mime.startswith(TYPES):
@@ -132,7 +132,7 @@ class _Transcript:
         self._finish: str | None = None
         self._usage = Usage(0, 0)
 
-    def write(self, _: int, piece: Piece) -> bytes:
+    def encode(self, _: int, piece: StreamPart) -> bytes:
         """The event for one piece; may be none."""
         if isinstance(piece, Usage):
             self._usage = piece
@@ -143,7 +143,7 @@ class _Transcript:
             return sse.encode({"type": "transcript.text.delta", "delta": text})
         return b""
 
-    def end(self) -> bytes:
+    def finish(self) -> bytes:
         """The last event."""
         done = {"type": "transcript.text.done", "text": self.text(), "usage": self.usage()}
         return sse.encode(done) + sse.DONE
@@ -210,8 +210,8 @@ def _verbose(timed: Timed, given: JSON) -> JSON:
     }
 
 
-def _plain(text: str) -> Content:
-    return Content(text.encode("utf-8", "replace"), "text/plain; charset=utf-8")
+def _plain(text: str) -> FileBody:
+    return FileBody(text.encode("utf-8", "replace"), "text/plain; charset=utf-8")
 
 
 def _srt(timed: Timed) -> str:

@@ -21,10 +21,10 @@ import msgspec
 
 from vertex_compat import errors, ids
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.context import Ask
+from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.services import batch_jobs
-from vertex_compat.types import JSON, Site, UpstreamCall
+from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 
 RECORDS: Final = "batches/"
 FAILED: Final = "failed"
@@ -34,7 +34,7 @@ _PATH: Final = re.compile(r"([0-9a-f]{28})/([a-z0-9-]{1,40}/[0-9]{1,30}|failed)"
 _JOB: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPredictionJobs/([^/]+)")
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class BatchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is remembered of a batch: nobody else knows it."""
 
     endpoint: str
@@ -49,7 +49,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     problems: list[JSON] = []
 
 
-_record = msgspec.json.Decoder(Record).decode
+_record = msgspec.json.Decoder(BatchMetadata).decode
 
 
 class Batch(NamedTuple):
@@ -68,25 +68,27 @@ class Batch(NamedTuple):
         """Its record's name."""
         return f"{RECORDS}{self.token}/{self.job}"
 
-    def read(self, bucket: Bucket) -> Record:
+    def read(self, bucket: Bucket) -> BatchMetadata:
         """Its record; raises `NotFound`."""
         try:
             return _record(b"".join(bucket.read(self.name)))
         except errors.NotFound:
             raise no_such_batch(self.id) from None
 
-    def ask_for(self, call: UpstreamCall, record: Record, ask: Ask) -> JSON:
+    def ask_for(self, call: UpstreamCall, record: BatchMetadata, context: RequestContext) -> JSON:
         """What Vertex says to a call about its job."""
         location = self.job.partition("/")[0]
-        site = Site("batchPredictionJobs", (location,), project=record.project, account=record.account)
-        return model_calls.resource(call, site, ask)
+        site = ResourceTarget(
+            "batchPredictionJobs", (location,), project=record.project, impersonate_account=record.account
+        )
+        return model_calls.get_json(call, site, context)
 
-    def state(self, record: Record, ask: Ask) -> JSON | None:
+    def state(self, record: BatchMetadata, context: RequestContext) -> JSON | None:
         """Its job as it stands, None if it never had one."""
         if self.job == FAILED:
             return None
         try:
-            return self.ask_for(batch_jobs.get(self.number), record, ask)
+            return self.ask_for(batch_jobs.get(self.number), record, context)
         except errors.NotFound:
             gone = {"message": "Vertex AI has no job of this batch any more."}
             return {"state": "JOB_STATE_FAILED", "error": gone}

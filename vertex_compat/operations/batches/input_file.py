@@ -19,10 +19,10 @@ from vertex_compat.routing.router import Router
 from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON, Model, UpstreamCall
 
-MOST_LINES: Final = 200_000
+MAX_LINES: Final = 200_000
 """https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini"""
 
-MOST_PROBLEMS: Final = 100
+MAX_PROBLEMS: Final = 100
 """Told of one file."""
 
 _OF_THE_REQUEST: Final = frozenset(
@@ -71,7 +71,7 @@ class Reader:
                 translated = self._line(line, number)
             except errors.ApiError as error:
                 self._problem(error, number)
-                if len(self.problems) == MOST_PROBLEMS:
+                if len(self.problems) == MAX_PROBLEMS:
                     return
             else:
                 if not self.problems:
@@ -111,13 +111,13 @@ class Reader:
                 param="custom_id",
                 code="duplicate_custom_id",
             )
-        if self.total == MOST_LINES:
-            raise errors.BadRequest(f"The file has more than {MOST_LINES} requests.", code="too_many_tasks")
+        if self.total == MAX_LINES:
+            raise errors.BadRequest(f"The file has more than {MAX_LINES} requests.", code="too_many_tasks")
 
     def _model(self, name: str) -> Model:
         """The model of all lines: a job has one."""
         if self.model is None:
-            model = self._router.plan(name)[0]
+            model = self._router.candidates(name)[0]
             if (self._operation.name, model.publisher) not in batch_jobs.FORMATS:
                 raise errors.BadRequest(
                     f"Vertex AI runs no such batches of {name[:200]!r}: only of Gemini, Claude and Google's "
@@ -126,10 +126,10 @@ class Reader:
                     code="model_not_supported",
                 )
             self.model = model
-        if name != self.model.asked:
+        if name != self.model.requested_name:
             raise errors.BadRequest(
                 f"All requests of a batch go to one model; this one is to {name[:200]!r}, "
-                f"one before it to {self.model.asked!r}.",
+                f"one before it to {self.model.requested_name!r}.",
                 param="model",
                 code="mismatched_model",
             )

@@ -16,9 +16,9 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations.batches import batch_metadata
-from vertex_compat.operations.batches.batch_metadata import Batch, Record
+from vertex_compat.operations.batches.batch_metadata import Batch, BatchMetadata
 from vertex_compat.operations.batches.row_operations import OPERATIONS, Stamp
-from vertex_compat.operations.context import Ask
+from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files import jsonl
 from vertex_compat.operations.files.bucket import Bucket, no_such_file
 from vertex_compat.services import batch_jobs
@@ -51,9 +51,9 @@ class Made:
         """The name of an object that is never stored, and of which the file has its id."""
         return f"{self.batch.name}/{self.kind}.jsonl"
 
-    def about(self, bucket: Bucket, ask: Ask) -> JSON:
+    def about(self, bucket: Bucket, context: RequestContext) -> JSON:
         """What is known of it. How long it will be nobody knows; told is how much Vertex wrote."""
-        _, job = self._ended(bucket, ask)
+        _, job = self._ended(bucket, context)
         shown = batch_jobs.progress(job, 0)
         return {
             "bytes": sum(int(shard["size"]) for shard in _shards(bucket, self.batch)),
@@ -62,16 +62,16 @@ class Made:
             "purpose": "batch_output",
         }
 
-    def read(self, bucket: Bucket, ask: Ask) -> Iterator[bytes]:
+    def read(self, bucket: Bucket, context: RequestContext) -> Iterator[bytes]:
         """Its lines; raises `NotFound` at once if the batch has not ended."""
-        record, job = self._ended(bucket, ask)
+        record, job = self._ended(bucket, context)
         notes = [line for _, line in jsonl.lines(bucket.read(batch_metadata.lines(self.batch.token)))]
         answers = _Answers(self.batch, record, batch_jobs.progress(job, record.total), notes)
         return answers.written(_rows(bucket, self.batch, record), self.kind)
 
-    def _ended(self, bucket: Bucket, ask: Ask) -> tuple[Record, JSON]:
+    def _ended(self, bucket: Bucket, context: RequestContext) -> tuple[BatchMetadata, JSON]:
         record = self.batch.read(bucket)
-        job = self.batch.state(record, ask)
+        job = self.batch.state(record, context)
         if job is None or self.kind not in kinds(job, record):
             raise no_such_file(bucket.at(self.name).id)
         return record, job
@@ -84,7 +84,7 @@ def find(name: str) -> Made | None:
     return Made(batch, named["kind"]) if named and batch else None
 
 
-def kinds(job: JSON, record: Record) -> set[str]:
+def kinds(job: JSON, record: BatchMetadata) -> set[str]:
     """Which files there are: none before the end, and none that is known to be empty."""
     now = batch_jobs.status(job)
     if now not in batch_jobs.ENDED:
@@ -103,7 +103,7 @@ def _shards(bucket: Bucket, batch: Batch) -> Iterator[JSON]:
             yield stored
 
 
-def _rows(bucket: Bucket, batch: Batch, record: Record) -> Iterator[Row]:
+def _rows(bucket: Bucket, batch: Batch, record: BatchMetadata) -> Iterator[Row]:
     """What Vertex wrote, in the order in which it did, shard after shard."""
     form = batch_jobs.FORMATS[OPERATIONS[record.endpoint].name, record.publisher]
     for shard in _shards(bucket, batch):
@@ -129,7 +129,7 @@ msgspec.json.Decoder(UpstreamCall)  # read once, by one thread: see `body`
 class _Answers:
     """The answers of one batch, each given back to the request that it is of."""
 
-    def __init__(self, batch: Batch, record: Record, progress: JSON, notes: list[bytes]) -> None:
+    def __init__(self, batch: Batch, record: BatchMetadata, progress: JSON, notes: list[bytes]) -> None:
         self._batch = batch
         self._record = record
         self._status = progress["status"]

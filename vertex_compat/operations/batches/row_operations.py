@@ -35,9 +35,9 @@ def _chat_request(given: JSON, model: Model) -> UpstreamCall:
         raise _unable(model, "chat")
     if given.get("stream"):
         raise errors.BadRequest("A batch has no streams.", param="stream", code="invalid_value")
-    if not operation.many and given.pop("n", 1) > 1:
+    if not operation.supports_n and given.pop("n", 1) > 1:
         raise errors.BadRequest(
-            "A request of a batch to this model has one answer; ask in several lines.",
+            "A request of a batch to this model has one answer; context in several lines.",
             param="n",
             code="unsupported_value",
         )
@@ -72,7 +72,9 @@ def _embeddings_response(reply: JSON, call: UpstreamCall, publisher: str, stamp:
 
 
 def _unable(model: Model, verb: str) -> errors.NotFound:
-    return errors.NotFound(f"{model.asked!r} does not {verb}.", param="model", code="model_not_found")
+    return errors.NotFound(
+        f"{model.requested_name!r} does not {verb}.", param="model", code="model_not_found"
+    )
 
 
 OPERATIONS: Final = {

@@ -17,33 +17,35 @@ import msgspec
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat import chat_schema
-from vertex_compat.operations.chat.policy import Contract
-from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import body, inline_urls
-from vertex_compat.types import JSON, Chat, Delta, Model, Piece, Usage
+from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, Usage
 
 _encode = msgspec.json.Encoder().encode
 _CALLS: Final = frozenset({"function_call", "tool_calls"})
 
 
-def complete(ask: Ask) -> Reply:
+def complete(context: RequestContext) -> Response:
     """Answer one chat request, streaming or not."""
-    given = parse(ask.body)
-    contract = Contract(given)
+    given = parse(context.body)
+    contract = OpenAIResponsePolicy(given)
 
-    def converse(model: Model, chat: Chat) -> model_calls.Conversation:
-        wanted = inline_urls.readable({**model.defaults, **given}, chat, ask)
-        times = 1 if chat.many else wanted.pop("n", 1)
-        return model_calls.Conversation(chat, [chat.request(wanted, model)] * times, model, ask)
+    def converse(model: Model, chat: ChatAdapter) -> model_calls.UpstreamChat:
+        wanted = inline_urls.readable({**model.defaults, **given}, chat, context)
+        times = 1 if chat.supports_n else wanted.pop("n", 1)
+        return model_calls.UpstreamChat(chat, [chat.request(wanted, model)] * times, model, context)
 
-    answers = model_calls.answered(ask, given["model"], lambda publisher: publisher.chat, "chat", converse)
+    answers = model_calls.with_fallback(
+        context, given["model"], lambda publisher: publisher.chat, "chat", converse
+    )
     if given.get("stream"):
         asked_usage = bool((given.get("stream_options") or {}).get("include_usage"))
-        chunks = contract.keeping(Chunks(given["model"], include_usage=asked_usage))
-        return Reply(answers.written(chunks), answers.headers)
-    pieces = [(number, contract.kept(number, piece)) for number, piece in answers.whole()]
+        chunks = contract.wrap(ChatChunkEncoder(given["model"], include_usage=asked_usage))
+        return Response(answers.stream(chunks), answers.headers)
+    pieces = [(number, contract.apply(number, piece)) for number, piece in answers.collect()]
     contract.check()
-    return Reply(completion(pieces, given["model"], _new_id(), int(time.time())), answers.headers)
+    return Response(completion(pieces, given["model"], _new_id(), int(time.time())), answers.headers)
 
 
 def parse(content: bytes) -> JSON:
@@ -61,7 +63,7 @@ def _message(message: JSON) -> JSON:
     return message
 
 
-def completion(pieces: Iterable[tuple[int, Piece]], model: str, identity: str, created: int) -> JSON:
+def completion(pieces: Iterable[tuple[int, StreamPart]], model: str, identity: str, created: int) -> JSON:
     """OpenAI's whole answer. Each piece comes with the number of the upstream answer that it is of."""
     choices: dict[int, JSON] = {}
     usages: dict[int, Usage] = {}
@@ -83,7 +85,7 @@ def completion(pieces: Iterable[tuple[int, Piece]], model: str, identity: str, c
     }
 
 
-class Chunks:
+class ChatChunkEncoder:
     """Writes OpenAI's chunks. What is the same in all chunks of a stream is encoded once.
 
     The role comes first, once a choice. Finish reasons wait until the upstream has ended: nothing of a choice
@@ -106,7 +108,7 @@ class Chunks:
         self._usages: dict[int, Usage] = {}
         self._include_usage = include_usage
 
-    def write(self, answer: int, piece: Piece) -> bytes:
+    def encode(self, answer: int, piece: StreamPart) -> bytes:
         """The chunks for one piece of upstream answer number `answer`; may be none."""
         if isinstance(piece, Usage):
             self._usages[answer] = piece
@@ -129,7 +131,7 @@ class Chunks:
             return written + head + _encode(fields) + self._tail
         return written
 
-    def end(self) -> bytes:
+    def finish(self) -> bytes:
         """The last chunks; raises `UpstreamFault` if the model had not finished."""
         unfinished = self._heads.keys() - self._finish.keys()
         if unfinished or not self._heads:
@@ -200,7 +202,7 @@ def usage(usages: Iterable[Usage]) -> JSON:
     for one in usages:
         prompt += one.prompt
         completion += one.completion
-        for name, count in one.beside.items():
+        for name, count in one.extra.items():
             beside[name] = beside.get(name, 0) + count
         for kind, counts in zip(details, (one.prompt_details, one.completion_details), strict=True):
             for name, count in counts.items():

@@ -14,7 +14,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Strings = list[str]
 
-MOST_MESSAGES = 10_000
+MAX_MESSAGES = 10_000
 Many = Meta(max_length=2_000)
 """Parts of a message, tools, calls: more than any model takes, and few enough to be looked at at once."""
 
@@ -170,7 +170,7 @@ class SpokenAnswer(Struct):
 
 class Chat(Struct):
     model: str
-    messages: Annotated[list[Message], Meta(min_length=1, max_length=MOST_MESSAGES)]
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
     audio: SpokenAnswer | None = None
     enforce_validation: bool | None = None
     extra_body: dict[str, Any] | None = None

@@ -11,11 +11,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from vertex_compat.operations.chat import schema_validation
-from vertex_compat.operations.model_calls import Writer
-from vertex_compat.types import JSON, Delta, Piece
+from vertex_compat.operations.model_calls import StreamEncoder
+from vertex_compat.types import JSON, Delta, StreamPart
 
 
-class Contract:
+class OpenAIResponsePolicy:
     """The promises for one answer. Every piece has to pass `kept`, and the end is told to `check`."""
 
     def __init__(self, given: JSON) -> None:
@@ -25,11 +25,11 @@ class Contract:
         self._texts: dict[int, list[str]] = {}
         self._called: set[int] = set()
 
-    def keeping(self, writer: Writer) -> Writer:
+    def wrap(self, writer: StreamEncoder) -> StreamEncoder:
         """`writer`, whose pieces are as they were promised."""
-        return _Kept(writer, self) if self._single or self._validate else writer
+        return _PolicyEncoder(writer, self) if self._single or self._validate else writer
 
-    def kept(self, answer: int, piece: Piece) -> Piece:
+    def apply(self, answer: int, piece: StreamPart) -> StreamPart:
         """The piece of upstream answer number `answer` as it was promised."""
         if not isinstance(piece, Delta):
             return piece
@@ -64,18 +64,18 @@ class Contract:
             self._called.add(choice)
 
 
-class _Kept:
+class _PolicyEncoder:
     """A writer whose pieces are as they were promised."""
 
-    def __init__(self, writer: Writer, contract: Contract) -> None:
+    def __init__(self, writer: StreamEncoder, contract: OpenAIResponsePolicy) -> None:
         self._writer = writer
         self._contract = contract
 
-    def write(self, answer: int, piece: Piece) -> bytes:
+    def encode(self, answer: int, piece: StreamPart) -> bytes:
         """As the writer does."""
-        return self._writer.write(answer, self._contract.kept(answer, piece))
+        return self._writer.encode(answer, self._contract.apply(answer, piece))
 
-    def end(self) -> bytes:
+    def finish(self) -> bytes:
         """As the writer does, if the answer is what it should be."""
         self._contract.check()
-        return self._writer.end()
+        return self._writer.finish()

@@ -14,7 +14,7 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.types import JSON
 
-_LONGEST_REASON: Final = 500
+_MAX_REASON: Final = 500
 
 
 def validator(given: JSON) -> Callable[[str], None] | None:
@@ -52,7 +52,7 @@ def _errors_of(schema: JSON) -> Callable[[Any], str | None]:
         kind.check_schema(schema)
     except jsonschema.SchemaError as error:
         raise errors.BadRequest(
-            f"The schema is not valid: {error.message[:_LONGEST_REASON]}.", param="response_format"
+            f"The schema is not valid: {error.message[:_MAX_REASON]}.", param="response_format"
         ) from None
     checker = kind(schema, registry=referencing.Registry())
 
@@ -63,6 +63,6 @@ def _errors_of(schema: JSON) -> Callable[[Any], str | None]:
             raise errors.BadRequest(
                 f"The schema refers to {error.ref!r}, which is not in it.", param="response_format"
             ) from None
-        return f"{found.json_path}: {found.message[:_LONGEST_REASON]}." if found else None
+        return f"{found.json_path}: {found.message[:_MAX_REASON]}." if found else None
 
     return reason

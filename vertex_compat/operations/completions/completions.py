@@ -11,16 +11,16 @@ from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat.chat import usage
 from vertex_compat.operations.completions import completions_schema
-from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import body
 from vertex_compat.publishers import prompt
-from vertex_compat.types import JSON, Chat, Model, Piece, Publisher, UpstreamCall, Usage
+from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, StreamPart, UpstreamCall, Usage
 
 FINISH: Final = {"length": "length", "content_filter": "content_filter"}
 """Any other reason of a chat's is `stop` here."""
 
 
-MOST_CHOICES: Final = 128
+MAX_CHOICES: Final = 128
 
 
 class Part(NamedTuple):
@@ -31,23 +31,23 @@ class Part(NamedTuple):
     first: int
 
 
-def complete(ask: Ask) -> Reply:
+def complete(context: RequestContext) -> Response:
     """Answer one request, streaming or not."""
-    given = body.without_nulls(body.decode(ask.body, completions_schema.Completion))
+    given = body.without_nulls(body.decode(context.body, completions_schema.Completion))
     body.check_stream_options(given)
     prompts = _prompts(given.pop("prompt"))
 
-    def converse(model: Model, chat: Chat) -> tuple[list[Part], model_calls.Conversation]:
+    def converse(model: Model, chat: ChatAdapter) -> tuple[list[Part], model_calls.UpstreamChat]:
         parts = list(_parts(chat, prompts, {**model.defaults, **given}, model))
-        return parts, model_calls.Conversation(chat, [part.call for part in parts], model, ask)
+        return parts, model_calls.UpstreamChat(chat, [part.call for part in parts], model, context)
 
-    parts, answers = model_calls.answered(ask, given["model"], _completions, "complete", converse)
+    parts, answers = model_calls.with_fallback(context, given["model"], _completions, "complete", converse)
     choices = _Choices(parts, given)
     if given.get("stream"):
-        return Reply(answers.written(choices), answers.headers)
-    for number, piece in answers.whole():
-        choices.write(number, piece)
-    return Reply(choices.whole(), answers.headers)
+        return Response(answers.stream(choices), answers.headers)
+    for number, piece in answers.collect():
+        choices.encode(number, piece)
+    return Response(choices.whole(), answers.headers)
 
 
 def _prompts(given: str | list[str | int | list[int]]) -> list[str]:
@@ -61,24 +61,24 @@ def _prompts(given: str | list[str | int | list[int]]) -> list[str]:
     return [one for one in prompts if isinstance(one, str)]
 
 
-def _completions(publisher: Publisher) -> Chat | None:
+def _completions(publisher: Publisher) -> ChatAdapter | None:
     return publisher.completions or (publisher.chat and prompt.completions(publisher.chat))
 
 
-def _parts(chat: Chat, prompts: list[str], given: JSON, model: Model) -> Iterator[Part]:
+def _parts(chat: ChatAdapter, prompts: list[str], given: JSON, model: Model) -> Iterator[Part]:
     """The calls for all choices: `n` choices a prompt, those of the first prompt first."""
     wanted = given.get("n", 1)
-    if len(prompts) * wanted > MOST_CHOICES:
+    if len(prompts) * wanted > MAX_CHOICES:
         raise errors.BadRequest(
-            f"A request makes {MOST_CHOICES} choices at most, 'n' for each prompt.",
+            f"A request makes {MAX_CHOICES} choices at most, 'n' for each prompt.",
             param="n",
             code="invalid_value",
         )
-    if not chat.many:
+    if not chat.supports_n:
         given = {name: value for name, value in given.items() if name != "n"}
     for number, text in enumerate(prompts):
         call = chat.request(given | {"prompt": text}, model)
-        for choice in (0,) if chat.many else range(wanted):
+        for choice in (0,) if chat.supports_n else range(wanted):
             yield Part(call, text, number * wanted + choice)
 
 
@@ -102,7 +102,7 @@ class _Choices:
         self._finish: dict[int, str] = {}
         self._usages: dict[int, Usage] = {}
 
-    def write(self, answer: int, piece: Piece) -> bytes:
+    def encode(self, answer: int, piece: StreamPart) -> bytes:
         """The chunk for one piece of upstream answer number `answer`; may be none."""
         if isinstance(piece, Usage):
             self._usages[answer] = piece
@@ -118,7 +118,7 @@ class _Choices:
             self._finish[index] = FINISH.get(piece.finish_reason, "stop")
         return self._chunk([_choice(index, text)]) if text else b""
 
-    def end(self) -> bytes:
+    def finish(self) -> bytes:
         """The last chunks; raises `UpstreamFault` if the model had not finished."""
         self._check()
         last = [self._chunk([_choice(index, "", self._finish[index])]) for index in sorted(self._texts)]

@@ -15,10 +15,10 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.request import body
-from vertex_compat.types import JSON, Usage, Vector
+from vertex_compat.types import JSON, Embedding, Usage
 
 AT_ONCE: Final = 32
 """How many calls one request makes side by side: they are small, and some models take one text a call."""
@@ -27,12 +27,12 @@ Written: TypeAlias = str | msgspec.Raw
 """A vector as it stands in the answer."""
 
 
-def create(ask: Ask) -> Reply:
+def create(context: RequestContext) -> Response:
     """Answer one request for embeddings."""
-    given = parse(ask.body)
+    given = parse(context.body)
     write = _base64 if given.get("encoding_format") == "base64" else _floats
-    answers, headers = model_calls.fetch(
-        ask,
+    answers, headers = model_calls.call_unary(
+        context,
         given,
         lambda publisher: publisher.embeddings,
         "embed",
@@ -45,8 +45,8 @@ def create(ask: Ask) -> Reply:
             f"Vertex AI answered {len(vectors)} embeddings for {len(given['input'])} inputs."
         )
     tokens = sum(tokens for _, tokens in answers)
-    ask.record.usages["embeddings"] = Usage(tokens, 0)
-    return Reply(listed(vectors, tokens, given["model"]), headers)
+    context.log.usages["embeddings"] = Usage(tokens, 0)
+    return Response(listed(vectors, tokens, given["model"]), headers)
 
 
 def parse(content: bytes) -> JSON:
@@ -82,7 +82,7 @@ def _texts(given: str | list[str | int | list[int]]) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
-def _written(vectors: list[Vector], write: Callable[[list[float]], Written]) -> tuple[list[Written], int]:
+def _written(vectors: list[Embedding], write: Callable[[list[float]], Written]) -> tuple[list[Written], int]:
     return [write(vector.values) for vector in vectors], sum(vector.tokens for vector in vectors)
 
 

@@ -16,18 +16,18 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.context import Ask
-from vertex_compat.server.client_connection import Client
+from vertex_compat.operations.context import RequestContext
+from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.services import storage
 from vertex_compat.services.storage import Object
-from vertex_compat.types import JSON, Site, UpstreamCall
+from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 
 PIECE: Final = 16 * storage.PIECE
 """Bytes of an upload that are sent at once: 4 MiB, all that an upload holds in memory."""
 
 JSON_LINES: Final = "application/jsonl"
 
-_SITE: Final = Site("storage", ("global",))
+_SITE: Final = ResourceTarget("storage", ("global",))
 
 
 def token() -> str:
@@ -42,15 +42,15 @@ class Bucket:
     A `name` is what follows the prefix.
     """
 
-    def __init__(self, ask: Ask) -> None:
-        if ask.settings.bucket is None:
+    def __init__(self, context: RequestContext) -> None:
+        if context.settings.bucket is None:
             raise errors.BadRequest(
                 "Files, batches and training files of your own need a Cloud Storage bucket, and this "
                 "deployment has none: set GCS_BUCKET_NAME.",
                 code="bucket_not_set",
             )
-        self._ask = ask
-        self._bucket, self._prefix = ask.settings.bucket
+        self._context = context
+        self._bucket, self._prefix = context.settings.bucket
         self._no_bucket = errors.BadRequest(
             f"The bucket {self._bucket!r}, which GCS_BUCKET_NAME names, does not exist.",
             code="bucket_not_found",
@@ -76,7 +76,7 @@ class Bucket:
         """The bytes of an object as they come; raises `NotFound` at once."""
         one = self.at(name)
         with self._told(no_such_file(one.id)):
-            return model_calls.blocks(storage.download(one), _SITE, self._ask)
+            return model_calls.iter_body(storage.download(one), _SITE, self._context)
 
     def write_json(self, name: str, value: object) -> None:
         """Make an object that holds `value`."""
@@ -113,8 +113,8 @@ class Bucket:
     ) -> tuple[Mapping[str, str], bytes]:
         """Make a call; its answer's headers and content. `missing` is what a 404 means."""
         with self._told(missing):
-            answer = self._ask.transport.open(call, _SITE, self._ask.client)
-            return answer.headers, b"".join(model_calls.content(answer, self._ask))
+            answer = self._context.transport.open(call, _SITE, self._context.client)
+            return answer.headers, b"".join(model_calls.iter_response(answer, self._context))
 
     def describe(self, one: Object, metadata: Mapping[str, str]) -> JSON:
         """Set an object's metadata."""
@@ -123,7 +123,7 @@ class Bucket:
     def abandon(self, session: str) -> None:
         """Give an upload up, whether the client is still there or not."""
         with suppress(errors.ApiError):  # a 499 is how it says yes; what it forgets to end, ends in a week
-            self._ask.transport.open(storage.abandon(session), _SITE, Client()).close()
+            self._context.transport.open(storage.abandon(session), _SITE, ClientConnection()).close()
 
     def _json(self, call: UpstreamCall, missing: errors.ApiError | None = None) -> JSON:
         value: JSON = msgspec.json.decode(self.send(call, missing)[1])

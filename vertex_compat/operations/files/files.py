@@ -16,7 +16,7 @@ from werkzeug.sansio.multipart import File
 from vertex_compat import errors, vertex
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.batches import output_file
-from vertex_compat.operations.context import Ask, Download, Reply
+from vertex_compat.operations.context import RequestContext, Response, StreamingBody
 from vertex_compat.operations.files.bucket import Bucket, Upload, no_such_file, token
 from vertex_compat.operations.request import multipart, paging
 from vertex_compat.types import JSON
@@ -25,24 +25,24 @@ FOLDER: Final = "files/"
 
 PURPOSES: Final = ("assistants", "batch", "evals", "fine-tune", "user_data", "vision")
 
-MOST_LISTED: Final = 10_000
+MAX_LISTED: Final = 10_000
 
-_LONGEST_FIELD: Final = 1024
+_MAX_FIELD: Final = 1024
 
 
-def create(ask: Ask) -> Reply:
+def create(context: RequestContext) -> Response:
     """Store an upload while it comes. One that breaks off, or that is wrong, leaves nothing."""
-    bucket = Bucket(ask)
+    bucket = Bucket(context)
     fields: dict[str, str] = {}
     upload: Upload | None = None
     with ExitStack() as stack:
-        for part, data, _ in multipart.pieces(ask, ask.blocks()):
+        for part, data, _ in multipart.pieces(context, context.iter_body()):
             name = part.name or ""
             if isinstance(part, File) and name == "file":
                 if upload is None:
                     upload = stack.enter_context(_begun(bucket, part, fields))
                 upload.write(data)
-            elif len(known := fields.get(name, "")) <= _LONGEST_FIELD:
+            elif len(known := fields.get(name, "")) <= _MAX_FIELD:
                 fields[name] = known + data.decode("utf-8", "replace")
         purpose = _purpose(fields.get("purpose"))
         if upload is None:
@@ -50,14 +50,12 @@ def create(ask: Ask) -> Reply:
         upload.metadata["purpose"] = purpose
         stored = upload.finish()
     expires = any(name.startswith("expires_after") for name in fields)  # a bucket's rules say what does
-    return Reply(_file(bucket, stored), model_calls.ignored(["expires_after"] if expires else ()))
+    return Response(_file(bucket, stored), model_calls.ignored(["expires_after"] if expires else ()))
 
 
 def _begun(bucket: Bucket, part: File, fields: dict[str, str]) -> Upload:
-    if len(part.filename) > _LONGEST_FIELD:
-        raise errors.BadRequest(
-            f"The name of the file has more than {_LONGEST_FIELD} characters.", param="file"
-        )
+    if len(part.filename) > _MAX_FIELD:
+        raise errors.BadRequest(f"The name of the file has more than {_MAX_FIELD} characters.", param="file")
     metadata = {"filename": part.filename}
     if "purpose" in fields:
         metadata["purpose"] = _purpose(fields["purpose"])
@@ -86,52 +84,54 @@ def _missing(name: str) -> errors.BadRequest:
     )
 
 
-def list_files(ask: Ask) -> Reply:
+def list_files(context: RequestContext) -> Response:
     """The uploaded files, the newest first unless the client says otherwise."""
-    bucket = Bucket(ask)
-    size = paging.limit(ask.query(), MOST_LISTED, MOST_LISTED)
-    last = ask.query().get("after")
-    if ask.query().get("order") == "asc":
-        return Reply(paging.page(paging.after(reversed(list(_files(bucket, ask))), ask.query()), size))
+    bucket = Bucket(context)
+    size = paging.limit(context.query(), MAX_LISTED, MAX_LISTED)
+    last = context.query().get("after")
+    if context.query().get("order") == "asc":
+        return Response(
+            paging.page(paging.after(reversed(list(_files(bucket, context))), context.query()), size)
+        )
     start = bucket.find(last) if last else ""
-    newest = (file for file in _files(bucket, ask, start) if file["id"] != last)
-    return Reply(paging.page(newest, size))
+    newest = (file for file in _files(bucket, context, start) if file["id"] != last)
+    return Response(paging.page(newest, size))
 
 
-def _files(bucket: Bucket, ask: Ask, start: str = "") -> Iterator[JSON]:
+def _files(bucket: Bucket, context: RequestContext, start: str = "") -> Iterator[JSON]:
     """The files, the newest first: their names are in that order."""
     for stored in bucket.list(FOLDER, start):
         file = _file(bucket, stored)
-        if ask.query().get("purpose", file["purpose"]) == file["purpose"]:
+        if context.query().get("purpose", file["purpose"]) == file["purpose"]:
             yield file
 
 
-def retrieve(ask: Ask) -> Reply:
+def retrieve(context: RequestContext) -> Response:
     """What is known of a file."""
-    bucket = Bucket(ask)
-    name = bucket.find(ask.arguments["file"])
+    bucket = Bucket(context)
+    name = bucket.find(context.path_args["file"])
     if made := output_file.find(name):
-        return Reply(_known(bucket, name, **made.about(bucket, ask)))
-    return Reply(_file(bucket, bucket.stat(name)))
+        return Response(_known(bucket, name, **made.about(bucket, context)))
+    return Response(_file(bucket, bucket.stat(name)))
 
 
-def content(ask: Ask) -> Reply:
+def content(context: RequestContext) -> Response:
     """The bytes of a file."""
-    bucket = Bucket(ask)
-    return Reply(Download(read(bucket, ask, bucket.find(ask.arguments["file"]))))
+    bucket = Bucket(context)
+    return Response(StreamingBody(read(bucket, context, bucket.find(context.path_args["file"]))))
 
 
-def read(bucket: Bucket, ask: Ask, name: str) -> Iterator[bytes]:
+def read(bucket: Bucket, context: RequestContext, name: str) -> Iterator[bytes]:
     """The bytes of a file, stored or made; raises `NotFound` at once."""
     if made := output_file.find(name):
-        return made.read(bucket, ask)
+        return made.read(bucket, context)
     return bucket.read(name)
 
 
-def delete(ask: Ask) -> Reply:
+def delete(context: RequestContext) -> Response:
     """Delete a file. What is made when it is read cannot be."""
-    bucket = Bucket(ask)
-    name = bucket.find(ask.arguments["file"])
+    bucket = Bucket(context)
+    name = bucket.find(context.path_args["file"])
     if output_file.find(name):
         raise errors.BadRequest(
             "The files of a batch's results are made when they are read, so they cannot be deleted. "
@@ -139,9 +139,9 @@ def delete(ask: Ask) -> Reply:
             param="id",
         )
     if not name.startswith(FOLDER):
-        raise no_such_file(ask.arguments["file"])
+        raise no_such_file(context.path_args["file"])
     bucket.delete(name)
-    return Reply({"id": bucket.at(name).id, "object": "file", "deleted": True})
+    return Response({"id": bucket.at(name).id, "object": "file", "deleted": True})
 
 
 def _file(bucket: Bucket, stored: JSON) -> JSON:

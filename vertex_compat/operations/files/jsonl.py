@@ -8,14 +8,14 @@ from typing import Final
 
 from vertex_compat import errors
 
-LONGEST: Final = 64 * 1024 * 1024
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Bytes of a line: more than a request to a model may have."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 def lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines in `blocks` that are not blank, each with its number, from 1; raises `TooLarge`."""
+    """The lines in `blocks` that are not blank, each with its number, from 1; raises `PayloadTooLarge`."""
     number = 0
     begun: list[bytes] = []  # pieces of the line that has not ended yet
     size = 0
@@ -31,5 +31,5 @@ def lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
                 yield number, line
         begun.append(rest)
         size += len(rest)
-        if size > LONGEST:
-            raise errors.TooLarge(f"Line {number + 1} has more than {LONGEST} bytes.")
+        if size > MAX_LINE_BYTES:
+            raise errors.PayloadTooLarge(f"Line {number + 1} has more than {MAX_LINE_BYTES} bytes.")

@@ -16,14 +16,14 @@ import msgspec
 from vertex_compat import errors, ids, vertex
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat import chat
-from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.files import files, jsonl
 from vertex_compat.operations.files.bucket import Bucket, token
 from vertex_compat.operations.fine_tuning import fine_tuning_schema
 from vertex_compat.operations.request import body, paging
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.services import tuning_jobs
-from vertex_compat.types import JSON, Model, Site
+from vertex_compat.types import JSON, Model, ResourceTarget
 
 FOLDER: Final = "tuning/"
 
@@ -37,10 +37,10 @@ _KEPT: Final = ("training_file", "validation_file", "metadata", "seed", "suffix"
 _IGNORED: Final = ("batch_size", "integrations", "seed")
 
 
-def create(ask: Ask) -> Reply:
+def create(context: RequestContext) -> Response:
     """Convert the files where they need it, then start the job."""
-    given = body.without_nulls(body.decode(ask.body, fine_tuning_schema.Create))
-    model = ask.router.plan(given["model"])[0]
+    given = body.without_nulls(body.decode(context.body, fine_tuning_schema.Create))
+    model = context.router.candidates(given["model"])[0]
     if model.publisher != "google" or not model.resource.startswith("publishers/"):
         raise errors.BadRequest(
             f"{given['model']!r} cannot be tuned here: only Gemini can.",
@@ -49,7 +49,7 @@ def create(ask: Ask) -> Reply:
         )
     parameters = _hyperparameters(given)
     uris = [
-        _dataset(ask, given[name], name, model)
+        _dataset(context, given[name], name, model)
         for name in ("training_file", "validation_file")
         if name in given
     ]
@@ -62,10 +62,10 @@ def create(ask: Ask) -> Reply:
         tunedModelDisplayName=given.get("suffix", model.name),
         description=msgspec.json.encode(kept).decode(),
     )
-    job = model_calls.resource(call, _site(ask), ask, retries=0)
+    job = model_calls.get_json(call, _site(context), context, retries=0)
     sized = parameters.get("batch_size", "auto") != "auto"
     ignored = [name for name in _IGNORED if name in given or (name == "batch_size" and sized)]
-    return Reply(_shown(job), model_calls.ignored(ignored))
+    return Response(_shown(job), model_calls.ignored(ignored))
 
 
 def _hyperparameters(given: JSON) -> JSON:
@@ -74,19 +74,19 @@ def _hyperparameters(given: JSON) -> JSON:
     return body.without_nulls(inner or given.get("hyperparameters") or {})
 
 
-def _dataset(ask: Ask, reference: str, param: str, model: Model) -> str:
+def _dataset(context: RequestContext, reference: str, param: str, model: Model) -> str:
     """The URI of a file that Vertex can read: of the given one, or of a copy in Vertex's form.
 
     A file that is not in our own bucket is Vertex's to read, not ours.
     """
-    settings = ask.settings.bucket
+    settings = context.settings.bucket
     if reference.startswith("gs://") and not (
         settings and reference.startswith(f"gs://{settings.name}/{settings.prefix}")
     ):
         return reference
-    bucket = Bucket(ask)
+    bucket = Bucket(context)
     name = bucket.find(reference)
-    lines = jsonl.lines(files.read(bucket, ask, name))
+    lines = jsonl.lines(files.read(bucket, context, name))
     first = next(lines, None)
     if first is None:
         raise _wrong("The file has no examples.", param)
@@ -117,7 +117,7 @@ def _converted(example: JSON, number: int, param: str, model: Model) -> bytes:
     asked = {name: example[name] for name in ("messages", "tools", "functions") if name in example}
     try:
         body.check(example, fine_tuning_schema.Example)
-        given = chat.parse(msgspec.json.encode({"model": model.asked, **asked}))
+        given = chat.parse(msgspec.json.encode({"model": model.requested_name, **asked}))
         call = operation.request(given, model) if operation else None
     except errors.ApiError as error:
         raise _wrong(f"Line {number}: {error.message}", param) from None
@@ -136,69 +136,69 @@ def _wrong(said: str, param: str) -> errors.BadRequest:
     return errors.BadRequest(said, param=param, code=f"invalid_{param}")
 
 
-def retrieve(ask: Ask) -> Reply:
+def retrieve(context: RequestContext) -> Response:
     """A job as it stands."""
-    return Reply(_shown(_job(ask)))
+    return Response(_shown(_job(context)))
 
 
-def cancel(ask: Ask) -> Reply:
+def cancel(context: RequestContext) -> Response:
     """Ask a job to end."""
-    location, number = _place(ask)
-    job = _job(ask)
+    location, number = _place(context)
+    job = _job(context)
     if (now := tuning_jobs.status(job)) in tuning_jobs.ENDED:
         raise errors.Conflict(
             f"Cannot cancel a fine-tuning job with status '{now}'.", param="fine_tuning_job_id"
         )
-    model_calls.resource(tuning_jobs.cancel(number), _site(ask, location), ask)
-    return Reply(_shown(_job(ask)))
+    model_calls.get_json(tuning_jobs.cancel(number), _site(context, location), context)
+    return Response(_shown(_job(context)))
 
 
-def list_jobs(ask: Ask) -> Reply:
+def list_jobs(context: RequestContext) -> Response:
     """The jobs, the newest first."""
-    size = paging.limit(ask.query(), 20, 100)
-    jobs = sorted(_jobs(ask), key=lambda job: str(job["createTime"]), reverse=True)
-    return Reply(paging.page(paging.after(map(_shown, jobs), ask.query()), size))
+    size = paging.limit(context.query(), 20, 100)
+    jobs = sorted(_jobs(context), key=lambda job: str(job["createTime"]), reverse=True)
+    return Response(paging.page(paging.after(map(_shown, jobs), context.query()), size))
 
 
-def _jobs(ask: Ask) -> Iterator[JSON]:
+def _jobs(context: RequestContext) -> Iterator[JSON]:
     page = ""
     while True:
-        found = model_calls.resource(tuning_jobs.listing(page), _site(ask), ask)
+        found = model_calls.get_json(tuning_jobs.listing(page), _site(context), context)
         yield from found.get("tuningJobs", [])
         if not (page := found.get("nextPageToken", "")):
             return
 
 
-def events(ask: Ask) -> Reply:
+def events(context: RequestContext) -> Response:
     """What has happened to a job."""
-    listed = paging.after(tuning_jobs.events(_job(ask)), ask.query())
-    return Reply(paging.page(listed, paging.limit(ask.query(), 20, 100)))
+    listed = paging.after(tuning_jobs.events(_job(context)), context.query())
+    return Response(paging.page(listed, paging.limit(context.query(), 20, 100)))
 
 
-def checkpoints(ask: Ask) -> Reply:
+def checkpoints(context: RequestContext) -> Response:
     """The checkpoints of a job that has succeeded."""
-    listed = paging.after(tuning_jobs.checkpoints(_job(ask), ask.arguments["job"]), ask.query())
-    return Reply(paging.page(listed, paging.limit(ask.query(), 10, 100)))
+    listed = paging.after(tuning_jobs.checkpoints(_job(context), context.path_args["job"]), context.query())
+    return Response(paging.page(listed, paging.limit(context.query(), 10, 100)))
 
 
-def _site(ask: Ask, location: str | None = None) -> Site:
-    return ask.router.own("tuningJobs", location, REGION)
+def _site(context: RequestContext, location: str | None = None) -> ResourceTarget:
+    return context.router.project_site("tuningJobs", location, REGION)
 
 
-def _place(ask: Ask) -> tuple[str, str]:
+def _place(context: RequestContext) -> tuple[str, str]:
     """Where the job of an id runs, and Vertex's id of it; raises `NotFound`."""
-    found = _PLACE.fullmatch(ids.decode(_JOB, ask.arguments["job"]) or "")
+    found = _PLACE.fullmatch(ids.decode(_JOB, context.path_args["job"]) or "")
     if not found or not vertex.is_location(found[1]):
-        raise _no_such_job(ask.arguments["job"])
+        raise _no_such_job(context.path_args["job"])
     return found[1], found[2]
 
 
-def _job(ask: Ask) -> JSON:
-    location, number = _place(ask)
+def _job(context: RequestContext) -> JSON:
+    location, number = _place(context)
     try:
-        return model_calls.resource(tuning_jobs.get(number), _site(ask, location), ask)
+        return model_calls.get_json(tuning_jobs.get(number), _site(context, location), context)
     except errors.NotFound:
-        raise _no_such_job(ask.arguments["job"]) from None
+        raise _no_such_job(context.path_args["job"]) from None
 
 
 def _no_such_job(identity: str) -> errors.NotFound:

@@ -14,43 +14,43 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.images import images_schema
 from vertex_compat.operations.request import body, multipart
-from vertex_compat.types import JSON, Picture, Usage
+from vertex_compat.types import JSON, GeneratedImage, Usage
 
-MOST_SOURCES: Final = 16
+MAX_SOURCES: Final = 16
 
 
-def generate(ask: Ask) -> Reply:
+def generate(context: RequestContext) -> Response:
     """Images from a prompt."""
-    given = body.without_nulls(body.decode(ask.body, images_schema.Images))
+    given = body.without_nulls(body.decode(context.body, images_schema.Images))
     for name in given.keys() & {"image", "mask"}:
         raise errors.BadRequest(
             f"{name!r} is a file of a form, which /images/edits takes.", param=name, code="unknown_parameter"
         )
-    return _answer(given, "image_generation", ask)
+    return _answer(given, "image_generation", context)
 
 
-def edit(ask: Ask) -> Reply:
+def edit(context: RequestContext) -> Response:
     """Images from images and a prompt."""
-    form = multipart.read(ask)
+    form = multipart.read(context)
     given = form.decode(images_schema.Images)
     given.pop("mask", None)  # a text is none
     sources = form.files.get("image", [])
-    if not 1 <= len(sources) <= MOST_SOURCES:
+    if not 1 <= len(sources) <= MAX_SOURCES:
         raise errors.BadRequest(
-            f"'image' takes from 1 to {MOST_SOURCES} files, not {len(sources)}.",
+            f"'image' takes from 1 to {MAX_SOURCES} files, not {len(sources)}.",
             param="image",
             code="invalid_value" if sources else "missing_required_parameter",
         )
     given["image"] = [_source(upload, "image") for upload in sources]
     if masks := form.files.get("mask"):
         given["mask"] = _source(masks[0], "mask")
-    return _answer(given, "image_edit", ask)
+    return _answer(given, "image_edit", context)
 
 
-def vary(_: Ask) -> Reply:
+def vary(_: RequestContext) -> Response:
     """Variations: of OpenAI's models, only DALL·E 2 ever made them."""
     raise errors.NotFound(
         "Vertex AI has no variations of images. Use /images/edits with a prompt that says what to vary.",
@@ -75,34 +75,34 @@ def _mime(data: bytes) -> str | None:
     return next((mime for begin, mime in begins.items() if data.startswith(begin)), None)
 
 
-def _answer(given: JSON, event: str, ask: Ask) -> Reply:
+def _answer(given: JSON, event: str, context: RequestContext) -> Response:
     if given.get("response_format") == "b64_json":
         del given["response_format"]  # what remains is not heeded
-    answers, headers = model_calls.fetch(
-        ask, given, lambda publisher: publisher.images, "make images", lambda made: made
+    answers, headers = model_calls.call_unary(
+        context, given, lambda publisher: publisher.images, "make images", lambda made: made
     )
     pictures = [picture for answer in answers for picture in answer.pictures]
     usages = [answer.usage for answer in answers if answer.usage]
-    ask.record.usages |= dict(enumerate(usages))
+    context.log.usages |= dict(enumerate(usages))
     usage = _usage(usages)
     if given.get("stream"):
-        return Reply(_events(event, pictures, usage, given), headers)
+        return Response(_events(event, pictures, usage, given), headers)
     counted = {"usage": usage} if usage else {}
     data = [_image(picture) for picture in pictures]
     about = {"output_format": _format(pictures[0])}
-    return Reply({"created": int(time.time()), "data": data, **about, **counted}, headers)
+    return Response({"created": int(time.time()), "data": data, **about, **counted}, headers)
 
 
-def _image(picture: Picture) -> JSON:
+def _image(picture: GeneratedImage) -> JSON:
     revised = {"revised_prompt": picture.prompt} if picture.prompt else {}
     return {"b64_json": picture.data, **revised}
 
 
-def _format(picture: Picture) -> str:
+def _format(picture: GeneratedImage) -> str:
     return picture.mime.removeprefix("image/")
 
 
-def _events(event: str, pictures: list[Picture], usage: JSON | None, given: JSON) -> Iterator[bytes]:
+def _events(event: str, pictures: list[GeneratedImage], usage: JSON | None, given: JSON) -> Iterator[bytes]:
     """The models show nothing before an image is whole, so each image is one event."""
     kind = f"{event}.completed"
     for picture in pictures:

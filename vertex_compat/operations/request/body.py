@@ -19,10 +19,10 @@ from vertex_compat.types import JSON
 S = TypeVar("S", bound=msgspec.Struct)
 
 _PLACE: Final = re.compile(r"^(?P<said>.*?)(?: - at `(?:key in )?\$\.?(?P<place>.*)`)?$", re.DOTALL)
-_LONGEST: Final = 300
+_MAX_QUOTED_CHARS: Final = 300
 """Characters of what is said of a value: msgspec repeats it."""
 
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 """Levels of a body. Google's own parser takes as many, and none of our own functions runs out of stack."""
 
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
@@ -38,7 +38,7 @@ def decode(body: bytes, schema: type[msgspec.Struct]) -> JSON:
         raise errors.BadRequest(f"The request body is not valid JSON: {error}") from None
     if not isinstance(decoded, dict):
         raise errors.BadRequest("The request body is not a JSON object.")
-    if body.count(b"{") + body.count(b"[") > DEEPEST and _depth(decoded) > DEEPEST:
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(decoded) > MAX_DEPTH:
         raise errors.BadRequest("The request body is nested too deeply.")
     check(decoded, schema)
     return decoded
@@ -48,7 +48,7 @@ def _depth(value: Any) -> int:
     """How many levels a decoded value has, or that they are too many."""
     level = [value]
     depth = 0
-    while level and depth <= DEEPEST:
+    while level and depth <= MAX_DEPTH:
         depth += 1
         level = [inner for one in level for inner in _held(one) if isinstance(inner, dict | list)]
     return depth
@@ -95,7 +95,7 @@ def _fault(message: str) -> errors.BadRequest:
         return errors.BadRequest(
             f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
         )
-    lowered = said[:1].lower() + said[1:_LONGEST]
+    lowered = said[:1].lower() + said[1:_MAX_QUOTED_CHARS]
     code = "invalid_type" if lowered.startswith("expected") and ", got " in lowered else "invalid_value"
     return errors.BadRequest(
         f"Invalid value for '{place}': {lowered}." if place else f"Invalid request: {lowered}.",

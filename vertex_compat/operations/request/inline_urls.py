@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.operations.context import Ask, Fetch
-from vertex_compat.types import JSON, Chat
+from vertex_compat.operations.context import FetchUrl, RequestContext
+from vertex_compat.types import JSON, ChatAdapter
 
-MOST: Final = 20
+MAX_URLS: Final = 20
 """Links in one request."""
 
 SIDE_BY_SIDE: Final = 4
@@ -20,20 +20,20 @@ _KEYS: Final = {"image_url": "url", "file": "file_id"}
 """Type of a part → where in it a link stands."""
 
 
-def readable(given: JSON, chat: Chat, ask: Ask) -> JSON:
+def readable(given: JSON, chat: ChatAdapter, context: RequestContext) -> JSON:
     """The chat request in a form that the model can read: without links, if it reads none."""
-    if chat.links or ask.fetch is None:
+    if chat.accepts_urls or context.fetch_url is None:
         return given
-    return given | {"messages": inlined(given["messages"], ask.fetch)}
+    return given | {"messages": inlined(given["messages"], context.fetch_url)}
 
 
-def inlined(messages: list[JSON], fetch: Fetch) -> list[JSON]:
+def inlined(messages: list[JSON], fetch: FetchUrl) -> list[JSON]:
     """The messages with data URIs instead of https:// links; raises `BadRequest`."""
     links = dict(_links(messages))
     if not links:
         return messages
-    if len(links) > MOST:
-        raise errors.BadRequest(f"A request may link to {MOST} files at most.", param="messages")
+    if len(links) > MAX_URLS:
+        raise errors.BadRequest(f"A request may link to {MAX_URLS} files at most.", param="messages")
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         files = list(pool.map(fetch, links, links.values()))
     data = {

@@ -15,13 +15,13 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from vertex_compat import errors
-from vertex_compat.operations.context import Ask
+from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.request import body
 from vertex_compat.types import JSON
 
-MOST_PARTS: Final = 256
+MAX_PARTS: Final = 256
 
-MOST_HELD: Final = 1_048_576
+MAX_HELD: Final = 1_048_576
 """Bytes that the head of a part, or what is before the first one, may have."""
 
 _BLOCK: Final = 65_536
@@ -60,11 +60,11 @@ class Piece(NamedTuple):
         return self.data.decode("utf-8", "replace")
 
 
-def read(ask: Ask) -> Form:
-    """The form in a request's body; raises `BadRequest`, `TooLarge`."""
+def read(context: RequestContext) -> Form:
+    """The form in a request's body; raises `BadRequest`, `PayloadTooLarge`."""
     lists: dict[str, list[str]] = {}
     form = Form({}, {})
-    for piece in parts(pieces(ask, _blocks(ask.body))):
+    for piece in parts(pieces(context, _blocks(context.body))):
         name = (piece.part.name or "").removesuffix("[]")
         if isinstance(piece.part, File):
             upload = Upload(piece.part.filename, piece.part.headers.get("Content-Type", ""), piece.data)
@@ -86,17 +86,17 @@ def parts(pieces: Iterable[Piece]) -> Iterator[Piece]:
             data = []
 
 
-def pieces(ask: Ask, blocks: Iterable[bytes]) -> Iterator[Piece]:
-    """The form as it comes, when `blocks` are its bytes; raises `BadRequest`, `TooLarge`."""
-    kind, options = parse_options_header(ask.content_type)
+def pieces(context: RequestContext, blocks: Iterable[bytes]) -> Iterator[Piece]:
+    """The form as it comes, when `blocks` are its bytes; raises `BadRequest`, `PayloadTooLarge`."""
+    kind, options = parse_options_header(context.content_type)
     boundary = options.get("boundary", "").encode("latin-1", "replace")
     if kind != "multipart/form-data" or not boundary:
         raise errors.BadRequest("This operation takes a form, of Content-Type multipart/form-data.")
     try:
-        yield from _decoded(MultipartDecoder(boundary, MOST_HELD, max_parts=MOST_PARTS), blocks)
+        yield from _decoded(MultipartDecoder(boundary, MAX_HELD, max_parts=MAX_PARTS), blocks)
     except RequestEntityTooLarge:
-        raise errors.TooLarge(
-            f"The form has more than {MOST_PARTS} parts, or one whose head has no end."
+        raise errors.PayloadTooLarge(
+            f"The form has more than {MAX_PARTS} parts, or one whose head has no end."
         ) from None
     except (ValueError, HTTPException, OSError):  # it broke off, or its framing lies
         raise errors.BadRequest("The form in the request body could not be read to its end.") from None

@@ -65,7 +65,7 @@ _SEAL: Final = "vc1."
 
 def read(content: bytes) -> tuple[JSON, JSON, list[str]]:
     """The request, the same as a chat request, and the names of what is ignored; raises `BadRequest`."""
-    given = body.without_nulls(body.decode(content, responses_schema.Response))
+    given = body.without_nulls(body.decode(content, responses_schema.CreateResponse))
     for name, said in STATEFUL.items():
         if given.get(name):
             raise errors.BadRequest(said, param=name, code="unsupported_parameter")

@@ -16,7 +16,7 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.operations.chat.chat import usage
 from vertex_compat.operations.responses import input_items
-from vertex_compat.types import JSON, Delta, Piece, Usage
+from vertex_compat.types import JSON, Delta, StreamPart, Usage
 
 ECHOED: Final[JSON] = {
     "instructions": None,
@@ -54,7 +54,7 @@ class _Item(NamedTuple):
     value: JSON
 
 
-class Writer:
+class ResponseBuilder:
     """Writes one response."""
 
     def __init__(self, given: JSON) -> None:
@@ -86,7 +86,7 @@ class Writer:
         yield self._event("response.created", response=self.response)
         yield self._event("response.in_progress", response=self.response)
 
-    def write(self, answer: int, piece: Piece) -> Iterator[Event]:
+    def add(self, answer: int, piece: StreamPart) -> Iterator[Event]:
         """The events that a piece of upstream answer number `answer` brings."""
         if isinstance(piece, Usage):
             self._usage[answer] = piece
@@ -111,7 +111,7 @@ class Writer:
         for call in piece.fields.get("tool_calls") or ():
             yield from self._call(call)
 
-    def end(self) -> Iterator[Event]:
+    def finish(self) -> Iterator[Event]:
         """The events after the last piece; raises `UpstreamFault` if the model had not finished."""
         if self._finish is None:
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")

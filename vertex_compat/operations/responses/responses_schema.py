@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from vertex_compat.operations.chat.chat_schema import MOST_MESSAGES, Many, Positive, Strings
+from vertex_compat.operations.chat.chat_schema import MAX_MESSAGES, Many, Positive, Strings
 
 
 class Reasoning(Struct):
@@ -24,9 +24,9 @@ class TextOptions(Struct):
     verbosity: str | None = None
 
 
-class Response(Struct):
+class CreateResponse(Struct):
     model: str
-    input: str | Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_MESSAGES)]
+    input: str | Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MAX_MESSAGES)]
     background: bool | None = None
     conversation: str | dict[str, Any] | None = None
     include: Strings | None = None

@@ -20,7 +20,7 @@ from vertex_compat.operations.audio import speech_schema, transcriptions_schema
 from vertex_compat.operations.batches import batches_schema
 from vertex_compat.operations.chat import chat_schema
 from vertex_compat.operations.completions import completions_schema
-from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.fine_tuning import fine_tuning_schema
 from vertex_compat.operations.images import images_schema
@@ -28,7 +28,7 @@ from vertex_compat.operations.responses import responses_schema
 from vertex_compat.types import JSON
 
 Row = tuple[str, str]
-Operations = Mapping[Row, Callable[[Ask], Reply]]
+Operations = Mapping[Row, Callable[[RequestContext], Response]]
 
 _REF: Final = "#/components/schemas/{name}"
 _SSE: Final = "text/event-stream"
@@ -74,7 +74,7 @@ _LIST: Final = _About(query=_PAGE, object="list")
 _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/chat/completions"): _About(chat_schema.Chat, object="chat.completion", types=(_SSE,)),
     ("POST", "/completions"): _About(completions_schema.Completion, object="text_completion", types=(_SSE,)),
-    ("POST", "/responses"): _About(responses_schema.Response, object="response", types=(_SSE,)),
+    ("POST", "/responses"): _About(responses_schema.CreateResponse, object="response", types=(_SSE,)),
     ("POST", "/embeddings"): _About(embeddings_schema.Embeddings, object="list"),
     ("POST", "/images/generations"): _About(images_schema.Images, types=(_SSE,)),
     ("POST", "/images/edits"): _About(
@@ -110,13 +110,15 @@ _ABOUT: Final[Mapping[Row, _About]] = {
 }
 
 
-def describe(operations: Operations, public: Iterable[str]) -> Reply:
+def describe(operations: Operations, public: Iterable[str]) -> Response:
     """The description of `operations`; those at the paths in `public` need no key."""
-    return Reply(_document(tuple(operations.items()), frozenset(public)))
+    return Response(_document(tuple(operations.items()), frozenset(public)))
 
 
 @cache
-def _document(operations: tuple[tuple[Row, Callable[[Ask], Reply]], ...], public: frozenset[str]) -> JSON:
+def _document(
+    operations: tuple[tuple[Row, Callable[[RequestContext], Response]], ...], public: frozenset[str]
+) -> JSON:
     structs = dict.fromkeys(about.takes for about in _ABOUT.values() if about.takes)
     schemas, components = msgspec.json.schema_components(structs, ref_template=_REF)
     taken = dict(zip(structs, schemas, strict=True))
@@ -193,7 +195,7 @@ def _id(method: str, path: str) -> str:
     return "_".join([method.lower(), *re.findall(r"[A-Za-z]+", path.replace("path:", ""))])
 
 
-def _summary(operation: Callable[[Ask], Reply], path: str) -> str:
+def _summary(operation: Callable[[RequestContext], Response], path: str) -> str:
     return cleandoc(operation.__doc__ or f"What is at {path}.").partition("\n")[0]
 
 

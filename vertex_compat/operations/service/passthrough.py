@@ -15,7 +15,7 @@ import msgspec
 
 from vertex_compat import errors, vertex
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.context import Ask, Content, Download, Reply
+from vertex_compat.operations.context import FileBody, RequestContext, Response, StreamingBody
 from vertex_compat.types import Model, UpstreamCall
 
 METHODS: Final = (
@@ -51,10 +51,10 @@ _STATUS: Final = {
 """google.rpc's names, for Google's clients."""
 
 
-def forward(ask: Ask) -> Reply:
+def forward(context: RequestContext) -> Response:
     """Make the call; errors have Google's form here, not OpenAI's."""
     try:
-        return _forward(ask)
+        return _forward(context)
     except errors.ApiError as error:
         said = {
             "code": error.status,
@@ -62,28 +62,28 @@ def forward(ask: Ask) -> Reply:
             "status": _STATUS.get(error.status, "UNKNOWN"),
         }
         body = msgspec.json.encode({"error": said})
-        return Reply(Content(body, "application/json"), error.headers, error.status)
+        return Response(FileBody(body, "application/json"), error.headers, error.status)
 
 
-def _forward(ask: Ask) -> Reply:
-    found = _PATH.fullmatch(ask.arguments["path"])
+def _forward(context: RequestContext) -> Response:
+    found = _PATH.fullmatch(context.path_args["path"])
     if not found:
         raise errors.NotFound(f"Only inference passes through here: {', '.join(METHODS)}, chat/completions.")
-    model = _placed(_model(found, ask), found)
-    ask.record.model = model.asked
-    sse = "?alt=sse" if ask.query().get("alt") == "sse" else ""
+    model = _placed(_model(found, context), found)
+    context.log.model = model.requested_name
+    sse = "?alt=sse" if context.query().get("alt") == "sse" else ""
     path = f"{found['resource']}{found['verb']}{sse}"
-    call = UpstreamCall(path, {}, found["version"], content=ask.body)
-    answer = ask.transport.open(call, model, ask.client)
+    call = UpstreamCall(path, {}, found["version"], content=context.body)
+    answer = context.transport.open(call, model, context.client)
     headers = model_calls.target(model, answer)
-    return Reply(Download(model_calls.content(answer, ask), answer.content_type), headers)
+    return Response(StreamingBody(model_calls.iter_response(answer, context), answer.content_type), headers)
 
 
-def _model(found: re.Match[str], ask: Ask) -> Model:
+def _model(found: re.Match[str], context: RequestContext) -> Model:
     """The model that the path is about, or the body where the path is for all of them."""
     if found["endpoint"] == "openapi":
         try:
-            asked = msgspec.json.decode(ask.body)["model"]
+            asked = msgspec.json.decode(context.body)["model"]
         except (ValueError, KeyError, TypeError, RecursionError):
             asked = None
         if not isinstance(asked, str):
@@ -92,7 +92,7 @@ def _model(found: re.Match[str], ask: Ask) -> Model:
         asked = f"endpoints/{found['endpoint']}"
     else:
         asked = f"{found['publisher']}/{found['model']}"
-    return ask.router.plan(asked)[0]
+    return context.router.candidates(asked)[0]
 
 
 def _placed(model: Model, found: re.Match[str]) -> Model:
@@ -102,6 +102,6 @@ def _placed(model: Model, found: re.Match[str]) -> Model:
         return model
     if not vertex.is_location(location):
         raise errors.BadRequest(f"{location[:100]!r} is no location.")
-    if model.settled and location not in model.locations:
+    if model.location_pinned and location not in model.locations:
         raise errors.Forbidden(f"This deployment calls models in {', '.join(model.locations)} only.")
-    return replace(model, locations=(location,), settled=True)
+    return replace(model, locations=(location,), location_pinned=True)

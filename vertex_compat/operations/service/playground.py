@@ -15,16 +15,16 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from vertex_compat.operations.context import Content
+from vertex_compat.operations.context import FileBody
 
 PAGE: Final = Path(__file__).with_name("playground.html")
 
 
 @cache
-def page() -> tuple[Content, Mapping[str, str]]:
+def page() -> tuple[FileBody, Mapping[str, str]]:
     """The page and its headers, read when the first browser asks."""
     html = PAGE.read_bytes()
-    return Content(html, "text/html; charset=utf-8"), {
+    return FileBody(html, "text/html; charset=utf-8"), {
         "Vary": "Accept",
         "Cache-Control": "no-cache",
         "Content-Security-Policy": _policy(html),

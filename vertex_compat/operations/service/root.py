@@ -11,21 +11,21 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from vertex_compat import __version__
-from vertex_compat.operations.context import Ask, Reply
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.service import playground
 
 
-def describe(ask: Ask, operations: Iterable[str]) -> Reply:
+def describe(context: RequestContext, operations: Iterable[str]) -> Response:
     """Name, version and operations; to a client that would rather have HTML, the playground."""
     described = {"name": "vertex_compat", "version": __version__, "operations": sorted(operations)}
-    if not ask.settings.playground:
-        return Reply(described)
-    accepted = parse_accept_header(ask.accept(), MIMEAccept)
+    if not context.settings.playground:
+        return Response(described)
+    accepted = parse_accept_header(context.accept(), MIMEAccept)
     if accepted.best_match(["application/json", "text/html"]) == "text/html":
-        return Reply(*playground.page())
-    return Reply(described, {"Vary": "Accept"})
+        return Response(*playground.page())
+    return Response(described, {"Vary": "Accept"})
 
 
-def health(_: Ask) -> Reply:
+def health(_: RequestContext) -> Response:
     """Alive."""
-    return Reply({"status": "ok"})
+    return Response({"status": "ok"})

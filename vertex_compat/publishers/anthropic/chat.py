@@ -13,15 +13,15 @@ from vertex_compat.publishers import chat_messages, parameters, tools
 from vertex_compat.publishers.anthropic import messages, models, response, thinking
 from vertex_compat.publishers.anthropic.models import Family
 from vertex_compat.publishers.anthropic.tools import offer
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Chat, Model, UpstreamCall
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
 VERSION: Final = "vertex-2023-10-16"
 """Later ones refuse `temperature` of every model."""
 
-PARAMETERS: Final = Parameters(
-    sent={"context_management": "context_management"},
-    shaped=tools.PARAMETERS
+PARAMETERS: Final = ParameterTable(
+    renamed={"context_management": "context_management"},
+    handled=tools.PARAMETERS
     | {
         "anthropic_beta",
         "max_completion_tokens",
@@ -89,14 +89,14 @@ BETA_OF_TOOL: Final = {
 }
 """Type of a server tool → the beta that it needs on Vertex."""
 
-LEAST_TOP_P: Final = 0.95
+MIN_TOP_P: Final = 0.95
 """With thinking."""
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → Claude's."""
     family = models.family(model.name)
-    call, ignored = PARAMETERS.sort(body)
+    call, ignored = PARAMETERS.apply(body)
     limit = parameters.max_tokens(body) or family.longest
     turns = chat_messages.read(body["messages"])
     given = tools.read(body)
@@ -122,7 +122,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
         call,
         ignored=tuple(dict.fromkeys(ignored)),
         tool_names=offered.names,
-        answer_tool=offered.answer,
+        structured_output_tool=offered.answer,
     )
 
 
@@ -136,7 +136,7 @@ def _sampling(body: JSON, family: Family, ignored: list[str], *, thinks: bool) -
         taken = {
             key: value
             for key, value in given.items()
-            if (key == "temperature" and value == 1) or (key == "top_p" and value >= LEAST_TOP_P)
+            if (key == "temperature" and value == 1) or (key == "top_p" and value >= MIN_TOP_P)
         }
     if taken.get("temperature", 0) > 1:
         taken["temperature"] = 1
@@ -174,4 +174,4 @@ def _betas(body: JSON, offered: list[JSON], ignored: list[str]) -> list[str]:
     return list(dict.fromkeys(known + needed))
 
 
-CHAT: Final = Chat(request, response.response, response.stream, links=False)
+CHAT: Final = ChatAdapter(request, response.response, response.stream, accepts_urls=False)

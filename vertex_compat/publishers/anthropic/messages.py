@@ -19,7 +19,7 @@ from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, Te
 from vertex_compat.types import JSON
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
-LONGEST_NAME: Final = 64
+MAX_NAME: Final = 64
 
 IMAGES: Final = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 _TEXTS: Final = re.compile(r"text/.+|application/(?:json|xml|x-yaml|yaml|javascript)")
@@ -86,7 +86,7 @@ def _blocks(turn: Turn) -> Iterator[JSON]:
                 if thinking.is_own(part.given):
                     yield _thought(part.given)
             case Call():
-                name = tools.legal(part.name, TOOL_NAME, LONGEST_NAME)
+                name = tools.legal(part.name, TOOL_NAME, MAX_NAME)
                 used = {"type": "tool_use", "id": call_id(part.id), "name": name, "input": part.arguments}
                 yield used | _cached(part.given)
             case Result():

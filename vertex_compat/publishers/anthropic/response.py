@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat.publishers.anthropic import thinking
-from vertex_compat.types import JSON, Delta, Feed, Piece, UpstreamCall, Usage
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ FINISH: Final = {
 }
 
 
-def response(message: JSON, call: UpstreamCall) -> Iterator[Piece]:
+def response(message: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
     """The pieces of a whole message."""
     reader = _Reader(call)
     for number, block in enumerate(message.get("content") or []):
@@ -41,12 +41,12 @@ def response(message: JSON, call: UpstreamCall) -> Iterator[Piece]:
     yield usage(message.get("usage") or {})
 
 
-def stream(call: UpstreamCall) -> Feed:
+def stream(call: UpstreamCall) -> StreamTranslator:
     """The reader of one stream. The counts of its beginning and of its end are one usage."""
     reader = _Reader(call)
     counts: JSON = {}
 
-    def read(event: JSON) -> Iterable[Piece]:
+    def read(event: JSON) -> Iterable[StreamPart]:
         """The pieces that an event brings. Nearly always it is more text."""
         if event.get("type") == "content_block_delta":
             delta = event["delta"]
@@ -54,7 +54,7 @@ def stream(call: UpstreamCall) -> Feed:
                 return reader.say(delta["text"])
         return read_any(event)
 
-    def read_any(event: JSON) -> Iterator[Piece]:
+    def read_any(event: JSON) -> Iterator[StreamPart]:
         match event.get("type"):
             case "content_block_delta":
                 yield from reader.go_on(event["index"], event["delta"])
@@ -84,13 +84,13 @@ class _Reader:
         self._ids: set[str] = set()
         self._length = 0  # of the content
         self._held: list[str] | None = (
-            [] if call.answer_tool else None
+            [] if call.structured_output_tool else None
         )  # texts that may be the answer, or not
         self._thoughts: list[JSON] = []
         self._annotations: list[JSON] = []
         self._citations: list[JSON] = []
 
-    def begin(self, number: int, block: JSON) -> Iterator[Piece]:
+    def begin(self, number: int, block: JSON) -> Iterator[StreamPart]:
         kind = block.get("type")
         opened = self._open[number] = {**block, "start": self._length}
         match kind:
@@ -103,7 +103,7 @@ class _Reader:
                 yield from self._call_begun(opened)
                 yield from self._argue(opened, written)
 
-    def go_on(self, number: int, delta: JSON) -> Iterator[Piece]:
+    def go_on(self, number: int, delta: JSON) -> Iterator[StreamPart]:
         block = self._open.get(number, {})
         match delta.get("type"):
             case "text_delta":
@@ -118,7 +118,7 @@ class _Reader:
             case "citations_delta":
                 block["citations"] = [*(block.get("citations") or []), delta["citation"]]
 
-    def end(self, number: int) -> Iterator[Piece]:
+    def end(self, number: int) -> Iterator[StreamPart]:
         block = self._open.pop(number, {})
         match block.get("type"):
             case "thinking" | "redacted_thinking" if thinking.is_own(block):
@@ -128,7 +128,7 @@ class _Reader:
             case "tool_use" if not block.get("written"):
                 yield from self._argue(block, "{}")
 
-    def finish(self, ending: JSON) -> Iterator[Piece]:
+    def finish(self, ending: JSON) -> Iterator[StreamPart]:
         """Why the message ended, which a message and the last delta of a stream say in the same words."""
         for number in list(self._open):
             yield from self.end(number)
@@ -165,9 +165,9 @@ class _Reader:
         self._length += len(text)
         return (Delta(0, {"content": text}),)
 
-    def _call_begun(self, block: JSON) -> Iterator[Piece]:
+    def _call_begun(self, block: JSON) -> Iterator[StreamPart]:
         name = block["name"]
-        if name == self._call.answer_tool:
+        if name == self._call.structured_output_tool:
             # What was said before the answer would spoil its JSON.
             yield from _think("".join(self._held or []))
             self._held = None
@@ -181,7 +181,7 @@ class _Reader:
         opening = {"index": block["place"], "id": identity, "type": "function", "function": function}
         yield Delta(0, {"tool_calls": [opening]})
 
-    def _argue(self, block: JSON, written: str) -> Iterator[Piece]:
+    def _argue(self, block: JSON, written: str) -> Iterator[StreamPart]:
         """More of the arguments of a call, or of the answer."""
         if not written:
             return
@@ -206,7 +206,7 @@ class _Reader:
                 self._citations.append(citation)
 
 
-def _think(thought: str | None) -> Iterator[Piece]:
+def _think(thought: str | None) -> Iterator[StreamPart]:
     if thought:
         yield Delta(0, {"reasoning_content": thought})
 
@@ -221,5 +221,5 @@ def usage(counts: JSON) -> Usage:
         completion=counts.get("output_tokens") or 0,
         prompt_details={"cached_tokens": read, "cache_write_tokens": written},
         completion_details={"reasoning_tokens": details.get("thinking_tokens") or 0},
-        beside={name: count for name, count in cached.items() if count},
+        extra={name: count for name, count in cached.items() if count},
     )

@@ -25,7 +25,7 @@ BUDGETS: Final = {
 NEAREST: Final = {"minimal": "low", "xhigh": "max"}
 """What stands for a level that a model does not have."""
 
-LEAST: Final = 1024
+MIN_BUDGET_TOKENS: Final = 1024
 """No budget may be smaller."""
 
 
@@ -79,9 +79,9 @@ def _asked(body: JSON) -> tuple[JSON, str]:
 
 def _within(budget: int, limit: int, ignored: list[str], name: str) -> JSON:
     """Thinking within a budget that leaves room for an answer, or none where there is no room."""
-    if limit <= LEAST:
+    if limit <= MIN_BUDGET_TOKENS:
         return _without(ignored, name)
-    fitting = max(LEAST, budget if budget < limit else limit // 2)
+    fitting = max(MIN_BUDGET_TOKENS, budget if budget < limit else limit // 2)
     if fitting != budget:
         ignored.append(name)
     return {"thinking": {"type": "enabled", "budget_tokens": fitting}}

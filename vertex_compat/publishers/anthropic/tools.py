@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vertex_compat import errors
 from vertex_compat.publishers import tools
-from vertex_compat.publishers.anthropic.messages import LONGEST_NAME, TOOL_NAME
+from vertex_compat.publishers.anthropic.messages import MAX_NAME, TOOL_NAME
 from vertex_compat.publishers.anthropic.models import Family
 from vertex_compat.publishers.tools import Function, Tools
 from vertex_compat.types import JSON
@@ -89,12 +89,12 @@ def offer(
         fields["tools"] = defined
         if choice := _choice(mode, defined, given.parallel, forces=forces):
             fields["tool_choice"] = choice
-    names = tools.renamed([*called, *(one.name for one in functions)], TOOL_NAME, LONGEST_NAME)
+    names = tools.renamed([*called, *(one.name for one in functions)], TOOL_NAME, MAX_NAME)
     return Offer(fields, instructions, names, answer)
 
 
 def _legal(name: str) -> str:
-    return tools.legal(name, TOOL_NAME, LONGEST_NAME)
+    return tools.legal(name, TOOL_NAME, MAX_NAME)
 
 
 def _free_name(taken: set[str]) -> str:

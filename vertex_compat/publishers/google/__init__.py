@@ -13,5 +13,5 @@ PUBLISHER = Publisher(
     images=images.IMAGES,
     speech=speech.SPEECH,
     transcriptions=transcription.TRANSCRIPTIONS,
-    kinds=models.kinds,
+    model_capabilities=models.kinds,
 )

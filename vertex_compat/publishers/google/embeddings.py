@@ -11,18 +11,18 @@ from typing import Final
 from vertex_compat import errors
 from vertex_compat.publishers.google import multimodal_embeddings
 from vertex_compat.publishers.google.multimodal_embeddings import File
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Model, Unary, UpstreamCall, Vector
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, Embedding, Model, UnaryAdapter, UpstreamCall
 
 SHAPED: Final = frozenset({"encoding_format", "input", "input_type", "task_type", "title"})
 
-PARAMETERS: Final = Parameters(
-    sent={"auto_truncate": "autoTruncate", "dimensions": "outputDimensionality"},
-    shaped=SHAPED,
+PARAMETERS: Final = ParameterTable(
+    renamed={"auto_truncate": "autoTruncate", "dimensions": "outputDimensionality"},
+    handled=SHAPED,
     ignored=frozenset({"instance_key", "user"}),
 )
 
-MOST_INSTANCES: Final = (
+MAX_INSTANCES: Final = (
     ("gemini-embedding-", 1),
     ("text-embedding-large-exp-", 1),
     ("textembedding-gecko", 5),
@@ -31,7 +31,7 @@ MOST_INSTANCES: Final = (
 )
 """How a model's name begins → texts that a call takes; an endpoint with a tuned model: as the oldest."""
 
-MOST_TOKENS: Final = 20_000
+MAX_TOKENS: Final = 20_000
 """Of one call. Nobody here counts tokens; but no tokenizer makes more tokens than there are bytes."""
 
 
@@ -52,7 +52,7 @@ def _by_content(model: Model) -> bool:
 
 
 def _most(model: Model) -> int:
-    return next(most for begin, most in MOST_INSTANCES if model.name.startswith(begin))
+    return next(most for begin, most in MAX_INSTANCES if model.name.startswith(begin))
 
 
 def _batches(texts: list[str], most: int) -> Iterator[list[str]]:
@@ -61,7 +61,7 @@ def _batches(texts: list[str], most: int) -> Iterator[list[str]]:
     size = 0
     for text in texts:
         length = len(text.encode("utf-8", "surrogatepass"))
-        if batch and (len(batch) == most or size + length > MOST_TOKENS):
+        if batch and (len(batch) == most or size + length > MAX_TOKENS):
             yield batch
             batch, size = [], 0
         batch.append(text)
@@ -70,7 +70,7 @@ def _batches(texts: list[str], most: int) -> Iterator[list[str]]:
 
 
 def _predict(texts: list[str], body: JSON, model: Model) -> UpstreamCall:
-    parameters, ignored = PARAMETERS.sort(body)
+    parameters, ignored = PARAMETERS.apply(body)
     given = {"task_type": _task(body), "title": body.get("title")}
     about = {name: value for name, value in given.items() if value}
     sent: JSON = {"instances": [{"content": text, **about} for text in texts]}
@@ -80,7 +80,7 @@ def _predict(texts: list[str], body: JSON, model: Model) -> UpstreamCall:
 
 
 def _embed_content(text: str, number: int, body: JSON, model: Model) -> UpstreamCall:
-    config, ignored = PARAMETERS.sort(body)
+    config, ignored = PARAMETERS.apply(body)
     given = {"taskType": _task(body), "title": body.get("title")}
     config |= {name: value for name, value in given.items() if value}
     sent: JSON = {"content": {"parts": [_part(multimodal_embeddings.file(text, f"input[{number}]") or text)]}}
@@ -103,11 +103,11 @@ def _task(body: JSON) -> str | None:
     return task
 
 
-def response(answer: JSON, call: UpstreamCall) -> list[Vector]:
+def response(answer: JSON, call: UpstreamCall) -> list[Embedding]:
     """The vectors of one answer."""
     if "embedding" in answer:
         tokens = answer.get("usageMetadata", {}).get("promptTokenCount", 0)
-        return [Vector(answer["embedding"]["values"], tokens)]
+        return [Embedding(answer["embedding"]["values"], tokens)]
     predictions = answer.get("predictions", [])
     if not predictions:
         raise errors.UpstreamFault("Vertex AI answered without an embedding.")
@@ -116,9 +116,9 @@ def response(answer: JSON, call: UpstreamCall) -> list[Vector]:
     return list(multimodal_embeddings.response(predictions[0], call))
 
 
-def _vector(embeddings: JSON) -> Vector:
+def _vector(embeddings: JSON) -> Embedding:
     tokens = embeddings.get("statistics", {}).get("token_count", 0)  # may be 4.0
-    return Vector(embeddings["values"], int(tokens))
+    return Embedding(embeddings["values"], int(tokens))
 
 
-EMBEDDINGS: Final = Unary(request, response)
+EMBEDDINGS: Final = UnaryAdapter(request, response)

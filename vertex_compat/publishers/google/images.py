@@ -16,8 +16,8 @@ from vertex_compat import errors
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.publishers.google.chat.response import usage
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Model, Picture, Pictures, Unary, UpstreamCall
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Model, UnaryAdapter, UpstreamCall
 
 SHAPED: Final = frozenset(
     {
@@ -32,14 +32,14 @@ SHAPED: Final = frozenset(
     }
 )
 
-GEMINI: Final = Parameters(
-    sent={"seed": "seed"},
-    shaped=SHAPED | options.PARAMETERS | {"image", "mask", "quality"},
+GEMINI: Final = ParameterTable(
+    renamed={"seed": "seed"},
+    handled=SHAPED | options.PARAMETERS | {"image", "mask", "quality"},
     ignored=frozenset({"input_fidelity", "moderation", "partial_images", "response_format", "style", "user"}),
 )
 
-IMAGEN: Final = Parameters(
-    sent={
+IMAGEN: Final = ParameterTable(
+    renamed={
         "add_watermark": "addWatermark",
         "enhance_prompt": "enhancePrompt",
         "language": "language",
@@ -48,7 +48,7 @@ IMAGEN: Final = Parameters(
         "safety_setting": "safetySetting",
         "seed": "seed",
     },
-    shaped=SHAPED,
+    handled=SHAPED,
     ignored=frozenset({"moderation", "partial_images", "quality", "response_format", "style", "user"}),
     refused=frozenset({"image", "mask"}),
 )
@@ -64,7 +64,7 @@ QUALITIES: Final = {"hd": "2K", "high": "2K", "xhigh": "4K", "max": "4K"}
 
 MIMES: Final = {"png": "image/png", "jpeg": "image/jpeg"}
 
-MOST_SAMPLES: Final = 4
+MAX_SAMPLES: Final = 4
 """Images that one call of Imagen's makes; Gemini makes one."""
 
 POLICY: Final = frozenset(
@@ -96,7 +96,7 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
         )
     wanted = body.get("n", 1)
     if _is_imagen(model):
-        counts = [MOST_SAMPLES] * (wanted // MOST_SAMPLES) + [wanted % MOST_SAMPLES]
+        counts = [MAX_SAMPLES] * (wanted // MAX_SAMPLES) + [wanted % MAX_SAMPLES]
         return [_imagen(count, body, model) for count in counts if count]
     return [_gemini(body, model)] * wanted
 
@@ -106,7 +106,7 @@ def _is_imagen(model: Model) -> bool:
 
 
 def _gemini(body: JSON, model: Model) -> UpstreamCall:
-    config, ignored = GEMINI.sort(body)
+    config, ignored = GEMINI.apply(body)
     image: JSON = {"aspectRatio": _ratio(body, GEMINI_RATIOS)}
     size = body.get("image_size") or _size(body)
     if "quality" in body:
@@ -132,7 +132,7 @@ def _parts(body: JSON) -> Iterator[JSON]:
 
 
 def _imagen(count: int, body: JSON, model: Model) -> UpstreamCall:
-    parameters, ignored = IMAGEN.sort(body)
+    parameters, ignored = IMAGEN.apply(body)
     size = body.get("image_size") or _size(body)
     shaped: JSON = {
         "sampleCount": count,
@@ -182,15 +182,15 @@ def _output(body: JSON) -> JSON:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def response(answer: JSON, call: UpstreamCall) -> Pictures:
+def response(answer: JSON, call: UpstreamCall) -> GeneratedImages:
     """The images of one answer; raises `BadRequest` where the model refused to make any."""
     return _of_imagen(answer) if call.path.endswith(":predict") else _of_gemini(answer)
 
 
-def _of_imagen(answer: JSON) -> Pictures:
+def _of_imagen(answer: JSON) -> GeneratedImages:
     predictions = answer.get("predictions") or []
     pictures = [
-        Picture(one["bytesBase64Encoded"], one.get("mimeType", "image/png"), one.get("prompt"))
+        GeneratedImage(one["bytesBase64Encoded"], one.get("mimeType", "image/png"), one.get("prompt"))
         for one in predictions
         if "bytesBase64Encoded" in one
     ]
@@ -198,14 +198,14 @@ def _of_imagen(answer: JSON) -> Pictures:
         raise _refused(
             next((one["raiFilteredReason"] for one in predictions if "raiFilteredReason" in one), "")
         )
-    return Pictures(pictures)
+    return GeneratedImages(pictures)
 
 
-def _of_gemini(answer: JSON) -> Pictures:
+def _of_gemini(answer: JSON) -> GeneratedImages:
     candidate = (answer.get("candidates") or [{}])[0]
     parts = (candidate.get("content") or {}).get("parts") or []
     pictures = [
-        Picture(part["inlineData"]["data"], part["inlineData"]["mimeType"])
+        GeneratedImage(part["inlineData"]["data"], part["inlineData"]["mimeType"])
         for part in parts
         if "inlineData" in part and not part.get("thought")
     ]
@@ -217,7 +217,7 @@ def _of_gemini(answer: JSON) -> Pictures:
         if reason in POLICY or feedback:
             raise _refused(said or reason)
         raise errors.BadRequest(f"The model made no image. {said or texts or reason}".strip())
-    return Pictures(pictures, usage(answer.get("usageMetadata") or {}))
+    return GeneratedImages(pictures, usage(answer.get("usageMetadata") or {}))
 
 
 def _refused(reason: str) -> errors.BadRequest:
@@ -228,4 +228,4 @@ def _refused(reason: str) -> errors.BadRequest:
     )
 
 
-IMAGES: Final = Unary(request, response)
+IMAGES: Final = UnaryAdapter(request, response)

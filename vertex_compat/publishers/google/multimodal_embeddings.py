@@ -14,12 +14,12 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from vertex_compat import errors
 from vertex_compat.publishers import chat_messages
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Model, UpstreamCall, Vector
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, Embedding, Model, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={"dimensions": "dimension"},
-    shaped=frozenset({"encoding_format", "input"}),
+PARAMETERS: Final = ParameterTable(
+    renamed={"dimensions": "dimension"},
+    handled=frozenset({"encoding_format", "input"}),
     ignored=frozenset({"auto_truncate", "input_type", "instance_key", "task_type", "title", "user"}),
 )
 
@@ -58,7 +58,7 @@ def file(text: str, place: str) -> File | None:
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """The calls that embed all of `input`, in its order."""
-    parameters, ignored = PARAMETERS.sort(body)
+    parameters, ignored = PARAMETERS.apply(body)
     dimensions = body.get("dimensions", DIMENSION_OF_VIDEO)
     instances = list(_instances(body["input"]))
     has_video = any("video" in instance for instance in instances)
@@ -100,10 +100,10 @@ def _input(text: str, place: str) -> tuple[Kind, str | JSON]:
     )
 
 
-def response(prediction: JSON, call: UpstreamCall) -> Iterator[Vector]:
+def response(prediction: JSON, call: UpstreamCall) -> Iterator[Embedding]:
     """A vector for each part of the call's instance, in its order; of a video, that of its first segment."""
     for kind in call.body["instances"][0]:
         if kind == "video":
-            yield Vector(prediction["videoEmbeddings"][0]["embedding"])
+            yield Embedding(prediction["videoEmbeddings"][0]["embedding"])
         else:
-            yield Vector(prediction[VECTOR_OF[kind]])
+            yield Embedding(prediction[VECTOR_OF[kind]])

@@ -14,12 +14,12 @@ from vertex_compat.publishers import voices
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.publishers.google.chat.response import usage
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Model, Sound, Unary, UpstreamCall
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, Audio, Model, UnaryAdapter, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={},
-    shaped=options.PARAMETERS | {"input", "instructions", "response_format", "stream_format", "voice"},
+PARAMETERS: Final = ParameterTable(
+    renamed={},
+    handled=options.PARAMETERS | {"input", "instructions", "response_format", "stream_format", "voice"},
     ignored=frozenset({"audioConfig", "speed", "use_ssml"}),
 )
 
@@ -31,7 +31,7 @@ SAMPLES_A_SECOND: Final = 24_000
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """OpenAI's body → Gemini's."""
-    _, ignored = PARAMETERS.sort(body)
+    _, ignored = PARAMETERS.apply(body)
     wanted = body.get("response_format", FORMATS[0])
     if wanted not in FORMATS:
         raise errors.BadRequest(
@@ -64,7 +64,7 @@ def _speech(given: str | JSON) -> JSON:
     return config
 
 
-def response(answer: JSON, _: UpstreamCall) -> Sound:
+def response(answer: JSON, _: UpstreamCall) -> Audio:
     """The samples in the answer; their MIME type says how many make a second."""
     parts = [
         part["inlineData"]
@@ -76,7 +76,7 @@ def response(answer: JSON, _: UpstreamCall) -> Sound:
         raise errors.UpstreamFault("Vertex AI answered without a sound.")
     mime = parts[0].get("mimeType", "")
     rate = re.search(r"rate=(\d+)", mime)
-    return Sound(
+    return Audio(
         b"".join([base64.b64decode(part["data"]) for part in parts]),
         "audio/pcm",
         usage(answer.get("usageMetadata") or {}),
@@ -84,4 +84,4 @@ def response(answer: JSON, _: UpstreamCall) -> Sound:
     )
 
 
-SPEECH: Final = Unary(request, response)
+SPEECH: Final = UnaryAdapter(request, response)

@@ -13,12 +13,12 @@ from typing import Final
 
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import chat, options
-from vertex_compat.publishers.parameters import Parameters
+from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Model, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={"temperature": "temperature"},
-    shaped=options.PARAMETERS | {"audio", "language", "prompt", "response_format", "segments", "translate"},
+PARAMETERS: Final = ParameterTable(
+    renamed={"temperature": "temperature"},
+    handled=options.PARAMETERS | {"audio", "language", "prompt", "response_format", "segments", "translate"},
     ignored=frozenset({"chunking_strategy", "include", "timestamp_granularities"}),
 )
 
@@ -58,7 +58,7 @@ SEGMENTS: Final[JSON] = {
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """What was uploaded, and what to do with it → Gemini's body."""
-    config, ignored = PARAMETERS.sort(body)
+    config, ignored = PARAMETERS.apply(body)
     config = {"temperature": 0, **config}
     if body.get("segments"):
         config |= {"responseMimeType": "application/json", "responseSchema": SEGMENTS, "audioTimestamp": True}
@@ -76,4 +76,4 @@ def _task(body: JSON) -> Iterator[str]:
         yield f"For style and spelling, this is what came before or what it is about: {prompt}"
 
 
-TRANSCRIPTIONS: Final = replace(chat.CHAT, request=request, many=False)
+TRANSCRIPTIONS: Final = replace(chat.CHAT, request=request, supports_n=False)

@@ -14,15 +14,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from vertex_compat.publishers.openai_compat import openai_response
-from vertex_compat.types import JSON, Delta, Feed, Piece, UpstreamCall
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterable[Piece]:
+def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
     """The pieces of a whole answer."""
     return stream(call)(body)
 
 
-def stream(call: UpstreamCall) -> Feed:
+def stream(call: UpstreamCall) -> StreamTranslator:
     """The reader of one stream."""
     return _Reader(openai_response.stream(call)).read
 
@@ -30,11 +30,11 @@ def stream(call: UpstreamCall) -> Feed:
 class _Reader:
     """One answer, read by `inner`, which leaves references out."""
 
-    def __init__(self, inner: Feed) -> None:
+    def __init__(self, inner: StreamTranslator) -> None:
         self._inner = inner
         self._said: defaultdict[int, int] = defaultdict(int)  # choice → characters so far
 
-    def read(self, answer: JSON) -> Iterable[Piece]:
+    def read(self, answer: JSON) -> Iterable[StreamPart]:
         """The pieces that a chunk, or the whole answer, brings."""
         pieces = self._inner(answer)
         if type(pieces) is tuple:  # the short way: one more text, which is no list
@@ -43,7 +43,7 @@ class _Reader:
             return pieces
         return self._with_references(answer, pieces)
 
-    def _with_references(self, answer: JSON, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    def _with_references(self, answer: JSON, pieces: Iterable[StreamPart]) -> Iterator[StreamPart]:
         found = self._found(answer)
         for piece in pieces:
             if not isinstance(piece, Delta):

@@ -11,11 +11,11 @@ from typing import Final
 from vertex_compat import vertex
 from vertex_compat.publishers import prompt
 from vertex_compat.publishers.openai_compat import openai_request
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Chat, Model, UpstreamCall
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={
+PARAMETERS: Final = ParameterTable(
+    renamed={
         "min_tokens": "min_tokens",
         "prompt": "prompt",
         "seed": "random_seed",
@@ -23,12 +23,12 @@ PARAMETERS: Final = Parameters(
         "temperature": "temperature",
         "top_p": "top_p",
     },
-    shaped=frozenset({"echo", "max_tokens", "n", "stop"}),
+    handled=frozenset({"echo", "max_tokens", "n", "stop"}),
     ignored=frozenset({"best_of", "frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "user"}),
 )
 
 
-def completions(chat: Chat) -> Chat:
+def completions(chat: ChatAdapter) -> ChatAdapter:
     """The completions of Mistral's models: Codestral's own, the others' through their `chat`."""
     others = prompt.completions(chat)
 
@@ -40,6 +40,6 @@ def completions(chat: Chat) -> Chat:
 
 def fill(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body for one prompt → Mistral's."""
-    sent, ignored = PARAMETERS.sort(body)
+    sent, ignored = PARAMETERS.apply(body)
     sent |= {"model": openai_request.bare(model), **openai_request.shaped(body)}
     return UpstreamCall(vertex.raw_predict(model, stream="stream" in sent), sent, ignored=tuple(ignored))

@@ -17,12 +17,12 @@ from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Media
 from vertex_compat.publishers.mistral import citations, codestral
 from vertex_compat.publishers.openai_compat import openai_request
-from vertex_compat.publishers.parameters import Parameters
+from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.publishers.tools import Function
-from vertex_compat.types import JSON, Chat, Model, Publisher, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={
+PARAMETERS: Final = ParameterTable(
+    renamed={
         "frequency_penalty": "frequency_penalty",
         "prediction": "prediction",
         "presence_penalty": "presence_penalty",
@@ -33,13 +33,13 @@ PARAMETERS: Final = Parameters(
         "temperature": "temperature",
         "top_p": "top_p",
     },
-    shaped=tools.PARAMETERS
+    handled=tools.PARAMETERS
     | {"max_completion_tokens", "max_tokens", "messages", "n", "reasoning_effort", "stop"},
     ignored=openai_request.NEVER_SENT | {"logit_bias", "logprobs", "top_k", "top_logprobs"},
     refused=frozenset({"audio", "modalities", "web_search_options"}),
 )
 
-HOTTEST: Final = 1.5
+MAX_TEMPERATURE: Final = 1.5
 
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -59,7 +59,7 @@ _ALPHABET: Final = string.digits + string.ascii_letters
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → Mistral's."""
-    sent, ignored = PARAMETERS.sort(body)
+    sent, ignored = PARAMETERS.apply(body)
     turns = chat_messages.read(body["messages"])
     given = tools.read(body)
     ignored += tools.idle(body)
@@ -79,8 +79,8 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 
 def _limit(sent: JSON, ignored: list[str]) -> None:
     """Take what OpenAI allows and Mistral does not to the nearest that it does."""
-    if sent.get("temperature", 0) > HOTTEST:
-        sent["temperature"] = HOTTEST
+    if sent.get("temperature", 0) > MAX_TEMPERATURE:
+        sent["temperature"] = MAX_TEMPERATURE
         ignored.append("temperature")
     if sent.get("random_seed", 0) < 0:
         del sent["random_seed"]
@@ -163,6 +163,6 @@ def _plain(schema: Any) -> Any:
     }
 
 
-CHAT: Final = Chat(request, citations.response, citations.stream)
+CHAT: Final = ChatAdapter(request, citations.response, citations.stream)
 
 PUBLISHER: Final = Publisher("mistralai", chat=CHAT, completions=codestral.completions(CHAT))

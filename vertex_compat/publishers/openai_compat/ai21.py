@@ -14,17 +14,17 @@ from vertex_compat import vertex
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Text, Turn
 from vertex_compat.publishers.openai_compat import openai_request
-from vertex_compat.publishers.parameters import Parameters
+from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Model, Publisher, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={
+PARAMETERS: Final = ParameterTable(
+    renamed={
         "documents": "documents",
         "n": "n",
         "temperature": "temperature",
         "top_p": "top_p",
     },
-    shaped=tools.PARAMETERS - {"parallel_tool_calls"}
+    handled=tools.PARAMETERS - {"parallel_tool_calls"}
     | {"max_completion_tokens", "max_tokens", "messages", "response_format", "stop"},
     ignored=openai_request.NEVER_SENT
     | {
@@ -47,7 +47,7 @@ _SCHEMA: Final = "Answer with a JSON object that fits this JSON Schema, and noth
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → Jamba's."""
-    sent, ignored = PARAMETERS.sort(body)
+    sent, ignored = PARAMETERS.apply(body)
     turns = chat_messages.read(body["messages"])
     given = tools.read(body)
     ignored += tools.idle(body)

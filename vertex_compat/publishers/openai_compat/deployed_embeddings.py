@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vertex_compat import errors
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Model, Unary, UpstreamCall, Vector
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, Embedding, Model, UnaryAdapter, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={},
-    shaped=frozenset({"encoding_format", "input", "instance_key"}),
+PARAMETERS: Final = ParameterTable(
+    renamed={},
+    handled=frozenset({"encoding_format", "input", "instance_key"}),
     ignored=frozenset({"auto_truncate", "input_type", "task_type", "title", "user"}),
     refused=frozenset({"dimensions"}),
 )
@@ -25,15 +25,15 @@ USUAL_KEY: Final = "inputs"
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """One call: how many texts fit, only the container knows."""
-    _, ignored = PARAMETERS.sort(body)
+    _, ignored = PARAMETERS.apply(body)
     key = body.get("instance_key", USUAL_KEY)
     sent = {"instances": [{key: text} for text in body["input"]]}
     return [UpstreamCall(f"{model.resource}:predict", sent, ignored=tuple(ignored))]
 
 
-def response(answer: JSON, _: UpstreamCall) -> list[Vector]:
+def response(answer: JSON, _: UpstreamCall) -> list[Embedding]:
     """The vectors, whichever way the container wraps them."""
-    return [Vector(_values(prediction)) for prediction in answer.get("predictions") or []]
+    return [Embedding(_values(prediction)) for prediction in answer.get("predictions") or []]
 
 
 def _values(prediction: Any) -> list[float]:
@@ -47,4 +47,4 @@ def _values(prediction: Any) -> list[float]:
     raise errors.UpstreamFault("The endpoint answered something that is not an embedding.")
 
 
-EMBEDDINGS: Final = Unary(request, response)
+EMBEDDINGS: Final = UnaryAdapter(request, response)

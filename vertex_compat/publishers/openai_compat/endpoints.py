@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from vertex_compat.publishers.openai_compat import deployed_embeddings, maas, thinking_tags
-from vertex_compat.types import JSON, Chat, Model, Publisher, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, UpstreamCall
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
@@ -26,6 +26,6 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 
 PUBLISHER: Final = Publisher(
     "endpoints",
-    chat=Chat(request, thinking_tags.response, thinking_tags.stream, many=True),
+    chat=ChatAdapter(request, thinking_tags.response, thinking_tags.stream, supports_n=True),
     embeddings=deployed_embeddings.EMBEDDINGS,
 )

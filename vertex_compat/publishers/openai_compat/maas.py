@@ -12,11 +12,11 @@ from typing import Final
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Media
 from vertex_compat.publishers.openai_compat import openai_request, thinking_tags
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Chat, Model, Publisher, UpstreamCall
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={
+PARAMETERS: Final = ParameterTable(
+    renamed={
         name: name
         for name in (
             "frequency_penalty",
@@ -33,10 +33,10 @@ PARAMETERS: Final = Parameters(
             "top_p",
         )
     },
-    shaped=tools.PARAMETERS | {"max_completion_tokens", "max_tokens", "messages", "stop"},
+    handled=tools.PARAMETERS | {"max_completion_tokens", "max_tokens", "messages", "stop"},
     ignored=openai_request.NEVER_SENT | {"prediction"},
     refused=frozenset({"audio", "modalities", "web_search_options"}),
-    takes_unknown=True,
+    pass_unknown=True,
 )
 
 LACKS: Final = (("meta/", frozenset({"reasoning_effort"})),)
@@ -54,7 +54,7 @@ WRITES_TAGS: Final = re.compile(r"deepseek-ai/deepseek-r1|minimaxai/minimax-m2|q
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """OpenAI's body → the same, for a server that knows fewer of its words."""
-    sent, ignored = PARAMETERS.sort(body)
+    sent, ignored = PARAMETERS.apply(body)
     for begin, lacking in LACKS:
         if model.name.startswith(begin):
             ignored += [name for name in sent if name in lacking]
@@ -87,5 +87,5 @@ def _file(media: Media) -> JSON:
 
 
 PUBLISHER: Final = Publisher(
-    "openapi", chat=Chat(request, thinking_tags.response, thinking_tags.stream, many=True)
+    "openapi", chat=ChatAdapter(request, thinking_tags.response, thinking_tags.stream, supports_n=True)
 )

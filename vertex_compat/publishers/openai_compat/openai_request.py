@@ -18,7 +18,7 @@ from vertex_compat.publishers import chat_messages, parameters, tools
 from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, Text, Thinking, Turn
 from vertex_compat.publishers.openai_compat import openai_response
 from vertex_compat.publishers.tools import Function, Tools
-from vertex_compat.types import JSON, Chat, Model, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
 NEVER_SENT: Final = frozenset(
     {
@@ -43,16 +43,16 @@ NEVER_SENT: Final = frozenset(
 """What is between a client and OpenAI, or another publisher's, and means nothing to a model elsewhere."""
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
-LONGEST_NAME: Final = 64
-_LONGEST_ID: Final = 64
+MAX_NAME: Final = 64
+_MAX_ID: Final = 64
 
 SILENCE: Final = "."
 """Stands where a message has to be and nothing was said: it must not be empty."""
 
 
-def chat(request: Callable[[JSON, Model], UpstreamCall], *, many: bool = True) -> Chat:
+def chat(request: Callable[[JSON, Model], UpstreamCall], *, many: bool = True) -> ChatAdapter:
     """The chat of a publisher whose answers are read in `openai_answer`."""
-    return Chat(request, openai_response.response, openai_response.stream, many)
+    return ChatAdapter(request, openai_response.response, openai_response.stream, many)
 
 
 def shaped(body: JSON) -> JSON:
@@ -72,7 +72,7 @@ def bare(model: Model) -> str:
 
 def call_id(identity: str) -> str:
     """The id of a call: as it is, unless it is so long that it holds another publisher's state."""
-    if len(identity) <= _LONGEST_ID:
+    if len(identity) <= _MAX_ID:
         return identity
     return f"call_{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
@@ -134,7 +134,7 @@ def _content(turn: Turn, file: Callable[[Media], JSON]) -> str | list[JSON]:
 
 
 def _call(call: Call, identify: Callable[[str], str]) -> JSON:
-    name = tools.legal(call.name, TOOL_NAME, LONGEST_NAME)
+    name = tools.legal(call.name, TOOL_NAME, MAX_NAME)
     function = {"name": name, "arguments": msgspec.json.encode(call.arguments).decode()}
     return {"id": identify(call.id), "type": "function", "function": function}
 
@@ -169,7 +169,7 @@ def image(media: Media) -> JSON:
 
 def define(function: Function) -> JSON:
     """A tool in OpenAI's form, its name as servers take it."""
-    told: JSON = {"name": tools.legal(function.name, TOOL_NAME, LONGEST_NAME)}
+    told: JSON = {"name": tools.legal(function.name, TOOL_NAME, MAX_NAME)}
     told |= {"description": function.description} if function.description else {}
     told |= {"parameters": function.parameters} if function.parameters is not None else {}
     told |= {"strict": True} if function.strict else {}
@@ -184,7 +184,7 @@ def offered(given: Tools, *, define: Callable[[Function], JSON] = define, demand
         return {}
     fields: JSON = {"tools": defined}
     if given.mode == "required" and len(given.only) == 1:
-        name = tools.legal(given.only[0], TOOL_NAME, LONGEST_NAME)
+        name = tools.legal(given.only[0], TOOL_NAME, MAX_NAME)
         fields["tool_choice"] = {"type": "function", "function": {"name": name}}
     elif given.mode:
         fields["tool_choice"] = demand if given.mode == "required" else given.mode
@@ -204,4 +204,4 @@ def only_functions(given: Tools) -> None:
 def names(given: Tools, turns: Iterable[Turn]) -> Mapping[str, str]:
     """Legal name → the client's, of all tools that are offered or have been called."""
     called = [part.name for turn in turns for part in turn.parts if isinstance(part, Call)]
-    return tools.renamed([*called, *(one.name for one in given.functions)], TOOL_NAME, LONGEST_NAME)
+    return tools.renamed([*called, *(one.name for one in given.functions)], TOOL_NAME, MAX_NAME)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from vertex_compat.types import JSON, Delta, Feed, Piece, UpstreamCall, Usage
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
 
@@ -38,12 +38,12 @@ _READ_HERE: Final = frozenset(
 _NO_IDS: Final = frozenset({None, "", "null"})
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterable[Piece]:
+def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
     """The pieces of a whole answer."""
     return _Reader(call).read(body)
 
 
-def stream(call: UpstreamCall) -> Feed:
+def stream(call: UpstreamCall) -> StreamTranslator:
     """The reader of one stream."""
     return _Reader(call).read
 
@@ -55,7 +55,7 @@ class _Reader:
         self._names = call.tool_names
         self._calls: dict[int, _Calls] = {}
 
-    def read(self, answer: JSON) -> Iterable[Piece]:
+    def read(self, answer: JSON) -> Iterable[StreamPart]:
         """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
         try:
             (choice,) = answer["choices"]
@@ -73,13 +73,13 @@ class _Reader:
             return (Delta(index or 0, {"content": text}),)
         return self._read(answer)
 
-    def _read(self, answer: JSON) -> Iterator[Piece]:
+    def _read(self, answer: JSON) -> Iterator[StreamPart]:
         for choice in answer.get("choices") or []:
             yield from self._choice(choice)
         if counts := answer.get("usage"):
             yield usage(counts)
 
-    def _choice(self, choice: JSON) -> Iterator[Piece]:
+    def _choice(self, choice: JSON) -> Iterator[StreamPart]:
         index = choice.get("index") or 0
         said = choice.get("delta") or choice.get("message") or {}
         whole = "delta" not in choice

@@ -15,18 +15,18 @@ from typing import Final
 from msgspec.structs import replace
 
 from vertex_compat.publishers.openai_compat import openai_response
-from vertex_compat.types import JSON, Delta, Feed, Piece, UpstreamCall
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall
 
 OPEN: Final = "<think>"
 CLOSE: Final = "</think>"
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterable[Piece]:
+def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
     """The pieces of a whole answer."""
     return stream(call)(body)
 
 
-def stream(call: UpstreamCall) -> Feed:
+def stream(call: UpstreamCall) -> StreamTranslator:
     """The reader of one stream."""
     feed = openai_response.stream(call)
     return _Reader(feed).read if call.reasoning_tags else feed
@@ -35,11 +35,11 @@ def stream(call: UpstreamCall) -> Feed:
 class _Reader:
     """One answer, each choice of it parted by itself."""
 
-    def __init__(self, inner: Feed) -> None:
+    def __init__(self, inner: StreamTranslator) -> None:
         self._inner = inner
         self._choices: dict[int, _Parted] = {}
 
-    def read(self, answer: JSON) -> Iterator[Piece]:
+    def read(self, answer: JSON) -> Iterator[StreamPart]:
         for piece in self._inner(answer):
             if isinstance(piece, Delta):
                 choice = self._choices.setdefault(piece.choice, _Parted())

@@ -16,12 +16,23 @@ from vertex_compat import errors
 from vertex_compat.publishers import chat_messages, parameters
 from vertex_compat.publishers.chat_messages import Turn
 from vertex_compat.publishers.openai_compat import deployed_embeddings, maas, openai_request, openai_response
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Chat, Delta, Feed, Model, Piece, Publisher, UpstreamCall
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import (
+    JSON,
+    ChatAdapter,
+    Delta,
+    Model,
+    Publisher,
+    StreamPart,
+    StreamTranslator,
+    UpstreamCall,
+)
 
-PARAMETERS: Final = Parameters(
-    sent={name: name for name in ("frequency_penalty", "presence_penalty", "temperature", "top_k", "top_p")},
-    shaped=frozenset({"max_completion_tokens", "max_tokens", "messages", "n", "stop"}),
+PARAMETERS: Final = ParameterTable(
+    renamed={
+        name: name for name in ("frequency_penalty", "presence_penalty", "temperature", "top_k", "top_p")
+    },
+    handled=frozenset({"max_completion_tokens", "max_tokens", "messages", "n", "stop"}),
     ignored=openai_request.NEVER_SENT
     | {
         "logit_bias",
@@ -44,7 +55,7 @@ PARAMETERS: Final = Parameters(
             "web_search_options",
         }
     ),
-    takes_unknown=True,
+    pass_unknown=True,
 )
 
 FORMAT: Final = "@requestFormat"
@@ -61,7 +72,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
         instance = {FORMAT: CHAT_FORMAT, **call.body}
         del instance["model"]
     else:
-        sent, ignored = PARAMETERS.sort(body)
+        sent, ignored = PARAMETERS.apply(body)
         turns = chat_messages.read(body["messages"])
         chat_messages.refuse_media(turns)
         instance = {"prompt": prompt(turns), **sent, **_limits(body)}
@@ -91,7 +102,7 @@ def _lines(turn: Turn) -> list[str]:
     )
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterator[Piece]:
+def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
     """The pieces of an answer."""
     predictions = body.get("predictions")
     if errors.is_error(predictions):
@@ -120,11 +131,11 @@ def without_echo(text: str, asked: str) -> str:
     return text.partition(_OUTPUT)[2] if text.startswith("Prompt:") and _OUTPUT in text else text
 
 
-def stream(call: UpstreamCall) -> Feed:
+def stream(call: UpstreamCall) -> StreamTranslator:
     """A stream is one whole answer: `predict` has no other."""
     return lambda event: response(event, call)
 
 
 PUBLISHER: Final = Publisher(
-    "predictions", chat=Chat(request, response, stream), embeddings=deployed_embeddings.EMBEDDINGS
+    "predictions", chat=ChatAdapter(request, response, stream), embeddings=deployed_embeddings.EMBEDDINGS
 )

@@ -11,12 +11,12 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.publishers import voices
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Model, Publisher, Sound, Unary, UpstreamCall
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, Audio, Model, Publisher, UnaryAdapter, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={},
-    shaped=frozenset(
+PARAMETERS: Final = ParameterTable(
+    renamed={},
+    handled=frozenset(
         {"audioConfig", "input", "response_format", "speed", "stream_format", "use_ssml", "voice"}
     ),
     ignored=frozenset({"instructions"}),
@@ -40,7 +40,7 @@ FASTEST: Final = 2.0
 
 def request(body: JSON, _: Model) -> list[UpstreamCall]:
     """OpenAI's body → Google's. The client's `audioConfig` goes before everything else."""
-    ignored = PARAMETERS.sort(body)[1]
+    ignored = PARAMETERS.apply(body)[1]
     text = body["input"]
     is_ssml = body.get("use_ssml") or re.search(r"<speak[\s>]", text)
     sent = {
@@ -93,10 +93,10 @@ def _audio(body: JSON) -> JSON:
     return config
 
 
-def response(answer: JSON, call: UpstreamCall) -> Sound:
+def response(answer: JSON, call: UpstreamCall) -> Audio:
     """The file in the answer."""
     mime = MIMES.get(call.body["audioConfig"]["audioEncoding"], "application/octet-stream")
-    return Sound(base64.b64decode(answer["audioContent"]), mime)
+    return Audio(base64.b64decode(answer["audioContent"]), mime)
 
 
-PUBLISHER: Final = Publisher("texttospeech", speech=Unary(request, response))
+PUBLISHER: Final = Publisher("texttospeech", speech=UnaryAdapter(request, response))

@@ -15,7 +15,7 @@ SAMPLES_A_SECOND: Final = 24_000
 """What OpenAI's `pcm16` has, and Gemini unless it says otherwise."""
 
 
-class Sound:
+class AudioOutput:
     """The sound of one answer: samples of 16 bits as they come, or a WAV file of all of them at its end.
 
     A client may decode each piece of base64 or all of them joined, so no piece but the last is padded.

@@ -13,17 +13,17 @@ from vertex_compat.publishers import chat_messages, parameters, tools
 from vertex_compat.publishers.google import models
 from vertex_compat.publishers.google.chat import contents, options, reasoning, response, response_format
 from vertex_compat.publishers.google.chat.tools import offer
-from vertex_compat.publishers.parameters import Parameters
-from vertex_compat.types import JSON, Chat, Model, UpstreamCall
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
-PARAMETERS: Final = Parameters(
-    sent={
+PARAMETERS: Final = ParameterTable(
+    renamed={
         "n": "candidateCount",
         "temperature": "temperature",
         "top_k": "topK",
         "top_p": "topP",
     },
-    shaped=tools.PARAMETERS
+    handled=tools.PARAMETERS
     | options.PARAMETERS
     | {
         "audio",
@@ -60,8 +60,8 @@ PARAMETERS: Final = Parameters(
     ),
 )
 
-MOST_STOPS: Final = 5
-MOST_LABELS: Final = 64
+MAX_STOPS: Final = 5
+MAX_LABELS: Final = 64
 
 TIER: Final = "X-Vertex-AI-LLM-Shared-Request-Type"
 TIERS: Final = {"auto": None, "default": None, "flex": "flex", "priority": "priority"}
@@ -72,10 +72,10 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo
 
 PENALTIES: Final = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
 
-LARGEST_PENALTY: Final = 1.99
+MAX_PENALTY: Final = 1.99
 """OpenAI allows 2, which is the first that Gemini does not."""
 
-_LARGEST_SEED: Final = 2**31
+_MAX_SEED: Final = 2**31
 _UNPLACED: Final = frozenset({"audio", "images", "name"})
 
 
@@ -88,7 +88,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 
 
 def _request(body: JSON, name: str, resource: str) -> UpstreamCall:
-    config, ignored = PARAMETERS.sort(body)
+    config, ignored = PARAMETERS.apply(body)
     said = options.read(body, ignored)
     turns = chat_messages.read(body["messages"])
     offered = offer(body, said, name, ignored)
@@ -125,7 +125,7 @@ def _penalties(body: JSON, name: str, ignored: list[str]) -> JSON:
     """The penalties as far as the model takes them: not at all from Gemini 3 on, before that below 2."""
     given = {ours: body[ours] for ours in PENALTIES if ours in body}
     taken = {} if models.since(name, models.GEMINI_3) else given
-    taken = {ours: min(value, LARGEST_PENALTY) for ours, value in taken.items()}
+    taken = {ours: min(value, MAX_PENALTY) for ours, value in taken.items()}
     ignored += [ours for ours, value in given.items() if taken.get(ours) != value]
     return {PENALTIES[ours]: value for ours, value in taken.items()}
 
@@ -135,20 +135,18 @@ def _limits(body: JSON, ignored: list[str]) -> JSON:
     if (most := parameters.max_tokens(body)) is not None:
         limits["maxOutputTokens"] = most
     if stops := parameters.stop(body):
-        limits["stopSequences"] = stops[:MOST_STOPS]
-        ignored += ["stop"] if len(stops) > MOST_STOPS else []
+        limits["stopSequences"] = stops[:MAX_STOPS]
+        ignored += ["stop"] if len(stops) > MAX_STOPS else []
     if (seed := body.get("seed")) is not None:
         # Any seed serves as well as another, if it is always the same: larger ones than fit are made to.
-        limits["seed"] = seed if -_LARGEST_SEED <= seed < _LARGEST_SEED else seed % _LARGEST_SEED
+        limits["seed"] = seed if -_MAX_SEED <= seed < _MAX_SEED else seed % _MAX_SEED
     return limits
 
 
 def _labels(body: JSON, ignored: list[str]) -> JSON:
     """`metadata` as labels, which are shorter and in lower case."""
     given: dict[str, str] = body.get("metadata", {})
-    labels = {
-        _label(name): _label(value) for name, value in list(given.items())[:MOST_LABELS] if _label(name)
-    }
+    labels = {_label(name): _label(value) for name, value in list(given.items())[:MAX_LABELS] if _label(name)}
     if labels != given:
         ignored.append("metadata")
     return {"labels": labels} if labels else {}
@@ -189,4 +187,4 @@ def _unsaid(messages: list[JSON]) -> list[str]:
     return [f"messages.{name}" for name in sorted(set(held))]
 
 
-CHAT: Final = Chat(request, response.response, response.stream, many=True)
+CHAT: Final = ChatAdapter(request, response.response, response.stream, supports_n=True)

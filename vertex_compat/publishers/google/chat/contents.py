@@ -21,7 +21,7 @@ from vertex_compat.publishers.google.chat.options import camel
 from vertex_compat.types import JSON
 
 TOOL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
-LONGEST_NAME: Final = 64
+MAX_NAME: Final = 64
 
 MIME: Final = {
     "audio": "audio/wav",
@@ -135,7 +135,7 @@ def _said(turn: Turn, name: str, *, current: bool) -> Iterator[JSON]:
 
 def legal(name: str) -> str:
     """A tool's name as Gemini takes it."""
-    return tools.legal(name, TOOL_NAME, LONGEST_NAME)
+    return tools.legal(name, TOOL_NAME, MAX_NAME)
 
 
 def _marks(call: Call) -> signatures.Marks:

@@ -57,8 +57,8 @@ def _adapted(node: Any) -> Any:
 
 # Google's `Schema`
 
-_LARGEST: Final = 5000
-_DEEPEST: Final = 64
+_MAX_NODES: Final = 5000
+_MAX_DEPTH: Final = 64
 """Nodes, and levels: a schema that grows beyond when its references are written out is refused."""
 
 _KEPT: Final[Mapping[str, tuple[str, ...]]] = {
@@ -129,7 +129,7 @@ class _Lowering:
     def __init__(self, root: JSON, place: str) -> None:
         self._root = root
         self._place = place
-        self._left = _LARGEST
+        self._left = _MAX_NODES
 
     def lower(self, node: Any, depth: int = 0) -> JSON:
         """`node` as a `Schema`."""
@@ -150,7 +150,7 @@ class _Lowering:
     def _resolved(self, node: Any, depth: int) -> JSON:
         """`node` without `$ref` and `allOf`: what they bring is its own."""
         self._left -= 1
-        if self._left < 0 or depth > _DEEPEST:
+        if self._left < 0 or depth > _MAX_DEPTH:
             raise self._fault("The schema holds itself, or is too large: this model takes no references.")
         if not isinstance(node, dict):
             return {}

@@ -15,9 +15,9 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.publishers.google.chat import grounding, signatures
-from vertex_compat.publishers.google.chat.audio_output import Sound
+from vertex_compat.publishers.google.chat.audio_output import AudioOutput
 from vertex_compat.publishers.google.chat.signatures import Marks, digest
-from vertex_compat.types import JSON, Delta, Feed, Piece, UpstreamCall, Usage
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
 
@@ -58,12 +58,12 @@ _NOTHING: Final[JSON] = {}
 _COUNTS: Final = frozenset({"promptTokenCount", "totalTokenCount"})  # one of them is in what is a usage
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterable[Piece]:
+def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
     """The pieces of a whole answer."""
     return _Reader(call).read(body)
 
 
-def stream(call: UpstreamCall) -> Feed:
+def stream(call: UpstreamCall) -> StreamTranslator:
     """The reader of one stream."""
     return _Reader(call).read
 
@@ -76,7 +76,7 @@ class _Reader:
         self._id = ""
         self._candidates: dict[int, _Candidate] = {}
 
-    def read(self, event: JSON) -> Iterable[Piece]:
+    def read(self, event: JSON) -> Iterable[StreamPart]:
         """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
         try:
             (told,) = event["candidates"]
@@ -96,7 +96,7 @@ class _Reader:
             return (delta,)
         return self._read(event)
 
-    def _read(self, event: JSON) -> Iterator[Piece]:
+    def _read(self, event: JSON) -> Iterator[StreamPart]:
         self._id = self._id or event.get("responseId") or secrets.token_hex(12)
         for told in event.get("candidates") or []:
             index = told.get("index", 0)
@@ -129,7 +129,7 @@ class _Candidate:
         self._length = 0
         self._calls = 0
         self._images = 0
-        self._sound = Sound(call.audio_format, f"audio_{digest(seed)}") if call.audio_format else None
+        self._sound = AudioOutput(call.audio_format, f"audio_{digest(seed)}") if call.audio_format else None
         self._groundings: list[JSON] = []
         self._about: JSON = {}
         self._ended = False
@@ -153,7 +153,7 @@ class _Candidate:
         reason = told.get("finishReason")
         if reason in BROKEN:
             said = f"{BROKEN[reason]} {told.get('finishMessage', '')}"
-            raise errors.BrokenAnswer(said.strip(), code=reason.lower())
+            raise errors.InvalidModelResponse(said.strip(), code=reason.lower())
         self._ended = self._ended or reason is not None
         if self._ended:
             yield Delta(self._index, self._last(), self._finish(reason) if reason else None)

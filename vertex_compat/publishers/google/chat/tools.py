@@ -13,7 +13,7 @@ from vertex_compat import errors
 from vertex_compat.publishers import tools
 from vertex_compat.publishers.google import models
 from vertex_compat.publishers.google.chat import json_schema
-from vertex_compat.publishers.google.chat.contents import LONGEST_NAME, TOOL_NAME, legal
+from vertex_compat.publishers.google.chat.contents import MAX_NAME, TOOL_NAME, legal
 from vertex_compat.publishers.google.chat.options import camel, camel_name
 from vertex_compat.publishers.tools import Function, Tools
 from vertex_compat.types import JSON
@@ -75,7 +75,7 @@ def offer(body: JSON, said: JSON, name: str, ignored: list[str]) -> Offer:
     if where := said.get("retrieval_config"):
         config["retrievalConfig"] = camel(where)
     fields = {"tools": offered, "toolConfig": config}
-    names = tools.renamed([one.name for one in given.functions], TOOL_NAME, LONGEST_NAME)
+    names = tools.renamed([one.name for one in given.functions], TOOL_NAME, MAX_NAME)
     return Offer({field: value for field, value in fields.items() if value}, names)
 
 
