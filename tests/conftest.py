@@ -11,7 +11,7 @@ from contextlib import ExitStack
 import hypothesis
 import openai
 import pytest
-from helpers.server import KEY, bare_environment, in_front_of, served
+from helpers.server import KEY, app_with_emulator, bare_environment, served
 
 from vertex_compat.emulator import Emulator
 
@@ -53,7 +53,7 @@ def emulator(shared_emulator):
 
 @pytest.fixture(scope="session")
 def shared_app(shared_emulator):
-    return in_front_of(shared_emulator)
+    return app_with_emulator(shared_emulator)
 
 
 @pytest.fixture

@@ -21,7 +21,17 @@ import pytest
 from benchmark import certificates
 from helpers.chat_client import ask, is_clean, named
 from helpers.connections import posted
-from helpers.fake_upstream import CLOSE, JSON, NEVER, RESET, SSE, Said, Upstream, chunk, honest
+from helpers.fake_upstream import (
+    CLOSE,
+    JSON,
+    NEVER,
+    RESET,
+    SSE,
+    CannedResponse,
+    Upstream,
+    chunk,
+    emulator_response,
+)
 from helpers.fixtures import MODELS, question
 from helpers.server import free_port
 
@@ -76,7 +86,10 @@ def answers(shared_emulator, servers):
             for stream in (False, True):
                 whole = told(client, publisher, stream=stream)
                 assert whole.error is None
-                found[publisher, stream] = honest(shared_emulator.calls[-1], shared_emulator.url), whole
+                found[publisher, stream] = (
+                    emulator_response(shared_emulator.calls[-1], shared_emulator.url),
+                    whole,
+                )
     return found
 
 
@@ -168,11 +181,11 @@ NONSENSE = bytes(range(256)) * 16
 
 
 def page(status):
-    return Said((PAGE,), "text/html", status).steps()
+    return CannedResponse((PAGE,), "text/html", status).steps()
 
 
 def refused(status, *headers, body=REFUSAL):
-    return Said((body,), JSON, status, headers).steps()
+    return CannedResponse((body,), JSON, status, headers).steps()
 
 
 INSTEAD = {
@@ -200,10 +213,10 @@ INSTEAD = {
     "429 with a wait": (refused("429 Too Many Requests", "Retry-After: 7"), 429),
     "500": (refused("500 Internal Server Error", body=FAILURE), 502),
     "503": (refused("503 Service Unavailable", body=FAILURE), 503),
-    "503 that breaks off": ([Said((), JSON, "503 Service Unavailable").opening, RESET], 503),
+    "503 that breaks off": ([CannedResponse((), JSON, "503 Service Unavailable").opening, RESET], 503),
     "401 again and again": (refused("401 Unauthorized", body=b"{}"), 502),
-    "an error under a good status": (Said((FAILURE,), JSON).steps(), 502),
-    "an error in a stream": (Said((b"data: " + FAILURE + b"\n\n",), SSE).steps(), 502),
+    "an error under a good status": (CannedResponse((FAILURE,), JSON).steps(), 502),
+    "an error in a stream": (CannedResponse((b"data: " + FAILURE + b"\n\n",), SSE).steps(), 502),
 }
 """Fault → what is said instead of an answer, and the status that the client gets, where it is always one."""
 
@@ -358,7 +371,7 @@ def test_silence_at_an_event_is_told(subject, publisher):
 # What fails once
 
 
-OPENING = Said((), SSE).opening
+OPENING = CannedResponse((), SSE).opening
 
 ONCE = {
     "503": refused("503 Service Unavailable", body=FAILURE),

@@ -4,7 +4,7 @@ from collections import Counter
 
 from helpers.fixtures import (
     FIXTURES,
-    Plays,
+    CannedTransport,
     cases,
     counted,
     function,
@@ -64,7 +64,7 @@ def test_a_reply_may_come_in_pieces(case):
 @cases("vertex.json")
 def test_what_is_ignored_is_named_in_a_header(case):
     reply = next(FIXTURES.glob(f"{case.publisher}/*.reply.json")).read_bytes()
-    network = Plays([reply], "application/json")
+    network = CannedTransport([reply], "application/json")
     answer = post(function(network), case.question(stream=False, stream_options=None))
     assert answer.status_code == 200
     named = answer.headers.get("x-vertex-compat-ignored", "")

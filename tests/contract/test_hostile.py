@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 from helpers.fixtures import MODELS, function, post, question
 from helpers.schemas import ANY, Refuses
-from helpers.server import in_front_of
+from helpers.server import app_with_emulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -293,7 +293,7 @@ LOCATION = "us-central1"
 
 @pytest.fixture(scope="module")
 def settled(shared_emulator):
-    return in_front_of(
+    return app_with_emulator(
         shared_emulator,
         GOOGLE_CLOUD_LOCATION=LOCATION,
         GCS_BUCKET_NAME="emulated-bucket",

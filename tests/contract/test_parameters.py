@@ -1,7 +1,7 @@
 """Every parameter of OpenAI's, and what each publisher makes of it. Nothing is lost in silence."""
 
 import pytest
-from helpers.fixtures import MODELS, Notes, function, post, question
+from helpers.fixtures import MODELS, RecordingTransport, function, post, question
 from helpers.parameter_tables import KNOWN, TABLES
 
 from vertex_compat.publishers import parameters
@@ -51,7 +51,7 @@ each_publisher = pytest.mark.parametrize("publisher", MODELS)
 
 def asked(body):
     """The calls that a body leads to, or the error."""
-    notes = Notes()
+    notes = RecordingTransport()
     answer = post(function(notes), body)
     return notes.calls, None if notes.calls else answer.json["error"]
 

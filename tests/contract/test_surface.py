@@ -4,7 +4,7 @@ import os
 
 import pytest
 import schemathesis
-from helpers.fixtures import Notes, function
+from helpers.fixtures import RecordingTransport, function
 from hypothesis import HealthCheck, Phase, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.checks import not_a_server_error
@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
 
 from vertex_compat import routes
 
-DOCUMENT = function(Notes()).get("/openapi.json").json
+DOCUMENT = function(RecordingTransport()).get("/openapi.json").json
 SURFACE = schemathesis.openapi.from_dict(DOCUMENT)
 
 BOUNDED = settings(
@@ -49,13 +49,13 @@ def test_it_says_all_that_there_is():
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/openapi.json"])
 def test_it_needs_no_key_where_keys_exist(path):
-    app = function(Notes(), VERTEX_COMPAT_API_KEYS="sk-one", K_SERVICE="vertex-compat")
+    app = function(RecordingTransport(), VERTEX_COMPAT_API_KEYS="sk-one", K_SERVICE="vertex-compat")
     assert app.get(path).status_code == 200
-    assert function(Notes(), K_SERVICE="vertex-compat").get(path).status_code == 401
+    assert function(RecordingTransport(), K_SERVICE="vertex-compat").get(path).status_code == 401
 
 
 def test_what_says_that_it_needs_a_key_needs_one():
-    app = function(Notes(), VERTEX_COMPAT_API_KEYS="sk-one")
+    app = function(RecordingTransport(), VERTEX_COMPAT_API_KEYS="sk-one")
     for path, methods in DOCUMENT["paths"].items():
         for method, described in methods.items():
             status = app.open(path.replace("{", "").replace("}", ""), method=method.upper()).status_code

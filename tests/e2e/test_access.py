@@ -7,7 +7,7 @@ from urllib.request import Request, urlopen
 import openai
 import pytest
 from helpers.chat_client import ask
-from helpers.fixtures import MODELS, Notes, function
+from helpers.fixtures import MODELS, RecordingTransport, function
 
 from vertex_compat.config.settings import InvalidSetting, Settings
 
@@ -17,7 +17,7 @@ DEPLOYED = {"K_SERVICE": "vertex-compat"}
 
 def asked(path="/v1/models", authorization=None, **env):
     headers = {} if authorization is None else {"Authorization": authorization}
-    return function(Notes(), **env).get(path, headers=headers)
+    return function(RecordingTransport(), **env).get(path, headers=headers)
 
 
 def told(answer):
@@ -117,7 +117,7 @@ def test_no_spelling_of_a_path_gets_past_the_keys(path):
 
 
 def test_a_refused_chat_makes_no_call():
-    notes = Notes()
+    notes = RecordingTransport()
     answer = function(notes, **KEYS).post("/v1/chat/completions", json={"model": "gemini-2.5-flash"})
     told(answer)
     assert notes.calls == []
@@ -143,7 +143,7 @@ def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
     rules.write_text('[keys.search]\nmodels = ["gemini-*"]\n')
     env = IAM | {"VERTEX_COMPAT_API_KEYS": "search:sk-search", "VERTEX_COMPAT_CONFIG": str(rules)}
     headers = {"Authorization": "Bearer sk-search", "X-Serverless-Authorization": "Bearer eyJ.Cloud.Run"}
-    app = function(Notes(), **env)
+    app = function(RecordingTransport(), **env)
     assert app.get("/v1/models/gemini-2.5-flash", headers=headers).status_code == 200
     assert app.get("/v1/models/claude-sonnet-4-5", headers=headers).status_code == 403
 

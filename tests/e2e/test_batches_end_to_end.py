@@ -4,7 +4,7 @@ import json
 
 import openai
 import pytest
-from helpers.server import in_front_of
+from helpers.server import app_with_emulator
 
 from vertex_compat.operations.batches.batch_metadata import Batch
 from vertex_compat.operations.files.bucket import token
@@ -23,7 +23,7 @@ def client(serve, storage):  # noqa: ARG001  (an empty one)
 @pytest.fixture
 def local(emulator, storage):  # noqa: ARG001  (an empty one)
     def start(bucket=BUCKET, **env):
-        return in_front_of(emulator, STORAGE_EMULATOR_HOST=emulator.host, GCS_BUCKET_NAME=bucket, **env)
+        return app_with_emulator(emulator, STORAGE_EMULATOR_HOST=emulator.host, GCS_BUCKET_NAME=bucket, **env)
 
     return start
 
@@ -296,7 +296,7 @@ def test_a_tuned_gemini_is_batched_by_the_model_behind_its_endpoint(client, emul
 
 
 def test_without_a_bucket_the_setting_is_named(emulator):
-    app = in_front_of(emulator)
+    app = app_with_emulator(emulator)
     body = {"input_file_id": "file-x", "endpoint": CHAT, "completion_window": "24h"}
     for answer in (app.post("/v1/batches", json=body), app.get("/v1/batches")):
         assert answer.status_code == 400

@@ -6,7 +6,7 @@ import time
 import openai
 import pytest
 from helpers.chat_client import ask
-from helpers.fixtures import MODELS, Notes, function
+from helpers.fixtures import MODELS, RecordingTransport, function
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,7 +162,7 @@ def test_rules_go_by_the_names_in_the_file(path, tmp_path):
     rules = tmp_path / "rules.toml"
     rules.write_text('[keys.search]\nmodels = ["gemini-*"]\n')
     env = {"VERTEX_COMPAT_API_KEYS_FILE": str(path), "VERTEX_COMPAT_CONFIG": str(rules)}
-    app = function(Notes(), **env)
+    app = function(RecordingTransport(), **env)
 
     def status(key, model):
         return app.get(f"/v1/models/{model}", headers={"Authorization": f"Bearer {key}"}).status_code

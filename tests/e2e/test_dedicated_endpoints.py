@@ -4,8 +4,8 @@ import json
 import tomllib
 
 import pytest
-from helpers.fixtures import Notes, function, post, question
-from helpers.server import in_front_of
+from helpers.fixtures import RecordingTransport, function, post, question
+from helpers.server import app_with_emulator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +38,7 @@ def heard(emulator):
 
 
 def test_a_dedicated_endpoint_answers_with_no_setting_and_is_asked_for_its_host_once(emulator):
-    app = in_front_of(emulator)
+    app = app_with_emulator(emulator)
     for stream in (False, True):
         answer = post(app, asked(stream=stream))
         assert answer.status_code == 200, answer.get_data()
@@ -59,14 +59,14 @@ def test_openai_s_client_streams_from_a_dedicated_endpoint(client, emulator):
 @pytest.mark.parametrize("model", [ENDPOINT, f"endpoints/{ENDPOINT}"])
 def test_it_answers_predict_as_well(emulator, model):
     body = {"model": model, "prompt": "Hi"}
-    assert post(in_front_of(emulator), body, "/v1/completions").status_code == 200
+    assert post(app_with_emulator(emulator), body, "/v1/completions").status_code == 200
     assert heard(emulator)[-1][2] == host(ENDPOINT)
 
 
 def test_google_s_clients_reach_it_too(emulator):
     path = f"/vertex-ai/v1/projects/{emulator.project}/locations/us-central1/endpoints/{ENDPOINT}:rawPredict"
     body = {"messages": [{"role": "user", "content": "Hi"}]}
-    assert post(in_front_of(emulator), body, path).status_code == 200
+    assert post(app_with_emulator(emulator), body, path).status_code == 200
     assert heard(emulator)[-1][2] == host(ENDPOINT)
 
 
@@ -83,7 +83,7 @@ def settings(tmp_path):
 def test_a_host_in_the_settings_is_called_at_once_and_in_its_region(emulator, settings):
     text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\n"
     env = settings(f"{text}dedicated_endpoint_dns = '{host(ENDPOINT, 'europe-west4')}'")
-    assert post(in_front_of(emulator, **env), asked("mine")).status_code == 200
+    assert post(app_with_emulator(emulator, **env), asked("mine")).status_code == 200
     (call,) = emulator.calls
     assert call.headers["host"] == host(ENDPOINT, "europe-west4")
     assert "/locations/europe-west4/" in call.path
@@ -95,7 +95,7 @@ def test_each_target_has_a_host_of_its_own(emulator, settings):
         f"{{ model = 'openai/{number}', dedicated_endpoint_dns = '{host(number)}' }}"
         for number in (one, other)
     )
-    app = in_front_of(emulator, **settings(f"[models.mine]\ntargets = [{targets}]"))
+    app = app_with_emulator(emulator, **settings(f"[models.mine]\ntargets = [{targets}]"))
     for _ in range(20):
         assert post(app, asked("mine")).status_code == 200
     assert {call.headers["host"] for call in emulator.calls} == {host(one), host(other)}
@@ -130,7 +130,7 @@ def test_what_would_be_sent_names_the_host_and_no_token(settings):
 def test_an_endpoint_without_a_host_of_google_s_is_called_nowhere_else(emulator, shown):
     emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
     emulator.script(json.dumps(shown).encode())
-    answer = post(in_front_of(emulator), asked("openai/77"))
+    answer = post(app_with_emulator(emulator), asked("openai/77"))
     assert answer.status_code == 400
     assert answer.json["error"]["code"] == "failed_precondition"
     assert {call.headers["host"] for call in emulator.calls} == {emulator.host}
@@ -140,7 +140,7 @@ def test_an_endpoint_without_a_host_of_google_s_is_called_nowhere_else(emulator,
 def test_a_host_in_a_refusal_is_not_believed(emulator):
     message = f"Please access the endpoint using its dedicated domain name '{host('666', 'us-east1')}'"
     emulator.script(json.dumps({"error": SAYS_SO | {"message": message}}).encode(), status=400)
-    assert post(in_front_of(emulator), asked("openai/77")).status_code == 400
+    assert post(app_with_emulator(emulator), asked("openai/77")).status_code == 400
     assert {call.headers["host"] for call in emulator.calls} == {emulator.host}
 
 
@@ -148,13 +148,13 @@ def test_where_the_endpoint_may_not_be_read_the_refusal_is_what_is_told(emulator
     emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
     denied = {"code": 403, "message": "aiplatform.endpoints.get denied", "status": "PERMISSION_DENIED"}
     emulator.script(json.dumps({"error": denied}).encode(), status=403)
-    answer = post(in_front_of(emulator), asked("openai/77"))
+    answer = post(app_with_emulator(emulator), asked("openai/77"))
     assert (answer.status_code, answer.json["error"]["message"]) == (400, "Not as it is.")
 
 
 def test_a_refusal_of_a_publisher_s_model_asks_nobody(emulator):
     emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
-    assert post(in_front_of(emulator), question("google")).status_code == 400
+    assert post(app_with_emulator(emulator), question("google")).status_code == 400
     assert len(emulator.calls) == 1
 
 
@@ -215,7 +215,7 @@ def test_no_host_leads_out_of_google_s_domain(dns):
         (model,) = Router(rules.parse(found), None, None).candidates("mine")
     except rules.ConfigError:
         return
-    notes = Notes()
+    notes = RecordingTransport()
     with pytest.raises(ClientDisconnected):
         DedicatedEndpointTransport(notes).open(
             UpstreamCall("endpoints/1:predict", {}), model, ClientConnection()
@@ -252,7 +252,7 @@ def test_a_host_is_for_a_deployed_model_where_it_runs(text, says):
 def test_a_container_that_looks_at_the_name_gets_the_one_of_the_settings(emulator, settings):
     named = f"openai/{endpoints.NAMED}1"
     text = f"[models.mine]\ntarget = '{named}'\nserved_model_name = '{endpoints.SERVED_NAME}'"
-    app = in_front_of(emulator, **settings(text))
+    app = app_with_emulator(emulator, **settings(text))
     assert post(app, asked("mine")).status_code == 200
     assert emulator.calls[-1].json["model"] == "casperhansen/llama-3-70b-instruct-awq"
     assert post(app, asked(named)).status_code == 404

@@ -5,7 +5,7 @@ import socket
 
 import openai
 import pytest
-from helpers.server import in_front_of
+from helpers.server import app_with_emulator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +35,7 @@ def local(emulator, storage):  # noqa: ARG001  (an empty one)
 
     def start(bucket=BUCKET, **env):
         names = {"GCS_BUCKET_NAME": bucket} if bucket else {}
-        return in_front_of(emulator, STORAGE_EMULATOR_HOST=emulator.host, **names, **env)
+        return app_with_emulator(emulator, STORAGE_EMULATOR_HOST=emulator.host, **names, **env)
 
     return start
 

@@ -4,7 +4,7 @@ import json
 
 import openai
 import pytest
-from helpers.server import in_front_of
+from helpers.server import app_with_emulator
 
 from vertex_compat import ids
 
@@ -161,7 +161,7 @@ def test_a_bad_file_is_refused_with_its_line_and_starts_nothing(client, emulator
     ],
 )
 def test_what_cannot_be_tuned_is_refused(emulator, given, param):
-    app = in_front_of(emulator, STORAGE_EMULATOR_HOST=emulator.host, GCS_BUCKET_NAME=BUCKET)
+    app = app_with_emulator(emulator, STORAGE_EMULATOR_HOST=emulator.host, GCS_BUCKET_NAME=BUCKET)
     answer = app.post(
         "/v1/fine_tuning/jobs", json={"model": "gemini-2.5-flash", "training_file": PUBLIC} | given
     )
@@ -176,7 +176,7 @@ def test_what_vertex_does_not_have_is_told(emulator):
         "seed": 7,
         "hyperparameters": {"batch_size": 4},
     }
-    answer = in_front_of(emulator).post(
+    answer = app_with_emulator(emulator).post(
         "/v1/fine_tuning/jobs", json=body | {"hyperparameters": {"batch_size": 4, "adapter_size": 8}}
     )
     assert answer.headers["x-vertex-compat-ignored"] == "batch_size, seed"
@@ -220,7 +220,7 @@ def test_jobs_and_events_are_listed_newest_first_page_by_page(client):
     "place", ["", "us-central1/x", "evil.example/1", "us-central1/1/../2", "us-central1/99"]
 )
 def test_a_made_up_id_is_not_found(emulator, place):
-    app = in_front_of(emulator)
+    app = app_with_emulator(emulator)
     identity = ids.encode("ftjob-", place) if place else "ftjob-x"
     for path in ("", "/events", "/checkpoints"):
         answer = app.get(f"/v1/fine_tuning/jobs/{identity}{path}")

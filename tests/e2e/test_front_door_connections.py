@@ -16,7 +16,7 @@ from benchmark import certificates
 from helpers.chat_client import ask, joined, named
 from helpers.connections import SOON, arrived, posted, read_until
 from helpers.credentials import Account
-from helpers.fixtures import MODELS, Notes, cases, events_of, folded, function, post, question
+from helpers.fixtures import MODELS, RecordingTransport, cases, events_of, folded, function, post, question
 
 from vertex_compat.config.settings import Settings
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
@@ -93,7 +93,7 @@ def test_a_client_of_the_sdk_that_closes_its_stream_ends_the_call(client, emulat
 
 def test_a_client_that_leaves_during_the_pause_before_a_retry_ends_it(emulator):
     emulator.script(b"", status=503, headers={"Retry-After": "20"})
-    notes = Notes()
+    notes = RecordingTransport()
     settings = {"GOOGLE_VERTEX_BASE_URL": emulator.url, "GOOGLE_CLOUD_LOCATION": "us-central1"}
     post(function(notes, **settings), question("google"))
     here, there = socket.socketpair()

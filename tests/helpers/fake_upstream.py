@@ -119,7 +119,7 @@ def _request(line):
 
 
 @dataclass(frozen=True)
-class Said:
+class CannedResponse:
     """An answer before it is bytes on a wire; in a stream every block is an event."""
 
     blocks: tuple[bytes, ...]
@@ -148,7 +148,7 @@ def chunk(block):
     return b"%x\r\n%s\r\n" % (len(block), block)
 
 
-def honest(call, url):
+def emulator_response(call, url):
     """What the emulator says to a call that it has heard, as events or in one piece."""
     query = "&".join(f"{name}={value}" for name, value in call.query.items())
     headers = {name: call.headers[name] for name in ("authorization", "content-type")}
@@ -157,6 +157,6 @@ def honest(call, url):
         body = answer.read()
         content_type = answer.headers["Content-Type"].partition(";")[0]
     if content_type != SSE:
-        return Said((body,), content_type)
+        return CannedResponse((body,), content_type)
     blank = b"\r\n\r\n" if b"\r\n\r\n" in body else b"\n\n"
-    return Said(tuple(event + blank for event in body.split(blank) if event), SSE)
+    return CannedResponse(tuple(event + blank for event in body.split(blank) if event), SSE)

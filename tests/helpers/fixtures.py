@@ -133,7 +133,7 @@ def post(client, body, path="/v1/chat/completions"):
 # Requests
 
 
-class Notes:
+class RecordingTransport:
     """A network that notes the calls and makes none: nobody waits for an answer."""
 
     def __init__(self):
@@ -148,7 +148,7 @@ class Notes:
 
 def upstream_calls(body, **env):
     """The calls that a chat request leads to, described; an error's body where there is none."""
-    notes = Notes()
+    notes = RecordingTransport()
     answer = post(function(notes, **env), body)
     assert notes.calls, answer.json
     return notes.calls
@@ -163,7 +163,7 @@ def upstream_call(body, **env):
 # Answers
 
 
-class Said:
+class CannedResponse:
     """An upstream answer made of blocks that have arrived, on a socket that has come to its end."""
 
     location = "us-central1"
@@ -194,7 +194,7 @@ class Said:
         self._here.close()
 
 
-class Plays:
+class CannedTransport:
     """A network on which every call gets the same answer."""
 
     def __init__(self, blocks, content_type):
@@ -202,13 +202,13 @@ class Plays:
         self.answers = []
 
     def open(self, call, model, client, **_):  # noqa: ARG002
-        self.answers.append(Said(*self._made))
+        self.answers.append(CannedResponse(*self._made))
         return self.answers[-1]
 
 
 def reply_to(body, blocks, content_type="application/json"):
     """What a chat request's client gets when the upstream says `blocks`: an object, or a stream's bytes."""
-    network = Plays(blocks, content_type)
+    network = CannedTransport(blocks, content_type)
     answer = post(function(network), body)
     said = answer.get_json() if answer.is_json else answer.get_data()
     assert network.answers, said

@@ -69,7 +69,7 @@ class EmulatorCredentials(google.auth.credentials.Credentials):
         self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=said["expires_in"])
 
 
-def in_front_of(emulator, **env):
+def app_with_emulator(emulator, **env):
     """The function with a real network, in front of `emulator`."""
 
     def network(settings):

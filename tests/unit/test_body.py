@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers.fixtures import MODELS, Notes, function, post, question
+from helpers.fixtures import MODELS, RecordingTransport, function, post, question
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +12,7 @@ HELLO = question("google")
 
 @pytest.fixture(scope="module")
 def notes():
-    return Notes()
+    return RecordingTransport()
 
 
 @pytest.fixture(scope="module")
@@ -363,12 +363,12 @@ def is_no_fault_of_ours(answer):
 @example(body=HELLO | {"seed": 2**70})
 @example(body=HELLO | {"messages": [{"role": "assistant", "content": None}]})
 def test_no_json_is_our_fault(body):
-    is_no_fault_of_ours(post(function(Notes()), json.dumps(body).encode()))
+    is_no_fault_of_ours(post(function(RecordingTransport()), json.dumps(body).encode()))
 
 
 @given(body=st.binary() | st.text().map(str.encode))
 def test_no_bytes_are_our_fault(body):
-    is_no_fault_of_ours(post(function(Notes()), body))
+    is_no_fault_of_ours(post(function(RecordingTransport()), body))
 
 
 SENSIBLE = st.fixed_dictionaries(

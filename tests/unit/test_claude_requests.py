@@ -1,7 +1,7 @@
 """What Claude is sent: thinking, tools, answers in JSON, files, and histories that have lost something."""
 
 import pytest
-from helpers.fixtures import Notes, function, post, question, upstream_call
+from helpers.fixtures import RecordingTransport, function, post, question, upstream_call
 
 PDF = "data:application/pdf;base64,JVBERi0xLjQ="
 SCHEMA = {
@@ -24,7 +24,7 @@ def asked(model="claude-sonnet-4-5", **more):
 
 
 def refused(**more):
-    notes = Notes()
+    notes = RecordingTransport()
     answer = post(function(notes), question("anthropic", **more))
     assert not notes.calls
     assert answer.status_code == 400

@@ -4,7 +4,7 @@ import http.client
 import json
 
 import pytest
-from helpers.fixtures import Notes, function, question
+from helpers.fixtures import RecordingTransport, function, question
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,7 +114,7 @@ def test_off_unless_it_is_set(front_door):
 
 
 def test_no_cookies_and_every_cache_is_told():
-    app = function(Notes(), VERTEX_COMPAT_CORS_ORIGINS=PAGE)
+    app = function(RecordingTransport(), VERTEX_COMPAT_CORS_ORIGINS=PAGE)
     for origin in (PAGE, "https://evil.example", None):
         given_headers = {"Origin": origin} if origin else {}
         answer = app.get("/v1/models", headers=given_headers)
@@ -124,7 +124,7 @@ def test_no_cookies_and_every_cache_is_told():
 
 
 def test_all_origins_may_call_where_the_settings_say_so():
-    app = function(Notes(), VERTEX_COMPAT_CORS_ORIGINS="*", VERTEX_COMPAT_API_KEYS="sk-one")
+    app = function(RecordingTransport(), VERTEX_COMPAT_CORS_ORIGINS="*", VERTEX_COMPAT_API_KEYS="sk-one")
     asks = {"Origin": "null", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": SDK}
     answer = app.options("/v1/chat/completions", headers=asks)
     assert answer.status_code == 204
@@ -134,7 +134,7 @@ def test_all_origins_may_call_where_the_settings_say_so():
 
 
 def test_options_that_no_browser_sent_is_no_preflight():
-    app = function(Notes(), VERTEX_COMPAT_CORS_ORIGINS="*", VERTEX_COMPAT_API_KEYS="sk-one")
+    app = function(RecordingTransport(), VERTEX_COMPAT_CORS_ORIGINS="*", VERTEX_COMPAT_API_KEYS="sk-one")
     assert app.options("/v1/models").status_code == 401
     headers = {"Authorization": "Bearer sk-one", "Origin": PAGE}
     assert app.options("/v1/models", headers=headers).status_code == 405

@@ -12,7 +12,7 @@ from pathlib import Path
 import openai
 import pytest
 from helpers.chat_client import ask, get
-from helpers.fixtures import MODELS, Notes, function, post, question
+from helpers.fixtures import MODELS, RecordingTransport, function, post, question
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -209,7 +209,7 @@ def nested(depth, opening="[", closing="]"):
 def test_what_is_nested_too_deeply_is_a_400(path, field, opening, closing, depth):
     rest = '"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}]'
     body = f"{{{rest}, {field}: {nested(depth, opening, closing)}}}"
-    answer = post(function(Notes(), GCS_BUCKET_NAME="emulated-bucket"), body.encode(), path)
+    answer = post(function(RecordingTransport(), GCS_BUCKET_NAME="emulated-bucket"), body.encode(), path)
     assert answer.status_code == 400
     assert answer.json["error"]["type"] == "invalid_request_error"
     assert "nested too deeply" in answer.json["error"]["message"]
@@ -222,7 +222,7 @@ def test_a_deep_schema_that_a_person_might_write_is_taken():
     schema = {"type": "string"}
     for _ in range(SCHEMA_DEPTH):
         schema = {"type": "object", "properties": {"inner": schema}}
-    notes = Notes()
+    notes = RecordingTransport()
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     post(function(notes), question("google", tools=[tool]))
     assert len(notes.calls) == 1
@@ -240,7 +240,7 @@ MANY = {
 @pytest.mark.parametrize("publisher", MODELS)
 @pytest.mark.parametrize("many", MANY.values(), ids=MANY)
 def test_more_than_anybody_needs_is_a_400(publisher, many):
-    answer = post(function(Notes()), question(publisher) | many)
+    answer = post(function(RecordingTransport()), question(publisher) | many)
     assert answer.status_code == 400
     assert answer.json["error"]["param"].startswith(("messages", "tools", "functions"))
 
@@ -250,7 +250,7 @@ def test_as_many_as_are_taken_are_looked_at_in_a_moment(publisher):
     """No work that grows with the square of what is sent: that would be minutes here."""
     turns = [{"role": role, "content": "x"} for role in ("user", "assistant")] * 5_000
     tools = [{"type": "function", "function": {"name": f"f{number}"}} for number in range(2_000)]
-    notes = Notes()
+    notes = RecordingTransport()
     begin = time.monotonic()
     post(function(notes), question(publisher, messages=turns, tools=tools))
     assert len(notes.calls) == 1

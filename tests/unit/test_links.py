@@ -4,7 +4,7 @@ import base64
 
 import pytest
 from helpers.fixtures import function, question
-from helpers.server import in_front_of
+from helpers.server import app_with_emulator
 
 from vertex_compat import errors
 from vertex_compat.operations.request import inline_urls
@@ -92,7 +92,7 @@ def test_gemini_reads_links_itself(app, emulator):
 
 
 def test_fetching_can_be_switched_off(emulator):
-    answer = ask(in_front_of(emulator, VERTEX_COMPAT_FETCH="off"), "claude-sonnet-4-5", CAT)
+    answer = ask(app_with_emulator(emulator, VERTEX_COMPAT_FETCH="off"), "claude-sonnet-4-5", CAT)
     assert answer.status_code == 200
     assert CAT in str(emulator.calls[0].json)
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from helpers.fixtures import Notes, function, post, question, upstream_call
+from helpers.fixtures import RecordingTransport, function, post, question, upstream_call
 
 
 def asked(**more):
@@ -61,7 +61,7 @@ def test_a_choice_among_some_of_the_tools_leaves_the_others_out():
     ],
 )
 def test_a_file_that_mistral_does_not_take_is_named(part):
-    notes = Notes()
+    notes = RecordingTransport()
     answer = post(function(notes), question("mistralai", messages=[{"role": "user", "content": [part]}]))
     assert answer.status_code == 400
     assert answer.json["error"]["param"] == "messages[0].content[0]"

@@ -6,8 +6,8 @@ import json
 import time
 
 import pytest
-from helpers.fixtures import Notes, function, post
-from helpers.server import KEY, in_front_of
+from helpers.fixtures import RecordingTransport, function, post
+from helpers.server import KEY, app_with_emulator
 
 from vertex_compat.emulator import dedicated, lists
 from vertex_compat.operations.service import models
@@ -94,7 +94,7 @@ def test_a_name_with_several_targets_is_shown_the_same_each_time_and_by_what_all
         "[models.mine]\ntargets = [{ model = 'gemini-2.5-flash' }, { model = 'mistral-medium-3' }]\n"
         "fallbacks = ['claude-sonnet-4-5']"
     )
-    app = function(Notes(), VERTEX_COMPAT_CONFIG=str(path))
+    app = function(RecordingTransport(), VERTEX_COMPAT_CONFIG=str(path))
     shown = [app.get("/v1/models/mine").json for _ in range(20)]
     assert all(one == shown[0] for one in shown)
     assert shown[0]["publisher"] == "google"
@@ -125,7 +125,7 @@ def test_nobody_asks_vertex_unless_it_is_wanted(app, emulator):
 
 
 def test_vertex_s_lists_are_read_to_their_end_and_only_what_can_be_called_is_shown(emulator):
-    app = in_front_of(emulator, **ON)
+    app = app_with_emulator(emulator, **ON)
     shown = listed(app)
     assert set(shown) == set(catalog.MODELS) | CALLABLE
     garden = [call for call in emulator.calls if call.path == "/v1beta1/publishers/*/models"]
@@ -140,11 +140,11 @@ def test_vertex_s_lists_are_read_to_their_end_and_only_what_can_be_called_is_sho
 )
 def test_a_listed_endpoint_answers(emulator, name):
     path, body = BODIES["chat"]
-    assert post(in_front_of(emulator), {"model": name, **body}, path).status_code == 200
+    assert post(app_with_emulator(emulator), {"model": name, **body}, path).status_code == 200
 
 
 def test_the_lists_are_read_once_for_many_clients(emulator):
-    app = in_front_of(emulator, **ON)
+    app = app_with_emulator(emulator, **ON)
     first = listed(app)
     calls = len(asked(emulator))
     assert all(listed(app) == first for _ in range(5))
@@ -160,7 +160,7 @@ def test_the_lists_are_read_once_for_many_clients(emulator):
     ],
 )
 def test_endpoints_are_looked_for_where_their_names_are_called(emulator, env, host, region):
-    shown = listed(in_front_of(emulator, **ON, **env))
+    shown = listed(app_with_emulator(emulator, **ON, **env))
     assert any(host in path for path in asked(emulator))
     assert ("endpoints/1234567890" in shown) == region
 
@@ -182,7 +182,7 @@ DENIED = {
     ],
 )
 def test_without_vertex_s_lists_there_is_the_table_and_the_log_says_why(emulator, caplog, status, body):
-    app = in_front_of(emulator, **ON)
+    app = app_with_emulator(emulator, **ON)
     for _ in range(2):
         emulator.script(body, status=status)
     assert set(listed(app)) == set(catalog.MODELS)
@@ -193,7 +193,7 @@ def test_without_vertex_s_lists_there_is_the_table_and_the_log_says_why(emulator
 
 
 def test_one_list_that_fails_leaves_the_other(emulator):
-    app = in_front_of(emulator, **ON)
+    app = app_with_emulator(emulator, **ON)
     emulator.script(json.dumps(DENIED).encode(), status=403)
     assert set(listed(app)) - set(catalog.MODELS) == {
         name for name in CALLABLE if name.startswith(("endpoints", "gemini/"))
@@ -201,7 +201,7 @@ def test_one_list_that_fails_leaves_the_other(emulator):
 
 
 def test_a_list_without_end_ends(emulator):
-    app = in_front_of(emulator, **ON)
+    app = app_with_emulator(emulator, **ON)
     for number in range(model_list.MAX_PAGES + 5):
         emulator.script(json.dumps({"nextPageToken": f"on-{number}"}).encode())
     listed(app)
@@ -210,7 +210,7 @@ def test_a_list_without_end_ends(emulator):
 
 
 def test_a_list_that_hangs_holds_nobody_up(emulator):
-    app = in_front_of(emulator, **ON)
+    app = app_with_emulator(emulator, **ON)
     emulator.script(b"{}", delay=3 * model_list.WAIT)
     begun = time.monotonic()
     assert set(listed(app)) == set(catalog.MODELS)
@@ -225,7 +225,7 @@ def test_what_is_discovered_is_for_the_keys_that_may_use_it(emulator, tmp_path):
     path = tmp_path / "vertex_compat.toml"
     path.write_text("allow = ['gemini*', 'claude-*']\n[keys.search]\nmodels = ['claude-*']")
     env = {"VERTEX_COMPAT_CONFIG": str(path), "VERTEX_COMPAT_API_KEYS": f"search:{KEY},other:sk-other"}
-    app = in_front_of(emulator, **ON, **env)
+    app = app_with_emulator(emulator, **ON, **env)
 
     def names(key):
         shown = app.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).json["data"]

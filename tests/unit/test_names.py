@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from helpers.fixtures import Notes, function, post, question
+from helpers.fixtures import RecordingTransport, function, post, question
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -262,7 +262,7 @@ PATH = re.compile(
 @example(asked="endpoints/openapi", stream=False)
 @example(asked="gemini/٣", stream=False)
 def test_no_name_leaves_its_segment_of_the_path(asked, stream):
-    notes = Notes()
+    notes = RecordingTransport()
     answer = post(function(notes), question("google", model=asked, stream=stream))
     if not notes.calls:
         assert answer.status_code in {400, 404}

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from helpers.fixtures import Notes, function
+from helpers.fixtures import RecordingTransport, function
 
 from vertex_compat.config.settings import InvalidSetting
 from vertex_compat.operations.service.playground import PAGE
@@ -17,7 +17,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
 
 def asked(accept=BROWSER, path="/", **env):
     headers = {"Accept": accept} if accept is not None else {}
-    return function(Notes(), **env).get(path, headers=headers)
+    return function(RecordingTransport(), **env).get(path, headers=headers)
 
 
 def policy(answer):
@@ -72,7 +72,7 @@ def test_everybody_else_gets_json(accept):
 
 
 def test_a_head_request_is_told_the_same_without_the_page():
-    answer = function(Notes()).head("/", headers={"Accept": BROWSER})
+    answer = function(RecordingTransport()).head("/", headers={"Accept": BROWSER})
     assert answer.content_type == "text/html; charset=utf-8"
     assert answer.data == b""
 

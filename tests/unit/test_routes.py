@@ -1,7 +1,7 @@
 """Paths and methods: what exists, with and without `/v1`, and what is said of the rest."""
 
 import pytest
-from helpers.fixtures import Notes, function, post, question
+from helpers.fixtures import RecordingTransport, function, post, question
 
 from vertex_compat import __version__
 from vertex_compat.routing import catalog
@@ -9,7 +9,7 @@ from vertex_compat.routing import catalog
 
 @pytest.fixture(scope="module")
 def notes():
-    return Notes()
+    return RecordingTransport()
 
 
 @pytest.fixture(scope="module")

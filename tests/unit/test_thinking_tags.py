@@ -5,7 +5,7 @@ import json
 
 import pytest
 from helpers.fixtures import events_of, folded, post, question, reply_to
-from helpers.server import in_front_of
+from helpers.server import app_with_emulator
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +130,7 @@ TAGGED = f"openai/{endpoints.TAGGED}1"
 def test_a_deployed_model_s_thoughts_are_parted_where_the_settings_say_so(emulator, tmp_path, stream):
     path = tmp_path / "vertex_compat.toml"
     path.write_text(f"[models.mine]\ntarget = '{TAGGED}'\nreasoning_tags = true")
-    app = in_front_of(emulator, VERTEX_COMPAT_CONFIG=str(path))
+    app = app_with_emulator(emulator, VERTEX_COMPAT_CONFIG=str(path))
 
     def say(model):
         answer = post(app, question("endpoints", model=model, stream=stream))

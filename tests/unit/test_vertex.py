@@ -1,7 +1,7 @@
 """Where Vertex is: hosts by location, and what may stand in one."""
 
 import pytest
-from helpers.fixtures import Notes, function, post, question
+from helpers.fixtures import RecordingTransport, function, post, question
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,7 +104,7 @@ def test_a_location_that_the_operator_has_set_is_the_law(model):
 
 
 def locations_of(model, **env):
-    notes = Notes()
+    notes = RecordingTransport()
     post(function(notes, **env), question("google", model=model))
     (found,) = {one.locations for one in notes.models}
     assert all(vertex.is_location(location) for location in found)
