@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vertex_compat import errors
-from vertex_compat.emulator.answers import Refused
+from vertex_compat.emulator.protocol.responses import RequestRefused
 from vertex_compat.publishers.google.chat import signatures
 
 MODELS = st.sampled_from(
@@ -146,7 +146,7 @@ def accepted(model, **body):
         return
     try:
         gemini.judge(made, model)
-    except Refused as refused:
+    except RequestRefused as refused:
         pytest.fail(f"{b''.join(refused.answer.steps).decode()}\n{json.dumps(made.body)}")
 
 

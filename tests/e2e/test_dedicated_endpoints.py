@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_compat import vertex
-from vertex_compat.emulator import dedicated, endpoints
+from vertex_compat.emulator.partner_models import dedicated_hosts, deployed_endpoints
 from vertex_compat.routing import rules
 from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
@@ -20,7 +20,7 @@ from vertex_compat.upstream.dedicated_endpoints import DedicatedEndpointTranspor
 from vertex_compat.upstream.transport import HttpTransport
 
 NUMBER = "123456789012"
-ENDPOINT = f"{dedicated.DEDICATED}1"
+ENDPOINT = f"{dedicated_hosts.DEDICATED}1"
 SAYS_SO = {"code": 400, "message": "Not as it is.", "status": "FAILED_PRECONDITION"}
 
 
@@ -90,7 +90,7 @@ def test_a_host_in_the_settings_is_called_at_once_and_in_its_region(emulator, se
 
 
 def test_each_target_has_a_host_of_its_own(emulator, settings):
-    one, other = f"{dedicated.DEDICATED}2", f"{dedicated.DEDICATED}3"
+    one, other = f"{dedicated_hosts.DEDICATED}2", f"{dedicated_hosts.DEDICATED}3"
     targets = ", ".join(
         f"{{ model = 'openai/{number}', dedicated_endpoint_dns = '{host(number)}' }}"
         for number in (one, other)
@@ -250,8 +250,8 @@ def test_a_host_is_for_a_deployed_model_where_it_runs(text, says):
 
 
 def test_a_container_that_looks_at_the_name_gets_the_one_of_the_settings(emulator, settings):
-    named = f"openai/{endpoints.NAMED}1"
-    text = f"[models.mine]\ntarget = '{named}'\nserved_model_name = '{endpoints.SERVED_NAME}'"
+    named = f"openai/{deployed_endpoints.NAMED}1"
+    text = f"[models.mine]\ntarget = '{named}'\nserved_model_name = '{deployed_endpoints.SERVED_NAME}'"
     app = app_with_emulator(emulator, **settings(text))
     assert post(app, asked("mine")).status_code == 200
     assert emulator.calls[-1].json["model"] == "casperhansen/llama-3-70b-instruct-awq"

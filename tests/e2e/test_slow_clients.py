@@ -10,7 +10,7 @@ from helpers.chat_client import ask, joined, named
 from helpers.connections import SOON, posted
 from helpers.fixtures import MODELS, question
 
-from vertex_compat.emulator.answers import SSE_TYPE, Answer
+from vertex_compat.emulator.protocol.responses import SSE_TYPE, Response
 
 MEGABYTE = 1 << 20
 MOST = 10 * MEGABYTE  # that may be taken from the upstream for a client that has stopped reading
@@ -65,7 +65,7 @@ def stuck(server, publisher):
     """A client that has asked for a stream and reads nothing of it; and the stream."""
     endless = Endless(publisher)
     server.emulator.app.scripts.append(
-        Answer(200, endless, {"Content-Type": SSE_TYPE}, streamed=True, hurried=True)
+        Response(200, endless, {"Content-Type": SSE_TYPE}, streamed=True, unpaced=True)
     )
     content = json.dumps(question(publisher, stream=True)).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import Client
 
 from vertex_compat.emulator import App
-from vertex_compat.emulator.metadata import CLOUD_PLATFORM, Metadata
+from vertex_compat.emulator.resources.metadata_server import CLOUD_PLATFORM, MetadataServer
 
 ROOT = "/computeMetadata/v1/"
 TOKEN = "instance/service-accounts/default/token"
@@ -112,7 +112,7 @@ def test_a_token_for_something_else_is_not_enough(client):
 
 def test_a_token_is_given_again_until_shortly_before_its_end():
     now = [0.0]
-    metadata = Metadata(3600, clock=lambda: now[0])
+    metadata = MetadataServer(3600, clock=lambda: now[0])
 
     def fetch():
         [body] = metadata.answer(ROOT + TOKEN, {}, {"metadata-flavor": "Google"}).steps

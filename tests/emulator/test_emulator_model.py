@@ -1,4 +1,4 @@
-"""The pretend model: what it says, counts and calls; and values that satisfy schemas."""
+"""The text model: what it says, counts and calls; and values that satisfy schemas."""
 
 import itertools
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertex_compat.emulator import instances, model
-from vertex_compat.emulator.model import Prompt, Tool
+from vertex_compat.emulator.text_model import replies, schema_values
+from vertex_compat.emulator.text_model.replies import Prompt, Tool
 
 TREE = {
     "type": "object",
@@ -45,7 +45,7 @@ SCHEMAS = [
 @pytest.mark.parametrize("schema", SCHEMAS)
 @pytest.mark.parametrize("only_required", [True, False])
 def test_instances_satisfy_their_schemas(schema, only_required):
-    made = instances.instance(schema, only_required=only_required)
+    made = schema_values.example_value(schema, only_required=only_required)
     if isinstance(made, dict) and only_required:
         assert set(made) == set(schema.get("required", ()))
     jsonschema.validate(made, schema)
@@ -56,18 +56,18 @@ def test_googles_spellings_are_understood():
         "type": "OBJECT",
         "properties": {"n": {"type": "INTEGER"}, "of": {"type": "ARRAY", "items": {"type": "STRING"}}},
     }
-    assert instances.instance(schema) == {"n": 7, "of": ["of 1"]}
+    assert schema_values.example_value(schema) == {"n": 7, "of": ["of 1"]}
 
 
 def test_a_schema_without_end_has_an_end():
     schema = {"type": "object", "properties": {"me": {"$ref": "#"}}, "required": ["me"]}
-    assert instances.instance(schema)
-    assert instances.instance(None) == {}
+    assert schema_values.example_value(schema)
+    assert schema_values.example_value(None) == {}
 
 
 @given(text=st.text(), limit=st.none() | st.integers(1, 60), stop=st.text(min_size=1, max_size=3))
 def test_a_reply_is_its_pieces_within_its_limit(text, limit, stop):
-    said = model.reply(Prompt(text, 1, limit=limit, stops=(stop,)))
+    said = replies.generate(Prompt(text, 1, limit=limit, stops=(stop,)))
     assert stop not in said.text
     assert limit is None or said.tokens <= limit
     assert said.ending in {"stop", "length", "stop_sequence"}
@@ -76,7 +76,7 @@ def test_a_reply_is_its_pieces_within_its_limit(text, limit, stop):
 
 @given(st.text())
 def test_tokens_joined_are_the_text(text):
-    assert "".join(model.split(text)) == text
+    assert "".join(replies.tokenize(text)) == text
 
 
 TOOLS = (Tool("first"), Tool("second"))
@@ -95,13 +95,13 @@ CALLS = [
 
 @pytest.mark.parametrize(("prompt", "names"), CALLS)
 def test_tools_are_called_when_they_are_meant(prompt, names):
-    said = model.reply(Prompt(tokens=1, tools=TOOLS, **prompt))
+    said = replies.generate(Prompt(tokens=1, tools=TOOLS, **prompt))
     assert [call.name for call in said.calls] == names
     assert said.ending == ("calls" if names else "stop")
 
 
 def test_candidates_differ_and_repeat_themselves():
     prompt = Prompt("Hello", 1)
-    said = [model.reply(prompt, number).text for number in (0, 1, 2)]
+    said = [replies.generate(prompt, number).text for number in (0, 1, 2)]
     assert all(one != other for one, other in itertools.combinations(said, 2))
-    assert said[1] == model.reply(prompt, 1).text
+    assert said[1] == replies.generate(prompt, 1).text

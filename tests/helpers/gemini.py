@@ -5,10 +5,10 @@ import json
 import msgspec
 from google.genai import types as genai
 
-from vertex_compat.emulator import proto
+from vertex_compat.emulator.protocol import proto_json
 from vertex_compat.emulator.faults import Fault
-from vertex_compat.emulator.gemini import models, rules
-from vertex_compat.emulator.gemini.body import GENERATE
+from vertex_compat.emulator.google_models.gemini import models, rules
+from vertex_compat.emulator.google_models.gemini.body import GENERATE
 from vertex_compat.operations.chat import chat as operation
 from vertex_compat.publishers.google.chat.chat import CHAT
 from vertex_compat.routing import model_names
@@ -82,7 +82,7 @@ def judge(made, model):
     """Raise unless Vertex would take the call, and Google's own SDK knows its types."""
     sent = msgspec.json.decode(msgspec.json.encode(made.body))
     known_to_sdk(sent)
-    rules.check(proto.read(GENERATE, sent), models.generation(Asked(model)))
+    rules.check(proto_json.read(GENERATE, sent), models.generation(Asked(model)))
 
 
 def known_to_sdk(sent):

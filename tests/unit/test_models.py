@@ -9,7 +9,8 @@ import pytest
 from helpers.fixtures import RecordingTransport, function, post
 from helpers.server import KEY, app_with_emulator
 
-from vertex_compat.emulator import dedicated, lists
+from vertex_compat.emulator.partner_models import dedicated_hosts
+from vertex_compat.emulator.resources import listings
 from vertex_compat.operations.service import models
 from vertex_compat.routing import catalog
 from vertex_compat.types import Publisher
@@ -29,7 +30,7 @@ CALLABLE = {
     "xai/grok-9-fast",
     "qwen/qwen9-coder-maas",
     "endpoints/1234567890",
-    f"endpoints/{dedicated.DEDICATED}77",
+    f"endpoints/{dedicated_hosts.DEDICATED}77",
     "gemini/2222222222",
     "endpoints/mg-endpoint-4444",
 }
@@ -129,7 +130,7 @@ def test_vertex_s_lists_are_read_to_their_end_and_only_what_can_be_called_is_sho
     shown = listed(app)
     assert set(shown) == set(catalog.MODELS) | CALLABLE
     garden = [call for call in emulator.calls if call.path == "/v1beta1/publishers/*/models"]
-    assert len(garden) == -(-(len(lists.GARDEN) - 1) // lists.MOST)
+    assert len(garden) == -(-(len(listings.GARDEN) - 1) // listings.MAX_PAGE_SIZE)
     assert all(call.query["filter"] == model_list.NATIVE for call in garden)
     for name in CALLABLE:
         assert app.get(f"/v1/models/{name}").json == shown[name]

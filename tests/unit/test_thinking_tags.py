@@ -9,7 +9,7 @@ from helpers.server import app_with_emulator
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vertex_compat.emulator import endpoints
+from vertex_compat.emulator.partner_models import deployed_endpoints
 from vertex_compat.routing import rules
 
 R1 = "deepseek-ai/deepseek-r1-0528-maas"
@@ -123,7 +123,7 @@ def test_a_call_does_not_wait_for_a_tag():
 
 # Deployed models, of which the settings say it
 
-TAGGED = f"openai/{endpoints.TAGGED}1"
+TAGGED = f"openai/{deployed_endpoints.TAGGED}1"
 
 
 @pytest.mark.parametrize("stream", [False, True])

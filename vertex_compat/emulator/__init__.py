@@ -1,14 +1,14 @@
-"""A Vertex AI to run against, with Cloud Storage, Text-to-Speech and the metadata server, all strict.
+"""An emulator of Vertex AI, Cloud Storage, Text-to-Speech and the metadata server on loopback.
 
-`python -m vertex_compat.emulator --help` says how to run it by itself and which model names make it fail;
-tests run it on a thread:
+Requests are checked as strictly as Google checks them. `python -m vertex_compat.emulator --help` explains how
+to run it alone and lists the model names that produce faults. Tests run it on a thread:
 
     with Emulator() as emulator:
         ...
 
-Not here: images but for a pixel, sounds but for silence; connections are not kept alive.
+Not emulated: every image is one pixel, every sound is silence, and connections are not kept alive.
 
-It speaks only Vertex's side and imports nothing of the translators, so that it cannot share their mistakes.
+It implements only Google's side and imports nothing from the translators, so it cannot repeat their mistakes.
 """
 
 from vertex_compat.emulator.app import App

@@ -10,7 +10,7 @@ from vertex_compat.emulator.server import Emulator
 
 
 def main() -> None:
-    """Serve until interrupted, or until stdin closes where that was asked for."""
+    """Serve until interrupted, or with `--until-stdin-closes` until stdin ends."""
     options = _parser().parse_args()
     emulator = Emulator(
         host=options.host, port=options.port, pace=options.pace, token_lifetime=options.token_lifetime
@@ -24,7 +24,7 @@ def main() -> None:
 def _end_with_stdin() -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    os._exit(0)  # from a thread, and whatever the others are doing
+    os._exit(0)  # ends the process from this thread, without waiting for the others
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,19 +34,21 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m vertex_compat.emulator",
         description=(
             "Vertex AI, Cloud Storage, Text-to-Speech and the GCE metadata server on loopback.\n"
-            "The models repeat what they are told; what Google would refuse is refused.\n"
+            "The models repeat the prompt; a request that Google would refuse is refused.\n"
             "`python main.py --emulator` starts it together with the function; this starts it alone."
         ),
         epilog=(
             "Point Google's clients at it, with URL and HOST:PORT as it prints them:\n"
             "  GOOGLE_VERTEX_BASE_URL=URL GOOGLE_VERTEX_DEDICATED_BASE_URL=URL\n"
             "  GOOGLE_TEXTTOSPEECH_BASE_URL=URL STORAGE_EMULATOR_HOST=URL\n"
+            "  GOOGLE_DISCOVERYENGINE_BASE_URL=URL GOOGLE_LANGUAGE_BASE_URL=URL\n"
+            "  GOOGLE_MODELARMOR_BASE_URL=URL\n"
             "  GCE_METADATA_HOST=HOST:PORT GCE_METADATA_IP=HOST:PORT\n\n"
-            "A call takes a token, which the metadata server gives. "
-            "GET URL/emulator/calls lists what it was asked; DELETE forgets it.\n\n"
-            "A model whose name contains not-found or nonexistent is not there, nor an endpoint whose id "
-            "begins with 404.\nThe model calls a tool when the user names it or says tool, and two when the "
-            "user says parallel.\n\n"
+            "A call needs a token from the metadata server. "
+            "GET URL/emulator/calls lists the calls received; DELETE clears the list.\n\n"
+            "A model whose name contains not-found or nonexistent does not exist, nor does an endpoint whose "
+            "id begins with 404.\nThe model calls a tool when the prompt contains its name or the word tool, "
+            "and two tools when it contains parallel.\n\n"
             f"Faults, by a model name that contains emulator-FAULT (gemini-emulator-cut-2) or by the header "
             f"{HEADER}: FAULT:\n{faults}"
         ),

@@ -1,8 +1,8 @@
-"""The emulator as a WSGI app: one table of paths, and one straight line from a request to its answer.
+"""The emulator as a WSGI app: routes requests to the emulated services and sends their responses.
 
-    route → note in the journal → a scripted answer, or: token → project → fault → the publisher's room
+    record in the journal → scripted response, or: route → token → project → fault → model server
 
-It needs no server of its own; `werkzeug.test.Client` can talk to it.
+It needs no server of its own: `werkzeug.test.Client` can call it.
 """
 
 import re
@@ -16,74 +16,93 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.routing import Map, Rule
-from werkzeug.wrappers import Request, Response
+from werkzeug.wrappers import Request
+from werkzeug.wrappers import Response as WSGIResponse
 
-from vertex_compat.emulator import (
+from vertex_compat.emulator import faults
+from vertex_compat.emulator.faults import Fault
+from vertex_compat.emulator.google_models import dispatch, gemini, speech
+from vertex_compat.emulator.journal import Call, Entry, Journal, call_as_json, parse_json
+from vertex_compat.emulator.partner_models import (
     claude,
-    dedicated,
-    endpoints,
-    faults,
-    gemini,
-    google,
-    google_models,
+    dedicated_hosts,
+    deployed_endpoints,
     jamba,
+    maas,
     mistral,
-    openapi,
-    speech,
 )
-from vertex_compat.emulator.answers import (
+from vertex_compat.emulator.project import PROJECT, PROJECT_NUMBER
+from vertex_compat.emulator.protocol import google_errors
+from vertex_compat.emulator.protocol.connection import client_has_left, reset
+from vertex_compat.emulator.protocol.model_request import ModelRequest
+from vertex_compat.emulator.protocol.responses import (
     JSON_TYPE,
-    Answer,
     Cut,
-    Dialect,
-    Refused,
+    ErrorFormat,
+    RequestRefused,
+    Response,
     Step,
     Wait,
-    html_answer,
-    json_answer,
+    html_response,
+    json_response,
 )
-from vertex_compat.emulator.asked import Asked
-from vertex_compat.emulator.cloud import Cloud
-from vertex_compat.emulator.connection import gone, reset
-from vertex_compat.emulator.faults import Fault
-from vertex_compat.emulator.journal import Call, Entry, Journal, as_json, parsed
-from vertex_compat.emulator.metadata import PROJECT, PROJECT_NUMBER, Metadata
-from vertex_compat.emulator.storage import NOTED, UPLOADS
+from vertex_compat.emulator.resources.metadata_server import MetadataServer
+from vertex_compat.emulator.resources.routes import ProjectResources
+from vertex_compat.emulator.resources.storage import MAX_LOGGED_BYTES, UPLOADS
+from vertex_compat.emulator.services import model_armor, moderation, ranking
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """One publisher's door: how it answers, and how it says what is not an answer."""
+class ModelServer:
+    """The functions that serve one publisher's models: its answers and its error format."""
 
     publisher: str
-    answer: Callable[[Asked], Answer]
-    dialect: Callable[[Asked], Dialect]
+    answer: Callable[[ModelRequest], Response]
+    error_format: Callable[[ModelRequest], ErrorFormat]
 
 
-GOOGLE = Room("google", google_models.answer, gemini.dialect)
-CLAUDE = Room("anthropic", claude.answer, claude.dialect)
-MISTRAL = Room("mistralai", mistral.answer, mistral.dialect)
-JAMBA = Room("ai21", jamba.answer, jamba.dialect)
-OPENAPI = Room("openapi", openapi.answer, openapi.dialect)
-ENDPOINT = Room("endpoints", endpoints.answer, endpoints.dialect)
-SPEECH = Room("texttospeech", speech.synthesized, gemini.dialect)
+GOOGLE = ModelServer("google", dispatch.answer, gemini.error_format)
+CLAUDE = ModelServer("anthropic", claude.answer, claude.error_format)
+MISTRAL = ModelServer("mistralai", mistral.answer, mistral.error_format)
+JAMBA = ModelServer("ai21", jamba.answer, jamba.error_format)
+OPENAPI = ModelServer("openapi", maas.answer, maas.error_format)
+ENDPOINT = ModelServer("endpoints", deployed_endpoints.answer, deployed_endpoints.error_format)
+SPEECH = ModelServer("texttospeech", speech.synthesize, gemini.error_format)
+RANKING = ModelServer("discoveryengine", ranking.rank, gemini.error_format)
+MODERATION = ModelServer("language", moderation.moderate, gemini.error_format)
+MODEL_ARMOR = ModelServer("modelarmor", model_armor.sanitize, gemini.error_format)
 
-PLACE = "/<any(v1, v1beta1):version>/projects/<project>/locations/<location>"
-NOWHERE = {"project": PROJECT, "location": "global"}
-ROOMS = Map(
+LOCATION_PATH = "/<any(v1, v1beta1):version>/projects/<project>/locations/<location>"
+NO_LOCATION = {"project": PROJECT, "location": "global"}
+MODEL_ROUTES = Map(
     [
-        Rule(f"{PLACE}/publishers/google/models/<model>:<verb>", endpoint=GOOGLE, methods=["POST"]),
-        Rule(f"{PLACE}/publishers/anthropic/models/<model>:<verb>", endpoint=CLAUDE, methods=["POST"]),
-        Rule(f"{PLACE}/publishers/mistralai/models/<model>:<verb>", endpoint=MISTRAL, methods=["POST"]),
-        Rule(f"{PLACE}/publishers/ai21/models/<model>:<verb>", endpoint=JAMBA, methods=["POST"]),
-        Rule(f"{PLACE}/endpoints/openapi/chat/completions", endpoint=OPENAPI, methods=["POST"]),
-        Rule(f"{PLACE}/endpoints/<model>/chat/completions", endpoint=ENDPOINT, methods=["POST"]),
-        Rule(f"{PLACE}/endpoints/<model>:<verb>", endpoint=ENDPOINT, methods=["POST"]),
+        Rule(f"{LOCATION_PATH}/publishers/google/models/<model>:<verb>", endpoint=GOOGLE, methods=["POST"]),
         Rule(
-            "/<any(v1, v1beta1):version>/text:synthesize", endpoint=SPEECH, methods=["POST"], defaults=NOWHERE
+            f"{LOCATION_PATH}/publishers/anthropic/models/<model>:<verb>", endpoint=CLAUDE, methods=["POST"]
+        ),
+        Rule(
+            f"{LOCATION_PATH}/publishers/mistralai/models/<model>:<verb>", endpoint=MISTRAL, methods=["POST"]
+        ),
+        Rule(f"{LOCATION_PATH}/publishers/ai21/models/<model>:<verb>", endpoint=JAMBA, methods=["POST"]),
+        Rule(f"{LOCATION_PATH}/endpoints/openapi/chat/completions", endpoint=OPENAPI, methods=["POST"]),
+        Rule(f"{LOCATION_PATH}/endpoints/<model>/chat/completions", endpoint=ENDPOINT, methods=["POST"]),
+        Rule(f"{LOCATION_PATH}/endpoints/<model>:<verb>", endpoint=ENDPOINT, methods=["POST"]),
+        Rule(
+            "/<any(v1, v1beta1):version>/text:synthesize",
+            endpoint=SPEECH,
+            methods=["POST"],
+            defaults=NO_LOCATION,
+        ),
+        Rule(f"{LOCATION_PATH}/rankingConfigs/<model>:<verb>", endpoint=RANKING, methods=["POST"]),
+        Rule(f"{LOCATION_PATH}/templates/<model>:<verb>", endpoint=MODEL_ARMOR, methods=["POST"]),
+        Rule(
+            "/<any(v2):version>/documents:moderateText",
+            endpoint=MODERATION,
+            methods=["POST"],
+            defaults=NO_LOCATION,
         ),
     ],
     merge_slashes=False,
@@ -100,21 +119,24 @@ VERBS = {
     },
     "openapi": {""},
     "texttospeech": {""},
+    "discoveryengine": {"rank"},
+    "language": {""},
+    "modelarmor": {"sanitizeUserPrompt", "sanitizeModelResponse"},
 }
 PARTNER_VERBS = {"rawPredict", "streamRawPredict"}
 LOCATION = re.compile(r"global|us|eu|[a-z]+-[a-z]+[0-9]{1,2}")
-SLICE_SECONDS = 0.1  # how often a waiting answer looks whether the emulator is being closed
+SLICE_SECONDS = 0.1  # between two checks of a waiting response for the emulator's end
 
 
 class App:
-    """A Vertex, its metadata server, and a journal of what was asked of them."""
+    """The emulated services, with a journal of the calls they received."""
 
     def __init__(self, *, pace: float = 0.0, token_lifetime: float = 3599) -> None:
         self.pace = pace
         self.journal = Journal()
-        self.metadata = Metadata(token_lifetime)
-        self.cloud = Cloud(self.metadata)
-        self.scripts: deque[Answer] = deque()
+        self.metadata = MetadataServer(token_lifetime)
+        self.cloud = ProjectResources(self.metadata)
+        self.scripts: deque[Response] = deque()
         self.closing = threading.Event()
         self._failed_once: set[tuple[str, Fault]] = set()
         self._lock = threading.Lock()
@@ -123,7 +145,7 @@ class App:
         """Answer one request: the WSGI interface."""
         request = Request(environ)
         try:
-            request.get_data()  # all of it: then nothing but the client's leaving makes the socket readable
+            request.get_data()  # the whole body, so that the socket is readable only when the client leaves
         except ClientDisconnected:
             raise ConnectionAbortedError("the client left") from None
         entry = None
@@ -133,54 +155,56 @@ class App:
             answer = self._calls(request)
         else:
             answer, entry = self._vertex(request)
-        return self._played(answer, entry, environ, start_response)
+        return self._send(answer, entry, environ, start_response)
 
-    def _calls(self, request: Request) -> Answer:
+    def _calls(self, request: Request) -> Response:
         if request.method == "DELETE":
             self.journal.clear()
-            return Answer(204, (b"",))
+            return Response(204, (b"",))
         if request.method == "GET":
-            return json_answer([as_json(call) for call in self.journal.calls()])
-        return html_answer(405, "Method Not Allowed")
+            return json_response([call_as_json(call) for call in self.journal.calls()])
+        return html_response(405, "Method Not Allowed")
 
-    def _vertex(self, request: Request) -> tuple[Answer, Entry]:
+    def _vertex(self, request: Request) -> tuple[Response, Entry]:
         body = request.get_data()
         if request.path.startswith(UPLOADS):
-            body = body[:NOTED]
+            body = body[:MAX_LOGGED_BYTES]
         call = Call(
-            request.method, request.path, request.args.to_dict(), _headers(request), body, parsed(body)
+            request.method, request.path, request.args.to_dict(), _headers(request), body, parse_json(body)
         )
         entry = self.journal.begin(call)
         with self._lock:
             scripted = self.scripts.popleft() if self.scripts else None
         try:
             answer = scripted or self._answer(request, call, entry)
-        except Refused as refused:
+        except RequestRefused as refused:
             answer = refused.answer
         entry.answered(answer.status)
         return answer, entry
 
-    def _answer(self, request: Request, call: Call, entry: Entry) -> Answer:
+    def _answer(self, request: Request, call: Call, entry: Entry) -> Response:
         if answer := self.cloud.answer(request):
             return answer
         try:
-            room, found = ROOMS.bind_to_environ(request.environ).match()
+            server, found = MODEL_ROUTES.bind_to_environ(request.environ).match()
         except HTTPException:
-            return html_answer(404, "Not Found")
+            return html_response(404, "Not Found")
         verb = found.get("verb", "")
-        if verb not in VERBS.get(room.publisher, PARTNER_VERBS) or not LOCATION.fullmatch(found["location"]):
-            return html_answer(404, "Not Found")
+        if verb not in VERBS.get(server.publisher, PARTNER_VERBS) or not LOCATION.fullmatch(
+            found["location"]
+        ):
+            return html_response(404, "Not Found")
         self.metadata.check(call.headers.get("authorization", ""))
         resource = f"projects/{found['project']}/locations/{found['location']}"
         if found["project"] not in {PROJECT, PROJECT_NUMBER}:
             where = f"//aiplatform.googleapis.com/{resource}"
             denied = f"Permission 'aiplatform.endpoints.predict' denied on resource '{where}'"
-            raise google.refused(
-                403, f"{denied} (or it may not exist).", [google.error_info("IAM_PERMISSION_DENIED")]
+            raise google_errors.refused(
+                403, f"{denied} (or it may not exist).", [google_errors.error_info("IAM_PERMISSION_DENIED")]
             )
-        deployed = found["model"] if room is ENDPOINT else ""
-        dedicated.check(call.headers.get("host", ""), found["location"], deployed)
-        asked = Asked(
+        deployed = found["model"] if server is ENDPOINT else ""
+        dedicated_hosts.check(call.headers.get("host", ""), found["location"], deployed)
+        model_request = ModelRequest(
             version=found["version"],
             project=found["project"],
             location=found["location"],
@@ -192,53 +216,59 @@ class App:
             number=entry.number,
             fault=_fault(call, found.get("model", "")),
         )
-        return self._from(room, asked)
+        return self._respond(server, model_request)
 
-    def _from(self, room: Room, asked: Asked) -> Answer:
-        fault, dialect = asked.fault, room.dialect(asked)
-        if fault.name == "only" and fault.location != asked.location:
-            publisher, _, name = (asked.model or str(asked.body.get("model"))).rpartition("/")
-            message = google.not_found_text(asked.resource, publisher or room.publisher, name)
-            envelope = google.envelope(404, message)
-            return json_answer([envelope] if room is OPENAPI else envelope, 404)
-        if not self._spent(fault, asked):
-            answer = faults.instead(fault, dialect)
+    def _respond(self, server: ModelServer, request: ModelRequest) -> Response:
+        fault, error_format = request.fault, server.error_format(request)
+        if fault.name == "only" and fault.location != request.location:
+            publisher, _, name = (request.model or str(request.body.get("model"))).rpartition("/")
+            message = google_errors.model_not_found_message(
+                request.resource, publisher or server.publisher, name
+            )
+            envelope = google_errors.envelope(404, message)
+            return json_response([envelope] if server is OPENAPI else envelope, 404)
+        if not self._already_failed(fault, request):
+            answer = faults.replacement(fault, error_format)
             if answer:
                 return answer
-        return faults.bend(fault, room.answer(asked), dialect)
+        return faults.alter(fault, server.answer(request), error_format)
 
-    def _spent(self, fault: Fault, asked: Asked) -> bool:
-        """Tell whether a fault of the kind that happens once has happened to this model."""
+    def _already_failed(self, fault: Fault, request: ModelRequest) -> bool:
+        """Return whether a fault that occurs once per model has occurred for this model."""
         if not fault.once:
             return False
-        key = (asked.model or str(asked.body.get("model")), fault)
+        key = (request.model or str(request.body.get("model")), fault)
         with self._lock:
             seen = key in self._failed_once
             self._failed_once.add(key)
         return seen
 
-    def _played(
-        self, answer: Answer, entry: Entry | None, environ: "WSGIEnvironment", start_response: "StartResponse"
+    def _send(
+        self,
+        answer: Response,
+        entry: Entry | None,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
     ) -> Iterator[bytes]:
-        """Send the answer step by step. What the last step did decides how it ended.
+        """Send the response step by step, and record in the journal how it ended.
 
-        Status line and headers leave with the first bytes: a wait before them is a silent connection.
+        The status line and headers are sent with the first bytes, so a wait before them is silent.
         """
-        line: socket.socket | None = environ.get("werkzeug.socket")
-        response = Response(status=answer.status)
+        connection: socket.socket | None = environ.get("werkzeug.socket")
+        response = WSGIResponse(status=answer.status)
         headers = list(answer.headers.items()) or [("Content-Type", JSON_TYPE)]
         start_response(response.status, headers)
-        how: Any = "client_left"  # unless we get to the end
+        how: Any = "client_left"  # replaced when the last step has been sent
         try:
-            for step in self._paced(answer):
+            for step in self._with_pace(answer):
                 if isinstance(step, Cut):
                     how = "cut"
-                    reset(line)
+                    reset(connection)
                     raise ConnectionAbortedError("cut on demand")
                 if isinstance(step, Wait):
-                    if not self._wait(step.seconds, line):
+                    if not self._wait(step.seconds, connection):
                         raise ConnectionAbortedError("the client left")
-                elif not self._wait(0, line):
+                elif not self._wait(0, connection):
                     raise ConnectionAbortedError("the client left")
                 else:
                     yield step
@@ -247,21 +277,21 @@ class App:
             if entry:
                 entry.ended(how)
 
-    def _paced(self, answer: Answer) -> Iterator[Step]:
-        pace = self.pace if answer.streamed and not answer.hurried else 0
-        for place, step in enumerate(answer.steps):
-            if pace and place:
+    def _with_pace(self, answer: Response) -> Iterator[Step]:
+        pace = self.pace if answer.streamed and not answer.unpaced else 0
+        for index, step in enumerate(answer.steps):
+            if pace and index:
                 yield Wait(pace)
             yield step
 
-    def _wait(self, seconds: float, line: socket.socket | None) -> bool:
-        """Be silent so long; False as soon as the client has left or the emulator closes."""
+    def _wait(self, seconds: float, connection: socket.socket | None) -> bool:
+        """Wait; return False as soon as the client has left or the emulator closes."""
         end = time.monotonic() + seconds
         while not (seconds and self.closing.is_set()):
             now = max(min(end - time.monotonic(), SLICE_SECONDS), 0)
-            if line is None:
+            if connection is None:
                 self.closing.wait(now)
-            elif gone(line, now):
+            elif client_has_left(connection, now):
                 return False
             if time.monotonic() >= end:
                 return True
@@ -277,7 +307,7 @@ def _object(call: Call) -> dict[str, Any]:
         return call.json
     if not call.body:
         return {}
-    raise google.invalid(
+    raise google_errors.invalid_argument(
         "Invalid JSON payload received. "
         + (
             'Unknown name "": Root element must be a message.'
@@ -290,6 +320,6 @@ def _object(call: Call) -> dict[str, Any]:
 def _fault(call: Call, model: str) -> Fault:
     named = call.json.get("model") if isinstance(call.json, dict) else None
     try:
-        return faults.asked_for(call.headers.get(faults.HEADER, ""), model, str(named or ""))
+        return faults.find(call.headers.get(faults.HEADER, ""), model, str(named or ""))
     except ValueError as unknown:
-        raise google.invalid(str(unknown)) from None
+        raise google_errors.invalid_argument(str(unknown)) from None

@@ -1,8 +1,8 @@
 """Faults on demand: by the header `x-emulator-fault`, or by a model name that contains `emulator-FAULT`.
 
 `gemini-emulator-cut-2`, `claude-emulator-status-529`, `mistral-emulator-error-event-1`,
-`meta/emulator-html-maas`, `jamba-emulator-delay-0.5`: the name passes through whatever stands between the
-client and the emulator, so that a fault can be asked for from outside.
+`meta/emulator-html-maas`, `jamba-emulator-delay-0.5`: a gateway under test passes the model's name on, so its
+clients can choose the fault.
 """
 
 import dataclasses
@@ -12,20 +12,20 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from vertex_compat.emulator.answers import (
+from vertex_compat.emulator.protocol.google_errors import envelope as google_envelope
+from vertex_compat.emulator.protocol.responses import (
     HTML_TYPE,
     JSON_TYPE,
     SSE_TYPE,
-    Answer,
     Cut,
-    Dialect,
+    ErrorFormat,
+    Response,
     Step,
     Wait,
-    html_answer,
-    json_answer,
+    html_response,
+    json_response,
     whole,
 )
-from vertex_compat.emulator.google import envelope as google_envelope
 
 HEADER = "x-emulator-fault"
 
@@ -65,7 +65,7 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What shall go wrong. Without a name: nothing."""
+    """A fault to produce; none if `name` is empty."""
 
     name: str = ""
     number: float = 0
@@ -74,85 +74,85 @@ class Fault:
 
     @property
     def count(self) -> int:
-        """The number, where it counts things."""
+        """The number as a count."""
         return int(self.number)
 
 
-NONE = Fault()
+NO_FAULT = Fault()
 
 
-def asked_for(header: str, *models: str) -> Fault:
-    """Find the fault that a call asks for, in its header or in a model's name.
+def find(header: str, *models: str) -> Fault:
+    """Return the fault that a request's header or a model's name selects.
 
     Raises:
-        ValueError: when the header or a name asks for a fault that does not exist.
+        ValueError: when no fault has that name.
 
     """
-    wanted = (
-        [header] if header else [name.partition("emulator-")[2] for name in models if "emulator-" in name]
-    )
-    if not wanted:
-        return NONE
-    found = _PATTERN.match(wanted[0])
-    if not found:
-        raise ValueError(f"The emulator has no fault {wanted[0]!r}. It has: {', '.join(FAULTS)}.")
-    if found["location"]:
-        return Fault("only", location=found["location"])
-    return Fault(found["plain"] or found["name"], float(found["number"] or 0), bool(found["once"]))
+    names = [header] if header else [name.partition("emulator-")[2] for name in models if "emulator-" in name]
+    if not names:
+        return NO_FAULT
+    match_ = _PATTERN.match(names[0])
+    if not match_:
+        raise ValueError(f"The emulator has no fault {names[0]!r}. It has: {', '.join(FAULTS)}.")
+    if match_["location"]:
+        return Fault("only", location=match_["location"])
+    return Fault(match_["plain"] or match_["name"], float(match_["number"] or 0), bool(match_["once"]))
 
 
-def instead(fault: Fault, dialect: Dialect) -> Answer | None:
-    """Give the answer that comes instead of the model's, if the fault is of that kind."""
-    make = _INSTEAD.get(fault.name)
-    return make(fault, dialect) if make else None
+def replacement(fault: Fault, error_format: ErrorFormat) -> Response | None:
+    """Return the response that a fault sends in place of the model's, or None."""
+    make = _REPLACEMENTS.get(fault.name)
+    return make(fault, error_format) if make else None
 
 
-def bend(fault: Fault, answer: Answer, dialect: Dialect) -> Answer:
-    """Spoil the model's answer, if the fault is of that kind."""
+def alter(fault: Fault, answer: Response, error_format: ErrorFormat) -> Response:
+    """Return the model's response as a fault changes it."""
     if fault.name == "gzip":
         return _gzipped(answer)
     if fault.name == "many":
-        return dataclasses.replace(answer, hurried=True)
+        return dataclasses.replace(answer, unpaced=True)
     if fault.name == "error-body":
-        envelope = dialect.envelope(500, "An error in an answer that said 200.")
+        envelope = error_format.envelope(500, "An error in a response with status 200.")
         if not answer.headers["Content-Type"].startswith(SSE_TYPE):
-            return json_answer(envelope)
-        return dataclasses.replace(answer, steps=(dialect.event(envelope),))
-    if fault.name not in _BENT:
+            return json_response(envelope)
+        return dataclasses.replace(answer, steps=(error_format.event(envelope),))
+    if fault.name not in _ALTERATIONS:
         return answer
     steps: Iterable[Step] = answer.steps if answer.streamed else _halves(answer.steps)
-    return dataclasses.replace(answer, steps=_BENT[fault.name](steps, fault, dialect))
+    return dataclasses.replace(answer, steps=_ALTERATIONS[fault.name](steps, fault, error_format))
 
 
-def _status(fault: Fault, dialect: Dialect) -> Answer:
-    return json_answer(dialect.envelope(fault.count, f"Status {fault.count} was asked for."), fault.count)
+def _status(fault: Fault, error_format: ErrorFormat) -> Response:
+    return json_response(
+        error_format.envelope(fault.count, f"Status {fault.count} was requested."), fault.count
+    )
 
 
-def _retry_after(fault: Fault, dialect: Dialect) -> Answer:
+def _retry_after(fault: Fault, error_format: ErrorFormat) -> Response:
     seconds = f"{fault.number:g}"
-    return json_answer(dialect.envelope(429, "Too many requests."), 429, {"Retry-After": seconds})
+    return json_response(error_format.envelope(429, "Too many requests."), 429, {"Retry-After": seconds})
 
 
-def _quota(_: Fault, dialect: Dialect) -> Answer:
+def _quota(_: Fault, error_format: ErrorFormat) -> Response:
     retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}
     body = google_envelope(429, "Resource exhausted. Please try again later.", [retry])
-    in_array = isinstance(dialect.envelope(429, ""), list)
-    return json_answer([body] if in_array else body, 429)
+    in_array = isinstance(error_format.envelope(429, ""), list)
+    return json_response([body] if in_array else body, 429)
 
 
-_INSTEAD: dict[str, Callable[[Fault, Dialect], Answer]] = {
+_REPLACEMENTS: dict[str, Callable[[Fault, ErrorFormat], Response]] = {
     "status": _status,
     "retry-after": _retry_after,
     "quota": _quota,
-    "html": lambda _, __: html_answer(404, "Not Found"),
+    "html": lambda _, __: html_response(404, "Not Found"),
     "html-200": lambda _, __: whole(200, b"<!DOCTYPE html><title>Sign in</title><p>Welcome", HTML_TYPE),
     "empty": lambda _, __: whole(200, b"", JSON_TYPE),
-    "silent": lambda _, __: Answer(200, (Wait(math.inf),)),
+    "silent": lambda _, __: Response(200, (Wait(math.inf),)),
 }
 
 
 def _halves(steps: Iterable[Step]) -> Iterator[Step]:
-    """Cut a body of one piece in two, so that faults between events work on it as well."""
+    """Split a whole body in two, so that faults between events apply to it too."""
     for step in steps:
         if isinstance(step, bytes):
             yield step[: len(step) // 2]
@@ -161,56 +161,56 @@ def _halves(steps: Iterable[Step]) -> Iterator[Step]:
             yield step
 
 
-def _delayed(steps: Iterable[Step], fault: Fault, _: Dialect) -> Iterator[Step]:
+def _delayed(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
     yield Wait(fault.number)
     yield from steps
 
 
-def _paused(steps: Iterable[Step], fault: Fault, _: Dialect) -> Iterator[Step]:
-    for place, step in enumerate(steps):
+def _paused(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
+    for index, step in enumerate(steps):
         yield step
-        if place == 0:
+        if index == 0:
             yield Wait(fault.number)
 
 
 def _first(steps: Iterable[Step], fault: Fault) -> Iterator[Step]:
-    for place, step in enumerate(steps):
-        if place == fault.count:
+    for index, step in enumerate(steps):
+        if index == fault.count:
             return
         yield step
 
 
-def _cut(steps: Iterable[Step], fault: Fault, _: Dialect) -> Iterator[Step]:
+def _cut(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
     yield from _first(steps, fault)
     yield Cut()
 
 
-def _half(steps: Iterable[Step], fault: Fault, _: Dialect) -> Iterator[Step]:
-    for place, step in enumerate(steps):
-        if place == fault.count:
+def _half(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
+    for index, step in enumerate(steps):
+        if index == fault.count:
             yield step[: len(step) // 2] if isinstance(step, bytes) else step
             break
         yield step
     yield Cut()
 
 
-def _ended(steps: Iterable[Step], fault: Fault, _: Dialect) -> Iterator[Step]:
+def _ended(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
     yield from _first(steps, fault)
 
 
-def _error_event(steps: Iterable[Step], fault: Fault, dialect: Dialect) -> Iterator[Step]:
+def _error_event(steps: Iterable[Step], fault: Fault, error_format: ErrorFormat) -> Iterator[Step]:
     yield from _first(steps, fault)
-    yield dialect.event(dialect.envelope(503, "The model is overloaded. Please try again later."))
+    yield error_format.event(error_format.envelope(503, "The model is overloaded. Please try again later."))
 
 
-def _garbage(steps: Iterable[Step], fault: Fault, dialect: Dialect) -> Iterator[Step]:
-    for place, step in enumerate(steps):
-        if place == fault.count:
-            yield dialect.garbage
+def _garbage(steps: Iterable[Step], fault: Fault, error_format: ErrorFormat) -> Iterator[Step]:
+    for index, step in enumerate(steps):
+        if index == fault.count:
+            yield error_format.malformed_event
         yield step
 
 
-_BENT: dict[str, Callable[[Iterable[Step], Fault, Dialect], Iterator[Step]]] = {
+_ALTERATIONS: dict[str, Callable[[Iterable[Step], Fault, ErrorFormat], Iterator[Step]]] = {
     "delay": _delayed,
     "pause": _paused,
     "cut": _cut,
@@ -221,7 +221,7 @@ _BENT: dict[str, Callable[[Iterable[Step], Fault, Dialect], Iterator[Step]]] = {
 }
 
 
-def _gzipped(answer: Answer) -> Answer:
+def _gzipped(answer: Response) -> Response:
     headers = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
     return dataclasses.replace(
         answer, steps=_gzip_steps(answer.steps), headers=headers | {"Content-Encoding": "gzip"}
@@ -229,7 +229,7 @@ def _gzipped(answer: Answer) -> Answer:
 
 
 def _gzip_steps(steps: Iterable[Step]) -> Iterator[Step]:
-    packer = zlib.compressobj(wbits=31)  # 31: with gzip's header
+    packer = zlib.compressobj(wbits=31)  # 31: gzip format
     for step in steps:
         yield packer.compress(step) + packer.flush(zlib.Z_SYNC_FLUSH) if isinstance(step, bytes) else step
     yield packer.flush()

@@ -1,4 +1,4 @@
-"""What was asked of the emulator, for tests to read."""
+"""A journal of the calls that the emulator received, for tests to read."""
 
 import dataclasses
 import json
@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-KEPT = 10_000  # calls; the oldest are forgotten first
+MAX_CALLS = 10_000  # the oldest are removed first
 
 Ending = Literal["complete", "client_left", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to Vertex: what came, what status it got, and how the answer ended."""
+    """One call: the request, the status of its response, and how the response ended."""
 
     method: str
     path: str
@@ -23,44 +23,44 @@ class Call:
     headers: Mapping[str, str]  # names in lower case
     body: bytes
     json: Any  # the body parsed, or None
-    status: int | None = None  # None until the answer is known
-    ended: Ending | None = None  # None while the answer is on its way
+    status: int | None = None  # None until the response is known
+    ended: Ending | None = None  # None while the response is being sent
 
 
 class Journal:
-    """The calls in the order of their arrival. Safe for threads; readers can wait for what they expect."""
+    """Calls in order of arrival. Thread-safe; readers can wait for a condition."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, Call] = {}  # by their number, which no other call gets
+        self._calls: dict[int, Call] = {}  # by number
         self._changed = threading.Condition()
         self._arrived = 0
 
     def begin(self, call: Call) -> "Entry":
-        """Note a call that just arrived."""
+        """Add a call that has just arrived."""
         with self._changed:
             self._arrived += 1
             self._calls[self._arrived] = call
-            if len(self._calls) > KEPT:
+            if len(self._calls) > MAX_CALLS:
                 del self._calls[next(iter(self._calls))]
             self._changed.notify_all()
             return Entry(self, self._arrived)
 
     def calls(self) -> list[Call]:
-        """Give the calls so far."""
+        """Return the calls so far."""
         with self._changed:
             return list(self._calls.values())
 
     def clear(self) -> None:
-        """Forget all calls."""
+        """Remove all calls."""
         with self._changed:
             self._calls.clear()
             self._changed.notify_all()
 
     def wait_for(self, predicate: Callable[[list[Call]], object], timeout: float) -> list[Call]:
-        """Wait until the calls satisfy the predicate, and give them.
+        """Wait until the calls satisfy the predicate, and return them.
 
         Raises:
-            TimeoutError: when they do not in time; its text lists the calls.
+            TimeoutError: when they do not within `timeout` seconds; its message lists the calls.
 
         """
         deadline = time.monotonic() + timeout
@@ -72,7 +72,7 @@ class Journal:
             return list(self._calls.values())
 
     def note(self, number: int, **changes: Any) -> None:
-        """Write what became of a call, unless it was forgotten meanwhile."""
+        """Update a call, unless it has been removed."""
         with self._changed:
             if number in self._calls:
                 self._calls[number] = dataclasses.replace(self._calls[number], **changes)
@@ -81,34 +81,34 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The line of one call in the journal."""
+    """Updates the journal's record of one call."""
 
     journal: Journal
     number: int
 
     def answered(self, status: int) -> None:
-        """Note the status."""
+        """Record the status."""
         self.journal.note(self.number, status=status)
 
     def ended(self, how: Ending) -> None:
-        """Note how the answer ended."""
+        """Record how the response ended."""
         self.journal.note(self.number, ended=how)
 
 
-def as_json(call: Call) -> dict[str, Any]:
-    """Show a call to another process; a body that is not JSON is shown as text."""
+def call_as_json(call: Call) -> dict[str, Any]:
+    """Return a call as JSON; a body that is not JSON becomes text."""
     shown = {name: getattr(call, name) for name in ("method", "path", "status", "ended")}
     body = call.json if call.json is not None else call.body.decode(errors="replace")
     return shown | {"query": dict(call.query), "headers": dict(call.headers), "body": body}
 
 
-def parsed(body: bytes) -> Any:
-    """Read the body as JSON, or give None."""
+def parse_json(body: bytes) -> Any:
+    """Return the body decoded from JSON, or None."""
     try:
         value = json.loads(body, parse_constant=_no_number)
         if b"\\u" in body:
-            json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
-    except (ValueError, RecursionError):  # not UTF-8 is a ValueError as well
+            json.dumps(value, ensure_ascii=False).encode()  # rejects unpaired surrogates
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
     return value
 

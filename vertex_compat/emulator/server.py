@@ -1,4 +1,4 @@
-"""The app on a socket: a thread a connection, every block of an answer flushed by itself."""
+"""The emulator's HTTP server: one thread per connection, each block of a response flushed."""
 
 import socket
 import sys
@@ -9,57 +9,57 @@ from typing import Self
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from vertex_compat.emulator.answers import JSON_TYPE, SSE_TYPE, Answer, Cut, Step, Wait
 from vertex_compat.emulator.app import App
-from vertex_compat.emulator.connection import to_be_reset
 from vertex_compat.emulator.journal import Call
-from vertex_compat.emulator.metadata import PROJECT
+from vertex_compat.emulator.project import PROJECT
+from vertex_compat.emulator.protocol.connection import will_be_reset
+from vertex_compat.emulator.protocol.responses import JSON_TYPE, SSE_TYPE, Cut, Response, Step, Wait
 
 CLOSE_POLL_SECONDS = 0.05
 
 
 class Handler(WSGIRequestHandler):
-    """Says nothing, and sends each block in one packet at once."""
+    """Logs nothing but errors, and sends each block in one packet immediately."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # werkzeug flushes after each block; unbuffered, a chunk would be three packets
+    wbufsize = -1  # werkzeug flushes after each block; unbuffered, a chunk would be sent in three packets
     disable_nagle_algorithm = True
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug names it so
-        """Keep quiet, but for what the emulator itself did wrong."""
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's parameter name
+        """Log only the emulator's own errors."""
         if type == "error":
             sys.stderr.write(f"{message % args}\n" if args else f"{message}\n")
 
     def finish(self) -> None:
-        """Close both ends, also when the client has left and the last bytes go nowhere."""
+        """Close both ends, even if the client has left."""
         try:
             super().finish()
         except OSError:
             self.rfile.close()
 
     def connection_dropped(self, error: BaseException, environ: object = None) -> None:  # noqa: ARG002
-        """Do not wait for another request where the answer broke off."""
+        """Close the connection after an interrupted response."""
         self.close_connection = True
 
 
 class Server(ThreadedWSGIServer):
-    """Takes hundreds of connections at once, and can reset one."""
+    """Accepts hundreds of connections and can reset one."""
 
     request_queue_size = 1024
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        """Close a connection; one that is to be reset gets no orderly end before."""
-        if isinstance(request, socket.socket) and to_be_reset(request):
+        """Close a connection, without an orderly shutdown if it will be reset."""
+        if isinstance(request, socket.socket) and will_be_reset(request):
             self.close_request(request)
         else:
             super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that leaves in the middle of its request is no news."""
+        """Ignore clients that disconnect during their request."""
 
 
 class Emulator:
-    """A Vertex on loopback for the time of a `with` block.
+    """The emulator on loopback for the duration of a `with` block.
 
     with Emulator() as emulator:
         os.environ.update(emulator.env)
@@ -78,7 +78,7 @@ class Emulator:
         self._server.serve_forever(CLOSE_POLL_SECONDS)
 
     def close(self) -> None:
-        """Stop serving; answers that are waiting end."""
+        """Stop serving and end waiting responses."""
         self.app.closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -95,21 +95,24 @@ class Emulator:
 
     @property
     def host(self) -> str:
-        """Name and port, as GCE_METADATA_HOST wants them."""
+        """Host and port, as in GCE_METADATA_HOST."""
         return f"{self._server.host}:{self._server.port}"
 
     @property
     def url(self) -> str:
-        """Where Vertex is."""
+        """The base URL."""
         return f"http://{self.host}"
 
     @property
     def env(self) -> dict[str, str]:
-        """Give the environment that points a function here. The project is for the metadata server to say."""
+        """The environment variables that point the function here; the metadata server has the project."""
         return {
             "GOOGLE_VERTEX_BASE_URL": self.url,
             "GOOGLE_VERTEX_DEDICATED_BASE_URL": self.url,
             "GOOGLE_TEXTTOSPEECH_BASE_URL": self.url,
+            "GOOGLE_DISCOVERYENGINE_BASE_URL": self.url,
+            "GOOGLE_LANGUAGE_BASE_URL": self.url,
+            "GOOGLE_MODELARMOR_BASE_URL": self.url,
             "STORAGE_EMULATOR_HOST": self.host,
             "GCE_METADATA_HOST": self.host,
             "GCE_METADATA_IP": self.host,
@@ -126,29 +129,29 @@ class Emulator:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls to Vertex so far; a new list each time."""
+        """The calls so far, as a new list."""
         return self.app.journal.calls()
 
     def forget_calls(self) -> None:
-        """Empty the journal."""
+        """Clear the journal."""
         self.app.journal.clear()
 
     def wait_for(self, predicate: Callable[[list[Call]], object], timeout: float = 5.0) -> list[Call]:
-        """Wait until the calls satisfy the predicate, and give them; TimeoutError when they do not."""
+        """Wait until the calls satisfy the predicate and return them; raise TimeoutError if not."""
         return self.app.journal.wait_for(predicate, timeout)
 
     @property
     def token_fetches(self) -> int:
-        """How often a token was asked for."""
+        """The number of token requests so far."""
         return self.app.metadata.token_fetches
 
     def revoke_tokens(self) -> None:
-        """Make every token given so far worthless."""
+        """Revoke all tokens issued so far."""
         self.app.metadata.revoke_tokens()
 
     @property
     def metadata_fault(self) -> str | None:
-        """What is wrong with the metadata server: `down`, `503`, `garbage`, `slow:SECONDS`, or None."""
+        """The metadata server's fault: `down`, `503`, `garbage`, `slow:SECONDS`, or None."""
         return self.app.metadata.fault
 
     @metadata_fault.setter
@@ -165,21 +168,21 @@ class Emulator:
         delay: float = 0,
         pause: float = 0,
     ) -> None:
-        """Queue exactly this answer for the next call to Vertex, whatever it asks.
+        """Queue this response for the next call, whatever it requests.
 
         Bytes are sent with their length; a list of blocks is sent chunked, each block flushed by itself,
         `pause` seconds apart. `delay` is the silence before the status line; `cut` resets the connection at
         the end.
         """
         blocks = [body] if isinstance(body, bytes) else list(body)
-        said = {"Content-Type": JSON_TYPE if isinstance(body, bytes) else SSE_TYPE}
+        default_headers = {"Content-Type": JSON_TYPE if isinstance(body, bytes) else SSE_TYPE}
         if isinstance(body, bytes) and not cut:
-            said["Content-Length"] = str(len(body))
+            default_headers["Content-Length"] = str(len(body))
         steps: list[Step] = [Wait(delay)] if delay else []
-        for place, block in enumerate(blocks):
-            steps += [Wait(pause)] if pause and place else []
+        for index, block in enumerate(blocks):
+            steps += [Wait(pause)] if pause and index else []
             steps.append(block)
         steps += [Cut()] if cut else []
         self.app.scripts.append(
-            Answer(status, steps, said | dict(headers or {}), streamed=True, hurried=True)
+            Response(status, steps, default_headers | dict(headers or {}), streamed=True, unpaced=True)
         )

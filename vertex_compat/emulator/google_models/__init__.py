@@ -1,0 +1,1 @@
+"""Google's own models: Gemini, embeddings, images, speech."""

@@ -1,0 +1,346 @@
+"""Gemini's responses: whole, streamed, and token counts."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from vertex_compat.emulator.google_models.gemini import models, rules
+from vertex_compat.emulator.google_models.gemini.body import COUNT, GENERATE
+from vertex_compat.emulator.google_models.gemini.models import Generation
+from vertex_compat.emulator.protocol import google_errors, proto_json
+from vertex_compat.emulator.protocol.model_request import BASE62, LETTERS, ModelRequest, signature
+from vertex_compat.emulator.protocol.responses import (
+    JSON,
+    JSON_TYPE,
+    SSE_TYPE,
+    ErrorFormat,
+    Response,
+    Step,
+    compact_json,
+    interleave,
+    mark_last,
+    pretty_json_response,
+)
+from vertex_compat.emulator.text_model.replies import Prompt, Reply, Tool, count_json_tokens, generate, texts
+
+FINISH = {
+    "stop": "STOP",
+    "stop_sequence": "STOP",
+    "calls": "STOP",
+    "length": "MAX_TOKENS",
+    "refusal": "SAFETY",
+}
+STREAM_HEADERS = {"Content-Disposition": "attachment", "Vary": "Origin"}
+RATED_CHUNK = 2  # the chunk that has safety ratings, as recorded
+SAFETY_RATINGS = [
+    {
+        "category": f"HARM_CATEGORY_{category}",
+        "probability": "NEGLIGIBLE",
+        "probabilityScore": 0.111328125,
+        "severity": "HARM_SEVERITY_NEGLIGIBLE",
+        "severityScore": 0.08251953,
+    }
+    for category in ("HATE_SPEECH", "DANGEROUS_CONTENT", "HARASSMENT", "SEXUALLY_EXPLICIT")
+]
+TRAFFIC = {"flex": "ON_DEMAND_FLEX", "priority": "ON_DEMAND_PRIORITY"}
+TRAFFIC_HEADER = "x-vertex-ai-llm-shared-request-type"
+
+
+def sse(value: Any) -> bytes:
+    """Frame one event of `alt=sse`."""
+    return b"data: " + compact_json(value).encode() + b"\r\n\r\n"
+
+
+def error_format(request: ModelRequest) -> ErrorFormat:
+    """Return the error format: Google's envelope, inside an array in JSON streams."""
+    if request.verb == "streamGenerateContent" and request.query.get("alt") != "sse":
+        return ErrorFormat(
+            lambda status, message: [google_errors.envelope(status, message)],
+            lambda value: b",\r\n" + compact_json(value[0] if isinstance(value, list) else value).encode(),
+            b",\r\n{'candi",
+        )
+    return ErrorFormat(google_errors.envelope, sse, b'data: {"candidates": [{"con\r\n\r\n')
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request and the replies from which its response is built."""
+
+    request: ModelRequest
+    body: JSON
+    kind: Generation
+    prompt: Prompt
+    replies: list[Reply]
+
+    @property
+    def config(self) -> JSON:
+        """The generationConfig, empty where there is none."""
+        found: JSON = self.body.get("generationConfig", {})
+        return found
+
+
+def answer(request: ModelRequest) -> Response:
+    """Answer a request."""
+    kind = models.generation(request)
+    if request.verb == "countTokens":
+        return pretty_json_response(_counted(proto_json.read(COUNT, request.body)))
+    body = proto_json.read(GENERATE, request.body)
+    rules.check(body, kind)
+    prompt = _prompt(request, body, kind)
+    candidate_count = body.get("generationConfig", {}).get("candidateCount", 1)
+    turn = Turn(request, body, kind, prompt, [generate(prompt, number) for number in range(candidate_count)])
+    if request.verb == "generateContent":
+        return pretty_json_response(_whole(turn) | _stamp(request))
+    stamp = _stamp(request)
+    chunks = (chunk | stamp for chunk in _chunks(turn))
+    if request.query.get("alt") == "sse":
+        return Response(200, map(sse, chunks), STREAM_HEADERS | {"Content-Type": SSE_TYPE}, streamed=True)
+    return Response(200, _array(chunks), {"Content-Type": JSON_TYPE}, streamed=True)
+
+
+def _array(chunks: Iterator[JSON]) -> Iterator[Step]:
+    for index, chunk in enumerate(chunks):
+        yield (b",\r\n" if index else b"[") + compact_json(chunk).encode()
+    yield b"]\n"
+
+
+def _counted(body: JSON) -> JSON:
+    rules.check_contents(body.get("contents", []))
+    tokens = _prompt_tokens(body)
+    return {
+        "totalTokens": tokens,
+        "totalBillableCharacters": len(compact_json(body.get("contents", []))),
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}],
+    }
+
+
+def _prompt_tokens(body: JSON) -> int:
+    counted_parts = [body.get(name, []) for name in ("systemInstruction", "contents", "tools")]
+    return count_json_tokens([part for part in counted_parts if part]) or 1
+
+
+def _whole(turn: Turn) -> JSON:
+    if turn.request.fault.name == "blocked":
+        return _blocked(turn.request)
+    candidates = [
+        _candidate(number, _joined(_parts(turn, one)), FINISH[one.ending]) | _extras(turn, one)
+        for number, one in enumerate(turn.replies)
+    ]
+    return {"candidates": candidates, "usageMetadata": _usage(turn)}
+
+
+def _chunks(turn: Turn) -> Iterator[JSON]:
+    """Yield the chunks of a stream, candidates interleaved; the last chunk has the token counts."""
+    if turn.request.fault.name == "blocked":
+        yield _blocked(turn.request)
+        return
+    traffic = {"trafficType": _traffic(turn.request)}
+    candidates = interleave(_pieces(turn, number, one) for number, one in enumerate(turn.replies))
+    for candidate, last in mark_last(candidates):
+        yield {"candidates": [candidate], "usageMetadata": _usage(turn) if last else traffic}
+
+
+def _pieces(turn: Turn, number: int, one: Reply) -> Iterator[JSON]:
+    """Yield one candidate in pieces, one part per chunk."""
+    index = 0
+    for index, (part, last) in enumerate(mark_last(_parts(turn, one)), 1):
+        if last:
+            yield _candidate(number, [part], FINISH[one.ending]) | _extras(turn, one)
+        else:
+            ratings = {"safetyRatings": SAFETY_RATINGS} if index == RATED_CHUNK else {}
+            yield _candidate(number, [part], None) | ratings
+    if not index:
+        yield _candidate(number, [], FINISH[one.ending])
+
+
+def _candidate(number: int, parts: list[JSON], finish: str | None) -> JSON:
+    content: JSON = {"role": "model"} | ({"parts": parts} if parts else {})
+    index = {"index": number} if number else {}
+    return {"content": content} | ({"finishReason": finish} if finish else {}) | index
+
+
+def _parts(turn: Turn, one: Reply) -> Iterator[JSON]:
+    """Yield the parts. Gemini 3 signs its first call, or its text in a last, empty part."""
+    if turn.config.get("thinkingConfig", {}).get("includeThoughts"):
+        yield from ({"text": piece, "thought": True} for piece in one.thoughts)
+    yield from ({"text": piece} for piece in one.pieces)
+    if "IMAGE" in turn.config.get("responseModalities", []):
+        yield {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
+    for index, call in enumerate(one.calls):
+        call_id = (
+            {"id": turn.request.generated_id(f"call {index}", LETTERS, 8)} if turn.kind.names_calls else {}
+        )
+        part: JSON = {"functionCall": call_id | {"name": call.name, "args": call.arguments}}
+        if index == 0 and (turn.kind.signs or one.thoughts):
+            part["thoughtSignature"] = rules.call_signature(call.name, call.arguments)
+        yield part
+    if turn.kind.signs and one.pieces and not one.calls:
+        yield {"text": "", "thoughtSignature": signature(one.text)}
+
+
+def _joined(parts: Iterator[JSON]) -> list[JSON]:
+    """Join adjacent text parts of one kind, as in a whole response."""
+    joined: list[JSON] = []
+    for part in parts:
+        last = joined[-1] if joined else {}
+        alike = "text" in part and "text" in last and part.get("thought") == last.get("thought")
+        if alike and "thoughtSignature" not in last:
+            joined[-1] = last | part | {"text": last["text"] + part["text"]}
+        else:
+            joined.append(part)
+    return joined
+
+
+CACHED_TOKENS = 32  # size of every cached content
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def _extras(turn: Turn, one: Reply) -> JSON:
+    """Return log probabilities and grounding metadata, if requested."""
+    extras: JSON = {}
+    if turn.config.get("responseLogprobs"):
+        extras["avgLogprobs"] = -0.25
+        extras["logprobsResult"] = _logprobs(one, turn.config.get("logprobs", 0))
+    if any("googleSearch" in tool for tool in turn.body.get("tools", [])) and one.text:
+        extras["groundingMetadata"] = _grounding(one.text)
+    return extras
+
+
+def _logprobs(one: Reply, max_length: int) -> JSON:
+    chosen = [
+        {"token": piece, "tokenId": 1000 + index, "logProbability": -0.25}
+        for index, piece in enumerate(one.pieces)
+    ]
+    others = [
+        {"token": "…", "tokenId": 7, "logProbability": -2.5 - rank} for rank in range(max(max_length - 1, 0))
+    ]
+    top = [{"candidates": [token, *others]} for token in chosen] if max_length else []
+    return {"chosenCandidates": chosen, "topCandidates": top}
+
+
+def _grounding(text: str) -> JSON:
+    """Return grounding metadata for the first line; offsets are in bytes."""
+    line = text.split("\n", 1)[0]
+    return {
+        "webSearchQueries": ["emulated search"],
+        "searchEntryPoint": {"renderedContent": "<div>emulated search</div>"},
+        "groundingChunks": [
+            {"web": {"uri": "https://example.com/a", "title": "example.com", "domain": "example.com"}}
+        ],
+        "groundingSupports": [
+            {
+                "segment": {"endIndex": len(line.encode()), "text": line},
+                "groundingChunkIndices": [0],
+                "confidenceScores": [0.9],
+            }
+        ],
+    }
+
+
+def _stamp(request: ModelRequest) -> JSON:
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    model = request.model if not request.model.isdigit() else "gemini-2.5-flash"
+    return {
+        "modelVersion": model,
+        "createTime": now,
+        "responseId": request.generated_id("response", BASE62, 22),
+    }
+
+
+def _traffic(request: ModelRequest) -> str:
+    return TRAFFIC.get(request.headers.get(TRAFFIC_HEADER, ""), "ON_DEMAND")
+
+
+def _blocked(request: ModelRequest) -> JSON:
+    reason = {"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "The prompt could not be submitted."}
+    return {"promptFeedback": reason, "usageMetadata": {"trafficType": _traffic(request)}}
+
+
+def _usage(turn: Turn) -> JSON:
+    """Return usageMetadata; zero counts are absent, as in all proto JSON."""
+    speak = sum(one.tokens for one in turn.replies)
+    thought = sum(one.thought_tokens for one in turn.replies)
+    cached = CACHED_TOKENS if turn.body.get("cachedContent") else 0
+    sent = turn.prompt.tokens + cached
+    counts = {
+        "promptTokenCount": sent,
+        "candidatesTokenCount": speak,
+        "totalTokenCount": sent + speak + thought,
+        "cachedContentTokenCount": cached,
+        "thoughtsTokenCount": thought,
+    }
+    details: JSON = {"promptTokensDetails": [{"modality": "TEXT", "tokenCount": sent}]}
+    if speak:
+        details["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": speak}]
+    if cached:
+        details["cacheTokensDetails"] = [{"modality": "TEXT", "tokenCount": cached}]
+    return (
+        {name: number for name, number in counts.items() if number}
+        | details
+        | {"trafficType": _traffic(turn.request)}
+    )
+
+
+def _prompt(request: ModelRequest, body: JSON, kind: Generation) -> Prompt:
+    """Reduce a request to what the text model looks at."""
+    config = body.get("generationConfig", {})
+    contents = body["contents"]
+    users = [content for content in contents if content["role"] == "user"]
+    schema = config.get("responseSchema") or config.get("responseJsonSchema")
+    tools, forced = _offered(body)
+    return Prompt(
+        text=_last_text(users),
+        tokens=_prompt_tokens(body),
+        results=_results(contents, _last_text(users)),
+        tools=tools,
+        forced=forced,
+        limit=config.get("maxOutputTokens"),
+        stops=tuple(config.get("stopSequences", ())),
+        as_json=config.get("responseMimeType") == "application/json",
+        schema=schema,
+        thinks=models.thinks(config.get("thinkingConfig"), kind),
+        fault=request.fault,
+    )
+
+
+STEPS = re.compile(r"(\d+) steps")
+
+
+def _results(contents: list[JSON], text: str) -> tuple[str, ...]:
+    """Return the last function results, or none until the number of steps in the prompt is done."""
+    steps = [_responses(content) for content in contents]
+    start = max((index for index, content in enumerate(contents) if rules.is_user_text(content)), default=0)
+    done = sum(bool(step) for step in steps[start:])
+    candidate_count = STEPS.search(text)
+    return steps[-1] if not candidate_count or done >= int(candidate_count[1]) else ()
+
+
+def _responses(content: JSON) -> tuple[str, ...]:
+    return tuple(
+        compact_json(part["functionResponse"].get("response", {}))
+        for part in content["parts"]
+        if "functionResponse" in part
+    )
+
+
+def _last_text(users: list[JSON]) -> str:
+    for content in reversed(users):
+        text = texts(part.get("text", "") for part in content["parts"])
+        if text:
+            return text
+    return ""
+
+
+def _offered(body: JSON) -> tuple[tuple[Tool, ...], bool]:
+    """Return the functions that may be called, and whether one must be."""
+    calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
+    mode, allowed = calling.get("mode", "AUTO"), calling.get("allowedFunctionNames")
+    declared = [one for tool in body.get("tools", []) for one in tool.get("functionDeclarations", [])]
+    tools = tuple(
+        Tool(one["name"], one.get("parameters") or one.get("parametersJsonSchema"))
+        for one in declared
+        if mode != "NONE" and (not allowed or one["name"] in allowed)
+    )
+    return tools, mode == "ANY"

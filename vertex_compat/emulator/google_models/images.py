@@ -1,0 +1,92 @@
+"""Imagen's `predict`, and the checks of Gemini's image models."""
+
+import itertools
+
+from vertex_compat.emulator.google_models.embeddings import PREDICT
+from vertex_compat.emulator.google_models.gemini.replies import PIXEL
+from vertex_compat.emulator.protocol import google_errors, proto_json
+from vertex_compat.emulator.protocol.model_request import ModelRequest
+from vertex_compat.emulator.protocol.proto_json import BoolField, IntegerField, Message, StringField
+from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_json_response
+
+IMAGEN = ("imagen-", "imagegeneration")
+IMAGEN_RATIOS = {"1:1", "3:4", "4:3", "9:16", "16:9"}
+GEMINI_RATIOS = IMAGEN_RATIOS | {"2:3", "3:2", "4:5", "5:4", "21:9"}
+SIZES = {"1K", "2K", "4K"}
+MIMES = {"image/png", "image/jpeg"}
+UNSAFE = "unsafe"  # a prompt with this word in it is filtered
+
+INSTANCE = Message("ImageInstance", {"prompt": StringField()})
+PARAMETERS = Message(
+    "ImageParameters",
+    {
+        **dict.fromkeys(
+            (
+                "aspectRatio",
+                "sampleImageSize",
+                "negativePrompt",
+                "personGeneration",
+                "safetySetting",
+                "language",
+                "storageUri",
+            ),
+            StringField(),
+        ),
+        **dict.fromkeys(("sampleCount", "seed"), IntegerField()),
+        **dict.fromkeys(("addWatermark", "enhancePrompt", "includeRaiReason"), BoolField()),
+        "outputOptions": Message(
+            "OutputOptions", {"mimeType": StringField(), "compressionQuality": IntegerField()}
+        ),
+    },
+)
+
+
+def predict(request: ModelRequest) -> Response:
+    """Answer Imagen's `predict`."""
+    body = proto_json.read(PREDICT, request.body)
+    instances = [proto_json.read(INSTANCE, one) for one in body.get("instances") or []]
+    parameters = proto_json.read(PARAMETERS, body.get("parameters") or {})
+    if len(instances) != 1 or not instances[0].get("prompt"):
+        raise google_errors.invalid_argument("Exactly one instance with a prompt is needed.")
+    if not 1 <= parameters.get("sampleCount", 4) <= 4:
+        raise google_errors.invalid_argument("sampleCount must be between 1 and 4.")
+    if parameters.get("aspectRatio", "1:1") not in IMAGEN_RATIOS:
+        raise google_errors.invalid_argument(f"Aspect ratio {parameters['aspectRatio']} is not supported.")
+    if "seed" in parameters and parameters.get("addWatermark", True):
+        raise google_errors.invalid_argument("Seed is not supported when watermark is enabled.")
+    if UNSAFE in instances[0]["prompt"]:
+        reason = "Unable to show generated images. Support codes: 58061214"
+        return pretty_json_response({"predictions": [{"raiFilteredReason": reason}]})
+    mime = parameters.get("outputOptions", {}).get("mimeType", "image/png")
+    image = {"mimeType": mime, "bytesBase64Encoded": PIXEL, "prompt": f"{instances[0]['prompt']}, in detail"}
+    return pretty_json_response(
+        {"predictions": list(itertools.repeat(image, parameters.get("sampleCount", 4)))}
+    )
+
+
+def check(request: ModelRequest) -> None:
+    """Check the image settings of a Gemini request.
+
+    Raises:
+        RequestRefused: 400 INVALID_ARGUMENT.
+
+    """
+    config: JSON = request.body.get("generationConfig") or {}
+    makes = "image" in request.model
+    if "IMAGE" in (config.get("responseModalities") or []) and not makes:
+        raise google_errors.invalid_argument("Multi-modal output is not supported.")
+    image: JSON = config.get("imageConfig") or {}
+    if image and not makes:
+        raise google_errors.invalid_argument("imageConfig is not supported for this model.")
+    if makes and config.get("candidateCount", 1) != 1:
+        raise google_errors.invalid_argument("Multiple candidates is not enabled for this model.")
+    if image.get("aspectRatio", "1:1") not in GEMINI_RATIOS:
+        raise google_errors.invalid_argument(
+            f"aspect_ratio must be one of {', '.join(sorted(GEMINI_RATIOS))}."
+        )
+    if image.get("imageSize", "1K") not in SIZES or (
+        "imageSize" in image and request.model.startswith("gemini-2")
+    ):
+        raise google_errors.invalid_argument("imageSize is not supported for this model.")
+    if image.get("imageOutputOptions", {}).get("mimeType", "image/png") not in MIMES:
+        raise google_errors.invalid_argument("imageOutputOptions.mimeType must be image/png or image/jpeg.")

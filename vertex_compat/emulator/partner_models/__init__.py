@@ -1,0 +1,1 @@
+"""Partners' models and deployed models, each with its own wire."""

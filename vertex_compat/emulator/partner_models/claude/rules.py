@@ -1,0 +1,416 @@
+"""Claude's checks beyond field types: order of messages, tools, and each family's limits.
+
+Messages are Anthropic's where documents or recorded traffic show them.
+"""
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+from vertex_compat.emulator.partner_models.claude.body import BETAS, COUNT, MESSAGES
+from vertex_compat.emulator.partner_models.claude.models import UNVERSIONED, Family, family
+from vertex_compat.emulator.protocol import google_errors
+from vertex_compat.emulator.protocol.body_readers import Object, Problem, validate
+from vertex_compat.emulator.protocol.model_request import ModelRequest, signature
+from vertex_compat.emulator.protocol.responses import JSON, RequestRefused, json_response
+
+MISSING = ("not-found", "nonexistent")
+CACHE_BREAKPOINTS = 4
+INTERLEAVED = "interleaved-thinking-2025-05-14"
+STRICT_SAMPLING = "2026-10-21"  # under this version no model takes sampling parameters
+LOWEST_TOP_P_WITH_THINKING = 0.95
+
+
+def refused(message: str, status: int = 400, kind: str = "invalid_request_error") -> RequestRefused:
+    """Return the exception for a refused request."""
+    error = {"type": kind, "message": message}
+    return RequestRefused(
+        json_response({"type": "error", "error": error, "request_id": "req_vrtx_011CEmulated"}, status)
+    )
+
+
+def read(request: ModelRequest) -> JSON:
+    """Return the checked body of a request.
+
+    Raises:
+        RequestRefused: 404 for the model, 400 for the body.
+
+    """
+    if not request.model.startswith("claude-") or any(word in request.model for word in MISSING):
+        raise google_errors.model_not_found(request.resource, "anthropic", request.model)
+    body = _read(MESSAGES, request.body)
+    betas = _betas(request, body)
+    kind = family(request.model)
+    _check_messages(body, kind)
+    _check_tools(body)
+    _check_blocks(body)
+    _check_sampling(body, kind)
+    _check_limits(request, body, kind)
+    _check_thinking(body, kind, betas)
+    _check_output(body, kind)
+    if body.get("tool_choice", {}).get("type") in {"any", "tool"} and not kind.forced:
+        raise refused("tool_choice: This model does not support forced tool use.")
+    return body
+
+
+def read_count(request: ModelRequest) -> JSON:
+    """Return the checked body of a token count request.
+
+    Raises:
+        RequestRefused: 400 for the body.
+
+    """
+    body = _read(COUNT, request.body)
+    if "@" in body["model"] or not body["model"].startswith("claude-"):
+        raise refused(f"{body['model']} is not supported for token counting.")
+    _check_messages(body, UNVERSIONED)
+    _check_tools(body)
+    return body
+
+
+def _read(table: Object, sent: JSON) -> JSON:
+    body, problems = validate(table, sent)
+    if problems:
+        raise refused("\n".join(map(_worded, problems)))
+    return dict(body)
+
+
+def _worded(problem: Problem) -> str:
+    if problem.code == "union_tag_invalid" and "using 'role'" in problem.message:
+        role = problem.value.get("role")
+        hint = (
+            ' The Messages API accepts a top-level `system` parameter, not "system" as an input message role.'
+            if role == "system"
+            else ' Allowed roles are "user" or "assistant".'
+        )
+        return f'messages: Unexpected role "{role}".{hint}'
+    return f"{problem.location}: {problem.message}"
+
+
+def _betas(request: ModelRequest, body: JSON) -> set[str]:
+    listed = [one.strip() for one in request.headers.get("anthropic-beta", "").split(",") if one.strip()]
+    expected = {*listed, *body.get("anthropic_beta", [])}
+    for unknown in sorted(expected - set(BETAS)):
+        raise refused(
+            f"Unexpected value(s) `{unknown}` for the `anthropic-beta` header. Please consult our "
+            "documentation "
+            "at docs.anthropic.com or try again without the header."
+        )
+    return expected
+
+
+# Messages
+
+
+def blocks(message: JSON) -> list[JSON]:
+    """Return the blocks of a message; a string is one text block."""
+    content = message["content"]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _merged(messages: list[JSON]) -> list[JSON]:
+    """Join consecutive messages of one role, as the server does before its checks."""
+    merged: list[JSON] = []
+    for message in messages:
+        if merged and merged[-1]["role"] == message["role"]:
+            merged[-1] = {**merged[-1], "content": [*blocks(merged[-1]), *blocks(message)]}
+        else:
+            merged.append({**message, "content": blocks(message)})
+    return merged
+
+
+def _check_messages(body: JSON, kind: Family) -> None:
+    messages = body["messages"]
+    if not messages:
+        raise refused("messages: at least one message is required")
+    if messages[0]["role"] != "user":
+        raise refused('messages: first message must use the "user" role')
+    for index, message in enumerate(messages):
+        last_assistant = index == len(messages) - 1 and message["role"] == "assistant"
+        if not message["content"] and not last_assistant:
+            raise refused(
+                f"messages.{index}: all messages must have non-empty content except for the optional final "
+                "assistant message"
+            )
+    merged = _merged(messages)
+    if merged[-1]["role"] == "assistant":
+        _check_prefill(merged[-1], kind)
+    for index, message in enumerate(merged):
+        _check_adjacency(merged, index, message)
+
+
+def _check_prefill(message: JSON, kind: Family) -> None:
+    if not kind.prefill:
+        raise refused(
+            "This model does not support assistant message prefill. The conversation must end "
+            "with a user message."
+        )
+    text = blocks(message)[-1].get("text", "") if blocks(message) else ""
+    if text != text.rstrip():
+        raise refused("messages: final assistant content cannot end with trailing whitespace")
+
+
+def _check_adjacency(merged: list[JSON], index: int, message: JSON) -> None:
+    """Check that the next message begins with the results of all tool_use blocks."""
+    content = blocks(message)
+    if message["role"] == "assistant":
+        expected = [block["id"] for block in content if block["type"] == "tool_use"]
+        following = blocks(merged[index + 1]) if index + 1 < len(merged) else []
+        leading = list(_leading_results(following))
+        left = [one for one in expected if one not in leading]
+        if len(set(expected)) != len(expected):
+            raise refused(f"messages.{index}: `tool_use` ids must be unique")
+        if left:
+            raise refused(
+                f"messages.{index}: `tool_use` ids were found without `tool_result` blocks "
+                "immediately after: "
+                f"{', '.join(left)}. Each `tool_use` block must have a corresponding "
+                "`tool_result` block in the "
+                "next message."
+            )
+        return
+    before = blocks(merged[index - 1]) if index else []
+    known = {block["id"] for block in before if block["type"] == "tool_use"}
+    names = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
+    for number, one in enumerate(names):
+        if one not in known:
+            raise refused(
+                f"messages.{index}.content.{number}: unexpected `tool_use_id` found in "
+                f"`tool_result` blocks: {one}. "
+                "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
+            )
+    if len(set(names)) != len(names):
+        raise refused(
+            f"messages.{index}: each tool_use must have a single result. Found multiple "
+            "`tool_result` blocks with "
+            f"id: {names[0]}"
+        )
+
+
+def _leading_results(content: list[JSON]) -> Iterator[str]:
+    for block in content:
+        if block["type"] != "tool_result":
+            return
+        yield block["tool_use_id"]
+
+
+def _check_blocks(body: JSON) -> None:
+    for index, message in enumerate(body["messages"]):
+        if isinstance(message["content"], str):
+            if message["content"] and not message["content"].strip():
+                raise refused("messages: text content blocks must contain non-whitespace text")
+            continue
+        for number, block in enumerate(message["content"]):
+            _check_block(block, f"messages.{index}.content.{number}")
+    for number, block in enumerate(_listed(body.get("system", []))):
+        _check_block(block, f"system.{number}")
+    breakpoints = len(list(_breakpoints(body)))
+    if breakpoints > CACHE_BREAKPOINTS:
+        raise refused(
+            f"A maximum of {CACHE_BREAKPOINTS} blocks with cache_control may be provided. Found "
+            f"{breakpoints}."
+        )
+
+
+def _check_block(block: JSON, where: str) -> None:
+    match block["type"]:
+        case "text":
+            if not block["text"]:
+                raise refused(f"{where.partition('.')[0]}: text content blocks must be non-empty")
+            if not block["text"].strip():
+                raise refused(
+                    f"{where.partition('.')[0]}: text content blocks must contain non-whitespace text"
+                )
+        case "thinking":
+            if block["signature"] != signature(f"thinking:{block['thinking']}"):
+                raise refused(f"{where}: Invalid `signature` in `thinking` block")
+        case "redacted_thinking":
+            if block["data"] != signature("redacted"):
+                raise refused(f"{where}: Invalid `data` in `redacted_thinking` block")
+        case "image" | "document":
+            _check_source(block, where)
+        case "tool_result":
+            for number, inner in enumerate(_listed(block.get("content", []))):
+                _check_block(inner, f"{where}.content.{number}")
+
+
+def _check_source(block: JSON, where: str) -> None:
+    source = block["source"]
+    if source["type"] != "base64":
+        return
+    try:
+        base64.b64decode(source["data"], validate=True)
+    except ValueError:
+        raise refused(f"{where}.{block['type']}.source.base64.data: Invalid base64 data") from None
+
+
+def _listed(content: Any) -> list[JSON]:
+    return content if isinstance(content, list) else []
+
+
+def _places(body: JSON) -> Iterator[JSON]:
+    """Yield everything that can have cache_control, in prompt order."""
+    yield from body.get("tools", [])
+    yield from _listed(body.get("system", []))
+    for message in body["messages"]:
+        yield from blocks(message)
+
+
+def _breakpoints(body: JSON) -> Iterator[JSON]:
+    return (one for one in _places(body) if one.get("cache_control"))
+
+
+def cached(body: JSON) -> list[JSON]:
+    """Return the blocks up to the last cache breakpoint."""
+    places = list(_places(body))
+    last = max((index for index, one in enumerate(places) if one.get("cache_control")), default=-1)
+    return places[: last + 1]
+
+
+# Tools
+
+
+def _check_tools(body: JSON) -> None:
+    tools = body.get("tools", [])
+    names = [tool.get("name") for tool in tools]
+    if len(set(names)) != len(names):
+        raise refused("tools: Tool names must be unique.")
+    for index, tool in enumerate(tools):
+        if "input_schema" in tool:
+            _check_input_schema(tool, f"tools.{index}.custom")
+    content = [block["type"] for message in body["messages"] for block in blocks(message)]
+    if not tools and {"tool_use", "tool_result"} & set(content):
+        raise refused("Requests which include `tool_use` or `tool_result` blocks must define tools")
+    choice = body.get("tool_choice")
+    if choice and not tools:
+        raise refused("tool_choice: tool_choice may only be specified while providing tools.")
+    if choice and choice["type"] == "tool" and choice["name"] not in names:
+        raise refused(f"Tool '{choice['name']}' not found in provided tools")
+
+
+def _check_input_schema(tool: JSON, where: str) -> None:
+    kind = tool["input_schema"].get("type")
+    if kind is None:
+        raise refused(f"{where}.input_schema.type: Field required")
+    if kind != "object":
+        raise refused(f"{where}.input_schema.type: Input should be 'object'")
+    if tool.get("strict"):
+        _check_closed(tool["input_schema"], where)
+
+
+# What a family lacks
+
+
+def _check_sampling(body: JSON, kind: Family) -> None:
+    names = [name for name in ("temperature", "top_p", "top_k") if name in body]
+    if names and body["anthropic_version"] == STRICT_SAMPLING:
+        raise refused(f"{names[0]}: Extra inputs are not permitted")
+    if names and kind.sampling == "none":
+        raise refused(f"{names[0]}: `{names[0]}` is deprecated for this model.")
+    if kind.sampling == "one" and {"temperature", "top_p"} <= set(names):
+        raise refused(
+            "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+        )
+    if any(not stop.strip() for stop in body.get("stop_sequences", [])):
+        raise refused("stop_sequences: each stop sequence must contain non-whitespace")
+
+
+def _check_limits(request: ModelRequest, body: JSON, kind: Family) -> None:
+    if body["max_tokens"] > kind.max_output_tokens:
+        raise refused(
+            f"max_tokens: {body['max_tokens']} > {kind.max_output_tokens}, which is the maximum allowed "
+            "number of output "
+            f"tokens for {request.model.replace('@', '-')}"
+        )
+
+
+def _check_thinking(body: JSON, kind: Family, betas: set[str]) -> None:
+    thinking = body.get("thinking")
+    if not thinking:
+        return
+    form = thinking["type"]
+    if form not in kind.thinking:
+        if not kind.thinking:
+            raise refused("thinking: Extended thinking is not supported by this model.")
+        raise refused(f'"thinking.type.{form}" is not supported for this model.')
+    if form != "enabled":
+        return
+    if thinking["budget_tokens"] >= body["max_tokens"] and INTERLEAVED not in betas:
+        raise refused(
+            "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our documentation."
+        )
+    if body.get("temperature", 1) != 1:
+        raise refused("`temperature` may only be set to 1 when thinking is enabled.")
+    if "top_k" in body:
+        raise refused("`top_k` must be unset when thinking is enabled.")
+    if body.get("top_p", 1) < LOWEST_TOP_P_WITH_THINKING:
+        raise refused("`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.")
+    if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
+        raise refused("Thinking may not be enabled when tool_choice forces tool use.")
+    if body["messages"][-1]["role"] == "assistant":
+        raise refused("messages: final assistant content cannot be prefilled when thinking is enabled")
+    _check_thought_before_use(body["messages"])
+
+
+def _check_thought_before_use(messages: list[JSON]) -> None:
+    """Check that an assistant message with pending tool results begins with thinking."""
+    merged = _merged(messages)
+    answering = any(block["type"] == "tool_result" for block in blocks(merged[-1]))
+    if not answering:
+        return
+    index = len(merged) - 2
+    first = blocks(merged[index])[0]["type"]
+    if first not in {"thinking", "redacted_thinking"}:
+        raise refused(
+            f"messages.{index}.content.0.type: Expected `thinking` or `redacted_thinking`, but "
+            f"found `{first}`. "
+            "When `thinking` is enabled, a final `assistant` message must start with a thinking block."
+        )
+
+
+def _check_output(body: JSON, kind: Family) -> None:
+    output = body.get("output_config", {})
+    effort = output.get("effort")
+    if effort and not kind.efforts:
+        raise refused("output_config.effort: Extra inputs are not permitted")
+    if effort and effort not in kind.efforts:
+        raise refused(
+            f"This model does not support effort level '{effort}'. "
+            f"Supported levels: {', '.join(kind.efforts)}."
+        )
+    if "format" in output:
+        if not kind.formats:
+            raise refused("output_config.format: Extra inputs are not permitted")
+        if output["format"]["type"] != "json_schema":
+            raise refused("output_config.format.type: Input should be 'json_schema'")
+        _check_closed(output["format"]["schema"], "output_config.format")
+
+
+UNSUPPORTED = {
+    "number": ("minimum", "maximum", "multipleOf"),
+    "integer": ("minimum", "maximum", "multipleOf"),
+    "string": ("minLength", "maxLength"),
+    "array": ("maxItems",),
+}
+
+
+def _check_closed(schema: Any, where: str) -> None:
+    """Check a schema's constraints for constrained decoding, at every depth."""
+    if isinstance(schema, list):
+        for one in schema:
+            _check_closed(one, where)
+    if not isinstance(schema, dict):
+        return
+    kind = schema.get("type")
+    if kind == "object" and schema.get("additionalProperties") is not False:
+        raise refused(
+            f"{where}.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"
+        )
+    found = [name for name in UNSUPPORTED.get(kind, ()) if name in schema] if isinstance(kind, str) else []
+    if found:
+        raise refused(f"{where}.schema: For '{kind}' type, properties {', '.join(found)} are not supported")
+    for name, inner in schema.items():
+        if name in {"properties", "$defs", "definitions"} and isinstance(inner, dict):
+            _check_closed(list(inner.values()), where)
+        elif name not in {"enum", "const", "default", "examples", "required"}:
+            _check_closed(inner, where)

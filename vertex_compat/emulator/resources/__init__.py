@@ -1,0 +1,1 @@
+"""What a project has besides models: storage, jobs, endpoints, the metadata server."""

@@ -1,0 +1,1 @@
+"""Google services beside Vertex AI: ranking, text moderation, Model Armor, RAG Engine."""

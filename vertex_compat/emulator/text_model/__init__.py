@@ -1,0 +1,1 @@
+"""The model that answers behind every wire, and values that fit a schema."""
