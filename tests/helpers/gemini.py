@@ -5,10 +5,10 @@ import json
 import msgspec
 from google.genai import types as genai
 
-from vertex_compat.emulator.protocol import proto_json
 from vertex_compat.emulator.faults import Fault
 from vertex_compat.emulator.google_models.gemini import models, rules
 from vertex_compat.emulator.google_models.gemini.body import GENERATE
+from vertex_compat.emulator.protocol import proto_json
 from vertex_compat.operations.chat import chat as operation
 from vertex_compat.publishers.google.chat.chat import CHAT
 from vertex_compat.routing import model_names
