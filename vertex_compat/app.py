@@ -1,4 +1,4 @@
-"""Flask request → operation → Flask response. Errors become OpenAI's JSON here, once."""
+"""Flask request → operation → Flask response. Errors get the form of the client's API here, once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import Final
+from typing import Any, Final
 
 import flask
 import msgspec
@@ -15,8 +15,8 @@ import msgspec
 from vertex_compat import errors, routes, sse
 from vertex_compat.config.settings import Settings
 from vertex_compat.operations.context import (
-    DryRunResult,
     DryRunTransport,
+    EventStream,
     FileBody,
     ListVertexModels,
     RequestContext,
@@ -25,7 +25,7 @@ from vertex_compat.operations.context import (
 )
 from vertex_compat.routing.router import Router
 from vertex_compat.server import concurrency, cors
-from vertex_compat.server.auth import ANONYMOUS, Authenticator
+from vertex_compat.server.auth import ANONYMOUS, Authenticator, Caller
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.server.concurrency import ConcurrencyLimiter, Slot
 from vertex_compat.server.gunicorn_hooks import GunicornHooks
@@ -44,133 +44,137 @@ _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way;
 
 
 class App:
-    """The function. One for the process. `note` gets the record and status of each request that has ended."""
+    """The function; one for the process.
+
+    `on_request_end` is called with the log entry and the status of each request that has ended.
+    """
 
     def __init__(
         self,
         settings: Settings,
         transport: RootTransport,
-        note: Callable[[RequestLog, int], None] | None = None,
+        on_request_end: Callable[[RequestLog, int], None] | None = None,
         server: GunicornHooks | None = None,
     ) -> None:
-        self._note = note
+        self._on_request_end = on_request_end
         self._settings = settings
         self._transport = DedicatedEndpointTransport(transport)
         self._server = server or GunicornHooks()
         self._router = Router(settings.routing, settings.project, settings.location)
-        self._gate = Authenticator(settings)
-        self._places = ConcurrencyLimiter(settings.threads)
-        self._discover = self._discovery() if settings.list_vertex_models else None
+        self._authenticator = Authenticator(settings)
+        self._limiter = ConcurrencyLimiter(settings.threads)
+        self._list_vertex_models = self._model_list() if settings.list_vertex_models else None
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
-        record = RequestLog.start(request.method, request.path, request.environ)
-        place = self._places.try_acquire()
+        log = RequestLog.start(request.method, request.path, request.environ)
+        slot = self._limiter.try_acquire()
         body = RequestBody.from_environ(request.environ, self._settings.max_body)
-        response = self._answer(request, body, place, record)
+        response = self._respond(request, body, slot, log)
         body.drain(request.environ.get("gunicorn.socket"))
-        response.headers.extend(record.headers())
+        response.headers.extend(log.headers())
         if self._settings.cors_origins:
             response.headers.extend(
                 cors.headers(self._settings.cors_origins, request.method, request.headers.get)
             )
-        record.target = response.headers.get("x-vertex-compat-target")
-        record.ignored = response.headers.get("x-vertex-compat-ignored")
-        response.call_on_close(partial(self._end, record, response.status_code, place))
+        log.target = response.headers.get("x-vertex-compat-target")
+        log.ignored = response.headers.get("x-vertex-compat-ignored")
+        response.call_on_close(partial(self._end, log, response.status_code, slot))
         return response
 
-    def _discovery(self) -> ListVertexModels:
-        from vertex_compat.upstream.model_list import Discovery  # noqa: PLC0415  (few want it)
+    def _model_list(self) -> ListVertexModels:
+        from vertex_compat.upstream.model_list import Discovery  # noqa: PLC0415  (few settings ask for it)
 
         return Discovery(self._transport, self._router).names
 
-    def _fetch(self, url: str, place: str) -> Fetched:
-        return self._fetcher.fetch(url, place)
+    def _fetch_url(self, url: str, param: str) -> Fetched:
+        return self._fetcher.fetch(url, param)
 
     @cached_property
     def _fetcher(self) -> UrlFetcher:
-        return UrlFetcher()  # made when it is needed: it reads all certificates
+        return UrlFetcher()  # made at its first use: it reads all certificates
 
-    def _end(self, record: RequestLog, status: int, place: Slot | None) -> None:
-        if place:
-            place.release()
-        record.write(status, project=self._settings.project, deployed=self._settings.on_cloud_run)
-        if self._note:
-            self._note(record, status)
+    def _end(self, log: RequestLog, status: int, slot: Slot | None) -> None:
+        if slot:
+            slot.release()
+        log.write(status, project=self._settings.project, deployed=self._settings.on_cloud_run)
+        if self._on_request_end:
+            self._on_request_end(log, status)
 
-    def _answer(
-        self, request: flask.Request, body: RequestBody, place: Slot | None, record: RequestLog
+    def _respond(
+        self, request: flask.Request, body: RequestBody, slot: Slot | None, log: RequestLog
     ) -> flask.Response:
         if self._settings.cors_origins and cors.is_preflight(request.method, request.headers.get):
             return flask.Response(status=204)
         try:
-            reply = self._reply(request, body, place, record)
-            if isinstance(reply.body, dict):
-                return _json(reply.status, reply.body, reply.headers)
-            if isinstance(reply.body, FileBody):
-                return _whole(reply.status, reply.body.data, reply.body.content_type, reply.headers)
-            if isinstance(reply.body, StreamingBody):
-                return _download(reply.body, reply.headers)
-            events = _Events(reply.body, record)
-            record.first_byte_at = time.monotonic()
+            return _flask_response(self._run_operation(request, body, slot, log), log)
         except errors.ApiError as error:
-            record.error = error.code or error.type
+            log.error = error.code or error.type
             return _json(error.status, error.body(), error.headers)
-        except DryRunResult as shown:
-            return _json(200, shown.call, {})
         except ClientDisconnected:
-            record.error = CLIENT_DISCONNECTED
+            log.error = CLIENT_DISCONNECTED
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
-        except Exception:  # noqa: BLE001  (the last line of defence: a client never sees a traceback)
-            _log.exception("unexpected")
-            record.error = _UNEXPECTED.type
+        except Exception:  # noqa: BLE001  (the only place: a client never sees a traceback)
+            _log.exception("unexpected error")
+            log.error = _UNEXPECTED.type
             return _json(_UNEXPECTED.status, _UNEXPECTED.body(), {})
-        response = _Stream(events)
-        response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Accel-Buffering"] = "no"
-        response.headers.extend(reply.headers)
-        return response
 
-    def _reply(
-        self, request: flask.Request, body: RequestBody, place: Slot | None, record: RequestLog
+    def _run_operation(
+        self, request: flask.Request, body: RequestBody, slot: Slot | None, log: RequestLog
     ) -> Response:
-        given = request.environ
+        environ = request.environ
         path = routes.resource(request.path)
         caller = ANONYMOUS
         if path not in routes.OPEN:
-            if place is None:
+            if slot is None:
                 raise concurrency.busy()
-            authorization = given.get("HTTP_AUTHORIZATION") or _google_key(given)
-            caller = self._gate.authenticate(authorization, public=path in routes.PUBLIC)
-            record.key = caller.key
-        operation, arguments = routes.find(request.method, request.path)
+            caller = self._authenticate(environ, public=path in routes.PUBLIC)
+            log.key = caller.key
+        operation, path_args = routes.find(request.method, request.path)
         transport = self._transport.for_caller(caller.token) if caller.token else self._transport
-        dry = given.get("HTTP_X_VERTEX_COMPAT_DEBUG") == "request"
+        dry_run = environ.get("HTTP_X_VERTEX_COMPAT_DEBUG") == "request"
         return operation(
             RequestContext(
                 read=body.read,
                 iter_body=body.iter_chunks,
-                content_type=given.get("CONTENT_TYPE", ""),
-                path_args=arguments,
+                content_type=environ.get("CONTENT_TYPE", ""),
+                path_args=path_args,
                 query=lambda: request.args,
+                header=lambda name: request.headers.get(name, ""),
                 client=ClientConnection(
-                    given.get("gunicorn.socket"), record.id, record.calls, self._server.ending
+                    environ.get("gunicorn.socket"), log.id, log.calls, self._server.ending
                 ),
-                accept=lambda: given.get("HTTP_ACCEPT", ""),
                 settings=self._settings,
-                fetch_url=self._fetch if self._settings.fetch_links else None,
-                list_vertex_models=self._discover,
-                router=self._router.for_key(record.key),
-                log=record,
-                transport=DryRunTransport(transport) if dry else transport,
+                fetch_url=self._fetch_url if self._settings.fetch_links else None,
+                list_vertex_models=self._list_vertex_models,
+                router=self._router.for_key(log.key),
+                log=log,
+                transport=DryRunTransport(transport) if dry_run else transport,
+                dry_run=dry_run,
             )
         )
 
+    def _authenticate(self, environ: Mapping[str, Any], *, public: bool) -> Caller:
+        authorization = environ.get("HTTP_AUTHORIZATION") or _google_key(environ)
+        return self._authenticator.authenticate(authorization, public=public)
 
-def _google_key(given: Mapping[str, str]) -> str | None:
-    """Google's clients have a header of their own for a key."""
-    key = given.get("HTTP_X_GOOG_API_KEY")
+
+def _google_key(environ: Mapping[str, Any]) -> str | None:
+    """The API key in the header that Google's clients use."""
+    key = environ.get("HTTP_X_GOOG_API_KEY")
     return f"Bearer {key}" if key else None
+
+
+def _flask_response(response: Response, log: RequestLog) -> flask.Response:
+    match response.body:
+        case FileBody(data, content_type):
+            return _whole(response.status, data, content_type, response.headers)
+        case StreamingBody():
+            return _download(response.body, response.headers)
+        case EventStream():
+            return _stream(response.body, response.headers, log)
+        case body:
+            return _json(response.status, body, response.headers)
 
 
 def _json(status: int, body: JSON, headers: Mapping[str, str]) -> flask.Response:
@@ -184,68 +188,82 @@ def _whole(status: int, body: bytes, content_type: str, headers: Mapping[str, st
 
 
 def _download(file: StreamingBody, headers: Mapping[str, str]) -> flask.Response:
-    first = next(file.chunks, b"")  # a refusal comes before it, while it can still be a status
+    first = next(file.chunks, b"")  # an error before the first chunk can still be an HTTP status
     response = flask.Response(_rest(first, file.chunks), content_type=file.content_type)
     response.headers.extend(headers)
     return response
 
 
-def _rest(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _rest(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     with suppress(ClientDisconnected):
-        yield from blocks
+        yield from chunks
 
 
-class _Stream(flask.Response):
-    """Events that go to the server as they are, past what werkzeug would do for each of them."""
+def _stream(stream: EventStream, headers: Mapping[str, str], log: RequestLog) -> flask.Response:
+    events = _StartedStream(stream, log)
+    log.first_byte_at = time.monotonic()
+    response = _StreamingResponse(events, stream.content_type)
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"
+    response.headers.extend(headers)
+    return response
 
-    def __init__(self, events: _Events) -> None:
-        super().__init__(events, mimetype="text/event-stream", direct_passthrough=True)
+
+class _StreamingResponse(flask.Response):
+    """A response whose events go to the WSGI server as they are, without werkzeug's work for each of them."""
+
+    def __init__(self, events: _StartedStream, mimetype: str) -> None:
+        super().__init__(events, mimetype=mimetype, direct_passthrough=True)
         self._events = events
 
     def call_on_close(self, func: Callable[[], object]) -> Callable[[], object]:
-        """What the server closes is then the events."""
-        self._events.closing.append(func)
+        """Call `func` when the server closes the events, which it does instead of closing the response."""
+        self._events.on_close.append(func)
         return func
 
 
-class _Events:
-    """The body of a stream, begun: an error that came before the first bytes has been raised by now.
+class _StartedStream:
+    """The body of a stream whose first bytes are known: an error before them was raised by the constructor.
 
-    A later error becomes an event, which OpenAI's clients raise, and no `[DONE]` follows: a stream never just
-    ends. `close`, which the server calls in any case, ends the upstream calls.
+    A later error is sent as a last event, so a stream never just ends. The server calls `close` in any case;
+    it ends the upstream calls.
     """
 
-    def __init__(self, written: Iterator[bytes], record: RequestLog) -> None:
-        self._written = written
-        self._record = record
-        self._first = next(written)
-        self._ended = False
-        self.closing: list[Callable[[], object]] = []
+    def __init__(self, stream: EventStream, log: RequestLog) -> None:
+        self._events = stream.events
+        self._encode_error = stream.encode_error or _encode_error
+        self._log = log
+        self._first = next(stream.events)
+        self._complete = False
+        self.on_close: list[Callable[[], object]] = []
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._first
         try:
-            yield from self._written
-            self._ended = True
+            yield from self._events
+            self._complete = True
         except ClientDisconnected:
-            self._record.error = CLIENT_DISCONNECTED
+            self._log.error = CLIENT_DISCONNECTED
         except errors.ApiError as error:
-            self._record.error = error.code or error.type
-            yield sse.encode(error.body())
-        except Exception:  # noqa: BLE001  (as above, for what comes after the first byte)
-            _log.exception("unexpected, in mid-stream")
-            self._record.error = _UNEXPECTED.type
-            yield sse.encode(_UNEXPECTED.body())
+            self._log.error = error.code or error.type
+            yield self._encode_error(error)
+        except Exception:  # noqa: BLE001  (as in `App`, for errors after the first byte)
+            _log.exception("unexpected error in a stream")
+            self._log.error = _UNEXPECTED.type
+            yield self._encode_error(_UNEXPECTED)
 
     def close(self) -> None:
-        if not (self._ended or self._record.error):
-            self._record.error = (
-                CLIENT_DISCONNECTED  # in the middle of a write, or it took nothing for too long
-            )
+        """End the stream, however far it came."""
+        if not (self._complete or self._log.error):
+            self._log.error = CLIENT_DISCONNECTED  # during a write, or it read nothing for too long
         try:
-            if close := getattr(self._written, "close", None):
+            if close := getattr(self._events, "close", None):
                 close()
         finally:
-            for then in self.closing:
-                then()
+            for func in self.on_close:
+                func()
+
+
+def _encode_error(error: errors.ApiError) -> bytes:
+    return sse.encode(error.body())

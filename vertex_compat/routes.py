@@ -1,4 +1,4 @@
-"""Method and path → operation: one table. The prefix `/v1` and a slash at the end change nothing."""
+"""Method and path → operation: one table. The prefix `/v1` and a slash at the end are optional."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
 }
 
 OPEN: Final = frozenset({"/health"})
-"""Paths that always answer, so that a probe needs no key."""
+"""Paths that need no key and no free thread, for health probes."""
 
 PUBLIC: Final = frozenset({"/", "/openapi.json"})
-"""Paths that answer without a key where keys are configured."""
+"""Paths that need no key."""
 
 
 def _openapi_spec() -> Response:
@@ -77,13 +77,13 @@ def _openapi_spec() -> Response:
 
 
 def resource(path: str) -> str:
-    """The path without what changes nothing: `/v1` before it and a slash after it."""
+    """Return the path without the optional `/v1` before it and slash after it."""
     short = path[3:] if path.startswith("/v1/") or path == "/v1" else path
     return short.rstrip("/") or "/"
 
 
 def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
-    """The operation and what the path holds for it; raises `NotFound`, `MethodNotAllowed`."""
+    """Return the operation and the variable parts of the path; raises `NotFound`, `MethodNotAllowed`."""
     if operation := TABLE.get((method, resource(path))):
         return operation, {}
     try:
@@ -100,6 +100,6 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
 
 @cache
 def _map() -> MapAdapter:
-    """For paths that hold something; made for the first of them."""
+    """The matcher of paths with variable parts, made at its first use."""
     rules = [Rule(path, methods=[method], endpoint=(method, path)) for method, path in TABLE]
     return Map(rules, strict_slashes=False, merge_slashes=False).bind("")

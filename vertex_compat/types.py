@@ -103,6 +103,29 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     """As in `Model`."""
 
 
+class ClientRequest:
+    """The parameters of one client request while a publisher translates them.
+
+    `ignore` notes a parameter that is not sent as the client sent it; `ignored` lists these names, each once.
+    """
+
+    __slots__ = ("_ignored", "body", "model")
+
+    def __init__(self, body: JSON, model: Model) -> None:
+        self.body = body
+        self.model = model
+        self._ignored: dict[str, None] = {}
+
+    def ignore(self, *names: str) -> None:
+        """Note the names of parameters that are not sent as they came."""
+        self._ignored |= dict.fromkeys(names)
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The noted names in the order in which they were noted, for `UpstreamCall.ignored`."""
+        return tuple(self._ignored)
+
+
 class Delta(msgspec.Struct, frozen=True, gc=False):
     """Part of one choice: the `delta` object of OpenAI's chunk, without the role.
 
@@ -133,12 +156,16 @@ class Usage(NamedTuple):
 
 StreamPart: TypeAlias = Delta | Usage
 
-StreamTranslator: TypeAlias = "Callable[[JSON], Iterable[StreamPart]]"
+StreamTranslator: TypeAlias = "Callable[[JSON], Delta | Iterable[StreamPart]]"
 """Takes the events of a stream one by one and returns the parts that each brings.
 
-A tuple contains deltas only (the usual case, passed on without a check); any other iterable may contain
-`Usage`.
+One `Delta` alone is the usual case, an event with nothing but more text; it is passed on without a check.
 """
+
+
+def parts_of(translated: Delta | Iterable[StreamPart]) -> Iterable[StreamPart]:
+    """Return what a translator returned as an iterable."""
+    return (translated,) if isinstance(translated, Delta) else translated
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from openai.types import responses as types
 from pydantic import TypeAdapter
 
 from vertex_compat import errors, sse
-from vertex_compat.operations.responses.input_items import unseal
+from vertex_compat.operations.opaque_state import decode_state
 from vertex_compat.operations.responses.output_items import ResponseBuilder
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import Delta, Usage
+from vertex_compat.types import Delta, Usage, parts_of
 
 EVENT = TypeAdapter(types.ResponseStreamEvent)
 
@@ -24,7 +24,7 @@ def frozen(events):
 def written(pieces, **given):
     """All events of an answer, and the response in its last state."""
     writer = ResponseBuilder({"model": "m", **given})
-    events = frozen(writer.begin())
+    events = frozen(writer.start())
     for piece in pieces:
         events += frozen(writer.add(0, piece))
     events += frozen(writer.finish())
@@ -36,7 +36,7 @@ def pieces_of(case):
     decoder = sse.Decoder()
     for event in [*decoder.feed(case.stream), *decoder.close()]:
         if event != b"[DONE]":
-            yield from feed(json.loads(event))
+            yield from parts_of(feed(json.loads(event)))
 
 
 def grown(events):
@@ -143,7 +143,7 @@ def test_a_turn_with_everything_is_items_in_the_order_in_which_they_began():
     kinds = [item["type"] for item in response["output"]]
     assert kinds == ["reasoning", "message", "function_call", "function_call"]
     assert response["output"][0]["summary"] == [{"type": "summary_text", "text": "Hmm."}]
-    assert unseal(response["output"][0]["encrypted_content"]) == {
+    assert decode_state(response["output"][0]["encrypted_content"]) == {
         "thinking_blocks": [{"type": "thinking", "signature": "s"}]
     }
     assert [item["arguments"] for item in response["output"][2:]] == ['{"at":1}', '{"at":2}']
@@ -157,7 +157,7 @@ def test_a_signature_that_comes_last_has_an_item_of_its_own():
         [Delta(0, {"content": "Yes."}), Delta(0, {"extra_content": signed}), Delta(0, {}, "stop")]
     )
     assert [item["type"] for item in response["output"]] == ["message", "reasoning"]
-    assert unseal(response["output"][1]["encrypted_content"]) == {"extra_content": signed}
+    assert decode_state(response["output"][1]["encrypted_content"]) == {"extra_content": signed}
 
 
 def test_a_custom_tool_gets_its_text_and_not_json():
@@ -203,7 +203,7 @@ def test_a_model_that_had_not_finished_is_a_fault():
 
 def test_a_failure_in_mid_stream_is_an_error_and_a_failed_response():
     writer = ResponseBuilder({"model": "m"})
-    events = frozen(writer.begin()) + frozen(writer.add(0, Delta(0, {"content": "Once"})))
+    events = frozen(writer.start()) + frozen(writer.add(0, Delta(0, {"content": "Once"})))
     events += frozen(writer.failed(errors.RateLimited("Slow down.")))
     for event in events:
         EVENT.validate_python(event, strict=True)

@@ -15,6 +15,7 @@ from vertex_compat.config.settings import Settings
 from vertex_compat.operations.chat import chat
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.server.client_connection import ClientDisconnected
+from vertex_compat.types import parts_of
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -234,7 +235,7 @@ def chunks_of(case, blocks, *, include_usage=True):
     def take(events):
         for event in events:
             if event != b"[DONE]":
-                written.extend(chunks.encode(0, piece) for piece in feed(json.loads(event)))
+                written.extend(chunks.encode(0, part) for part in parts_of(feed(json.loads(event))))
 
     for block in blocks:
         take(decoder.feed(block))

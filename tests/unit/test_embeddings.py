@@ -11,7 +11,7 @@ import time
 import openai
 import pytest
 
-from vertex_compat.operations.embeddings.embeddings import AT_ONCE
+from vertex_compat.operations.embeddings.embeddings import MAX_PARALLEL_CALLS
 
 
 def embed(app, model="text-embedding-005", text="Hello", **more):
@@ -239,10 +239,10 @@ def test_a_client_that_leaves_ends_all_calls(serve_alone):
     head = f"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(running.address) as line:
         line.sendall(head.encode() + body)
-        running.emulator.wait_for(lambda calls: len(calls) == AT_ONCE)
+        running.emulator.wait_for(lambda calls: len(calls) == MAX_PARALLEL_CALLS)
     calls = running.emulator.wait_for(lambda calls: all(call.ended for call in calls))
     assert {call.ended for call in calls} == {"client_left"}
-    assert len(calls) < 2 * AT_ONCE
+    assert len(calls) < 2 * MAX_PARALLEL_CALLS
 
 
 @pytest.mark.parametrize(

@@ -36,20 +36,22 @@ class Internet:
 
 def test_a_link_becomes_the_file_and_the_rest_stays():
     text = {"type": "text", "text": "Look"}
-    (message,) = inline_urls.inlined([user(text, image(CAT))], Internet().fetch)
+    (message,) = inline_urls.inline_messages([user(text, image(CAT))], Internet().fetch)
     assert message["content"] == [text, {"type": "image_url", "image_url": {"detail": "low", "url": DATA}}]
 
 
 def test_a_bare_link_and_a_file_are_links_too():
     file = {"type": "file", "file": {"file_id": CAT, "filename": "cat.png"}}
-    (message,) = inline_urls.inlined([user({"type": "image_url", "image_url": CAT}, file)], Internet().fetch)
+    (message,) = inline_urls.inline_messages(
+        [user({"type": "image_url", "image_url": CAT}, file)], Internet().fetch
+    )
     assert message["content"][0]["image_url"] == {"url": DATA}
     assert message["content"][1]["file"] == {"filename": "cat.png", "file_data": DATA}
 
 
 def test_a_file_that_is_linked_twice_is_fetched_once_and_named_by_its_first_place():
     internet = Internet()
-    inline_urls.inlined([user(image(CAT)), user(image(CAT))], internet.fetch)
+    inline_urls.inline_messages([user(image(CAT)), user(image(CAT))], internet.fetch)
     assert internet.asked == [(CAT, "messages[0].content[0]")]
 
 
@@ -57,20 +59,22 @@ def test_a_file_that_is_linked_twice_is_fetched_once_and_named_by_its_first_plac
 def test_what_is_no_https_link_is_left_alone(url):
     internet = Internet()
     messages = [user(image(url)), {"role": "assistant", "content": "text"}, {"role": "assistant"}]
-    assert inline_urls.inlined(messages, internet.fetch) == messages
+    assert inline_urls.inline_messages(messages, internet.fetch) == messages
     assert internet.asked == []
 
 
 def test_too_many_links_are_refused_before_any_is_fetched():
     internet = Internet()
     with pytest.raises(errors.BadRequest):
-        inline_urls.inlined([user(*[image(f"{CAT}?{number}") for number in range(21)])], internet.fetch)
+        inline_urls.inline_messages(
+            [user(*[image(f"{CAT}?{number}") for number in range(21)])], internet.fetch
+        )
     assert internet.asked == []
 
 
 def test_a_link_that_cannot_be_fetched_is_a_400_that_names_it():
     with pytest.raises(errors.BadRequest) as refused:
-        inline_urls.inlined([user(image("https://example.com/missing"))], Internet().fetch)
+        inline_urls.inline_messages([user(image("https://example.com/missing"))], Internet().fetch)
     assert refused.value.param == "messages[0].content[0]"
 
 

@@ -6,7 +6,7 @@ import json
 import openai
 import pytest
 
-from vertex_compat.operations.audio.transcriptions import MAX_BYTES
+from vertex_compat.operations.audio.transcriptions import MAX_FILE_BYTES
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 MODEL = "gemini-2.5-flash"
@@ -166,7 +166,7 @@ def test_a_model_that_does_not_hear_is_a_404(app, model):
 def test_a_file_may_not_be_too_large(app, emulator):
     head = b'--x\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n'
     model = head % (b"model", b"") + MODEL.encode() + b"\r\n"
-    file = head % (b"file", b'; filename="a.wav"') + bytes(MAX_BYTES + 1) + b"\r\n--x--\r\n"
+    file = head % (b"file", b'; filename="a.wav"') + bytes(MAX_FILE_BYTES + 1) + b"\r\n--x--\r\n"
     content_type = "multipart/form-data; boundary=x"
     answer = app.post("/v1/audio/transcriptions", data=model + file, content_type=content_type)
     assert (answer.status_code, answer.json["error"]["param"]) == (413, "file")

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import msgspec
 
+from vertex_compat import errors
 from vertex_compat.config.settings import Settings
 from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.server.request_log import RequestLog
 from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
 from vertex_compat.upstream.interface import Transport
-from vertex_compat.upstream.transport import UpstreamResponse
 from vertex_compat.upstream.url_fetcher import Fetched
 
 ListVertexModels: TypeAlias = Callable[[], Sequence[str]]
-"""The names of the models that Vertex lists."""
+"""Returns the names of the models that Vertex AI lists."""
 
 FetchUrl: TypeAlias = Callable[[str, str], Fetched]
-"""A link and its place in the request → the file; raises `BadRequest`."""
-
-
-class DryRunResult(Exception):
-    """A call that is shown instead of made."""
-
-    def __init__(self, call: JSON) -> None:
-        super().__init__()
-        self.call = call
+"""Fetches the file at a URL (first argument). The second is the parameter that holds it, for `BadRequest`."""
 
 
 @dataclass(frozen=True, slots=True)
 class DryRunTransport:
-    """A network on which the first call ends the request: the client wants to see it."""
+    """A transport that describes calls and makes none.
+
+    Operations that call a model return the description. All others open their first call, and are refused.
+    """
 
     inner: Transport
 
@@ -45,47 +40,54 @@ class DryRunTransport:
         client: ClientConnection,
         *,
         retries: int | None = None,
-    ) -> UpstreamResponse:
-        """Raise `DryRunResult`."""
-        del client, retries
-        raise DryRunResult(self.describe(call, model))
+    ) -> NoReturn:
+        """Raise `BadRequest`: the operation has no dry run."""
+        del call, model, client, retries
+        raise errors.BadRequest(
+            "'x-vertex-compat-debug: request' shows calls to models, and this operation calls none.",
+            param="x-vertex-compat-debug",
+            code="unsupported_value",
+        )
 
     def describe(self, call: UpstreamCall, model: Model | ResourceTarget) -> JSON:
-        """What the real network would do."""
+        """Describe the call as the inner transport would make it."""
         return self.inner.describe(call, model)
 
 
 class RequestContext(msgspec.Struct, frozen=True):
-    """One client request, as an operation sees it.
-
-    `arguments` are what the path holds, `query` gives what follows it; `accept` gives that header. `read`
-    gives the whole body; an upload is read as it comes, in `blocks` instead. `fetch` gets linked files,
-    unless the settings forbid it; `discover` lists Vertex's models, if they ask for it.
-    """
+    """One client request, as an operation sees it."""
 
     read: Callable[[], bytes]
+    """Returns the whole body; use the property `body`."""
     iter_body: Callable[[], Iterator[bytes]]
+    """Yields the body of an upload as it comes."""
     content_type: str
     path_args: Mapping[str, str]
+    """The variable parts of the path."""
     query: Callable[[], Mapping[str, str]]
-    accept: Callable[[], str]
+    header: Callable[[str], str]
+    """Returns a request header by its name, empty if the client sent none."""
     client: ClientConnection
     settings: Settings
     fetch_url: FetchUrl | None
+    """None if the settings forbid to fetch files that clients link to."""
     list_vertex_models: ListVertexModels | None
+    """None if the settings do not ask for Vertex AI's list."""
     router: Router
     log: RequestLog
     transport: Transport
+    dry_run: bool = False
+    """Whether the client wants the call to the model described instead of made."""
 
     @property
     def body(self) -> bytes:
-        """The whole body; raises `TooLarge`, and `BadRequest` if it breaks off."""
+        """The whole body; raises `PayloadTooLarge`, and `BadRequest` if it is incomplete."""
         return self.read()
 
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
-    """A file, or plain text."""
+    """A file or plain text."""
 
     data: bytes
     content_type: str
@@ -93,16 +95,28 @@ class FileBody:
 
 @dataclass(frozen=True, slots=True)
 class StreamingBody:
-    """A file that is sent as it comes. One that breaks off breaks the connection: it never just ends."""
+    """A file that is sent as it comes. An error in the middle breaks the connection."""
 
     chunks: Iterator[bytes]
     content_type: str = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """What the client gets: one JSON object, a file, or server-sent events as they come."""
+class EventStream:
+    """Events that are sent as they come. An error in the middle is sent as a last event.
 
-    body: JSON | FileBody | StreamingBody | Iterator[bytes]
+    `encode_error` writes that event; None stands for the form of the client's API.
+    """
+
+    events: Iterator[bytes]
+    content_type: str = "text/event-stream"
+    encode_error: Callable[[errors.ApiError], bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Response to the client: one JSON object, a file, or events as they come."""
+
+    body: JSON | FileBody | StreamingBody | EventStream
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200

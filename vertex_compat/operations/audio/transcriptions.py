@@ -11,92 +11,101 @@ import msgspec
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.audio import transcriptions_schema
-from vertex_compat.operations.context import FileBody, RequestContext, Response
+from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response
 from vertex_compat.operations.request import multipart
+from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import chat_messages
-from vertex_compat.types import JSON, ChatAdapter, Model, StreamPart, Usage
+from vertex_compat.types import JSON, ChatAdapter, Model, StreamPart, UpstreamCall, Usage
 
-MAX_BYTES: Final = 25 * 1024 * 1024
-"""OpenAI's limit of a file."""
+MAX_FILE_BYTES: Final = 25 * 1024 * 1024
+"""OpenAI's limit."""
 
-WITH_TIMES: Final = frozenset({"srt", "verbose_json", "vtt"})
-STREAMED: Final = frozenset({"json", "text"})
+TIMED_FORMATS: Final = frozenset({"srt", "verbose_json", "vtt"})
+STREAMED_FORMATS: Final = frozenset({"json", "text"})
 
-TYPES: Final = ("audio/", "video/mp4", "video/mpeg", "video/quicktime", "video/webm")
+TRANSCRIPTION: Final = model_calls.Operation(lambda publisher: publisher.transcriptions, "transcribe")
+
+MEDIA_TYPES: Final = ("audio/", "video/mp4", "video/mpeg", "video/quicktime", "video/webm")
 
 
 class Segment(msgspec.Struct):
-    """A sentence or so, and when it is said, in seconds."""
+    """About one sentence, with its start and end in seconds."""
 
     start: float
     end: float
     text: str
 
 
-class Timed(msgspec.Struct):
-    """What a model answers when it is asked for times."""
+class TimedTranscript(msgspec.Struct):
+    """The JSON that a model returns when it is asked for times."""
 
     language: str
     segments: list[Segment]
 
 
-_timed_of = msgspec.json.Decoder(Timed).decode
+_decode_timed = msgspec.json.Decoder(TimedTranscript).decode
 
 
 def transcribe(context: RequestContext) -> Response:
-    """The text in the language that is spoken."""
-    return _answer(context, translate=False)
+    """Return the text in the language that is spoken."""
+    return _respond(context, translate=False)
 
 
 def translate(context: RequestContext) -> Response:
-    """The text in English."""
-    return _answer(context, translate=True)
+    """Return the text in English."""
+    return _respond(context, translate=True)
 
 
-def _answer(context: RequestContext, *, translate: bool) -> Response:
+def _respond(context: RequestContext, *, translate: bool) -> Response:
     form = multipart.read(context)
-    given = form.decode(transcriptions_schema.Transcription)
-    wanted = given.get("response_format", "json")
-    _check(given, wanted)
-    given |= {"audio": _audio(form), "segments": wanted in WITH_TIMES, "translate": translate}
+    params = form.decode(transcriptions_schema.Transcription)
+    response_format = params.get("response_format", "json")
+    _check(params, response_format)
+    params |= {
+        "audio": _audio(form),
+        "segments": response_format in TIMED_FORMATS,
+        "translate": translate,
+    }
 
-    def converse(model: Model, chat: ChatAdapter) -> model_calls.UpstreamChat:
-        call = chat.request({**model.defaults, **given}, model)
-        return model_calls.UpstreamChat(chat, [call], model, context)
+    def attempt(model: Model, adapter: ChatAdapter) -> Response:
+        def prepare(model: Model) -> list[UpstreamCall]:
+            return [adapter.request({**model.defaults, **params}, model)]
 
-    answers = model_calls.with_fallback(
-        context, given["model"], lambda publisher: publisher.transcriptions, "transcribe", converse
-    )
-    transcript = _Transcript()
-    if given.get("stream"):
-        return Response(answers.stream(transcript), answers.headers)
-    for number, piece in answers.collect():
-        transcript.encode(number, piece)
-    return Response(_shown(transcript, wanted, given), answers.headers)
+        if context.dry_run:
+            return model_calls.describe(prepare(model)[0], model, context)
+        stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
+        encoder = _TranscriptEncoder()
+        if params.get("stream"):
+            return Response(EventStream(stream.stream(encoder)), stream.headers)
+        for number, part in stream.collect():
+            encoder.encode(number, part)
+        return Response(_body(encoder, response_format, params), stream.headers)
+
+    return model_calls.with_fallback(context, params["model"], TRANSCRIPTION, attempt)
 
 
-def _shown(transcript: _Transcript, wanted: str, given: JSON) -> JSON | FileBody:
-    """The transcript in the format that is wanted."""
-    if wanted == "json":
+def _body(transcript: _TranscriptEncoder, response_format: str, params: JSON) -> JSON | FileBody:
+    """The whole response in the format that the client asks for."""
+    if response_format == "json":
         return {"text": transcript.text(), "usage": transcript.usage()}
-    if wanted == "text":
-        return _plain(transcript.text() + "\n")
+    if response_format == "text":
+        return _plain_text(transcript.text() + "\n")
     timed = _timed(transcript.text())
-    if wanted == "verbose_json":
-        return _verbose(timed, given)
-    return _plain(_srt(timed) if wanted == "srt" else _vtt(timed))
+    if response_format == "verbose_json":
+        return _verbose(timed, params)
+    return _plain_text(_srt(timed) if response_format == "srt" else _vtt(timed))
 
 
-def _check(given: JSON, wanted: str) -> None:
-    if given.get("stream") and wanted not in STREAMED:
+def _check(params: JSON, response_format: str) -> None:
+    if params.get("stream") and response_format not in STREAMED_FORMATS:
         raise errors.BadRequest(
-            f"A stream has no times: 'response_format' is {' or '.join(sorted(STREAMED))}.",
+            f"A stream has no times: 'response_format' is {' or '.join(sorted(STREAMED_FORMATS))}.",
             param="response_format",
             code="unsupported_value",
         )
-    if "word" in given.get("timestamp_granularities", ()):
+    if "word" in params.get("timestamp_granularities", ()):
         raise errors.BadRequest(
-            "Gemini does not tell the times of single words, only of segments.",
+            "Gemini does not return the times of single words, only of segments.",
             param="timestamp_granularities",
             code="unsupported_value",
         )
@@ -109,49 +118,51 @@ def _audio(form: multipart.Form) -> JSON:
             "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
         )
     upload = uploads[0]
-    if len(upload.data) > MAX_BYTES:
+    if len(upload.data) > MAX_FILE_BYTES:
         raise errors.PayloadTooLarge(
-            f"The file has {len(upload.data)} bytes; {MAX_BYTES} is the most that is taken.", param="file"
+            f"The file has {len(upload.data)} bytes; the limit is {MAX_FILE_BYTES}.", param="file"
         )
     mime = chat_messages.guess(upload.filename) or upload.content_type.partition(";")[0].strip().lower()
-    if not mime.startswith(TYPES):
+    if not mime.startswith(MEDIA_TYPES):
         raise errors.BadRequest(
-            "The file is no recording that is known: its name should end in .flac, .m4a, .mp3, .mp4, .mpeg, "
-            ".mpga, .ogg, .wav or .webm.",
+            "The file is not a known kind of recording: its name should end in .flac, .m4a, .mp3, .mp4, "
+            ".mpeg, .mpga, .ogg, .wav or .webm.",
             param="file",
             code="invalid_value",
         )
     return {"mime": mime, "data": base64.b64encode(upload.data).decode()}
 
 
-class _Transcript:
-    """Writes OpenAI's events, and keeps what the whole answer is made of."""
+class _TranscriptEncoder:
+    """Encodes OpenAI's events, and keeps the text for the whole response."""
+
+    keepalive = sse.KEEPALIVE
 
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._finish: str | None = None
         self._usage = Usage(0, 0)
 
-    def encode(self, _: int, piece: StreamPart) -> bytes:
-        """The event for one piece; may be none."""
-        if isinstance(piece, Usage):
-            self._usage = piece
+    def encode(self, _: int, part: StreamPart) -> bytes:
+        """Return the event for one part; may be none."""
+        if isinstance(part, Usage):
+            self._usage = part
             return b""
-        self._finish = piece.finish_reason or self._finish
-        if text := piece.fields.get("content"):
+        self._finish = part.finish_reason or self._finish
+        if text := part.fields.get("content"):
             self._texts.append(text)
             return sse.encode({"type": "transcript.text.delta", "delta": text})
         return b""
 
     def finish(self) -> bytes:
-        """The last event."""
+        """Return the last event."""
         done = {"type": "transcript.text.done", "text": self.text(), "usage": self.usage()}
         return sse.encode(done) + sse.DONE
 
     def text(self) -> str:
-        """All of it; raises what is wrong with it."""
+        """Return the whole text; raises an error if the model has not finished, or refused."""
         if self._finish is None:
-            raise errors.UpstreamFault("Vertex AI ended its answer before the model had finished.")
+            raise errors.UpstreamFault("Vertex AI ended its response before the model had finished.")
         if self._finish == "content_filter":
             raise errors.BadRequest(
                 "The recording was refused by the model's safety filters.",
@@ -161,7 +172,7 @@ class _Transcript:
         return "".join(self._texts).strip()
 
     def usage(self) -> JSON:
-        """OpenAI's counts."""
+        """Return OpenAI's counts."""
         prompt, completion = self._usage.prompt, self._usage.completion
         audio = self._usage.prompt_details.get("audio_tokens", 0)
         return {
@@ -173,35 +184,29 @@ class _Transcript:
         }
 
 
-def _timed(text: str) -> Timed:
+def _timed(text: str) -> TimedTranscript:
     try:
-        return _timed_of(text)
+        return _decode_timed(text)
     except (ValueError, RecursionError):
-        raise errors.UpstreamFault(
-            "The model did not give the transcript in the form it was asked for."
-        ) from None
+        raise errors.UpstreamFault("The transcript is not the JSON that was asked for.") from None
 
 
-def _text(segments: Iterable[Segment]) -> str:
-    return " ".join(segment.text.strip() for segment in segments)
-
-
-def _verbose(timed: Timed, given: JSON) -> JSON:
-    """What Whisper says about a segment besides its text, a Gemini does not know: neutral values."""
+def _verbose(timed: TimedTranscript, params: JSON) -> JSON:
+    """OpenAI's `verbose_json`. Whisper's other figures have neutral values."""
     unknown: dict[str, Any] = {
         "seek": 0,
         "tokens": [],
-        "temperature": given.get("temperature", 0.0),
+        "temperature": params.get("temperature", 0.0),
         "avg_logprob": 0.0,
         "compression_ratio": 1.0,
         "no_speech_prob": 0.0,
     }
     duration = max((segment.end for segment in timed.segments), default=0.0)
     return {
-        "task": "translate" if given["translate"] else "transcribe",
-        "language": "english" if given["translate"] else timed.language,
+        "task": "translate" if params["translate"] else "transcribe",
+        "language": "english" if params["translate"] else timed.language,
         "duration": duration,
-        "text": _text(timed.segments),
+        "text": _join(timed.segments),
         "segments": [
             {"id": number, **msgspec.structs.asdict(segment), **unknown}
             for number, segment in enumerate(timed.segments)
@@ -210,11 +215,15 @@ def _verbose(timed: Timed, given: JSON) -> JSON:
     }
 
 
-def _plain(text: str) -> FileBody:
+def _join(segments: Iterable[Segment]) -> str:
+    return " ".join(segment.text.strip() for segment in segments)
+
+
+def _plain_text(text: str) -> FileBody:
     return FileBody(text.encode("utf-8", "replace"), "text/plain; charset=utf-8")
 
 
-def _srt(timed: Timed) -> str:
+def _srt(timed: TimedTranscript) -> str:
     """https://en.wikipedia.org/wiki/SubRip."""
     return "".join(
         f"{number}\n{_clock(one.start, ',')} --> {_clock(one.end, ',')}\n{one.text.strip()}\n\n"
@@ -222,7 +231,7 @@ def _srt(timed: Timed) -> str:
     )
 
 
-def _vtt(timed: Timed) -> str:
+def _vtt(timed: TimedTranscript) -> str:
     """https://www.w3.org/TR/webvtt1/."""
     return "WEBVTT\n\n" + "".join(
         f"{_clock(one.start, '.')} --> {_clock(one.end, '.')}\n{one.text.strip()}\n\n"
@@ -230,7 +239,7 @@ def _vtt(timed: Timed) -> str:
     )
 
 
-def _clock(seconds: float, point: str) -> str:
+def _clock(seconds: float, separator: str) -> str:
     milliseconds = round(max(seconds, 0) * 1000)
     minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{separator}{rest % 1000:03}"

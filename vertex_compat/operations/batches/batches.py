@@ -35,7 +35,7 @@ _DAY: Final = 24 * 60 * 60
 def create(context: RequestContext) -> Response:
     """Check and translate the file, then start the job."""
     bucket = Bucket(context)
-    given = body.without_nulls(body.decode(context.body, batches_schema.Create))
+    given = body.drop_nulls(body.decode(context.body, batches_schema.Create))
     endpoint = input_file.endpoint(given["endpoint"])
     source = bucket.find(given["input_file_id"])
     new = token()
@@ -72,7 +72,7 @@ def create(context: RequestContext) -> Response:
             account=reader.model.impersonate_account,
         )
         batch, job = _started(new, reader.model, reader.parameters, record, context)
-    return Response(_shown(batch, record, job, bucket), model_calls.ignored(sorted(reader.ignored)))
+    return Response(_shown(batch, record, job, bucket), model_calls.ignored_header(sorted(reader.ignored)))
 
 
 def _started(

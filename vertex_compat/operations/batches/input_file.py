@@ -152,7 +152,7 @@ def _decoded(content: bytes) -> JSON:
         line = None
     if not isinstance(line, dict):
         raise errors.BadRequest("This line is not a JSON object.", code="invalid_json_line")
-    body.check(line, batches_schema.Line)
+    body.validate(line, batches_schema.Line)
     return line
 
 

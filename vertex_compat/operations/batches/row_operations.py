@@ -68,7 +68,7 @@ def _embeddings_response(reply: JSON, call: UpstreamCall, publisher: str, stamp:
     operation = PUBLISHERS[publisher].embeddings
     vectors = operation.response(reply, call) if operation else ()
     tokens = sum(vector.tokens for vector in vectors)
-    return embeddings.listed([vector.values for vector in vectors], tokens, stamp.model)
+    return embeddings.embedding_list([vector.values for vector in vectors], tokens, stamp.model)
 
 
 def _unable(model: Model, verb: str) -> errors.NotFound:

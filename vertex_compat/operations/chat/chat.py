@@ -1,15 +1,15 @@
-"""`POST /chat/completions`: parse, route, translate, call, translate back.
+"""`POST /chat/completions`: validate, route, translate, call, translate back.
 
-Publishers translate bodies and events; what is the same for all of them happens here, once, so that no
-publisher can get it wrong: the id, the time and the name of the answer, the role, where the finish reason and
-the usage stand, `n` on publishers without it, and an upstream that stops before its model has finished.
+Publishers translate bodies and events. What is the same for all of them is done here, once: the id, time and
+model of the response, the role, the place of the finish reason and of the usage, `n` for publishers without
+it, and the error for an upstream that stops before its model has finished.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,65 +18,74 @@ from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat import chat_schema
 from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
-from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import body, inline_urls
-from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, Usage
+from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
+from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
 
 _encode = msgspec.json.Encoder().encode
 _CALLS: Final = frozenset({"function_call", "tool_calls"})
 
 
 def complete(context: RequestContext) -> Response:
-    """Answer one chat request, streaming or not."""
-    given = parse(context.body)
-    contract = OpenAIResponsePolicy(given)
+    """Answer one chat request, streaming or whole."""
+    params = parse(context.body)
+    policy = OpenAIResponsePolicy(params)
 
-    def converse(model: Model, chat: ChatAdapter) -> model_calls.UpstreamChat:
-        wanted = inline_urls.readable({**model.defaults, **given}, chat, context)
-        times = 1 if chat.supports_n else wanted.pop("n", 1)
-        return model_calls.UpstreamChat(chat, [chat.request(wanted, model)] * times, model, context)
+    def attempt(model: Model, adapter: ChatAdapter) -> Response:
+        def prepare(model: Model) -> list[UpstreamCall]:
+            request = inline_urls.inline({**model.defaults, **params}, adapter, context)
+            count = 1 if adapter.supports_n else request.pop("n", 1)
+            return [adapter.request(request, model)] * count
 
-    answers = model_calls.with_fallback(
-        context, given["model"], lambda publisher: publisher.chat, "chat", converse
-    )
-    if given.get("stream"):
-        asked_usage = bool((given.get("stream_options") or {}).get("include_usage"))
-        chunks = contract.wrap(ChatChunkEncoder(given["model"], include_usage=asked_usage))
-        return Response(answers.stream(chunks), answers.headers)
-    pieces = [(number, contract.apply(number, piece)) for number, piece in answers.collect()]
-    contract.check()
-    return Response(completion(pieces, given["model"], _new_id(), int(time.time())), answers.headers)
+        if context.dry_run:
+            return model_calls.describe(prepare(model)[0], model, context)
+        return _respond(
+            UpstreamStream(prepare, chat_parser(adapter, context), model, context), params, policy
+        )
+
+    return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
+
+
+def _respond(stream: UpstreamStream[StreamPart], params: JSON, policy: OpenAIResponsePolicy) -> Response:
+    if params.get("stream"):
+        include_usage = bool((params.get("stream_options") or {}).get("include_usage"))
+        encoder = policy.wrap(ChatChunkEncoder(params["model"], include_usage=include_usage))
+        return Response(EventStream(stream.stream(encoder)), stream.headers)
+    parts = [(number, policy.apply(number, part)) for number, part in stream.collect()]
+    policy.check()
+    return Response(completion(parts, params["model"], _new_id(), int(time.time())), stream.headers)
 
 
 def parse(content: bytes) -> JSON:
-    """The request, checked; null keys of the body, its messages and their parts are gone."""
-    given = body.without_nulls(body.decode(content, chat_schema.Chat))
-    body.check_stream_options(given)
-    given["messages"] = [_message(message) for message in given["messages"]]
-    return given
+    """Return the validated request, without null keys in the body, its messages and their parts."""
+    params = body.drop_nulls(body.decode(content, chat_schema.Chat))
+    body.check_stream_options(params)
+    params["messages"] = [_message(message) for message in params["messages"]]
+    return params
 
 
 def _message(message: JSON) -> JSON:
-    message = body.without_nulls(message)
+    message = body.drop_nulls(message)
     if isinstance(content := message.get("content"), list):
-        message["content"] = [body.without_nulls(part) for part in content]
+        message["content"] = [body.drop_nulls(part) for part in content]
     return message
 
 
-def completion(pieces: Iterable[tuple[int, StreamPart]], model: str, identity: str, created: int) -> JSON:
-    """OpenAI's whole answer. Each piece comes with the number of the upstream answer that it is of."""
+def completion(parts: Iterable[tuple[int, StreamPart]], model: str, id_: str, created: int) -> JSON:
+    """Return OpenAI's whole response. Each part comes with the number of its upstream response."""
     choices: dict[int, JSON] = {}
     usages: dict[int, Usage] = {}
-    for number, piece in pieces:
-        if isinstance(piece, Usage):
-            usages[number] = piece
+    for number, part in parts:
+        if isinstance(part, Usage):
+            usages[number] = part
         else:
-            index = piece.choice + number
-            fold(choices.setdefault(index, _choice(index)), piece)
+            index = part.choice + number
+            fold(choices.setdefault(index, _choice(index)), part)
     if not choices:
-        raise errors.UpstreamFault("Vertex AI answered without an answer of the model.")
+        raise errors.UpstreamFault("Vertex AI returned no choice of the model.")
     return {
-        "id": identity,
+        "id": id_,
         "object": "chat.completion",
         "created": created,
         "model": model,
@@ -86,11 +95,13 @@ def completion(pieces: Iterable[tuple[int, StreamPart]], model: str, identity: s
 
 
 class ChatChunkEncoder:
-    """Writes OpenAI's chunks. What is the same in all chunks of a stream is encoded once.
+    """Encodes OpenAI's chunks. What is the same in all chunks of a stream is encoded once.
 
-    The role comes first, once a choice. Finish reasons wait until the upstream has ended: nothing of a choice
-    may follow its own, and some publishers have more to say after it.
+    The role comes first, once a choice. Finish reasons wait for the end of the upstream: no delta of a choice
+    may follow its finish reason, and some publishers send deltas after theirs.
     """
+
+    keepalive = sse.KEEPALIVE
 
     def __init__(self, model: str, *, include_usage: bool) -> None:
         self._stamp = msgspec.json.encode(
@@ -108,31 +119,31 @@ class ChatChunkEncoder:
         self._usages: dict[int, Usage] = {}
         self._include_usage = include_usage
 
-    def encode(self, answer: int, piece: StreamPart) -> bytes:
-        """The chunks for one piece of upstream answer number `answer`; may be none."""
-        if isinstance(piece, Usage):
-            self._usages[answer] = piece
+    def encode(self, number: int, part: StreamPart) -> bytes:
+        """Return the chunks for one part of upstream response `number`; may be none."""
+        if isinstance(part, Usage):
+            self._usages[number] = part
             return b""
-        choice = piece.choice + answer
-        fields = piece.fields
-        written = b""
+        choice = part.choice + number
+        fields = part.fields
+        role = b""
         try:
             head = self._heads[choice]
         except KeyError:
             head = self._heads[choice] = self._head(choice)
             content = None if _CALLS & fields.keys() else ""
-            written = head + _encode({"role": "assistant", "content": content}) + self._tail
-        if piece.finish_reason:
-            self._finish[choice] = piece.finish_reason
-        if piece.logprobs:
-            tail = b',"logprobs":' + _encode(piece.logprobs) + b',"finish_reason":null}]'
-            return written + head + _encode(fields) + tail + self._usage_key + b"}\n\n"
+            role = head + _encode({"role": "assistant", "content": content}) + self._tail
+        if part.finish_reason:
+            self._finish[choice] = part.finish_reason
+        if part.logprobs:
+            tail = b',"logprobs":' + _encode(part.logprobs) + b',"finish_reason":null}]'
+            return role + head + _encode(fields) + tail + self._usage_key + b"}\n\n"
         if fields:
-            return written + head + _encode(fields) + self._tail
-        return written
+            return role + head + _encode(fields) + self._tail
+        return role
 
     def finish(self) -> bytes:
-        """The last chunks; raises `UpstreamFault` if the model had not finished."""
+        """Return the last chunks; raises `UpstreamFault` if the model had not finished."""
         unfinished = self._heads.keys() - self._finish.keys()
         if unfinished or not self._heads:
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
@@ -142,8 +153,8 @@ class ChatChunkEncoder:
             last.append(head + b'{},"logprobs":null,"finish_reason":' + finish + b"}]")
             last.append(self._usage_key + b"}\n\n")
         if self._include_usage:
-            counted = msgspec.json.encode(usage(self._usages.values()))
-            last.append(b"data: " + self._stamp + b',"choices":[],"usage":' + counted + b"}\n\n")
+            counts = msgspec.json.encode(usage(self._usages.values()))
+            last.append(b"data: " + self._stamp + b',"choices":[],"usage":' + counts + b"}\n\n")
         return b"".join([*last, sse.DONE])
 
     def _head(self, choice: int) -> bytes:
@@ -155,64 +166,67 @@ def _choice(index: int) -> JSON:
     return {"index": index, "message": message, "logprobs": None, "finish_reason": "stop"}
 
 
-def fold(choice: JSON, piece: Delta) -> None:
-    """Add a piece to a whole choice, as a client does with the chunks of a stream."""
-    if piece.finish_reason:
-        choice["finish_reason"] = piece.finish_reason
-    if piece.logprobs:
-        known = choice["logprobs"] or {"content": [], "refusal": None}
-        choice["logprobs"] = known | {"content": known["content"] + piece.logprobs["content"]}
+def fold(choice: JSON, delta: Delta) -> None:
+    """Add a delta to a whole choice, as a client does with the chunks of a stream."""
+    if delta.finish_reason:
+        choice["finish_reason"] = delta.finish_reason
+    if delta.logprobs:
+        logprobs = choice["logprobs"] or {"content": [], "refusal": None}
+        choice["logprobs"] = logprobs | {"content": logprobs["content"] + delta.logprobs["content"]}
     message = choice["message"]
-    _fold_fields(message, {key: value for key, value in piece.fields.items() if key != "tool_calls"})
-    if "tool_calls" in piece.fields:
-        _fold_calls(message, piece.fields["tool_calls"])
-    if _CALLS & message.keys():  # OpenAI has no text where there are only calls
+    _fold_fields(message, {key: value for key, value in delta.fields.items() if key != "tool_calls"})
+    if "tool_calls" in delta.fields:
+        _fold_calls(message, delta.fields["tool_calls"])
+    if _CALLS & message.keys():  # OpenAI's content is null where there are only calls
         message["content"] = message["content"] or None
 
 
-def _fold_fields(known: JSON, fields: JSON) -> None:
-    """Strings and lists go on where they ended, objects by their fields; what else comes last counts."""
+def _fold_fields(folded: JSON, fields: JSON) -> None:
+    """Append strings and lists, merge objects by their keys, replace any other value."""
     for key, value in fields.items():
-        before = known.get(key)
+        before = folded.get(key)
         if isinstance(value, dict) and isinstance(before, dict):
-            known[key] = dict(before)
-            _fold_fields(known[key], value)
+            folded[key] = dict(before)
+            _fold_fields(folded[key], value)
         elif before is not None and isinstance(value, str | list):
-            known[key] = before + value
+            folded[key] = before + value
         else:
-            known[key] = value
+            folded[key] = value
 
 
-def _fold_calls(message: JSON, pieces: Iterable[JSON]) -> None:
-    """OpenAI's message has the calls without `index`."""
+def _fold_calls(message: JSON, deltas: Iterable[JSON]) -> None:
+    """Add parts of tool calls, which have no `index` in OpenAI's message."""
     calls = message.setdefault("tool_calls", [])
-    for piece in pieces:
-        if piece["index"] == len(calls):
-            calls.append({key: value for key, value in piece.items() if key != "index"})
-            calls[-1]["function"] = dict(piece["function"])
+    for delta in deltas:
+        if delta["index"] == len(calls):
+            calls.append({key: value for key, value in delta.items() if key != "index"})
+            calls[-1]["function"] = dict(delta["function"])
         else:
-            calls[piece["index"]]["function"]["arguments"] += piece["function"]["arguments"]
+            calls[delta["index"]]["function"]["arguments"] += delta["function"]["arguments"]
 
 
 def usage(usages: Iterable[Usage]) -> JSON:
-    """OpenAI's usage object: the sum over the upstream answers."""
+    """Return OpenAI's usage object: the sum over the upstream responses."""
     prompt = completion = 0
-    beside: dict[str, int] = {}
+    extra: dict[str, int] = {}
     details: dict[str, dict[str, int]] = {"prompt_tokens_details": {}, "completion_tokens_details": {}}
-    for one in usages:
-        prompt += one.prompt
-        completion += one.completion
-        for name, count in one.extra.items():
-            beside[name] = beside.get(name, 0) + count
-        for kind, counts in zip(details, (one.prompt_details, one.completion_details), strict=True):
-            for name, count in counts.items():
-                details[kind][name] = details[kind].get(name, 0) + count
-    counted: dict[str, Any] = {
+    for counts in usages:
+        prompt += counts.prompt
+        completion += counts.completion
+        _add_counts(extra, counts.extra)
+        _add_counts(details["prompt_tokens_details"], counts.prompt_details)
+        _add_counts(details["completion_tokens_details"], counts.completion_details)
+    totals: dict[str, Any] = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
     }
-    return counted | {kind: counts for kind, counts in details.items() if counts} | beside
+    return totals | {kind: counts for kind, counts in details.items() if counts} | extra
+
+
+def _add_counts(sums: dict[str, int], counts: Mapping[str, int]) -> None:
+    for name, count in counts.items():
+        sums[name] = sums.get(name, 0) + count
 
 
 def _new_id() -> str:

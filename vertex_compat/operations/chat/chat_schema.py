@@ -1,7 +1,7 @@
-"""What OpenAI's `POST /chat/completions` takes: types and ranges, for `body.check`.
+"""The request of OpenAI's `POST /chat/completions`: types and ranges, for `body.validate`.
 
-https://platform.openai.com/docs/api-reference/chat/create, and the parts that Google's and LiteLLM's dialects
-add. Only what has a form worth checking stands here; any other key passes on to the publisher.
+https://platform.openai.com/docs/api-reference/chat/create, with the additions of Google's and LiteLLM's
+dialects. Keys that are not listed are not validated; they go on to the publisher.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Strings = list[str]
 
 MAX_MESSAGES = 10_000
 Many = Meta(max_length=2_000)
-"""Parts of a message, tools, calls: more than any model takes, and few enough to be looked at at once."""
+"""Limit of parts of a message, of tools and of calls: no model takes more."""
 
 
 class ImageURL(Struct):

@@ -1,9 +1,9 @@
-"""What OpenAI promises about the form of an answer, whoever the model is.
+"""OpenAI's rules for the form of a response that hold for every model.
 
-* `functions`, the older API, is answered with one `function_call` and no ids.
-* `parallel_tool_calls: false` brings one call at most. Publishers that have no such setting make several now
-  and then: the first counts, and a model that still wants the others calls them again.
-* `enforce_validation`, which is LiteLLM's: an answer that does not fit its schema is an error.
+* `functions`, the older API, is answered with one `function_call` without ids.
+* `parallel_tool_calls: false` allows one call. Publishers without such a setting sometimes make several: the
+  first is returned, and a model that still needs the others calls them again.
+* `enforce_validation`, which is LiteLLM's: an answer that does not fit its JSON Schema is an error.
 """
 
 from __future__ import annotations
@@ -11,71 +11,72 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from vertex_compat.operations.chat import schema_validation
-from vertex_compat.operations.model_calls import StreamEncoder
+from vertex_compat.operations.upstream_stream import StreamEncoder
 from vertex_compat.types import JSON, Delta, StreamPart
 
 
 class OpenAIResponsePolicy:
-    """The promises for one answer. Every piece has to pass `kept`, and the end is told to `check`."""
+    """The rules for one response. Pass every part through `apply`; call `check` at the end."""
 
-    def __init__(self, given: JSON) -> None:
-        self._legacy = "functions" in given and "tools" not in given
-        self._single = self._legacy or given.get("parallel_tool_calls") is False
-        self._validate = schema_validation.validator(given)
+    def __init__(self, params: JSON) -> None:
+        self._legacy = "functions" in params and "tools" not in params
+        self._single = self._legacy or params.get("parallel_tool_calls") is False
+        self._validate = schema_validation.validator(params)
         self._texts: dict[int, list[str]] = {}
-        self._called: set[int] = set()
+        self._without_answer: set[int] = set()
 
-    def wrap(self, writer: StreamEncoder) -> StreamEncoder:
-        """`writer`, whose pieces are as they were promised."""
-        return _PolicyEncoder(writer, self) if self._single or self._validate else writer
+    def wrap(self, encoder: StreamEncoder[StreamPart]) -> StreamEncoder[StreamPart]:
+        """Return an encoder that applies the rules to each part; `encoder` itself if there are none."""
+        return _PolicyEncoder(encoder, self) if self._single or self._validate else encoder
 
-    def apply(self, answer: int, piece: StreamPart) -> StreamPart:
-        """The piece of upstream answer number `answer` as it was promised."""
-        if not isinstance(piece, Delta):
-            return piece
+    def apply(self, number: int, part: StreamPart) -> StreamPart:
+        """Return the part of upstream response `number` as the rules allow it."""
+        if not isinstance(part, Delta):
+            return part
         if self._validate:
-            self._note(answer + piece.choice, piece)
-        if self._single and (calls := piece.fields.get("tool_calls")):
+            self._record(number + part.choice, part)
+        if self._single and (calls := part.fields.get("tool_calls")):
             first = [call for call in calls if call["index"] == 0]
-            rest = {name: value for name, value in piece.fields.items() if name != "tool_calls"}
-            piece = replace(piece, fields=rest | (self._called_once(first) if first else {}))
-        if self._legacy and piece.finish_reason == "tool_calls":
-            piece = replace(piece, finish_reason="function_call")
-        return piece
+            rest = {name: value for name, value in part.fields.items() if name != "tool_calls"}
+            part = replace(part, fields=rest | (self._single_call(first) if first else {}))
+        if self._legacy and part.finish_reason == "tool_calls":
+            part = replace(part, finish_reason="function_call")
+        return part
 
     def check(self) -> None:
-        """Raise `SchemaMismatch` if an answer is not as its schema says; one that calls has none to fit."""
+        """Raise `SchemaMismatch` if an answer does not fit its schema. A choice with calls has no answer."""
         if self._validate:
-            for choice in sorted(self._texts.keys() - self._called):
+            for choice in sorted(self._texts.keys() - self._without_answer):
                 self._validate("".join(self._texts[choice]))
 
-    def _called_once(self, calls: list[JSON]) -> JSON:
-        """The pieces of a call as its fields in a delta; the older API has it without a list."""
+    def _single_call(self, calls: list[JSON]) -> JSON:
+        """The parts of one call as fields of a delta; in the older API they are one object."""
         if not self._legacy:
             return {"tool_calls": calls}
         function = {name: value for call in calls for name, value in call["function"].items()}
         function["arguments"] = "".join([call["function"].get("arguments", "") for call in calls])
-        beside = [{"extra_content": call["extra_content"]} for call in calls if "extra_content" in call]
-        return {"function_call": function | (beside[0] if beside else {})}
+        extra = [{"extra_content": call["extra_content"]} for call in calls if "extra_content" in call]
+        return {"function_call": function | (extra[0] if extra else {})}
 
-    def _note(self, choice: int, piece: Delta) -> None:
-        self._texts.setdefault(choice, []).append(piece.fields.get("content") or "")
-        if "tool_calls" in piece.fields or piece.finish_reason == "content_filter":
-            self._called.add(choice)
+    def _record(self, choice: int, delta: Delta) -> None:
+        self._texts.setdefault(choice, []).append(delta.fields.get("content") or "")
+        if "tool_calls" in delta.fields or delta.finish_reason == "content_filter":
+            self._without_answer.add(choice)
 
 
 class _PolicyEncoder:
-    """A writer whose pieces are as they were promised."""
+    """An encoder that applies the rules to each part first."""
 
-    def __init__(self, writer: StreamEncoder, contract: OpenAIResponsePolicy) -> None:
-        self._writer = writer
-        self._contract = contract
+    def __init__(self, encoder: StreamEncoder[StreamPart], policy: OpenAIResponsePolicy) -> None:
+        self.keepalive = encoder.keepalive
+        self._encoder = encoder
+        self._policy = policy
 
-    def encode(self, answer: int, piece: StreamPart) -> bytes:
-        """As the writer does."""
-        return self._writer.encode(answer, self._contract.apply(answer, piece))
+    def encode(self, number: int, part: StreamPart) -> bytes:
+        """Encode the part as the rules allow it."""
+        return self._encoder.encode(number, self._policy.apply(number, part))
 
     def finish(self) -> bytes:
-        """As the writer does, if the answer is what it should be."""
-        self._contract.check()
-        return self._writer.finish()
+        """Check the response, then return the last events."""
+        self._policy.check()
+        return self._encoder.finish()

@@ -1,7 +1,7 @@
 """LiteLLM's `enforce_validation`: an answer that does not fit its JSON Schema is an error.
 
-https://docs.litellm.ai/docs/completion/json_mode. The check is `jsonschema`'s, which is not installed with
-the function: it is imported for the requests that ask for it.
+https://docs.litellm.ai/docs/completion/json_mode. The package `jsonschema` is optional: it is imported for
+requests with this parameter.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ from vertex_compat.types import JSON
 _MAX_REASON: Final = 500
 
 
-def validator(given: JSON) -> Callable[[str], None] | None:
-    """What raises `SchemaMismatch` for an answer that does not fit, None if the client wants no check."""
-    asked: JSON = given.get("response_format") or {}
-    if not (asked.get("enforce_validation") or given.get("enforce_validation")):
+def validator(params: JSON) -> Callable[[str], None] | None:
+    """Return a function that raises `SchemaMismatch` for a wrong answer; None if the client sets no check."""
+    response_format: JSON = params.get("response_format") or {}
+    if not (response_format.get("enforce_validation") or params.get("enforce_validation")):
         return None
-    schema = asked.get("response_schema") or (asked.get("json_schema") or {}).get("schema") or {}
-    errors_of = _errors_of(schema)
+    schema = response_format.get("response_schema")
+    schema = schema or (response_format.get("json_schema") or {}).get("schema") or {}
+    find_error = _schema_checker(schema)
 
     def validate(answer: str) -> None:
         try:
             value = msgspec.json.decode(answer)
         except (ValueError, RecursionError) as error:
             raise errors.SchemaMismatch(f"The model's answer is not valid JSON: {error}.", answer) from None
-        if reason := errors_of(value):
+        if reason := find_error(value):
             raise errors.SchemaMismatch(f"The model's answer does not fit the schema: {reason}", answer)
 
     return validate
 
 
-def _errors_of(schema: JSON) -> Callable[[Any], str | None]:
-    """What is wrong with a value, None if nothing. Nothing is fetched, whatever the schema refers to."""
+def _schema_checker(schema: JSON) -> Callable[[Any], str | None]:
+    """A function that returns the first error of a value, or None. References to URLs are not fetched."""
     try:
-        import jsonschema  # noqa: PLC0415  (installed by those who want the check)
+        import jsonschema  # noqa: PLC0415  (optional)
         import referencing  # noqa: PLC0415
     except ImportError:
         raise errors.BadRequest(

@@ -1,4 +1,4 @@
-"""`POST /completions`: the model goes on where a prompt ends, or fills in before a suffix."""
+"""`POST /completions`: text that continues a prompt, or fills in code before a suffix."""
 
 from __future__ import annotations
 
@@ -11,137 +11,153 @@ from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat.chat import usage
 from vertex_compat.operations.completions import completions_schema
-from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import body
+from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import prompt
 from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, StreamPart, UpstreamCall, Usage
 
-FINISH: Final = {"length": "length", "content_filter": "content_filter"}
-"""Any other reason of a chat's is `stop` here."""
-
+FINISH_REASONS: Final = {"length": "length", "content_filter": "content_filter"}
+"""Finish reason of chat → of a completion. Any other is `stop`."""
 
 MAX_CHOICES: Final = 128
 
 
-class Part(NamedTuple):
-    """One upstream call, the prompt it goes on with, and the number of its first choice."""
+class PromptCall(NamedTuple):
+    """One upstream call, the prompt that it continues, and the number of its first choice."""
 
     call: UpstreamCall
     prompt: str
-    first: int
+    first_choice: int
 
 
 def complete(context: RequestContext) -> Response:
-    """Answer one request, streaming or not."""
-    given = body.without_nulls(body.decode(context.body, completions_schema.Completion))
-    body.check_stream_options(given)
-    prompts = _prompts(given.pop("prompt"))
+    """Answer one request, streaming or whole."""
+    params = body.drop_nulls(body.decode(context.body, completions_schema.Completion))
+    body.check_stream_options(params)
+    prompts = _prompts(params.pop("prompt"))
 
-    def converse(model: Model, chat: ChatAdapter) -> tuple[list[Part], model_calls.UpstreamChat]:
-        parts = list(_parts(chat, prompts, {**model.defaults, **given}, model))
-        return parts, model_calls.UpstreamChat(chat, [part.call for part in parts], model, context)
+    def attempt(model: Model, adapter: ChatAdapter) -> Response:
+        calls: list[PromptCall] = []
 
-    parts, answers = model_calls.with_fallback(context, given["model"], _completions, "complete", converse)
-    choices = _Choices(parts, given)
-    if given.get("stream"):
-        return Response(answers.stream(choices), answers.headers)
-    for number, piece in answers.collect():
-        choices.encode(number, piece)
-    return Response(choices.whole(), answers.headers)
+        def prepare(model: Model) -> list[UpstreamCall]:
+            calls[:] = _calls(adapter, prompts, {**model.defaults, **params}, model)
+            return [one.call for one in calls]
+
+        if context.dry_run:
+            return model_calls.describe(prepare(model)[0], model, context)
+        stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
+        return _respond(stream, _ChoiceEncoder(calls, params), streaming=bool(params.get("stream")))
+
+    return model_calls.with_fallback(context, params["model"], COMPLETION, attempt)
 
 
-def _prompts(given: str | list[str | int | list[int]]) -> list[str]:
-    prompts = [given] if isinstance(given, str) else given
-    if not all(isinstance(one, str) for one in prompts):
+def _respond(stream: UpstreamStream[StreamPart], encoder: _ChoiceEncoder, *, streaming: bool) -> Response:
+    if streaming:
+        return Response(EventStream(stream.stream(encoder)), stream.headers)
+    for number, part in stream.collect():
+        encoder.encode(number, part)
+    return Response(encoder.whole(), stream.headers)
+
+
+def _prompts(prompt_param: str | list[str | int | list[int]]) -> list[str]:
+    prompts = [prompt_param] if isinstance(prompt_param, str) else prompt_param
+    texts = [text for text in prompts if isinstance(text, str)]
+    if len(texts) < len(prompts):
         raise errors.BadRequest(
             "'prompt' must be a text or a list of texts: Vertex AI's models do not know OpenAI's tokens.",
             param="prompt",
             code="invalid_type",
         )
-    return [one for one in prompts if isinstance(one, str)]
+    return texts
 
 
-def _completions(publisher: Publisher) -> ChatAdapter | None:
+def _adapter(publisher: Publisher) -> ChatAdapter | None:
     return publisher.completions or (publisher.chat and prompt.completions(publisher.chat))
 
 
-def _parts(chat: ChatAdapter, prompts: list[str], given: JSON, model: Model) -> Iterator[Part]:
-    """The calls for all choices: `n` choices a prompt, those of the first prompt first."""
-    wanted = given.get("n", 1)
-    if len(prompts) * wanted > MAX_CHOICES:
+COMPLETION: Final = model_calls.Operation(_adapter, "complete")
+
+
+def _calls(adapter: ChatAdapter, prompts: list[str], params: JSON, model: Model) -> Iterator[PromptCall]:
+    """Yield the calls for all choices: `n` choices a prompt, those of the first prompt first."""
+    choices = params.get("n", 1)
+    if len(prompts) * choices > MAX_CHOICES:
         raise errors.BadRequest(
-            f"A request makes {MAX_CHOICES} choices at most, 'n' for each prompt.",
+            f"A request makes at most {MAX_CHOICES} choices, 'n' for each prompt.",
             param="n",
             code="invalid_value",
         )
-    if not chat.supports_n:
-        given = {name: value for name, value in given.items() if name != "n"}
+    if not adapter.supports_n:
+        params = {name: value for name, value in params.items() if name != "n"}
     for number, text in enumerate(prompts):
-        call = chat.request(given | {"prompt": text}, model)
-        for choice in (0,) if chat.supports_n else range(wanted):
-            yield Part(call, text, number * wanted + choice)
+        call = adapter.request(params | {"prompt": text}, model)
+        for choice in (0,) if adapter.supports_n else range(choices):
+            yield PromptCall(call, text, number * choices + choice)
 
 
-class _Choices:
-    """Writes OpenAI's chunks, and keeps what the whole answer is made of.
+class _ChoiceEncoder:
+    """Encodes OpenAI's chunks, and keeps the texts for the whole response.
 
-    Finish reasons wait until the upstream has ended: nothing of a choice may follow its own.
+    Finish reasons wait for the end of the upstream: no text of a choice may follow its finish reason.
     """
 
-    def __init__(self, parts: list[Part], given: JSON) -> None:
+    keepalive = sse.KEEPALIVE
+
+    def __init__(self, calls: list[PromptCall], params: JSON) -> None:
         self._stamp: JSON = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
             "created": int(time.time()),
-            "model": given["model"],
+            "model": params["model"],
         }
-        self._parts = parts
-        self._echo = bool(given.get("echo"))
-        self._include_usage = bool((given.get("stream_options") or {}).get("include_usage"))
+        self._calls = calls
+        self._echo = bool(params.get("echo"))
+        self._include_usage = bool((params.get("stream_options") or {}).get("include_usage"))
         self._texts: dict[int, list[str]] = {}
         self._finish: dict[int, str] = {}
         self._usages: dict[int, Usage] = {}
 
-    def encode(self, answer: int, piece: StreamPart) -> bytes:
-        """The chunk for one piece of upstream answer number `answer`; may be none."""
-        if isinstance(piece, Usage):
-            self._usages[answer] = piece
+    def encode(self, number: int, part: StreamPart) -> bytes:
+        """Return the chunk for one part of upstream response `number`; may be none."""
+        if isinstance(part, Usage):
+            self._usages[number] = part
             return b""
-        part = self._parts[answer]
-        index = part.first + piece.choice
-        text = piece.fields.get("content") or ""
+        call = self._calls[number]
+        index = call.first_choice + part.choice
+        text = part.fields.get("content") or ""
         if index not in self._texts:
             self._texts[index] = []
-            text = part.prompt + text if self._echo else text
+            text = call.prompt + text if self._echo else text
         self._texts[index].append(text)
-        if piece.finish_reason:
-            self._finish[index] = FINISH.get(piece.finish_reason, "stop")
+        if part.finish_reason:
+            self._finish[index] = FINISH_REASONS.get(part.finish_reason, "stop")
         return self._chunk([_choice(index, text)]) if text else b""
 
     def finish(self) -> bytes:
-        """The last chunks; raises `UpstreamFault` if the model had not finished."""
-        self._check()
+        """Return the last chunks; raises `UpstreamFault` if the model had not finished."""
+        self._check_finished()
         last = [self._chunk([_choice(index, "", self._finish[index])]) for index in sorted(self._texts)]
         if self._include_usage:
             last.append(sse.encode(self._stamp | {"choices": [], "usage": usage(self._usages.values())}))
         return b"".join([*last, sse.DONE])
 
     def whole(self) -> JSON:
-        """The answer that is not streamed."""
-        self._check()
+        """Return the whole response; raises `UpstreamFault` if the model had not finished."""
+        self._check_finished()
         choices = [
             _choice(index, "".join(texts), self._finish[index])
             for index, texts in sorted(self._texts.items())
         ]
         return self._stamp | {"choices": choices, "usage": usage(self._usages.values())}
 
-    def _check(self) -> None:
+    def _check_finished(self) -> None:
         if not self._texts or self._texts.keys() - self._finish.keys():
-            raise errors.UpstreamFault("Vertex AI ended its answer before the model had finished.")
+            raise errors.UpstreamFault("Vertex AI ended its response before the model had finished.")
 
     def _chunk(self, choices: list[JSON]) -> bytes:
-        counted = {"usage": None} if self._include_usage else {}
-        return sse.encode(self._stamp | {"choices": choices} | counted)
+        no_usage = {"usage": None} if self._include_usage else {}
+        return sse.encode(self._stamp | {"choices": choices} | no_usage)
 
 
 def _choice(index: int, text: str, finish_reason: str | None = None) -> JSON:

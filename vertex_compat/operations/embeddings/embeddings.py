@@ -1,6 +1,6 @@
-"""`POST /embeddings`: as many vectors as texts, in their order, over as many calls as Vertex wants.
+"""`POST /embeddings`: one vector for each text, in their order, over as many calls as Vertex AI needs.
 
-A vector is written as soon as it is there, so that of thousands only the written form is held.
+A vector is encoded as soon as it has been received, so only the encoded form of thousands is held in memory.
 """
 
 from __future__ import annotations
@@ -20,44 +20,49 @@ from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.request import body
 from vertex_compat.types import JSON, Embedding, Usage
 
-AT_ONCE: Final = 32
-"""How many calls one request makes side by side: they are small, and some models take one text a call."""
+MAX_PARALLEL_CALLS: Final = 32
+"""Calls that one request makes at once: they are small, and some models take one text a call."""
 
-Written: TypeAlias = str | msgspec.Raw
-"""A vector as it stands in the answer."""
+EMBEDDING: Final = model_calls.Operation(lambda publisher: publisher.embeddings, "embed")
+
+EncodedVector: TypeAlias = str | msgspec.Raw
+"""A vector as it stands in the response: base64, or a JSON list."""
 
 
 def create(context: RequestContext) -> Response:
     """Answer one request for embeddings."""
-    given = parse(context.body)
-    write = _base64 if given.get("encoding_format") == "base64" else _floats
-    answers, headers = model_calls.call_unary(
+    params = parse(context.body)
+    encode = _base64 if params.get("encoding_format") == "base64" else _floats
+
+    def respond(results: list[tuple[list[EncodedVector], int]], headers: dict[str, str]) -> Response:
+        vectors = [vector for encoded, _ in results for vector in encoded]
+        if len(vectors) != len(params["input"]):
+            raise errors.UpstreamFault(
+                f"Vertex AI returned {len(vectors)} embeddings for {len(params['input'])} inputs."
+            )
+        tokens = sum(tokens for _, tokens in results)
+        context.log.usages["embeddings"] = Usage(tokens, 0)
+        return Response(embedding_list(vectors, tokens, params["model"]), headers)
+
+    return model_calls.call_unary(
         context,
-        given,
-        lambda publisher: publisher.embeddings,
-        "embed",
-        lambda vectors: _written(vectors, write),
-        AT_ONCE,
+        params,
+        EMBEDDING,
+        lambda embeddings: _encode(embeddings, encode),
+        respond,
+        MAX_PARALLEL_CALLS,
     )
-    vectors = [vector for written, _ in answers for vector in written]
-    if len(vectors) != len(given["input"]):
-        raise errors.UpstreamFault(
-            f"Vertex AI answered {len(vectors)} embeddings for {len(given['input'])} inputs."
-        )
-    tokens = sum(tokens for _, tokens in answers)
-    context.log.usages["embeddings"] = Usage(tokens, 0)
-    return Response(listed(vectors, tokens, given["model"]), headers)
 
 
 def parse(content: bytes) -> JSON:
-    """The request, checked; its input is a list of texts."""
-    given = body.without_nulls(body.decode(content, embeddings_schema.Embeddings))
-    given["input"] = _texts(given["input"])
-    return given
+    """Return the validated request; its input is a list of texts."""
+    params = body.drop_nulls(body.decode(content, embeddings_schema.Embeddings))
+    params["input"] = _texts(params["input"])
+    return params
 
 
-def listed(vectors: Sequence[object], tokens: int, model: str) -> JSON:
-    """OpenAI's list of vectors, as they are written."""
+def embedding_list(vectors: Sequence[object], tokens: int, model: str) -> JSON:
+    """Return OpenAI's list of embeddings; `vectors` are as they stand in it."""
     return {
         "object": "list",
         "data": [
@@ -69,21 +74,25 @@ def listed(vectors: Sequence[object], tokens: int, model: str) -> JSON:
     }
 
 
-def _texts(given: str | list[str | int | list[int]]) -> list[str]:
-    """The texts; raises `BadRequest` for tokens, since no model here shares OpenAI's numbers for them."""
-    texts = [given] if isinstance(given, str) else given
-    if not all(isinstance(text, str) for text in texts):
+def _texts(input_param: str | list[str | int | list[int]]) -> list[str]:
+    """The texts; raises `BadRequest` for token ids, which mean other tokens to the models here."""
+    inputs = [input_param] if isinstance(input_param, str) else input_param
+    texts = [text for text in inputs if isinstance(text, str)]
+    if len(texts) < len(inputs):
         raise errors.BadRequest(
             "'input' must be a text or a list of texts: Vertex AI's models do not know OpenAI's tokens. "
             "With LangChain's OpenAIEmbeddings, set check_embedding_ctx_length=False.",
             param="input",
             code="invalid_type",
         )
-    return [text for text in texts if isinstance(text, str)]
+    return texts
 
 
-def _written(vectors: list[Embedding], write: Callable[[list[float]], Written]) -> tuple[list[Written], int]:
-    return [write(vector.values) for vector in vectors], sum(vector.tokens for vector in vectors)
+def _encode(
+    embeddings: list[Embedding], encode: Callable[[list[float]], EncodedVector]
+) -> tuple[list[EncodedVector], int]:
+    """The encoded vectors of one call, and the tokens of their inputs."""
+    return [encode(one.values) for one in embeddings], sum(one.tokens for one in embeddings)
 
 
 def _floats(values: list[float]) -> msgspec.Raw:

@@ -36,7 +36,7 @@ def create(context: RequestContext) -> Response:
     fields: dict[str, str] = {}
     upload: Upload | None = None
     with ExitStack() as stack:
-        for part, data, _ in multipart.pieces(context, context.iter_body()):
+        for part, data, _ in multipart.iter_parts(context, context.iter_body()):
             name = part.name or ""
             if isinstance(part, File) and name == "file":
                 if upload is None:
@@ -50,7 +50,7 @@ def create(context: RequestContext) -> Response:
         upload.metadata["purpose"] = purpose
         stored = upload.finish()
     expires = any(name.startswith("expires_after") for name in fields)  # a bucket's rules say what does
-    return Response(_file(bucket, stored), model_calls.ignored(["expires_after"] if expires else ()))
+    return Response(_file(bucket, stored), model_calls.ignored_header(["expires_after"] if expires else ()))
 
 
 def _begun(bucket: Bucket, part: File, fields: dict[str, str]) -> Upload:

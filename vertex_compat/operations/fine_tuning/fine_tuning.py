@@ -39,7 +39,7 @@ _IGNORED: Final = ("batch_size", "integrations", "seed")
 
 def create(context: RequestContext) -> Response:
     """Convert the files where they need it, then start the job."""
-    given = body.without_nulls(body.decode(context.body, fine_tuning_schema.Create))
+    given = body.drop_nulls(body.decode(context.body, fine_tuning_schema.Create))
     model = context.router.candidates(given["model"])[0]
     if model.publisher != "google" or not model.resource.startswith("publishers/"):
         raise errors.BadRequest(
@@ -65,13 +65,13 @@ def create(context: RequestContext) -> Response:
     job = model_calls.get_json(call, _site(context), context, retries=0)
     sized = parameters.get("batch_size", "auto") != "auto"
     ignored = [name for name in _IGNORED if name in given or (name == "batch_size" and sized)]
-    return Response(_shown(job), model_calls.ignored(ignored))
+    return Response(_shown(job), model_calls.ignored_header(ignored))
 
 
 def _hyperparameters(given: JSON) -> JSON:
     """Those of the method, else those beside it, where OpenAI had them first."""
     inner = ((given.get("method") or {}).get("supervised") or {}).get("hyperparameters")
-    return body.without_nulls(inner or given.get("hyperparameters") or {})
+    return body.drop_nulls(inner or given.get("hyperparameters") or {})
 
 
 def _dataset(context: RequestContext, reference: str, param: str, model: Model) -> str:
@@ -116,7 +116,7 @@ def _converted(example: JSON, number: int, param: str, model: Model) -> bytes:
     operation = PUBLISHERS[model.publisher].chat
     asked = {name: example[name] for name in ("messages", "tools", "functions") if name in example}
     try:
-        body.check(example, fine_tuning_schema.Example)
+        body.validate(example, fine_tuning_schema.Example)
         given = chat.parse(msgspec.json.encode({"model": model.requested_name, **asked}))
         call = operation.request(given, model) if operation else None
     except errors.ApiError as error:

@@ -1,4 +1,4 @@
-"""Linked files of a conversation, fetched for models that read no links."""
+"""Files that messages link to, fetched for models that take no URLs."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ from vertex_compat.operations.context import FetchUrl, RequestContext
 from vertex_compat.types import JSON, ChatAdapter
 
 MAX_URLS: Final = 20
-"""Links in one request."""
+"""URLs in one request."""
 
-SIDE_BY_SIDE: Final = 4
+MAX_PARALLEL_FETCHES: Final = 4
 
-_KEYS: Final = {"image_url": "url", "file": "file_id"}
-"""Type of a part → where in it a link stands."""
-
-
-def readable(given: JSON, chat: ChatAdapter, context: RequestContext) -> JSON:
-    """The chat request in a form that the model can read: without links, if it reads none."""
-    if chat.accepts_urls or context.fetch_url is None:
-        return given
-    return given | {"messages": inlined(given["messages"], context.fetch_url)}
+_URL_KEYS: Final = {"image_url": "url", "file": "file_id"}
+"""Type of a part → key of its URL."""
 
 
-def inlined(messages: list[JSON], fetch: FetchUrl) -> list[JSON]:
-    """The messages with data URIs instead of https:// links; raises `BadRequest`."""
-    links = dict(_links(messages))
-    if not links:
+def inline(params: JSON, adapter: ChatAdapter, context: RequestContext) -> JSON:
+    """Return the chat request as the model takes it: with the files themselves, if it takes no URLs."""
+    if adapter.accepts_urls or context.fetch_url is None:
+        return params
+    return params | {"messages": inline_messages(params["messages"], context.fetch_url)}
+
+
+def inline_messages(messages: list[JSON], fetch_url: FetchUrl) -> list[JSON]:
+    """Return the messages with data URIs in place of https:// URLs; raises `BadRequest`."""
+    urls = dict(_urls(messages))
+    if not urls:
         return messages
-    if len(links) > MAX_URLS:
+    if len(urls) > MAX_URLS:
         raise errors.BadRequest(f"A request may link to {MAX_URLS} files at most.", param="messages")
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        files = list(pool.map(fetch, links, links.values()))
+    with ThreadPoolExecutor(MAX_PARALLEL_FETCHES) as pool:
+        files = list(pool.map(fetch_url, urls, urls.values()))
     data = {
         url: f"data:{file.mime};base64,{base64.b64encode(file.data).decode()}"
-        for url, file in zip(links, files, strict=True)
+        for url, file in zip(urls, files, strict=True)
     }
-    return [_replaced(message, data) for message in messages]
+    return [_replace_urls(message, data) for message in messages]
 
 
-def _links(messages: list[JSON]) -> Iterator[tuple[str, str]]:
-    """Each link once, with its first place."""
+def _urls(messages: list[JSON]) -> Iterator[tuple[str, str]]:
+    """Each URL with the parameter that holds it; the last one yielded for a URL is its first place."""
     for number, message in reversed(list(enumerate(messages))):
         content = message.get("content")
         for inner, part in enumerate(content if isinstance(content, list) else ()):
-            if link := _link(part):
-                yield link, f"messages[{number}].content[{inner}]"
+            if url := _url(part):
+                yield url, f"messages[{number}].content[{inner}]"
 
 
-def _link(part: JSON) -> str | None:
-    held = part.get(part.get("type", ""))
-    link = held.get(_KEYS.get(part["type"], "")) if isinstance(held, dict) else held
-    fits = part.get("type") in _KEYS and isinstance(link, str) and link[:8].lower() == "https://"
-    return link if fits else None
+def _url(part: JSON) -> str | None:
+    source = part.get(part.get("type", ""))
+    url = source.get(_URL_KEYS.get(part["type"], "")) if isinstance(source, dict) else source
+    fits = part.get("type") in _URL_KEYS and isinstance(url, str) and url[:8].lower() == "https://"
+    return url if fits else None
 
 
-def _replaced(message: JSON, data: dict[str, str]) -> JSON:
+def _replace_urls(message: JSON, data: dict[str, str]) -> JSON:
     content = message.get("content")
     if not isinstance(content, list):
         return message
-    return {**message, "content": [_with_data(part, data) for part in content]}
+    return {**message, "content": [_replace_url(part, data) for part in content]}
 
 
-def _with_data(part: JSON, data: dict[str, str]) -> JSON:
-    link = _link(part)
-    if link is None:
+def _replace_url(part: JSON, data: dict[str, str]) -> JSON:
+    url = _url(part)
+    if url is None:
         return part
     kind = part["type"]
-    held = part[kind] if isinstance(part[kind], dict) else {}
-    kept = {key: value for key, value in held.items() if key != _KEYS[kind]}
-    return {**part, kind: {**kept, "url" if kind == "image_url" else "file_data": data[link]}}
+    source = part[kind] if isinstance(part[kind], dict) else {}
+    rest = {key: value for key, value in source.items() if key != _URL_KEYS[kind]}
+    return {**part, kind: {**rest, "url" if kind == "image_url" else "file_data": data[url]}}

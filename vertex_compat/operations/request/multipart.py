@@ -1,6 +1,7 @@
-"""A form as OpenAI's uploads send it: `multipart/form-data`.
+"""Forms as OpenAI's clients upload them: `multipart/form-data`.
 
-https://www.rfc-editor.org/rfc/rfc7578. A list is a field that comes several times, its name with `[]`.
+https://www.rfc-editor.org/rfc/rfc7578. A list is a field that occurs several times, with `[]`
+after its name.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from vertex_compat.types import JSON
 
 MAX_PARTS: Final = 256
 
-MAX_HELD: Final = 1_048_576
-"""Bytes that the head of a part, or what is before the first one, may have."""
+MAX_HEAD_BYTES: Final = 1_048_576
+"""Bytes of the head of a part, or of what comes before the first part."""
 
-_BLOCK: Final = 65_536
+_CHUNK_BYTES: Final = 65_536
 
 
-class Upload(NamedTuple):
-    """A file, with what the client says about it."""
+class UploadedFile(NamedTuple):
+    """A file, with its name and type as the client gives them."""
 
     filename: str
     content_type: str
@@ -36,19 +37,19 @@ class Upload(NamedTuple):
 
 
 class Form(NamedTuple):
-    """Fields and files by their names, those without `[]`."""
+    """Fields and files by their names, which are without `[]`."""
 
     fields: JSON
-    files: dict[str, list[Upload]]
+    files: dict[str, list[UploadedFile]]
 
     def decode(self, schema: type[msgspec.Struct]) -> JSON:
-        """The fields, of the types that `schema` has for them; others are texts. Raises `BadRequest`."""
-        read = body.check(self.fields, schema, strict=False)
-        return body.without_nulls({name: getattr(read, name, text) for name, text in self.fields.items()})
+        """Return the fields with the types of `schema`; other fields are strings. Raises `BadRequest`."""
+        typed = body.validate(self.fields, schema, strict=False)
+        return body.drop_nulls({name: getattr(typed, name, text) for name, text in self.fields.items()})
 
 
-class Piece(NamedTuple):
-    """A part, or as much of it as has come: `more` says that the rest follows."""
+class PartData(NamedTuple):
+    """A part, or as much of it as has been received: `more` says that the rest follows."""
 
     part: Field | File
     data: bytes
@@ -61,57 +62,61 @@ class Piece(NamedTuple):
 
 
 def read(context: RequestContext) -> Form:
-    """The form in a request's body; raises `BadRequest`, `PayloadTooLarge`."""
+    """Return the form in a request's body; raises `BadRequest`, `PayloadTooLarge`."""
     lists: dict[str, list[str]] = {}
     form = Form({}, {})
-    for piece in parts(pieces(context, _blocks(context.body))):
-        name = (piece.part.name or "").removesuffix("[]")
-        if isinstance(piece.part, File):
-            upload = Upload(piece.part.filename, piece.part.headers.get("Content-Type", ""), piece.data)
+    for whole in whole_parts(iter_parts(context, _chunks(context.body))):
+        name = (whole.part.name or "").removesuffix("[]")
+        if isinstance(whole.part, File):
+            content_type = whole.part.headers.get("Content-Type", "")
+            upload = UploadedFile(whole.part.filename, content_type, whole.data)
             form.files.setdefault(name, []).append(upload)
-        elif piece.part.name != name:
-            lists.setdefault(name, []).append(piece.text)
+        elif whole.part.name != name:
+            lists.setdefault(name, []).append(whole.text)
         else:
-            form.fields[name] = piece.text
+            form.fields[name] = whole.text
     return Form(form.fields | lists, form.files)
 
 
-def parts(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Whole parts."""
+def whole_parts(parts: Iterable[PartData]) -> Iterator[PartData]:
+    """Yield each part once, with all of its data."""
     data: list[bytes] = []
-    for piece in pieces:
-        data.append(piece.data)
-        if not piece.more:
-            yield Piece(piece.part, b"".join(data), more=False)
+    for part in parts:
+        data.append(part.data)
+        if not part.more:
+            yield PartData(part.part, b"".join(data), more=False)
             data = []
 
 
-def pieces(context: RequestContext, blocks: Iterable[bytes]) -> Iterator[Piece]:
-    """The form as it comes, when `blocks` are its bytes; raises `BadRequest`, `PayloadTooLarge`."""
+def iter_parts(context: RequestContext, chunks: Iterable[bytes]) -> Iterator[PartData]:
+    """Yield the parts of the form whose bytes are `chunks` as they come.
+
+    Raises `BadRequest`, `PayloadTooLarge`.
+    """
     kind, options = parse_options_header(context.content_type)
     boundary = options.get("boundary", "").encode("latin-1", "replace")
     if kind != "multipart/form-data" or not boundary:
         raise errors.BadRequest("This operation takes a form, of Content-Type multipart/form-data.")
     try:
-        yield from _decoded(MultipartDecoder(boundary, MAX_HELD, max_parts=MAX_PARTS), blocks)
+        yield from _decode(MultipartDecoder(boundary, MAX_HEAD_BYTES, max_parts=MAX_PARTS), chunks)
     except RequestEntityTooLarge:
         raise errors.PayloadTooLarge(
-            f"The form has more than {MAX_PARTS} parts, or one whose head has no end."
+            f"The form has more than {MAX_PARTS} parts, or a part whose head has no end."
         ) from None
-    except (ValueError, HTTPException, OSError):  # it broke off, or its framing lies
+    except (ValueError, HTTPException, OSError):  # it is incomplete, or its framing is wrong
         raise errors.BadRequest("The form in the request body could not be read to its end.") from None
 
 
-def _blocks(content: bytes) -> Iterator[bytes]:
-    return (content[at : at + _BLOCK] for at in range(0, len(content), _BLOCK))
+def _chunks(content: bytes) -> Iterator[bytes]:
+    return (content[start : start + _CHUNK_BYTES] for start in range(0, len(content), _CHUNK_BYTES))
 
 
-def _decoded(decoder: MultipartDecoder, blocks: Iterable[bytes]) -> Iterator[Piece]:
+def _decode(decoder: MultipartDecoder, chunks: Iterable[bytes]) -> Iterator[PartData]:
     part: Field | File | None = None
-    for block in chain(blocks, [None]):
-        decoder.receive_data(block)
+    for chunk in chain(chunks, [None]):
+        decoder.receive_data(chunk)
         while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
             if isinstance(event, Field | File):
                 part = event
             elif isinstance(event, Data) and part:
-                yield Piece(part, event.data, event.more_data)
+                yield PartData(part, event.data, event.more_data)

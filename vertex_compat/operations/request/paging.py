@@ -1,4 +1,4 @@
-"""Lists, page by page, as OpenAI's clients read them: on from the id of the last item they have."""
+"""Lists in pages, as OpenAI's clients read them: from the id of the last item that they have."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from vertex_compat import errors
 from vertex_compat.types import JSON
 
 
-def limit(query: Mapping[str, str], default: int, most: int) -> int:
-    """How many items the client wants; raises `BadRequest`."""
-    given = query.get("limit", str(default))
-    if not given.isdecimal() or not 1 <= int(given) <= most:
+def limit(query: Mapping[str, str], default: int, maximum: int) -> int:
+    """Return the number of items that the client asks for; raises `BadRequest`."""
+    value = query.get("limit", str(default))
+    if not value.isdecimal() or not 1 <= int(value) <= maximum:
         raise errors.BadRequest(
-            f"Invalid value for 'limit': expected an integer from 1 to {most}.",
+            f"Invalid value for 'limit': expected an integer from 1 to {maximum}.",
             param="limit",
             code="invalid_value",
         )
-    return int(given)
+    return int(value)
 
 
 def page(items: Iterable[JSON], size: int) -> JSON:
-    """OpenAI's list of the first `size` items; no more than one further is taken, to see if there is one."""
+    """Return OpenAI's list of the first `size` items. One more item is taken, to know if there are more."""
     data = list(islice(items, size + 1))
-    more = len(data) > size
+    has_more = len(data) > size
     data = data[:size]
     return {
         "object": "list",
         "data": data,
         "first_id": data[0]["id"] if data else None,
         "last_id": data[-1]["id"] if data else None,
-        "has_more": more,
+        "has_more": has_more,
     }
 
 
 def after(items: Iterable[JSON], query: Mapping[str, str]) -> list[JSON]:
-    """Those of `items` that come after the one whose id the client gives; raises `NotFound`."""
+    """Return the items that follow the one whose id is in the query's `after`; raises `NotFound`."""
     listed = list(items)
-    if not (last := query.get("after")):
+    if not (last_id := query.get("after")):
         return listed
-    for place, item in enumerate(listed):
-        if item["id"] == last:
-            return listed[place + 1 :]
-    raise errors.NotFound(f"No such id in the list: {last[:200]!r}.", param="after")
+    for index, item in enumerate(listed):
+        if item["id"] == last_id:
+            return listed[index + 1 :]
+    raise errors.NotFound(f"No such id in the list: {last_id[:200]!r}.", param="after")

@@ -1,13 +1,11 @@
-"""A request of the Responses API, said in the words of the chat API.
+"""A request of the Responses API as a chat request, which every publisher that chats can answer.
 
-So each publisher that chats answers it, with the one translator that it has. A model's turn comes back as
-several items (reasoning, message, calls), which are one assistant message here. What a model needs back
-unchanged and chat has no place for travels in the `encrypted_content` of reasoning items: `seal`, `unseal`.
+A turn of a model comes back as several items (reasoning, message, calls); in chat it is one message.
+What a model needs back unchanged is in the `encrypted_content` of reasoning items: see `opaque_state`.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -15,11 +13,12 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations.chat import chat_schema
+from vertex_compat.operations.opaque_state import decode_state
 from vertex_compat.operations.request import body
 from vertex_compat.operations.responses import responses_schema
 from vertex_compat.types import JSON
 
-SAME: Final = frozenset(
+SAME_NAMES: Final = frozenset(
     {
         "metadata",
         "parallel_tool_calls",
@@ -34,7 +33,7 @@ SAME: Final = frozenset(
 )
 """Parameters that chat calls the same."""
 
-HANDLED: Final = SAME | {
+TRANSLATED: Final = SAME_NAMES | {
     "include",
     "input",
     "instructions",
@@ -48,97 +47,95 @@ HANDLED: Final = SAME | {
 }
 
 STATEFUL: Final = {
-    "background": "Responses are not kept, so none can be fetched later: leave 'background' out.",
-    "conversation": "Conversations are not kept: send the items of the conversation as 'input'.",
+    "background": "Responses are not stored, so none can be fetched later: leave 'background' out.",
+    "conversation": "Conversations are not stored: send the items of the conversation as 'input'.",
     "previous_response_id": (
-        "Responses are not kept: send the items of the earlier input and output as 'input' instead of "
+        "Responses are not stored: send the items of the earlier input and output as 'input' instead of "
         "'previous_response_id'."
     ),
-    "prompt": "Prompt templates are not kept: send the instructions and the input themselves.",
+    "prompt": "Prompt templates are not stored: send the instructions and the input themselves.",
 }
-"""What needs a memory, and what to do without one."""
+"""Parameters that need stored responses, and the alternative."""
 
 SEARCHES: Final = ("web_search", "web_search_preview")
 
-_SEAL: Final = "vc1."
-
 
 def read(content: bytes) -> tuple[JSON, JSON, list[str]]:
-    """The request, the same as a chat request, and the names of what is ignored; raises `BadRequest`."""
-    given = body.without_nulls(body.decode(content, responses_schema.CreateResponse))
-    for name, said in STATEFUL.items():
-        if given.get(name):
-            raise errors.BadRequest(said, param=name, code="unsupported_parameter")
-    chat: JSON = {"model": given["model"], "messages": list(_messages(given))}
-    chat |= {name: given[name] for name in SAME & given.keys()}
-    chat |= _limits(given) | _tools(given)
-    if given.get("stream"):
+    """Return the request, the chat request, and the names of ignored parameters; raises `BadRequest`."""
+    params = body.drop_nulls(body.decode(content, responses_schema.CreateResponse))
+    for name, alternative in STATEFUL.items():
+        if params.get(name):
+            raise errors.BadRequest(alternative, param=name, code="unsupported_parameter")
+    chat: JSON = {"model": params["model"], "messages": list(_messages(params))}
+    chat |= {name: params[name] for name in SAME_NAMES & params.keys()}
+    chat |= _limits(params) | _tools(params)
+    if params.get("stream"):
         chat["stream"] = True
     try:
-        body.check(chat, chat_schema.Chat)
-    except errors.BadRequest as wrong:  # its place is one in the chat request
-        wrong.param = "input" if (wrong.param or "").startswith("messages") else wrong.param
+        body.validate(chat, chat_schema.Chat)
+    except errors.BadRequest as error:  # its parameter is one of the chat request
+        error.param = "input" if (error.param or "").startswith("messages") else error.param
         raise
-    known = HANDLED | STATEFUL.keys()
-    ignored = [name for name in given if name not in known and given[name] is not False]
-    if any(_offline(tool) for tool in given.get("tools", ())):
+    known = TRANSLATED | STATEFUL.keys()
+    ignored = [name for name in params if name not in known and params[name] is not False]
+    if any(_offline(tool) for tool in params.get("tools", ())):
         ignored.append("tools.web_search")
-    return given, chat, ignored
+    return params, chat, ignored
 
 
-def _limits(given: JSON) -> JSON:
-    """Length, effort, format and log probabilities."""
-    text = given.get("text") or {}
+def _limits(params: JSON) -> JSON:
+    """Parameters for length, effort, format and log probabilities."""
+    text = params.get("text") or {}
     chat: JSON = {
-        "max_completion_tokens": given.get("max_output_tokens"),
-        "reasoning_effort": (given.get("reasoning") or {}).get("effort"),
+        "max_completion_tokens": params.get("max_output_tokens"),
+        "reasoning_effort": (params.get("reasoning") or {}).get("effort"),
         "verbosity": text.get("verbosity"),
         "response_format": _format(text.get("format") or {}),
-        "logprobs": "message.output_text.logprobs" in given.get("include", ()) or None,
+        "logprobs": "message.output_text.logprobs" in params.get("include", ()) or None,
     }
-    return body.without_nulls(chat)
+    return body.drop_nulls(chat)
 
 
-def _format(form: JSON) -> JSON | None:
-    match form.get("type"):
+def _format(text_format: JSON) -> JSON | None:
+    match text_format.get("type"):
         case None | "text":
             return None
         case "json_schema":
-            return {"type": "json_schema", "json_schema": {k: v for k, v in form.items() if k != "type"}}
+            return {"type": "json_schema", "json_schema": _without(text_format, "type")}
         case other:
             return {"type": other}
 
 
-def _tools(given: JSON) -> JSON:
-    tools = [_tool(one) for one in offered(given) if one.tool.get("type") not in SEARCHES]
+def _tools(params: JSON) -> JSON:
+    tools = [_tool(one) for one in offered(params) if one.tool.get("type") not in SEARCHES]
     chat: JSON = {"tools": tools} if tools else {}
-    for one in offered(given):
+    for one in offered(params):
         if one.tool.get("type") in SEARCHES:
             chat["web_search_options"] = _search(one.tool)
-    if (choice := given.get("tool_choice")) is not None and tools:
+    if (choice := params.get("tool_choice")) is not None and tools:
         chat["tool_choice"] = _choice(choice)
     return chat
 
 
 class Offer(NamedTuple):
-    """A tool that the client offers. `name` is the one that the model sees: a namespace is part of it."""
+    """A tool that the client offers. `name` is what the model sees; it includes the namespace."""
 
     name: str | None
     tool: JSON
-    place: str
+    param: str
     namespace: str | None = None
 
 
-def offered(given: JSON) -> Iterator[Offer]:
-    """The tools, those in namespaces too. A search that must not search the web is none."""
-    for number, tool in enumerate(given.get("tools", ())):
-        place = f"tools[{number}]"
+def offered(params: JSON) -> Iterator[Offer]:
+    """Yield the tools, also those in namespaces. A search without web access is left out."""
+    for number, tool in enumerate(params.get("tools", ())):
+        param = f"tools[{number}]"
         if tool.get("type") == "namespace":
             for inner, one in enumerate(tool.get("tools") or ()):
                 name = in_namespace(tool.get("name"), one.get("name"))
-                yield Offer(name, one, f"{place}.tools[{inner}]", tool.get("name"))
+                yield Offer(name, one, f"{param}.tools[{inner}]", tool.get("name"))
         elif not _offline(tool):
-            yield Offer(tool.get("name"), tool, place)
+            yield Offer(tool.get("name"), tool, param)
 
 
 def _offline(tool: JSON) -> bool:
@@ -146,17 +143,17 @@ def _offline(tool: JSON) -> bool:
 
 
 def in_namespace(namespace: str | None, name: str | None) -> str | None:
-    """The name that the model sees of a tool in a namespace."""
+    """Return the name that the model sees of a tool in a namespace."""
     return f"{namespace}__{name}" if namespace else name
 
 
 def _search(tool: JSON) -> JSON:
-    """The search of the Responses API in chat's words."""
+    """Options of the Responses API's web search as `web_search_options` of chat."""
     options: JSON = {"search_context_size": tool.get("search_context_size")}
-    if isinstance(where := tool.get("user_location"), dict):
-        place = {key: value for key, value in where.items() if key != "type" and value is not None}
+    if isinstance(location := tool.get("user_location"), dict):
+        place = {key: value for key, value in location.items() if key != "type" and value is not None}
         options["user_location"] = {"type": "approximate", "approximate": place}
-    return body.without_nulls(options)
+    return body.drop_nulls(options)
 
 
 def _tool(offer: Offer) -> JSON:
@@ -164,25 +161,27 @@ def _tool(offer: Offer) -> JSON:
     match tool.get("type"):
         case "function":
             return {"type": "function", "function": {**_without(tool, "type"), "name": offer.name}}
-        case "custom":  # a tool that takes a text, not JSON: a function with one text for the model
+        case "custom":  # it takes text instead of JSON: for the model a function with one string
             schema = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-            said = "\n".join(filter(None, [tool.get("description"), _grammar(tool.get("format") or {})]))
+            texts = [tool.get("description"), _grammar(tool.get("format") or {})]
+            description = "\n".join(filter(None, texts))
             return {
                 "type": "function",
-                "function": {"name": offer.name, "description": said, "parameters": schema},
+                "function": {"name": offer.name, "description": description, "parameters": schema},
             }
         case kind:
             raise errors.BadRequest(
                 f"A tool of type {kind!r} runs on OpenAI's servers and has no counterpart here. "
                 "Function tools, custom tools and web_search are supported.",
-                param=offer.place,
+                param=offer.param,
                 code="unsupported_value",
             )
 
 
-def _grammar(form: JSON) -> str | None:
-    definition = form.get("definition")
-    return f"The input follows this {form.get('syntax')} grammar:\n{definition}" if definition else None
+def _grammar(input_format: JSON) -> str | None:
+    if definition := input_format.get("definition"):
+        return f"The input follows this {input_format.get('syntax')} grammar:\n{definition}"
+    return None
 
 
 def _choice(choice: str | JSON) -> str | JSON:
@@ -200,16 +199,16 @@ def _choice(choice: str | JSON) -> str | JSON:
     return choice
 
 
-def _messages(given: JSON) -> Iterator[JSON]:
-    if instructions := given.get("instructions"):
+def _messages(params: JSON) -> Iterator[JSON]:
+    if instructions := params.get("instructions"):
         yield {"role": "developer", "content": instructions}
-    items = given["input"]
+    items = params["input"]
     if isinstance(items, str):
         yield {"role": "user", "content": items}
         return
-    turn: JSON = {}  # the assistant message that is being put together
+    turn: JSON = {}  # the assistant message that is being assembled
     for number, item in enumerate(items):
-        message = _item(body.without_nulls(item), f"input[{number}]", turn)
+        message = _item(body.drop_nulls(item), f"input[{number}]", turn)
         if message is not None:
             if turn:
                 yield {"role": "assistant", **turn}
@@ -219,47 +218,47 @@ def _messages(given: JSON) -> Iterator[JSON]:
         yield {"role": "assistant", **turn}
 
 
-def _item(item: JSON, place: str, turn: JSON) -> JSON | None:
-    """The message that an item is; None if it went into the assistant's `turn`."""
+def _item(item: JSON, param: str, turn: JSON) -> JSON | None:
+    """The message of an item; None if the item was added to the assistant's `turn`."""
     match item.get("type", "message"):
         case "message" if item.get("role") == "assistant":
             text = item.get("content", "")
-            said = [{"type": "text", "text": text}] if isinstance(text, str) else _parts(text, place)
-            turn["content"] = [*turn.get("content", []), *said]
+            parts = [{"type": "text", "text": text}] if isinstance(text, str) else _parts(text, param)
+            turn["content"] = [*turn.get("content", []), *parts]
         case "message":
-            return {"role": item.get("role"), "content": _text_or_parts(item.get("content", ""), place)}
+            return {"role": item.get("role"), "content": _text_or_parts(item.get("content", ""), param)}
         case "reasoning":
-            for key, value in unseal(item.get("encrypted_content")).items():
+            for key, value in decode_state(item.get("encrypted_content")).items():
                 turn[key] = turn[key] + value if isinstance(value, list) and key in turn else value
         case "function_call" | "custom_tool_call" as kind:
-            written = item.get("arguments", "")
+            arguments = item.get("arguments", "")
             if kind == "custom_tool_call":
-                written = msgspec.json.encode({"input": item.get("input", "")}).decode()
-            function = {"name": in_namespace(item.get("namespace"), item.get("name")), "arguments": written}
+                arguments = msgspec.json.encode({"input": item.get("input", "")}).decode()
+            function = {"name": in_namespace(item.get("namespace"), item.get("name")), "arguments": arguments}
             call = {"id": item.get("call_id"), "type": "function", "function": function}
             turn.setdefault("tool_calls", []).append(call)
         case "function_call_output" | "custom_tool_call_output":
-            output = _text_or_parts(item.get("output", ""), place)
+            output = _text_or_parts(item.get("output", ""), param)
             return {"role": "tool", "tool_call_id": item.get("call_id"), "content": output}
         case "web_search_call":
-            pass  # the model has said what it found
+            pass  # its results are in the text of the message
         case "item_reference":
-            why = "Items are not kept: send the item itself instead of a reference to it."
-            raise errors.BadRequest(why, param=place, code="unsupported_value")
+            reason = "Items are not stored: send the item itself instead of a reference to it."
+            raise errors.BadRequest(reason, param=param, code="unsupported_value")
         case kind:
-            why = f"An input item of type {kind!r} has no counterpart here."
-            raise errors.BadRequest(why, param=place, code="unsupported_value")
+            reason = f"An input item of type {kind!r} has no counterpart here."
+            raise errors.BadRequest(reason, param=param, code="unsupported_value")
     return None
 
 
-def _text_or_parts(content: Any, place: str) -> str | list[JSON]:
-    return content if isinstance(content, str) else list(_parts(content, place))
+def _text_or_parts(content: Any, param: str) -> str | list[JSON]:
+    return content if isinstance(content, str) else list(_parts(content, param))
 
 
-def _parts(content: Any, place: str) -> Iterator[JSON]:
+def _parts(content: Any, param: str) -> Iterator[JSON]:
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise errors.BadRequest(
-            f"Invalid value for '{place}': expected a text or a list of parts.", param=place
+            f"Invalid value for '{param}': expected a text or a list of parts.", param=param
         )
     for number, part in enumerate(content):
         match part.get("type"):
@@ -269,7 +268,7 @@ def _parts(content: Any, place: str) -> Iterator[JSON]:
                 yield {"type": "refusal", "refusal": part.get("refusal")}
             case "input_image":
                 url = {"url": part.get("image_url") or part.get("file_id"), "detail": part.get("detail")}
-                yield {"type": "image_url", "image_url": body.without_nulls(url)}
+                yield {"type": "image_url", "image_url": body.drop_nulls(url)}
             case "input_file":
                 source = part.get("file_url") or part.get("file_id")
                 file = {
@@ -277,33 +276,13 @@ def _parts(content: Any, place: str) -> Iterator[JSON]:
                     "file_id": source,
                     "filename": part.get("filename"),
                 }
-                yield {"type": "file", "file": body.without_nulls(file)}
+                yield {"type": "file", "file": body.drop_nulls(file)}
             case "input_audio":
                 yield {"type": "input_audio", "input_audio": part.get("input_audio")}
             case kind:
-                said = f"Content of type {kind!r} has no counterpart here."
-                raise errors.BadRequest(said, param=f"{place}.content[{number}]", code="unsupported_value")
+                reason = f"Content of type {kind!r} has no counterpart here."
+                raise errors.BadRequest(reason, param=f"{param}.content[{number}]", code="unsupported_value")
 
 
-def _without(given: JSON, key: str) -> JSON:
-    return {name: value for name, value in given.items() if name != key}
-
-
-def seal(kept: JSON) -> str:
-    """`kept` as the `encrypted_content` of a reasoning item. It is no secret: it is only not for reading."""
-    return _SEAL + base64.urlsafe_b64encode(msgspec.json.encode(kept)).decode()
-
-
-def unseal(content: Any) -> JSON:
-    """What `seal` has kept; nothing where the content is another's."""
-    if not isinstance(content, str) or not content.startswith(_SEAL):
-        return {}
-    try:
-        kept = msgspec.json.decode(base64.urlsafe_b64decode(content.removeprefix(_SEAL)))
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(kept, dict):
-        return {}
-    return {
-        key: kept[key] for key in ("thinking_blocks", "extra_content", "reasoning_content") if key in kept
-    }
+def _without(params: JSON, key: str) -> JSON:
+    return {name: value for name, value in params.items() if name != key}

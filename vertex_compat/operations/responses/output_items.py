@@ -1,6 +1,6 @@
-"""Pieces of an answer → the Responses API: items, and the events that tell how they grow.
+"""Parts of a model's response → items of the Responses API, and the events that stream them.
 
-One writer for both: what is not streamed is the last state of the same writing, so the two cannot differ.
+One builder makes both: the whole response is the last state of the streamed one, so the two cannot differ.
 https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
@@ -15,6 +15,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations.chat.chat import usage
+from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.responses import input_items
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
 
@@ -36,33 +37,33 @@ ECHOED: Final[JSON] = {
     "truncation": "disabled",
     "user": None,
 }
-"""What a response repeats of its request, and what stands there if it was not given."""
+"""Parameters that a response repeats, with their values if the request does not set them."""
 
 INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
-KEPT: Final = ("thinking_blocks", "extra_content")
-"""What a model needs back unchanged, for `responses_input.seal`."""
+STATE_FIELDS: Final = ("thinking_blocks", "extra_content")
+"""Fields of a delta that a model needs back unchanged: see `opaque_state`."""
 
 Event: TypeAlias = JSON
-"""An event; to be written at once, for what it shows goes on growing."""
+"""An event. Encode it at once: the items in it are still being built."""
 
 _EMPTY_SUMMARY: Final = {"type": "summary_text", "text": ""}
 
 
 class _Item(NamedTuple):
-    place: int
+    output_index: int
     value: JSON
 
 
 class ResponseBuilder:
-    """Writes one response."""
+    """Builds one response."""
 
-    def __init__(self, given: JSON) -> None:
-        self._offered = {offer.name: offer for offer in input_items.offered(given)}
+    def __init__(self, params: JSON) -> None:
+        self._offered = {offer.name: offer for offer in input_items.offered(params)}
         self._sequence = 0
         self._open: _Item | None = None
         self._calls: dict[int, _Item] = {}
-        self._kept: JSON = {}
+        self._state: JSON = {}
         self._finish: str | None = None
         self._usage: dict[int, Usage] = {}
         self.response: JSON = {
@@ -73,49 +74,49 @@ class ResponseBuilder:
             "background": False,
             "error": None,
             "incomplete_details": None,
-            "model": given["model"],
+            "model": params["model"],
             "output": [],
             "previous_response_id": None,
             "store": False,
             "usage": None,
-            **{name: given.get(name, default) for name, default in ECHOED.items()},
+            **{name: params.get(name, default) for name, default in ECHOED.items()},
         }
 
-    def begin(self) -> Iterator[Event]:
-        """The events before the first item."""
+    def start(self) -> Iterator[Event]:
+        """Yield the events before the first item."""
         yield self._event("response.created", response=self.response)
         yield self._event("response.in_progress", response=self.response)
 
-    def add(self, answer: int, piece: StreamPart) -> Iterator[Event]:
-        """The events that a piece of upstream answer number `answer` brings."""
-        if isinstance(piece, Usage):
-            self._usage[answer] = piece
+    def add(self, number: int, part: StreamPart) -> Iterator[Event]:
+        """Yield the events of one part of upstream response `number`."""
+        if isinstance(part, Usage):
+            self._usage[number] = part
             return
-        self._finish = piece.finish_reason or self._finish
-        for key in KEPT:
-            if key in piece.fields:
-                self._keep(key, piece.fields[key])
-        if reasoning := piece.fields.get("reasoning_content"):
+        self._finish = part.finish_reason or self._finish
+        for key in STATE_FIELDS:
+            if key in part.fields:
+                self._add_state(key, part.fields[key])
+        if reasoning := part.fields.get("reasoning_content"):
             yield from self._item("reasoning")
             yield from self._summary(reasoning)
-        if text := piece.fields.get("content"):
+        if text := part.fields.get("content"):
             yield from self._item("message")
-            yield from self._text("output_text", text, piece)
-        if refusal := piece.fields.get("refusal"):
+            yield from self._text("output_text", text, part)
+        if refusal := part.fields.get("refusal"):
             yield from self._item("message")
-            yield from self._text("refusal", refusal, piece)
-        for grounding in piece.fields.get("vertex_ai_grounding_metadata") or ():
+            yield from self._text("refusal", refusal, part)
+        for grounding in part.fields.get("vertex_ai_grounding_metadata") or ():
             yield from self._search(grounding)
-        for annotation in piece.fields.get("annotations") or ():
+        for annotation in part.fields.get("annotations") or ():
             yield from self._annotation(annotation)
-        for call in piece.fields.get("tool_calls") or ():
+        for call in part.fields.get("tool_calls") or ():
             yield from self._call(call)
 
     def finish(self) -> Iterator[Event]:
-        """The events after the last piece; raises `UpstreamFault` if the model had not finished."""
+        """Yield the events after the last part; raises `UpstreamFault` if the model had not finished."""
         if self._finish is None:
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
-        if self._kept:
+        if self._state:
             yield from self._item("reasoning")
         yield from self._close()
         for call in self._calls.values():
@@ -129,18 +130,19 @@ class ResponseBuilder:
         yield self._event(f"response.{status}", response=self.response)
 
     def failed(self, error: errors.ApiError) -> Iterator[Event]:
-        """The last events of a response that broke off."""
+        """Yield the last events of a response that ended with an error."""
         code = error.code if error.code == "rate_limit_exceeded" else "server_error"
         self.response["status"] = "failed"
         self.response["error"] = {"code": code, "message": error.message}
         yield self._event("error", code=error.code, message=error.message, param=error.param)
         yield self._event("response.failed", response=self.response)
 
-    def _keep(self, key: str, value: Any) -> None:
-        self._kept[key] = self._kept[key] + value if isinstance(value, list) and key in self._kept else value
+    def _add_state(self, key: str, value: Any) -> None:
+        before = self._state.get(key)
+        self._state[key] = before + value if before and isinstance(value, list) else value
 
     def _item(self, kind: str) -> Iterator[Event]:
-        """Make sure that an item of `kind` is open."""
+        """Open an item of `kind`, unless one is open."""
         if self._open and self._open.value["type"] == kind:
             return
         yield from self._close()
@@ -163,26 +165,26 @@ class ResponseBuilder:
         item.value["summary"][0]["text"] += text
         yield self._in(item, "reasoning_summary_text.delta", summary_index=0, delta=text)
 
-    def _text(self, kind: str, text: str, piece: Delta) -> Iterator[Event]:
-        """Text of a message, or its refusal: each a part of the content, the one after the other."""
+    def _text(self, kind: str, text: str, part: Delta) -> Iterator[Event]:
+        """Text or refusal of a message: consecutive parts of its content."""
         item = self._opened()
         parts = item.value["content"]
         if not parts or parts[-1]["type"] != kind:
             yield from self._close_part(item)
             parts.append(_part(kind))
             yield self._in(item, "content_part.added", content_index=len(parts) - 1, part=parts[-1])
-        place = {"content_index": len(parts) - 1, "delta": text}
+        delta = {"content_index": len(parts) - 1, "delta": text}
         if kind == "refusal":
             parts[-1]["refusal"] += text
-            yield self._in(item, "refusal.delta", **place)
+            yield self._in(item, "refusal.delta", **delta)
             return
-        logprobs = _logprobs(piece)
+        logprobs = _logprobs(part)
         parts[-1]["text"] += text
         parts[-1]["logprobs"] += logprobs
-        yield self._in(item, "output_text.delta", logprobs=logprobs, **place)
+        yield self._in(item, "output_text.delta", logprobs=logprobs, **delta)
 
     def _annotation(self, annotation: JSON) -> Iterator[Event]:
-        """A citation of the chat form, in the last text of a message."""
+        """A citation in the form of chat, added to the last text of a message."""
         yield from self._item("message")
         item = self._opened()
         if not item.value["content"]:
@@ -192,14 +194,14 @@ class ResponseBuilder:
             return
         cited = {"type": "url_citation", **(annotation.get("url_citation") or {})}
         part["annotations"].append(cited)
-        place = {
+        position = {
             "content_index": len(item.value["content"]) - 1,
             "annotation_index": len(part["annotations"]) - 1,
         }
-        yield self._in(item, "output_text.annotation.added", annotation=cited, **place)
+        yield self._in(item, "output_text.annotation.added", annotation=cited, **position)
 
     def _search(self, grounding: JSON) -> Iterator[Event]:
-        """A search that Google made. It is told when it is over, beside the message that it was for."""
+        """A search that Google has made; its item follows the message that it was for."""
         queries = grounding.get("webSearchQueries")
         if not queries:
             return
@@ -214,21 +216,21 @@ class ResponseBuilder:
         yield from self._done(item)
 
     def _call(self, call: JSON) -> Iterator[Event]:
-        """A piece of a tool call. Calls may grow side by side, so they end together."""
+        """Part of a tool call. Several calls may be streamed at once, so all end together."""
         function = call["function"]
         item = self._calls.get(call["index"])
         if item is None:
             yield from self._close()
             item = self._calls[call["index"]] = self._added(self._new_call(call["id"], function["name"]))
             yield self._item_event("added", item)
-        if (piece := function.get("arguments")) and item.value["type"] == "function_call":
-            item.value["arguments"] += piece
-            yield self._in(item, "function_call_arguments.delta", delta=piece)
-        elif piece:  # JSON around the text that a custom tool takes: told when it is whole
-            item.value["input"] += piece
+        if (arguments := function.get("arguments")) and item.value["type"] == "function_call":
+            item.value["arguments"] += arguments
+            yield self._in(item, "function_call_arguments.delta", delta=arguments)
+        elif arguments:  # JSON around the text of a custom tool: streamed when it is complete
+            item.value["input"] += arguments
 
-    def _new_call(self, identity: str, name: str) -> JSON:
-        call: JSON = {"call_id": identity, "name": name, "status": "in_progress"}
+    def _new_call(self, call_id: str, name: str) -> JSON:
+        call: JSON = {"call_id": call_id, "name": name, "status": "in_progress"}
         offer = self._offered.get(name)
         if offer and offer.namespace:
             call |= {"name": offer.tool["name"], "namespace": offer.namespace}
@@ -246,7 +248,7 @@ class ResponseBuilder:
         yield from self._done(item)
 
     def _close(self) -> Iterator[Event]:
-        """End the open item."""
+        """Close the open item."""
         if (item := self._open) is None:
             return
         self._open = None
@@ -255,8 +257,8 @@ class ResponseBuilder:
                 part = item.value["summary"][0]
                 yield self._in(item, "reasoning_summary_text.done", summary_index=0, text=part["text"])
                 yield self._in(item, "reasoning_summary_part.done", summary_index=0, part=part)
-            item.value["encrypted_content"] = input_items.seal(self._kept) if self._kept else None
-            self._kept = {}
+            item.value["encrypted_content"] = encode_state(self._state) if self._state else None
+            self._state = {}
         else:
             yield from self._close_part(item)
         yield from self._done(item)
@@ -268,8 +270,7 @@ class ResponseBuilder:
         if part["type"] == "refusal":
             yield self._in(item, "refusal.done", content_index=index, refusal=part["refusal"])
         else:
-            said = _some(part, "text", "logprobs")
-            yield self._in(item, "output_text.done", content_index=index, **said)
+            yield self._in(item, "output_text.done", content_index=index, **_some(part, "text", "logprobs"))
         yield self._in(item, "content_part.done", content_index=index, part=part)
 
     def _done(self, item: _Item) -> Iterator[Event]:
@@ -282,11 +283,11 @@ class ResponseBuilder:
         return self._open
 
     def _in(self, item: _Item, kind: str, **fields: Any) -> Event:
-        where = {"item_id": item.value["id"], "output_index": item.place}
-        return self._event(f"response.{kind}", **where, **fields)
+        position = {"item_id": item.value["id"], "output_index": item.output_index}
+        return self._event(f"response.{kind}", **position, **fields)
 
     def _item_event(self, kind: str, item: _Item) -> Event:
-        return self._event(f"response.output_item.{kind}", output_index=item.place, item=item.value)
+        return self._event(f"response.output_item.{kind}", output_index=item.output_index, item=item.value)
 
     def _event(self, kind: str, **fields: Any) -> Event:
         event = {"type": kind, "sequence_number": self._sequence, **fields}
@@ -300,36 +301,36 @@ def _part(kind: str) -> JSON:
     return {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
 
 
-def _logprobs(piece: Delta) -> list[JSON]:
-    found: list[JSON] = (piece.logprobs or {}).get("content") or []
+def _logprobs(part: Delta) -> list[JSON]:
+    found: list[JSON] = (part.logprobs or {}).get("content") or []
     return found
 
 
-def _custom_input(written: str) -> str:
-    """The text in the arguments of a custom tool; all of them where they are not the JSON they should be."""
+def _custom_input(arguments: str) -> str:
+    """The text in the arguments of a custom tool; the arguments themselves if they are not that JSON."""
     try:
-        given = msgspec.json.decode(written)
+        value = msgspec.json.decode(arguments)
     except (ValueError, RecursionError):
-        return written
-    text = given.get("input") if isinstance(given, dict) else None
-    return text if isinstance(text, str) else written
+        return arguments
+    text = value.get("input") if isinstance(value, dict) else None
+    return text if isinstance(text, str) else arguments
 
 
 def _usage(usages: dict[int, Usage]) -> JSON:
-    counted = usage(usages.values())
+    counts = usage(usages.values())
     prompt, completion = (
-        counted.get("prompt_tokens_details", {}),
-        counted.get("completion_tokens_details", {}),
+        counts.get("prompt_tokens_details", {}),
+        counts.get("completion_tokens_details", {}),
     )
     return {
-        "input_tokens": counted["prompt_tokens"],
+        "input_tokens": counts["prompt_tokens"],
         "input_tokens_details": {
             "cached_tokens": prompt.get("cached_tokens", 0),
             "cache_write_tokens": prompt.get("cache_write_tokens", 0),
         },
-        "output_tokens": counted["completion_tokens"],
+        "output_tokens": counts["completion_tokens"],
         "output_tokens_details": {"reasoning_tokens": completion.get("reasoning_tokens", 0)},
-        "total_tokens": counted["total_tokens"],
+        "total_tokens": counts["total_tokens"],
     }
 
 

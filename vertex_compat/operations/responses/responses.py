@@ -1,84 +1,83 @@
-"""`POST /responses`: the Responses API without a memory, over every publisher that chats.
+"""`POST /responses`: the Responses API for every publisher that chats, without stored responses.
 
-The request is said in the words of chat, the pieces of the answer become items. Nothing is stored, so what
-needs a store is refused with what to do instead.
+The request is translated into a chat request, and the parts of the response into items. Nothing is stored:
+parameters that need a stored response are refused, with the alternative in the message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 from msgspec.structs import replace
 
-from vertex_compat import errors
+from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import inline_urls
 from vertex_compat.operations.responses import input_items
 from vertex_compat.operations.responses.output_items import Event, ResponseBuilder
-from vertex_compat.types import ChatAdapter, Model, StreamPart
+from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
+from vertex_compat.types import ChatAdapter, Model, StreamPart, UpstreamCall
 
-NOT_KEPT = "Responses are not kept here: nothing can be read or deleted later. Keep what create() returned."
+NOT_STORED = "Responses are not stored here: none can be read or deleted later. Keep what create() returned."
 
 
 def create(context: RequestContext) -> Response:
-    """Answer one request, streaming or not."""
-    given, wanted, ignored = input_items.read(context.body)
+    """Answer one request, streaming or whole."""
+    params, chat, ignored = input_items.read(context.body)
 
-    def converse(model: Model, chat: ChatAdapter) -> model_calls.UpstreamChat:
-        call = chat.request(inline_urls.readable({**model.defaults, **wanted}, chat, context), model)
-        return model_calls.UpstreamChat(
-            chat, [replace(call, ignored=(*ignored, *call.ignored))], model, context
-        )
+    def attempt(model: Model, adapter: ChatAdapter) -> Response:
+        def prepare(model: Model) -> list[UpstreamCall]:
+            request = inline_urls.inline({**model.defaults, **chat}, adapter, context)
+            call = adapter.request(request, model)
+            return [replace(call, ignored=(*ignored, *call.ignored))]
 
-    answers = model_calls.with_fallback(
-        context, given["model"], lambda publisher: publisher.chat, "chat", converse
-    )
-    headers = answers.headers
-    events = _Events(ResponseBuilder(given))
-    if given.get("stream"):
-        return Response(_stream(answers, events), headers)
-    for number, piece in answers.collect():
-        events.encode(number, piece)
-    events.finish()
-    return Response(events.writer.response, headers)
+        if context.dry_run:
+            return model_calls.describe(prepare(model)[0], model, context)
+        stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
+        encoder = _EventEncoder(ResponseBuilder(params))
+        if params.get("stream"):
+            events = EventStream(stream.stream(encoder), encode_error=encoder.error)
+            return Response(events, stream.headers)
+        for number, part in stream.collect():
+            encoder.encode(number, part)
+        encoder.finish()
+        return Response(encoder.builder.response, stream.headers)
+
+    return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
 
 def missing(_: RequestContext) -> Response:
-    """A response of earlier."""
-    raise errors.NotFound(NOT_KEPT, code="response_not_found")
+    """Refuse to read, delete or cancel a response."""
+    raise errors.NotFound(NOT_STORED, code="response_not_found")
 
 
-class _Events:
-    """The events as bytes, for `upstream.Conversation.written`."""
+class _EventEncoder:
+    """Encodes the events of a response as server-sent events."""
 
-    def __init__(self, writer: ResponseBuilder) -> None:
-        self.writer = writer
-        self.begun = False
+    keepalive = sse.KEEPALIVE
 
-    def encode(self, answer: int, piece: StreamPart) -> bytes:
-        first = b"" if self.begun else _encoded(self.writer.begin())
-        self.begun = True
-        return first + _encoded(self.writer.add(answer, piece))
+    def __init__(self, builder: ResponseBuilder) -> None:
+        self.builder = builder
+        self._started = False
+
+    def encode(self, number: int, part: StreamPart) -> bytes:
+        """Return the events for one part of upstream response `number`; may be none."""
+        start = b"" if self._started else _encode(self.builder.start())
+        self._started = True
+        return start + _encode(self.builder.add(number, part))
 
     def finish(self) -> bytes:
-        return _encoded(self.writer.finish())
+        """Return the last events; raises `UpstreamFault` if the model had not finished."""
+        return _encode(self.builder.finish())
 
-    def broken(self, error: errors.ApiError) -> bytes:
-        return _encoded(self.writer.failed(error))
-
-
-def _stream(answers: model_calls.UpstreamChat, events: _Events) -> Iterator[bytes]:
-    try:
-        yield from answers.stream(events)
-    except errors.ApiError as error:
-        if not events.begun:
-            raise
-        yield events.broken(error)
+    def error(self, error: errors.ApiError) -> bytes:
+        """Return the events that end a stream with an error."""
+        return _encode(self.builder.failed(error)) if self._started else sse.encode(error.body())
 
 
-def _encoded(events: Iterable[Event]) -> bytes:
+def _encode(events: Iterable[Event]) -> bytes:
     return b"".join(
         [
             b"event: %b\ndata: %b\n\n" % (event["type"].encode(), msgspec.json.encode(event))

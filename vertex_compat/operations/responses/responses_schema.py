@@ -1,7 +1,7 @@
-"""What OpenAI's `POST /responses` takes: types and ranges, for `body.check`.
+"""The request of OpenAI's `POST /responses`: types and ranges, for `body.validate`.
 
-https://platform.openai.com/docs/api-reference/responses/create. Input items are read in `responses_input`,
-which knows what each of them means and says what is wrong with one.
+https://platform.openai.com/docs/api-reference/responses/create. Input items are validated in
+`input_items`, which translates them.
 """
 
 from __future__ import annotations

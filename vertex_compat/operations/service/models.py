@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from vertex_compat.operations.context import RequestContext, Response
@@ -17,11 +18,11 @@ OPERATIONS: Final = {
     "speech": ("speech",),
     "transcriptions": ("transcriptions",),
 }
-"""A publisher's slot → the operation as clients name it. What chats goes on with a prompt too."""
+"""Field of `Publisher` → operations that clients can call. A model that chats also continues prompts."""
 
 
 def list_models(context: RequestContext) -> Response:
-    """The names that the settings give, those that are known, and Vertex's; the rules take many more."""
+    """List the models of the settings, of the catalog and of Vertex AI. Other names may work as well."""
     vertex = context.list_vertex_models() if context.list_vertex_models else ()
     listed = dict.fromkeys([*context.router.names(), *catalog.MODELS, *vertex])
     data = [_model(name, context) for name in listed if context.router.allows(name)]
@@ -29,31 +30,37 @@ def list_models(context: RequestContext) -> Response:
 
 
 def retrieve(context: RequestContext) -> Response:
-    """Any name that the rules take: whether Vertex has the model shows when it is called."""
+    """Describe the model of any valid name. Only a call shows whether Vertex AI offers it."""
     return Response(_model(context.path_args["model"], context))
 
 
 def _model(name: str, context: RequestContext) -> JSON:
-    """OpenAI's model object, and what else is known. When a model was made, nobody here knows: 0."""
-    meant = context.router.all_targets(name)
-    first = meant[0]
+    """OpenAI's model object with more fields. `created` is 0: the date is not known."""
+    targets = context.router.all_targets(name)
+    first = targets[0]
     owner = first.publisher if first.publisher != "openapi" else first.name.partition("/")[0]
-    shown: JSON = {"id": name, "object": "model", "created": 0, "owned_by": owner}
-    shown |= {
+    info: JSON = {"id": name, "object": "model", "created": 0, "owned_by": owner}
+    info |= {
         "publisher": first.publisher,
-        "operations": [one for one in _operations(first) if all(one in _operations(two) for two in meant)],
-        "locations": list(dict.fromkeys(location for model in meant for location in model.locations)),
+        "operations": _common_operations(targets),
+        "locations": list(dict.fromkeys(location for model in targets for location in model.locations)),
     }
     if retirement := catalog.RETIREMENTS.get(first.name.partition("@")[0]):
-        shown |= {"retires": retirement.day, "replaced_by": retirement.successor}
+        info |= {"retires": retirement.day, "replaced_by": retirement.successor}
     if successor := model_names.replacement(name):
-        shown["replaced_by"] = successor
-    return shown
+        info["replaced_by"] = successor
+    return info
+
+
+def _common_operations(targets: Sequence[Model]) -> list[str]:
+    """The operations that all targets of a name have."""
+    others = [set(_operations(model)) for model in targets[1:]]
+    return [one for one in _operations(targets[0]) if all(one in other for other in others)]
 
 
 def _operations(model: Model) -> list[str]:
-    """What can be asked of a model: what its publisher does, as far as its name does not say less."""
+    """The operations of a model: those of its publisher, less those that its name excludes."""
     publisher = PUBLISHERS[model.publisher]
-    filled = publisher.model_capabilities(model.name) if publisher.model_capabilities else OPERATIONS
-    does = [slot for slot in OPERATIONS if slot in filled and getattr(publisher, slot)]
-    return list(dict.fromkeys(operation for slot in does for operation in OPERATIONS[slot]))
+    capable = publisher.model_capabilities(model.name) if publisher.model_capabilities else OPERATIONS
+    fields = [name for name in OPERATIONS if name in capable and getattr(publisher, name)]
+    return list(dict.fromkeys(operation for name in fields for operation in OPERATIONS[name]))

@@ -1,4 +1,4 @@
-"""`POST /moderations`: what Vertex AI cannot say."""
+"""`POST /moderations`: refused, since Vertex AI has no counterpart."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from vertex_compat.operations.context import RequestContext, Response
 
 
 def create(_: RequestContext) -> Response:
-    """No model on Vertex AI gives OpenAI's categories and scores, and made-up ones would be trusted."""
+    """Refuse the request: no model on Vertex AI returns OpenAI's categories and scores."""
     raise errors.NotFound(
-        "Vertex AI has no counterpart of OpenAI's moderation. Its models filter by themselves: an answer "
-        "that was held back ends with finish_reason 'content_filter'.",
+        "Vertex AI has no counterpart of OpenAI's moderation. Its models filter their own output: a blocked "
+        "answer ends with finish_reason 'content_filter'.",
         code="unknown_url",
     )

@@ -75,7 +75,7 @@ def _forward(context: RequestContext) -> Response:
     path = f"{found['resource']}{found['verb']}{sse}"
     call = UpstreamCall(path, {}, found["version"], content=context.body)
     answer = context.transport.open(call, model, context.client)
-    headers = model_calls.target(model, answer)
+    headers = model_calls.target_header(model, answer)
     return Response(StreamingBody(model_calls.iter_response(answer, context), answer.content_type), headers)
 
 

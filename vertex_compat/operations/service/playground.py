@@ -1,8 +1,8 @@
-"""The playground: one page that holds its own style and script, and what a browser may do with it.
+"""The playground: one HTML page with its style and script, and its Content Security Policy.
 
-The page is public and holds no secret. What it shows comes from models and is not to be trusted: the policy
-names its one script and its one style by their hashes, so that no other runs, and lets it talk to nobody but
-this function.
+The page is public and holds no secret. It shows text of models, which is not trusted: the policy names the
+page's one script and one style by their hashes, so that no others run, and allows requests to this function
+only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PAGE: Final = Path(__file__).with_name("playground.html")
 
 @cache
 def page() -> tuple[FileBody, Mapping[str, str]]:
-    """The page and its headers, read when the first browser asks."""
+    """Return the page and its headers; the file is read at the first request."""
     html = PAGE.read_bytes()
     return FileBody(html, "text/html; charset=utf-8"), {
         "Vary": "Accept",
@@ -55,6 +55,6 @@ def _policy(html: bytes) -> str:
 
 
 def _hash(html: bytes, element: bytes) -> str:
-    """The source expression for the page's one element of that name."""
-    (inside,) = re.findall(rb"<%b(?: [^>]*)?>(.*?)</%b>" % (element, element), html, re.DOTALL)
-    return f"'sha256-{base64.b64encode(hashlib.sha256(inside).digest()).decode()}'"
+    """The source expression for the content of the page's one `element`."""
+    (content,) = re.findall(rb"<%b(?: [^>]*)?>(.*?)</%b>" % (element, element), html, re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content).digest()).decode()}'"

@@ -1,6 +1,6 @@
-"""`GET /` and `GET /health`: what this is, and that it runs. Neither asks Google.
+"""`GET /` and `GET /health`: name and version of this service, and that it runs. Neither calls Google.
 
-A browser gets a page at `/`, where the settings let it: see `playground`.
+A browser gets a page at `/` if the settings allow it: see `playground`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from vertex_compat.operations.service import playground
 
 
 def describe(context: RequestContext, operations: Iterable[str]) -> Response:
-    """Name, version and operations; to a client that would rather have HTML, the playground."""
-    described = {"name": "vertex_compat", "version": __version__, "operations": sorted(operations)}
+    """Return name, version and operations; the playground to a client that prefers HTML."""
+    info = {"name": "vertex_compat", "version": __version__, "operations": sorted(operations)}
     if not context.settings.playground:
-        return Response(described)
-    accepted = parse_accept_header(context.accept(), MIMEAccept)
+        return Response(info)
+    accepted = parse_accept_header(context.header("Accept"), MIMEAccept)
     if accepted.best_match(["application/json", "text/html"]) == "text/html":
         return Response(*playground.page())
-    return Response(described, {"Vary": "Accept"})
+    return Response(info, {"Vary": "Accept"})
 
 
 def health(_: RequestContext) -> Response:
-    """Alive."""
+    """Return that the service runs."""
     return Response({"status": "ok"})

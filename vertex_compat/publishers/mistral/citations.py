@@ -14,12 +14,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from vertex_compat.publishers.openai_compat import openai_response
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, parts_of
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
     """The pieces of a whole answer."""
-    return stream(call)(body)
+    return parts_of(stream(call)(body))
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
@@ -34,12 +34,11 @@ class _Reader:
         self._inner = inner
         self._said: defaultdict[int, int] = defaultdict(int)  # choice → characters so far
 
-    def read(self, answer: JSON) -> Iterable[StreamPart]:
+    def read(self, answer: JSON) -> Delta | Iterable[StreamPart]:
         """The pieces that a chunk, or the whole answer, brings."""
         pieces = self._inner(answer)
-        if type(pieces) is tuple:  # the short way: one more text, which is no list
-            (piece,) = pieces
-            self._said[piece.choice] += len(piece.fields["content"])
+        if isinstance(pieces, Delta):  # one more text, without references
+            self._said[pieces.choice] += len(pieces.fields["content"])
             return pieces
         return self._with_references(answer, pieces)
 

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from vertex_compat.publishers.openai_compat import openai_response
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, parts_of
 
 OPEN: Final = "<think>"
 CLOSE: Final = "</think>"
@@ -23,7 +23,7 @@ CLOSE: Final = "</think>"
 
 def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
     """The pieces of a whole answer."""
-    return stream(call)(body)
+    return parts_of(stream(call)(body))
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
@@ -40,7 +40,7 @@ class _Reader:
         self._choices: dict[int, _Parted] = {}
 
     def read(self, answer: JSON) -> Iterator[StreamPart]:
-        for piece in self._inner(answer):
+        for piece in parts_of(self._inner(answer)):
             if isinstance(piece, Delta):
                 choice = self._choices.setdefault(piece.choice, _Parted())
                 yield replace(piece, fields=choice.read(piece.fields, last=piece.finish_reason is not None))
