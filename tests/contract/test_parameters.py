@@ -59,7 +59,13 @@ def asked(body):
 @each_publisher
 def test_every_parameter_has_one_place(publisher):
     table = TABLES[publisher]
-    places = [set(table.renamed), table.handled, table.ignored, table.refused, parameters.OF_THE_OPERATION]
+    places = [
+        set(table.renamed),
+        table.handled,
+        table.ignored,
+        table.refused,
+        parameters.HANDLED_BY_OPERATION,
+    ]
     assert set().union(*places) >= KNOWN
     assert sum(map(len, places)) == len(set().union(*places))
 

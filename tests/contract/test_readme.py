@@ -240,5 +240,11 @@ def test_the_publisher_in_the_readme_translates(acme):
 
 def test_the_publisher_in_the_readme_has_a_place_for_every_parameter(acme):
     table = acme["PARAMETERS"]
-    places = [set(table.renamed), table.handled, table.ignored, table.refused, parameters.OF_THE_OPERATION]
+    places = [
+        set(table.renamed),
+        table.handled,
+        table.ignored,
+        table.refused,
+        parameters.HANDLED_BY_OPERATION,
+    ]
     assert [name for name in KNOWN if sum(name in place for place in places) != 1] == []

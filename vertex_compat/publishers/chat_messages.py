@@ -1,21 +1,22 @@
-"""OpenAI's messages, read: turns of a user and a model, in an order that every publisher takes.
+"""OpenAI's messages as turns of a user and a model, in an order that every publisher takes.
 
-Clients send what OpenAI lets pass: several messages of one role in a row, an assistant first, tool results
-out of order, late, twice or never, empty texts. The meaning is clear, so it is repaired here, once:
+Clients send several messages of one role in a row, an assistant first, tool results out of order, late, twice
+or never, and empty texts. They are repaired here, once for all publishers:
 
-* consecutive messages of a role are one turn, and what is empty is gone;
-* a turn with calls is followed at once by a `tool` turn with one result a call, in the calls' order; a result
-  that never came says so; one that answers no call is told by the user as a text;
-* a file in any of OpenAI's, Google's and LiteLLM's forms is a `Media`.
+* Consecutive messages of a role are one turn; empty texts are dropped.
+* A turn with calls is followed at once by a `tool` turn with one result a call, in the order of the calls. A
+  call without a result gets one that says so; a result without a call becomes a text of the user.
+* Results without an id are matched with calls by name and order.
+* A file in any of OpenAI's, Google's, Anthropic's and LiteLLM's forms is a `Media`.
 
-What a part means to one publisher alone (`cache_control`, `extra_content`, `detail` …) stays in its `given`.
+The client's object stays in `raw`, with what only one publisher knows (`cache_control`, `extra_content`, …).
 """
 
 from __future__ import annotations
 
 import base64
-import mimetypes
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
@@ -24,11 +25,12 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import msgspec
 
 from vertex_compat import errors, ids
+from vertex_compat.publishers import media_types
 from vertex_compat.types import JSON
 
 NO_RESULT: Final = "No result was given for this call."
 
-Kind: TypeAlias = Literal["image", "audio", "video", "file"]
+MediaKind: TypeAlias = Literal["image", "audio", "video", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,202 +38,247 @@ class Text:
     """A text that is not empty."""
 
     text: str
-    given: JSON = field(default_factory=dict)
+    raw: JSON = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file: its `data` (base64) or its `uri` (`gs://`, `https://`). `mime` is None if nothing tells."""
+    """A file: its `data` (base64) or its `uri` (`gs://`, `https://`).
 
-    kind: Kind
+    `mime` is None if neither the client, the bytes nor the name tell the type. `param` is the part's place in
+    the request.
+    """
+
+    kind: MediaKind
     mime: str | None
     data: str | None
     uri: str | None
     name: str | None
-    place: str
-    given: JSON = field(default_factory=dict)
+    param: str
+    raw: JSON = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """A `thinking` or `redacted_thinking` block of Claude's, given back by the client."""
+    """A `thinking` or `redacted_thinking` block of Claude's that the client sends back."""
 
-    given: JSON
+    raw: JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that the model made; `given` is the client's tool call."""
+    """A tool call of the model; `raw` is the client's tool call."""
 
     id: str
     name: str
     arguments: JSON
-    given: JSON = field(default_factory=dict)
+    raw: JSON = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a call; `given` is the client's message, empty if there is none."""
+    """The result of a call; `raw` is the client's message, empty if there is none."""
 
     call: Call
     parts: tuple[Text | Media, ...]
-    given: JSON = field(default_factory=dict)
+    raw: JSON = field(default_factory=dict)
 
 
-Part: TypeAlias = Text | Media | Thinking | Call | Result
+@dataclass(frozen=True, slots=True)
+class ServerTool:
+    """A block about a tool that Anthropic's servers ran: the call, or its result."""
+
+    raw: JSON
+
+
+Part: TypeAlias = Text | Media | Thinking | Call | Result | ServerTool
 
 
 @dataclass(slots=True)
 class Turn:
-    """`role` is `system`, `user`, `assistant` or `tool`; `parts` is never empty."""
+    """Consecutive messages of one role (`system`, `user`, `assistant`, `tool`); `parts` is never empty."""
 
     role: str
     parts: list[Part]
-    given: JSON = field(default_factory=dict)
+    raw: JSON = field(default_factory=dict)
 
 
 def read(messages: list[JSON]) -> list[Turn]:
-    """The turns, system messages in their places; raises `BadRequest`."""
+    """Return the turns, system messages in their places; raises `BadRequest`."""
     reader = _Reader()
     for number, message in enumerate(messages):
-        reader.take(message, f"messages[{number}]")
-    return reader.turns()
+        reader.read(message, f"messages[{number}]")
+    return reader.turns
 
 
-def hoist(turns: Iterable[Turn]) -> tuple[list[Text], list[Turn]]:
-    """The system's texts, all of them, and the other turns, those of one role that now meet made one."""
+def split_system(turns: Iterable[Turn]) -> tuple[list[Text], list[Turn]]:
+    """Return the texts of all system turns, and the other turns, merged where a role now repeats."""
     system: list[Text] = []
     rest: list[Turn] = []
     for turn in turns:
         if turn.role == "system":
             system += [part for part in turn.parts if isinstance(part, Text)]
         else:
-            add(rest, turn)
+            append_merged(rest, Turn(turn.role, [*turn.parts], {**turn.raw}))
     return system, rest
 
 
-def add(turns: list[Turn], turn: Turn) -> None:
-    """Append `turn`, or its parts to a last turn of the same role; results stay with their calls."""
-    if turns and turns[-1].role == turn.role and turn.role != "tool":
-        last = turns.pop()
-        turn = Turn(turn.role, [*last.parts, *turn.parts], {**last.given, **turn.given})
-    turns.append(turn)
+def append_merged(turns: list[Turn], turn: Turn) -> None:
+    """Append a turn, or its parts to a last turn of the same role; results stay with their calls."""
+    last = turns[-1] if turns else None
+    if last and last.role == turn.role and turn.role != "tool":
+        last.parts += turn.parts
+        last.raw |= turn.raw
+    else:
+        turns.append(turn)
+
+
+@dataclass(slots=True)
+class _Slot:
+    """The place of a result: `index` in the parts of a `tool` turn."""
+
+    turn: Turn
+    index: int
+    call: Call
+    answered: bool = False
+
+    def answer(self, parts: tuple[Text | Media, ...], message: JSON) -> None:
+        self.answered = True
+        self.turn.parts[self.index] = Result(self.call, parts, message)
+
+
+_Slots: TypeAlias = "dict[str, deque[_Slot]]"
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self._turns: list[Turn] = []
-        self._open: dict[str, list[tuple[Turn, int]]] = {}  # a client's id → where its results belong
-        self._ids: set[str] = set()
-        self._made = 0
+    """Reads messages in their order. Each slot is in three queues, so that finding it takes no search."""
 
-    def take(self, message: JSON, place: str) -> None:
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self._by_id: _Slots = {}
+        self._by_name: _Slots = {}
+        self._latest: deque[_Slot] = deque()  # of the last calls
+        self._ids: set[str] = set()
+        self._generated = 0
+
+    def read(self, message: JSON, param: str) -> None:
         match message["role"]:
             case "system" | "developer":
-                self._add("system", list(_content(message, place)), message)
+                self._add("system", list(_content(message, param)), message)
             case "user":
-                self._add("user", list(_content(message, place)), message)
+                self._add("user", list(_content(message, param)), message)
             case "assistant":
-                self._assistant(message, place)
+                self._read_assistant(message, param)
             case "tool":
-                self._result(message["tool_call_id"], message, place)
-            case "function":
-                self._result(self._open_call_named(message["name"]), message, place)
-
-    def turns(self) -> list[Turn]:
-        return self._turns
+                self._read_result(message.get("tool_call_id"), message, param)
+            case "function":  # OpenAI's first API for tools had no ids
+                self._read_result(None, message, param)
 
     def _add(self, role: str, parts: list[Part], message: JSON) -> None:
         if parts:
-            add(self._turns, Turn(role, parts, message))
+            append_merged(self.turns, Turn(role, parts, dict(message)))
 
-    def _assistant(self, message: JSON, place: str) -> None:
+    def _read_assistant(self, message: JSON, param: str) -> None:
         parts: list[Part] = [Thinking(block) for block in message.get("thinking_blocks") or ()]
-        parts += _content(message, place)
+        parts += _content(message, param)
         if not any(isinstance(part, Text) for part in parts) and (refusal := message.get("refusal")):
             parts.append(Text(refusal))
-        calls = list(self._calls(message, place))
+        calls = list(self._calls(message, param))
         self._add("assistant", [*parts, *calls], message)
         if calls:
-            results = Turn("tool", [Result(call, (Text(NO_RESULT),)) for call in calls])
-            self._turns.append(results)
-            waiting: dict[str, list[tuple[Turn, int]]] = {}
-            for number, call in enumerate(calls):
-                waiting.setdefault(call.given.get("id") or call.id, []).append((results, number))
-            self._open |= waiting
+            self._expect_results(calls)
 
-    def _calls(self, message: JSON, place: str) -> Iterator[Call]:
+    def _expect_results(self, calls: list[Call]) -> None:
+        turn = Turn("tool", [Result(call, (Text(NO_RESULT),)) for call in calls])
+        self.turns.append(turn)
+        slots = [_Slot(turn, index, call) for index, call in enumerate(calls)]
+        self._latest = deque(slots)
+        # A later call with the same id is the one that later results answer.
+        by_id: _Slots = {}
+        for slot in slots:
+            by_id.setdefault(slot.call.raw.get("id") or slot.call.id, deque()).append(slot)
+            self._by_name.setdefault(slot.call.name, deque()).append(slot)
+        self._by_id |= by_id
+
+    def _calls(self, message: JSON, param: str) -> Iterator[Call]:
         for number, call in enumerate(message.get("tool_calls") or ()):
             if not (function := call.get("function")):
                 raise errors.BadRequest(
                     "Only tool calls of type 'function' can be translated.",
-                    param=f"{place}.tool_calls[{number}]",
+                    param=f"{param}.tool_calls[{number}]",
                     code="unsupported_value",
                 )
-            identity = self._id(call.get("id"))
-            yield Call(identity, function["name"], arguments(function.get("arguments")), call)
+            id_ = self._unique_id(call.get("id"))
+            yield Call(id_, function["name"], read_arguments(function.get("arguments")), call)
         if function := message.get("function_call"):
-            yield Call(self._id(None), function["name"], arguments(function.get("arguments")), function)
+            yield Call(
+                self._unique_id(None), function["name"], read_arguments(function.get("arguments")), function
+            )
 
-    def _result(self, identity: str | None, message: JSON, place: str) -> None:
-        parts = tuple(part for part in _content(message, place) if isinstance(part, Text | Media))
-        if identity is None or not (waiting := self._open.get(identity)):
+    def _read_result(self, id_: str | None, message: JSON, param: str) -> None:
+        parts = tuple(part for part in _content(message, param) if isinstance(part, Text | Media))
+        if slot := self._slot(id_, message.get("name")):
+            slot.answer(parts, message)
+        else:
             name = message.get("tool_call_id") or message.get("name")
             self._add("user", [Text(f"Result of the tool call {name}:"), *parts], {})
-            return
-        turn, number = waiting.pop(0)
-        pending = turn.parts[number]
-        if isinstance(pending, Result):
-            turn.parts[number] = Result(pending.call, parts, message)
 
-    def _open_call_named(self, name: str) -> str | None:
-        """The id of the earliest unanswered call of `name`: OpenAI's first tools API had no ids."""
-        for identity, waiting in self._open.items():
-            for turn, number in waiting[:1]:
-                pending = turn.parts[number]
-                if isinstance(pending, Result) and pending.call.name == name:
-                    return identity
-        return None
+    def _slot(self, id_: str | None, name: str | None) -> _Slot | None:
+        """The unanswered call of a result: by its id, else by its name, else the next one."""
+        if id_:
+            return _next(self._by_id.get(id_))
+        if name:
+            return _next(self._by_name.get(name))
+        return _next(self._latest)
 
-    def _id(self, given: str | None) -> str:
+    def _unique_id(self, id_: str | None) -> str:
         """The client's id of a call; another one if it has none, or if an earlier call has the same."""
-        identity = given
-        while not identity or identity in self._ids:
-            self._made += 1
-            identity = f"{given or 'call'}_{self._made}"
-        self._ids.add(identity)
-        return identity
+        unique = id_
+        while not unique or unique in self._ids:
+            self._generated += 1
+            unique = f"{id_ or 'call'}_{self._generated}"
+        self._ids.add(unique)
+        return unique
 
 
-def arguments(written: str | JSON | None) -> JSON:
-    """The arguments of a call as the object that publishers want; a model may have written them badly."""
-    if isinstance(written, dict):
-        return written
-    if not written or not written.strip():
+def _next(slots: deque[_Slot] | None) -> _Slot | None:
+    """The first slot without an answer; the answered ones before it are dropped."""
+    while slots:
+        if not slots[0].answered:
+            return slots[0]
+        slots.popleft()
+    return None
+
+
+def read_arguments(arguments: str | JSON | None) -> JSON:
+    """Return the arguments of a call as the object that publishers take; models write other JSON, too."""
+    if isinstance(arguments, dict):
+        return arguments
+    if not arguments or not arguments.strip():
         return {}
     try:
-        value = msgspec.json.decode(written)
+        value = msgspec.json.decode(arguments)
     except (ValueError, RecursionError):
-        value = written
+        value = arguments
     return value if isinstance(value, dict) else {"arguments": value}
 
 
-_OF_TEXT: Final = ("cache_control", "extra_content")
-"""What dialects say of a text; where the content is a string, its message says it."""
+_TEXT_FIELDS: Final = ("cache_control", "extra_content")
+"""Fields of a message that belong to its text where the content is a string."""
 
 
-def _content(message: JSON, place: str) -> Iterator[Part]:
+def _content(message: JSON, param: str) -> Iterator[Part]:
     content = message.get("content")
     if isinstance(content, str):
         if content:
-            yield Text(content, {name: message[name] for name in _OF_TEXT if message.get(name)})
+            yield Text(content, {name: message[name] for name in _TEXT_FIELDS if message.get(name)})
         return
     for number, part in enumerate(content or ()):
-        yield from _part(part, f"{place}.content[{number}]")
+        yield from _part(part, f"{param}.content[{number}]")
 
 
-def _part(part: JSON, place: str) -> Iterator[Part]:
-    match part.get("type", "text"):  # where nothing else may be, the schema asks for no type
+def _part(part: JSON, param: str) -> Iterator[Part]:
+    match part.get("type", "text"):  # where only texts may be, the schema requires no type
         case "text" | "input_text" if part["text"]:
             yield Text(part["text"], part)
         case "refusal" if part["refusal"]:
@@ -239,72 +286,140 @@ def _part(part: JSON, place: str) -> Iterator[Part]:
         case "thinking" | "redacted_thinking":
             yield Thinking(part)
         case "image_url" | "video_url" as kind:
-            yield _linked("image" if kind == "image_url" else "video", part, part[kind], place)
+            yield _linked("image" if kind == "image_url" else "video", part, part[kind], param)
         case "input_audio":
             audio = part["input_audio"]
-            yield _file("audio", audio["data"], audio_mime(audio.get("format")), part, place)
+            yield _media("audio", audio["data"], audio_media_type(audio.get("format")), part, param)
         case "audio_input":
             audio = part["audio_input"]
-            yield _file("audio", audio["audio_input"], audio_mime(audio.get("format")), part, place)
+            yield _media("audio", audio["audio_input"], audio_media_type(audio.get("format")), part, param)
         case "file":
-            yield _uploaded(part, part["file"], place)
-        case _:
-            return
+            yield _file(part, part["file"], param)
+        case "document":
+            yield from _document(part, param)
+        case "search_result" if text := _joined(part.get("content")):
+            yield Text(text, part)
+        case str(kind) if kind == "server_tool_use" or kind.endswith("_tool_result"):
+            yield ServerTool(part)
 
 
-def _linked(kind: Kind, part: JSON, link: str | JSON, place: str) -> Media:
+def _linked(kind: MediaKind, part: JSON, link: str | JSON, param: str) -> Media:
     if isinstance(link, str):
         link = {"url": link}
-    return _file(kind, link["url"], link.get("format"), part, place)
+    return _media(kind, link["url"], link.get("format"), part, param)
 
 
-def _uploaded(part: JSON, file: JSON, place: str) -> Media:
+def _file(part: JSON, file: JSON, param: str) -> Media:
     source = file.get("file_data") or file.get("file_id")
     if not source:
-        raise errors.BadRequest("A file part needs 'file_data' or 'file_id'.", param=f"{place}.file")
-    return _file("file", source, file.get("format"), part, place, file.get("filename"))
+        raise errors.BadRequest("A file part needs 'file_data' or 'file_id'.", param=f"{param}.file")
+    return _media("file", source, file.get("format"), part, param, file.get("filename"))
 
 
-_DATA_URI: Final = re.compile(r"data:(?P<mime>[^;,]*)(?P<rest>[^,]*),", re.IGNORECASE)
+# Anthropic's parts, https://platform.claude.com/docs/en/api/messages
+
+
+def _document(part: JSON, param: str) -> Iterator[Text | Media]:
+    """Anthropic's `document`: a file, or texts."""
+    source, title = part.get("source"), part.get("title")
+    title = title if isinstance(title, str) else None
+    match source:
+        case {"type": "base64", "data": str(data), "media_type": str(media_type)}:
+            yield _media("file", data, media_type, part, param, title)
+        case {"type": "url", "url": str(url)}:
+            yield _media("file", url, None, part, param, title)
+        case {"type": "text", "data": str(data)}:
+            yield Media(
+                "file", "text/plain", base64.b64encode(data.encode()).decode(), None, title, param, part
+            )
+        case {"type": "content", "content": content} if text := _joined(content):
+            yield Text(text, part)
+        case _:
+            raise errors.BadRequest(
+                f"Invalid value for '{param}.source': expected base64, text, url or content.",
+                param=f"{param}.source",
+                code="invalid_value",
+            )
+
+
+def _joined(content: Any) -> str:
+    """The text of a string, or of text blocks."""
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    found = [block.get("text") for block in blocks if isinstance(block, dict)]
+    return "\n".join(text for text in found if isinstance(text, str))
+
+
+# Files
+
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 
 
-def _file(
-    kind: Kind, source: str, mime: str | None, part: JSON, place: str, name: str | None = None
+def _media(
+    kind: MediaKind, source: str, declared: str | None, part: JSON, param: str, name: str | None = None
 ) -> Media:
+    """The file of a data URI, a URL, a file id or base64; `declared` is the client's media type."""
     source = source.strip()
     if source.startswith(ids.FILE):
-        source = _stored(source, place)
-    if header := _DATA_URI.match(source):
-        mime = mime or header["mime"].lower() or None
-        data = source[header.end() :]
-        if not header["rest"].lower().endswith(";base64"):
-            data = base64.b64encode(unquote_to_bytes(data)).decode()
-        return Media(kind, mime or guess(name), _checked(data, place), None, name, place, part)
+        source = _uri_of_file(source, param)
+    if source[:5].lower() == "data:":
+        in_header, data = _read_data_uri(source, param)
+        return _inline(kind, data, declared or in_header, name, param, part)
     scheme = source.partition(":")[0].lower() if "://" in source[:12] else ""
     if scheme in {"gs", "https", "http"}:
-        path = urlsplit(source).path if scheme != "gs" else source
-        return Media(kind, mime or guess(path) or guess(name), None, source, name, place, part)
-    if scheme or (kind in {"image", "video"}):
+        media_type = media_types.normalize(declared) or media_types.of_name(_path(source, scheme, param))
+        return Media(kind, media_type or media_types.of_name(name), None, source, name, param, part)
+    if scheme or kind in {"image", "video"}:
         raise errors.BadRequest(
-            "A file is given as a data URI, gs:// or https:// URL.", param=place, code="invalid_value"
+            "A file must be a data URI, or a gs:// or https:// URL.", param=param, code="invalid_value"
         )
-    return Media(kind, mime or guess(name), _checked(source, place), None, name, place, part)
+    return _inline(kind, _checked_base64(source, param), declared, name, param, part)
 
 
-def _stored(file_id: str, place: str) -> str:
+def _inline(
+    kind: MediaKind, data: str, declared: str | None, name: str | None, param: str, part: JSON
+) -> Media:
+    media_type = media_types.of_base64(data) or media_types.normalize(declared) or media_types.of_name(name)
+    return Media(kind, media_type, data, None, name, param, part)
+
+
+def _read_data_uri(uri: str, param: str) -> tuple[str | None, str]:
+    """The media type and the base64 of a data URI."""
+    header, comma, data = uri[5:].partition(",")
+    if not comma:
+        raise errors.BadRequest("The data URI has no ','.", param=param, code="invalid_value")
+    media_type, *parameters = header.split(";")
+    if not parameters or parameters[-1].strip().lower() != "base64":
+        data = base64.b64encode(unquote_to_bytes(data)).decode()
+    return media_type or None, _checked_base64(data, param)
+
+
+def _path(url: str, scheme: str, param: str) -> str:
+    if scheme == "gs":
+        return url
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        raise errors.BadRequest("The URL is not valid.", param=param, code="invalid_value") from None
+
+
+def _uri_of_file(file_id: str, param: str) -> str:
     if not (uri := ids.uri_of(file_id)):
-        raise errors.BadRequest(f"No such File object: {file_id[:300]}", param=place, code="invalid_value")
+        raise errors.BadRequest(f"No such File object: {file_id[:300]}", param=param, code="invalid_value")
     return uri
 
 
-def _checked(data: str, place: str) -> str:
+def _checked_base64(data: str, param: str) -> str:
+    """The base64 without the line breaks and spaces that MIME encoders write."""
+    if not _BASE64.fullmatch(data):
+        data = "".join(data.split())
     if not _BASE64.fullmatch(data) or len(data.rstrip("=")) % 4 == 1:
-        raise errors.BadRequest("The file is not valid base64.", param=place, code="invalid_base64")
+        raise errors.BadRequest("The file is not valid base64.", param=param, code="invalid_base64")
     return data
 
 
-AUDIO: Final = {
+AUDIO_TYPES: Final = {
     "aac": "audio/aac",
     "aiff": "audio/aiff",
     "flac": "audio/flac",
@@ -319,52 +434,26 @@ AUDIO: Final = {
     "wav": "audio/wav",
     "webm": "audio/webm",
 }
-
-_OTHER_ENDINGS: Final = {
-    ".flac": "audio/flac",
-    ".flv": "video/x-flv",
-    ".heic": "image/heic",
-    ".heif": "image/heif",
-    ".m4a": "audio/m4a",
-    ".md": "text/markdown",
-    ".mkv": "video/x-matroska",
-    ".mp3": "audio/mp3",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/opus",
-    ".wav": "audio/wav",
-    ".webp": "image/webp",
-    ".wmv": "video/wmv",
-}
-"""What the standard library's table misses, or names as no publisher does."""
+"""OpenAI's `format` of an audio → its media type."""
 
 
-def audio_mime(given: str | None) -> str | None:
-    """OpenAI's `format` of an audio; Google's dialect puts a MIME type there."""
-    return given if given is None or "/" in given else AUDIO.get(given.lower(), f"audio/{given.lower()}")
-
-
-def guess(name: str | None) -> str | None:
-    """The MIME type that a file's name tells."""
-    if not name:
-        return None
-    ending = re.search(r"\.[A-Za-z0-9]{1,5}$", name)
-    if ending and (known := _OTHER_ENDINGS.get(ending[0].lower())):
-        return known
-    return mimetypes.guess_type(name, strict=False)[0]
+def audio_media_type(name: str | None) -> str | None:
+    """Return the media type for OpenAI's `format` of an audio; Google's dialect has a media type there."""
+    return name if name is None or "/" in name else AUDIO_TYPES.get(name.lower(), f"audio/{name.lower()}")
 
 
 def texts(parts: Iterable[Any]) -> list[str]:
-    """The texts among `parts`."""
+    """Return the texts among parts."""
     return [part.text for part in parts if isinstance(part, Text)]
 
 
-def refuse_media(turns: Iterable[Turn]) -> None:
-    """Raise `BadRequest` for a file, where a publisher takes none."""
+def reject_media(turns: Iterable[Turn]) -> None:
+    """Raise `BadRequest` for a file, for publishers that take none."""
     for turn in turns:
         for part in turn.parts:
             inner = part.parts if isinstance(part, Result) else (part,)
             for one in inner:
                 if isinstance(one, Media):
                     raise errors.BadRequest(
-                        f"This model takes no {one.kind}.", param=one.place, code="unsupported_value"
+                        f"This model takes no {one.kind}.", param=one.param, code="unsupported_value"
                     )

@@ -1,26 +1,30 @@
-"""Which of OpenAI's parameters a publisher takes, and what becomes of the others.
+"""Table of OpenAI's parameters: which a publisher takes, ignores or refuses.
 
-Each parameter is, per publisher, in exactly one place: `sent` (the same value under the publisher's name),
-`shaped` (by a function of the publisher's), `ignored` (named in the answer's `x-vertex-compat-ignored`) or
-`refused` (a 400, where ignoring it would give the client something else than it asked for). One that stands
-nowhere is ignored; `pass_unknown` sends it as it is.
+Each parameter is, per publisher, in exactly one set: `renamed` (sent with the same value under the
+publisher's name), `handled` (translated by a function of the publisher), `ignored` (named in
+`x-vertex-compat-ignored`) or `refused` (400, where ignoring it would return something else than requested). A
+parameter in no set is ignored or, with `pass_unknown`, sent as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.types import JSON
 
-OF_THE_OPERATION = frozenset({"enforce_validation", "model", "stream", "stream_options"})
-"""What `operations.chat` sees to for every publisher."""
+HANDLED_BY_OPERATION: Final = frozenset({"enforce_validation", "model", "stream", "stream_options"})
+"""Parameters that `operations.chat` handles for every publisher."""
+
+DEFAULTS: Final = {"modalities": ["text"], "reasoning_effort": ""}
+"""Parameters → a value that means the same as leaving the parameter out."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterTable:
-    """The table of one publisher."""
+    """The parameters of one publisher."""
 
     renamed: Mapping[str, str]
     handled: frozenset[str]
@@ -29,18 +33,25 @@ class ParameterTable:
     pass_unknown: bool = False
 
     def apply(self, body: JSON) -> tuple[JSON, list[str]]:
-        """What is sent under the publisher's names, and the names of what is ignored."""
+        """Return the parameters that are sent as they are, and the names of those that are ignored.
+
+        Raises `BadRequest` for a refused parameter.
+        """
         for name in self.refused & body.keys():
-            raise errors.BadRequest(
-                f"The parameter {name!r} is not supported for this model.",
-                param=name,
-                code="unsupported_parameter",
-            )
-        sent = {theirs: body[ours] for ours, theirs in self.renamed.items() if ours in body}
+            if body[name] != DEFAULTS.get(name):
+                raise errors.BadRequest(
+                    f"The parameter {name!r} is not supported for this model.",
+                    param=name,
+                    code="unsupported_parameter",
+                )
+        sent = {new: body[name] for name, new in self.renamed.items() if name in body}
         rest = [
             name
-            for name in body
-            if name not in self.renamed and name not in self.handled and name not in OF_THE_OPERATION
+            for name, value in body.items()
+            if name not in self.renamed
+            and name not in self.handled
+            and name not in HANDLED_BY_OPERATION
+            and (name not in DEFAULTS or value != DEFAULTS[name])
         ]
         if not self.pass_unknown:
             return sent, rest
@@ -49,12 +60,12 @@ class ParameterTable:
 
 
 def max_tokens(body: JSON) -> int | None:
-    """The limit the client has set, under the new name or the old one."""
+    """Return the client's limit, under its new name or the old one."""
     limit: int | None = body.get("max_completion_tokens", body.get("max_tokens"))
     return limit
 
 
 def stop(body: JSON) -> list[str]:
-    """`stop` as a list, without the empty strings that no publisher takes."""
+    """Return `stop` as a list, without empty strings, which no publisher takes."""
     stops = body.get("stop", [])
     return [one for one in ([stops] if isinstance(stops, str) else stops) if one]

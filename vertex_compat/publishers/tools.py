@@ -1,7 +1,7 @@
-"""OpenAI's tools, read: `tools`, `tool_choice`, `parallel_tool_calls`; the older `functions` too.
+"""OpenAI's tools: `tools`, `tool_choice`, `parallel_tool_calls`, and the older `functions`.
 
-Publishers allow fewer characters in a tool's name than clients use. `legal` makes a name that is allowed, the
-same one each time; the way back is in `UpstreamCall.tool_names`.
+Publishers allow fewer characters in the name of a tool than clients use. `sanitize_name` makes an allowed
+name, always the same one; `UpstreamCall.tool_names` has the client's.
 """
 
 from __future__ import annotations
@@ -10,47 +10,66 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from vertex_compat import errors
 from vertex_compat.types import JSON
 
-Mode: TypeAlias = Literal["auto", "none", "required"]
+ToolMode: TypeAlias = Literal["auto", "none", "required"]
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function that the model may call. `parameters` is JSON Schema, None if it takes nothing."""
+    """A function that the model may call.
+
+    `parameters` is JSON Schema, None if the function has none. `raw` is the client's tool.
+    """
 
     name: str
     description: str | None
     parameters: JSON | None
     strict: bool
-    given: JSON = field(default_factory=dict)
+    raw: JSON = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the client offers. `only` narrows the choice to these names; `others` are tools of a dialect.
+    """The tools of a request. `others` are tools that only one publisher knows.
 
-    `mode` is None where the client said nothing, and `parallel` is None too then. `legacy` is the older API,
-    whose answer has a `function_call` instead of tool calls.
+    `mode` and `parallel` are None if the client sets none. `forced` is the function that must be called,
+    `only` are those that `allowed_tools` leaves. `legacy` is OpenAI's older API, whose answer has a
+    `function_call`.
     """
 
     functions: tuple[Function, ...] = ()
     others: tuple[JSON, ...] = ()
-    mode: Mode | None = None
+    mode: ToolMode | None = None
     only: tuple[str, ...] = ()
     parallel: bool | None = None
     legacy: bool = False
+    forced: str | None = None
+
+    @property
+    def callable_names(self) -> tuple[str, ...]:
+        """The functions that `tool_choice` leaves to call, empty if it leaves all."""
+        return (self.forced,) if self.forced else self.only
 
 
-PARAMETERS = frozenset({"function_call", "functions", "parallel_tool_calls", "tool_choice", "tools"})
-"""The names of what is read here."""
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """`tool_choice`. Fields as in `Tools`."""
+
+    mode: ToolMode | None = None
+    only: tuple[str, ...] = ()
+    forced: str | None = None
+
+
+PARAMETERS: Final = frozenset({"function_call", "functions", "parallel_tool_calls", "tool_choice", "tools"})
+"""The parameters that `read` reads."""
 
 
 def read(body: JSON) -> Tools:
-    """What the client offers; raises `BadRequest`."""
+    """Return the tools of a request; raises `BadRequest`."""
     functions: list[Function] = []
     others: list[JSON] = []
     for number, tool in enumerate(body.get("tools") or ()):
@@ -60,39 +79,46 @@ def read(body: JSON) -> Tools:
             others.append(tool)
     for number, function in enumerate(body.get("functions") or ()):
         functions.append(_function(function, f"functions[{number}]", {}))
-    mode, only = _choice(body)
-    if mode == "required" and not functions:
-        raise errors.BadRequest("'tool_choice' demands a call, but there are no tools.", param="tool_choice")
-    unknown = set(only) - {function.name for function in functions}
-    if unknown:
+    choice = _choice(body)
+    if choice.mode == "required" and not functions:
+        raise errors.BadRequest("'tool_choice' requires a call, but there are no tools.", param="tool_choice")
+    named = {*choice.only, *filter(None, [choice.forced])}
+    if unknown := named - {function.name for function in functions}:
         raise errors.BadRequest(
             f"tool_choice names {min(unknown)!r}, which is not among the tools.",
             param="tool_choice",
             code="invalid_value",
         )
-    legacy = "functions" in body and "tools" not in body
-    return Tools(tuple(functions), tuple(others), mode, only, body.get("parallel_tool_calls"), legacy)
+    return Tools(
+        tuple(functions),
+        tuple(others),
+        choice.mode,
+        choice.only,
+        body.get("parallel_tool_calls"),
+        legacy="functions" in body and "tools" not in body,
+        forced=choice.forced,
+    )
 
 
-def idle(body: JSON) -> list[str]:
-    """The names of what a body says about tools where it has none."""
+def unused_tool_params(body: JSON) -> list[str]:
+    """Return the names of parameters about tools in a request without tools."""
     if body.get("tools") or body.get("functions"):
         return []
     return [name for name in ("function_call", "parallel_tool_calls", "tool_choice") if name in body]
 
 
-def _function(function: object, place: str, tool: JSON) -> Function:
+def _function(function: object, param: str, tool: JSON) -> Function:
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         raise errors.BadRequest(
-            f"Missing required parameter: '{place}.name'.",
-            param=f"{place}.name",
+            f"Missing required parameter: '{param}.name'.",
+            param=f"{param}.name",
             code="missing_required_parameter",
         )
     parameters = function.get("parameters")
     if parameters is not None and not isinstance(parameters, dict):
         raise errors.BadRequest(
-            f"Invalid value for '{place}.parameters': expected an object.",
-            param=f"{place}.parameters",
+            f"Invalid value for '{param}.parameters': expected an object.",
+            param=f"{param}.parameters",
             code="invalid_type",
         )
     description = function.get("description")
@@ -105,48 +131,51 @@ def _function(function: object, place: str, tool: JSON) -> Function:
     )
 
 
-def _choice(body: JSON) -> tuple[Mode | None, tuple[str, ...]]:
+def _choice(body: JSON) -> _Choice:
     choice = body.get("tool_choice", body.get("function_call"))
     match choice:
         case None:
-            return None, ()
+            return _Choice()
         case "auto" | "none" | "required":
-            return choice, ()
+            return _Choice(choice)
         case "any":  # Mistral's and Anthropic's word
-            return "required", ()
-        case "validated":  # Google's dialect: automatic, with the schema kept; `strict` says the same
-            return "auto", ()
+            return _Choice("required")
+        case "validated":  # Google's: `auto`, with arguments that fit their schema
+            return _Choice("auto")
         case {"type": "allowed_tools", "allowed_tools": {"tools": [*allowed], **rest}}:
-            mode: Mode = "required" if rest.get("mode") == "required" else "auto"
-            return mode, tuple(name for tool in allowed if (name := _named(tool)))
+            mode: ToolMode = "required" if rest.get("mode") == "required" else "auto"
+            return _Choice(mode, tuple(name for tool in allowed if (name := _named(tool))))
         case {"type": "auto" | "none" as mode}:
-            return mode, ()
+            return _Choice(mode)
         case {"type": "required" | "any"}:
-            return "required", ()
+            return _Choice("required")
         case {} if name := _named(choice):
-            return "required", (name,)
+            return _Choice("required", forced=name)
     raise errors.BadRequest("Invalid value for 'tool_choice'.", param="tool_choice", code="invalid_value")
 
 
 def _named(choice: object) -> str | None:
+    """The name of the tool that a choice names."""
     match choice:
-        case {"function": {"name": str(name)}} | {"name": str(name)}:
+        case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}} | {"name": str(name)}:
             return name
     return None
 
 
-def legal(name: str, pattern: re.Pattern[str], longest: int) -> str:
-    """`name` if `pattern` allows it, else one that is allowed, made from it and always the same.
+def sanitize_name(name: str, pattern: re.Pattern[str], max_length: int) -> str:
+    """Return `name` if `pattern` matches it, else an allowed name made from it, always the same one.
 
-    `pattern` must allow a letter first and then letters, digits, `_`.
+    `pattern` must allow a letter first, and then letters, digits and `_`.
     """
-    if pattern.fullmatch(name) and len(name) <= longest:
+    if pattern.fullmatch(name) and len(name) <= max_length:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    readable = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[: longest - 10]
+    readable = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[: max_length - 10]
     return f"t{readable}_{digest}" if not readable[:1].isalpha() else f"{readable}_{digest}"
 
 
-def renamed(names: Iterable[str], pattern: re.Pattern[str], longest: int) -> Mapping[str, str]:
-    """Legal name → the client's name, for `UpstreamCall.tool_names`; names that are legal are not in it."""
-    return {made: name for name in names if (made := legal(name, pattern, longest)) != name}
+def name_map(names: Iterable[str], pattern: re.Pattern[str], max_length: int) -> Mapping[str, str]:
+    """Return sanitized name → the client's name, without names that stay as they are."""
+    return {
+        sanitized: name for name in names if (sanitized := sanitize_name(name, pattern, max_length)) != name
+    }

@@ -14,7 +14,7 @@ from vertex_compat.operations.audio import transcriptions_schema
 from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response
 from vertex_compat.operations.request import multipart
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
-from vertex_compat.publishers import chat_messages
+from vertex_compat.publishers import media_types
 from vertex_compat.types import JSON, ChatAdapter, Model, StreamPart, UpstreamCall, Usage
 
 MAX_FILE_BYTES: Final = 25 * 1024 * 1024
@@ -122,7 +122,7 @@ def _audio(form: multipart.Form) -> JSON:
         raise errors.PayloadTooLarge(
             f"The file has {len(upload.data)} bytes; the limit is {MAX_FILE_BYTES}.", param="file"
         )
-    mime = chat_messages.guess(upload.filename) or upload.content_type.partition(";")[0].strip().lower()
+    mime = media_types.of_name(upload.filename) or upload.content_type.partition(";")[0].strip().lower()
     if not mime.startswith(MEDIA_TYPES):
         raise errors.BadRequest(
             "The file is not a known kind of recording: its name should end in .flac, .m4a, .mp3, .mp4, "

@@ -100,7 +100,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     limit = parameters.max_tokens(body) or family.longest
     turns = chat_messages.read(body["messages"])
     given = tools.read(body)
-    ignored += tools.idle(body)
+    ignored += tools.unused_tool_params(body)
     system, said = messages.write(turns)
     budgets = given.mode != "required" and not messages.lack_thoughts(said)
     thought = thinking.plan(body, family, limit, ignored, budgets=budgets)

@@ -15,7 +15,7 @@ from typing import Final, TypeGuard
 from vertex_compat import errors
 from vertex_compat.publishers import tools
 from vertex_compat.publishers.anthropic import thinking
-from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, Text, Thinking, Turn
+from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.types import JSON
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
@@ -83,14 +83,16 @@ def _blocks(turn: Turn) -> Iterator[JSON]:
                 if _is_said(part):
                     yield _text(part) | {"text": _SYSTEM.format(part.text)}
             case Thinking():
-                if thinking.is_own(part.given):
-                    yield _thought(part.given)
+                if thinking.is_own(part.raw):
+                    yield _thought(part.raw)
             case Call():
-                name = tools.legal(part.name, TOOL_NAME, MAX_NAME)
+                name = tools.sanitize_name(part.name, TOOL_NAME, MAX_NAME)
                 used = {"type": "tool_use", "id": call_id(part.id), "name": name, "input": part.arguments}
-                yield used | _cached(part.given)
+                yield used | _cached(part.raw)
             case Result():
                 yield _result(part)
+            case ServerTool():
+                yield dict(part.raw)
             case _:
                 yield from _shown(part)
 
@@ -102,13 +104,13 @@ def _is_said(part: Part) -> TypeGuard[Text]:
 def _shown(part: Text | Media) -> Iterator[JSON]:
     """A block that may stand in a message and in a result; a blank text may not."""
     if isinstance(part, Media):
-        yield _file(part) | _cached(part.given)
+        yield _file(part) | _cached(part.raw)
     elif part.text.strip():
         yield _text(part)
 
 
 def _text(part: Text) -> JSON:
-    return {"type": "text", "text": part.text} | _cached(part.given)
+    return {"type": "text", "text": part.text} | _cached(part.raw)
 
 
 def _cached(given: JSON) -> JSON:
@@ -124,9 +126,9 @@ def _result(result: Result) -> JSON:
     block: JSON = {"type": "tool_result", "tool_use_id": call_id(result.call.id)}
     if content := [shown for part in result.parts for shown in _shown(part)]:
         block["content"] = content
-    if result.given.get("is_error") is True:
+    if result.raw.get("is_error") is True:
         block["is_error"] = True
-    return block | (_cached(result.given) if not any("cache_control" in one for one in content) else {})
+    return block | (_cached(result.raw) if not any("cache_control" in one for one in content) else {})
 
 
 def call_id(identity: str) -> str:
@@ -191,4 +193,4 @@ def _decoded(media: Media) -> str:
 
 
 def _refused(media: Media, why: str) -> errors.BadRequest:
-    return errors.BadRequest(f"{why}.", param=media.place, code="unsupported_value")
+    return errors.BadRequest(f"{why}.", param=media.param, code="unsupported_value")

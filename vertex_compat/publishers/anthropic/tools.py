@@ -89,12 +89,12 @@ def offer(
         fields["tools"] = defined
         if choice := _choice(mode, defined, given.parallel, forces=forces):
             fields["tool_choice"] = choice
-    names = tools.renamed([*called, *(one.name for one in functions)], TOOL_NAME, MAX_NAME)
+    names = tools.name_map([*called, *(one.name for one in functions)], TOOL_NAME, MAX_NAME)
     return Offer(fields, instructions, names, answer)
 
 
 def _legal(name: str) -> str:
-    return tools.legal(name, TOOL_NAME, MAX_NAME)
+    return tools.sanitize_name(name, TOOL_NAME, MAX_NAME)
 
 
 def _free_name(taken: set[str]) -> str:
@@ -122,8 +122,8 @@ def _function(function: Function, ignored: list[str]) -> JSON:
         tool["strict"] = True
     elif function.strict:
         ignored.append("tools.function.strict")
-    inner = function.given.get("function")
-    for holder in (inner if isinstance(inner, dict) else {}, function.given):
+    inner = function.raw.get("function")
+    for holder in (inner if isinstance(inner, dict) else {}, function.raw):
         if cache := holder.get("cache_control"):
             tool["cache_control"] = cache
     return tool

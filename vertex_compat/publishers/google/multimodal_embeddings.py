@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from vertex_compat import errors
-from vertex_compat.publishers import chat_messages
+from vertex_compat.publishers import media_types
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Embedding, Model, UpstreamCall
 
@@ -47,7 +47,7 @@ def file(text: str, place: str) -> File | None:
         return File(match["mime"].lower(), match["data"], None)
     if not text.startswith("gs://"):
         return None
-    if not (mime := chat_messages.guess(text)):
+    if not (mime := media_types.of_name(text)):
         raise errors.BadRequest(
             "The name of a file in Cloud Storage must end in what it is, such as .png or .mp4.",
             param=place,

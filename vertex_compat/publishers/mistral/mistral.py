@@ -62,7 +62,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     sent, ignored = PARAMETERS.apply(body)
     turns = chat_messages.read(body["messages"])
     given = tools.read(body)
-    ignored += tools.idle(body)
+    ignored += tools.unused_tool_params(body)
     openai_request.only_functions(given)
     _limit(sent, ignored)
     sent |= _reasoning(body, model.name, ignored)
@@ -131,7 +131,7 @@ def _image(media: Media) -> JSON:
     if media.kind != "image" or (media.uri or "https:").startswith("gs:"):
         raise errors.BadRequest(
             "Mistral takes images, as data URIs or https:// links.",
-            param=media.place,
+            param=media.param,
             code="unsupported_value",
         )
     return openai_request.image(media)

@@ -50,7 +50,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     sent, ignored = PARAMETERS.apply(body)
     turns = chat_messages.read(body["messages"])
     given = tools.read(body)
-    ignored += tools.idle(body)
+    ignored += tools.unused_tool_params(body)
     openai_request.only_functions(given)
     turns, form = _in_form(body.get("response_format") or {}, turns, ignored)
     messages = openai_request.messages(openai_request.hoisted(turns), file=openai_request.no_file)

@@ -61,7 +61,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
             sent = {name: value for name, value in sent.items() if name not in lacking}
     turns = chat_messages.read(body["messages"])
     given = tools.read(body)
-    ignored += tools.idle(body)
+    ignored += tools.unused_tool_params(body)
     messages = openai_request.messages(turns, file=_file, reasoning=model.name.startswith(WANTS_ITS_THOUGHTS))
     sent |= {"model": model.name, "messages": messages, **openai_request.shaped(body)}
     sent |= openai_request.offered(given)
@@ -82,8 +82,8 @@ def _file(media: Media) -> JSON:
             return openai_request.image(media)
         case "file":
             return openai_request.no_file(media)
-    kind = media.given["type"]
-    return {"type": kind, kind: media.given[kind]}
+    kind = media.raw["type"]
+    return {"type": kind, kind: media.raw[kind]}
 
 
 PUBLISHER: Final = Publisher(

@@ -79,7 +79,7 @@ def call_id(identity: str) -> str:
 
 def hoisted(turns: list[Turn]) -> list[Turn]:
     """All that the system says in one turn, in front."""
-    system, rest = chat_messages.hoist(turns)
+    system, rest = chat_messages.split_system(turns)
     text = "\n\n".join(chat_messages.texts(system))
     return [Turn("system", [Text(text)]), *rest] if system else rest
 
@@ -102,7 +102,7 @@ def _said(turns: Iterable[Turn]) -> list[Turn]:
     for turn in turns:
         parts: list[Part] = [part for part in turn.parts if not isinstance(part, Thinking)]
         if parts:
-            chat_messages.add(kept, Turn(turn.role, parts, turn.given))
+            chat_messages.append_merged(kept, Turn(turn.role, parts, turn.raw))
     return kept
 
 
@@ -117,7 +117,7 @@ def _messages(
         message["content"] = content
     if calls := [_call(part, identify) for part in turn.parts if isinstance(part, Call)]:
         message["tool_calls"] = calls
-    if reasoning and turn.role == "assistant" and (thoughts := turn.given.get("reasoning_content")):
+    if reasoning and turn.role == "assistant" and (thoughts := turn.raw.get("reasoning_content")):
         message["reasoning_content"] = thoughts
     yield message
 
@@ -134,7 +134,7 @@ def _content(turn: Turn, file: Callable[[Media], JSON]) -> str | list[JSON]:
 
 
 def _call(call: Call, identify: Callable[[str], str]) -> JSON:
-    name = tools.legal(call.name, TOOL_NAME, MAX_NAME)
+    name = tools.sanitize_name(call.name, TOOL_NAME, MAX_NAME)
     function = {"name": name, "arguments": msgspec.json.encode(call.arguments).decode()}
     return {"id": identify(call.id), "type": "function", "function": function}
 
@@ -144,7 +144,7 @@ def _result(result: Result, identify: Callable[[str], str]) -> JSON:
         if isinstance(part, Media):
             raise errors.BadRequest(
                 f"This model takes no {part.kind} as the result of a tool call.",
-                param=part.place,
+                param=part.param,
                 code="unsupported_value",
             )
     content = "\n".join(chat_messages.texts(result.parts))
@@ -153,13 +153,13 @@ def _result(result: Result, identify: Callable[[str], str]) -> JSON:
 
 def no_file(media: Media) -> JSON:
     """What a model that reads text alone makes of a file."""
-    raise errors.BadRequest(f"This model takes no {media.kind}.", param=media.place, code="unsupported_value")
+    raise errors.BadRequest(f"This model takes no {media.kind}.", param=media.param, code="unsupported_value")
 
 
 def image(media: Media) -> JSON:
     """An image as OpenAI's part."""
     link = media.uri or f"data:{media.mime or 'image/jpeg'};base64,{media.data}"
-    given = media.given.get("image_url")
+    given = media.raw.get("image_url")
     detail = given.get("detail") if isinstance(given, dict) else None
     return {"type": "image_url", "image_url": {"url": link} | ({"detail": detail} if detail else {})}
 
@@ -169,7 +169,7 @@ def image(media: Media) -> JSON:
 
 def define(function: Function) -> JSON:
     """A tool in OpenAI's form, its name as servers take it."""
-    told: JSON = {"name": tools.legal(function.name, TOOL_NAME, MAX_NAME)}
+    told: JSON = {"name": tools.sanitize_name(function.name, TOOL_NAME, MAX_NAME)}
     told |= {"description": function.description} if function.description else {}
     told |= {"parameters": function.parameters} if function.parameters is not None else {}
     told |= {"strict": True} if function.strict else {}
@@ -183,8 +183,8 @@ def offered(given: Tools, *, define: Callable[[Function], JSON] = define, demand
     if not defined:
         return {}
     fields: JSON = {"tools": defined}
-    if given.mode == "required" and len(given.only) == 1:
-        name = tools.legal(given.only[0], TOOL_NAME, MAX_NAME)
+    if given.forced:
+        name = tools.sanitize_name(given.forced, TOOL_NAME, MAX_NAME)
         fields["tool_choice"] = {"type": "function", "function": {"name": name}}
     elif given.mode:
         fields["tool_choice"] = demand if given.mode == "required" else given.mode
@@ -204,4 +204,4 @@ def only_functions(given: Tools) -> None:
 def names(given: Tools, turns: Iterable[Turn]) -> Mapping[str, str]:
     """Legal name → the client's, of all tools that are offered or have been called."""
     called = [part.name for turn in turns for part in turn.parts if isinstance(part, Call)]
-    return tools.renamed([*called, *(one.name for one in given.functions)], TOOL_NAME, MAX_NAME)
+    return tools.name_map([*called, *(one.name for one in given.functions)], TOOL_NAME, MAX_NAME)

@@ -74,7 +74,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     else:
         sent, ignored = PARAMETERS.apply(body)
         turns = chat_messages.read(body["messages"])
-        chat_messages.refuse_media(turns)
+        chat_messages.reject_media(turns)
         instance = {"prompt": prompt(turns), **sent, **_limits(body)}
         call = UpstreamCall("", {}, ignored=tuple(ignored))
     return replace(call, path=f"{model.resource}:predict", version="v1", body={"instances": [instance]})

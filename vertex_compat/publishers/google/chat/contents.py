@@ -50,7 +50,7 @@ _BLANK: Final = " "  # a part must not be empty
 
 def write(turns: Iterable[Turn], name: str) -> JSON:
     """`contents` and `systemInstruction`."""
-    system, said = chat_messages.hoist(turns)
+    system, said = chat_messages.split_system(turns)
     if system and not models.has_system(name):
         said = _fronted(system, said)
         system = []
@@ -74,7 +74,7 @@ def _fronted(system: Sequence[Text], said: Iterable[Turn]) -> list[Turn]:
     """The turns with the system's texts in front, for a model that has no system."""
     fronted = [Turn("user", list(system))]
     for turn in said:
-        chat_messages.add(fronted, turn)
+        chat_messages.append_merged(fronted, turn)
     return fronted
 
 
@@ -117,12 +117,12 @@ def _said(turn: Turn, name: str, *, current: bool) -> Iterator[JSON]:
     In the `current` turn, which began with the user's last text, the first call of each step must be signed.
     """
     texts = [part for part in turn.parts if isinstance(part, Text)]
-    of_message = signatures.in_extra_content(turn.given)
+    of_message = signatures.in_extra_content(turn.raw)
     if of_message and not texts:
         yield {"text": "", "thoughtSignature": of_message}
     for text in texts:
-        signature = signatures.in_extra_content(text.given) or (of_message if text is texts[-1] else None)
-        thought = {"thought": True} if signatures.google(text.given).get("thought") is True else {}
+        signature = signatures.in_extra_content(text.raw) or (of_message if text is texts[-1] else None)
+        thought = {"thought": True} if signatures.google(text.raw).get("thought") is True else {}
         yield {"text": text.text} | thought | _signed(signature)
     skip = signatures.SKIP if current and models.wants_signatures(name) else None
     for call in turn.parts:
@@ -135,11 +135,11 @@ def _said(turn: Turn, name: str, *, current: bool) -> Iterator[JSON]:
 
 def legal(name: str) -> str:
     """A tool's name as Gemini takes it."""
-    return tools.legal(name, TOOL_NAME, MAX_NAME)
+    return tools.sanitize_name(name, TOOL_NAME, MAX_NAME)
 
 
 def _marks(call: Call) -> signatures.Marks:
-    return signatures.of_call(call.given.get("id") or call.id, call.given)
+    return signatures.of_call(call.raw.get("id") or call.id, call.raw)
 
 
 def _signed(signature: str | None) -> JSON:
@@ -177,14 +177,14 @@ def _fits(media: Media, name: str) -> bool:
 
 def _native(result: Result) -> list[JSON]:
     """Parts in Google's own form, to which the text refers as `{"$ref": displayName}`."""
-    parts = signatures.google(result.given).get("parts")
+    parts = signatures.google(result.raw).get("parts")
     return [camel(part) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
 def _response(result: Result) -> JSON:
     """A result as the object that Gemini wants. A `$ref` in it would be one to a part, so it stays text."""
     text = "\n".join(chat_messages.texts(result.parts))
-    if not result.given:
+    if not result.raw:
         return {"error": NO_RESULT}
     try:
         value = msgspec.json.decode(text)
@@ -215,14 +215,14 @@ def _file(media: Media) -> JSON:
         return {"inlineData": {"mimeType": _mime(media), "data": media.data}}
     if media.uri and media.uri.startswith("http:"):
         raise errors.BadRequest(
-            "Files are read from gs:// and https:// alone.", param=media.place, code="invalid_value"
+            "Files are read from gs:// and https:// alone.", param=media.param, code="invalid_value"
         )
     return {"fileData": {"mimeType": _mime(media), "fileUri": media.uri}}
 
 
 def _modifiers(media: Media, name: str) -> JSON:
     modifiers: JSON = {}
-    cut = _source(media).get("video_metadata") or media.given.get("video_metadata")
+    cut = _source(media).get("video_metadata") or media.raw.get("video_metadata")
     if isinstance(cut, dict):
         modifiers["videoMetadata"] = camel(cut)
     if models.since(name, models.GEMINI_3) and (level := _resolution(media)):
@@ -231,7 +231,7 @@ def _modifiers(media: Media, name: str) -> JSON:
 
 
 def _source(media: Media) -> JSON:
-    source = media.given.get(media.given.get("type", ""))
+    source = media.raw.get(media.raw.get("type", ""))
     return source if isinstance(source, dict) else {}
 
 
@@ -239,7 +239,7 @@ def _resolution(media: Media) -> str | None:
     detail = _source(media).get("detail") or "auto"
     if detail not in RESOLUTIONS:
         raise errors.BadRequest(
-            f"'detail' is one of {', '.join(RESOLUTIONS)}.", param=media.place, code="invalid_value"
+            f"'detail' is one of {', '.join(RESOLUTIONS)}.", param=media.param, code="invalid_value"
         )
     return RESOLUTIONS[detail]
 

@@ -57,10 +57,10 @@ def offer(body: JSON, said: JSON, name: str, ignored: list[str]) -> Offer:
     if not said and _READ.isdisjoint(body):
         return Offer({}, {})
     given = tools.read(body)
-    ignored += tools.idle(body)
+    ignored += tools.unused_tool_params(body)
     calling = _calling(body, given, name, ignored)
-    narrowed = given.only and "allowedFunctionNames" not in calling
-    functions = [one for one in given.functions if not narrowed or one.name in given.only]
+    narrowed = given.callable_names and "allowedFunctionNames" not in calling
+    functions = [one for one in given.functions if not narrowed or one.name in given.callable_names]
     declared = [_declare(one, number, name) for number, one in enumerate(functions)]
     built_in: dict[str, JSON] = {}
     for kind, options in _built_in(body, given, said, ignored):
@@ -75,7 +75,7 @@ def offer(body: JSON, said: JSON, name: str, ignored: list[str]) -> Offer:
     if where := said.get("retrieval_config"):
         config["retrievalConfig"] = camel(where)
     fields = {"tools": offered, "toolConfig": config}
-    names = tools.renamed([one.name for one in given.functions], TOOL_NAME, MAX_NAME)
+    names = tools.name_map([one.name for one in given.functions], TOOL_NAME, MAX_NAME)
     return Offer({field: value for field, value in fields.items() if value}, names)
 
 
@@ -95,7 +95,7 @@ def _check(declared: Sequence[JSON], built_in: JSON, name: str) -> None:
 
 def _calling(body: JSON, given: Tools, name: str, ignored: list[str]) -> JSON:
     """How the model may choose. Calls are held to their schema where one function is `strict`."""
-    names = [legal(one) for one in given.only]
+    names = [legal(one) for one in given.callable_names]
     if given.mode == "none":
         return {"mode": "NONE"}
     if given.mode == "required":
