@@ -10,6 +10,7 @@ from helpers.fixtures import events_of, post, question
 from helpers.gemini import BUDGETS, HELLO, chunk, deltas, function, message, usage
 
 from vertex_compat import errors
+from vertex_compat.publishers.google import finish_reasons
 from vertex_compat.publishers.google.chat import response, signatures
 from vertex_compat.types import UpstreamCall, Usage
 
@@ -20,15 +21,15 @@ TEXT = {"text": "Hi"}
 # Why it ended
 
 
-@pytest.mark.parametrize(("theirs", "ours"), [*response.FINISH.items(), ("OF_TOMORROW", "stop")])
+@pytest.mark.parametrize(("theirs", "ours"), [*finish_reasons.FINISH.items(), ("OF_TOMORROW", "stop")])
 def test_every_reason_has_one_of_openai_s(theirs, ours):
     assert message(chunk(TEXT, finishReason=theirs))[1] == ours
     assert message(chunk(TEXT), chunk(finishReason=theirs))[1] == ours
 
 
-@pytest.mark.parametrize("theirs", response.FINISH)
+@pytest.mark.parametrize("theirs", finish_reasons.FINISH)
 def test_calls_are_the_reason_if_the_answer_was_not_cut(theirs):
-    ours = response.FINISH[theirs]
+    ours = finish_reasons.FINISH[theirs]
     assert message(chunk(CALL, finishReason=theirs))[1] == ("tool_calls" if ours == "stop" else ours)
     assert message(chunk(CALL), chunk(finishReason=theirs))[1] == ("tool_calls" if ours == "stop" else ours)
 
@@ -44,7 +45,7 @@ def test_a_call_of_one_candidate_is_no_reason_for_another():
     assert "tool_calls" not in message(*events, choice=1)[0]
 
 
-@pytest.mark.parametrize("reason", response.BROKEN)
+@pytest.mark.parametrize("reason", finish_reasons.UNUSABLE)
 def test_an_answer_that_cannot_be_read_is_an_error(reason):
     with pytest.raises(errors.InvalidModelResponse) as caught:
         message(chunk(finishReason=reason, finishMessage="Malformed call: f("))

@@ -637,7 +637,7 @@ SIGNATURE = base64.b64encode(b"why the model called\xfb\xff").decode()
 
 
 def ids(gemini_id=None, signature=None):
-    return signatures.call_id("seed", signatures.Marks(gemini_id, signature))
+    return signatures.call_id("seed", signatures.CallMarks(gemini_id, signature))
 
 
 @pytest.mark.parametrize("own", [None, "vcyiitct", "名前/+"])

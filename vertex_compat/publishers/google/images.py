@@ -15,7 +15,7 @@ from typing import Final
 from vertex_compat import errors
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
-from vertex_compat.publishers.google.chat.response import usage
+from vertex_compat.publishers.google.usage import usage
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Model, UnaryAdapter, UpstreamCall
 

@@ -13,7 +13,7 @@ from vertex_compat import errors
 from vertex_compat.publishers import voices
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
-from vertex_compat.publishers.google.chat.response import usage
+from vertex_compat.publishers.google.usage import usage
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Audio, Model, UnaryAdapter, UpstreamCall
 

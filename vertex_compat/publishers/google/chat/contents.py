@@ -138,7 +138,7 @@ def legal(name: str) -> str:
     return tools.sanitize_name(name, TOOL_NAME, MAX_NAME)
 
 
-def _marks(call: Call) -> signatures.Marks:
+def _marks(call: Call) -> signatures.CallMarks:
     return signatures.of_call(call.raw.get("id") or call.id, call.raw)
 
 

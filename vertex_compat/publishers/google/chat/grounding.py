@@ -1,4 +1,4 @@
-"""Where an answer comes from: Gemini's grounding as OpenAI's annotations.
+"""Write Gemini's grounding as OpenAI's annotations.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/GroundingMetadata. Gemini counts
 bytes of UTF-8 within a part, OpenAI characters of the whole text.
@@ -6,44 +6,54 @@ bytes of UTF-8 within a part, OpenAI characters of the whole text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from vertex_compat.json_values import count, integer, items, mapping, text
 from vertex_compat.types import JSON
 
 
-def url_citations(metadata: JSON, text: str, starts: Sequence[int]) -> Iterator[JSON]:
-    """A `url_citation` for every source of every segment. `starts` are the bytes at which the parts begin."""
-    sources = metadata.get("groundingChunks") or []
-    written = text.encode("utf-8", "surrogatepass")
-    for support in metadata.get("groundingSupports") or []:
-        start, end = _span(support.get("segment") or {}, written, starts)
-        for number in support.get("groundingChunkIndices") or []:
-            if number < len(sources) and (url := _url(source := _source(sources[number]))):
-                cited = {"url": url, "title": source.get("title") or url}
-                where = {"start_index": start, "end_index": end}
-                yield {"type": "url_citation", "url_citation": cited | where}
+def url_citations(metadata: JSON, answer: str, part_offsets: Sequence[int]) -> Iterator[JSON]:
+    """Yield a `url_citation` for every source of every segment.
+
+    `part_offsets` are the bytes of `answer` at which the parts begin.
+    """
+    sources = [_source(chunk) for chunk in items(metadata.get("groundingChunks"))]
+    encoded = answer.encode("utf-8", "surrogatepass")
+    for support in items(metadata.get("groundingSupports")):
+        start, end = _span(mapping(support.get("segment")), encoded, part_offsets)
+        indices = support.get("groundingChunkIndices")
+        for number in indices if isinstance(indices, list) else ():
+            index = integer(number)
+            if index is not None and 0 <= index < len(sources) and (url := _url(sources[index])):
+                citation = {"url": url, "title": text(sources[index].get("title")) or url}
+                span = {"start_index": start, "end_index": end}
+                yield {"type": "url_citation", "url_citation": citation | span}
+
+
+def unique(citations: Iterable[JSON]) -> list[JSON]:
+    """Return each citation once, in order."""
+    return list({tuple(citation["url_citation"].values()): citation for citation in citations}.values())
 
 
 def _source(chunk: JSON) -> JSON:
-    """A source is of the web, of a search in documents, or of a map."""
-    return next((held for held in chunk.values() if isinstance(held, dict)), {})
+    """Return the source of a chunk: a web page, a document or a place on a map."""
+    return next((source for source in chunk.values() if isinstance(source, dict)), {})
 
 
 def _url(source: JSON) -> str:
-    url: str = source.get("uri") or source.get("documentName") or ""
-    return url
+    return text(source.get("uri")) or text(source.get("documentName"))
 
 
-def _span(segment: JSON, written: bytes, starts: Sequence[int]) -> tuple[int, int]:
-    """The characters of a segment. Where its numbers do not lead to its text, the text is looked for."""
-    part = segment.get("partIndex", 0)
-    begin = starts[part] if part < len(starts) else 0
-    start, end = begin + segment.get("startIndex", 0), begin + segment.get("endIndex", 0)
-    meant = segment.get("text", "").encode("utf-8", "surrogatepass")
-    if meant and written[start:end] != meant and (found := written.find(meant)) >= 0:
-        start, end = found, found + len(meant)
-    return _characters(written[:start]), _characters(written[:end])
+def _span(segment: JSON, encoded: bytes, part_offsets: Sequence[int]) -> tuple[int, int]:
+    """Return the characters of a segment. Where its offsets do not lead to its text, the text is searched."""
+    part = count(segment.get("partIndex"))
+    offset = part_offsets[part] if part < len(part_offsets) else 0
+    start, end = offset + count(segment.get("startIndex")), offset + count(segment.get("endIndex"))
+    quoted = text(segment.get("text")).encode("utf-8", "surrogatepass")
+    if quoted and encoded[start:end] != quoted and (found := encoded.find(quoted)) >= 0:
+        start, end = found, found + len(quoted)
+    return _characters(encoded[:start]), _characters(encoded[:end])
 
 
-def _characters(written: bytes) -> int:
-    return len(written.decode("utf-8", "ignore"))
+def _characters(encoded: bytes) -> int:
+    return len(encoded.decode("utf-8", "ignore"))

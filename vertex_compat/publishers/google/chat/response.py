@@ -1,7 +1,8 @@
-"""Gemini's answers, whole or in chunks: both have one form, so one reader reads both.
+"""Read Gemini's responses, whole or in chunks: both have one form, so one reader reads both.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/GenerateContentResponse. Proto
-JSON leaves out what is zero or empty, so anything may be missing.
+https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/GenerateContentResponse.
+ProtoJSON leaves out what is zero or empty, so any field may be missing; `json_values` reads those that are
+null or of another type.
 """
 
 from __future__ import annotations
@@ -14,274 +15,323 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.json_values import enum, integer, items, mapping, number, text
 from vertex_compat.publishers.google.chat import grounding, signatures
 from vertex_compat.publishers.google.chat.audio_output import AudioOutput
-from vertex_compat.publishers.google.chat.signatures import Marks, digest
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
+from vertex_compat.publishers.google.chat.signatures import CallMarks, digest
+from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, FINISH, UNUSABLE, finish_reason
+from vertex_compat.publishers.google.usage import usage
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall
 
 _log = logging.getLogger(__name__)
 
-FINISH: Final = {
-    "FINISH_REASON_UNSPECIFIED": "stop",
-    "STOP": "stop",
-    "OTHER": "stop",
-    "MAX_TOKENS": "length",
-    "CONTINUATION": "length",
-    "SAFETY": "content_filter",
-    "RECITATION": "content_filter",
-    "LANGUAGE": "content_filter",
-    "BLOCKLIST": "content_filter",
-    "PROHIBITED_CONTENT": "content_filter",
-    "SPII": "content_filter",
-    "IMAGE_SAFETY": "content_filter",
-    "IMAGE_PROHIBITED_CONTENT": "content_filter",
-    "IMAGE_RECITATION": "content_filter",
-    "IMAGE_OTHER": "content_filter",
-    "NO_IMAGE": "content_filter",
-    "MODEL_ARMOR": "content_filter",
-    "ESCALATION": "content_filter",
-    "PUP_LIMITED_DISABLED": "content_filter",
-}
-"""Why Gemini ended → OpenAI's reason. One that made calls and was not cut says `tool_calls` instead."""
+LANGUAGES: Final = ("LANGUAGE_UNSPECIFIED", "PYTHON")
+OUTCOMES: Final = ("OUTCOME_UNSPECIFIED", "OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED")
 
-BROKEN: Final = {
-    "MALFORMED_FUNCTION_CALL": "Gemini wrote a function call that cannot be read.",
-    "MALFORMED_RESPONSE": "Gemini wrote an answer that cannot be read.",
-    "MISSING_THOUGHT_SIGNATURE": "Gemini misses the signature of an earlier thought.",
-    "TOO_MANY_TOOL_CALLS": "Gemini called too many tools in a row.",
-    "UNEXPECTED_TOOL_CALL": "Gemini called a tool that it was not offered.",
-}
-"""Why there is no answer, though the call succeeded."""
+MAX_CANDIDATES: Final = 128
+"""OpenAI's limit of `n`. A larger index is not one."""
+
+IMPROBABLE: Final = -9999.0
+"""OpenAI's log probability of a token that is none of the most likely."""
+
+_EMPTY: Final[JSON] = {}
+_TOTALS: Final = frozenset({"promptTokenCount", "totalTokenCount"})  # one of them is in every final count
 
 
-_NOTHING: Final[JSON] = {}
-_COUNTS: Final = frozenset({"promptTokenCount", "totalTokenCount"})  # one of them is in what is a usage
-
-
-def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
-    """The pieces of a whole answer."""
-    return _Reader(call).read(body)
+def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
+    """Yield the parts of a whole response. One without `finishReason` has finished, since it is complete."""
+    reader = _ResponseReader(call)
+    yield from reader.read(body)
+    yield from reader.finish()
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
-    """The reader of one stream."""
-    return _Reader(call).read
+    """Return the translator of one stream."""
+    return _ResponseReader(call).read_chunk
 
 
-class _Reader:
-    """One answer to a call, of several candidates that are not concerned with each other."""
+class _ResponseReader:
+    """Reads the response to one call: its candidates, its usage, and the calls that continue it."""
 
     def __init__(self, call: UpstreamCall) -> None:
         self._call = call
         self._id = ""
         self._candidates: dict[int, _Candidate] = {}
+        self._counts: JSON = {}
 
-    def read(self, event: JSON) -> Iterable[StreamPart]:
-        """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
+    def read_chunk(self, event: JSON) -> Iterable[StreamPart]:
+        """Return the parts of one chunk; a tuple if it holds only more text, as nearly all do."""
         try:
-            (told,) = event["candidates"]
-            (part,) = told["content"]["parts"]
-            text = part["text"]
-            candidate = self._candidates[told.get("index", 0)]
-        except (KeyError, TypeError, ValueError):  # something else, or the beginning
-            return self._read(event)
-        counts = event.get("usageMetadata") or _NOTHING
-        if (
-            len(part) == 1
-            and len(told) == 1 + ("index" in told)
-            and "totalTokenCount" not in counts
-            and "promptTokenCount" not in counts
-            and (delta := candidate.go_on(text))
-        ):
+            (candidate,) = event["candidates"]
+            (part,) = candidate["content"]["parts"]
+            state = self._candidates[candidate.get("index", 0)]
+            counts = event.get("usageMetadata") or _EMPTY
+            only_text = (
+                len(part) == 1
+                and len(candidate) == 1 + ("index" in candidate)
+                and "totalTokenCount" not in counts
+                and "promptTokenCount" not in counts
+            )
+            content = part["text"]
+        except (AttributeError, KeyError, TypeError, ValueError):  # the first chunk, or more than text
+            return self.read(event)
+        if only_text and type(content) is str and (delta := state.text_delta(content)):
             return (delta,)
-        return self._read(event)
+        return self.read(event)
 
-    def _read(self, event: JSON) -> Iterator[StreamPart]:
-        self._id = self._id or event.get("responseId") or secrets.token_hex(12)
-        for told in event.get("candidates") or []:
-            index = told.get("index", 0)
-            if index not in self._candidates:
-                self._candidates[index] = _Candidate(index, f"{self._id}:{index}", self._call)
-            yield from self._candidates[index].read(told)
-        feedback = event.get("promptFeedback") or {}
-        if not self._candidates and (reason := feedback.get("blockReason")):
-            said = feedback.get("blockReasonMessage") or f"The prompt was blocked: {reason}."
-            rated = {"safety_ratings": feedback["safetyRatings"]} if feedback.get("safetyRatings") else {}
-            yield Delta(0, {"refusal": said, **rated}, "content_filter")
-        counts = event.get("usageMetadata") or {}
-        if not _COUNTS.isdisjoint(counts):
-            yield usage(counts)
+    def read(self, event: JSON) -> Iterator[StreamPart]:
+        """Yield the parts of a chunk or of a whole response."""
+        self._id = self._id or text(event.get("responseId")) or secrets.token_hex(12)
+        for position, candidate in enumerate(items(event.get("candidates"))):
+            yield from self._candidate(candidate, position).read(candidate)
+        yield from self._blocked(mapping(event.get("promptFeedback")))
+        counts = {
+            name: value for name, value in mapping(event.get("usageMetadata")).items() if value is not None
+        }
+        if not _TOTALS.isdisjoint(counts):
+            self._counts |= counts
+            yield usage(self._counts)
+
+    def finish(self) -> Iterator[Delta]:
+        """Yield the end of the candidates that did not say why they ended."""
+        for candidate in self._candidates.values():
+            yield from candidate.finish()
+
+    def _candidate(self, candidate: JSON, position: int) -> _Candidate:
+        index = integer(candidate.get("index", 0))
+        if index is None or not 0 <= index < MAX_CANDIDATES:
+            index = position
+        if index not in self._candidates:
+            self._candidates[index] = _Candidate(index, f"{self._id}:{index}", self._call)
+        return self._candidates[index]
+
+    def _blocked(self, feedback: JSON) -> Iterator[Delta]:
+        reason = enum(feedback.get("blockReason"), BLOCK_REASONS)
+        if not reason or self._candidates:
+            return
+        message = text(feedback.get("blockReasonMessage")) or f"The prompt was blocked: {reason}."
+        ratings = items(feedback.get("safetyRatings"))
+        fields = {"refusal": message} | ({"safety_ratings": ratings} if ratings else {})
+        yield Delta(0, fields, "content_filter")
 
 
 class _Candidate:
-    """One candidate on its way.
+    """Reads one candidate.
 
-    What is about the answer as a whole (sources, ratings, the signature of its text) waits for its end: the
-    sources refer to all of its text, and clients join the strings and lists of several chunks.
+    What concerns the answer as a whole (sources, ratings, the signature of its text) is held back until its
+    end: the sources refer to the complete text, and clients join the strings and lists of several chunks.
     """
 
     def __init__(self, index: int, seed: str, call: UpstreamCall) -> None:
         self._index = index
         self._seed = seed
-        self._call = call
+        self._tool_names = call.tool_names
         self._texts: list[str] = []
-        self._starts: list[int] = []  # in bytes of text, of each part
-        self._length = 0
-        self._calls = 0
+        self._part_offsets: list[int] = []  # in UTF-8 bytes of the text, of each part
+        self._size = 0
+        self._first_part = 0  # of the current call, in `_part_offsets`
+        self._tool_calls = 0
         self._images = 0
-        self._sound = AudioOutput(call.audio_format, f"audio_{digest(seed)}") if call.audio_format else None
-        self._groundings: list[JSON] = []
-        self._about: JSON = {}
+        self._audio = AudioOutput(call.audio_format, f"audio_{digest(seed)}") if call.audio_format else None
+        self._groundings: list[tuple[JSON, int]] = []
+        self._last_fields: JSON = {}
+        self._signature: str | None = None  # of a part that cannot carry it back
         self._ended = False
 
-    def go_on(self, text: str) -> Delta | None:
-        """The piece that nothing but more text brings, if it does."""
-        if not text or self._ended:
+    def text_delta(self, content: str) -> Delta | None:
+        """Return the delta of a chunk that holds only text; None if there is more to say."""
+        if not content or self._ended:
             return None
-        self._starts.append(self._length)
-        return Delta(self._index, self._content(text))
+        self._part_offsets.append(self._size)
+        return Delta(self._index, self._content(content))
 
-    def read(self, told: JSON) -> Iterator[Delta]:
-        """The pieces that `told` brings."""
-        for part in (told.get("content") or {}).get("parts") or []:
-            self._starts.append(self._length)
+    def read(self, candidate: JSON) -> Iterator[Delta]:
+        """Yield the deltas of one chunk; raises `InvalidModelResponse`."""
+        for part in items(mapping(candidate.get("content")).get("parts")):
+            self._part_offsets.append(self._size)
             if fields := self._part(part):
                 yield Delta(self._index, fields)
-        if logprobs := _logprobs(told.get("logprobsResult") or {}):
+        if logprobs := _logprobs(mapping(candidate.get("logprobsResult"))):
             yield Delta(self._index, {}, logprobs=logprobs)
-        self._note(told)
-        reason = told.get("finishReason")
-        if reason in BROKEN:
-            said = f"{BROKEN[reason]} {told.get('finishMessage', '')}"
-            raise errors.InvalidModelResponse(said.strip(), code=reason.lower())
-        self._ended = self._ended or reason is not None
+        reason = finish_reason(candidate)
+        self._note(candidate, reason)
+        if reason in UNUSABLE:
+            message = f"{UNUSABLE[reason]} {text(candidate.get('finishMessage'))}"
+            raise errors.InvalidModelResponse(message.strip(), code=reason.lower())
+        self._ended = self._ended or bool(reason)
         if self._ended:
-            yield Delta(self._index, self._last(), self._finish(reason) if reason else None)
+            yield Delta(self._index, self._final_fields(), self._finish(reason) if reason else None)
+
+    def finish(self) -> Iterator[Delta]:
+        """Yield the last delta if the candidate has not ended."""
+        if not self._ended:
+            self._ended = True
+            yield Delta(self._index, self._final_fields(), self._finish("STOP"))
 
     def _part(self, part: JSON) -> JSON:
-        """What a part is in a delta; nothing if it is empty, or a sketch made while thinking."""
-        if call := part.get("functionCall"):
-            return {"tool_calls": [self._tool_call(call, part.get("thoughtSignature"))]}
-        if signature := part.get("thoughtSignature"):
-            self._about |= signatures.extra_content(signature)
-        if text := part.get("text"):
-            return {"reasoning_content": text} if part.get("thought") else self._content(text)
-        if code := part.get("executableCode"):
-            return self._content(_fenced(code.get("language", "").lower(), code.get("code", "")))
-        if result := part.get("codeExecutionResult"):
-            failed = result.get("outcome") not in {None, "OUTCOME_OK"}
-            return self._content(_fenced("error" if failed else "output", result.get("output", "")))
-        if (file := part.get("inlineData") or part.get("fileData")) and not part.get("thought"):
-            return self._file(file)
+        """Return the fields of a delta; none for an empty part or a draft image of the thoughts."""
+        signature = signatures.valid(part.get("thoughtSignature"))
+        if call := mapping(part.get("functionCall")):
+            return {"tool_calls": [self._tool_call(call, signature or self._take_signature())]}
+        content, thought = text(part.get("text")), part.get("thought") is True
+        file = mapping(part.get("inlineData")) or mapping(part.get("fileData"))
+        if file and not thought:
+            return self._file(file, signature)
+        if signature and content and not thought:
+            self._last_fields |= signatures.extra_content(signature)
+        elif signature:
+            self._signature = signature
+        if content:
+            return {"reasoning_content": content} if thought else self._content(content)
+        return self._special_part(part)
+
+    def _special_part(self, part: JSON) -> JSON:
+        if code := mapping(part.get("executableCode")):
+            language = enum(code.get("language"), LANGUAGES).lower()
+            return self._content(_fenced(language, text(code.get("code"))))
+        if result := mapping(part.get("codeExecutionResult")):
+            outcome = enum(result.get("outcome"), OUTCOMES) or "OUTCOME_OK"
+            return self._content(
+                _fenced("output" if outcome == "OUTCOME_OK" else "error", text(result.get("output")))
+            )
+        if transcription := mapping(part.get("audioTranscription")):
+            return self._transcription(transcription)
         return {}
 
-    def _content(self, text: str) -> JSON:
-        self._texts.append(text)
-        self._length += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        return {"content": text}
+    def _content(self, content: str) -> JSON:
+        self._texts.append(content)
+        self._size += len(content) if content.isascii() else len(content.encode("utf-8", "surrogatepass"))
+        return {"content": content}
+
+    def _take_signature(self) -> str | None:
+        signature, self._signature = self._signature, None
+        return signature
 
     def _tool_call(self, call: JSON, signature: str | None) -> JSON:
-        """A call, whole: Gemini tells its arguments at once."""
-        marks = Marks(call.get("id"), signature)
-        name = call.get("name", "")
-        made = {
-            "index": self._calls,
-            "id": signatures.call_id(f"{self._seed}:{self._calls}", marks),
+        """Return a complete call: Gemini sends the arguments at once."""
+        marks = CallMarks(text(call.get("id")) or None, signature)
+        name = text(call.get("name"))
+        tool_call = {
+            "index": self._tool_calls,
+            "id": signatures.call_id(f"{self._seed}:{self._tool_calls}", marks),
             "type": "function",
             "function": {
-                "name": self._call.tool_names.get(name, name),
-                "arguments": msgspec.json.encode(call.get("args") or {}).decode(),
+                "name": self._tool_names.get(name, name),
+                "arguments": msgspec.json.encode(mapping(call.get("args"))).decode(),
             },
         }
-        self._calls += 1
-        return made | (signatures.extra_content(signature) if signature else {})
+        self._tool_calls += 1
+        return tool_call | (signatures.extra_content(signature) if signature else {})
 
-    def _file(self, file: JSON) -> JSON:
-        mime = file.get("mimeType", "")
-        if mime.startswith("audio/") and self._sound:
-            return self._sound.read(file)
-        url = file.get("fileUri") or f"data:{mime};base64,{file.get('data', '')}"
-        self._images += 1
-        return {"images": [{"type": "image_url", "image_url": {"url": url}, "index": self._images - 1}]}
-
-    def _note(self, told: JSON) -> None:
-        if metadata := told.get("groundingMetadata"):
-            self._groundings.append(metadata)
-        filtered = FINISH.get(told.get("finishReason", "")) == "content_filter"
-        about = {
-            "safety_ratings": told.get("safetyRatings"),
-            "citations": (told.get("citationMetadata") or {}).get("citations"),
-            "url_context_metadata": told.get("urlContextMetadata"),
-            "refusal": told.get("finishMessage") if filtered else None,
+    def _file(self, file: JSON, signature: str | None) -> JSON:
+        mime_type, data, uri = (text(file.get(name)) for name in ("mimeType", "data", "fileUri"))
+        if mime_type.startswith("audio/") and self._audio:
+            return self._audio.read(mime_type, data)
+        if not (data or uri):
+            return {}
+        image = {
+            "type": "image_url",
+            "image_url": {"url": uri or f"data:{mime_type};base64,{data}"},
+            "index": self._images,
         }
-        self._about |= {name: held for name, held in about.items() if held}
+        self._images += 1
+        signature = signature or self._take_signature()
+        return {"images": [image | (signatures.extra_content(signature) if signature else {})]}
 
-    def _last(self) -> JSON:
-        """What is about the answer as a whole, once."""
-        fields, self._about = self._about, {}
+    def _transcription(self, transcription: JSON) -> JSON:
+        """Return the text of a segment of speech, and the segment with its speaker and times."""
+        content = text(transcription.get("text"))
+        if content and self._texts and not (self._texts[-1][-1:].isspace() or content[:1].isspace()):
+            content = f" {content}"
+        segment = {
+            "text": content.strip(),
+            "start": _seconds(transcription.get("startOffset")),
+            "end": _seconds(transcription.get("endOffset")),
+            "speaker": text(transcription.get("speakerLabel")) or None,
+            "language": text(transcription.get("languageCode")) or None,
+            "words": [
+                {
+                    "word": text(word.get("word")),
+                    "start": _seconds(word.get("startOffset")) or 0.0,
+                    "end": _seconds(word.get("endOffset")) or 0.0,
+                }
+                for word in items(transcription.get("words"))
+            ],
+        }
+        return self._content(content) | {"segments": [segment]}
+
+    def _note(self, candidate: JSON, reason: str) -> None:
+        """Keep what is sent at the end of the candidate."""
+        if metadata := mapping(candidate.get("groundingMetadata")):
+            self._groundings.append((metadata, self._first_part))
+        fields: JSON = {
+            "safety_ratings": items(candidate.get("safetyRatings")),
+            "citations": items(mapping(candidate.get("citationMetadata")).get("citations")),
+            "url_context_metadata": mapping(candidate.get("urlContextMetadata")),
+        }
+        if FINISH.get(reason) == "content_filter":
+            fields["refusal"] = text(candidate.get("finishMessage")) or self._silent_refusal(reason)
+        self._last_fields |= {name: value for name, value in fields.items() if value}
+
+    def _silent_refusal(self, reason: str) -> str:
+        """Return why there is no answer at all, where Gemini names only a reason."""
+        return "" if self._texts or self._images else f"Gemini ended without an answer: {reason}."
+
+    def _final_fields(self) -> JSON:
+        """Return what concerns the answer as a whole, once."""
+        fields, self._last_fields = self._last_fields, {}
+        if signature := self._take_signature():
+            fields |= signatures.extra_content(signature)
         groundings, self._groundings = self._groundings, []
-        text = "".join(self._texts)
-        cited = [one for each in groundings for one in grounding.url_citations(each, text, self._starts)]
-        if cited:
-            fields["annotations"] = [one for place, one in enumerate(cited) if one not in cited[:place]]
         if groundings:
-            fields["vertex_ai_grounding_metadata"] = groundings
-        if self._sound:
-            fields |= self._sound.end()
+            answer = "".join(self._texts)
+            citations = [
+                citation
+                for metadata, first in groundings
+                for citation in grounding.url_citations(metadata, answer, self._part_offsets[first:])
+            ]
+            fields |= {"annotations": citations} if (citations := grounding.unique(citations)) else {}
+            fields["vertex_ai_grounding_metadata"] = [metadata for metadata, _ in groundings]
+        if self._audio:
+            fields |= self._audio.end()
         return fields
 
     def _finish(self, reason: str) -> str:
         if reason not in FINISH:
             _log.warning("unknown finishReason of Gemini: %.80s", reason)
-        ours = FINISH.get(reason, "stop")
-        return "tool_calls" if ours == "stop" and self._calls else ours
+        ended = FINISH.get(reason, "stop")
+        return "tool_calls" if ended == "stop" and self._tool_calls else ended
 
 
-def _fenced(kind: str, text: str) -> str:
-    return f"\n```{kind}\n{text.rstrip()}\n```\n"
+def _fenced(language: str, code: str) -> str:
+    return f"\n```{language}\n{code.rstrip()}\n```\n"
+
+
+def _seconds(duration: Any) -> float | None:
+    """Return the seconds of a ProtoJSON duration such as `1.5s`."""
+    try:
+        return number(float(text(duration).removesuffix("s")))
+    except ValueError:
+        return None
 
 
 def _logprobs(result: JSON) -> JSON | None:
-    """Chosen tokens with the best ones of each place, which may miss the chosen one."""
-    chosen = result.get("chosenCandidates")
+    """Return the chosen tokens, each with the most likely ones, among which it may be missing."""
+    chosen = items(result.get("chosenCandidates"))
     if not chosen:
         return None
-    best = result.get("topCandidates") or []
+    likely = items(result.get("topCandidates"))
     content = []
-    for place, token in enumerate(chosen):
-        top = best[place].get("candidates") or [] if place < len(best) else []
-        content.append(_token(token) | {"top_logprobs": [_token(other) for other in top]})
+    for position, token in enumerate(chosen):
+        others = items(likely[position].get("candidates")) if position < len(likely) else []
+        content.append(_token(token) | {"top_logprobs": [_token(other) for other in others]})
     return {"content": content, "refusal": None}
 
 
 def _token(candidate: JSON) -> dict[str, Any]:
-    token = candidate.get("token", "")
+    token, logprob = text(candidate.get("token")), candidate.get("logProbability", 0.0)
     return {
         "token": token,
-        "logprob": candidate.get("logProbability", 0.0),
+        "logprob": value if (value := number(logprob)) is not None else IMPROBABLE,
         "bytes": list(token.encode("utf-8", "surrogatepass")),
-    }
-
-
-def usage(counts: JSON) -> Usage:
-    """Gemini counts thoughts and the tokens of tools beside the answer and the prompt; OpenAI inside them."""
-    thoughts = counts.get("thoughtsTokenCount", 0)
-    asked = [*(counts.get("promptTokensDetails") or []), *(counts.get("toolUsePromptTokensDetails") or [])]
-    return Usage(
-        prompt=counts.get("promptTokenCount", 0) + counts.get("toolUsePromptTokenCount", 0),
-        completion=counts.get("candidatesTokenCount", 0) + thoughts,
-        prompt_details={"cached_tokens": counts.get("cachedContentTokenCount", 0), **_of_media(asked)},
-        completion_details={
-            "reasoning_tokens": thoughts,
-            **_of_media(counts.get("candidatesTokensDetails") or []),
-        },
-    )
-
-
-def _of_media(told: list[JSON]) -> dict[str, int]:
-    """Tokens by modality, where they are not of text."""
-    return {
-        f"{one['modality'].lower()}_tokens": one["tokenCount"]
-        for one in told
-        if one.get("tokenCount") and one.get("modality", "TEXT") != "TEXT"
     }

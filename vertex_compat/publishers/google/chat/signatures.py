@@ -1,8 +1,8 @@
-"""What Gemini wants back with a call: the signature of the thought that led to it, and its own id.
+"""Carry what Gemini wants back with a part: the signature of the thought that led to it, and a call's id.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures. A client that keeps what it does not
-know returns both where it found them, in `extra_content`. Many keep id, name and arguments alone: so they are
-in the id as well, in characters that every API takes.
+https://cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures. A client that keeps unknown fields
+returns both where it found them, in `extra_content`. Many clients keep only id, name and arguments of a call,
+so the id holds them too, in characters that every API accepts.
 """
 
 from __future__ import annotations
@@ -15,68 +15,89 @@ from typing import Any, Final, NamedTuple
 from vertex_compat.types import JSON
 
 SKIP: Final = base64.b64encode(b"skip_thought_signature_validator").decode()
-"""What Google documents for a call that another model made: it is not checked."""
+"""What Google documents for a part of another model: it is not validated."""
+
+MAX_ID_LENGTH: Final = 64
 
 _ID: Final = re.compile(
-    r"call_[0-9a-f]{24}(?:_i(?P<id>(?:[0-9a-f]{2})+))?(?:_s(?P<signature>[A-Za-z0-9_-]+))?"
+    r"call_(?P<unique>[0-9a-f]{12})(?P<check>[0-9a-f]{12})"
+    r"(?P<marks>(?:_i(?P<id>[0-9a-f]+))?(?:_s(?P<signature>[A-Za-z0-9_-]+))?)"
 )
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class Marks(NamedTuple):
-    """What came with a call. `id` is None where Gemini gave none."""
+class CallMarks(NamedTuple):
+    """What came with a call. `id` is None where Gemini sent none."""
 
     id: str | None = None
     signature: str | None = None
 
 
-def call_id(seed: str, marks: Marks) -> str:
-    """An id for a call: the same one for the same seed."""
-    identity = f"call_{digest(seed)}"
+def call_id(seed: str, marks: CallMarks) -> str:
+    """Return the id of a call: the same one for the same seed.
+
+    It holds a checksum: clients cut long ids, change their case or append to them, and Gemini refuses a
+    damaged signature.
+    """
+    suffix = ""
     if marks.id:
-        identity += f"_i{marks.id.encode('utf-8', 'surrogatepass').hex()}"
-    if marks.signature and _is_base64(marks.signature):
-        identity += "_s" + marks.signature.rstrip("=").replace("+", "-").replace("/", "_")
-    return identity
+        suffix += f"_i{marks.id.encode('utf-8', 'surrogatepass').hex()}"
+    if marks.signature and valid(marks.signature):
+        suffix += "_s" + marks.signature.rstrip("=").replace("+", "-").replace("/", "_")
+    unique = digest(seed)[:12]
+    return f"call_{unique}{_checksum(unique, suffix)}{suffix}"
+
+
+def _checksum(unique: str, suffix: str) -> str:
+    return digest(f"{unique}{suffix}")[:12]
 
 
 def digest(seed: str) -> str:
-    """24 characters that only this seed has."""
+    """Return 24 characters that depend on the seed alone."""
     return hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def of_call(identity: str, given: JSON) -> Marks:
-    """What belongs to a call that the client gives back, by its id and the call itself."""
-    found = _ID.fullmatch(identity)
-    inside = found.groupdict() if found else {}
-    own = bytes.fromhex(inside["id"]).decode("utf-8", "replace") if inside.get("id") else None
-    return Marks(own, in_extra_content(given) or _padded(inside.get("signature")))
+def of_call(id_: str, tool_call: JSON) -> CallMarks:
+    """Return the marks of a call that the client sends back; those in a damaged id are lost."""
+    found = _ID.fullmatch(id_)
+    if not found or found["check"] != _checksum(found["unique"], found["marks"]):
+        return CallMarks(None, in_extra_content(tool_call))
+    own = bytes.fromhex(found["id"]).decode("utf-8", "replace") if found["id"] else None
+    return CallMarks(own, in_extra_content(tool_call) or _padded(found["signature"]))
 
 
-def in_extra_content(given: JSON) -> str | None:
-    """The signature at `extra_content.google.thought_signature`, if it can be one."""
-    signature = google(given).get("thought_signature")
-    return signature if isinstance(signature, str) and _is_base64(signature) else None
+def short_id(id_: str) -> str:
+    """Return an id that Gemini accepts: the client's if it is short and plain, else one made from it."""
+    return id_ if len(id_) <= MAX_ID_LENGTH and _PLAIN_ID.fullmatch(id_) else f"call_{digest(id_)}"
 
 
-def google(given: JSON) -> dict[str, Any]:
-    """What a message, a part or a call says to Google alone."""
-    content = given.get("extra_content")
-    said = content.get("google") if isinstance(content, dict) else None
-    return said if isinstance(said, dict) else {}
+def in_extra_content(value: JSON) -> str | None:
+    """Return the signature at `extra_content.google.thought_signature`, None if it cannot be one."""
+    return valid(google(value).get("thought_signature"))
+
+
+def google(value: JSON) -> dict[str, Any]:
+    """Return `extra_content.google` of a message, a part or a call."""
+    content = value.get("extra_content")
+    options = content.get("google") if isinstance(content, dict) else None
+    return options if isinstance(options, dict) else {}
 
 
 def extra_content(signature: str) -> JSON:
-    """Where Google's own OpenAI endpoint puts a signature."""
+    """Return the fields in which Google's own OpenAI endpoint sends a signature."""
     return {"extra_content": {"google": {"thought_signature": signature}}}
 
 
-def _is_base64(text: str) -> bool:
-    return _BASE64.fullmatch(text) is not None and len(text.rstrip("=")) % 4 != 1
+def valid(signature: Any) -> str | None:
+    """Return a signature that is base64, None otherwise."""
+    if not isinstance(signature, str) or len(signature.rstrip("=")) % 4 == 1:
+        return None
+    return signature if _BASE64.fullmatch(signature) else None
 
 
 def _padded(coded: str | None) -> str | None:
     if not coded:
         return None
     standard = coded.replace("-", "+").replace("_", "/")
-    return standard + "=" * (-len(standard) % 4) if _is_base64(standard) else None
+    return valid(standard + "=" * (-len(standard) % 4))
