@@ -1,4 +1,4 @@
-"""The README's snippets for clients, run as they stand against the function on the emulator.
+"""The examples of this folder's README, run as they stand against the function on the emulator.
 
 What they need is installed by `.ci/run`, beside this file; without it they are skipped, except there.
 """
@@ -16,9 +16,11 @@ from helpers.server import KEY, ROOT, bare_environment
 HERE = Path(__file__).parent
 PYTHON = HERE / ".venv" / "bin" / "python"
 
-_, _, AFTER = (ROOT / "README.md").read_text().partition("\n## Clients\n")
-SECTION = AFTER.partition("\n## ")[0]
-SNIPPETS = re.findall(r"([^\n]+):\n\n```(\w+)\n(.*?)```", SECTION, re.DOTALL)
+PAGE = (HERE / "README.md").read_text()
+SNIPPETS = re.findall(r"([^\n]+):\n\n```(\w+)\n(.*?)```", PAGE, re.DOTALL)
+SNIPPETS += re.findall(
+    r"(any OpenAI client):\n\n```(python)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+)
 
 LOCAL = ("openai import", "google import")
 """What the tests' own environment has."""

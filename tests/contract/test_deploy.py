@@ -1,4 +1,4 @@
-"""What is deployed, and how: the README's commands and cloudbuild.yaml against what Google documents."""
+"""The commands of the README, of its other pages and of cloudbuild.yaml, against Google's documentation."""
 
 import json
 import os
@@ -17,7 +17,8 @@ import pytest
 import ruamel.yaml
 from helpers.server import KEY, ROOT, bare_environment, free_port, wait_until_open
 
-README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / ".github" / "docs").glob("*.md"))]
+README = "\n".join(page.read_text() for page in PAGES)
 CLOUD_BUILD = ruamel.yaml.YAML(typ="safe").load(ROOT / "cloudbuild.yaml")
 
 SCRIPTS = {

@@ -29,6 +29,9 @@ from vertex_compat.types import Delta, Model, Usage
 from vertex_compat.upstream import url_fetcher
 
 README = (ROOT / "README.md").read_text()
+MONITORING = (ROOT / ".github" / "docs" / "monitoring.md").read_text()
+CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
+PARAMETERS = (ROOT / "vertex_compat" / "publishers" / "README.md").read_text()
 
 OPERATIONS = {
     "chat": "chat, responses",
@@ -76,8 +79,8 @@ def table_of_parameters():
 
 def test_the_table_of_parameters_is_that_of_the_code():
     made, nowhere = table_of_parameters()
-    assert made in README, made
-    (listed,) = re.findall(r"No model takes (.*?);", README, re.DOTALL)
+    assert made in PARAMETERS, made
+    (listed,) = re.findall(r"No model takes (.*?);", PARAMETERS, re.DOTALL)
     assert re.findall(r"`(\w+)`", listed) == nowhere
 
 
@@ -146,14 +149,14 @@ def test_every_field_of_the_log_is_explained_and_no_other(logged):
 
 
 def test_the_filters_ask_for_fields_that_are_there(logged):
-    asked = set(re.findall(r"jsonPayload\.(\w+)", README))
+    asked = set(re.findall(r"jsonPayload\.(\w+)", README + MONITORING))
     assert asked
     assert asked <= logged.keys() | {"severity"}
 
 
 def test_the_metrics_are_made_of_numbers_in_the_log(logged, tmp_path):
     (script,) = [
-        block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "metrics create" in block
+        block for block in re.findall(r"```sh\n(.*?)```", MONITORING, re.DOTALL) if "metrics create" in block
     ]
     gcloud = tmp_path / "gcloud"
     gcloud.write_text('#!/bin/sh\ncp metric.yaml "$4.made"\n')
@@ -186,7 +189,7 @@ def test_the_limits_are_those_of_the_code():
     assert f"{settings.Settings().upstream_timeout:g} seconds" in said
     assert settings.MAX_TIMEOUT_SECONDS == 3600
     assert f"{inline_urls.MAX_URLS} in a request, {url_fetcher.MAX_BYTES // megabyte} MB each" in said
-    assert f"{transcriptions.MAX_BYTES // megabyte} MB |" in said
+    assert f"{transcriptions.MAX_FILE_BYTES // megabyte} MB |" in said
     assert f"{images.MAX_SOURCES} in a request |" in said
     assert f"{input_file.MAX_LINES:,} |" in said
 
@@ -220,7 +223,7 @@ def test_the_errors_are_found():
 @pytest.fixture
 def acme():
     """The module that the README adds a publisher with."""
-    (source,) = re.findall(r"```python\n(.*?)```", section("Contributing"), re.DOTALL)
+    (source,) = re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL)
     module = {}
     exec(source, module)
     return module
@@ -248,3 +251,22 @@ def test_the_publisher_in_the_readme_has_a_place_for_every_parameter(acme):
         parameters.HANDLED_BY_OPERATION,
     ]
     assert [name for name in KNOWN if sum(name in place for place in places) != 1] == []
+
+
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / ".github").rglob("*.md"),
+    *(ROOT / "vertex_compat").rglob("*.md"),
+    *(path / "README.md" for path in (ROOT / "tests" / "clients", ROOT / "tests" / "benchmark")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_page_lead_to_files(page):
+    links = LINK.findall(page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_readme_has_at_most_350_lines():
+    assert len(README.splitlines()) <= 350
