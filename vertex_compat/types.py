@@ -1,4 +1,4 @@
-"""The values that modules hand to each other. This module imports nothing of the package.
+"""The values that modules hand to each other. Of the package it imports only `model_profile`.
 
 A chat request passes through them in this order::
 
@@ -17,6 +17,8 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
+
+from vertex_compat.model_profile import ModelProfile
 
 T = TypeVar("T")
 
@@ -56,6 +58,8 @@ class Model:
     """Parameters that apply where the client sends none."""
     has_fallback: bool = field(default=False, compare=False)
     """Whether another model answers if this one fails."""
+    profile: ModelProfile = field(default=ModelProfile(), compare=False, repr=False)
+    """The facts about the model: what it takes, its limits and its price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +236,7 @@ class Audio(NamedTuple):
 class Publisher:
     """The operations of a publisher. None means "not supported".
 
-    `completions` continues a prompt; where it is None, `chat` is used. `model_capabilities` returns the
-    operations of a model by its name, where they differ between models.
+    `completions` continues a prompt; where it is None, `chat` is used.
     """
 
     name: str
@@ -243,4 +246,3 @@ class Publisher:
     images: UnaryAdapter[GeneratedImages] | None = None
     speech: UnaryAdapter[Audio] | None = None
     transcriptions: ChatAdapter | None = None
-    model_capabilities: Callable[[str], frozenset[str]] | None = None

@@ -9,6 +9,7 @@ from helpers.server import ROOT, run_python
 PACKAGE = ROOT / "vertex_compat"
 
 LAYERS = (
+    {"model_profile"},
     {"types", "sse", "ids", "json_values"},
     {"errors", "vertex"},
     {"publishers", "services", "routing"},

@@ -8,7 +8,7 @@ import pytest
 
 from vertex_compat import errors
 from vertex_compat.routing import rules
-from vertex_compat.routing.router import REMEMBERED, Router
+from vertex_compat.routing.router import MAX_CACHED_NAMES, Router
 
 
 def router(text="", project=None, location=None):
@@ -172,12 +172,12 @@ def test_names_without_end_take_no_memory_without_end(key):
             with pytest.raises(errors.ApiError):
                 found.for_key(key).candidates(f"nothing-{number}")
 
-    ask(range(REMEMBERED + 500))
+    ask(range(MAX_CACHED_NAMES + 500))
     tracemalloc.start()
     try:
-        ask(range(10_000, 10_000 + 3 * REMEMBERED))
+        ask(range(10_000, 10_000 + 3 * MAX_CACHED_NAMES))
         grown, _ = tracemalloc.get_traced_memory()
-        ask(range(20_000, 20_000 + 3 * REMEMBERED))
+        ask(range(20_000, 20_000 + 3 * MAX_CACHED_NAMES))
         assert tracemalloc.get_traced_memory()[0] < grown * 1.1 + 50_000
     finally:
         tracemalloc.stop()

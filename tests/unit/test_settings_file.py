@@ -52,17 +52,20 @@ def test_a_whole_file_is_read():
     ("text", "says"),
     [
         ("lcoation = 'us'", "the file: object contains unknown field `lcoation`"),
-        ("location = 'nowhere'", "the file: 'nowhere' is no location"),
-        ("location = 'us-central1.evil.example/'", "is no location"),
-        ("project = '../x'", "the file: project '../x' is no project id"),
+        ("location = 'nowhere'", "the file: 'nowhere' is not a location"),
+        ("location = 'us-central1.evil.example/'", "is not a location"),
+        ("project = '../x'", "the file: '../x' is not a project id"),
         ("fallback_locations = ['us']", "the file: fallback_locations needs a location"),
         (
             "[publishers.antropic]\nlocation = 'us'",
-            "[publishers.antropic] is no publisher; there are ai21, anthropic",
+            "[publishers.antropic] is not a publisher; they are ai21, anthropic",
         ),
         ("[publishers.google]\nwieght = 1", "[publishers.google]: object contains unknown field `wieght`"),
         ("[models.a]\ntarget = 3", '[models."a"], target: expected `str | null`, got `int`'),
-        ("[models.a]\ntarget = 'no-such-model'", "[models.\"a\"] leads to 'no-such-model', which is no name"),
+        (
+            "[models.a]\ntarget = 'no-such-model'",
+            "[models.\"a\"] leads to 'no-such-model', which is not a model name",
+        ),
         (
             "[models.a]\ntargets = [{ model = 'gemini-2.5-pro', weight = 0 }]",
             "weight: expected `float` > 0.0",

@@ -12,7 +12,6 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.routing import model_names
 from vertex_compat.types import JSON, Model, Publisher, ResourceTarget, UnaryAdapter, UpstreamCall
 from vertex_compat.upstream.transport import Block, UpstreamResponse, multiplex
 
@@ -80,7 +79,7 @@ def call_unary(
             result = parse_object(b"".join(iter_response(response, context)))
             return convert(adapter.response(result, call)), target_header(model, response)
 
-        with _name_replacement(model):
+        with _name_replacement(model, context):
             results = _in_parallel(call_once, calls, max_parallel)
         names = [name for call in calls for name in call.ignored]
         ignored = ignored_header(name for name in names if name in params or name not in model.defaults)
@@ -139,7 +138,7 @@ def open_calls(
     calls: Sequence[UpstreamCall], model: Model, context: RequestContext
 ) -> list[UpstreamResponse]:
     """Open all calls. If one fails, the others are closed and its error is raised."""
-    with _name_replacement(model):
+    with _name_replacement(model, context):
         if len(calls) == 1:
             retries = 0 if model.has_fallback else None
             return [context.transport.open(calls[0], model, context.client, retries=retries)]
@@ -154,12 +153,14 @@ def open_calls(
 
 
 @contextmanager
-def _name_replacement(model: Model) -> Iterator[None]:
+def _name_replacement(model: Model, context: RequestContext) -> Iterator[None]:
     """Add the successor of a retired model to the error that says that it is not there."""
     try:
         yield
     except errors.NotFound as error:
-        if error.code == "model_not_found" and (successor := model_names.replacement(model.requested_name)):
+        if error.code == "model_not_found" and (
+            successor := context.router.catalog.replacement(model.requested_name)
+        ):
             error.message += f" This model has been retired; use {successor!r} instead."
         raise
 

@@ -1,73 +1,226 @@
-"""Models that `GET /models` lists: the current ones.
+"""Facts about models: operations, locations, limits, capabilities, retirement dates, prices.
 
-Any other name that the rules in `names` know works too. The first one is what the playground begins with.
-
-https://cloud.google.com/vertex-ai/generative-ai/docs/models, November 2026.
+They are in `catalog.json`, each model's with its source; the file is read when the first model is looked up.
+A model has the rules of its generation, and what its own row says besides. An unknown model of a known family
+has the rules of the newest generation; a name without a version (a tuned endpoint, an alias) has rules that
+every generation accepts. The settings file can correct any of it (`[catalog."NAME"]`).
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from vertex_compat.model_profile import ModelProfile
+from vertex_compat.types import JSON
+
+MAX_CACHED_PROFILES: Final = 1024
+"""Clients choose the names, so the cache of profiles has a bound."""
+
+NATIVE_PUBLISHERS: Final = frozenset({"google", "anthropic", "mistralai", "ai21"})
+"""Publishers with an API of their own, whose models need no publisher in front of their names."""
+
+LISTED_OPERATIONS: Final = frozenset({"chat", "embeddings", "images", "speech", "transcriptions"})
+
+_FILE: Final = Path(__file__).with_name("catalog.json")
+_VERSION: Final = re.compile(r"-(\d{1,2})(?:[.-](\d{1,2}))?(?=$|[-@.])")
+_VARIANT: Final = re.compile(r"(.+?)(?:@[A-Za-z0-9._-]+|-\d{3}|-latest|-preview(?:-\d\d-\d{4})?)")
 
 
-class Retirement(NamedTuple):
-    """The first day on which a model need not be there any more, and what Google recommends instead."""
+class _Kind(msgspec.Struct, frozen=True):
+    """Models of `publisher` whose names contain one of `contains` serve `operations` and have `rules`."""
 
-    day: str
-    successor: str
+    publisher: str
+    contains: tuple[str, ...]
+    operations: tuple[str, ...]
+    rules: JSON = {}
 
 
-RETIREMENTS: Final = {
-    "gemini-2.5-flash": Retirement("2026-10-20", "gemini-3.5-flash-lite"),
-    "gemini-2.5-flash-image": Retirement("2027-03-15", "gemini-3.1-flash-lite-image"),
-    "gemini-2.5-flash-lite": Retirement("2026-10-20", "gemini-3.1-flash-lite"),
-    "gemini-2.5-pro": Retirement("2026-10-20", "gemini-3.5-flash"),
-    "gemini-3.6-flash": Retirement("2026-11-19", "gemini-3.8-flash"),
-    "gemini-3.7-flash": Retirement("2027-01-28", "gemini-3.8-flash"),
-}
-"""As announced in October 2026; days may be moved, but not to earlier ones.
+class _Generation(msgspec.Struct, frozen=True):
+    """The rules of the models from version `since` on, up to the next generation."""
 
-https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/model-versions
-"""
+    since: tuple[int, int]
+    rules: JSON
 
-MODELS: Final = (
-    "gemini-3.8-flash",
-    "gemini-3.5-flash",
-    "gemini-3.5-flash-lite",
-    "gemini-3.1-flash-lite",
-    "gemini-3.1-pro-preview",
-    "gemini-3-flash-preview",
-    "gemini-3-pro-preview",
-    "claude-haiku-4-5",
-    "claude-haiku-5-5",
-    "claude-opus-4-8",
-    "claude-opus-5-5",
-    "claude-sonnet-4-5",
-    "claude-sonnet-4-6",
-    "claude-sonnet-5-5",
-    "codestral-2",
-    "mistral-medium-3",
-    "mistral-small-2503",
-    "deepseek-ai/deepseek-v3.2-maas",
-    "meta/llama-3.3-70b-instruct-maas",
-    "meta/llama-4-maverick-17b-128e-instruct-maas",
-    "meta/llama-4-scout-17b-16e-instruct-maas",
-    "minimaxai/minimax-m2-maas",
-    "moonshotai/kimi-k2-thinking-maas",
-    "openai/gpt-oss-120b-maas",
-    "openai/gpt-oss-20b-maas",
-    "qwen/qwen3-235b-a22b-instruct-2507-maas",
-    "qwen/qwen3-coder-480b-a35b-instruct-maas",
-    "xai/grok-4.1-fast-reasoning",
-    "zai-org/glm-5-maas",
-    "gemini-embedding-001",
-    "gemini-embedding-2",
-    "multimodalembedding@001",
-    "text-embedding-005",
-    "text-multilingual-embedding-002",
-    "gemini-2.5-flash-image",
-    "gemini-3-pro-image",
-    "gemini-3.1-flash-image",
-    "gemini-2.5-flash-tts",
-    "gemini-2.5-pro-tts",
-)
+
+class _Family(msgspec.Struct, frozen=True):
+    """The generations of a publisher's family, oldest first; `unversioned` are the rules of other names."""
+
+    prefix: str
+    unversioned: JSON
+    generations: tuple[_Generation, ...]
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file, as it was `checked` on that day.
+
+    `locations`, `rules` and `retired` have beginnings of names (`publisher/name`; in `retired` as a client
+    writes them); the longest one that fits holds. `families` are by publisher, `models` by `publisher/name`.
+    """
+
+    checked: date
+    locations: dict[str, tuple[str, ...]]
+    kinds: tuple[_Kind, ...]
+    rules: dict[str, JSON]
+    families: dict[str, _Family]
+    retired: dict[str, str]
+    models: dict[str, JSON]
+
+
+@cache
+def data() -> Data:
+    """Return the content of `catalog.json`."""
+    return msgspec.json.decode(_FILE.read_bytes(), type=Data)
+
+
+def today() -> date:
+    """Return the current day in UTC."""
+    return datetime.now(UTC).date()
+
+
+class Catalog:
+    """The facts about all models, with the settings file's corrections.
+
+    `corrections` are fields of a profile by model name, or by a pattern of names such as `claude-*-6`.
+    """
+
+    def __init__(self, corrections: Mapping[str, JSON] | None = None) -> None:
+        self._corrections = corrections or {}
+        self.profile: Callable[[str, str], ModelProfile] = lru_cache(MAX_CACHED_PROFILES)(self._profile)
+
+    def _profile(self, publisher: str, name: str) -> ModelProfile:
+        """Return the profile of the model that Vertex calls `name`; see `types.Model` for both arguments."""
+        qualified = qualify(publisher, name)
+        kind = _kind(publisher, name)
+        version = _version(name)
+        facts: JSON = {
+            "locations": _longest(data().locations, qualified) or (),
+            "generation": version,
+            **(_longest(data().rules, qualified) or {}),
+            **_generation(publisher, name, version),
+            **({"operations": kind.operations, **kind.rules} if kind else {}),
+            **_row(qualified),
+        }
+        for pattern, fields in self._corrections.items():
+            if _matches(pattern, name, qualified):
+                facts |= fields
+        return msgspec.convert(facts, ModelProfile)
+
+    def names(self) -> Iterator[str]:
+        """Yield what clients call the models that `GET /models` lists: those that are not retired."""
+        for qualified in data().models:
+            profile = self.profile(*address(qualified))
+            served = LISTED_OPERATIONS.intersection(profile.operations or LISTED_OPERATIONS)
+            if profile.listed and served and not is_retired(profile):
+                yield client_name(qualified)
+
+    def replacement(self, name: str) -> str | None:
+        """Return the model to use instead of a retired one, None for every other name of a client's."""
+        name = _plain(name)
+        if qualified := _by_client_name().get(_base(name)):
+            profile = self.profile(*address(qualified))
+            return profile.successor if is_retired(profile) else None
+        retired = data().retired
+        begins = [old for old in retired if re.match(rf"{re.escape(old)}($|[-@])", name)]
+        return retired[max(begins, key=len)] if begins else None
+
+
+CATALOG: Final = Catalog()
+"""The facts without any corrections."""
+
+
+def full_name(name: str) -> str:
+    """Return `publisher/name` for an open model's name without its publisher, other names as they are."""
+    return _by_bare_name().get(name, name)
+
+
+def is_retired(profile: ModelProfile) -> bool:
+    """Return whether the model need not be there any more."""
+    return profile.retires is not None and profile.retires <= today()
+
+
+def client_name(qualified: str) -> str:
+    """Return the name that a client uses for `publisher/name`."""
+    publisher, _, name = qualified.partition("/")
+    native = publisher in NATIVE_PUBLISHERS and not name.endswith("-maas")
+    return name if native else qualified
+
+
+def qualify(publisher: str, name: str) -> str:
+    """Return `publisher/name`; names behind `endpoints/openapi` begin with their publisher already."""
+    return name if publisher == "openapi" else f"{publisher}/{name}"
+
+
+def address(qualified: str) -> tuple[str, str]:
+    """Return the publisher and the name of a row, as a `types.Model` has them."""
+    publisher, _, name = qualified.partition("/")
+    return (publisher, name) if client_name(qualified) == name else ("openapi", qualified)
+
+
+@cache
+def _by_client_name() -> Mapping[str, str]:
+    return {client_name(qualified): qualified for qualified in data().models}
+
+
+@cache
+def _by_bare_name() -> Mapping[str, str]:
+    """Return the models behind `endpoints/openapi`, by their names without a publisher."""
+    return {name.partition("/")[2]: name for name in data().models if client_name(name) == name}
+
+
+def _plain(name: str) -> str:
+    """Return a client's name without the prefixes that change nothing."""
+    name = name.removeprefix("vertex_ai/")
+    publisher, _, rest = name.partition("/")
+    return rest if publisher in NATIVE_PUBLISHERS and not rest.endswith("-maas") else name
+
+
+def _base(name: str) -> str:
+    """Return a name without its version, unless the catalog has that version."""
+    known = _by_client_name()
+    base = _VARIANT.fullmatch(name)
+    return base[1] if base and name not in known else name
+
+
+def _matches(pattern: str, name: str, qualified: str) -> bool:
+    return fnmatchcase(name, pattern) or fnmatchcase(qualified, pattern)
+
+
+def _longest(table: Mapping[str, Any], name: str) -> Any:
+    begins = [begin for begin in table if name.startswith(begin)]
+    return table[max(begins, key=len)] if begins else None
+
+
+def _version(name: str) -> tuple[int, int] | None:
+    found = _VERSION.search(name)
+    return (int(found[1]), int(found[2] or 0)) if found else None
+
+
+def _kind(publisher: str, name: str) -> _Kind | None:
+    kinds = (kind for kind in data().kinds if kind.publisher == publisher)
+    return next((kind for kind in kinds if any(part in name for part in kind.contains)), None)
+
+
+def _generation(publisher: str, name: str, version: tuple[int, int] | None) -> JSON:
+    family = data().families.get(publisher)
+    if family is None:
+        return {}
+    if version is None or not name.startswith(family.prefix):
+        return family.unversioned
+    reached = [generation for generation in family.generations if generation.since <= version]
+    return (reached[-1] if reached else family.generations[0]).rules
+
+
+def _row(qualified: str) -> JSON:
+    models = data().models
+    row = models.get(qualified)
+    if row is None and (base := _VARIANT.fullmatch(qualified)):
+        row = models.get(base[1])
+    return row or {}

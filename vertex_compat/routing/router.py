@@ -1,8 +1,8 @@
-"""A client's model name → the models to try, in order: where each runs, and as whom.
+"""Choose the models to try for a client's model name, in order, with their locations and identity.
 
-A location that the operator has set is the law, unless `fallback_locations` says otherwise; where none is
-set, the publisher's table has candidates. Targets of one name are used by weight; one that has failed comes
-last for a while.
+A location that the operator has set is binding; `fallback_locations` adds others. Where none is set, the
+catalog has the candidates. Targets of one name are chosen by weight; one that has failed comes last for a
+while.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+import msgspec
+
 from vertex_compat import errors, vertex
+from vertex_compat.model_profile import ModelProfile
 from vertex_compat.routing import model_names
+from vertex_compat.routing.catalog import Catalog
 from vertex_compat.routing.rules import (
     Location,
     ModelRule,
@@ -27,34 +31,35 @@ from vertex_compat.routing.rules import (
 )
 from vertex_compat.types import JSON, Model, ResourceTarget
 
-COOL_DOWN: Final = (5.0, 15.0)
-"""Seconds that a failed target waits behind the others; spread, so that not all come back at once."""
+COOL_DOWN_SECONDS: Final = (5.0, 15.0)
+"""A failed target waits behind the others for a random time in this range, so that not all return at once."""
 
-REMEMBERED: Final = 1024
-"""Names whose meaning is kept; the clients choose the names, so there is an end to it."""
+MAX_CACHED_NAMES: Final = 1024
+"""Clients choose the names, so the cache of resolved names has a bound."""
 
 
-class _Choice(NamedTuple):
-    """A model, and how often it is to be chosen. `spare` is the same, with others to answer if it fails."""
+class _WeightedTarget(NamedTuple):
+    """A model and its weight. `with_fallback` is the same model where another one answers if it fails."""
 
     weight: float
     model: Model
-    spare: Model
+    with_fallback: Model
 
 
 class Router:
-    """One for the process, and views of it for the holders of keys.
+    """Resolves model names for one API key, or for all callers. One for the process, and one for each key.
 
-    `project` and `location` are those of the environment, which the file does not overrule.
+    `project` and `location` are those of the environment; they take precedence over the file's.
     """
 
     def __init__(
-        self, rules: RoutingConfig, project: str | None, location: str | None, key: str | None = None
+        self, config: RoutingConfig, project: str | None, location: str | None, key: str | None = None
     ) -> None:
-        self._rules = rules
-        self._settled = project, location
-        file = rules.file
-        self._everywhere = Location(
+        self._config = config
+        self._environment = project, location
+        file = config.file
+        self.catalog = Catalog(config.corrections())
+        self._default = Location(
             project=project or file.project,
             location=location or file.location,
             fallback_locations=[] if location else file.fallback_locations,
@@ -62,131 +67,140 @@ class Router:
         )
         self._cooling: dict[Model, float] = {}
         self._patterns = [file.allow]
-        if key and key in rules.keys:
-            self._patterns.append(rules.keys[key].models)
-        self._views: dict[str, Router] = {}
-        self._meaning = lru_cache(REMEMBERED)(self._resolve)
+        if key and key in config.keys:
+            self._patterns.append(config.keys[key].models)
+        self._by_key: dict[str, Router] = {}
+        self._stages = lru_cache(MAX_CACHED_NAMES)(self._resolve)
 
     def for_key(self, key: str | None) -> Router:
-        """The router for the holder of a key, who may be allowed fewer models."""
-        if key is None or key not in self._rules.keys:
+        """Return the router for an API key, which may allow fewer models."""
+        if key is None or key not in self._config.keys:
             return self
-        if (view := self._views.get(key)) is None:
-            view = Router(self._rules, *self._settled, key)
-            view._cooling = self._cooling  # what failed for one has failed for all
-            self._views[key] = view
-        return view
+        if (router := self._by_key.get(key)) is None:
+            router = Router(self._config, *self._environment, key)
+            router._cooling = self._cooling  # a target that failed for one key has failed for all
+            self._by_key[key] = router
+        return router
 
     def allows(self, name: str) -> bool:
-        """Whether the settings let this caller use `name`."""
+        """Return whether the settings let this caller use the model name."""
         return all(matches(name, patterns) for patterns in self._patterns)
 
     def names(self) -> tuple[str, ...]:
-        """The names that the settings give to models."""
-        return tuple(self._rules.models)
+        """Return the model names that the settings file defines."""
+        return tuple(self._config.models)
 
-    def candidates(self, asked: str) -> tuple[Model, ...]:
-        """The models to try for a name, best first and at least one; raises `NotFound`, `Forbidden`."""
-        stages = self._meaning(asked)
+    def candidates(self, name: str) -> tuple[Model, ...]:
+        """Return the models to try for a name, best first, at least one; raises `NotFound`, `Forbidden`."""
+        stages = self._stages(name)
         if len(stages) == 1 and len(stages[0]) == 1:
             return (stages[0][0].model,)
-        ordered = {choice.model: choice for stage in stages for choice in self._ordered(stage)}
+        ordered = {target.model: target for stage in stages for target in self._ordered(stage)}
         *others, last = ordered.values()
-        return (*(choice.spare for choice in others), last.model)
+        return (*(target.with_fallback for target in others), last.model)
 
-    def all_targets(self, asked: str) -> tuple[Model, ...]:
-        """All models that may answer a name, in the order of the settings; raises as `plan`."""
-        return tuple(choice.model for stage in self._meaning(asked) for choice in stage)
+    def all_targets(self, name: str) -> tuple[Model, ...]:
+        """Return all models that may answer a name, in the settings' order; raises as `candidates` does."""
+        return tuple(target.model for stage in self._stages(name) for target in stage)
 
-    def locate(self, asked: str) -> Model:
-        """Where a name that the settings do not give runs, whoever may use it; raises `NotFound`."""
-        return self._placed(model_names.resolve(asked), asked, ModelRule(), Target())
+    def locate(self, name: str) -> Model:
+        """Return the model of a name that the settings file does not define; raises `NotFound`.
 
-    def project_site(self, resource: str, location: str | None, otherwise: str) -> ResourceTarget:
-        """Where jobs of the project's own run: in `location`, else in the region that is set, if one is.
-
-        `global` is no region; where it is set, or nothing, `otherwise` is the one.
+        It is not checked whether the caller may use it.
         """
-        settled = self._everywhere.location
-        where = location or (settled if settled and settled != "global" else otherwise)
+        return self._placed(model_names.resolve(name, self.catalog), name, ModelRule(), Target())
+
+    def project_site(self, resource: str, location: str | None, default: str) -> ResourceTarget:
+        """Return where the project's own jobs run: in `location`, else in the region that is set.
+
+        Where no region is set, or `global`, which is none, they run in `default`.
+        """
+        pinned = self._default.location
+        region = location or (pinned if pinned and pinned != "global" else default)
         return ResourceTarget(
             resource,
-            (where,),
-            project=self._everywhere.project,
-            impersonate_account=self._everywhere.impersonate,
+            (region,),
+            project=self._default.project,
+            impersonate_account=self._default.impersonate,
         )
 
     def mark_failed(self, model: Model) -> None:
         """Remember that `model` cannot answer for now."""
-        wait = random.uniform(*COOL_DOWN)  # noqa: S311  (spread, not a secret)
+        wait = random.uniform(*COOL_DOWN_SECONDS)  # noqa: S311  (spread, not a secret)
         self._cooling[model] = time.monotonic() + wait
 
-    def _resolve(self, asked: str) -> tuple[tuple[_Choice, ...], ...]:
-        """What a name means, whatever happens meanwhile: its targets, and those of each of its fallbacks."""
-        if not self.allows(asked):
-            raise errors.Forbidden(f"You are not allowed to use the model {asked[:200]!r}.", param="model")
-        rule = self._rules.models.get(asked)
+    def _resolve(self, requested_name: str) -> tuple[tuple[_WeightedTarget, ...], ...]:
+        """Return the targets of a name, and then those of each of its fallbacks."""
+        if not self.allows(requested_name):
+            raise errors.Forbidden(
+                f"You are not allowed to use the model {requested_name[:200]!r}.", param="model"
+            )
+        rule = self._config.models.get(requested_name)
         return tuple(
             tuple(
-                _Choice(weight, model, replace(model, has_fallback=True))
-                for weight, model in self._targets(name, asked)
+                _WeightedTarget(weight, model, replace(model, has_fallback=True))
+                for weight, model in self._targets(name, requested_name)
             )
-            for name in (asked, *(rule.fallbacks if rule else ()))
+            for name in (requested_name, *(rule.fallbacks if rule else ()))
         )
 
-    def _ordered(self, stage: tuple[_Choice, ...]) -> list[_Choice]:
-        """The choices in a random order that heeds their weights, the failed ones last."""
+    def _ordered(self, stage: tuple[_WeightedTarget, ...]) -> list[_WeightedTarget]:
+        """Return the targets in a random order by their weights, those that have failed last."""
         rest = list(stage)
         ordered = []
         while rest:
-            weights = [choice.weight for choice in rest]
+            weights = [target.weight for target in rest]
             chosen = random.choices(range(len(rest)), weights)[0]  # noqa: S311  (spread, not a secret)
             ordered.append(rest.pop(chosen))
         now = time.monotonic()
-        return sorted(ordered, key=lambda choice: self._cooling.get(choice.model, 0) > now)
+        return sorted(ordered, key=lambda target: self._cooling.get(target.model, 0) > now)
 
-    def _targets(self, name: str, asked: str) -> Iterator[tuple[float, Model]]:
-        rule = self._rules.models.get(name)
+    def _targets(self, name: str, requested_name: str) -> Iterator[tuple[float, Model]]:
+        """Yield the models of a name with their weights; an alias of an alias is followed."""
+        rule = self._config.models.get(name)
         if rule is None:
-            yield 1.0, replace(self.locate(name), requested_name=asked)
+            yield 1.0, replace(self.locate(name), requested_name=requested_name)
             return
         for target in targets(name, rule):
             other = target.model or name
-            if other == name or other not in self._rules.models:
-                yield target.weight, self._placed(model_names.resolve(other), asked, rule, target)
+            if other == name or other not in self._config.models:
+                model = model_names.resolve(other, self.catalog)
+                yield target.weight, self._placed(model, requested_name, rule, target)
             else:
-                inner = list(self._targets(other, asked))
+                inner = list(self._targets(other, requested_name))
                 total = sum(weight for weight, _ in inner)
                 for weight, model in inner:
-                    yield target.weight * weight / total, _over(model, rule, target)
+                    yield target.weight * weight / total, _overridden(model, rule, target)
 
-    def _placed(self, model: Model, asked: str, rule: ModelRule, target: Target) -> Model:
-        publisher = self._rules.publishers.get(model.publisher, PublisherRule())
-        order = (target, rule, publisher, self._everywhere)
-        settled = next((place for place in order if place.location), None)
-        dns = target.dedicated_endpoint_dns or rule.dedicated_endpoint_dns
-        if dns:  # a host says where its endpoint is, and it is nowhere else
-            settled = Location(location=vertex.region_of(dns))
-        if model.named_project:  # so does a full name
-            settled = Location(location=model.locations[0])
+    def _placed(self, model: Model, requested_name: str, rule: ModelRule, target: Target) -> Model:
+        """Return the model with what the target, its rule, its publisher and the file say, in this order."""
+        publisher = self._config.publishers.get(model.publisher, PublisherRule())
+        order = (target, rule, publisher, self._default)
+        pinned = next((place for place in order if place.location), None)
+        host = target.dedicated_endpoint_dns or rule.dedicated_endpoint_dns
+        if host:  # an endpoint with a host of its own is in that host's region only
+            pinned = Location(location=vertex.region_of(host))
+        if model.named_project:  # a full resource name holds its location
+            pinned = Location(location=model.locations[0])
         return replace(
             model,
-            requested_name=asked,
+            requested_name=requested_name,
             project=_first(order, "project"),
             impersonate_account=_first(order, "impersonate"),
-            locations=_locations(settled) if settled else model.locations,
-            location_pinned=settled is not None,
-            endpoint_host=dns,
+            locations=_locations(pinned) if pinned else model.locations,
+            location_pinned=pinned is not None,
+            endpoint_host=host,
             served_name=target.served_model_name or rule.served_model_name,
             reasoning_tags=bool(_first((target, rule), "reasoning_tags")),
             defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
+            profile=_priced(model.profile, rule),
         )
 
     def _defaults(self, name: str, publisher: PublisherRule) -> JSON:
-        """What holds for Google's models alone, in Google's words."""
+        """Return default parameters that only Google's own models take."""
         if name != "google":
             return {}
-        file = self._rules.file
+        file = self._config.file
         found = {
             "safety_settings": publisher.safety_settings or file.safety_settings,
             "labels": file.labels,
@@ -194,18 +208,23 @@ class Router:
         return {key: value for key, value in found.items() if value}
 
 
-def _over(model: Model, rule: ModelRule, target: Target) -> Model:
-    """`model`, as far as an alias of it does not say otherwise."""
+def _overridden(model: Model, rule: ModelRule, target: Target) -> Model:
+    """Return the model of an inner alias with what the outer alias says differently."""
     order = (target, rule)
-    settled = next((place for place in order if place.location), None)
+    pinned = next((place for place in order if place.location), None)
     return replace(
         model,
         project=_first(order, "project") or model.project,
         impersonate_account=_first(order, "impersonate") or model.impersonate_account,
-        locations=_locations(settled) if settled else model.locations,
-        location_pinned=model.location_pinned or settled is not None,
+        locations=_locations(pinned) if pinned else model.locations,
+        location_pinned=model.location_pinned or pinned is not None,
         defaults={**model.defaults, **_defaults(rule)},
+        profile=_priced(model.profile, rule),
     )
+
+
+def _priced(profile: ModelProfile, rule: ModelRule) -> ModelProfile:
+    return msgspec.structs.replace(profile, price=rule.price) if rule.price else profile
 
 
 def _locations(place: Location) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""The optional TOML file: where models run, what names they go by, who may use them.
+"""The optional TOML settings file: model names and where they run, API keys' rights, facts about models.
 
-A name under `[models]` goes to one `target`, or to several `targets` by weight, and when those fail to its
-`fallbacks`. Everything is checked when the function starts: a mistake stops it with one sentence.
+A name under `[models]` leads to one `target`, or to several `targets` by weight, and to its `fallbacks` if
+those fail. Everything is checked when the function starts: a mistake stops it with one sentence.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 
 from vertex_compat import errors, vertex
+from vertex_compat.model_profile import ModelProfile, Price
 from vertex_compat.routing import model_names
+from vertex_compat.types import JSON
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 PUBLISHERS: Final = frozenset(
     {"ai21", "anthropic", "endpoints", "google", "mistralai", "openapi", "predictions", "texttospeech"}
@@ -23,11 +27,11 @@ PUBLISHERS: Final = frozenset(
 
 
 class ConfigError(ValueError):
-    """A mistake in the file; the message says where and what."""
+    """A mistake in the file. The message says where it is and what is wrong."""
 
 
 class Location(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Where something runs. `impersonate` is a service account whose token is used instead of our own."""
+    """Project and location of calls. `impersonate` is a service account whose token is used."""
 
     project: str | None = None
     location: str | None = None
@@ -36,11 +40,11 @@ class Location(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Deployment(Location, kw_only=True):
-    """Where a model runs, and what is to be known of one that the operator has deployed.
+    """Where a model runs, and facts about a model that the operator has deployed.
 
-    `dedicated_endpoint_dns` is its endpoint's `dedicatedEndpointDns`; `served_model_name` is what its
-    container calls it (vLLM's `--served-model-name`); `reasoning_tags` says that it leaves its thoughts in
-    the content, between `<think>` and `</think>` (vLLM without `--reasoning-parser`).
+    `dedicated_endpoint_dns` is its endpoint's `dedicatedEndpointDns`; `served_model_name` is the model name
+    that its container expects (vLLM's `--served-model-name`); `reasoning_tags` says that it writes its
+    reasoning into the content, between `<think>` and `</think>` (vLLM without `--reasoning-parser`).
     """
 
     dedicated_endpoint_dns: str | None = None
@@ -49,36 +53,41 @@ class Deployment(Location, kw_only=True):
 
 
 class Target(Deployment, kw_only=True):
-    """One of several places that answer to a name, chosen in proportion to its `weight`."""
+    """One of several models behind a name, chosen in proportion to its `weight`."""
 
     model: str | None = None
     weight: Annotated[float, msgspec.Meta(gt=0)] = 1
 
 
 class ModelRule(Deployment, kw_only=True):
-    """What a name means."""
+    """The models behind a name. `price` replaces the catalog's."""
 
     target: str | None = None
     targets: list[Target] = []
     fallbacks: list[str] = []
     defaults: dict[str, Any] = {}
     safety_settings: list[dict[str, Any]] = []
+    price: Price | None = None
 
 
 class PublisherRule(Location, kw_only=True):
-    """What holds for all models of a publisher."""
+    """Settings for all models of a publisher."""
 
     safety_settings: list[dict[str, Any]] = []
 
 
 class KeyRule(msgspec.Struct, forbid_unknown_fields=True):
-    """Which models a key may use; patterns such as `gemini-*`."""
+    """The models that an API key may use: names, or patterns such as `gemini-*`."""
 
     models: tuple[str, ...] = ("*",)
 
 
 class ConfigFile(Location, kw_only=True):
-    """The whole file. `allow` are patterns: a name that fits none is refused."""
+    """The whole file.
+
+    `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
+    name or pattern; `prices` is another TOML file with such tables, relative to this one.
+    """
 
     allow: tuple[str, ...] = ("*",)
     labels: dict[str, str] = {}
@@ -86,81 +95,104 @@ class ConfigFile(Location, kw_only=True):
     publishers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     keys: dict[str, dict[str, Any]] = {}
+    catalog: dict[str, dict[str, Any]] = {}
+    prices: str | None = None
 
 
 class RoutingConfig(msgspec.Struct, frozen=True):
-    """The file, read and checked."""
+    """The file, read and checked. `prices` are the corrections of the file that `prices` names."""
 
     file: ConfigFile = msgspec.field(default_factory=ConfigFile)
     publishers: Mapping[str, PublisherRule] = {}
     models: Mapping[str, ModelRule] = {}
     keys: Mapping[str, KeyRule] = {}
+    prices: Mapping[str, JSON] = {}
 
     def impersonates(self) -> bool:
-        """Whether any place is called as a service account."""
+        """Return whether any call is made as another service account."""
         return any(place.impersonate for _, place in _places(self))
 
-
-T = TypeVar("T", bound=msgspec.Struct)
+    def corrections(self) -> Mapping[str, JSON]:
+        """Return the corrections of the catalog: those of the prices' file, then those of this one."""
+        corrections = {name: {"price": price} for name, price in self.prices.items()}
+        for name, fields in self.file.catalog.items():
+            corrections[name] = corrections.get(name, {}) | fields
+        return corrections
 
 
 def read(path: Path) -> RoutingConfig:
-    """The rules in the file at `path`; raises `ConfigError`, `OSError`."""
+    """Read the file at `path`; raises `ConfigError`, `OSError`."""
+    content = _load(path)
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} is not valid TOML: {error}.") from None
-    try:
-        return parse(found)
-    except ConfigError as wrong:
-        raise ConfigError(f"{path.name}: {wrong}") from None
+        prices = content.get("prices")
+        more = _load(path.parent / prices) if isinstance(prices, str) else {}
+        return parse(content, more)
+    except ConfigError as error:
+        raise ConfigError(f"{path.name}: {error}") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{path.name}: prices names {prices!r}, which cannot be read: {error.strerror}."
+        ) from None
 
 
-def parse(found: Mapping[str, Any]) -> RoutingConfig:
-    """The rules in a decoded file; raises `ConfigError`."""
-    file = _as(found, ConfigFile, "the file")
-    rules = RoutingConfig(
+def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -> RoutingConfig:
+    """Return the rules of a decoded file; raises `ConfigError`."""
+    file = _as(content, ConfigFile, "the file")
+    config = RoutingConfig(
         file,
         {name: _as(rule, PublisherRule, f"[publishers.{name}]") for name, rule in file.publishers.items()},
         {name: _as(rule, ModelRule, f'[models."{name}"]') for name, rule in file.models.items()},
         {name: _as(rule, KeyRule, f"[keys.{name}]") for name, rule in file.keys.items()},
+        prices or {},
     )
-    for name in rules.publishers.keys() - PUBLISHERS:
+    for name, fields in file.catalog.items():
+        _as(fields, ModelProfile, f'[catalog."{name}"]')
+    for name, fields in config.prices.items():
+        _as(fields, Price, f'{file.prices}, ["{name}"]')
+    for name in config.publishers.keys() - PUBLISHERS:
         known = ", ".join(sorted(PUBLISHERS))
-        raise ConfigError(f"[publishers.{name}] is no publisher; there are {known}.")
-    for where, place in _places(rules):
+        raise ConfigError(f"[publishers.{name}] is not a publisher; they are {known}.")
+    for where, place in _places(config):
         _check_place(place, where)
-    for name in rules.models:
-        _check_names(name, rules, ())
-    return rules
+    for name in config.models:
+        _check_names(name, config, ())
+    return config
 
 
 def targets(name: str, rule: ModelRule) -> list[Target]:
-    """The targets of a rule, also where it has but one, or only says where its own name runs."""
+    """Return the targets of a rule, also where it has one only, or none but the name itself."""
     if rule.targets:
         return rule.targets
     return [Target(model=rule.target or name)]
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether `name` is one of those that `patterns` allow."""
+    """Return whether one of the patterns matches the name."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _as(found: Any, kind: type[T], where: str) -> T:
+def _load(path: Path) -> dict[str, Any]:
     try:
-        return msgspec.convert(found, kind)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name} is not valid TOML: {error}.") from None
+
+
+def _as(content: Any, kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at `$")
-        inner = place.rstrip("`").lstrip(".")
-        raise ConfigError(f"{where}{f', {inner}' if inner else ''}: {said[:1].lower()}{said[1:]}.") from None
+        message, _, path = str(error).partition(" - at `$")
+        inner = path.rstrip("`").lstrip(".")
+        position = f"{where}, {inner}" if inner else where
+        raise ConfigError(f"{position}: {message[:1].lower()}{message[1:]}.") from None
 
 
-def _places(rules: RoutingConfig) -> Iterator[tuple[str, Location]]:
-    yield "the file", rules.file
-    for name, publisher in rules.publishers.items():
+def _places(config: RoutingConfig) -> Iterator[tuple[str, Location]]:
+    yield "the file", config.file
+    for name, publisher in config.publishers.items():
         yield f"[publishers.{name}]", publisher
-    for name, model in rules.models.items():
+    for name, model in config.models.items():
         yield f'[models."{name}"]', model
         for target in model.targets:
             yield f'a target of [models."{name}"]', target
@@ -168,61 +200,61 @@ def _places(rules: RoutingConfig) -> Iterator[tuple[str, Location]]:
 
 def _check_place(place: Location, where: str) -> None:
     if place.project is not None and not vertex.is_project(place.project):
-        raise ConfigError(f"{where}: project {place.project!r} is no project id.")
+        raise ConfigError(f"{where}: {place.project!r} is not a project id.")
     for location in filter(None, [place.location, *place.fallback_locations]):
         if not vertex.is_location(location):
-            raise ConfigError(f"{where}: {location!r} is no location; it takes global, us, eu or a region.")
+            raise ConfigError(f"{where}: {location!r} is not a location; use global, us, eu or a region.")
     if place.fallback_locations and not place.location:
         raise ConfigError(f"{where}: fallback_locations needs a location to fall back from.")
-    if isinstance(place, Deployment) and (dns := place.dedicated_endpoint_dns) is not None:
-        region = vertex.region_of(dns)
+    if isinstance(place, Deployment) and (host := place.dedicated_endpoint_dns) is not None:
+        region = vertex.region_of(host)
         if region is None:
             form = f"ENDPOINT_ID.REGION-NUMBER.{vertex.DEDICATED}"
-            raise ConfigError(f"{where}: dedicated_endpoint_dns {dns!r} is no host of the form {form}.")
+            raise ConfigError(f"{where}: dedicated_endpoint_dns {host!r} does not have the form {form}.")
         if place.location not in {None, region}:
             raise ConfigError(
                 f"{where}: dedicated_endpoint_dns is in {region}, and location is {place.location}."
             )
 
 
-def _check_names(name: str, rules: RoutingConfig, on_the_way: tuple[str, ...]) -> None:
-    """Every name that `name` leads to exists, and none leads back."""
-    if name in on_the_way:
-        raise ConfigError(f"[models] lead in a circle: {' → '.join([*on_the_way, name])}.")
-    rule = rules.models[name]
+def _check_names(name: str, config: RoutingConfig, path: tuple[str, ...]) -> None:
+    """Check that every name that `name` leads to exists, and that none leads back to itself."""
+    if name in path:
+        raise ConfigError(f"[models] lead in a circle: {' → '.join([*path, name])}.")
+    rule = config.models[name]
     if rule.target and rule.targets:
         raise ConfigError(f'[models."{name}"] has both target and targets.')
     for target in targets(name, rule):
-        _check_deployment(target.model or name, name, (target, rule), rules)
+        _check_deployment(target.model or name, name, (target, rule), config)
     for other in [target.model or name for target in targets(name, rule)] + rule.fallbacks:
-        if other in rules.models and other != name:
-            _check_names(other, rules, (*on_the_way, name))
+        if other in config.models and other != name:
+            _check_names(other, config, (*path, name))
             continue
         if other == name and name in rule.fallbacks:
             raise ConfigError(f'[models."{name}"] falls back to itself.')
         try:
             model_names.resolve(other)
         except errors.NotFound:
-            raise ConfigError(f'[models."{name}"] leads to {other!r}, which is no name of a model.') from None
+            raise ConfigError(f'[models."{name}"] leads to {other!r}, which is not a model name.') from None
 
 
-def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], rules: RoutingConfig) -> None:
-    """What is said of a deployed model is said of one."""
-    said = {
+def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], config: RoutingConfig) -> None:
+    """Check that settings for deployed models stand at deployed models only."""
+    publishers = {
         "dedicated_endpoint_dns": {"endpoints", "predictions"},
         "served_model_name": {"endpoints"},
         "reasoning_tags": {"endpoints", "openapi"},
     }
-    given = {key for key in said for place in places if getattr(place, key) is not None}
-    if not given:
+    used = {key for key in publishers for place in places if getattr(place, key) is not None}
+    if not used:
         return
     try:
-        alias = other in rules.models and other != name
-        publisher = None if alias else model_names.resolve(other).publisher
-    except errors.NotFound:  # which is said in the words for all names
+        is_alias = other in config.models and other != name
+        publisher = None if is_alias else model_names.resolve(other).publisher
+    except errors.NotFound:  # reported by `_check_names`
         return
-    for key in sorted(given):
-        if publisher not in said[key]:
+    for key in sorted(used):
+        if publisher not in publishers[key]:
             raise ConfigError(
                 f'[models."{name}"]: {key} is for a deployed model such as openai/ENDPOINT_ID, not {other!r}.'
             )

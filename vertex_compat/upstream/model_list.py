@@ -21,6 +21,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.routing import model_names
+from vertex_compat.routing.catalog import CATALOG, NATIVE_PUBLISHERS
 from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.types import ResourceTarget, Service, UpstreamCall
@@ -159,9 +160,9 @@ def callable_name(listed: _Listed) -> str | None:
         return None
     publisher, name = found.groups()
     qualified = f"{publisher}/{name}"
-    if not _SERVED.fullmatch(qualified) or _NOT_OURS.fullmatch(name) or model_names.replacement(name):
+    if not _SERVED.fullmatch(qualified) or _NOT_OURS.fullmatch(name) or CATALOG.replacement(name):
         return None
-    asked = name if publisher in model_names.OF_THEIR_OWN else qualified
+    asked = name if publisher in NATIVE_PUBLISHERS else qualified
     try:
         model_names.resolve(asked)
     except errors.NotFound:

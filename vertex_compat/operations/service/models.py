@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
+import msgspec
+
+from vertex_compat.model_profile import ModelProfile
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.routing import catalog, model_names
+from vertex_compat.routing import catalog, pricing
 from vertex_compat.types import JSON, Model
 
 OPERATIONS: Final = {
@@ -24,7 +28,7 @@ OPERATIONS: Final = {
 def list_models(context: RequestContext) -> Response:
     """List the models of the settings, of the catalog and of Vertex AI. Other names may work as well."""
     vertex = context.list_vertex_models() if context.list_vertex_models else ()
-    listed = dict.fromkeys([*context.router.names(), *catalog.MODELS, *vertex])
+    listed = dict.fromkeys([*context.router.names(), *context.router.catalog.names(), *vertex])
     data = [_model(name, context) for name in listed if context.router.allows(name)]
     return Response({"object": "list", "data": data})
 
@@ -40,16 +44,29 @@ def _model(name: str, context: RequestContext) -> JSON:
     first = targets[0]
     owner = first.publisher if first.publisher != "openapi" else first.name.partition("/")[0]
     info: JSON = {"id": name, "object": "model", "created": 0, "owned_by": owner}
-    info |= {
+    profile = first.profile
+    facts = {
         "publisher": first.publisher,
         "operations": _common_operations(targets),
         "locations": list(dict.fromkeys(location for model in targets for location in model.locations)),
+        "context_window": profile.context_window,
+        "max_output_tokens": profile.max_output_tokens,
+        "retires": profile.retires and profile.retires.isoformat(),
+        "replaced_by": profile.successor or context.router.catalog.replacement(name),
+        "price": _price(profile, catalog.today()),
     }
-    if retirement := catalog.RETIREMENTS.get(first.name.partition("@")[0]):
-        info |= {"retires": retirement.day, "replaced_by": retirement.successor}
-    if successor := model_names.replacement(name):
-        info["replaced_by"] = successor
-    return info
+    return info | {key: value for key, value in facts.items() if value not in (None, {})}
+
+
+def _price(profile: ModelProfile, day: date) -> JSON:
+    """Return the price that holds on a day, in US dollars; see `model_profile.Price` for the units."""
+    if profile.price is None:
+        return {}
+    fields: JSON = msgspec.to_builtins(pricing.on(profile.price, day))
+    long_context: JSON = fields.pop("long_context", None) or {}
+    price = {key: value for key, value in fields.items() if value is not None and key != "later"}
+    long_context = {key: value for key, value in long_context.items() if value is not None}
+    return price | ({"long_context": long_context} if long_context else {})
 
 
 def _common_operations(targets: Sequence[Model]) -> list[str]:
@@ -59,8 +76,8 @@ def _common_operations(targets: Sequence[Model]) -> list[str]:
 
 
 def _operations(model: Model) -> list[str]:
-    """The operations of a model: those of its publisher, less those that its name excludes."""
+    """Return the operations that the publisher has and that the model serves."""
     publisher = PUBLISHERS[model.publisher]
-    capable = publisher.model_capabilities(model.name) if publisher.model_capabilities else OPERATIONS
-    fields = [name for name in OPERATIONS if name in capable and getattr(publisher, name)]
+    served = model.profile.operations or tuple(OPERATIONS)
+    fields = [name for name in OPERATIONS if name in served and getattr(publisher, name)]
     return list(dict.fromkeys(operation for name in fields for operation in OPERATIONS[name]))

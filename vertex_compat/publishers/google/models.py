@@ -25,26 +25,8 @@ GEMINI_3: Final[Version] = (3, 0)
 """Signs its calls and knows their ids, thinks in levels, mixes functions with Google's tools, sees each file
 in a resolution of its own, takes files as results of calls; has no penalties."""
 
-_KINDS: Final = (
-    (
-        re.compile(r"(text|text-multilingual|gemini)-embedding|multimodalembedding|textembedding"),
-        frozenset({"embeddings"}),
-    ),
-    (re.compile(r"imagen|imagegeneration"), frozenset({"images"})),
-    (re.compile(r"gemini-.*-image"), frozenset({"chat", "images"})),
-    (re.compile(r"gemini-.*-tts"), frozenset({"speech"})),
-    (re.compile(r"gemini-"), frozenset({"chat", "transcriptions"})),
-    (re.compile(r""), frozenset({"chat"})),
-)
-"""How a name begins → what such a model is for. The first row that fits counts."""
-
 _VERSION: Final = re.compile(r"gemini-(\d+)(?:\.(\d+))?(?:$|-)")
 _FIRST: Final = re.compile(r"gemini-(?:pro|ultra)(?:$|-)")
-
-
-def kinds(name: str) -> frozenset[str]:
-    """The slots of a publisher that a model fills."""
-    return next(kinds for begin, kinds in _KINDS if begin.match(name))
 
 
 @lru_cache(maxsize=1024)

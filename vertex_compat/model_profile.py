@@ -1,0 +1,132 @@
+"""The facts about a model that translation, routing and billing depend on.
+
+`routing.catalog` fills a `ModelProfile` from `catalog.json`; the settings file can add to it or correct it.
+This module imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Sampling: TypeAlias = Literal["all", "one", "none"]
+"""Which of `temperature`, `top_p` and `top_k` have an effect: all, at most one of the first two, or none."""
+
+
+class LongContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Prices of a whole request whose prompt has more than `above` tokens. Fields as in `Price`."""
+
+    above: int
+    input: float | None = None
+    output: float | None = None
+    cached_input: float | None = None
+    cache_write: float | None = None
+    cache_write_hour: float | None = None
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Prices in US dollars. A price that is not known is None, never 0.
+
+    Per million tokens: `input`, `cached_input` (read from a cache), `cache_write` and `cache_write_hour`
+    (written to a cache that lives 5 minutes or an hour), `output`, `reasoning`, `audio_input`,
+    `audio_output`, `image_output`. Per million characters: `characters`. Each: `image` (generated),
+    `image_input`, `second` (of sound or video), `page`, `item` (a song, a reranking request), `search` (a web
+    search query of the model's).
+
+    `batch`, `flex`, `priority` and `regional` multiply the price: of a batch job, of a request with that
+    service tier, and of one in a location that is not `global`. None means that the tier is not offered.
+    These prices hold before the day `until`, from which on `later` holds.
+    """
+
+    input: float | None = None
+    cached_input: float | None = None
+    cache_write: float | None = None
+    cache_write_hour: float | None = None
+    output: float | None = None
+    reasoning: float | None = None
+    audio_input: float | None = None
+    audio_output: float | None = None
+    image_output: float | None = None
+    characters: float | None = None
+    image: float | None = None
+    image_input: float | None = None
+    second: float | None = None
+    page: float | None = None
+    item: float | None = None
+    search: float | None = None
+    long_context: LongContext | None = None
+    batch: float | None = None
+    flex: float | None = None
+    priority: float | None = None
+    regional: float = 1.0
+    until: date | None = None
+    later: Price | None = None
+
+
+class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a model is for, what it takes and what it costs.
+
+    `operations` are the operations of a publisher's table that it serves (`chat`, `completions`,
+    `embeddings`, `images`, `speech`, `transcriptions`, `videos`, `music`, `ocr`, `rerank`), or `live` and
+    `interactions` for models that only Google's Live API or Interactions API serves. `locations` are where it
+    is offered, best first. `retires` is the first day on which it need not be there any more, `successor` the
+    model to use instead. `source` is where these facts are from. `listed` says whether `GET /models` shows
+    it.
+
+    `generation` is the version in its name, None if there is none. `thinking` has the forms in which it
+    thinks: `enabled` (within a budget of tokens), `adaptive` (as much as an effort level is worth),
+    `disabled` (it can be kept from thinking), `between_tools` (only between calls); no form if it does not
+    think. `thinking_budget` has the least and the most tokens of a budget. `effort_levels` are in ascending
+    order, in lower case; `max_effort_without_thinking` is the highest one that goes with `disabled`.
+    `progress_in_thinking`: text between tool calls comes as thinking. `unreadable_thinking` has patterns of
+    the models whose thinking blocks it refuses, `rejected_tools` types of server tools.
+
+    `supports_forced_tools`: `tool_choice` may demand a call, `…_with_thinking`: also while it thinks.
+    `supports_validated_calls`: calls can be held to their schema. `takes_json_schema`: JSON Schema, not only
+    Google's `Schema`. `has_call_ids`: calls and results carry ids. `signs_calls`: calls carry a signature;
+    `requires_signatures`: without it they are refused; `signs_all_parts`: so are texts and pictures.
+    `wants_reasoning_back`: `reasoning_content` belongs into the history.
+    """
+
+    operations: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    embedding_dimensions: int | None = None
+    retires: date | None = None
+    successor: str | None = None
+    price: Price | None = None
+    source: str | None = None
+    listed: bool = True
+    generation: tuple[int, int] | None = None
+
+    sampling: Sampling = "all"
+    takes_images: bool = True
+    takes_penalties: bool = True
+    takes_several_candidates: bool = True
+    takes_system_instruction: bool = True
+    takes_consecutive_turns: bool = True
+    must_end_with_user: bool = False
+    thinking: tuple[str, ...] = ()
+    thinking_budget: tuple[int, int] | None = None
+    effort_levels: tuple[str, ...] = ()
+    max_effort_without_thinking: str | None = None
+    progress_in_thinking: bool = False
+    unreadable_thinking: tuple[str, ...] = ()
+    supports_forced_tools: bool = True
+    supports_forced_tools_with_thinking: bool = True
+    rejected_tools: tuple[str, ...] = ()
+    supports_validated_calls: bool = True
+    supports_structured_outputs: bool = True
+    supports_structured_outputs_with_tools: bool = True
+    takes_json_schema: bool = True
+    mixes_functions_and_search: bool = True
+    has_call_ids: bool = False
+    signs_calls: bool = False
+    requires_signatures: bool = False
+    signs_all_parts: bool = False
+    takes_media_in_results: bool = False
+    takes_resolution_per_part: bool = False
+    wants_reasoning_back: bool = False
