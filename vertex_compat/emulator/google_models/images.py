@@ -72,7 +72,7 @@ def check(request: ModelRequest) -> None:
 
     """
     config: JSON = request.body.get("generationConfig") or {}
-    makes = "image" in request.model
+    makes = any(word in request.model for word in ("image", "nano-banana"))
     if "IMAGE" in (config.get("responseModalities") or []) and not makes:
         raise google_errors.invalid_argument("Multi-modal output is not supported.")
     image: JSON = config.get("imageConfig") or {}

@@ -73,7 +73,7 @@ def generation(request: ModelRequest) -> Generation:
         can_stop=False,
         budgets=(0, 65536),
         refused_levels=refused,
-        signs="image" not in name,
+        signs="image" not in name and "nano-banana" not in name,
     )
 
 
