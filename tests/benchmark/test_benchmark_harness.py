@@ -46,7 +46,7 @@ def native(wire, pieces=3):
 
 
 @pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
-def test_a_stream_passed_through_must_be_the_upstreams_to_the_last_byte(wire):
+def test_passed_through_stream_must_equal_upstream(wire):
     body = native(wire)
     pieces = client.read_stream(came(body), wire, 3, native=True)
     assert [piece.sent for piece in pieces] == [2, 3, 4]
@@ -78,6 +78,6 @@ def test_a_translated_stream_must_tell_the_same_text():
             client.read_stream(came(wrong), wire, 2, native=False)
 
 
-def test_the_time_of_a_piece_is_that_of_the_block_that_completes_it():
+def test_piece_time_is_that_of_completing_block():
     exchange = came(native(WIRES["google"], 1))
     assert [piece.there for piece in client.read_stream(exchange, WIRES["google"], 1, native=True)] == [3]

@@ -134,7 +134,7 @@ def test_cached_tokens_are_shown(playground, plays):
     assert "1,234 in (1,000 cached)" in meta
 
 
-def test_a_picture_in_the_answer_is_shown_and_no_other_kind_of_url_is(playground, plays):
+def test_only_image_data_urls_are_shown(playground, plays):
     picture = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"
     urls = [picture, "https://example.com/spy.png", "data:text/html,<script>pwned=1</script>"]
     plays({"content": "Here", "images": [{"type": "image_url", "image_url": {"url": url}} for url in urls]})
@@ -304,7 +304,7 @@ def test_an_image_reaches_the_model(playground, tmp_path, way):
     assert playground.page.get_by_role("list", name="Attached").count() == 0
 
 
-def test_an_attached_file_can_be_removed_and_other_kinds_are_refused(playground, tmp_path):
+def test_attachment_can_be_removed_and_others_are_refused(playground, tmp_path):
     given(playground, "paste")
     playground.button("Remove pixel.png").click()
     (tmp_path / "program.exe").write_bytes(b"MZ")
@@ -333,7 +333,7 @@ def test_stopping_ends_the_call_to_the_model(playground, how):
     assert [turn["role"] for turn in playground.upstream()[1]["contents"]] == ["user", "model", "user"]
 
 
-def test_stopping_before_the_first_word_leaves_nothing_in_the_history(playground):
+def test_stop_before_first_word_adds_no_history(playground):
     playground.say("Hello", "gemini-emulator-silent")
     playground.emulator.wait_for(lambda calls: calls)
     playground.button("Stop").click()
@@ -356,7 +356,7 @@ def test_an_error_is_shown_as_the_api_says_it(playground):
     playground.ended(0)
 
 
-def test_an_error_in_mid_stream_is_shown_after_what_came_before_it(playground, emulator):
+def test_mid_stream_error_is_shown_after_text(playground, emulator):
     emulator.pace = 0.05
     answer = playground.ask("Hello", "gemini-emulator-error-event-2")
     assert answer.locator(".text").inner_text()
@@ -830,7 +830,7 @@ def test_every_state_is_accessible_and_fits(look, front_door, plays, options):
     assert (scan(playground), wide(playground)) == ([], 0)
 
 
-def test_it_is_accessible_while_it_streams_and_while_it_wants_a_key(look, serve, front_door):
+def test_page_is_accessible_while_streaming_and_asking_key(look, serve, front_door):
     locked = look(bypass_csp=True).open(serve(VERTEX_COMPAT_API_KEYS=f"team:{KEY}").url)
     assert scan(locked) == []
     playground = look(bypass_csp=True).open(front_door.url)
@@ -885,7 +885,7 @@ def test_everything_can_be_reached_and_seen_by_keyboard_alone(playground):
     assert page.evaluate("document.activeElement.id") == "show-code"
 
 
-def test_shift_enter_breaks_the_line_and_an_input_method_is_left_alone(playground):
+def test_shift_enter_breaks_line_and_ime_is_respected(playground):
     playground.draft.focus()
     playground.page.keyboard.type("one")
     playground.page.keyboard.press("Shift+Enter")

@@ -131,7 +131,7 @@ MESSAGE = st.one_of(
 
 
 @given(MODELS, st.lists(MESSAGE, min_size=1, max_size=8))
-def test_every_conversation_is_a_request_or_a_400_that_names_the_fault(model, messages):
+def test_every_conversation_is_request_or_400(model, messages):
     accepted(model, messages=messages)
 
 
@@ -237,12 +237,12 @@ ROOT = SCHEMAS.filter(lambda one: isinstance(one, dict)).map(
 @given(MODELS, ROOT)
 @example(gemini.OLD, {"anyOf": [{"type": "null"}]})
 @example(gemini.OLD, {"$ref": "#"})
-def test_every_schema_is_a_response_format_or_a_400_that_names_the_fault(model, schema):
+def test_every_schema_is_response_format_or_400(model, schema):
     accepted(model, response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema}})
 
 
 @given(MODELS, ROOT)
-def test_every_schema_is_a_function_or_a_400_that_names_the_fault(model, schema):
+def test_every_schema_is_function_or_400(model, schema):
     accepted(model, tools=[gemini.function(parameters=schema)])
 
 

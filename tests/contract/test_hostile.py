@@ -324,9 +324,7 @@ def stays(emulator):
 @pytest.mark.parametrize("model", [*MODELS.values(), "text-embedding-005", "codestral-2"])
 @EAGER
 @given(choices=CHOICES, where=WHERE)
-def test_nothing_in_a_body_chooses_the_project_the_place_or_the_host(
-    settled, shared_emulator, model, choices, where
-):
+def test_body_cannot_select_project_location_or_host(settled, shared_emulator, model, choices, where):
     shared_emulator.forget_calls()
     path, body = "/v1/chat/completions", question("google", model=model)
     if model.startswith("text-embedding"):

@@ -67,7 +67,7 @@ def test_the_role_comes_first_and_once_a_choice(case):
 
 
 @each_stream
-def test_each_choice_has_one_finish_reason_and_nothing_follows_it(case):
+def test_each_choice_has_one_last_finish_reason(case):
     finished = []
     for piece in pieces(case):
         assert piece["index"] not in finished
@@ -186,7 +186,7 @@ def said(case, blocks):
 
 
 @each_stream
-def test_a_stream_that_ends_before_the_model_has_finished_is_an_error(case):
+def test_unfinished_stream_is_error(case):
     """Wherever the last complete event is: before the finish reason the end is a fault, after it is not."""
     stream = case.stream.replace(b"\r\n", b"\n")
     events = stream.removesuffix(b"\n\n").split(b"\n\n")

@@ -170,7 +170,7 @@ def test_publishers_do_not_import_each_other(path):
 LOADED = "import sys, main; print('\\n'.join(sys.modules))"
 
 
-def test_the_function_starts_without_sdks_and_without_its_emulator():
+def test_start_loads_no_sdk_and_no_emulator():
     done = run_python(LOADED)
     loaded = done.stdout.split()
     assert "vertex_compat.app" in loaded
@@ -199,3 +199,14 @@ def test_the_deployment_leaves_the_emulator_and_the_tests_behind():
     ignored = Path(ROOT / ".gcloudignore").read_text().split()
     assert "vertex_compat/emulator/" in ignored
     assert "tests/" in ignored
+
+
+def test_names_of_tests_have_at_most_60_characters():
+    names = {
+        node.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "node_modules" not in path.parts and ".venv" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert [name for name in sorted(names) if len(name) > 60] == []

@@ -136,7 +136,7 @@ SAMPLING = [
 
 @pytest.mark.parametrize("name", SAMPLING)
 @each_publisher
-def test_a_parameter_that_is_sent_is_one_that_the_publisher_takes(app, publisher, name):
+def test_sent_parameters_are_accepted_by_publisher(app, publisher, name):
     answer = post(app, question(publisher, **{name: PLAUSIBLE[name]}))
     assert answer.status_code == 200, answer.json
 

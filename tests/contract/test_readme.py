@@ -241,7 +241,7 @@ def test_the_publisher_in_the_readme_translates(acme):
     assert list(publisher.chat.stream(call)(chunk)) == [Delta(0, {"content": "Hi"})]
 
 
-def test_the_publisher_in_the_readme_has_a_place_for_every_parameter(acme):
+def test_example_publisher_handles_every_parameter(acme):
     table = acme["PARAMETERS"]
     places = [
         set(table.renamed),

@@ -122,7 +122,7 @@ def tool(index, **fields):
     return Delta(0, {"tool_calls": [{"index": index, **fields, "function": function}]})
 
 
-def test_a_turn_with_everything_is_items_in_the_order_in_which_they_began():
+def test_turn_with_all_kinds_becomes_items_in_order():
     events, response = written(
         [
             Delta(0, {"reasoning_content": "Hm"}),
@@ -201,7 +201,7 @@ def test_a_model_that_had_not_finished_is_a_fault():
         list(writer.finish())
 
 
-def test_a_failure_in_mid_stream_is_an_error_and_a_failed_response():
+def test_failure_in_mid_stream_is_failed_response():
     writer = ResponseBuilder({"model": "m"})
     events = frozen(writer.start()) + frozen(writer.add(0, Delta(0, {"content": "Once"})))
     events += frozen(writer.failed(errors.RateLimited("Slow down.")))

@@ -74,7 +74,7 @@ def test_on_a_laptop_without_keys_everybody_gets_in():
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/models", "/models/gemini-2.5-flash", "/nowhere"])
 @pytest.mark.parametrize("authorization", [None, "Bearer sk-one"])
-def test_deployed_without_keys_everything_is_closed_and_says_how_to_open_it(path, authorization):
+def test_deployed_without_keys_every_request_is_401(path, authorization):
     message = told(asked(path, authorization, **DEPLOYED))
     assert "VERTEX_COMPAT_API_KEYS" in message
 
@@ -128,7 +128,7 @@ def test_a_refused_chat_makes_no_call():
 IAM = {"VERTEX_COMPAT_AUTH": "iam", **KEYS, **DEPLOYED}
 
 
-def test_beside_cloud_run_s_check_a_key_is_asked_for_where_keys_are_configured():
+def test_iam_with_keys_requires_key():
     assert asked(authorization="Bearer sk-one", **IAM).status_code == 200
     for authorization in (
         None,
@@ -148,7 +148,7 @@ def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
     assert app.get("/v1/models/claude-sonnet-4-5", headers=headers).status_code == 403
 
 
-def test_with_cloud_run_s_check_alone_the_description_is_public_too():
+def test_iam_without_keys_leaves_openapi_public():
     assert asked("/", **IAM).status_code == 200
 
 
@@ -199,7 +199,7 @@ def for_callers(serve_alone):
     return serve_alone(**CALLER, K_SERVICE="vertex-compat", GCS_BUCKET_NAME="bucket")
 
 
-def test_the_caller_s_token_is_used_upstream_and_ours_is_not_even_fetched(for_callers):
+def test_caller_mode_uses_caller_token_and_fetches_none(for_callers):
     token = callers_token(for_callers.emulator)
     with for_callers.client(token) as client:
         assert ask(client, MODELS["google"]).choices

@@ -284,7 +284,7 @@ def test_a_job_that_cannot_be_started_leaves_nothing(local, storage):
     assert storage.names(BUCKET) == ["vertex_compat/files/x"]
 
 
-def test_a_tuned_gemini_is_batched_by_the_model_behind_its_endpoint(client, emulator):
+def test_tuned_gemini_batch_uses_model_of_endpoint(client, emulator):
     batch = ended(client, begun(client, [line("a", model="gemini/1234567890")]))
     assert batch.status == "completed"
     (job,) = [

@@ -111,9 +111,7 @@ def replace_by_a_folder(path):
 
 
 @pytest.mark.parametrize("harm", [remove, empty, spoil, garble, replace_by_a_folder])
-def test_a_file_that_became_wrong_leaves_the_keys_as_they_were_and_says_so_once(
-    file, path, clock, caplog, harm
-):
+def test_invalid_key_file_keeps_last_keys_and_logs_once(file, path, clock, caplog, harm):
     harm(path)
     for _ in range(3):
         clock.now += api_keys.AGE

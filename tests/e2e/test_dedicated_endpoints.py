@@ -37,7 +37,7 @@ def heard(emulator):
     return [(one.method, one.path.rpartition("/")[2], one.headers["host"]) for one in emulator.calls]
 
 
-def test_a_dedicated_endpoint_answers_with_no_setting_and_is_asked_for_its_host_once(emulator):
+def test_dedicated_endpoint_host_is_looked_up_once(emulator):
     app = app_with_emulator(emulator)
     for stream in (False, True):
         answer = post(app, asked(stream=stream))
@@ -80,7 +80,7 @@ def settings(tmp_path):
     return write
 
 
-def test_a_host_in_the_settings_is_called_at_once_and_in_its_region(emulator, settings):
+def test_configured_endpoint_host_is_called_directly(emulator, settings):
     text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\n"
     env = settings(f"{text}dedicated_endpoint_dns = '{host(ENDPOINT, 'europe-west4')}'")
     assert post(app_with_emulator(emulator, **env), asked("mine")).status_code == 200
@@ -127,7 +127,7 @@ def test_what_would_be_sent_names_the_host_and_no_token(settings):
         [],
     ],
 )
-def test_an_endpoint_without_a_host_of_google_s_is_called_nowhere_else(emulator, shown):
+def test_endpoint_host_outside_google_is_not_called(emulator, shown):
     emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
     emulator.script(json.dumps(shown).encode())
     answer = post(app_with_emulator(emulator), asked("openai/77"))
@@ -144,7 +144,7 @@ def test_a_host_in_a_refusal_is_not_believed(emulator):
     assert {call.headers["host"] for call in emulator.calls} == {emulator.host}
 
 
-def test_where_the_endpoint_may_not_be_read_the_refusal_is_what_is_told(emulator):
+def test_unreadable_endpoint_returns_the_first_error(emulator):
     emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
     denied = {"code": 403, "message": "aiplatform.endpoints.get denied", "status": "PERMISSION_DENIED"}
     emulator.script(json.dumps({"error": denied}).encode(), status=403)
@@ -249,7 +249,7 @@ def test_a_host_is_for_a_deployed_model_where_it_runs(text, says):
 # What the container calls its model
 
 
-def test_a_container_that_looks_at_the_name_gets_the_one_of_the_settings(emulator, settings):
+def test_container_gets_served_model_name(emulator, settings):
     named = f"openai/{deployed_endpoints.NAMED}1"
     text = f"[models.mine]\ntarget = '{named}'\nserved_model_name = '{deployed_endpoints.SERVED_NAME}'"
     app = app_with_emulator(emulator, **settings(text))

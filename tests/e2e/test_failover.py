@@ -105,7 +105,7 @@ def test_a_location_without_fallback_is_not_left(client, emulator):
     assert ["/locations/us-east5/" in call.path for call in emulator.calls] == [True]
 
 
-def test_with_no_location_set_the_next_one_answers_and_is_remembered(front_door, emulator):
+def test_next_location_answers_and_is_remembered(front_door, emulator):
     with front_door.client() as client:
         model = "gemini-emulator-only-us-central1"
         _, target = ask(client, model)

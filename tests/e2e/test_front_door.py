@@ -179,7 +179,7 @@ def test_one_token_is_fetched_for_all(front_door):
     assert front_door.emulator.token_fetches == before
 
 
-def test_the_call_goes_to_the_project_of_the_credentials_with_their_token(client, emulator):
+def test_call_uses_project_and_token_of_credentials(client, emulator):
     ask(client, MODELS["google"])
     (call,) = emulator.calls
     assert call.path.startswith(
@@ -239,7 +239,7 @@ def test_a_stream_s_headers_tell_every_proxy_to_pass_it_on(front_door):
     assert answer.headers["cache-control"] == "no-cache"
 
 
-def test_a_model_s_name_in_the_answer_is_the_one_that_was_asked_for(client):
+def test_answer_names_the_requested_model(client):
     for name in (
         "vertex_ai/gemini-2.5-flash",
         "google/gemini-2.5-flash",
@@ -278,6 +278,6 @@ def test_deployed_without_a_key_nobody_gets_in(serve):
     assert get(server, "/health")[0] == 200
 
 
-def test_where_cloud_run_checks_the_callers_the_function_does_not(serve):
+def test_iam_mode_does_not_check_callers_itself(serve):
     with serve(K_SERVICE="vertex-compat", VERTEX_COMPAT_AUTH="iam").client("a Google id token") as client:
         assert ask(client, MODELS["google"]).choices

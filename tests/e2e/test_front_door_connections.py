@@ -38,16 +38,14 @@ def all_left(emulator, count=1):
 
 @each_publisher
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_leaves_while_the_model_is_silent_ends_the_call(
-    front_door, emulator, publisher, stream
-):
+def test_disconnect_while_model_is_silent_ends_call(front_door, emulator, publisher, stream):
     with posted(front_door, question("google", model=named(publisher, "silent"), stream=stream)):
         arrived(emulator)
     assert all_left(emulator)
 
 
 @each_publisher
-def test_a_client_that_leaves_after_the_first_event_ends_the_call(front_door, emulator, publisher):
+def test_disconnect_after_first_event_ends_upstream_call(front_door, emulator, publisher):
     with posted(front_door, question("google", model=named(publisher, "pause-30"), stream=True)) as line:
         read_until(line, b"data: ")
     assert all_left(emulator)
@@ -67,7 +65,7 @@ def test_a_client_that_leaves_a_hurried_stream_ends_the_call(front_door, emulato
     assert all_left(emulator)
 
 
-def test_a_client_that_leaves_while_a_whole_answer_is_on_its_way_ends_the_call(front_door, emulator):
+def test_disconnect_during_whole_answer_ends_upstream_call(front_door, emulator):
     with posted(front_door, question("google", model=named("google", "pause-30"))):
         arrived(emulator)
     assert all_left(emulator)
@@ -81,7 +79,7 @@ def test_a_client_that_leaves_ends_all_calls_for_its_choices(front_door, emulato
     assert all_left(emulator, 3)
 
 
-def test_a_client_of_the_sdk_that_closes_its_stream_ends_the_call(client, emulator):
+def test_sdk_closing_stream_ends_upstream_call(client, emulator):
     emulator.pace = 0.02
     stream = ask(client, MODELS["anthropic"], stream=True)
     for chunk in stream:
@@ -91,7 +89,7 @@ def test_a_client_of_the_sdk_that_closes_its_stream_ends_the_call(client, emulat
     assert all_left(emulator)
 
 
-def test_a_client_that_leaves_during_the_pause_before_a_retry_ends_it(emulator):
+def test_disconnect_during_retry_pause_ends_request(emulator):
     emulator.script(b"", status=503, headers={"Retry-After": "20"})
     notes = RecordingTransport()
     settings = {"GOOGLE_VERTEX_BASE_URL": emulator.url, "GOOGLE_CLOUD_LOCATION": "us-central1"}
@@ -247,7 +245,7 @@ def test_one_connection_serves_stream_after_stream(upstream, case):
     assert len(upstream.lines) == 1
 
 
-def test_an_answer_is_whole_where_its_pauses_are_longer_than_a_read_waits(upstream):
+def test_answer_with_pauses_longer_than_poll_is_whole(upstream):
     app = before(upstream)
     (case,) = (
         one for one in cases("stream.sse").args[1] if (one.publisher, one.name) == ("google", "recorded")
@@ -275,7 +273,7 @@ def test_a_refusal_leaves_the_connection_usable(upstream, status):
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_one_that_takes_the_connection_and_says_nothing_in_tls_is_tried_again(monkeypatch, retries):
+def test_silent_tls_handshake_is_retried(monkeypatch, retries):
     monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = "https://{}:{}".format(*silent.getsockname())
@@ -290,7 +288,7 @@ def test_one_that_takes_the_connection_and_says_nothing_in_tls_is_tried_again(mo
             silent.accept()
 
 
-def test_a_connection_that_vertex_has_closed_in_the_meantime_is_replaced(upstream):
+def test_connection_closed_while_idle_is_replaced(upstream):
     app = before(upstream)
     (case,) = (
         one for one in cases("reply.json").args[1] if (one.publisher, one.name) == ("google", "recorded")

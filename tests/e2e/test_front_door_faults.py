@@ -96,7 +96,7 @@ def test_a_whole_answer_that_is_none_is_an_error(client, publisher, fault, statu
         ("end-0", 502),
     ],
 )
-def test_what_fails_before_the_first_byte_of_a_stream_is_an_http_error(client, publisher, fault, status):
+def test_failure_before_first_byte_is_http_error(client, publisher, fault, status):
     error = failed(client, named(publisher, fault), stream=True)
     assert error.status_code == status or (status is None and error.status_code in {502, 503})
 
@@ -214,7 +214,7 @@ def test_an_upstream_that_never_answers_is_a_504(serve):
             assert (error.status_code, error.code) == (504, "timeout")
 
 
-def test_an_upstream_that_falls_silent_in_mid_stream_is_an_error_event(serve):
+def test_silence_in_mid_stream_is_error_event(serve):
     with serve(VERTEX_COMPAT_TIMEOUT="0.5").client() as client, pytest.raises(openai.APIError) as caught:
         list(ask(client, named("anthropic", "pause-30"), stream=True))
     assert caught.value.code == "timeout"
@@ -301,7 +301,7 @@ def test_many_refused_calls_renew_the_token_once(front_door, emulator):
 
 
 @pytest.mark.parametrize("fault", ["down", "503", "garbage"])
-def test_without_a_token_there_is_a_503_and_with_one_again_an_answer(serve_alone, fault):
+def test_missing_token_is_503_until_available(serve_alone, fault):
     server = serve_alone(lambda emulator: setattr(emulator, "metadata_fault", fault))
     with server.client() as client:
         for stream in (False, True):
@@ -319,7 +319,7 @@ def test_a_slow_token_is_waited_for(serve_alone):
         assert ask(client, MODELS["google"]).choices
 
 
-def test_a_token_server_that_fails_later_is_a_503_and_the_client_is_told_no_details(serve_alone):
+def test_failing_token_server_is_503_without_details(serve_alone):
     server = serve_alone()
     with server.client() as client:
         ask(client, MODELS["google"])
@@ -340,7 +340,7 @@ def test_a_vertex_that_cannot_be_reached_is_a_503(serve_alone, stream):
     assert (error.status_code, error.code) == (503, "service_unavailable")
 
 
-def test_a_vertex_without_tls_where_tls_is_expected_is_an_upstream_s_fault(serve_alone, shared_emulator):
+def test_upstream_without_tls_is_upstream_error(serve_alone, shared_emulator):
     server = serve_alone(GOOGLE_VERTEX_BASE_URL=shared_emulator.url.replace("http:", "https:"))
     with server.client() as client:
         assert failed(client, MODELS["google"]).status_code in {502, 503}
@@ -387,7 +387,7 @@ def test_where_the_operator_has_set_a_location_no_other_is_tried(serve, emulator
     assert len(emulator.calls) == 1
 
 
-def test_a_retired_model_s_successor_is_named_when_vertex_has_it_no_longer(client, emulator):
+def test_retired_model_404_names_replacement(client, emulator):
     gone = {"error": {"code": 404, "message": "Publisher Model `x` not found.", "status": "NOT_FOUND"}}
     for _ in range(3):
         emulator.script(json.dumps(gone).encode(), status=404)
@@ -399,7 +399,7 @@ def test_a_retired_model_s_successor_is_named_when_vertex_has_it_no_longer(clien
 # The log
 
 
-def test_the_log_has_no_traceback_no_token_and_no_words_of_the_client(front_door):
+def test_log_has_no_traceback_token_or_prompt(front_door):
     before = len(front_door.log())
     with front_door.client() as client:
         for publisher in PUBLISHERS:

@@ -71,7 +71,7 @@ def test_the_severity_is_that_of_the_status(capfd, status, severity):
 
 
 @pytest.mark.parametrize(("error", "severity"), [("server_error", "ERROR"), ("client_left", "INFO")])
-def test_a_stream_that_broke_is_severe_though_its_status_was_good(capfd, error, severity):
+def test_broken_stream_is_severe_despite_status_200(capfd, error, severity):
     record = begun()
     record.error = error
     assert json.loads(line(record, capfd))["severity"] == severity
@@ -141,7 +141,7 @@ def test_the_line_has_the_counts_and_nothing_that_was_said(app, capfd, stream):
     assert written.count("\n") == 1
 
 
-def test_lines_are_whole_with_functions_framework_s_own_writer_and_many_threads(serve):
+def test_log_lines_of_many_threads_are_whole(serve):
     # Cloud Functions sets LOG_EXECUTION_ID, which swaps `sys.stdout` while a request is answered.
     name = "deployed-for-lines"
     server = serve(K_SERVICE=name, LOG_EXECUTION_ID="true", VERTEX_COMPAT_API_KEYS=f"team:{KEY}")

@@ -75,7 +75,7 @@ def test_an_answer_that_was_cut_says_so(client, model):
 
 
 @pytest.mark.parametrize("model", WITH_TOOLS)
-def test_a_tool_loop_goes_on_for_ten_turns_with_nothing_but_the_items(client, model, emulator):
+def test_tool_loop_of_ten_turns_needs_only_items(client, model, emulator):
     items = [user("Use the tool get_weather.")]
     for _ in range(10):
         said = client.responses.create(model=model, input=items, tools=[WEATHER], reasoning={"effort": "low"})

@@ -335,7 +335,7 @@ def without_ids(message):
 
 
 @pytest.mark.parametrize(("name", "body"), BODIES)
-def test_a_claude_stream_tells_the_same_story_as_the_whole_answer(vertex, name, body):
+def test_claude_stream_equals_whole_answer(vertex, name, body):
     whole = vertex.claude(name, **body).get_json()
     assert without_ids(folded(vertex.claude_stream(name, **body))) == without_ids(whole)
     assert whole["id"].startswith("msg_vrtx_")

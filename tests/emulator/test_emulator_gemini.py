@@ -442,7 +442,7 @@ def test_gemini_accepts(vertex, name, body):
     assert answer.status_code == 200, answer.text
 
 
-def test_gemini_3_wants_the_signature_of_the_first_call_of_each_step_back(vertex):
+def test_gemini_3_requires_signature_of_first_call_per_step(vertex):
     asked = [user(text("Use the tool in parallel"))]
     first = vertex.gemini("gemini-3-flash-preview", contents=asked, tools=TOOLS).get_json()
     calls = first["candidates"][0]["content"]["parts"]
@@ -503,7 +503,7 @@ def told(responses):
 
 
 @pytest.mark.parametrize(("name", "body"), BODIES)
-def test_a_gemini_stream_tells_the_same_story_as_the_whole_answer(vertex, name, body):
+def test_gemini_stream_equals_whole_answer(vertex, name, body):
     stream = vertex.gemini_stream(name, **body)
     assert told(stream) == told([vertex.gemini(name, **body).get_json()])
     assert len({chunk["responseId"] for chunk in stream}) == 1

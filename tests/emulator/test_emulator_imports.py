@@ -20,7 +20,7 @@ def imported(path):
             yield node.module
 
 
-def test_the_emulator_imports_itself_werkzeug_and_the_standard_library_only():
+def test_emulator_imports_only_werkzeug_and_stdlib():
     for path in FOLDER.rglob("*.py"):
         for name in imported(path):
             assert name == OWN or name.startswith(f"{OWN}.") or name.partition(".")[0] in ALLOWED, path

@@ -172,7 +172,7 @@ def plain(message):
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_a_mistral_stream_tells_the_same_story_as_the_whole_answer(vertex, chunks, body):
+def test_mistral_stream_equals_whole_answer(vertex, chunks, body):
     read, done = chunks(vertex.mistral(stream=True, **body))
     message, finish, usage = folded(read)
     whole = vertex.mistral(**body).get_json()

@@ -153,7 +153,7 @@ def test_reasoning_can_be_absent(vertex):
         assert "reasoning_content" not in answer["choices"][0]["message"]
 
 
-def test_gemini_repeats_names_and_ids_and_ignores_what_it_does_not_know(vertex, chunks):
+def test_gemini_repeats_names_and_ignores_unknown_fields(vertex, chunks):
     read, _ = chunks(
         vertex.openapi("google/gemini-2.5-flash", stream=True, store=True, user=None, **USE_TOOL)
     )

@@ -117,7 +117,7 @@ def test_a_header_asks_for_a_fault_as_well(ask):
     assert answer.json()["error"]["status"] == "UNAVAILABLE"
 
 
-def test_an_unknown_fault_is_refused_with_a_list_of_the_known_ones(ask):
+def test_unknown_fault_lists_known_faults(ask):
     answer = ask("google", "emulator-explode-3")
     assert answer.status_code == 400
     assert "status-N-once" in answer.json()["error"]["message"]
@@ -155,7 +155,7 @@ def test_a_good_status_can_carry_an_error(ask, publisher):
     assert len(events(streamed, publisher)) == 1
 
 
-def test_an_array_of_one_error_takes_the_place_of_an_array_of_chunks(emulator, bearer):
+def test_error_replaces_array_of_chunks(emulator, bearer):
     url = f"{emulator.url}{PLACE}/publishers/google/models/gemini-emulator-error-body:streamGenerateContent"
     [error] = requests.post(url, json=GEMINI, headers=bearer, timeout=5).json()
     assert error["error"]["code"] == 500
@@ -269,7 +269,7 @@ def test_a_client_that_leaves_during_silence_is_noticed_at_once(emulator, ask, f
     assert time.monotonic() - left < 0.5  # the poll wakes at once; the rest is for a busy machine
 
 
-def test_a_client_that_leaves_a_slow_stream_is_noticed_between_events(emulator, ask):
+def test_disconnect_is_noticed_between_slow_events(emulator, ask):
     emulator.pace = 30
     with ask("anthropic", "2.5", read=False) as answer:
         blocks = answer.iter_content(None)
@@ -318,7 +318,7 @@ def test_a_script_is_played_to_the_letter(emulator):
     assert (call.status, call.ended) == (418, "complete")
 
 
-def test_scripts_are_played_in_turn_and_then_the_emulator_answers(emulator, ask):
+def test_scripts_run_in_turn_before_default_answers(emulator, ask):
     emulator.script([b"data: {}\r\n", b"\r\n"])
     emulator.script(status=500)
     assert ask("google", "2.5-flash").content == b"data: {}\r\n\r\n"
@@ -395,7 +395,7 @@ def test_paths_that_google_does_not_know_are_html(emulator, bearer):
     assert denied.json()["error"]["status"] == "PERMISSION_DENIED"
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_request_is_no_news(emulator, capfd):
+def test_disconnect_inside_request_is_not_logged(emulator, capfd):
     name, port = emulator.host.split(":")
     with socket.create_connection((name, int(port))) as line:
         line.sendall(b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
@@ -467,7 +467,7 @@ def command():
         process.communicate()
 
 
-def test_the_command_says_where_it_listens_and_ends_with_its_parent(command):
+def test_command_prints_address_and_ends_with_parent(command):
     process, said = command("--until-stdin-closes", "--token-lifetime", "60")
     assert said.startswith("listening on http://127.0.0.1:")
     url = said.removeprefix("listening on ").strip()

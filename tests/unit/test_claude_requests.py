@@ -193,7 +193,7 @@ def test_an_adaptive_model_needs_no_thoughts_back():
 # Tools
 
 
-def test_tools_of_the_history_are_defined_when_the_client_offers_none():
+def test_history_tools_are_declared_when_client_sends_none():
     call = asked(messages=loop())
     assert call.body["tools"] == [{"name": "weather", "input_schema": {"type": "object"}}]
     assert call.body["tool_choice"] == {"type": "none"}
@@ -228,7 +228,7 @@ def test_a_model_that_cannot_be_forced_is_asked():
     assert call.ignored == ("tool_choice",)
 
 
-def test_a_name_that_claude_refuses_is_made_legal_and_can_be_given_back():
+def test_illegal_tool_name_is_renamed_and_restored():
     name = "naïve.tool/1"
     call = asked(tools=[{"type": "function", "function": {"name": name}}])
     (made,) = call.tool_names
@@ -413,7 +413,7 @@ def test_ids_are_unique_and_each_result_finds_its_call():
 
 
 @pytest.mark.parametrize("identity", ["call_" + "x" * 1200, "functions.f:0", "é"])
-def test_an_id_that_claude_refuses_is_made_over_the_same_way_each_time(identity):
+def test_illegal_call_id_is_replaced_deterministically(identity):
     call = {"id": identity, "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     messages = [
         {"role": "user", "content": "Go."},

@@ -130,7 +130,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_wrong_value_is_told_in_one_line_that_names_the_variable(name, value):
+def test_wrong_value_names_the_variable_in_one_line(name, value):
     with pytest.raises(InvalidSetting, match=name) as caught:
         read(**{name: value})
     said = str(caught.value)

@@ -97,7 +97,7 @@ def test_a_head_says_what_http_client_finds_in_it(head, after, pieces):
 
 
 @given(heads(), st.integers(1, 4))
-def test_whether_the_connection_is_kept_is_decided_as_http_client_does(head, pieces):
+def test_keep_alive_decision_matches_http_client(head, pieces):
     found, _ = read(connection_pool.PooledResponse, head, b"", pieces)
     known, _ = read(http.client.HTTPResponse, head)
     assert found.will_close == known.will_close

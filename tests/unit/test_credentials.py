@@ -153,7 +153,7 @@ def test_a_token_that_vertex_refused_is_renewed_once_for_all():
     assert credentials.token() == "token-2"
 
 
-def test_a_refused_token_that_is_no_longer_ours_is_not_renewed_again():
+def test_stale_refused_token_is_not_renewed():
     account = Account()
     credentials = Credentials(account.find)
     credentials.token()

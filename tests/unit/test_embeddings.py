@@ -83,7 +83,7 @@ def test_long_texts_are_spread_over_calls_by_their_length(app, emulator):
     assert sum(len(call.json["instances"]) for call in emulator.calls) == 40
 
 
-def test_a_model_that_takes_one_text_a_call_is_called_side_by_side(app, emulator):
+def test_one_text_per_call_models_are_called_in_parallel(app, emulator):
     started = time.perf_counter()
     vectors(embed(app, "gemini-embedding-001-emulator-delay-0.1", [str(number) for number in range(64)]))
     assert time.perf_counter() - started < 3.2  # one after the other would be 6.4
@@ -144,7 +144,7 @@ def test_texts_images_and_videos_share_a_space(plain, emulator, given, instances
     assert sorted(asked, key=str) == instances
 
 
-def test_media_of_one_instance_are_answered_in_the_order_they_were_given(app):
+def test_media_of_one_instance_keep_their_order(app):
     image, text = vectors(embed(app, "multimodalembedding", [IMAGE, "hey"]))
     assert [image, text] == [
         *vectors(embed(app, "multimodalembedding", IMAGE)),

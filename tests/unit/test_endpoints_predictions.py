@@ -50,7 +50,7 @@ def test_an_answer_that_repeats_the_mark_of_the_echo_is_whole():
     assert said["choices"][0]["message"]["content"] == "Program\nOutput:\n42"
 
 
-def test_a_dialogue_is_written_down_for_a_model_without_a_template():
+def test_dialogue_becomes_prompt_for_model_without_template():
     messages = [
         {"role": "system", "content": "Be kind."},
         user("Hi"),

@@ -128,7 +128,7 @@ def test_a_prompt_that_is_too_long_has_openai_s_code(said, envelope):
 # FastAPI's validation, which Mistral and Jamba have
 
 
-def test_a_validation_error_names_the_last_place_as_the_parameter():
+def test_validation_error_names_last_path_as_param():
     error, inner = told(422, {"detail": DETAIL})
     assert (error.status, inner["param"]) == (400, "seed")
     assert "seed" in inner["message"]
@@ -235,7 +235,7 @@ def test_a_hostile_retry_after_reaches_no_client(given):
         ({"error": SAID}, 502, None),
     ],
 )
-def test_an_error_under_a_good_status_is_read_by_what_it_calls_itself(event, status, code):
+def test_error_body_with_status_200_keeps_its_own_status(event, status, code):
     assert errors.is_error(event)
     error = errors.from_body(200, event)
     assert (error.status, error.body()["error"]["code"]) == (status, code)

@@ -32,7 +32,7 @@ def test_a_place_has_one_id_and_the_id_that_place(place):
 
 
 @given(st.text(string.ascii_letters + string.digits + "-_=+/ \n", max_size=60))
-def test_whatever_else_leads_somewhere_would_be_written_in_no_other_way(coded):
+def test_decoded_ids_have_one_spelling(coded):
     place = ids.decode("file-", f"file-{coded}")
     assert place is None or ids.encode("file-", place) == f"file-{coded}"
 
@@ -132,7 +132,7 @@ def test_a_made_up_id_is_no_batch(place):
             batch_metadata.find(identity)
 
 
-def test_the_session_of_an_upload_is_sent_to_the_host_that_is_set_and_to_no_other():
+def test_upload_session_stays_on_configured_host():
     call = storage.piece(
         "https://evil.example/upload/storage/v1/b/ours/o?upload_id=7", b"x" * 9, 10, last=False
     )

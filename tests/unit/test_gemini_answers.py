@@ -357,7 +357,7 @@ def test_a_broken_answer_is_asked_for_once_more(app, emulator):
     assert failed.json["error"]["code"] == "malformed_function_call"
 
 
-def test_a_broken_stream_is_asked_for_once_more_if_nothing_was_said(app, emulator):
+def test_broken_stream_is_retried_once_before_output(app, emulator):
     script(emulator, BROKEN)
     script(emulator, FINE)
     *chunks, _ = events_of(post(app, question("google", stream=True)).get_data())

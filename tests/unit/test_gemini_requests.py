@@ -41,7 +41,7 @@ def parts(*content, model=BUDGETS):
 # Messages
 
 
-def test_the_oldest_model_is_told_by_the_user_what_the_system_says():
+def test_oldest_model_gets_system_text_as_user_turn():
     made = body(OLDEST, messages=[{"role": "system", "content": "Be kind."}, *HELLO])
     assert made["contents"] == [{"role": "user", "parts": [{"text": "Be kind."}, {"text": "Hello"}]}]
 
@@ -678,7 +678,7 @@ def test_a_signature_comes_back_from_where_the_client_kept_it():
     assert step(BUDGETS, message)[0]["parts"][0]["thoughtSignature"] == SIGNATURE
 
 
-def test_a_call_that_was_never_signed_is_excused_in_the_current_turn_alone():
+def test_unsigned_call_gets_skip_value_in_current_turn_only():
     old, new = called("f", ids=["call_1"]), called("f", "g", ids=["call_2", "call_3"])
     messages = [*HELLO, old, result(call="call_1"), *HELLO, new, result(call="call_2")]
     contents = body(LEVELS, messages=messages)["contents"]
@@ -723,7 +723,7 @@ def test_the_largest_penalty_is_one_that_gemini_takes():
     assert made.ignored == ("presence_penalty",)
 
 
-def test_how_much_is_searched_is_for_google_to_know_and_that_is_said():
+def test_search_context_size_is_named_as_ignored():
     made = call(web_search_options={"search_context_size": "low"})
     assert made.body["tools"] == [{"googleSearch": {}}]
     assert made.ignored == ("web_search_options.search_context_size",)

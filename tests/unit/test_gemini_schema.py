@@ -118,7 +118,7 @@ def test_a_schema_that_cannot_be_written_out_is_refused(schema):
     assert caught.value.param == "response_format"
 
 
-def test_a_schema_that_holds_itself_is_no_trouble_for_current_models():
+def test_recursive_schema_works_for_current_models():
     tree = {"type": "object", "properties": {"left": {"$ref": "#"}}}
     shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": tree}}
     assert config(BUDGETS, response_format=shape)["responseJsonSchema"] == tree

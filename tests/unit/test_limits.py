@@ -70,7 +70,7 @@ def raw(server, content):
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_a_body_of_just_the_size_is_taken_and_one_byte_more_is_a_413(small, framing):
+def test_body_at_limit_is_accepted_and_above_is_413(small, framing):
     assert b" 200 " in raw(small, framed(padded(MEGABYTE), framing)).partition(b"\r\n")[0]
     status, error = told(raw(small, framed(padded(MEGABYTE + 1), framing)))
     assert (status, error["type"], error["code"]) == (413, "invalid_request_error", "request_too_large")
@@ -302,7 +302,7 @@ def refused(server):
         line.close()
 
 
-def test_a_request_too_many_is_refused_at_once_and_told_to_come_again(narrow):
+def test_request_over_limit_is_429_with_retry_after(narrow):
     with Waiting(narrow, PLACES):
         begin = time.monotonic()
         for _ in range(3 * concurrency.RESERVE_THREADS):

@@ -49,7 +49,7 @@ def test_a_bare_link_and_a_file_are_links_too():
     assert message["content"][1]["file"] == {"filename": "cat.png", "file_data": DATA}
 
 
-def test_a_file_that_is_linked_twice_is_fetched_once_and_named_by_its_first_place():
+def test_url_used_twice_is_fetched_once():
     internet = Internet()
     inline_urls.inline_messages([user(image(CAT)), user(image(CAT))], internet.fetch)
     assert internet.asked == [(CAT, "messages[0].content[0]")]

@@ -11,7 +11,7 @@ def asked(**more):
 
 
 @pytest.mark.parametrize("identity", ["call_1", "toolu_vrtx_01A", "null", "é", "x" * 2000, "123456789"])
-def test_ids_of_calls_are_nine_letters_or_digits_the_same_in_call_and_result(identity):
+def test_call_ids_become_nine_alphanumerics_consistently(identity):
     call = {"id": identity, "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
         {"role": "user", "content": "Go."},
@@ -85,7 +85,7 @@ def test_a_file_that_mistral_does_not_take_is_named(part):
         ("codestral-2", "none", None),
     ],
 )
-def test_an_effort_is_the_nearest_that_the_model_knows_and_said_to_be_ignored_if_another(model, effort, sent):
+def test_effort_becomes_nearest_level_and_is_named_as_ignored(model, effort, sent):
     call = asked(model=model, reasoning_effort=effort)
     assert call.body.get("reasoning_effort") == sent
     assert ("reasoning_effort" in call.ignored) == (sent != effort)

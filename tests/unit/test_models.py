@@ -89,7 +89,7 @@ def test_the_operations_of_a_model_are_those_of_its_kind(app, name, operations):
     assert app.get(f"/v1/models/{name}").json["operations"] == operations
 
 
-def test_a_name_with_several_targets_is_shown_the_same_each_time_and_by_what_all_of_them_do(tmp_path):
+def test_name_with_targets_lists_operations_common_to_all(tmp_path):
     path = tmp_path / "vertex_compat.toml"
     path.write_text(
         "[models.mine]\ntargets = [{ model = 'gemini-2.5-flash' }, { model = 'mistral-medium-3' }]\n"
@@ -142,7 +142,7 @@ def test_nobody_asks_vertex_unless_it_is_wanted(app, emulator):
     assert not emulator.calls
 
 
-def test_vertex_s_lists_are_read_to_their_end_and_only_what_can_be_called_is_shown(emulator):
+def test_vertex_lists_show_only_callable_models(emulator):
     app = app_with_emulator(emulator, **ON)
     shown = listed(app)
     assert set(shown) == set(MODELS) | CALLABLE
@@ -199,7 +199,7 @@ DENIED = {
         (200, b"[]"),
     ],
 )
-def test_without_vertex_s_lists_there_is_the_table_and_the_log_says_why(emulator, caplog, status, body):
+def test_failed_vertex_lists_leave_catalog_and_are_logged(emulator, caplog, status, body):
     app = app_with_emulator(emulator, **ON)
     for _ in range(2):
         emulator.script(body, status=status)

@@ -89,7 +89,7 @@ def test_a_wrong_switch_stops_the_start():
         asked(VERTEX_COMPAT_PLAYGROUND="perhaps")
 
 
-def test_it_is_public_where_there_are_keys_and_closed_where_nobody_may_call():
+def test_playground_is_public_with_keys_and_closed_without():
     assert asked(VERTEX_COMPAT_API_KEYS="sk-one").mimetype == "text/html"
     closed = asked(K_SERVICE="deployed")
     assert closed.status_code == 401

@@ -183,7 +183,7 @@ def test_names_without_end_take_no_memory_without_end(key):
         tracemalloc.stop()
 
 
-def test_what_a_name_means_for_one_key_is_not_what_it_means_for_another():
+def test_targets_are_cached_per_key():
     found = router("[keys.search]\nmodels = ['gemini-*-flash']")
     assert found.candidates("gemini-2.5-pro")
     with pytest.raises(errors.Forbidden):

@@ -97,7 +97,7 @@ def test_a_file_that_is_not_toml_stops_the_start_with_its_name(tmp_path):
         Settings.from_env({"VERTEX_COMPAT_CONFIG": str(path)})
 
 
-def test_a_file_that_is_not_there_stops_the_start_when_it_is_named(tmp_path):
+def test_missing_named_settings_file_stops_start(tmp_path):
     with pytest.raises(InvalidSetting, match=r"VERTEX_COMPAT_CONFIG names .*No such file"):
         Settings.from_env({"VERTEX_COMPAT_CONFIG": str(tmp_path / "missing.toml")})
 

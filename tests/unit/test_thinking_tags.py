@@ -94,7 +94,7 @@ def test_another_model_s_tags_are_text(model):
     st.lists(st.integers(0, 60), max_size=8),
 )
 @example(["<think>", "a", "</think>", "a"], [3, 9, 12])
-def test_wherever_a_text_is_cut_the_stream_tells_what_the_whole_does(parts, cuts):
+def test_tags_cut_anywhere_give_the_same_reasoning(parts, cuts):
     text = "".join(parts)
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [text[begin:end_] for begin, end_ in itertools.pairwise(places)]
@@ -127,7 +127,7 @@ TAGGED = f"openai/{deployed_endpoints.TAGGED}1"
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_deployed_model_s_thoughts_are_parted_where_the_settings_say_so(emulator, tmp_path, stream):
+def test_reasoning_tags_setting_splits_reasoning(emulator, tmp_path, stream):
     path = tmp_path / "vertex_compat.toml"
     path.write_text(f"[models.mine]\ntarget = '{TAGGED}'\nreasoning_tags = true")
     app = app_with_emulator(emulator, VERTEX_COMPAT_CONFIG=str(path))
