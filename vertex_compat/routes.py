@@ -19,8 +19,10 @@ from vertex_compat.operations.embeddings import embeddings
 from vertex_compat.operations.files import files
 from vertex_compat.operations.fine_tuning import fine_tuning
 from vertex_compat.operations.images import images
+from vertex_compat.operations.moderations import moderations
+from vertex_compat.operations.rerank import rerank
 from vertex_compat.operations.responses import responses
-from vertex_compat.operations.service import models, moderations, passthrough, root
+from vertex_compat.operations.service import models, passthrough, root
 
 Operation = Callable[[RequestContext], Response]
 
@@ -38,6 +40,8 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/audio/transcriptions"): transcriptions.transcribe,
     ("POST", "/audio/translations"): transcriptions.translate,
     ("POST", "/moderations"): moderations.create,
+    ("POST", "/rerank"): rerank.create,
+    ("POST", "/v2/rerank"): rerank.create,
     ("POST", "/responses"): responses.create,
     ("GET", "/responses/<id>"): responses.missing,
     ("DELETE", "/responses/<id>"): responses.missing,

@@ -74,15 +74,17 @@ class ResourceTarget:
     named_project: str | None = None
 
 
-Service: TypeAlias = Literal["aiplatform", "model_garden", "storage", "texttospeech"]
+Service: TypeAlias = Literal[
+    "aiplatform", "discoveryengine", "language", "model_garden", "modelarmor", "storage", "texttospeech"
+]
 """The Google APIs that are called. Model Garden is Vertex AI's API without the project in its paths."""
 
 
 class UpstreamCall(msgspec.Struct, frozen=True):
     """Description of a call to Google, and of how to read its response. Nothing is sent by making one.
 
-    On `aiplatform`, `path` follows `/{version}/projects/{project}/locations/{location}/`; on every other
-    service it follows `/{version}/`.
+    On `aiplatform` and `discoveryengine`, `path` follows
+    `/{version}/projects/{project}/locations/{location}/`; on every other service it follows `/{version}/`.
     """
 
     path: str
@@ -232,6 +234,13 @@ class Audio(NamedTuple):
     rate: int | None = None
 
 
+class RankedDocument(NamedTuple):
+    """A document's index in the client's list, and its relevance to the query, from 0 to 1."""
+
+    document_index: int
+    score: float
+
+
 @dataclass(frozen=True, slots=True)
 class Publisher:
     """The operations of a publisher. None means "not supported".
@@ -246,3 +255,4 @@ class Publisher:
     images: UnaryAdapter[GeneratedImages] | None = None
     speech: UnaryAdapter[Audio] | None = None
     transcriptions: ChatAdapter | None = None
+    rerank: UnaryAdapter[list[RankedDocument]] | None = None

@@ -19,6 +19,9 @@ DEDICATED: Final = "prediction.vertexai.goog"
 
 MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
+PROJECT_SERVICES: Final = frozenset({"aiplatform", "discoveryengine"})
+"""Services whose calls name their project and location only by this module."""
+
 _LOCATION: Final = re.compile(r"global|us|eu|[a-z]{2,20}-[a-z]{2,20}[0-9]{1,2}")
 _PROJECT: Final = re.compile(
     r"[a-z][a-z0-9-]{4,28}[a-z0-9]|[a-z0-9.-]{3,60}:[a-z][a-z0-9-]{4,28}|[0-9]{4,20}"
@@ -66,15 +69,32 @@ def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str
     )
     if call.service == "model_garden":
         return f"{bases.get('aiplatform') or base_url(location)}/{call.version}/{call.path}"
-    if call.service != "aiplatform":
-        return f"{base or _base_url_of(call.service, location)}/{call.version}/{call.path}"
+    base = base or _base_url_of(call.service, location)
+    if call.service not in PROJECT_SERVICES:
+        return f"{base}/{call.version}/{call.path}"
+    if call.service == "discoveryengine":
+        location = multi_region(location) or location
     parent = f"projects/{quote(project, safe=':')}/locations/{location}"
-    return f"{base or base_url(location)}/{call.version}/{parent}/{call.path}"
+    separator = "" if call.path.startswith(":") else "/"
+    return f"{base}/{call.version}/{parent}{separator}{call.path}"
+
+
+def multi_region(location: str) -> str | None:
+    """Return `global`, or the multi-region that contains a location; None if there is none."""
+    if location == "global" or location in MULTI_REGIONS:
+        return location
+    return {"us": "us", "europe": "eu"}.get(location.partition("-")[0])
 
 
 def _base_url_of(service: Service, location: str) -> str:
-    """Text-to-Speech serves locations from hosts of their own, all of the United States from one."""
-    if service != "texttospeech" or location == "global":
+    """Return the host of a service that has hosts of its own for locations, as `https://host`."""
+    if service == "aiplatform":
+        return base_url(location)
+    if service == "modelarmor":
+        return f"https://modelarmor.{location}.rep.googleapis.com"
+    if service == "discoveryengine":
+        location = multi_region(location) or location
+    if service not in {"discoveryengine", "texttospeech"} or location == "global":
         return f"https://{service}.googleapis.com"
     return f"https://{'us' if location.startswith('us-') else location}-{service}.googleapis.com"
 

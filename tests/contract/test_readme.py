@@ -40,6 +40,7 @@ OPERATIONS = {
     "images": "images",
     "speech": "speech",
     "transcriptions": "transcriptions",
+    "rerank": "rerank",
 }
 
 

@@ -77,8 +77,7 @@ def app_with_emulator(emulator, **env):
             settings, Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
         )
 
-    names = ("GOOGLE_VERTEX_BASE_URL", "GOOGLE_VERTEX_DEDICATED_BASE_URL", "GOOGLE_TEXTTOSPEECH_BASE_URL")
-    places = dict.fromkeys(names, emulator.url)
+    places = {name: url for name, url in emulator.env.items() if name.endswith("_BASE_URL")}
     return function(network, **(places | {"VERTEX_COMPAT_RETRIES": "0"} | env))
 
 

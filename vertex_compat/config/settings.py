@@ -40,6 +40,9 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "vertex_compat.toml"
 BASE_URLS: Final = {
     "aiplatform": "GOOGLE_VERTEX_BASE_URL",
     "dedicated": "GOOGLE_VERTEX_DEDICATED_BASE_URL",
+    "discoveryengine": "GOOGLE_DISCOVERYENGINE_BASE_URL",
+    "language": "GOOGLE_LANGUAGE_BASE_URL",
+    "modelarmor": "GOOGLE_MODELARMOR_BASE_URL",
     "storage": "STORAGE_EMULATOR_HOST",
     "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
 }

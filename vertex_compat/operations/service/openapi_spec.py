@@ -24,6 +24,8 @@ from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.fine_tuning import fine_tuning_schema
 from vertex_compat.operations.images import images_schema
+from vertex_compat.operations.moderations import moderations_schema
+from vertex_compat.operations.rerank import rerank_schema
 from vertex_compat.operations.responses import responses_schema
 from vertex_compat.types import JSON
 
@@ -89,6 +91,9 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/audio/translations"): _About(
         transcriptions_schema.Transcription, form={"file": _FILE}, types=("text/plain", _SSE)
     ),
+    ("POST", "/moderations"): _About(moderations_schema.Moderation),
+    ("POST", "/rerank"): _About(rerank_schema.Rerank, object="list"),
+    ("POST", "/v2/rerank"): _About(rerank_schema.Rerank, object="list"),
     ("POST", "/files"): _About(form={"file": _FILE, "purpose": {"type": "string"}}, object="file"),
     ("GET", "/files"): _About(query=(*_PAGE, "order", "purpose"), object="list"),
     ("GET", "/files/<path:file>"): _About(object="file"),

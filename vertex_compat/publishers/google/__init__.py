@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vertex_compat.publishers.google import embeddings, images, speech, transcription
+from vertex_compat.publishers.google import embeddings, images, ranking, speech, transcription
 from vertex_compat.publishers.google.chat import chat
 from vertex_compat.types import Publisher
 
@@ -13,4 +13,5 @@ PUBLISHER = Publisher(
     images=images.IMAGES,
     speech=speech.SPEECH,
     transcriptions=transcription.TRANSCRIPTIONS,
+    rerank=ranking.RERANK,
 )

@@ -1,0 +1,76 @@
+"""`POST /moderations`, by Cloud Natural Language."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from vertex_compat import errors
+from vertex_compat.operations import model_calls
+from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.moderations import moderations_schema
+from vertex_compat.operations.request import body
+from vertex_compat.services import natural_language
+from vertex_compat.types import JSON, ResourceTarget
+
+TARGET: Final = ResourceTarget("language", ("global",))
+
+MODEL: Final = "omni-moderation-latest"
+"""Name in the response if the client sends none."""
+
+
+def create(context: RequestContext) -> Response:
+    """Rate each text; content parts in one list are one input, as OpenAI has it."""
+    params = body.drop_nulls(body.decode(context.body, moderations_schema.Moderation))
+    model = params.get("model", MODEL)
+    context.log.model = model
+    texts = _texts(params["input"])
+    if context.dry_run:
+        return Response(context.transport.describe(natural_language.moderate(texts[0]), TARGET))
+    with ThreadPoolExecutor(min(len(texts), model_calls.MAX_PARALLEL_CALLS)) as pool:
+        results = list(pool.map(lambda text: _rated(text, context), texts))
+    return Response({"id": f"modr-{secrets.token_hex(12)}", "model": model, "results": results})
+
+
+def _rated(text: str, context: RequestContext) -> JSON:
+    try:
+        answer = model_calls.get_json(natural_language.moderate(text), TARGET, context)
+    except errors.Forbidden as error:
+        raise errors.Forbidden(
+            "Moderation needs the Cloud Natural Language API: enable language.googleapis.com in the project. "
+            f"Google says: {error.message}"
+        ) from None
+    return natural_language.result(natural_language.confidences(answer))
+
+
+def _texts(given: str | list[Any]) -> list[str]:
+    """Return the texts to rate; raises `BadRequest` for images, which Natural Language does not rate."""
+    if isinstance(given, str):
+        return [_checked(given, "input")]
+    if all(isinstance(one, str) for one in given):
+        return [_checked(text, f"input[{index}]") for index, text in enumerate(given)]
+    parts = [_part(one, f"input[{index}]") for index, one in enumerate(given)]
+    return [_checked("\n".join(parts), "input")]
+
+
+def _part(part: Any, param: str) -> str:
+    if not isinstance(part, dict):
+        raise errors.BadRequest(
+            "'input' must be a text, a list of texts, or a list of content parts.",
+            param=param,
+            code="invalid_type",
+        )
+    if part.get("type") != "text" or not isinstance(part.get("text"), str):
+        raise errors.BadRequest(
+            "Only texts can be moderated: Cloud Natural Language does not rate images.",
+            param=param,
+            code="unsupported_value",
+        )
+    return str(part["text"])
+
+
+def _checked(text: str, param: str) -> str:
+    if not text.strip():
+        raise errors.BadRequest("A text to moderate must not be empty.", param=param, code="invalid_value")
+    return text

@@ -1,0 +1,1 @@
+"""`POST /rerank`: documents in the order of their relevance to a query."""

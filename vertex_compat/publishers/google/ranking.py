@@ -1,0 +1,71 @@
+"""Rerank documents by Discovery Engine's `rank`.
+
+https://cloud.google.com/generative-ai-app-builder/docs/reference/rest/v1/projects.locations.rankingConfigs/rank.
+The API must be enabled, and the caller needs the permission `discoveryengine.rankingConfigs.rank`, which the
+role Discovery Engine Viewer has.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vertex_compat import errors, vertex
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, Model, RankedDocument, UnaryAdapter, UpstreamCall
+
+PARAMETERS: Final = ParameterTable(
+    renamed={},
+    handled=frozenset({"documents", "query", "rank_fields", "return_documents", "top_n"}),
+    ignored=frozenset({"max_chunks_per_doc", "max_tokens_per_doc", "priority", "truncation"}),
+)
+
+RANKERS: Final = "semantic-ranker-"
+"""How the names of ranking models begin."""
+
+CONFIG: Final = "rankingConfigs/default_ranking_config"
+
+MAX_RECORDS: Final = 200
+"""Records that one call takes."""
+
+
+def request(body: JSON, model: Model) -> list[UpstreamCall]:
+    """Return the calls that rank all documents; `documents` are objects with `title` or `content`."""
+    if not model.name.startswith(RANKERS):
+        raise errors.NotFound(
+            f"{model.requested_name!r} does not rerank. Ranking models are named {RANKERS}….",
+            param="model",
+            code="model_not_found",
+        )
+    ignored = PARAMETERS.apply(body)[1]
+    if not all(map(vertex.multi_region, model.locations)):
+        raise errors.BadRequest(
+            f"Discovery Engine ranks in global, us and eu, not in {model.locations[0]!r}.",
+            param="model",
+            code="location_not_supported",
+        )
+    records = [{"id": str(index), **document} for index, document in enumerate(body["documents"])]
+    return [
+        UpstreamCall(
+            f"{CONFIG}:rank",
+            {
+                "model": model.name,
+                "query": body["query"],
+                "records": batch,
+                "ignoreRecordDetailsInResponse": True,
+            },
+            service="discoveryengine",
+            ignored=tuple(ignored),
+        )
+        for batch in (records[start : start + MAX_RECORDS] for start in range(0, len(records), MAX_RECORDS))
+    ]
+
+
+def response(answer: JSON, _: UpstreamCall) -> list[RankedDocument]:
+    """Return the documents of one call, best first. A score is a probability."""
+    try:
+        return [RankedDocument(int(one["id"]), float(one.get("score", 0))) for one in answer["records"]]
+    except (KeyError, TypeError, ValueError):
+        raise errors.UpstreamFault("Discovery Engine's response has no ranked records.") from None
+
+
+RERANK: Final = UnaryAdapter(request, response)
