@@ -144,6 +144,8 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     fields: JSON
     finish_reason: str | None = None
     logprobs: JSON | None = None
+    continuation: UpstreamCall | None = None
+    """The call that continues the answer. `finish_reason` counts only where that call cannot be made."""
 
 
 class Usage(NamedTuple):
@@ -189,6 +191,8 @@ class ChatAdapter:
     """Whether one call can return `n` choices; else `n` calls are made in parallel."""
     accepts_urls: bool = True
     """Whether https:// URLs of files can be sent; else the files themselves are."""
+    whole: Callable[[UpstreamCall], Callable[[JSON], Iterable[StreamPart]]] | None = None
+    """Returns the translator of whole responses that may be continued; it gets one after the other."""
 
 
 @dataclass(frozen=True, slots=True)

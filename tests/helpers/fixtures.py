@@ -207,6 +207,25 @@ class CannedTransport:
         return self.answers[-1]
 
 
+class ScriptedTransport:
+    """A transport that answers the calls in turn: with a JSON object, or a list of events as a stream."""
+
+    def __init__(self, *bodies):
+        self._bodies = list(bodies)
+        self.calls = []
+        self.answers = []
+
+    def open(self, call, model, client, **_):  # noqa: ARG002
+        self.calls.append(call)
+        body = self._bodies.pop(0)
+        if isinstance(body, dict):
+            answer = CannedResponse([json.dumps(body).encode()], "application/json")
+        else:
+            answer = CannedResponse([sse.encode(event) for event in body], "text/event-stream")
+        self.answers.append(answer)
+        return answer
+
+
 def reply_to(body, blocks, content_type="application/json"):
     """What a chat request's client gets when the upstream says `blocks`: an object, or a stream's bytes."""
     network = CannedTransport(blocks, content_type)

@@ -7,7 +7,7 @@ agree on: `Delta` and `Usage` where the publisher's wire is translated, raw even
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
@@ -29,6 +29,8 @@ P_contra = TypeVar("P_contra", contravariant=True)
 
 TRAILING_SECONDS: Final = 0.2
 """How long the end of a body may take after its last event."""
+
+EVENT_STREAM: Final = "text/event-stream"
 
 WHOLE_TYPES: Final = frozenset({"application/json", "text/html"})
 """Content types of a response that is not streamed: of a container that cannot stream, or an error."""
@@ -52,6 +54,8 @@ class ResponseParser(Protocol[P]):
 
     done: bool
     """Whether its last event has been read."""
+    continuation: UpstreamCall | None
+    """The call whose response belongs to the same answer."""
 
     def read(self, data: bytes, parts: list[P]) -> None:
         """Append the parts that `data` completes; `b""` is the end of the response.
@@ -60,7 +64,10 @@ class ResponseParser(Protocol[P]):
         """
 
     def whole(self, body: bytes, parts: list[P]) -> None:
-        """Append the parts of a response that is one JSON object."""
+        """Append the parts of a response that the client gets whole."""
+
+    def resume(self, call: UpstreamCall, content_type: str) -> None:
+        """Go on with the response to `continuation`."""
 
 
 MakeParser: TypeAlias = Callable[[UpstreamCall, UpstreamResponse], ResponseParser[P]]
@@ -69,7 +76,8 @@ MakeParser: TypeAlias = Callable[[UpstreamCall, UpstreamResponse], ResponseParse
 class UpstreamStream(Generic[P]):
     """The upstream responses to one request, one for each call.
 
-    Use `collect()` where each response is one JSON object, `stream(encoder)` where they are streamed.
+    Use `collect()` where each response is one JSON object, `stream(encoder)` where they are streamed. A
+    response can be continued by another call, whose parts follow as if they were of the same response.
     `prepare` translates the request into calls for a model. Making a stream opens them: an error that comes
     before the first bytes of a response is raised then.
     """
@@ -127,14 +135,31 @@ class UpstreamStream(Generic[P]):
             return self._collect()
 
     def _collect(self) -> list[tuple[int, P]]:
-        with self:
-            blocks = [block for block in iter_blocks(self._responses, self._context) if block]
         collected: list[tuple[int, P]] = []
-        for number, parser in enumerate(self._parsers):
-            parts: list[P] = []
-            parser.whole(b"".join([data for response, data in blocks if response == number]), parts)
-            collected += [(number, part) for part in parts]
+        active = list(range(len(self._parsers)))
+        with self:
+            while active:
+                responses = [self._responses[number] for number in active]
+                blocks = [block for block in iter_blocks(responses, self._context) if block]
+                for position, number in enumerate(active):
+                    parts: list[P] = []
+                    body = b"".join([data for response, data in blocks if response == position])
+                    self._parsers[number].whole(body, parts)
+                    collected += [(number, part) for part in parts]
+                active = self._continue(active)
         return collected
+
+    def _continue(self, numbers: Iterable[int]) -> list[int]:
+        """Make the calls that continue responses; return the numbers of these."""
+        continued = []
+        for number in numbers:
+            parser = self._parsers[number]
+            if call := parser.continuation:
+                self._responses[number].close()
+                self._responses[number] = open_calls([call], self._model, self._context)[0]
+                parser.resume(call, self._responses[number].content_type)
+                continued.append(number)
+        return continued
 
     def stream(self, encoder: StreamEncoder[P]) -> Iterator[bytes]:
         """Yield the events for the client as they come. Closing the iterator ends the upstream calls."""
@@ -148,14 +173,24 @@ class UpstreamStream(Generic[P]):
             self._read_trailing()
 
     def _stream(self, encoder: StreamEncoder[P]) -> Iterator[bytes]:
+        active = list(range(len(self._parsers)))
         started = False
-        unfinished = set(range(len(self._parsers)))
-        for block in iter_blocks(self._responses, self._context):
+        while active:
+            started = yield from self._stream_responses(encoder, active, started=started)
+            active = self._continue(active)
+
+    def _stream_responses(
+        self, encoder: StreamEncoder[P], active: Sequence[int], *, started: bool
+    ) -> Generator[bytes, None, bool]:
+        """Yield the events of the responses with these numbers; return whether any has been sent."""
+        unfinished = set(active)
+        for block in iter_blocks([self._responses[number] for number in active], self._context):
             if block is None:
                 started = True
                 yield encoder.keepalive
                 continue
-            number, data = block
+            position, data = block
+            number = active[position]
             parser = self._parsers[number]
             parts: list[P] = []
             failure = None
@@ -180,6 +215,7 @@ class UpstreamStream(Generic[P]):
                 unfinished.discard(number)
                 if not unfinished:
                     break
+        return started
 
     def _read_trailing(self) -> None:
         """Read the bodies to their end, which may follow the last event, so that connections are reused."""
@@ -197,19 +233,26 @@ class ChatParser:
         self, adapter: ChatAdapter, call: UpstreamCall, content_type: str, usages: dict[object, Usage]
     ) -> None:
         self._adapter = adapter
-        self._call = call
         self._usages = usages
-        self._decoder = sse.Decoder()
         self._translate = adapter.stream(call)
+        self._translate_whole = adapter.whole(call) if adapter.whole else None
+        self.resume(call, content_type)
+
+    def resume(self, call: UpstreamCall, content_type: str) -> None:
+        """Begin with the first response, or go on with one that continues it."""
+        self._call = call
+        self._content_type = content_type
+        self._decoder = sse.Decoder()
         self._body: list[bytes] | None = [] if content_type in WHOLE_TYPES else None
         self.done = False
+        self.continuation: UpstreamCall | None = None
 
     def read(self, data: bytes, parts: list[StreamPart]) -> None:
         """Append the parts that `data` completes; `b""` is the end of the response."""
         if self._body is not None:
             self._body.append(data)
             if not data:
-                self.whole(b"".join(self._body), parts)
+                self._append_whole(b"".join(self._body), parts)
             return
         for event in self._decoder.feed(data) if data else self._decoder.close():
             if event.startswith(b"[DONE]"):
@@ -222,14 +265,31 @@ class ChatParser:
                     self._append(translated, parts)
 
     def whole(self, body: bytes, parts: list[StreamPart]) -> None:
-        """Append the parts of a response that is one JSON object."""
-        self._append(self._adapter.response(parse_object(body), self._call), parts)
+        """Append the parts of a response that the client gets whole; it may be a stream nevertheless."""
+        if self._content_type != EVENT_STREAM:
+            self._append_whole(body, parts)
+            return
+        self.read(body, parts)
+        self.read(b"", parts)
+        finished = any(isinstance(part, Delta) and part.finish_reason for part in parts)
+        if not finished and not self.continuation:
+            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+
+    def _append_whole(self, body: bytes, parts: list[StreamPart]) -> None:
+        response = parse_object(body)
+        if self._translate_whole:
+            self._append(self._translate_whole(response), parts)
+        else:
+            self._append(self._adapter.response(response, self._call), parts)
 
     def _append(self, translated: Iterable[StreamPart], parts: list[StreamPart]) -> None:
-        """Append parts, and note the counts among them for the log."""
+        """Append parts; note the counts among them for the log, and the call that continues the response."""
         for part in translated:
             if isinstance(part, Usage):
                 self._usages[self] = part
+            elif part.continuation:
+                self.continuation = part.continuation
+                continue
             parts.append(part)
 
 

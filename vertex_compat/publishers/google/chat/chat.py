@@ -187,4 +187,4 @@ def _unsaid(messages: list[JSON]) -> list[str]:
     return [f"messages.{name}" for name in sorted(set(held))]
 
 
-CHAT: Final = ChatAdapter(request, response.response, response.stream, supports_n=True)
+CHAT: Final = ChatAdapter(request, response.response, response.stream, supports_n=True, whole=response.whole)

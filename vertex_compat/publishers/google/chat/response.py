@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -20,13 +20,19 @@ from vertex_compat.publishers.google.chat import grounding, signatures
 from vertex_compat.publishers.google.chat.audio_output import AudioOutput
 from vertex_compat.publishers.google.chat.signatures import CallMarks, digest
 from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, FINISH, UNUSABLE, finish_reason
-from vertex_compat.publishers.google.usage import usage
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall
+from vertex_compat.publishers.google.usage import total, usage
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
 
 LANGUAGES: Final = ("LANGUAGE_UNSPECIFIED", "PYTHON")
 OUTCOMES: Final = ("OUTCOME_UNSPECIFIED", "OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED")
+
+MAX_CONTINUATIONS: Final = 32
+"""Gemini 4's window of 1,048,576 tokens in calls of 32,768, the smaller of its limits.
+
+https://ai.google.dev/gemini-api/docs/generate-content/long-decode
+"""
 
 MAX_CANDIDATES: Final = 128
 """OpenAI's limit of `n`. A larger index is not one."""
@@ -39,10 +45,13 @@ _TOTALS: Final = frozenset({"promptTokenCount", "totalTokenCount"})  # one of th
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
-    """Yield the parts of a whole response. One without `finishReason` has finished, since it is complete."""
-    reader = _ResponseReader(call)
-    yield from reader.read(body)
-    yield from reader.finish()
+    """Yield the parts of a whole response."""
+    return _ResponseReader(call).read_whole(body)
+
+
+def whole(call: UpstreamCall) -> Callable[[JSON], Iterable[StreamPart]]:
+    """Return the translator of whole responses that continue each other."""
+    return _ResponseReader(call).read_whole
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
@@ -57,10 +66,12 @@ class _ResponseReader:
         self._call = call
         self._id = ""
         self._candidates: dict[int, _Candidate] = {}
-        self._counts: JSON = {}
+        self._counts: JSON = {}  # of the current call
+        self._earlier_usages: list[Usage] = []  # of the calls that it continues
+        self._is_continued = False
 
-    def read_chunk(self, event: JSON) -> Iterable[StreamPart]:
-        """Return the parts of one chunk; a tuple if it holds only more text, as nearly all do."""
+    def read_chunk(self, event: JSON) -> Delta | Iterable[StreamPart]:
+        """Return the parts of one chunk; a single `Delta` if it holds only more text, as most do."""
         try:
             (candidate,) = event["candidates"]
             (part,) = candidate["content"]["parts"]
@@ -76,26 +87,37 @@ class _ResponseReader:
         except (AttributeError, KeyError, TypeError, ValueError):  # the first chunk, or more than text
             return self.read(event)
         if only_text and type(content) is str and (delta := state.text_delta(content)):
-            return (delta,)
+            return delta
         return self.read(event)
 
     def read(self, event: JSON) -> Iterator[StreamPart]:
         """Yield the parts of a chunk or of a whole response."""
         self._id = self._id or text(event.get("responseId")) or secrets.token_hex(12)
+        if self._is_continued:
+            self._earlier_usages.append(usage(self._counts))
+            self._counts, self._is_continued = {}, False
         for position, candidate in enumerate(items(event.get("candidates"))):
-            yield from self._candidate(candidate, position).read(candidate)
+            reader = self._candidate(candidate, position)
+            if call := self._continuation(candidate):
+                self._is_continued = True
+                yield from reader.pause(candidate)
+                yield Delta(reader.index, {}, "length", continuation=call)
+            else:
+                yield from reader.read(candidate)
         yield from self._blocked(mapping(event.get("promptFeedback")))
         counts = {
             name: value for name, value in mapping(event.get("usageMetadata")).items() if value is not None
         }
         if not _TOTALS.isdisjoint(counts):
             self._counts |= counts
-            yield usage(self._counts)
+            yield total([*self._earlier_usages, usage(self._counts)])
 
-    def finish(self) -> Iterator[Delta]:
-        """Yield the end of the candidates that did not say why they ended."""
-        for candidate in self._candidates.values():
-            yield from candidate.finish()
+    def read_whole(self, body: JSON) -> Iterator[StreamPart]:
+        """Yield the parts of a whole response. It has finished even where no `finishReason` says so."""
+        yield from self.read(body)
+        if not self._is_continued:
+            for candidate in self._candidates.values():
+                yield from candidate.finish()
 
     def _candidate(self, candidate: JSON, position: int) -> _Candidate:
         index = integer(candidate.get("index", 0))
@@ -104,6 +126,18 @@ class _ResponseReader:
         if index not in self._candidates:
             self._candidates[index] = _Candidate(index, f"{self._id}:{index}", self._call)
         return self._candidates[index]
+
+    def _continuation(self, candidate: JSON) -> UpstreamCall | None:
+        """Return the call that continues a candidate which reached the limit of one call, not its own."""
+        token = text(candidate.get("continuationToken"))
+        repeated = token == self._call.body.get("continuationToken")
+        if finish_reason(candidate) != "CONTINUATION" or not token or repeated:
+            return None
+        if len(self._earlier_usages) >= MAX_CONTINUATIONS:
+            return None
+        body = self._call.body | {"continuationToken": token}
+        self._call = msgspec.structs.replace(self._call, body=body)
+        return self._call
 
     def _blocked(self, feedback: JSON) -> Iterator[Delta]:
         reason = enum(feedback.get("blockReason"), BLOCK_REASONS)
@@ -123,7 +157,7 @@ class _Candidate:
     """
 
     def __init__(self, index: int, seed: str, call: UpstreamCall) -> None:
-        self._index = index
+        self.index = index
         self._seed = seed
         self._tool_names = call.tool_names
         self._texts: list[str] = []
@@ -143,16 +177,17 @@ class _Candidate:
         if not content or self._ended:
             return None
         self._part_offsets.append(self._size)
-        return Delta(self._index, self._content(content))
+        return Delta(self.index, self._content(content))
+
+    def pause(self, candidate: JSON) -> Iterator[Delta]:
+        """Yield the deltas of the last chunk before another call continues the candidate."""
+        yield from self._content_deltas(candidate)
+        self._note(candidate, "")
+        self._first_part = len(self._part_offsets)
 
     def read(self, candidate: JSON) -> Iterator[Delta]:
         """Yield the deltas of one chunk; raises `InvalidModelResponse`."""
-        for part in items(mapping(candidate.get("content")).get("parts")):
-            self._part_offsets.append(self._size)
-            if fields := self._part(part):
-                yield Delta(self._index, fields)
-        if logprobs := _logprobs(mapping(candidate.get("logprobsResult"))):
-            yield Delta(self._index, {}, logprobs=logprobs)
+        yield from self._content_deltas(candidate)
         reason = finish_reason(candidate)
         self._note(candidate, reason)
         if reason in UNUSABLE:
@@ -160,13 +195,21 @@ class _Candidate:
             raise errors.InvalidModelResponse(message.strip(), code=reason.lower())
         self._ended = self._ended or bool(reason)
         if self._ended:
-            yield Delta(self._index, self._final_fields(), self._finish(reason) if reason else None)
+            yield Delta(self.index, self._final_fields(), self._finish(reason) if reason else None)
+
+    def _content_deltas(self, candidate: JSON) -> Iterator[Delta]:
+        for part in items(mapping(candidate.get("content")).get("parts")):
+            self._part_offsets.append(self._size)
+            if fields := self._part(part):
+                yield Delta(self.index, fields)
+        if logprobs := _logprobs(mapping(candidate.get("logprobsResult"))):
+            yield Delta(self.index, {}, logprobs=logprobs)
 
     def finish(self) -> Iterator[Delta]:
         """Yield the last delta if the candidate has not ended."""
         if not self._ended:
             self._ended = True
-            yield Delta(self._index, self._final_fields(), self._finish("STOP"))
+            yield Delta(self.index, self._final_fields(), self._finish("STOP"))
 
     def _part(self, part: JSON) -> JSON:
         """Return the fields of a delta; none for an empty part or a draft image of the thoughts."""
