@@ -12,7 +12,7 @@ from vertex_compat.emulator.protocol import proto_json
 from vertex_compat.operations.chat import chat as operation
 from vertex_compat.publishers.google.chat.chat import CHAT
 from vertex_compat.routing import model_names
-from vertex_compat.types import Delta, UpstreamCall, Usage
+from vertex_compat.types import Delta, UpstreamCall, Usage, parts_of
 
 BUDGETS, LEVELS, OLD, OLDEST, TUNED = (
     "gemini-2.5-flash",
@@ -108,7 +108,7 @@ PLAIN = UpstreamCall("p", {})
 
 def pieces(*events, call=PLAIN):
     feed = CHAT.stream(call)
-    return [piece for event in events for piece in feed(event)]
+    return [part for event in events for part in parts_of(feed(event))]
 
 
 def chunk(*parts, index=0, **candidate):

@@ -12,7 +12,7 @@ from helpers.gemini import BUDGETS, HELLO, chunk, deltas, function, message, usa
 from vertex_compat import errors
 from vertex_compat.publishers.google import finish_reasons
 from vertex_compat.publishers.google.chat import response, signatures
-from vertex_compat.types import UpstreamCall, Usage
+from vertex_compat.types import UpstreamCall, Usage, parts_of
 
 CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
 TEXT = {"text": "Hi"}
@@ -489,7 +489,7 @@ def test_counts_beside_more_text_are_read_whichever_they_are():
     feed = response.stream(UpstreamCall("p", {}))
     part = {"content": {"role": "model", "parts": [{"text": "a"}]}, "index": 0}
     told = [
-        list(feed({"candidates": [part], "usageMetadata": counts}))
+        list(parts_of(feed({"candidates": [part], "usageMetadata": counts})))
         for counts in (
             {},
             {"promptTokenCount": 3},
