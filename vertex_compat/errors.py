@@ -1,4 +1,4 @@
-"""What a client can see go wrong.
+"""The errors that a client can get.
 
 ::
 
@@ -10,21 +10,21 @@
     │   ├── NotFound              404
     │   ├── MethodNotAllowed      405
     │   ├── Conflict              409
-    │   ├── TooLarge              413
+    │   ├── PayloadTooLarge       413
     │   └── RateLimited           429
     └── UpstreamFault             502
-        ├── BrokenAnswer          502
+        ├── InvalidModelResponse  502
         ├── SchemaMismatch        502
         ├── Unavailable           503
         └── DeadlineExceeded      504
 
-A class carries status, type and code; the place that raises gives the message and `param`. `app` turns
-an error into OpenAI's JSON, `operations.chat` into an event where the answer has begun already.
+A class has the status, type and code; the code that raises it adds the message and `param`. `app` encodes an
+error as JSON, or as an event where the stream has begun.
 
-`from_upstream` reads what Vertex and the publishers behind it answer when they refuse: Google's object (or
-the same in a list), Anthropic's, Mistral's two, vLLM's, TGI's, or a page of HTML. The status decides, by
-tables; nobody looks into a message to find out what happened, with one exception (`CONTEXT_LENGTH`):
-the publishers say "the prompt is too long" in no other place, and clients branch on that code.
+`from_upstream` reads the error bodies of Vertex AI and its publishers: Google's object (or a list with it),
+Anthropic's, both of Mistral's, vLLM's, TGI's, and HTML. The HTTP status selects the class; messages are not
+parsed, with one exception (`CONTEXT_LENGTH`): only the message says that a prompt is too long, and clients
+check for the code `context_length_exceeded`.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from vertex_compat.types import JSON
 
 
 class ApiError(Exception):
-    """Something that the client is told, in OpenAI's envelope.
+    """An error for the client, in OpenAI's form.
 
-    `again` says that the same call may succeed a moment later, or elsewhere.
+    `retryable`: the same call may succeed later, or in another location.
     """
 
     status: ClassVar[int] = 500
@@ -55,73 +55,73 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
-        again: bool = False,
+        retryable: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.code = code or type(self).code
         self.headers = dict(headers or {})
-        self.retryable = again
+        self.retryable = retryable
 
     def body(self) -> JSON:
-        """OpenAI's envelope: always all four keys."""
+        """Return OpenAI's error body, always with all four keys."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 class ClientFault(ApiError):
-    """The request has to change."""
+    """The request must be changed before it is sent again."""
 
     status = 400
     type = "invalid_request_error"
 
 
 class BadRequest(ClientFault):
-    """The body is not what the operation takes."""
+    """The request is not valid for the operation."""
 
 
 class Unauthorized(ClientFault):
-    """No key, or a wrong one."""
+    """The key is missing or wrong."""
 
     status = 401
     code = "invalid_api_key"
 
 
 class Forbidden(ClientFault):
-    """Known, and not allowed."""
+    """The caller is known but not allowed to do this."""
 
     status = 403
     code = "permission_denied"
 
 
 class NotFound(ClientFault):
-    """No such path or model."""
+    """The path, model or resource does not exist."""
 
     status = 404
 
 
 class MethodNotAllowed(ClientFault):
-    """The path exists, the method does not."""
+    """The path does not support the HTTP method."""
 
     status = 405
     code = "method_not_supported"
 
 
 class Conflict(ClientFault):
-    """Not as things stand now."""
+    """The resource's state does not allow the request."""
 
     status = 409
     code = "conflict"
 
 
 class PayloadTooLarge(ClientFault):
-    """More bytes than are taken."""
+    """The body is larger than the limit."""
 
     status = 413
 
 
 class RateLimited(ClientFault):
-    """Quota or capacity."""
+    """A quota is used up, or there is no capacity."""
 
     status = 429
     type = "rate_limit_error"
@@ -129,20 +129,20 @@ class RateLimited(ClientFault):
 
 
 class UpstreamFault(ApiError):
-    """Vertex, or the way to it, failed."""
+    """Vertex AI, or the connection to it, failed."""
 
     status = 502
 
 
 class InvalidModelResponse(UpstreamFault):
-    """The model said something that is no answer. Another try may bring one, and has been made."""
+    """The model's output cannot be used (a malformed tool call, …). It has been retried once."""
 
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message, code=code, headers={"x-should-retry": "false"})
 
 
 class SchemaMismatch(UpstreamFault):
-    """The answer, `raw`, is not what the client's schema says."""
+    """The answer, `raw`, does not match the client's JSON Schema."""
 
     code = "json_schema_validation_error"
 
@@ -151,21 +151,21 @@ class SchemaMismatch(UpstreamFault):
         self.raw = raw
 
     def body(self) -> JSON:
-        """OpenAI's envelope, and the answer in it."""
-        told = super().body()
-        told["error"]["raw_response"] = self.raw
-        return told
+        """Return OpenAI's error body with the answer in it."""
+        body = super().body()
+        body["error"]["raw_response"] = self.raw
+        return body
 
 
 class Unavailable(UpstreamFault):
-    """Overloaded, or no connection."""
+    """The service is overloaded, or cannot be reached."""
 
     status = 503
     code = "service_unavailable"
 
 
 class DeadlineExceeded(UpstreamFault):
-    """No answer in time."""
+    """No answer arrived in time."""
 
     status = 504
     code = "timeout"
@@ -190,8 +190,8 @@ BY_STATUS: Final[dict[int, type[ApiError]]] = {
 }
 """HTTP status of the upstream → error. Any other 4xx is the client's, any other status the upstream's."""
 
-RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504, 529})
-"""What may be otherwise a moment later."""
+RETRYABLE: Final = frozenset({408, 429, 500, 502, 503, 504, 529})
+"""Statuses of the upstream after which the same call may succeed."""
 
 CODES: Final[dict[int, str]] = {
     401: "upstream_authentication_error",
@@ -233,7 +233,7 @@ STATUS_OF_NAME: Final[dict[str, int]] = {
     "NotFoundError": 404,
     "InternalServerError": 500,
 }
-"""What an error event in mid-stream, where there is no HTTP status, calls itself."""
+"""Name in an error event → HTTP status: an event inside a stream has no status of its own."""
 
 CONTEXT_LENGTH: Final = re.compile(
     r"prompt is too long|input token count .{0,40} exceeds|maximum context length"
@@ -245,16 +245,16 @@ _MAX_MESSAGE: Final = 4000
 
 
 def is_error(body: Any) -> bool:
-    """Whether a 200's body or an event is an error in disguise."""
+    """Return True if an event, or the body of a 200, is an error."""
     if isinstance(body, list):
         return len(body) == 1 and is_error(body[0])
     return isinstance(body, dict) and (bool(body.get("error")) or body.get("object") == "error")
 
 
 def from_upstream(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> ApiError:
-    """The error that a refusing upstream means for the client.
+    """Return the client's error for an error response of the upstream.
 
-    `Retry-After`, or google.rpc.RetryInfo in the body, reaches the client as `Retry-After`.
+    `Retry-After`, or google.rpc.RetryInfo in the body, is passed on as `Retry-After`.
     """
     try:
         body = msgspec.json.decode(content)
@@ -264,37 +264,37 @@ def from_upstream(status: int, content: bytes, headers: Mapping[str, str] | None
 
 
 def from_body(status: int, body: Any, headers: Mapping[str, str] | None = None) -> ApiError:
-    """As `from_upstream`, for a body that has been decoded. `status` 200 means: the body says."""
-    said = _said(body)
-    if status < 400:  # an error that came under a good status
-        status = _status(said)
+    """As `from_upstream`, for a decoded body. With status 200, the body's own status counts."""
+    error = _error_object(body)
+    if status < 400:  # the body of a 200, or an event
+        status = _status(error)
     kind = BY_STATUS.get(status) or (BadRequest if 400 <= status < 500 else UpstreamFault)
-    message = _message(said) or f"Vertex AI answered {status} without saying why."
+    message = _message(error) or f"Vertex AI answered {status} without a message."
     code = CODES.get(status)
     if kind is BadRequest and CONTEXT_LENGTH.search(message):
         code = "context_length_exceeded"
-    elif said.get("status") == "FAILED_PRECONDITION":
+    elif error.get("status") == "FAILED_PRECONDITION":
         code = "failed_precondition"
     if status == 401:
         message = f"Vertex AI refused this function's own credentials: {message}"
     return kind(
         message,
-        param=_param(said),
+        param=_param(error),
         code=code,
-        headers=_retry_after(said, headers or {}),
-        again=status in RETRIED,
+        headers=_retry_after(error, headers or {}),
+        retryable=status in RETRYABLE,
     )
 
 
-def _said(body: Any) -> JSON:
-    """The object that holds the message, whatever the envelope."""
+def _error_object(body: Any) -> JSON:
+    """Return the object with the message, from any of the known forms."""
     while isinstance(body, list):
         body = body[0] if body else None
     if not isinstance(body, dict):
         return {}
     inner = body.get("error")
     if isinstance(inner, list):
-        return _said(inner)
+        return _error_object(inner)
     if isinstance(inner, dict):
         return inner
     if isinstance(inner, str):  # TGI: {"error": "…", "error_type": "validation"}
@@ -304,20 +304,20 @@ def _said(body: Any) -> JSON:
     return body
 
 
-def _status(said: JSON) -> int:
-    code = said.get("code")
+def _status(error: JSON) -> int:
+    code = error.get("code")
     if isinstance(code, str) and code.isdecimal():
         code = int(code)
     if isinstance(code, int) and 400 <= code < 600:
         return code
-    names = (said.get("status"), said.get("type"))
+    names = (error.get("status"), error.get("type"))
     return next((STATUS_OF_NAME[n] for n in names if isinstance(n, str) and n in STATUS_OF_NAME), 500)
 
 
-def _message(said: JSON) -> str:
-    message = said.get("message")
+def _message(error: JSON) -> str:
+    message = error.get("message")
     if not isinstance(message, str):
-        detail = said.get("detail")
+        detail = error.get("detail")
         if isinstance(detail, list):  # FastAPI: [{"loc": ["body", "seed"], "msg": "…"}]
             message = "; ".join(_violation(one) for one in detail if isinstance(one, dict))
         else:
@@ -330,19 +330,19 @@ def _violation(detail: JSON) -> str:
     return f"{'.'.join(map(str, loc)) if isinstance(loc, list) else loc}: {detail.get('msg')}"
 
 
-def _param(said: JSON) -> str | None:
-    detail = said.get("detail")
+def _param(error: JSON) -> str | None:
+    detail = error.get("detail")
     if isinstance(detail, list) and detail and isinstance(detail[0], dict):
         loc = detail[0].get("loc")
         return str(loc[-1]) if isinstance(loc, list) and loc else None
-    param = said.get("param")
+    param = error.get("param")
     return param if isinstance(param, str) else None
 
 
-def _retry_after(said: JSON, headers: Mapping[str, str]) -> dict[str, str]:
-    if (given := headers.get("Retry-After")) and re.fullmatch(r"[A-Za-z0-9 ,:+-]{1,40}", given):
-        return {"Retry-After": given}
-    details = said.get("details")
+def _retry_after(error: JSON, headers: Mapping[str, str]) -> dict[str, str]:
+    if (value := headers.get("Retry-After")) and re.fullmatch(r"[A-Za-z0-9 ,:+-]{1,40}", value):
+        return {"Retry-After": value}
+    details = error.get("details")
     for detail in details if isinstance(details, list) else ():
         delay = detail.get("retryDelay") if isinstance(detail, dict) else None
         if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", delay):

@@ -1,8 +1,8 @@
-"""Server-sent events, both ways, without I/O.
+"""Decoder and encoder of server-sent events. No I/O.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 
-Only `data` is read: the publishers repeat in it what they say in `event`.
+Only `data` is read: the publishers repeat the name of the event in it.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from typing import Final
 import msgspec
 
 DONE: Final = b"data: [DONE]\n\n"
-"""How OpenAI ends a stream."""
+"""Last event of OpenAI's streams."""
 
 KEEPALIVE: Final = b": keepalive\n\n"
-"""A comment: readers skip it, connections stay open."""
+"""A comment: clients skip it, and the connection stays open."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _LF: Final = 10
 
 
 class Decoder:
-    r"""Bytes in, events out.
+    r"""Incremental decoder: takes bytes, returns events.
 
-    Lines end in ``\n``, ``\r\n`` or ``\r``; the bytes may be cut anywhere, also inside a line end or a
-    character. Work is linear in the bytes, also for one event that comes in thousands of pieces.
+    Lines end in ``\n``, ``\r\n`` or ``\r``; the bytes may be split anywhere, also inside a line end or a
+    character. Cost is linear in the bytes, also for one event in thousands of pieces.
     """
 
     __slots__ = ("_after_cr", "_between", "_data", "_line", "_started")
 
     def __init__(self) -> None:
-        self._line: list[bytes] = []  # pieces of the line that has not ended yet
-        self._data: list[bytes] = []  # `data` lines of the event that has not ended yet
+        self._line: list[bytes] = []  # parts of the unfinished line
+        self._data: list[bytes] = []  # `data` lines of the unfinished event
         self._after_cr = False
         self._started = False
-        self._between = False  # whether nothing of the next event has come yet
+        self._between = False  # True if the last event is complete and the next has not started
 
     def feed(self, block: bytes) -> list[bytes]:
-        """The `data` of every event that `block` completes. Nearly always it is one whole event."""
+        """Return the `data` of each event that `block` completes (usually one whole event)."""
         if self._between:
             lines = block.splitlines()
             if len(lines) == 3 and lines[0][:6] == b"event:":
@@ -67,7 +67,7 @@ class Decoder:
         return self._events(lines)
 
     def close(self) -> list[bytes]:
-        """The last event, if the stream ended without the blank line that should end it."""
+        """Return the last event, if the stream ended without the blank line after it."""
         return [event for event in self.feed(b"\n\n") if event]
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
@@ -83,7 +83,7 @@ class Decoder:
         return events
 
     def _skip_bom(self, block: bytes) -> bytes:
-        """Wait until it is known whether the stream starts with a byte order mark."""
+        """Remove a byte order mark from the start of the stream; b"" until that is decided."""
         block = b"".join([*self._line, block])
         if len(block) < len(_BOM) and _BOM.startswith(block):
             self._line = [block]
@@ -94,5 +94,5 @@ class Decoder:
 
 
 def encode(value: object) -> bytes:
-    """One event with `value` as JSON."""
+    """Return one event with `value` as JSON."""
     return b"data: " + msgspec.json.encode(value) + b"\n\n"

@@ -1,7 +1,7 @@
-"""Where things are on Vertex AI: hosts by location, versions, resource paths.
+"""URLs of Vertex AI and other Google services: hosts by location, versions, resource paths.
 
-https://cloud.google.com/vertex-ai/docs/general/locations and the Google Gen AI SDK, which alone documents
-the hosts of the multi-regions `us` and `eu`.
+Sources: https://cloud.google.com/vertex-ai/docs/general/locations;
+for the hosts of the multi-regions `us` and `eu`, the Google Gen AI SDK.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from urllib.parse import quote
 from vertex_compat.types import Model, Service, UpstreamCall
 
 DEDICATED: Final = "prediction.vertexai.goog"
-"""The domain of the endpoints that have a host of their own."""
+"""Domain of the dedicated endpoints' hosts."""
 
 MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
 PROJECT_SERVICES: Final = frozenset({"aiplatform", "discoveryengine"})
-"""Services whose calls name their project and location only by this module."""
+"""Services to whose paths this module adds the project and the location."""
 
 _LOCATION: Final = re.compile(r"global|us|eu|[a-z]{2,20}-[a-z]{2,20}[0-9]{1,2}")
 _PROJECT: Final = re.compile(
@@ -33,17 +33,17 @@ _DNS: Final = re.compile(
 
 
 def is_location(name: str) -> bool:
-    """Whether `name` may stand in a host name: `global`, a multi-region, or the form of a region."""
+    """Return True for `global`, a multi-region, or a name in the form of a region."""
     return _LOCATION.fullmatch(name) is not None
 
 
 def is_project(name: str) -> bool:
-    """Whether `name` has the form of a project id (also domain-scoped) or number."""
+    """Return True for a name in the form of a project id (also domain-scoped) or a project number."""
     return _PROJECT.fullmatch(name) is not None
 
 
 def region_of(dns: str) -> str | None:
-    """The region of a dedicated endpoint, by its `dedicatedEndpointDns`; None for any other host.
+    """Return the region of a dedicated endpoint's host name; None for any other host.
 
     https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints
     """
@@ -52,7 +52,7 @@ def region_of(dns: str) -> str | None:
 
 
 def base_url(location: str) -> str:
-    """`https://` and the host that serves `location`."""
+    """Return the base URL of Vertex AI in `location`."""
     if location == "global":
         return "https://aiplatform.googleapis.com"
     if location in MULTI_REGIONS:
@@ -61,7 +61,7 @@ def base_url(location: str) -> str:
 
 
 def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str]) -> str:
-    """The whole URL of `call`. `bases` has the scheme and host of services that are not at Google's."""
+    """Return the URL of `call`. `bases` has the base URLs of services that are not at Google's."""
     base = (
         bases.get("dedicated") or f"https://{call.endpoint_host}"
         if call.endpoint_host
@@ -100,10 +100,10 @@ def _base_url_of(service: Service, location: str) -> str:
 
 
 def raw_predict(model: Model, *, stream: bool) -> str:
-    """The path of a partner model, which takes its own publisher's body."""
+    """Return the path of a partner model's `rawPredict`, which takes the publisher's own body."""
     return f"{model.resource}:{'streamRawPredict' if stream else 'rawPredict'}"
 
 
 def seconds(time: str) -> int:
-    """An RFC 3339 time, which may have up to nine digits after the second, as OpenAI writes times."""
+    """Return the Unix time of an RFC 3339 time with up to nine digits after the second."""
     return int(datetime.fromisoformat(time).timestamp())

@@ -122,7 +122,7 @@ class _HTTPAnswer:
             return b""
         except (OSError, http_body.ProtocolError) as error:
             raise errors.UpstreamFault(
-                "The connection to Vertex AI broke in mid-answer.", again=True
+                "The connection to Vertex AI broke in mid-answer.", retryable=True
             ) from error
         self.complete = self._framing.ended
         return self._decoded(body) if self._decoder else body
@@ -344,9 +344,9 @@ def _unreachable(error: urllib3.exceptions.HTTPError) -> errors.ApiError:
         case urllib3.exceptions.SSLError():  # would fail again
             return errors.Unavailable("Vertex AI could not be reached over TLS.")
         case urllib3.exceptions.NewConnectionError() | urllib3.exceptions.ProtocolError():
-            return errors.Unavailable("Vertex AI could not be reached.", again=True)
+            return errors.Unavailable("Vertex AI could not be reached.", retryable=True)
         case urllib3.exceptions.TimeoutError():  # also in the middle of TLS's handshake
-            return errors.DeadlineExceeded("Vertex AI could not be reached in time.", again=True)
+            return errors.DeadlineExceeded("Vertex AI could not be reached in time.", retryable=True)
         case _:
             return errors.UpstreamFault("The call to Vertex AI failed before an answer came.")
 
