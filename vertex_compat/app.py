@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 import flask
 import msgspec
 
-from vertex_compat import errors, routes, sse
+from vertex_compat import errors, routes
 from vertex_compat.config.settings import Settings
+from vertex_compat.error_formats import ErrorFormat
 from vertex_compat.operations.context import (
     DryRunTransport,
     EventStream,
@@ -39,6 +40,9 @@ from vertex_compat.upstream.url_fetcher import Fetched, UrlFetcher
 _log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST: Final = 499
+
+EncodeError: TypeAlias = Callable[[errors.ApiError], bytes]
+"""Encodes an error as the end of a stream."""
 
 _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way; its log says how.")
 
@@ -70,9 +74,10 @@ class App:
         log = RequestLog.start(request.method, request.path, request.environ)
         slot = self._limiter.try_acquire()
         body = RequestBody.from_environ(request.environ, self._settings.max_body)
-        response = self._respond(request, body, slot, log)
+        error_format = routes.error_format(request.path, request.headers.get("anthropic-version"))
+        response = self._respond(request, body, slot, log, error_format)
         body.drain(request.environ.get("gunicorn.socket"))
-        response.headers.extend(log.headers())
+        response.headers.extend(log.headers() | {error_format.request_id_header: log.id})
         if self._settings.cors_origins:
             response.headers.extend(
                 cors.headers(self._settings.cors_origins, request.method, request.headers.get)
@@ -102,22 +107,28 @@ class App:
             self._on_request_end(log, status)
 
     def _respond(
-        self, request: flask.Request, body: RequestBody, slot: Slot | None, log: RequestLog
+        self,
+        request: flask.Request,
+        body: RequestBody,
+        slot: Slot | None,
+        log: RequestLog,
+        error_format: ErrorFormat,
     ) -> flask.Response:
         if self._settings.cors_origins and cors.is_preflight(request.method, request.headers.get):
             return flask.Response(status=204)
         try:
-            return _flask_response(self._run_operation(request, body, slot, log), log)
+            response = self._run_operation(request, body, slot, log)
+            return _flask_response(response, log, lambda error: error_format.event(error, log.id))
         except errors.ApiError as error:
             log.error = error.code or error.type
-            return _json(error.status, error.body(), error.headers)
+            return _error_response(error, error_format, log)
         except ClientDisconnected:
             log.error = CLIENT_DISCONNECTED
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
         except Exception:  # noqa: BLE001  (the only place: a client never sees a traceback)
             _log.exception("unexpected error")
             log.error = _UNEXPECTED.type
-            return _json(_UNEXPECTED.status, _UNEXPECTED.body(), {})
+            return _error_response(_UNEXPECTED, error_format, log)
 
     def _run_operation(
         self, request: flask.Request, body: RequestBody, slot: Slot | None, log: RequestLog
@@ -128,7 +139,7 @@ class App:
         if path not in routes.OPEN:
             if slot is None:
                 raise concurrency.busy()
-            caller = self._authenticate(environ, public=path in routes.PUBLIC)
+            caller = self._authenticate(request, public=path in routes.PUBLIC)
             log.key = caller.key
         operation, path_args = routes.find(request.method, request.path)
         transport = self._transport.for_caller(caller.token) if caller.token else self._transport
@@ -154,25 +165,31 @@ class App:
             )
         )
 
-    def _authenticate(self, environ: Mapping[str, Any], *, public: bool) -> Caller:
-        authorization = environ.get("HTTP_AUTHORIZATION") or _google_key(environ)
+    def _authenticate(self, request: flask.Request, *, public: bool) -> Caller:
+        authorization = request.headers.get("Authorization") or _api_key(request)
         return self._authenticator.authenticate(authorization, public=public)
 
 
-def _google_key(environ: Mapping[str, Any]) -> str | None:
-    """The API key in the header that Google's clients use."""
-    key = environ.get("HTTP_X_GOOG_API_KEY")
+def _api_key(request: flask.Request) -> str | None:
+    """The API key where Anthropic's and Google's clients send it, as a bearer token."""
+    key = request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+    if not key and routes.takes_key_in_query(request.path):
+        key = request.args.get("key")
     return f"Bearer {key}" if key else None
 
 
-def _flask_response(response: Response, log: RequestLog) -> flask.Response:
+def _error_response(error: errors.ApiError, error_format: ErrorFormat, log: RequestLog) -> flask.Response:
+    return _json(error_format.status(error), error_format.body(error, log.id), error.headers)
+
+
+def _flask_response(response: Response, log: RequestLog, encode_error: EncodeError) -> flask.Response:
     match response.body:
         case FileBody(data, content_type):
             return _whole(response.status, data, content_type, response.headers)
         case StreamingBody():
             return _download(response.body, response.headers)
         case EventStream():
-            return _stream(response.body, response.headers, log)
+            return _stream(response.body, response.headers, log, encode_error)
         case body:
             return _json(response.status, body, response.headers)
 
@@ -200,8 +217,10 @@ def _rest(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from chunks
 
 
-def _stream(stream: EventStream, headers: Mapping[str, str], log: RequestLog) -> flask.Response:
-    events = _StartedStream(stream, log)
+def _stream(
+    stream: EventStream, headers: Mapping[str, str], log: RequestLog, encode_error: EncodeError
+) -> flask.Response:
+    events = _StartedStream(stream, log, stream.encode_error or encode_error)
     log.first_byte_at = time.monotonic()
     response = _StreamingResponse(events, stream.content_type)
     response.headers["Cache-Control"] = "no-cache"
@@ -230,9 +249,9 @@ class _StartedStream:
     it ends the upstream calls.
     """
 
-    def __init__(self, stream: EventStream, log: RequestLog) -> None:
+    def __init__(self, stream: EventStream, log: RequestLog, encode_error: EncodeError) -> None:
         self._events = stream.events
-        self._encode_error = stream.encode_error or _encode_error
+        self._encode_error = encode_error
         self._log = log
         self._first = next(stream.events)
         self._complete = False
@@ -263,7 +282,3 @@ class _StartedStream:
         finally:
             for func in self.on_close:
                 func()
-
-
-def _encode_error(error: errors.ApiError) -> bytes:
-    return sse.encode(error.body())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Final
@@ -10,6 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from vertex_compat import errors
+from vertex_compat.error_formats import ANTHROPIC, GOOGLE, OPENAI, ErrorFormat
 from vertex_compat.operations.audio import speech, transcriptions
 from vertex_compat.operations.batches import batches
 from vertex_compat.operations.chat import chat
@@ -21,6 +23,7 @@ from vertex_compat.operations.fine_tuning import fine_tuning
 from vertex_compat.operations.images import images
 from vertex_compat.operations.moderations import moderations
 from vertex_compat.operations.rerank import rerank
+from vertex_compat.operations.messages import messages
 from vertex_compat.operations.responses import responses
 from vertex_compat.operations.service import models, passthrough, root
 
@@ -42,6 +45,12 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/moderations"): moderations.create,
     ("POST", "/rerank"): rerank.create,
     ("POST", "/v2/rerank"): rerank.create,
+    ("POST", "/messages"): messages.create,
+    ("POST", "/messages/batches"): messages.refuse_batches,
+    ("GET", "/messages/batches"): messages.refuse_batches,
+    ("GET", "/messages/batches/<path:batch>"): messages.refuse_batches,
+    ("POST", "/messages/batches/<path:batch>"): messages.refuse_batches,
+    ("DELETE", "/messages/batches/<path:batch>"): messages.refuse_batches,
     ("POST", "/responses"): responses.create,
     ("GET", "/responses/<id>"): responses.missing,
     ("DELETE", "/responses/<id>"): responses.missing,
@@ -73,11 +82,29 @@ OPEN: Final = frozenset({"/health"})
 PUBLIC: Final = frozenset({"/", "/openapi.json"})
 """Paths that need no key."""
 
+_ANTHROPIC_PATHS: Final = re.compile(r"/messages(?:/|$)")
+_GOOGLE_PATHS: Final = re.compile(
+    r"/(?:vertex-ai|projects|v1beta1?|v1alpha)/|/models/[^/]+(?:/[^/]+)?:[A-Za-z]+$"
+)
+
+
+def error_format(path: str, anthropic_version: str | None) -> ErrorFormat:
+    """Return how the errors of a request are written: as in the API whose path or header it has."""
+    short = resource(path)
+    if _GOOGLE_PATHS.match(short):
+        return GOOGLE
+    return ANTHROPIC if anthropic_version or _ANTHROPIC_PATHS.match(short) else OPENAI
+
 
 def _openapi_spec() -> Response:
     from vertex_compat.operations.service import openapi_spec  # noqa: PLC0415  (rarely requested)
 
     return openapi_spec.describe(TABLE, OPEN | PUBLIC)
+
+
+def takes_key_in_query(path: str) -> bool:
+    """Return whether the API key may be the query parameter `key`, as in Google's APIs."""
+    return _GOOGLE_PATHS.match(resource(path)) is not None
 
 
 def resource(path: str) -> str:

@@ -25,6 +25,9 @@ T = TypeVar("T")
 JSON: TypeAlias = dict[str, Any]
 """A JSON object as it was received, unknown keys included."""
 
+RawBody: TypeAlias = dict[str, msgspec.Raw]
+"""A JSON object whose values are as they were received, not decoded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -207,6 +210,13 @@ class UnaryAdapter(Generic[T]):
     response: Callable[[JSON, UpstreamCall], T]
 
 
+Relay: TypeAlias = Callable[[RawBody, Model, str], UpstreamCall]
+"""Makes the call for a request of the publisher's own API, which is passed on and not translated.
+
+The string is what the client sent beside the body: the header `anthropic-beta`, or the method in the path.
+"""
+
+
 class Embedding(NamedTuple):
     """An embedding, and the number of tokens of its input."""
 
@@ -260,3 +270,7 @@ class Publisher:
     speech: UnaryAdapter[Audio] | None = None
     transcriptions: ChatAdapter | None = None
     rerank: UnaryAdapter[list[RankedDocument]] | None = None
+    messages: Relay | None = None
+    """Takes requests of Anthropic's Messages API."""
+    generate_content: Relay | None = None
+    """Takes requests of the Gemini API."""

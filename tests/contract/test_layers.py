@@ -11,7 +11,7 @@ PACKAGE = ROOT / "vertex_compat"
 LAYERS = (
     {"model_profile"},
     {"types", "sse", "ids", "json_values"},
-    {"errors", "vertex"},
+    {"errors", "error_formats", "vertex"},
     {"publishers", "services", "routing"},
     {"config"},
     {"server"},
@@ -23,7 +23,13 @@ LAYERS = (
 )
 """Modules and folders of the package from the lowest layer to the highest; each imports lower layers only."""
 
-PEERS = {"json_values": {"types"}, "vertex": {"errors"}, "operations": set(), "publishers": set()}
+PEERS = {
+    "json_values": {"types"},
+    "error_formats": {"errors"},
+    "vertex": {"errors"},
+    "operations": set(),
+    "publishers": set(),
+}
 """Imports within a layer, which are not allowed unless they are listed here."""
 
 ONLY_IN = {

@@ -14,12 +14,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.types import JSON
+from vertex_compat.types import JSON, RawBody
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_DEPTH: Final = 100
 """Levels of a body. Google's own parser takes as many, and no function here exhausts the stack with them."""
+
+_decode_raw: Final = msgspec.json.Decoder(RawBody).decode
 
 _MAX_QUOTED_CHARS: Final = 300
 """Characters of msgspec's message, which repeats the client's value."""
@@ -42,6 +44,18 @@ def decode(content: bytes, schema: type[msgspec.Struct]) -> JSON:
         raise _too_deep()
     validate(decoded, schema)
     return decoded
+
+
+def decode_fields(content: bytes) -> RawBody:
+    """Return the keys of the JSON object in `content` with their values as they came; raises `BadRequest`."""
+    try:
+        return _decode_raw(content)
+    except RecursionError:
+        raise _too_deep() from None
+    except msgspec.ValidationError:
+        raise errors.BadRequest("The request body is not a JSON object.") from None
+    except ValueError as error:
+        raise errors.BadRequest(f"The request body is not valid JSON: {error}") from None
 
 
 def _too_deep() -> errors.BadRequest:

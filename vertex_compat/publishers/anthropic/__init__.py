@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vertex_compat.publishers.anthropic import chat
+from vertex_compat.publishers.anthropic import chat, relay
 from vertex_compat.types import Publisher
 
-PUBLISHER: Final = Publisher("anthropic", chat=chat.CHAT)
+PUBLISHER: Final = Publisher("anthropic", chat=chat.CHAT, messages=relay.request)

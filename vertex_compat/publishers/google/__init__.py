@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vertex_compat.publishers.google import embeddings, images, ranking, speech, transcription
+from vertex_compat.publishers.google import embeddings, images, ranking, relay, speech, transcription
 from vertex_compat.publishers.google.chat import chat
 from vertex_compat.types import Publisher
 
@@ -14,4 +14,5 @@ PUBLISHER = Publisher(
     speech=speech.SPEECH,
     transcriptions=transcription.TRANSCRIPTIONS,
     rerank=ranking.RERANK,
+    generate_content=relay.request,
 )

@@ -1,0 +1,229 @@
+"""Anthropic's documented event order holds for every recorded stream of every publisher.
+
+https://platform.claude.com/docs/en/build-with-claude/streaming. The judges are the types and the
+accumulator of Anthropic's own SDK.
+"""
+
+import json
+
+import pydantic
+import pytest
+from anthropic.lib.streaming._messages import accumulate_event
+from anthropic.types import Message, RawMessageStreamEvent
+from helpers.fixtures import call_of, cases
+
+from vertex_compat import errors, sse
+from vertex_compat.operations.messages.output_blocks import (
+    PING,
+    Display,
+    MessageEncoder,
+    MessageEvents,
+    whole_message,
+)
+from vertex_compat.operations.opaque_state import decode_state
+from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.types import Delta, Usage, parts_of
+
+EVENT = pydantic.TypeAdapter(RawMessageStreamEvent)
+EVERYTHING = Display(thinking=True, search=True)
+DELTA_OF_BLOCK = {
+    "text": {"text_delta", "citations_delta"},
+    "thinking": {"thinking_delta", "signature_delta"},
+    "tool_use": {"input_json_delta"},
+    "server_tool_use": {"input_json_delta"},
+    "web_search_tool_result": set(),
+}
+
+
+def parts_of_case(case):
+    translate = PUBLISHERS[case.publisher].chat.stream(call_of(case))
+    decoder = sse.Decoder()
+    for event in [*decoder.feed(case.stream), *decoder.close()]:
+        if event != b"[DONE]":
+            yield from parts_of(translate(json.loads(event)))
+
+
+def encoded(parts, display=EVERYTHING):
+    """The bytes that a client gets for the parts of one choice."""
+    encoder = MessageEncoder(MessageEvents("m", display))
+    return b"".join([*(encoder.encode(0, part) for part in parts), encoder.finish()])
+
+
+def events_of(stream):
+    """The events of a stream as a strict reader sees them: one line for the type, one for the data."""
+    events = []
+    for event in stream.decode().removesuffix("\n\n").split("\n\n"):
+        kind, data = event.split("\n")
+        events.append(json.loads(data.removeprefix("data: ")))
+        assert kind == f"event: {events[-1]['type']}"
+    return events
+
+
+def accumulated(events):
+    """The message that Anthropic's SDK makes of the events."""
+    snapshot, buffers = None, {}
+    for event in events:
+        snapshot = accumulate_event(
+            event=EVENT.validate_python(event), current_snapshot=snapshot, json_bufs=buffers
+        )
+    return snapshot.to_dict(mode="json")
+
+
+def whole(parts, display=EVERYTHING):
+    events = MessageEvents("m", display)
+    started = [event for part in parts for event in events.part(part)]
+    return whole_message([*started, *events.end()])
+
+
+def one_choice(case):
+    parts = list(parts_of_case(case))
+    if any(isinstance(part, Delta) and part.choice for part in parts):
+        pytest.skip("Anthropic's API has one choice")
+    return parts
+
+
+def check_order(events):
+    kinds = [event["type"] for event in events]
+    assert kinds[0] == "message_start"
+    assert kinds[-2:] == ["message_delta", "message_stop"]
+    assert kinds.count("message_start") == kinds.count("message_delta") == kinds.count("message_stop") == 1
+    opened, count = None, 0
+    for event in events[1:-2]:
+        match event["type"]:
+            case "content_block_start":
+                assert opened is None
+                assert event["index"] == count
+                opened, count = event["content_block"]["type"], count + 1
+            case "content_block_delta":
+                assert event["index"] == count - 1
+                assert event["delta"]["type"] in DELTA_OF_BLOCK[opened]
+            case "content_block_stop":
+                assert event["index"] == count - 1
+                opened = None
+            case other:
+                pytest.fail(f"unexpected {other}")
+    assert opened is None
+
+
+@cases("stream.sse")
+def test_every_stream_has_the_documented_order(case):
+    check_order(events_of(encoded(one_choice(case))))
+
+
+@cases("stream.sse")
+def test_stream_and_whole_message_are_the_same(case):
+    parts = one_choice(case)
+    streamed, message = accumulated(events_of(encoded(parts))), whole(parts)
+    Message.model_validate(message)
+
+    def comparable(one):
+        blocks = [{k: v for k, v in block.items() if v is not None} for block in one["content"]]
+        for block in blocks:
+            block.pop("id", None) if block["type"].startswith("server") else None
+            block.pop("tool_use_id", None)
+        return blocks, one["stop_reason"], {k: v for k, v in one["usage"].items() if v is not None}
+
+    assert comparable(streamed) == comparable(message)
+
+
+@cases("stream.sse")
+def test_messages_have_the_texts_and_calls_of_chat(case):
+    parts = one_choice(case)
+    message = whole(parts)
+    deltas = [part.fields for part in parts if isinstance(part, Delta)]
+    texts = "".join(block["text"] for block in message["content"] if block["type"] == "text")
+    assert texts.startswith("".join(fields.get("content") or "" for fields in deltas)[:40])
+    names = [
+        call["function"]["name"]
+        for fields in deltas
+        for call in fields.get("tool_calls", ())
+        if "name" in call["function"]
+    ]
+    assert [block["name"] for block in message["content"] if block["type"] == "tool_use"] == names
+
+
+def tool(index, **fields):
+    function = {key: fields.pop(key) for key in ("name", "arguments") if key in fields}
+    return Delta(0, {"tool_calls": [{"index": index, **fields, "function": function}]})
+
+
+def test_interleaved_calls_become_blocks_one_after_the_other():
+    parts = [
+        tool(0, id="call_a", type="function", name="look", arguments='{"at":'),
+        tool(1, id="call_b", type="function", name="look", arguments='{"at"'),
+        Delta(0, {"content": "meanwhile"}),
+        tool(0, arguments="1}"),
+        tool(1, arguments=":2}"),
+        Delta(0, {}, "tool_calls"),
+    ]
+    events = events_of(encoded(parts))
+    check_order(events)
+    content = accumulated(events)["content"]
+    assert [block.get("input") for block in content if block["type"] == "tool_use"] == [{"at": 1}, {"at": 2}]
+    assert [block["text"] for block in content if block["type"] == "text"] == ["meanwhile"]
+
+
+def test_complete_calls_are_streamed_at_once():
+    events = MessageEvents("m", EVERYTHING)
+    list(events.part(tool(0, id="a", type="function", name="f", arguments="{}")))
+    second = list(events.part(tool(1, id="b", type="function", name="f", arguments="{}")))
+    assert [event["type"] for event in second] == [
+        "content_block_stop",
+        "content_block_start",
+        "content_block_delta",
+    ]
+
+
+def test_a_signature_of_a_call_travels_in_the_thinking_before_it():
+    signed = {"google": {"thought_signature": "c2ln"}}
+    parts = [
+        Delta(0, {"reasoning_content": "Hm."}),
+        tool(0, id="call_a", type="function", name="f", arguments="{}", extra_content=signed),
+        Delta(0, {}, "tool_calls"),
+    ]
+    thinking, call = whole(parts)["content"]
+    assert (thinking["type"], call["type"]) == ("thinking", "tool_use")
+    assert decode_state(thinking["signature"]) == {"call_extra_content": {"extra_content": signed}}
+
+
+def test_no_thinking_is_shown_to_a_client_that_did_not_ask():
+    parts = [Delta(0, {"reasoning_content": "Hm."}), Delta(0, {"content": "Yes."}, "stop")]
+    assert [block["type"] for block in whole(parts, Display())["content"]] == ["text"]
+    omitted = whole(parts, Display(thinking=True, thoughts=False))["content"]
+    assert (omitted[0]["thinking"], bool(omitted[0]["signature"])) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [
+        ("stop", "end_turn"),
+        ("length", "max_tokens"),
+        ("tool_calls", "tool_use"),
+        ("content_filter", "refusal"),
+    ],
+)
+def test_finish_reasons_have_anthropic_s_names(finish, reason):
+    assert whole([Delta(0, {"content": "x"}, finish)])["stop_reason"] == reason
+
+
+def test_cached_tokens_are_counted_apart():
+    usage = Usage(10, 5, {"cached_tokens": 4, "cache_write_tokens": 1}, {"reasoning_tokens": 2})
+    counts = whole([Delta(0, {"content": "x"}, "stop"), usage])["usage"]
+    assert counts == {
+        "input_tokens": 5,
+        "cache_creation_input_tokens": 1,
+        "cache_read_input_tokens": 4,
+        "output_tokens": 5,
+        "output_tokens_details": {"thinking_tokens": 2},
+    }
+
+
+def test_a_stream_without_an_end_is_an_error():
+    encoder = MessageEncoder(MessageEvents("m", EVERYTHING))
+    encoder.encode(0, Delta(0, {"content": "Half"}))
+    with pytest.raises(errors.UpstreamFault):
+        encoder.finish()
+
+
+def test_the_keepalive_is_a_ping():
+    assert events_of(PING) == [{"type": "ping"}]

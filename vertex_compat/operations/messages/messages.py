@@ -1,0 +1,129 @@
+"""`POST /v1/messages`: Anthropic's Messages API, for every model that chats.
+
+A request to Claude is passed on, and so is the response. For models of other publishers the request is
+translated into a chat request, and the parts of the response into Anthropic's blocks and events.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from vertex_compat import errors
+from vertex_compat.operations import model_calls
+from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
+from vertex_compat.operations.context import EventStream, RequestContext, Response
+from vertex_compat.operations.messages import input_blocks, messages_schema, relay
+from vertex_compat.operations.messages.output_blocks import (
+    Display,
+    MessageEncoder,
+    MessageEvents,
+    whole_message,
+)
+from vertex_compat.operations.request import body, inline_urls
+from vertex_compat.operations.request.chat_request import ChatRequest
+from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
+from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, Relay, UpstreamCall
+
+NO_BATCHES: Final = (
+    "Message batches do not exist here. Upload the requests to /v1/files in OpenAI's batch format and create "
+    "a batch of them with /v1/batches: it runs on Vertex AI, for Claude as well as for Gemini."
+)
+
+_BETAS: Final = "anthropic-beta"
+
+
+class _Head(msgspec.Struct):
+    """The fields that decide where a request goes."""
+
+    model: str
+    stream: bool | None = None
+
+
+class MessageRequest:
+    """A request of Anthropic's API, decoded as far as its model needs it."""
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+        self.fields: RawBody = body.decode_fields(context.body)
+        known = {name: self.fields[name] for name in ("model", "stream") if name in self.fields}
+        head = body.validate({name: msgspec.json.decode(raw) for name, raw in known.items()}, _Head)
+        self.model = head.model
+        self.streaming = bool(head.stream)
+
+    @cached_property
+    def params(self) -> JSON:
+        """The request, validated as one to a model that is not Claude."""
+        return body.drop_nulls(body.decode(self._context.body, messages_schema.CreateMessage))
+
+    @cached_property
+    def chat(self) -> ChatRequest:
+        """The request as a chat request."""
+        return input_blocks.chat_request(self.params)
+
+
+def create(context: RequestContext) -> Response:
+    """Answer one request, streaming or whole."""
+    request = MessageRequest(context)
+
+    def attempt(model: Model, adapter: ChatAdapter) -> Response:
+        if pass_on := PUBLISHERS[model.publisher].messages:
+            return _relay(request, pass_on, model, context)
+        try:
+            return _translate(request, adapter, model, context)
+        except errors.BadRequest as error:
+            error.param = error.param and request.chat.names.of(error.param)
+            raise
+
+    return model_calls.with_fallback(context, request.model, model_calls.CHAT, attempt)
+
+
+def _relay(request: MessageRequest, pass_on: Relay, model: Model, context: RequestContext) -> Response:
+    def prepare(model: Model) -> list[UpstreamCall]:
+        return [pass_on(request.fields, model, context.header(_BETAS))]
+
+    if context.dry_run:
+        return model_calls.describe(prepare(model)[0], model, context)
+    stream = UpstreamStream(prepare, relay.parser(request.model, context), model, context)
+    return relay.respond(stream, streaming=request.streaming)
+
+
+def _translate(
+    request: MessageRequest, adapter: ChatAdapter, model: Model, context: RequestContext
+) -> Response:
+    chat = request.chat
+
+    def prepare(model: Model) -> list[UpstreamCall]:
+        call = adapter.request(inline_urls.inline({**model.defaults, **chat.body}, adapter, context), model)
+        ignored = (*chat.ignored, *chat.names.of_ignored(call.ignored, chat.body))
+        return [replace(call, ignored=ignored)]
+
+    if context.dry_run:
+        return model_calls.describe(prepare(model)[0], model, context)
+    stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
+    events = MessageEvents(request.model, _display(request.params))
+    policy = OpenAIResponsePolicy(chat.body)
+    if request.streaming:
+        encoder = policy.wrap(MessageEncoder(events))
+        return Response(EventStream(stream.stream(encoder)), stream.headers)
+    parts = [policy.apply(number, part) for number, part in stream.collect()]
+    started = [event for part in parts for event in events.part(part)]
+    return Response(whole_message([*started, *events.end()]), stream.headers)
+
+
+def _display(params: JSON) -> Display:
+    thinking = params.get("thinking") or {}
+    return Display(
+        thinking=input_blocks.shows_thinking(params),
+        thoughts=thinking.get("display") != "omitted",
+        search=any(input_blocks.is_web_search(tool) for tool in params.get("tools") or ()),
+    )
+
+
+def refuse_batches(_: RequestContext) -> Response:
+    """Refuse message batches, and say what to use instead."""
+    raise errors.Unsupported(NO_BATCHES)

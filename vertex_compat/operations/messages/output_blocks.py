@@ -1,0 +1,366 @@
+"""The parts of a model's response as Anthropic's message: blocks, and the events by which they grow.
+
+https://platform.claude.com/docs/en/build-with-claude/streaming. The order is fixed: `message_start`,
+each block's start, deltas and stop, `message_delta`, `message_stop`. The whole message is their sum.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.operations.opaque_state import encode_state
+from vertex_compat.types import JSON, Delta, StreamPart, Usage
+
+STOP_REASONS: Final = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
+"""OpenAI's finish reason → Anthropic's stop reason."""
+
+PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
+
+_STATE: Final = ("extra_content", "thinking_blocks")
+_ONE_TEXT: Final = frozenset({"content"})
+_encode = msgspec.json.Encoder().encode
+
+
+def encode_event(event: JSON) -> bytes:
+    """Return the event as Anthropic's API sends it: its type on a line of its own, too."""
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _encode(event))
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """What the client asked for: `thinking` blocks, `thoughts` (their text), results of a web `search`."""
+
+    thinking: bool = False
+    thoughts: bool = True
+    search: bool = False
+
+
+class MessageEvents:
+    """Turns the parts of one response into Anthropic's events."""
+
+    def __init__(self, model: str, display: Display) -> None:
+        self._model = model
+        self._display = display
+        self._index = -1  # of the newest block
+        self._open: str | None = None  # type of the block that is open
+        self._state: JSON = {}
+        self._calls = _CallOrder()
+        self._usage = Usage(0, 0)
+        self._searches = 0
+        self._finish: str | None = None
+        self._refusal: str | None = None
+        self._stop_sequence: str | None = None
+        self._started = False
+
+    @property
+    def text_index(self) -> int | None:
+        """Number of the open block if it takes more text."""
+        return self._index if self._open == "text" else None
+
+    def part(self, part: StreamPart) -> Iterator[JSON]:
+        """Yield the events of one part."""
+        if isinstance(part, Usage):
+            self._usage = part
+            return
+        if not self._started:
+            yield self._start()
+        self._finish = part.finish_reason or self._finish
+        for delta in self._calls.in_order(part.fields):
+            yield from self._fields(delta)
+
+    def end(self) -> Iterator[JSON]:
+        """Yield the events after the last part; raises `UpstreamFault` if the model had not finished."""
+        if self._finish is None:
+            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+        for delta in self._calls.remaining():
+            yield from self._fields(delta)
+        yield from self._close()
+        reason = STOP_REASONS.get(self._finish, "end_turn")
+        if self._stop_sequence is not None and reason == "end_turn":
+            reason = "stop_sequence"
+        details = {"type": "refusal", "category": None, "explanation": self._refusal}
+        delta = {
+            "stop_reason": reason,
+            "stop_sequence": self._stop_sequence if reason == "stop_sequence" else None,
+            "stop_details": details if reason == "refusal" else None,
+        }
+        yield {"type": "message_delta", "delta": delta, "usage": self._counts()}
+        yield {"type": "message_stop"}
+
+    def _start(self) -> JSON:
+        self._started = True
+        message: JSON = {
+            "id": f"msg_{secrets.token_hex(12)}",
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "stop_details": None,
+            "usage": self._counts(),
+        }
+        return {"type": "message_start", "message": message}
+
+    def _counts(self) -> JSON:
+        """Anthropic counts cached tokens apart from the other input; OpenAI among it."""
+        prompt, usage = self._usage.prompt_details, self._usage
+        read, written = prompt.get("cached_tokens", 0), prompt.get("cache_write_tokens", 0)
+        counts: JSON = {
+            "input_tokens": max(0, usage.prompt - read - written),
+            "cache_creation_input_tokens": written,
+            "cache_read_input_tokens": read,
+            "output_tokens": usage.completion,
+        }
+        if thoughts := usage.completion_details.get("reasoning_tokens"):
+            counts["output_tokens_details"] = {"thinking_tokens": thoughts}
+        if self._searches:
+            counts["server_tool_use"] = {"web_search_requests": self._searches, "web_fetch_requests": 0}
+        return counts
+
+    def _fields(self, fields: JSON) -> Iterator[JSON]:
+        self._state |= {key: fields[key] for key in _STATE if key in fields}
+        if thought := fields.get("reasoning_content"):
+            yield from self._thought(thought)
+        if text := fields.get("content"):
+            yield from self._text(text)
+        for image in fields.get("images") or ():
+            yield from self._text(f"![image]({image['image_url']['url']})")
+        if refusal := fields.get("refusal"):
+            self._refusal = (self._refusal or "") + refusal
+        if isinstance(stop := fields.get("stop_sequence"), str):
+            self._stop_sequence = stop
+        for annotation in fields.get("annotations") or ():
+            yield from self._citation(annotation.get("url_citation") or {})
+        for grounding in fields.get("vertex_ai_grounding_metadata") or ():
+            yield from self._search(grounding)
+        for call in fields.get("tool_calls") or ():
+            yield from self._call(call)
+
+    def _thought(self, text: str) -> Iterator[JSON]:
+        if not self._display.thinking:
+            return
+        yield from self._block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+        if self._display.thoughts:
+            yield self._delta({"type": "thinking_delta", "thinking": text})
+
+    def _text(self, text: str) -> Iterator[JSON]:
+        yield from self._block("text", {"type": "text", "text": ""})
+        yield self._delta({"type": "text_delta", "text": text})
+
+    def _citation(self, cited: JSON) -> Iterator[JSON]:
+        """A source of the text before it. Where no text is open any more, there is no place for it."""
+        if self._open == "text" and cited.get("url"):
+            location = {"type": "web_search_result_location", "url": cited["url"]}
+            location |= {"title": cited.get("title"), "cited_text": "", "encrypted_index": ""}
+            yield self._delta({"type": "citations_delta", "citation": location})
+
+    def _search(self, grounding: JSON) -> Iterator[JSON]:
+        """A search that Google has made, as a call of Anthropic's server tool and its result."""
+        queries = grounding.get("webSearchQueries")
+        if not queries or not self._display.search:
+            return
+        self._searches += len(queries)
+        id_ = f"srvtoolu_{secrets.token_hex(12)}"
+        use = {"type": "server_tool_use", "id": id_, "name": "web_search", "input": {}}
+        yield from self._new_block("server_tool_use", use)
+        yield self._delta(
+            {"type": "input_json_delta", "partial_json": _encode({"query": queries[0]}).decode()}
+        )
+        pages = [chunk.get("web") or {} for chunk in grounding.get("groundingChunks") or ()]
+        results = [
+            {"type": "web_search_result", "url": page["uri"], "title": page.get("title") or page["uri"]}
+            | {"encrypted_content": "", "page_age": None}
+            for page in pages
+            if page.get("uri")
+        ]
+        result = {"type": "web_search_tool_result", "tool_use_id": id_, "content": results}
+        yield from self._new_block("web_search_tool_result", result)
+
+    def _call(self, call: JSON) -> Iterator[JSON]:
+        function = call["function"]
+        if "id" in call:
+            if extra := call.get("extra_content"):
+                self._state["call_extra_content"] = {"extra_content": extra}
+            use = {"type": "tool_use", "id": call["id"], "name": function["name"], "input": {}}
+            yield from self._new_block("tool_use", use)
+        if arguments := function.get("arguments"):
+            yield self._delta({"type": "input_json_delta", "partial_json": arguments})
+
+    def _block(self, kind: str, block: JSON) -> Iterator[JSON]:
+        """Make sure that a block of `kind` is open."""
+        if self._open != kind:
+            yield from self._new_block(kind, block)
+
+    def _new_block(self, kind: str, block: JSON) -> Iterator[JSON]:
+        yield from self._close()
+        self._open = kind
+        self._index += 1
+        yield {"type": "content_block_start", "index": self._index, "content_block": block}
+
+    def _close(self) -> Iterator[JSON]:
+        if self._open is None:
+            return
+        if self._open == "thinking":
+            yield self._delta({"type": "signature_delta", "signature": encode_state(self._state)})
+            self._state = {}
+        self._open = None
+        yield {"type": "content_block_stop", "index": self._index}
+
+    def _delta(self, delta: JSON) -> JSON:
+        return {"type": "content_block_delta", "index": self._index, "delta": delta}
+
+
+class _CallOrder:
+    """Brings tool calls that grow side by side into the order of Anthropic's blocks, one after the other.
+
+    What comes while a call is incomplete waits until that call's arguments are a whole JSON value.
+    """
+
+    def __init__(self) -> None:
+        self._current: int | None = None
+        self._arguments: list[str] = []
+        self._waiting: list[JSON] = []
+
+    def in_order(self, fields: JSON) -> Iterator[JSON]:
+        """Yield what can be told now of one delta's fields."""
+        calls = fields.get("tool_calls") or ()
+        if self._current is None and not calls:
+            yield fields
+            return
+        rest = {name: value for name, value in fields.items() if name != "tool_calls"}
+        if rest:
+            yield from self._other(rest)
+        for call in calls:
+            yield from self._call(call)
+
+    def remaining(self) -> Iterator[JSON]:
+        """Yield what has waited, call by call."""
+        waiting, self._waiting = self._waiting, []
+        self._current = None
+        others = [fields for fields in waiting if "tool_calls" not in fields]
+        by_index: dict[int, list[JSON]] = {}
+        for fields in waiting:
+            for call in fields.get("tool_calls") or ():
+                by_index.setdefault(call["index"], []).append({"tool_calls": [call]})
+        for index in sorted(by_index):
+            yield from by_index[index]
+        yield from others
+
+    def _call(self, call: JSON) -> Iterator[JSON]:
+        index = call["index"]
+        if index == self._current:
+            self._arguments.append(call["function"].get("arguments") or "")
+            yield {"tool_calls": [call]}
+        elif self._current is None or (not self._waiting and "id" in call and self._is_complete()):
+            self._current = index
+            self._arguments = [call["function"].get("arguments") or ""]
+            yield {"tool_calls": [call]}
+        else:
+            self._waiting.append({"tool_calls": [call]})
+
+    def _other(self, fields: JSON) -> Iterator[JSON]:
+        if self._current is None or not (fields.keys() & {"content", "reasoning_content"}):
+            yield fields
+        elif not self._waiting and self._is_complete():
+            self._current = None
+            yield fields
+        else:
+            self._waiting.append(fields)
+
+    def _is_complete(self) -> bool:
+        written = "".join(self._arguments)
+        self._arguments = [written]
+        try:
+            msgspec.json.decode(written)
+        except ValueError:
+            return False
+        return True
+
+
+class MessageEncoder:
+    """Encodes the parts of a response as server-sent events."""
+
+    keepalive = PING
+
+    def __init__(self, events: MessageEvents) -> None:
+        self._events = events
+
+    def encode(self, number: int, part: StreamPart) -> bytes:
+        """Return the events for one part; may be none."""
+        del number
+        if type(part) is Delta and part.fields.keys() == _ONE_TEXT and part.finish_reason is None:
+            index = self._events.text_index
+            if index is not None and part.fields["content"]:
+                return (
+                    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
+                    b'"delta":{"type":"text_delta","text":%b}}\n\n' % (index, _encode(part.fields["content"]))
+                )
+        return b"".join([encode_event(event) for event in self._events.part(part)])
+
+    def finish(self) -> bytes:
+        """Return the last events; raises `UpstreamFault` if the model had not finished."""
+        return b"".join([encode_event(event) for event in self._events.end()])
+
+
+def whole_message(events: Iterable[JSON]) -> JSON:
+    """Return the message that all `events` of a response add up to."""
+    message: JSON = {}
+    texts: list[list[str]] = []
+    for event in events:
+        match event["type"]:
+            case "message_start":
+                message = event["message"]
+            case "content_block_start":
+                message["content"].append(dict(event["content_block"]))
+                texts.append([])
+            case "content_block_delta":
+                _add_delta(message["content"][event["index"]], texts[event["index"]], event["delta"])
+            case "content_block_stop":
+                _finish_block(message["content"][event["index"]], "".join(texts[event["index"]]))
+            case "message_delta":
+                message |= event["delta"] | {"usage": message["usage"] | event["usage"]}
+    return message
+
+
+def _add_delta(block: JSON, texts: list[str], delta: JSON) -> None:
+    match delta["type"]:
+        case "text_delta":
+            texts.append(delta["text"])
+        case "thinking_delta":
+            texts.append(delta["thinking"])
+        case "input_json_delta":
+            texts.append(delta["partial_json"])
+        case "signature_delta":
+            block["signature"] = delta["signature"]
+        case "citations_delta":
+            block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+
+
+def _finish_block(block: JSON, written: str) -> None:
+    match block["type"]:
+        case "text" | "thinking" as kind:
+            block[kind] = written
+        case "tool_use" | "server_tool_use":
+            block["input"] = _input(written)
+
+
+def _input(written: str) -> Any:
+    """The input of a call: an object, whatever the model has written."""
+    try:
+        value = msgspec.json.decode(written or "{}")
+    except (ValueError, RecursionError):
+        value = written
+    return value if isinstance(value, dict) else {"arguments": value}

@@ -1,0 +1,147 @@
+"""Claude's own events on their way to a client of Anthropic's API: passed on with the client's model name.
+
+Only the events that hold the model's name, the token counts or an error are read; a stream that ends before
+`message_stop` is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from vertex_compat import errors, sse
+from vertex_compat.operations.context import EventStream, RequestContext, Response
+from vertex_compat.operations.messages.output_blocks import PING
+from vertex_compat.operations.upstream_stream import MakeParser, UpstreamStream
+from vertex_compat.types import JSON, RawBody, UpstreamCall, Usage
+from vertex_compat.upstream.transport import UpstreamResponse
+
+
+class RawEvent(NamedTuple):
+    """An event as it came: its type, and its JSON."""
+
+    type: str
+    data: bytes
+
+
+class _Message(msgspec.Struct):
+    usage: dict[str, Any] | None = None
+
+
+class _Event(msgspec.Struct):
+    """What is read of an event."""
+
+    type: str = ""
+    message: _Message | None = None
+    usage: dict[str, Any] | None = None
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_body = msgspec.json.Decoder(RawBody).decode
+
+
+class RelayParser:
+    """Parses Claude's response into events that are passed on, and notes its token counts."""
+
+    def __init__(self, model: str, content_type: str, usages: dict[object, Usage]) -> None:
+        self._model = model
+        self._usages = usages
+        self._counts: JSON = {}
+        self._decoder = sse.Decoder()
+        self._body: list[bytes] | None = None if content_type == "text/event-stream" else []
+        self.done = False
+
+    def read(self, data: bytes, parts: list[RawEvent]) -> None:
+        """Append the events that `data` completes; raises the error of an `error` event."""
+        if self._body is not None:  # an error that is no stream
+            self._body.append(data)
+            if not data:
+                self.whole(b"".join(self._body), parts)
+            return
+        parts.extend(map(self._event, self._decoder.feed(data) if data else self._decoder.close()))
+
+    def _event(self, data: bytes) -> RawEvent:
+        event = _read(data, _decode_event)
+        match event.type:
+            case "message_start" if event.message:
+                self._note(event.message.usage)
+                data = self._renamed(data)
+            case "message_delta":
+                self._note(event.usage)
+            case "message_stop":
+                self.done = True
+            case "error":
+                raise errors.from_upstream(200, data)
+        return RawEvent(event.type, data)
+
+    def whole(self, body: bytes, parts: list[RawEvent]) -> None:
+        """Append the whole message as one event."""
+        fields = _read(body, _decode_body)
+        if "error" in fields:
+            raise errors.from_upstream(200, body)
+        self._note(msgspec.json.decode(fields.get("usage", b"{}")))
+        fields["model"] = msgspec.Raw(msgspec.json.encode(self._model))
+        parts.append(RawEvent("message", msgspec.json.encode(fields)))
+
+    def _renamed(self, data: bytes) -> bytes:
+        """The first event with the client's name of the model."""
+        event = msgspec.json.decode(data)
+        event["message"]["model"] = self._model
+        return msgspec.json.encode(event)
+
+    def _note(self, counts: Any) -> None:
+        """Note token counts for the log; those of a later event replace those of an earlier one."""
+        if isinstance(counts, dict):
+            self._counts |= {name: count for name, count in counts.items() if isinstance(count, int)}
+            self._usages[self] = _usage(self._counts)
+
+
+def _read(data: bytes, decode: Any) -> Any:
+    try:
+        return decode(data)
+    except (ValueError, RecursionError):
+        raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.") from None
+
+
+def _usage(counts: JSON) -> Usage:
+    read, written = (counts.get(f"cache_{kind}_input_tokens", 0) for kind in ("read", "creation"))
+    prompt = counts.get("input_tokens", 0) + read + written
+    return Usage(prompt, counts.get("output_tokens", 0), {"cached_tokens": read})
+
+
+class RelayEncoder:
+    """Encodes events as they came."""
+
+    keepalive = PING
+
+    def __init__(self) -> None:
+        self._complete = False
+
+    def encode(self, _: int, event: RawEvent) -> bytes:
+        """Return the event."""
+        self._complete = self._complete or event.type == "message_stop"
+        return b"event: %b\ndata: %b\n\n" % (event.type.encode(), event.data)
+
+    def finish(self) -> bytes:
+        """Return nothing more; raises `UpstreamFault` if the message is incomplete."""
+        if not self._complete:
+            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+        return b""
+
+
+def parser(model: str, context: RequestContext) -> MakeParser[RawEvent]:
+    """Return what makes the parser of a response; `model` is the client's name of the model."""
+
+    def make(_: UpstreamCall, response: UpstreamResponse) -> RelayParser:
+        return RelayParser(model, response.content_type, context.log.usages)
+
+    return make
+
+
+def respond(stream: UpstreamStream[RawEvent], *, streaming: bool) -> Response:
+    """Return Claude's response as it comes, or whole."""
+    if streaming:
+        return Response(EventStream(stream.stream(RelayEncoder())), stream.headers)
+    ((_, message),) = stream.collect()
+    return Response(msgspec.json.decode(message.data), stream.headers)

@@ -1,0 +1,49 @@
+"""A request of another API as a chat request, and where each of its parameters came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from vertex_compat.types import JSON
+
+_LAST_SEGMENT: Final = re.compile(r"(?:\.[^.\[\]]*|\[[^\[\]]*\])$")
+
+
+class ParamNames:
+    """The origin of each parameter of a chat body: `messages[2].content[0]` → `messages[1].content[3]`.
+
+    A parameter with no origin of its own has that of the value it is part of; one with none at all is called
+    by its own name.
+    """
+
+    def __init__(self, origins: Mapping[str, str]) -> None:
+        self._origins = origins
+
+    def of(self, param: str) -> str:
+        """Return the client's name of `param`, a path such as `messages[0].content`."""
+        path = param
+        while path:
+            if path in self._origins:
+                return self._origins[path]
+            shorter = _LAST_SEGMENT.sub("", path)
+            path = shorter if shorter != path else ""
+        return param
+
+    def of_ignored(self, params: Iterable[str], body: JSON) -> list[str]:
+        """Return the client's names of the ignored parameters of a chat `body`, each once.
+
+        What the client sent as one may have become several parameters; it is ignored only if all of them are.
+        """
+        ignored = dict.fromkeys(params)
+        used = {self.of(name) for name in body if name not in ignored}
+        return [name for name in dict.fromkeys(map(self.of, ignored)) if name not in used]
+
+
+class ChatRequest(NamedTuple):
+    """The chat body, the origin of its parameters, and what of the client's request it leaves out."""
+
+    body: JSON
+    names: ParamNames
+    ignored: tuple[str, ...]
