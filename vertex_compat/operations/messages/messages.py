@@ -126,4 +126,4 @@ def _display(params: JSON) -> Display:
 
 def refuse_batches(_: RequestContext) -> Response:
     """Refuse message batches, and say what to use instead."""
-    raise errors.Unsupported(NO_BATCHES)
+    raise errors.NotFound(NO_BATCHES, code="unknown_url")

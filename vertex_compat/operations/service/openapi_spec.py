@@ -1,7 +1,7 @@
-"""`GET /openapi.json`: this API described, in OpenAPI 3.1.
+"""`GET /openapi.json`: the description of this API in OpenAPI 3.1.
 
-https://spec.openapis.org/oas/v3.1.1. What bodies look like is what `body.check` checks: the same structs say
-both. It is made when it is first asked for.
+https://spec.openapis.org/oas/v3.1.1. The structs that validate request bodies also describe them. The
+document is made at the first request.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from vertex_compat.operations.fine_tuning import fine_tuning_schema
 from vertex_compat.operations.images import images_schema
 from vertex_compat.operations.moderations import moderations_schema
 from vertex_compat.operations.rerank import rerank_schema
+from vertex_compat.operations.messages import messages_schema
 from vertex_compat.operations.responses import responses_schema
 from vertex_compat.types import JSON
 
@@ -38,33 +39,35 @@ _ANY: Final[JSON] = {"schema": {}}
 _FILE: Final[JSON] = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 _STATUSES: Final = {
-    "400": "The request is wrong; `param` says where.",
-    "401": "No key, or a wrong one.",
-    "403": "Not allowed with this key, or in this project.",
-    "404": "No such path, model, file or job.",
+    "400": "The request is wrong; the error names the parameter.",
+    "401": "The API key is missing or wrong.",
+    "403": "Not allowed with this key or in this project.",
+    "404": "There is no such path, model, file or job.",
     "405": "The path takes another method.",
-    "409": "Not as things stand now.",
-    "413": "The body is larger than is taken.",
-    "429": "Too many requests, of this instance or of the model. `Retry-After` says when to come again.",
+    "409": "The request contradicts the present state.",
+    "413": "The body is larger than the limit.",
+    "429": "Too many requests for this instance or the model. `Retry-After` says when to try again.",
     "500": "This function failed.",
-    "502": "Vertex AI failed, or its answer was broken.",
-    "503": "Vertex AI is overloaded or out of reach.",
-    "504": "No answer in time.",
+    "502": "Vertex AI failed, or its response was not valid.",
+    "503": "Vertex AI is overloaded or cannot be reached.",
+    "504": "There was no response in time.",
+    "529": "Vertex AI is overloaded, in Anthropic's API.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _About:
-    """What an operation takes and gives, where that is no plain object.
+    """Request and response of an operation, where they are more than a plain object.
 
-    `form` are the files of a form; `object` is what the answer calls itself. `types` are media types that an
-    answer may have besides JSON (instead of it, where it is not `json`).
+    `form` has the files of a form; `object` and `type` are fields of the response with these constant values.
+    `types` are media types of the response besides JSON, or instead of it if not `json`.
     """
 
     takes: type[msgspec.Struct] | None = None
     form: Mapping[str, JSON] | None = None
     query: tuple[str, ...] = ()
     object: str | None = None
+    type: str | None = None
     types: tuple[str, ...] = ()
     json: bool = True
     errors: str = "Error"
@@ -76,6 +79,14 @@ _LIST: Final = _About(query=_PAGE, object="list")
 _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/chat/completions"): _About(chat_schema.Chat, object="chat.completion", types=(_SSE,)),
     ("POST", "/completions"): _About(completions_schema.Completion, object="text_completion", types=(_SSE,)),
+    ("POST", "/messages"): _About(
+        messages_schema.CreateMessage, types=(_SSE,), errors="AnthropicError", type="message"
+    ),
+    ("POST", "/messages/batches"): _About(errors="AnthropicError"),
+    ("GET", "/messages/batches"): _About(errors="AnthropicError"),
+    ("GET", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
+    ("POST", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
+    ("DELETE", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
     ("POST", "/responses"): _About(responses_schema.CreateResponse, object="response", types=(_SSE,)),
     ("POST", "/embeddings"): _About(embeddings_schema.Embeddings, object="list"),
     ("POST", "/images/generations"): _About(images_schema.Images, types=(_SSE,)),
@@ -116,7 +127,7 @@ _ABOUT: Final[Mapping[Row, _About]] = {
 
 
 def describe(operations: Operations, public: Iterable[str]) -> Response:
-    """The description of `operations`; those at the paths in `public` need no key."""
+    """Return the description of `operations`; those at the paths in `public` need no key."""
     return Response(_document(tuple(operations.items()), frozenset(public)))
 
 
@@ -127,7 +138,6 @@ def _document(
     structs = dict.fromkeys(about.takes for about in _ABOUT.values() if about.takes)
     schemas, components = msgspec.json.schema_components(structs, ref_template=_REF)
     taken = dict(zip(structs, schemas, strict=True))
-    own, theirs = ({"$ref": _REF.format(name=name)} for name in ("Error", "GoogleError"))
     paths: dict[str, JSON] = {}
     for (method, path), operation in operations:
         about = _ABOUT.get((method, path), _About())
@@ -147,14 +157,21 @@ def _document(
         "info": {
             "title": "vertex_compat",
             "version": __version__,
-            "description": "OpenAI's API over Google Vertex AI's models. Each path may begin with `/v1`.",
+            "description": (
+                "The APIs of OpenAI, Anthropic and Google in front of the models of Vertex AI. "
+                "Each path may begin with `/v1`."
+            ),
         },
         "servers": [{"url": "."}],
         "security": [{"key": []}],
         "paths": paths,
         "components": {
-            "schemas": {**components, "Error": _ERROR, "GoogleError": _GOOGLE_ERROR},
-            "responses": _refusals("Error", own) | _refusals("GoogleError", {"anyOf": [own, theirs]}),
+            "schemas": {**components, **_ERRORS},
+            "responses": {
+                name: response
+                for form in _ERRORS
+                for name, response in _error_responses(form, {"$ref": _REF.format(name=form)}).items()
+            },
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -195,13 +212,30 @@ _GOOGLE_ERROR: Final[JSON] = {
 }
 """https://cloud.google.com/apis/design/errors#http_mapping"""
 
+_ANTHROPIC_ERROR: Final[JSON] = {
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+        },
+        "request_id": {"type": "string"},
+    },
+}
+"""https://platform.claude.com/docs/en/api/errors"""
+
+_ERRORS: Final = {"Error": _ERROR, "AnthropicError": _ANTHROPIC_ERROR, "GoogleError": _GOOGLE_ERROR}
+
 
 def _id(method: str, path: str) -> str:
     return "_".join([method.lower(), *re.findall(r"[A-Za-z]+", path.replace("path:", ""))])
 
 
 def _summary(operation: Callable[[RequestContext], Response], path: str) -> str:
-    return cleandoc(operation.__doc__ or f"What is at {path}.").partition("\n")[0]
+    return cleandoc(operation.__doc__ or f"The operation at {path}.").partition("\n")[0]
 
 
 def _parameters(path: str) -> list[JSON]:
@@ -225,15 +259,20 @@ def _body(about: _About, taken: Mapping[type[msgspec.Struct], Any]) -> JSON:
 
 
 def _responses(about: _About) -> JSON:
-    answer: JSON = {"type": "object"}
-    if about.object:
-        answer |= {"required": ["object"], "properties": {"object": {"const": about.object}}}
-    content = {"application/json": {"schema": answer}} if about.json else {}
+    constants = {"object": about.object, "type": about.type}
+    properties = {name: {"const": value} for name, value in constants.items() if value}
+    body: JSON = {"type": "object"}
+    if properties:
+        body |= {"required": list(properties), "properties": properties}
+    content = {"application/json": {"schema": body}} if about.json else {}
     content |= dict.fromkeys(about.types, _ANY)
     errors = {status: {"$ref": f"#/components/responses/{about.errors}{status}"} for status in _STATUSES}
-    return {"200": {"description": "The answer.", "content": content}, **errors}
+    return {"200": {"description": "The response.", "content": content}, **errors}
 
 
-def _refusals(errors: str, schema: JSON) -> JSON:
+def _error_responses(errors: str, schema: JSON) -> JSON:
     content = {"application/json": {"schema": schema}}
-    return {errors + status: {"description": said, "content": content} for status, said in _STATUSES.items()}
+    return {
+        f"{errors}{status}": {"description": reason, "content": content}
+        for status, reason in _STATUSES.items()
+    }
