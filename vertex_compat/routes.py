@@ -21,9 +21,9 @@ from vertex_compat.operations.embeddings import embeddings
 from vertex_compat.operations.files import files
 from vertex_compat.operations.fine_tuning import fine_tuning
 from vertex_compat.operations.images import images
+from vertex_compat.operations.messages import messages
 from vertex_compat.operations.moderations import moderations
 from vertex_compat.operations.rerank import rerank
-from vertex_compat.operations.messages import messages
 from vertex_compat.operations.responses import responses
 from vertex_compat.operations.service import models, passthrough, root
 

@@ -80,7 +80,7 @@ def test_claude_gets_the_body_as_it_came(app, emulator):
     assert sent == {name: value for name, value in body.items() if name != "model"}
 
 
-def test_betas_go_upstream_in_header_and_body_and_unknown_ones_are_named(app, emulator):
+def test_betas_go_upstream_twice_and_unknown_ones_are_named(app, emulator):
     headers = {"anthropic-beta": "context-1m-2025-08-07, of-tomorrow-2027-01-01"}
     body = {"model": CLAUDE, "max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}]}
     response = app.post("/v1/messages", json=body, headers=headers)

@@ -24,9 +24,9 @@ from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.fine_tuning import fine_tuning_schema
 from vertex_compat.operations.images import images_schema
+from vertex_compat.operations.messages import messages_schema
 from vertex_compat.operations.moderations import moderations_schema
 from vertex_compat.operations.rerank import rerank_schema
-from vertex_compat.operations.messages import messages_schema
 from vertex_compat.operations.responses import responses_schema
 from vertex_compat.types import JSON
 
