@@ -44,6 +44,8 @@ _decode_body = msgspec.json.Decoder(RawBody).decode
 class RelayParser:
     """Parses Claude's response into events that are passed on, and notes its token counts."""
 
+    continuation: UpstreamCall | None = None
+
     def __init__(self, model: str, content_type: str, usages: dict[object, Usage]) -> None:
         self._model = model
         self._usages = usages
@@ -83,6 +85,10 @@ class RelayParser:
         self._note(msgspec.json.decode(fields.get("usage", b"{}")))
         fields["model"] = msgspec.Raw(msgspec.json.encode(self._model))
         parts.append(RawEvent("message", msgspec.json.encode(fields)))
+
+    def resume(self, call: UpstreamCall, content_type: str) -> None:
+        """Never called: a response that is passed on has no continuation."""
+        raise NotImplementedError(call.path, content_type)
 
     def _renamed(self, data: bytes) -> bytes:
         """The first event with the client's name of the model."""
