@@ -158,7 +158,7 @@ class App:
                 settings=self._settings,
                 fetch_url=self._fetch_url if self._settings.fetch_links else None,
                 list_vertex_models=self._list_vertex_models,
-                router=self._router.for_key(log.key),
+                router=self._router.for_key(caller.key, caller.rule),
                 log=log,
                 transport=DryRunTransport(transport) if dry_run else transport,
                 dry_run=dry_run,

@@ -20,6 +20,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from vertex_compat import errors
+from vertex_compat.config import api_keys
 from vertex_compat.config.settings import Settings
 from vertex_compat.upstream.credentials import Credentials
 
@@ -56,6 +57,9 @@ Ctrl-C ends it.
 def main() -> None:
     """Run the command line; returns when the server has ended."""
     options = _options()
+    if options.new_key:
+        _print_key(options.new_key)
+        return
     _free(options.host, options.port)
     if options.emulator:
         with _emulator() as url:
@@ -96,7 +100,18 @@ def _options() -> argparse.Namespace:
         default=int(os.environ.get("PORT", "8080")),
         help="port to listen on (default: $PORT, or 8080)",
     )
+    parser.add_argument(
+        "--new-key", metavar="NAME", help="print a new client key and the line to store, with its digest"
+    )
     return parser.parse_args()
+
+
+def _print_key(name: str) -> None:
+    try:
+        key, line = api_keys.new_key(name)
+    except ValueError as error:
+        sys.exit(f"vertex_compat: {error}")
+    print(f"The key, for its user:\n  {key}\nThe line for VERTEX_COMPAT_API_KEYS:\n  {line}")  # noqa: T201  (speaks to a person at a terminal)
 
 
 def _free(host: str, port: int) -> None:

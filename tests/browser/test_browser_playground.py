@@ -439,7 +439,7 @@ def test_a_key_that_is_refused_later_is_an_error_and_marked(look, serve):
     playground.page.get_by_label("API key").fill(KEY)
     playground.page.keyboard.press("Enter")
     playground.until("document.getElementById('model').value")
-    playground.page.get_by_label("API key").evaluate("field => { field.value = 'sk-old' }")
+    playground.page.get_by_label("API key").evaluate("field => { field.value = 'sk-old-0123456789' }")
     answer = playground.ask("Hello")
     assert "401 invalid_api_key" in answer.locator(".error").inner_text()
     assert playground.page.get_by_label("API key").get_attribute("aria-invalid") == "true"

@@ -69,7 +69,7 @@ asked = EnvironBuilder(
     method="POST",
     path="/v1/chat/completions",
     json={"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]},
-    headers={"Authorization": "Bearer sk-test"},
+    headers={"Authorization": "Bearer sk-test-0123456789"},
 )
 answer = main.vertex_compat(flask.Request(asked.get_environ()))
 assert answer.status_code == 200, answer.get_data(as_text=True)
@@ -83,7 +83,7 @@ def started(emulator):
         "K_SERVICE": "function",
         "GCE_METADATA_HOST": emulator.url.removeprefix("http://"),
         "GOOGLE_VERTEX_BASE_URL": emulator.url,
-        "VERTEX_COMPAT_API_KEYS": "sk-test",
+        "VERTEX_COMPAT_API_KEYS": "sk-test-0123456789",
     }
     done = subprocess.run(
         [sys.executable, "-c", FIRST_CHAT],

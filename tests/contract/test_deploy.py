@@ -188,7 +188,7 @@ def built(step, tmp_path, **substitutions):
         f"printf '%s\\n' \"$*\" >>{tmp_path}/told\n"
         'case "$*" in\n'
         '  *describe*) echo "$URL" ;;\n'
-        f'  *secrets*) echo "me:{KEY},other:sk-other" ;;\n'
+        f'  *secrets*) echo "me:{KEY},other:sk-other-0123456789" ;;\n'
         f'  *identity-token*) echo "{KEY}" ;;\n'
         "esac\n"
     )

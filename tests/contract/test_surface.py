@@ -49,13 +49,15 @@ def test_it_says_all_that_there_is():
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/openapi.json"])
 def test_it_needs_no_key_where_keys_exist(path):
-    app = function(RecordingTransport(), VERTEX_COMPAT_API_KEYS="sk-one", K_SERVICE="vertex-compat")
+    app = function(
+        RecordingTransport(), VERTEX_COMPAT_API_KEYS="sk-one-0123456789", K_SERVICE="vertex-compat"
+    )
     assert app.get(path).status_code == 200
     assert function(RecordingTransport(), K_SERVICE="vertex-compat").get(path).status_code == 401
 
 
 def test_what_says_that_it_needs_a_key_needs_one():
-    app = function(RecordingTransport(), VERTEX_COMPAT_API_KEYS="sk-one")
+    app = function(RecordingTransport(), VERTEX_COMPAT_API_KEYS="sk-one-0123456789")
     for path, methods in DOCUMENT["paths"].items():
         for method, described in methods.items():
             status = app.open(path.replace("{", "").replace("}", ""), method=method.upper()).status_code

@@ -11,7 +11,7 @@ from helpers.fixtures import MODELS, RecordingTransport, function
 
 from vertex_compat.config.settings import InvalidSetting, Settings
 
-KEYS = {"VERTEX_COMPAT_API_KEYS": "sk-one,sk-two"}
+KEYS = {"VERTEX_COMPAT_API_KEYS": "sk-one-0123456789,sk-two-0123456789"}
 DEPLOYED = {"K_SERVICE": "vertex-compat"}
 
 
@@ -29,7 +29,14 @@ def told(answer):
 
 
 @pytest.mark.parametrize(
-    "authorization", ["Bearer sk-one", "Bearer sk-two", "bearer sk-one", "BEARER sk-two", "Bearer  sk-one "]
+    "authorization",
+    [
+        "Bearer sk-one-0123456789",
+        "Bearer sk-two-0123456789",
+        "bearer sk-one-0123456789",
+        "BEARER sk-two-0123456789",
+        "Bearer  sk-one-0123456789 ",
+    ],
 )
 def test_every_configured_key_opens(authorization):
     assert asked(authorization=authorization, **KEYS).status_code == 200
@@ -37,7 +44,7 @@ def test_every_configured_key_opens(authorization):
 
 
 @pytest.mark.parametrize(
-    "authorization", [None, "", "Bearer", "Bearer ", "Basic c2stb25l", "sk-one", "Bearersk-one"]
+    "authorization", [None, "", "Bearer", "Bearer ", "Basic c2stb25l", "sk-one-0123456789", "Bearersk-one"]
 )
 def test_without_a_key_nobody_gets_in_and_is_told_how(authorization):
     answer = asked(authorization=authorization, **KEYS)
@@ -48,12 +55,12 @@ def test_without_a_key_nobody_gets_in_and_is_told_how(authorization):
 @pytest.mark.parametrize(
     "key",
     [
-        "sk-three",
-        "sk-on",
-        "sk-onee",
+        "sk-three-0123456789",
+        "sk-one-012345678",
+        "sk-one-01234567890",
         "SK-ONE",
-        "sk-one,sk-two",
-        "sk-one sk-two",
+        "sk-one-0123456789,sk-two-0123456789",
+        "sk-one-0123456789 sk-two-0123456789",
         "*",
         "é",
         "\x00",
@@ -73,7 +80,7 @@ def test_on_a_laptop_without_keys_everybody_gets_in():
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/models", "/models/gemini-2.5-flash", "/nowhere"])
-@pytest.mark.parametrize("authorization", [None, "Bearer sk-one"])
+@pytest.mark.parametrize("authorization", [None, "Bearer sk-one-0123456789"])
 def test_deployed_without_keys_every_request_is_401(path, authorization):
     message = told(asked(path, authorization, **DEPLOYED))
     assert "VERTEX_COMPAT_API_KEYS" in message
@@ -129,7 +136,7 @@ IAM = {"VERTEX_COMPAT_AUTH": "iam", **KEYS, **DEPLOYED}
 
 
 def test_iam_with_keys_requires_key():
-    assert asked(authorization="Bearer sk-one", **IAM).status_code == 200
+    assert asked(authorization="Bearer sk-one-0123456789", **IAM).status_code == 200
     for authorization in (
         None,
         "Bearer wrong",
@@ -141,8 +148,11 @@ def test_iam_with_keys_requires_key():
 def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
     rules = tmp_path / "rules.toml"
     rules.write_text('[keys.search]\nmodels = ["gemini-*"]\n')
-    env = IAM | {"VERTEX_COMPAT_API_KEYS": "search:sk-search", "VERTEX_COMPAT_CONFIG": str(rules)}
-    headers = {"Authorization": "Bearer sk-search", "X-Serverless-Authorization": "Bearer eyJ.Cloud.Run"}
+    env = IAM | {"VERTEX_COMPAT_API_KEYS": "search:sk-search-0123456789", "VERTEX_COMPAT_CONFIG": str(rules)}
+    headers = {
+        "Authorization": "Bearer sk-search-0123456789",
+        "X-Serverless-Authorization": "Bearer eyJ.Cloud.Run",
+    }
     app = function(RecordingTransport(), **env)
     assert app.get("/v1/models/gemini-2.5-flash", headers=headers).status_code == 200
     assert app.get("/v1/models/claude-sonnet-4-5", headers=headers).status_code == 403

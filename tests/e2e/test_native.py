@@ -17,7 +17,7 @@ HELLO = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 def google(server, location="us-central1"):
     """google-genai's client, whose credentials are a key for this function."""
     options = types.HttpOptions(base_url=f"{server.url}/vertex-ai")
-    key = Credentials(token="sk-test")
+    key = Credentials(token="sk-test-0123456789")
     return genai.Client(
         vertexai=True, project=PROJECT, location=location, http_options=options, credentials=key
     )
@@ -58,12 +58,12 @@ def test_the_function_s_own_token_is_used(app, emulator):
 
 
 def test_a_key_is_needed_and_may_come_in_google_s_header(serve):
-    server = serve(VERTEX_COMPAT_API_KEYS="sk-test")
+    server = serve(VERTEX_COMPAT_API_KEYS="sk-test-0123456789")
     client = google(server)
     assert client.models.generate_content(model="gemini-2.5-flash", contents="Hi").text
     url = f"{server.url}{BASE}/publishers/google/models/gemini-2.5-flash:generateContent"
     assert httpx.post(url, json=HELLO).status_code == 401
-    assert httpx.post(url, json=HELLO, headers={"x-goog-api-key": "sk-test"}).status_code == 200
+    assert httpx.post(url, json=HELLO, headers={"x-goog-api-key": "sk-test-0123456789"}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from vertex_compat.upstream.credentials import Credentials
 from vertex_compat.upstream.transport import HttpTransport
 
 ROOT = Path(__file__).resolve().parents[2]
-KEY = "sk-test"
+KEY = "sk-test-0123456789"
 SETTINGS = (
     "VERTEX_COMPAT_",
     "GOOGLE_",

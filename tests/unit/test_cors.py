@@ -60,12 +60,12 @@ class Browser:
 def server(serve):
     return serve(
         VERTEX_COMPAT_CORS_ORIGINS=f"{PAGE}, http://localhost:3000",
-        VERTEX_COMPAT_API_KEYS="sk-one",
+        VERTEX_COMPAT_API_KEYS="sk-one-0123456789",
         K_SERVICE="vertex-compat",
     )
 
 
-def headers(key="sk-one"):
+def headers(key="sk-one-0123456789"):
     return dict.fromkeys(SDK.split(","), "x") | {
         "authorization": f"Bearer {key}",
         "content-type": "application/json",
@@ -86,10 +86,16 @@ def test_a_page_that_may_call_reads_answer_and_headers(server, origin, stream):
     ("method", "path", "key", "body", "expected"),
     [
         ("POST", "/v1/chat/completions", "wrong", "{}", 401),
-        ("POST", "/v1/chat/completions", "sk-one", "{", 400),
-        ("GET", "/v1/nowhere", "sk-one", None, 404),
-        ("DELETE", "/v1/models", "sk-one", None, 405),
-        ("POST", "/v1/chat/completions", "sk-one", json.dumps(question("google", model="no")), 404),
+        ("POST", "/v1/chat/completions", "sk-one-0123456789", "{", 400),
+        ("GET", "/v1/nowhere", "sk-one-0123456789", None, 404),
+        ("DELETE", "/v1/models", "sk-one-0123456789", None, 405),
+        (
+            "POST",
+            "/v1/chat/completions",
+            "sk-one-0123456789",
+            json.dumps(question("google", model="no")),
+            404,
+        ),
     ],
 )
 def test_a_page_reads_errors_as_well(server, method, path, key, body, expected):
@@ -124,7 +130,9 @@ def test_no_cookies_and_every_cache_is_told():
 
 
 def test_all_origins_may_call_where_the_settings_say_so():
-    app = function(RecordingTransport(), VERTEX_COMPAT_CORS_ORIGINS="*", VERTEX_COMPAT_API_KEYS="sk-one")
+    app = function(
+        RecordingTransport(), VERTEX_COMPAT_CORS_ORIGINS="*", VERTEX_COMPAT_API_KEYS="sk-one-0123456789"
+    )
     asks = {"Origin": "null", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": SDK}
     answer = app.options("/v1/chat/completions", headers=asks)
     assert answer.status_code == 204
@@ -134,9 +142,11 @@ def test_all_origins_may_call_where_the_settings_say_so():
 
 
 def test_options_that_no_browser_sent_is_no_preflight():
-    app = function(RecordingTransport(), VERTEX_COMPAT_CORS_ORIGINS="*", VERTEX_COMPAT_API_KEYS="sk-one")
+    app = function(
+        RecordingTransport(), VERTEX_COMPAT_CORS_ORIGINS="*", VERTEX_COMPAT_API_KEYS="sk-one-0123456789"
+    )
     assert app.options("/v1/models").status_code == 401
-    headers = {"Authorization": "Bearer sk-one", "Origin": PAGE}
+    headers = {"Authorization": "Bearer sk-one-0123456789", "Origin": PAGE}
     assert app.options("/v1/models", headers=headers).status_code == 405
 
 

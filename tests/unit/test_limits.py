@@ -102,7 +102,7 @@ def test_a_body_without_end_is_refused_while_it_comes(small, framing, path):
 
 def test_who_has_no_key_is_not_read(serve):
     """The refusal comes though no byte of the body does."""
-    server = serve(VERTEX_COMPAT_API_KEYS="sk-one", K_SERVICE="vertex-compat")
+    server = serve(VERTEX_COMPAT_API_KEYS="sk-one-0123456789", K_SERVICE="vertex-compat")
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
     with socket.create_connection(server.address, timeout=20) as line:
         line.sendall(head)

@@ -242,7 +242,10 @@ def test_a_list_that_hangs_holds_nobody_up(emulator):
 def test_what_is_discovered_is_for_the_keys_that_may_use_it(emulator, tmp_path):
     path = tmp_path / "vertex_compat.toml"
     path.write_text("allow = ['gemini*', 'claude-*']\n[keys.search]\nmodels = ['claude-*']")
-    env = {"VERTEX_COMPAT_CONFIG": str(path), "VERTEX_COMPAT_API_KEYS": f"search:{KEY},other:sk-other"}
+    env = {
+        "VERTEX_COMPAT_CONFIG": str(path),
+        "VERTEX_COMPAT_API_KEYS": f"search:{KEY},other:sk-other-0123456789",
+    }
     app = app_with_emulator(emulator, **ON, **env)
 
     def names(key):
@@ -251,8 +254,8 @@ def test_what_is_discovered_is_for_the_keys_that_may_use_it(emulator, tmp_path):
 
     assert "claude-opus-9" in names(KEY)
     assert all(name.startswith("claude-") for name in names(KEY))
-    assert {"claude-opus-9", "gemini/2222222222"} <= names("sk-other")
-    assert all(name.startswith(("claude-", "gemini")) for name in names("sk-other"))
+    assert {"claude-opus-9", "gemini/2222222222"} <= names("sk-other-0123456789")
+    assert all(name.startswith(("claude-", "gemini")) for name in names("sk-other-0123456789"))
 
 
 def test_openai_s_client_reads_the_list(serve):

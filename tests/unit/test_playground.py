@@ -90,7 +90,7 @@ def test_a_wrong_switch_stops_the_start():
 
 
 def test_playground_is_public_with_keys_and_closed_without():
-    assert asked(VERTEX_COMPAT_API_KEYS="sk-one").mimetype == "text/html"
+    assert asked(VERTEX_COMPAT_API_KEYS="sk-one-0123456789").mimetype == "text/html"
     closed = asked(K_SERVICE="deployed")
     assert closed.status_code == 401
     assert "VERTEX_COMPAT_API_KEYS" in closed.json["error"]["message"]

@@ -15,6 +15,11 @@ def router(text="", project=None, location=None):
     return Router(rules.parse(tomllib.loads(text)), project, location)
 
 
+def for_key(found, key):
+    """The router for a key with the rule that the file has for it."""
+    return found.for_key(key, found.config.keys.get(key))
+
+
 def names(plan):
     return [model.name for model in plan]
 
@@ -143,10 +148,10 @@ def test_a_name_that_is_not_allowed_is_refused():
 
 def test_a_key_may_be_allowed_fewer_models():
     found = router("[keys.search]\nmodels = ['gemini-*-flash']", None, None)
-    assert found.for_key("search").candidates("gemini-2.5-flash")
-    assert found.for_key("other").candidates("gemini-2.5-pro")
+    assert for_key(found, "search").candidates("gemini-2.5-flash")
+    assert for_key(found, "other").candidates("gemini-2.5-pro")
     with pytest.raises(errors.Forbidden):
-        found.for_key("search").candidates("gemini-2.5-pro")
+        for_key(found, "search").candidates("gemini-2.5-pro")
 
 
 def test_what_failed_for_one_key_is_known_to_all():
@@ -157,7 +162,7 @@ def test_what_failed_for_one_key_is_known_to_all():
     targets = [{ model = "gemini-2.5-pro", weight = 1000 }, { model = "gemini-2.5-flash" }]
     """
     found = router(text)
-    seen = found.for_key("search")
+    seen = for_key(found, "search")
     seen.mark_failed(next(model for model in seen.candidates("m") if model.name == "gemini-2.5-pro"))
     assert names(found.candidates("m"))[0] == "gemini-2.5-flash"
 
@@ -168,9 +173,9 @@ def test_names_without_end_take_no_memory_without_end(key):
 
     def ask(numbers):
         for number in numbers:
-            found.for_key(key).candidates(f"publisher/{'model' * 10}-{number}")
+            for_key(found, key).candidates(f"publisher/{'model' * 10}-{number}")
             with pytest.raises(errors.ApiError):
-                found.for_key(key).candidates(f"nothing-{number}")
+                for_key(found, key).candidates(f"nothing-{number}")
 
     ask(range(MAX_CACHED_NAMES + 500))
     tracemalloc.start()
@@ -187,5 +192,5 @@ def test_targets_are_cached_per_key():
     found = router("[keys.search]\nmodels = ['gemini-*-flash']")
     assert found.candidates("gemini-2.5-pro")
     with pytest.raises(errors.Forbidden):
-        found.for_key("search").candidates("gemini-2.5-pro")
-    assert found.for_key("other").candidates("gemini-2.5-pro")
+        for_key(found, "search").candidates("gemini-2.5-pro")
+    assert for_key(found, "other").candidates("gemini-2.5-pro")

@@ -1,6 +1,6 @@
-"""Settings. The only module that reads the environment; it does so once.
+"""The settings of the function. The only module that reads the environment; it does so once.
 
-Names are Google's own where Google has one. A wrong setting stops the start with one sentence.
+Variables have Google's own names where Google has one. A wrong setting stops the start with one sentence.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Auth = Literal["api-key", "iam", "caller", "none"]
 AUTHS: Final[tuple[Auth, ...]] = ("api-key", "iam", "caller", "none")
 
 MAX_TIMEOUT_SECONDS: Final = 3600.0
-"""Seconds: Cloud Run ends a request after an hour."""
+"""Cloud Run ends a request after an hour."""
 
 MAX_RETRIES: Final = 10
 
 MEGABYTE: Final = 1024 * 1024
 
-MAX_MEGABYTES: Final = 1024
-"""Of a request body, which is held in memory."""
+MAX_BODY_MEGABYTES: Final = 1024
+"""Request bodies are held in memory."""
 
 DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "vertex_compat.toml"
-"""Beside `main.py`."""
+"""The settings file beside `main.py`."""
 
 BASE_URLS: Final = {
     "aiplatform": "GOOGLE_VERTEX_BASE_URL",
@@ -46,45 +46,45 @@ BASE_URLS: Final = {
     "storage": "STORAGE_EMULATOR_HOST",
     "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
 }
-"""Service → the variable that says where it is, when not at Google's."""
+"""Service → the variable with its base URL, where it is not Google's."""
 
 COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-"""OpenTelemetry's own variables that say where spans go."""
+"""OpenTelemetry's variables with the collector of spans."""
 
-PREFIX: Final = "vertex_compat/"
-"""How the names of our objects begin, where the operator does not say otherwise."""
+OBJECT_PREFIX: Final = "vertex_compat/"
+"""The names of our objects in a bucket begin so, unless the operator chooses another prefix."""
 
 
 class InvalidSetting(ValueError):
-    """A setting that cannot be meant. The message names it and says what it takes."""
+    """A wrong setting. The message names it and says what it takes."""
 
 
 class Bucket(NamedTuple):
-    """A Cloud Storage bucket, and how the names of our objects in it begin."""
+    """A Cloud Storage bucket and the prefix of the names of our objects in it."""
 
     name: str
-    prefix: str = PREFIX
+    prefix: str = OBJECT_PREFIX
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator decides.
+    """The operator's decisions. Times are in seconds.
 
-    `keys` are the client keys at the start, `keys_file` is where they may change. `origins` are those of web
-    pages that may call, `max_body` is bytes, `threads` how many requests run at once. Times are in seconds:
-    `patience` is how long the upstream may stay silent, before its first byte and between two; `keepalive`
-    how long a client is left without a sign of life on a stream; `deadline` how long after the first try a
-    retry may begin. `bucket` is where files live, and what batches read and write.
-    `fetch` lets this function get linked files for models that read no links. `metadata_host` is where the
-    runtime's metadata server is, where it is to be asked for tokens; `quota_project` pays for quota instead.
-    `discover` has `GET /models` list what Vertex lists as well; `playground` gives browsers a page;
-    `traces` says that somebody collects spans.
+    `keys` are the API keys at the start; `keys_file` is the file in which they may change. `cors_origins` are
+    those of web pages that may call. `max_body` is in bytes. `threads` is how many requests run at once.
+    `upstream_timeout` is the longest silence of the upstream, before its first byte and between two.
+    `keepalive_interval` is the silence of a stream after which the client gets a comment. A retry may begin
+    until `retry_deadline` after the first attempt. `bucket` is where files live, and what batches read and
+    write. `fetch_links`: linked files are fetched for models that read no links. `metadata_host` is the
+    metadata server to ask for tokens, None to use other credentials; `quota_project` is charged for quota.
+    `list_vertex_models`: `GET /models` includes what Vertex lists. `playground`: browsers get a page.
+    `traces`: a collector of spans is set.
     """
 
     project: str | None = None
     location: str | None = None
     auth: Auth = "api-key"
-    keys: ApiKeys = field(default_factory=dict, repr=False)
+    keys: ApiKeys = field(default=ApiKeys({}), repr=False)
     keys_file: Path | None = None
     cors_origins: frozenset[str] = frozenset()
     max_body: int = 32 * MEGABYTE
@@ -105,18 +105,24 @@ class Settings:
     routing: rules.RoutingConfig = field(default_factory=rules.RoutingConfig)
 
     def __post_init__(self) -> None:
-        """What no setting can say alone."""
-        for name in self.routing.keys.keys() - set(self.keys.values()):
-            source = "VERTEX_COMPAT_API_KEYS_FILE" if self.keys_file else "VERTEX_COMPAT_API_KEYS"
-            raise InvalidSetting(f"[keys.{name}] is no key's name in {source}.")
+        """Check what concerns several settings; raises `InvalidSetting`."""
+        self.check_keys(self.keys)
         if self.auth == "caller":
             self._check_caller()
 
+    def check_keys(self, keys: ApiKeys) -> None:
+        """Check that every rule of the settings file has a key; raises `InvalidSetting`."""
+        source = "VERTEX_COMPAT_API_KEYS_FILE" if self.keys_file else "VERTEX_COMPAT_API_KEYS"
+        for name in self.routing.keys.keys() - set(keys.digests.values()):
+            raise InvalidSetting(f"[keys.{name}] is not the name of a key in {source}.")
+        for name in self.routing.keys.keys() & keys.rules.keys():
+            raise InvalidSetting(f"[keys.{name}] is in the settings file and in {source}; keep one of them.")
+
     def _check_caller(self) -> None:
-        """Nothing that needs credentials or keys of this function's own."""
-        if self.keys:
+        """Check that nothing needs keys or credentials of the function's own."""
+        if self.keys.digests:
             raise InvalidSetting(
-                "VERTEX_COMPAT_AUTH=caller takes tokens, not keys; unset VERTEX_COMPAT_API_KEYS."
+                "VERTEX_COMPAT_AUTH=caller takes access tokens, not keys; unset VERTEX_COMPAT_API_KEYS."
             )
         if not (self.project or self.routing.file.project):
             raise InvalidSetting(
@@ -133,13 +139,12 @@ class Settings:
     def from_env(env: Mapping[str, str] = os.environ) -> Settings:
         """Read the settings; raises `InvalidSetting`."""
         default = Settings()
-        keys_file = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), Path, default.keys_file)
         return Settings(
             project=_read(env, ("GOOGLE_CLOUD_PROJECT", "VERTEXAI_PROJECT"), _project, default.project),
             location=_read(env, ("GOOGLE_CLOUD_LOCATION", "VERTEXAI_LOCATION"), _location, default.location),
             auth=_read(env, ("VERTEX_COMPAT_AUTH",), _auth, default.auth),
             keys=_keys(env, default.keys),
-            keys_file=keys_file,
+            keys_file=_read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), Path, default.keys_file),
             cors_origins=_read(env, ("VERTEX_COMPAT_CORS_ORIGINS",), _origins, default.cors_origins),
             max_body=_read(env, ("VERTEX_COMPAT_MAX_BODY",), _megabytes, default.max_body),
             on_cloud_run=bool(env.get("K_SERVICE")),
@@ -164,32 +169,32 @@ class Settings:
 
 
 def _read(env: Mapping[str, str], names: tuple[str, ...], read: Callable[[str], T], default: D) -> T | D:
-    """The first of `names` that is set, read; an empty value counts as not set."""
+    """Return the value of the first of `names` that is set. An empty variable counts as not set."""
     for name in names:
         if value := env.get(name, "").strip():
             try:
                 return read(value)
-            except ValueError as wrong:
-                raise InvalidSetting(f"{name} {wrong}") from None
+            except ValueError as error:
+                raise InvalidSetting(f"{name} {error}") from None
     return default
 
 
-def _rules(given: str) -> rules.RoutingConfig:
-    path = Path(given) if given else DEFAULT_FILE
-    if not given and not path.exists():
+def _rules(value: str) -> rules.RoutingConfig:
+    path = Path(value) if value else DEFAULT_FILE
+    if not value and not path.exists():
         return rules.RoutingConfig()
     try:
         return rules.read(path)
     except OSError as error:
         raise InvalidSetting(
-            f"VERTEX_COMPAT_CONFIG names {given!r}, which cannot be read: {error.strerror}."
+            f"VERTEX_COMPAT_CONFIG names {value!r}, which cannot be read: {error.strerror}."
         ) from None
-    except rules.ConfigError as wrong:
-        raise InvalidSetting(str(wrong)) from None
+    except rules.ConfigError as error:
+        raise InvalidSetting(str(error)) from None
 
 
 def _metadata_host(env: Mapping[str, str]) -> str | None:
-    """Deployed, unless a file says whom to act for (workload identity federation, a key)."""
+    """Return the metadata server on Cloud Run, unless a file has other credentials."""
     if not env.get("K_SERVICE") or env.get("GOOGLE_APPLICATION_CREDENTIALS"):
         return None
     return _read(env, ("GCE_METADATA_HOST",), _netloc, "metadata.google.internal")
@@ -227,11 +232,11 @@ def _auth(value: str) -> Auth:
 
 
 def _keys(env: Mapping[str, str], default: ApiKeys) -> ApiKeys:
-    listed = _read(env, ("VERTEX_COMPAT_API_KEYS",), api_keys.parse, None)
-    filed = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), lambda path: api_keys.read(Path(path)), None)
-    if listed and filed:
+    in_variable = _read(env, ("VERTEX_COMPAT_API_KEYS",), api_keys.parse, None)
+    in_file = _read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), lambda path: api_keys.read(Path(path)), None)
+    if in_variable and in_file:
         raise InvalidSetting("VERTEX_COMPAT_API_KEYS and VERTEX_COMPAT_API_KEYS_FILE exclude each other.")
-    return listed or filed or default
+    return in_variable or in_file or default
 
 
 def _origins(value: str) -> frozenset[str]:
@@ -243,18 +248,18 @@ def _origins(value: str) -> frozenset[str]:
 
 
 def _megabytes(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= MAX_MEGABYTES:
-        raise ValueError(f"takes a number of megabytes from 1 to {MAX_MEGABYTES}, not {value!r}.")
+    if not value.isdecimal() or not 1 <= int(value) <= MAX_BODY_MEGABYTES:
+        raise ValueError(f"takes a number of megabytes from 1 to {MAX_BODY_MEGABYTES}, not {value!r}.")
     return int(value) * MEGABYTE
 
 
 def _base_url(value: str) -> str:
     try:
         parts = urlsplit(value)
-        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # a port or an address that is none
-        good = False
-    if not good or parts.query or parts.fragment:
+        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # not a port, or not an address
+        valid = False
+    if not valid or parts.query or parts.fragment:
         raise ValueError(
             f"takes a URL such as `https://us-central1-aiplatform.googleapis.com`, not {value!r}."
         )
@@ -262,7 +267,7 @@ def _base_url(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    """A URL, or a host alone: Google's own clients take both for an emulator of Cloud Storage."""
+    """Return the URL of a URL or a host: Google's clients take both for an emulator of Cloud Storage."""
     return _base_url(value if "://" in value else f"http://{value}")
 
 
@@ -270,7 +275,7 @@ def _bucket(value: str) -> Bucket:
     name, _, prefix = value.removeprefix("gs://").strip("/").partition("/")
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name):
         raise ValueError(f"takes a bucket's name, or `bucket/folder`, not {value!r}.")
-    return Bucket(name, f"{prefix}/" if prefix else PREFIX)
+    return Bucket(name, f"{prefix}/" if prefix else OBJECT_PREFIX)
 
 
 def _threads(value: str) -> int:

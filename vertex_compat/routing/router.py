@@ -21,6 +21,7 @@ from vertex_compat.model_profile import ModelProfile
 from vertex_compat.routing import model_names
 from vertex_compat.routing.catalog import Catalog
 from vertex_compat.routing.rules import (
+    KeyRule,
     Location,
     ModelRule,
     PublisherRule,
@@ -53,9 +54,9 @@ class Router:
     """
 
     def __init__(
-        self, config: RoutingConfig, project: str | None, location: str | None, key: str | None = None
+        self, config: RoutingConfig, project: str | None, location: str | None, rule: KeyRule | None = None
     ) -> None:
-        self._config = config
+        self.config = config
         self._environment = project, location
         file = config.file
         self.catalog = Catalog(config.corrections())
@@ -66,18 +67,18 @@ class Router:
             impersonate=file.impersonate,
         )
         self._cooling: dict[Model, float] = {}
-        self._patterns = [file.allow]
-        if key and key in config.keys:
-            self._patterns.append(config.keys[key].models)
+        self.rule = rule
+        self._patterns = [file.allow, rule.models] if rule else [file.allow]
         self._by_key: dict[str, Router] = {}
         self._stages = lru_cache(MAX_CACHED_NAMES)(self._resolve)
 
-    def for_key(self, key: str | None) -> Router:
-        """Return the router for an API key, which may allow fewer models."""
-        if key is None or key not in self._config.keys:
+    def for_key(self, key: str | None, rule: KeyRule | None) -> Router:
+        """Return the router for an API key with a rule, which may allow fewer models."""
+        if key is None or rule is None:
             return self
-        if (router := self._by_key.get(key)) is None:
-            router = Router(self._config, *self._environment, key)
+        router = self._by_key.get(key)
+        if router is None or router.rule != rule:  # rules may change with the file of keys
+            router = Router(self.config, *self._environment, rule)
             router._cooling = self._cooling  # a target that failed for one key has failed for all
             self._by_key[key] = router
         return router
@@ -88,7 +89,7 @@ class Router:
 
     def names(self) -> tuple[str, ...]:
         """Return the model names that the settings file defines."""
-        return tuple(self._config.models)
+        return tuple(self.config.models)
 
     def candidates(self, name: str) -> tuple[Model, ...]:
         """Return the models to try for a name, best first, at least one; raises `NotFound`, `Forbidden`."""
@@ -135,7 +136,7 @@ class Router:
             raise errors.Forbidden(
                 f"You are not allowed to use the model {requested_name[:200]!r}.", param="model"
             )
-        rule = self._config.models.get(requested_name)
+        rule = self.config.models.get(requested_name)
         return tuple(
             tuple(
                 _WeightedTarget(weight, model, replace(model, has_fallback=True))
@@ -157,13 +158,13 @@ class Router:
 
     def _targets(self, name: str, requested_name: str) -> Iterator[tuple[float, Model]]:
         """Yield the models of a name with their weights; an alias of an alias is followed."""
-        rule = self._config.models.get(name)
+        rule = self.config.models.get(name)
         if rule is None:
             yield 1.0, replace(self.locate(name), requested_name=requested_name)
             return
         for target in targets(name, rule):
             other = target.model or name
-            if other == name or other not in self._config.models:
+            if other == name or other not in self.config.models:
                 model = model_names.resolve(other, self.catalog)
                 yield target.weight, self._placed(model, requested_name, rule, target)
             else:
@@ -174,7 +175,7 @@ class Router:
 
     def _placed(self, model: Model, requested_name: str, rule: ModelRule, target: Target) -> Model:
         """Return the model with what the target, its rule, its publisher and the file say, in this order."""
-        publisher = self._config.publishers.get(model.publisher, PublisherRule())
+        publisher = self.config.publishers.get(model.publisher, PublisherRule())
         order = (target, rule, publisher, self._default)
         pinned = next((place for place in order if place.location), None)
         host = target.dedicated_endpoint_dns or rule.dedicated_endpoint_dns
@@ -200,7 +201,7 @@ class Router:
         """Return default parameters that only Google's own models take."""
         if name != "google":
             return {}
-        file = self._config.file
+        file = self.config.file
         found = {
             "safety_settings": publisher.safety_settings or file.safety_settings,
             "labels": file.labels,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -24,6 +25,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 PUBLISHERS: Final = frozenset(
     {"ai21", "anthropic", "endpoints", "google", "mistralai", "openapi", "predictions", "texttospeech"}
 )
+
+
+MAX_BUDGET_USD: Final = 1_000_000
 
 
 class ConfigError(ValueError):
@@ -76,10 +80,29 @@ class PublisherRule(Location, kw_only=True):
     safety_settings: list[dict[str, Any]] = []
 
 
-class KeyRule(msgspec.Struct, forbid_unknown_fields=True):
-    """The models that an API key may use: names, or patterns such as `gemini-*`."""
+class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The rights and limits of an API key.
+
+    `models` are names, or patterns such as `gemini-*`. `budget_usd` is for a calendar day or month in UTC.
+    From the day or time `expires` on the key is refused.
+    """
 
     models: tuple[str, ...] = ("*",)
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_parallel_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    budget_usd: Annotated[float, msgspec.Meta(ge=0, le=MAX_BUDGET_USD)] | None = None
+    budget_period: Literal["day", "month"] = "month"
+    expires: datetime | None = None
+
+    def is_limited(self) -> bool:
+        """Return whether requests with the key have to be counted."""
+        limits = (self.requests_per_minute, self.tokens_per_minute, self.max_parallel_requests)
+        return self.budget_usd is not None or any(limit is not None for limit in limits)
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the key has expired at `now`, an aware time."""
+        return self.expires is not None and now >= self.expires
 
 
 class ConfigFile(Location, kw_only=True):
@@ -142,7 +165,7 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
         file,
         {name: _as(rule, PublisherRule, f"[publishers.{name}]") for name, rule in file.publishers.items()},
         {name: _as(rule, ModelRule, f'[models."{name}"]') for name, rule in file.models.items()},
-        {name: _as(rule, KeyRule, f"[keys.{name}]") for name, rule in file.keys.items()},
+        {name: key_rule(name, rule) for name, rule in file.keys.items()},
         prices or {},
     )
     for name, fields in file.catalog.items():
@@ -157,6 +180,17 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
     for name in config.models:
         _check_names(name, config, ())
     return config
+
+
+def key_rule(name: str, fields: Mapping[str, Any]) -> KeyRule:
+    """Return the rule of a table `[keys.NAME]`; raises `ConfigError`. Times without a zone are UTC."""
+    expires = fields.get("expires")
+    if isinstance(expires, date) and not isinstance(expires, datetime):
+        expires = datetime.combine(expires, time())
+    if isinstance(expires, datetime):
+        expires = expires if expires.tzinfo else expires.replace(tzinfo=UTC)
+        fields = {**fields, "expires": expires}
+    return _as(fields, KeyRule, f"[keys.{name}]")
 
 
 def targets(name: str, rule: ModelRule) -> list[Target]:

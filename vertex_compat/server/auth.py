@@ -16,11 +16,13 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from vertex_compat import errors
-from vertex_compat.config.api_keys import ApiKeyFile, ApiKeys
+from vertex_compat.config.api_keys import ApiKeyFile, ApiKeys, Digests
 from vertex_compat.config.settings import Settings
+from vertex_compat.routing.rules import KeyRule
 
 HOW_TO_SET_A_KEY: Final = (
     "This deployment has no API key configured, so it refuses every request. "
@@ -39,10 +41,11 @@ _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 
 
 class Caller(NamedTuple):
-    """Who calls: the name of the key, and the access token that is used upstream instead of ours."""
+    """The caller: name and rule of the key, or the access token that is used upstream instead of ours."""
 
     key: str | None = None
     token: str | None = None
+    rule: KeyRule | None = None
 
 
 ANONYMOUS: Final = Caller()
@@ -55,7 +58,7 @@ class Authenticator:
         self._settings = settings
         self._keys: Callable[[], ApiKeys] = lambda: settings.keys
         if settings.keys_file:
-            self._keys = ApiKeyFile(settings.keys_file, settings.keys).keys
+            self._keys = ApiKeyFile(settings.keys_file, settings.keys, settings.check_keys).keys
 
     def authenticate(self, authorization: str | None, *, public: bool = False) -> Caller:
         """Who calls; raises `Unauthorized`.
@@ -68,16 +71,20 @@ class Authenticator:
         if auth == "caller":
             return Caller(token=_token(authorization))
         keys = self._keys()
-        if not keys:
+        if not keys.digests and not self._settings.keys_file:
             if auth == "api-key" and self._settings.on_cloud_run:
                 raise errors.Unauthorized(HOW_TO_SET_A_KEY)
             return ANONYMOUS
         if public:
             return ANONYMOUS
-        return Caller(key=_name(authorization, keys, hint=_BESIDE if auth == "iam" else ""))
+        name = _name(authorization, keys.digests, hint=_BESIDE if auth == "iam" else "")
+        rule = keys.rules.get(name) or self._settings.routing.keys.get(name)
+        if rule and rule.is_expired(datetime.now(UTC)):
+            raise errors.Unauthorized(f"The API key {name!r} has expired.", headers=_CHALLENGE)
+        return Caller(key=name, rule=rule)
 
 
-def _name(authorization: str | None, keys: ApiKeys, hint: str) -> str:
+def _name(authorization: str | None, keys: Digests, hint: str) -> str:
     key = _bearer(authorization)
     if not key:
         raise errors.Unauthorized(
