@@ -21,6 +21,7 @@ OPERATIONS: Final = {
     "images": ("images",),
     "speech": ("speech",),
     "transcriptions": ("transcriptions",),
+    "rerank": ("rerank",),
 }
 """Field of `Publisher` → operations that clients can call. A model that chats also continues prompts."""
 
