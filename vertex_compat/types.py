@@ -256,6 +256,18 @@ class RankedDocument(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechAdapter:
+    """How a publisher speaks: `whole` returns a file, or samples; `stream` returns samples as they come.
+
+    The deltas of `stream` have `audio`, samples of 16 bits, and `rate`, how many there are a second. A
+    publisher without `stream` makes the format that the client requests; samples are encoded here.
+    """
+
+    whole: UnaryAdapter[Audio]
+    stream: ChatAdapter | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Publisher:
     """The operations of a publisher. None means "not supported".
 
@@ -267,7 +279,7 @@ class Publisher:
     completions: ChatAdapter | None = None
     embeddings: UnaryAdapter[list[Embedding]] | None = None
     images: UnaryAdapter[GeneratedImages] | None = None
-    speech: UnaryAdapter[Audio] | None = None
+    speech: SpeechAdapter | None = None
     transcriptions: ChatAdapter | None = None
     rerank: UnaryAdapter[list[RankedDocument]] | None = None
     messages: Relay | None = None

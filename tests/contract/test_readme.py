@@ -17,7 +17,7 @@ from helpers.server import ROOT, bare_environment
 
 from vertex_compat import routes
 from vertex_compat.config import settings
-from vertex_compat.operations.audio import transcriptions
+from vertex_compat.operations.audio import recording
 from vertex_compat.operations.batches import input_file
 from vertex_compat.operations.images import images
 from vertex_compat.operations.request import inline_urls
@@ -190,7 +190,7 @@ def test_the_limits_are_those_of_the_code():
     assert f"{settings.Settings().upstream_timeout:g} seconds" in said
     assert settings.MAX_TIMEOUT_SECONDS == 3600
     assert f"{inline_urls.MAX_URLS} in a request, {url_fetcher.MAX_BYTES // megabyte} MB each" in said
-    assert f"{transcriptions.MAX_FILE_BYTES // megabyte} MB |" in said
+    assert f"{recording.MAX_BYTES // megabyte} MB |" in said
     assert f"{images.MAX_SOURCES} in a request |" in said
     assert f"{input_file.MAX_LINES:,} |" in said
 

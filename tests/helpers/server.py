@@ -77,7 +77,7 @@ def app_with_emulator(emulator, **env):
             settings, Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
         )
 
-    places = {name: url for name, url in emulator.env.items() if name.endswith("_BASE_URL")}
+    places = {name: value for name, value in emulator.env.items() if not name.startswith("GCE_")}
     return function(network, **(places | {"VERTEX_COMPAT_RETRIES": "0"} | env))
 
 

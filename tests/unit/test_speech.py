@@ -4,15 +4,17 @@ import base64
 import io
 import json
 import struct
+import sys
 import wave
 
+import av
 import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vertex_compat import vertex
-from vertex_compat.operations.audio import speech
+from vertex_compat.operations.audio import encoder
 from vertex_compat.publishers.text_to_speech import text_to_speech
 from vertex_compat.routing import model_names
 
@@ -86,7 +88,6 @@ def plays_as_pcm(data):
         (CLOUD, "opus", "audio/opus", plays_as_opus),
         (CLOUD, "wav", "audio/wav", plays_as_wav),
         (CLOUD, "pcm", "audio/pcm", plays_as_pcm),
-        (GEMINI, None, "audio/wav", plays_as_wav),
         (GEMINI, "wav", "audio/wav", plays_as_wav),
         (GEMINI, "pcm", "audio/pcm", plays_as_pcm),
     ],
@@ -104,20 +105,79 @@ def test_what_is_written_to_a_file_plays(client, tmp_path, model, wanted, conten
 
 @given(st.binary(max_size=64).map(lambda data: data * 2), st.integers(8000, 96_000))
 @settings(max_examples=50, deadline=None)
-def test_samples_become_a_file_of_the_same_samples(samples, rate):
-    with wave.open(io.BytesIO(speech._wav(samples, rate))) as file:
+def test_wav_files_hold_the_same_samples(samples, rate):
+    with wave.open(io.BytesIO(encoder.encode(samples, "wav", rate))) as file:
         assert file.getframerate() == rate
         assert file.readframes(file.getnframes()) == samples
 
 
+def seconds(data):
+    """How long a file plays, by FFmpeg."""
+    with av.open(io.BytesIO(data)) as file:
+        return sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0))
+
+
 @pytest.mark.parametrize(
-    ("model", "wanted"),
-    [(CLOUD, "aac"), (CLOUD, "flac"), (GEMINI, "mp3"), (GEMINI, "opus"), (GEMINI, "aac"), (GEMINI, "flac")],
+    ("response_format", "content_type"),
+    [("mp3", "audio/mpeg"), ("opus", "audio/opus"), ("aac", "audio/aac"), ("flac", "audio/flac")],
 )
-def test_what_cannot_be_made_is_a_400_that_names_what_can(client, model, wanted):
+@pytest.mark.parametrize("stream_format", [None, "audio", "sse"])
+def test_gemini_s_samples_are_encoded(app, response_format, content_type, stream_format):
+    more = {"stream_format": stream_format} if stream_format else {}
+    answer = speak(app, GEMINI, response_format=response_format, **more)
+    assert answer.status_code == 200
+    data = answer.data
+    if stream_format == "sse":
+        *deltas, done = events(answer)
+        assert done["type"] == "speech.audio.done"
+        assert done["usage"]["output_tokens"] == 25
+        data = b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
+    else:
+        assert answer.mimetype == content_type
+    assert seconds(data) == pytest.approx(0.1, abs=0.08)  # the codecs pad
+
+
+@pytest.mark.parametrize(("response_format", "start"), [("wav", b"RIFF\xff\xff\xff\xff"), ("pcm", bytes(8))])
+def test_samples_are_streamed_as_they_come(app, emulator, response_format, start):
+    answer = speak(app, GEMINI, response_format=response_format, stream_format="audio")
+    assert answer.data.startswith(start)
+    assert len(answer.data) == 4800 + (44 if response_format == "wav" else 0)
+    assert emulator.calls[-1].path.endswith(":streamGenerateContent")
+
+
+def test_a_cut_stream_of_events_ends_with_an_error(app):
+    answer = speak(app, "gemini-emulator-end-1-tts", stream_format="sse", response_format="pcm")
+    *_, last = events(answer)
+    assert "error" in last
+
+
+def test_without_an_encoder_gemini_answers_wav(app, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)  # as if it were not installed
+    assert speak(app, GEMINI).mimetype == "audio/wav"
+    refused = speak(app, GEMINI, response_format="mp3")
+    assert (refused.status_code, refused.json["error"]["param"]) == (400, "response_format")
+    assert "package 'av'" in refused.json["error"]["message"]
+
+
+@pytest.mark.parametrize("response_format", ["aac", "flac"])
+def test_a_format_that_cloud_lacks_is_a_400(client, response_format):
     with pytest.raises(openai.BadRequestError, match="wav") as refused:
-        client.audio.speech.create(model=model, voice="alloy", input="Hello", response_format=wanted)
+        client.audio.speech.create(model=CLOUD, voice="alloy", input="Hello", response_format=response_format)
     assert refused.value.param == "response_format"
+
+
+def test_newer_models_get_the_style_in_its_own_field(app, emulator):
+    speak(app, "gemini-3.8-flash-tts", voice="alloy", instructions="Cheerfully.")
+    assert emulator.calls[-1].json["contents"][0]["parts"] == [
+        {"text": "Hello", "speechMetadata": {"style": "Cheerfully."}}
+    ]
+    assert emulator.calls[-1].json["generationConfig"]["speechConfig"] == {"voiceConfig": {"voice": "Kore"}}
+
+
+def events(answer):
+    """The events of a stream, without comments."""
+    lines = [event for event in answer.text.split("\n\n") if event.startswith("data: ")]
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
 @pytest.mark.parametrize("model", [CLOUD, "vertex_ai/test", "vertex_ai/en-US-Studio"])
@@ -187,11 +247,8 @@ def test_gemini_is_told_how_to_speak(app, emulator):
     }
 
 
-@pytest.mark.parametrize("model", [CLOUD, GEMINI])
-def test_a_stream_of_events_holds_the_sound(app, model):
-    answer = speak(app, model, stream_format="sse", response_format="wav")
-    assert answer.mimetype == "text/event-stream"
-    delta, done = (json.loads(event.removeprefix("data: ")) for event in answer.text.split("\n\n")[:2])
+def test_a_stream_of_events_holds_the_file(app):
+    delta, done = events(speak(app, CLOUD, stream_format="sse", response_format="wav"))
     assert (delta["type"], done["type"]) == ("speech.audio.delta", "speech.audio.done")
     plays_as_wav(base64.b64decode(delta["audio"]))
     assert done["usage"].keys() == {"input_tokens", "output_tokens", "total_tokens"}

@@ -5,8 +5,9 @@ import json
 
 import openai
 import pytest
+from helpers.server import app_with_emulator
 
-from vertex_compat.operations.audio.transcriptions import MAX_FILE_BYTES
+from vertex_compat.operations.audio.recording import MAX_BYTES, MAX_INLINE_BYTES
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 MODEL = "gemini-2.5-flash"
@@ -145,7 +146,7 @@ def test_else_its_content_type_does(app, emulator):
         ({"name": "a.png"}, "file"),
         ({"temperature": "warm"}, "temperature"),
         ({"temperature": "2"}, "temperature"),
-        ({"response_format": "diarized_json"}, "response_format"),
+        ({"path": "translations", "response_format": "diarized_json"}, "response_format"),
         ({"response_format": "srt", "stream": "true"}, "response_format"),
         ({"stream": "perhaps"}, "stream"),
         ({"timestamp_granularities[]": "word"}, "timestamp_granularities"),
@@ -163,12 +164,17 @@ def test_a_model_that_does_not_hear_is_a_404(app, model):
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "model_not_found")
 
 
-def test_a_file_may_not_be_too_large(app, emulator):
-    head = b'--x\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n'
-    model = head % (b"model", b"") + MODEL.encode() + b"\r\n"
-    file = head % (b"file", b'; filename="a.wav"') + bytes(MAX_FILE_BYTES + 1) + b"\r\n--x--\r\n"
+def upload_bytes(app, data, **fields):
+    """Upload `data` as a.wav, in a body that is one string of bytes."""
+    head = '--x\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n'
+    form = "".join(head.format(name, "") + value + "\r\n" for name, value in fields.items())
+    file = head.format("file", '; filename="a.wav"').encode() + data + b"\r\n--x--\r\n"
     content_type = "multipart/form-data; boundary=x"
-    answer = app.post("/v1/audio/transcriptions", data=model + file, content_type=content_type)
+    return app.post("/v1/audio/transcriptions", data=form.encode() + file, content_type=content_type)
+
+
+def test_a_file_may_not_be_too_large(app, emulator):
+    answer = upload_bytes(app, bytes(MAX_BYTES + 1), model=MODEL)
     assert (answer.status_code, answer.json["error"]["param"]) == (413, "file")
     assert not emulator.calls
 
@@ -193,11 +199,132 @@ def test_times_that_cannot_be_read_are_a_bad_gateway(app, emulator, said):
 
 
 def test_what_is_not_heeded_is_listed(app):
-    answer = upload(app, chunking_strategy="auto", **{"include[]": "logprobs"})
+    answer = upload(app, **{"chunking_strategy[type]": "server_vad", "include[]": "logprobs"})
     assert answer.headers["x-vertex-compat-ignored"] == "chunking_strategy, include"
+    assert "x-vertex-compat-ignored" not in upload(app, chunking_strategy="auto").headers
 
 
 def test_a_stream_that_breaks_off_says_so(app):
     answer = upload(app, model="gemini-emulator-cut-3", stream="true")
     assert "transcript.text.done" not in answer.text
     assert '"error"' in answer.text
+
+
+# Transcription models
+
+TRANSCRIBER = "gemini-3.5-transcribe"
+SENTENCES = "Good morning. Good morning, how are you? Fine, thanks."
+
+
+def test_words_have_times(client, emulator):
+    answer = client.audio.transcriptions.create(
+        model=TRANSCRIBER,
+        file=("a.wav", WAV),
+        response_format="verbose_json",
+        timestamp_granularities=["word", "segment"],
+        extra_body={"languages": ["en", "de"], "keywords": ["Vertex"]},
+    )
+    assert answer.text == SENTENCES
+    assert [(word.word, word.start, word.end) for word in answer.words[:2]] == [
+        ("Good", 0.0, 0.5),
+        ("morning.", 0.5, 1.0),
+    ]
+    assert [(segment.start, segment.end) for segment in answer.segments] == [(0, 1), (1, 3.5), (3.5, 4.5)]
+    (part,) = emulator.calls[-1].json["contents"][0]["parts"]
+    assert part["inlineData"]["mimeType"] == "audio/wav"
+    assert emulator.calls[-1].json["generationConfig"] == {
+        "audioTranscriptionConfig": {
+            "languageCodes": ["en", "de"],
+            "customVocabulary": ["Vertex"],
+            "wordTimestamp": True,
+        }
+    }
+
+
+def test_speakers_are_told_apart(client):
+    answer = client.audio.transcriptions.create(
+        model=TRANSCRIBER, file=("a.wav", WAV), response_format="diarized_json", chunking_strategy="auto"
+    )
+    assert [(one.speaker, one.text) for one in answer.segments] == [
+        ("A", "Good morning."),
+        ("B", "Good morning, how are you?"),
+        ("A", "Fine, thanks."),
+    ]
+    assert answer.duration == 4.5
+    assert answer.text == SENTENCES
+
+
+def test_segments_are_streamed_with_their_speakers(client):
+    with client.audio.transcriptions.create(
+        model=TRANSCRIBER, file=("a.wav", WAV), response_format="diarized_json", stream=True
+    ) as stream:
+        received = list(stream)
+    segments = [one for one in received if one.type == "transcript.text.segment"]
+    assert [one.speaker for one in segments] == ["A", "B", "A"]
+    deltas = [one for one in received if one.type == "transcript.text.delta"]
+    assert [one.segment_id for one in deltas] == [one.id for one in segments]
+    assert received[-1].text == SENTENCES
+
+
+def test_a_chat_model_tells_speakers_apart_by_name(app, emulator):
+    segments = [
+        {"start": 0, "end": 1, "text": "Hello.", "speaker": "agent"},
+        {"start": 1, "end": 2, "text": "Hi.", "speaker": "somebody"},
+    ]
+    gemini_says(emulator, json.dumps({"language": "english", "segments": segments}))
+    answer = upload(app, response_format="diarized_json", **{"known_speaker_names[]": "agent"})
+    assert [one["speaker"] for one in answer.json["segments"]] == ["agent", "A"]
+    schema = emulator.calls[-1].json["generationConfig"]["responseSchema"]
+    assert "speaker" in schema["properties"]["segments"]["items"]["required"]
+
+
+def test_a_chat_model_streams_segments_at_the_end(app, emulator):
+    segments = [{"start": 0, "end": 1, "text": "Hello.", "speaker": "x"}]
+    text = json.dumps({"language": "english", "segments": segments})
+    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}
+    emulator.script([b"data: " + json.dumps({"candidates": [candidate]}).encode() + b"\r\n\r\n"])
+    answer = upload(app, response_format="diarized_json", stream="true")
+    kinds = [json.loads(line[6:])["type"] for line in answer.text.split("\n\n") if line.startswith("data: {")]
+    assert kinds == ["transcript.text.delta", "transcript.text.segment", "transcript.text.done"]
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "fields", "param"),
+    [
+        (TRANSCRIBER, "translations", {}, "model"),
+        (
+            MODEL,
+            "transcriptions",
+            {"timestamp_granularities[]": "word", "response_format": "verbose_json"},
+            "timestamp_granularities",
+        ),
+    ],
+)
+def test_what_a_model_cannot_do_is_a_400(app, emulator, model, path, fields, param):
+    answer = upload(app, path, model=model, **fields)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, param), answer.text
+    assert not emulator.calls
+
+
+# Large recordings go by the bucket
+
+
+def test_a_large_recording_goes_by_the_bucket_and_leaves_nothing(emulator, storage):
+    app = app_with_emulator(emulator, GCS_BUCKET_NAME="emulated-bucket")
+    answer = upload_bytes(app, WAV + bytes(MAX_BYTES), model=TRANSCRIBER)
+    assert answer.json["text"] == SENTENCES
+    call = next(call for call in emulator.calls if call.path.endswith(":generateContent"))
+    (part,) = call.json["contents"][0]["parts"]
+    assert part["fileData"]["mimeType"] == "audio/wav"
+    assert part["fileData"]["fileUri"].startswith("gs://emulated-bucket/vertex_compat/")
+    assert part["fileData"]["fileUri"].endswith(".wav")
+    assert storage.names("emulated-bucket") == []
+
+
+@pytest.mark.parametrize("stream", ["true", "false"])
+def test_a_failed_transcription_leaves_nothing_in_the_bucket(emulator, storage, stream):
+    app = app_with_emulator(emulator, GCS_BUCKET_NAME="emulated-bucket")
+    model = "gemini-emulator-cut-3" if stream == "true" else "gemini-emulator-status-500"
+    answer = upload_bytes(app, WAV + bytes(MAX_INLINE_BYTES), model=model, stream=stream)
+    assert "error" in answer.text
+    assert storage.names("emulated-bucket") == []

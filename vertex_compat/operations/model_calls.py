@@ -63,29 +63,43 @@ def call_unary(
 ) -> Response:
     """Answer a request with responses that are not streamed.
 
-    `respond` gets the converted results in the order of the calls, and headers for the client. At the first
-    error the calls that have not started are dropped.
+    `respond` gets the converted results in the order of the calls, and headers for the client.
     """
 
     def attempt(model: Model, adapter: UnaryAdapter[T]) -> Response:
-        calls = adapter.request({**model.defaults, **params}, model)
         if context.dry_run:
-            return describe(calls[0], model, context)
-
-        def call_once(call: UpstreamCall) -> tuple[R, dict[str, str]]:
-            response = context.transport.open(
-                call, model, context.client, retries=0 if model.has_fallback else None
-            )
-            result = parse_object(b"".join(iter_response(response, context)))
-            return convert(adapter.response(result, call)), target_header(model, response)
-
-        with _name_replacement(model, context):
-            results = _in_parallel(call_once, calls, max_parallel)
-        names = [name for call in calls for name in call.ignored]
-        ignored = ignored_header(name for name in names if name in params or name not in model.defaults)
-        return respond([result for result, _ in results], ignored | results[0][1])
+            return describe(adapter.request({**model.defaults, **params}, model)[0], model, context)
+        return respond(*collect_unary(context, params, model, adapter, convert, max_parallel))
 
     return with_fallback(context, params["model"], operation, attempt)
+
+
+def collect_unary(
+    context: RequestContext,
+    params: JSON,
+    model: Model,
+    adapter: UnaryAdapter[T],
+    convert: Callable[[T], R],
+    max_parallel: int = MAX_PARALLEL_CALLS,
+) -> tuple[list[R], dict[str, str]]:
+    """Return one model's converted results in the order of its calls, and headers for the client.
+
+    At the first error the calls that have not started are dropped.
+    """
+    calls = adapter.request({**model.defaults, **params}, model)
+
+    def call_once(call: UpstreamCall) -> tuple[R, dict[str, str]]:
+        response = context.transport.open(
+            call, model, context.client, retries=0 if model.has_fallback else None
+        )
+        result = parse_object(b"".join(iter_response(response, context)))
+        return convert(adapter.response(result, call)), target_header(model, response)
+
+    with _name_replacement(model, context):
+        results = _in_parallel(call_once, calls, max_parallel)
+    names = [name for call in calls for name in call.ignored]
+    ignored = ignored_header(name for name in names if name in params or name not in model.defaults)
+    return [result for result, _ in results], ignored | results[0][1]
 
 
 def _in_parallel(

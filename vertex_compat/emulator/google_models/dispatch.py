@@ -23,7 +23,7 @@ def answer(request: ModelRequest) -> Response:
             request.model
         ):
             return transcription.transcribe(request)
-        case "generateContent" if speech.is_speech_model(request.model):
+        case "generateContent" | "streamGenerateContent" if speech.is_speech_model(request.model):
             return speech.speak(request)
         case _:
             answered = gemini.answer(request)  # checks the body's types first

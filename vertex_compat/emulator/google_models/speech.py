@@ -5,6 +5,7 @@ import io
 import struct
 import wave
 
+from vertex_compat.emulator.google_models.gemini import replies
 from vertex_compat.emulator.google_models.gemini.body import GENERATE
 from vertex_compat.emulator.protocol import google_errors, proto_json
 from vertex_compat.emulator.protocol.model_request import ModelRequest
@@ -17,10 +18,11 @@ from vertex_compat.emulator.protocol.proto_json import (
     RepeatedField,
     StringField,
 )
-from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_json_response
+from vertex_compat.emulator.protocol.responses import JSON, SSE_TYPE, Response, pretty_json_response
 from vertex_compat.emulator.text_model.replies import count_tokens
 
 RATE = 24_000
+AUDIO_TOKENS = 25
 MAX_INPUT_BYTES = 5000
 MAX_SPEAKING_RATE = 2.0
 MIN_SPEAKING_RATE = 0.25
@@ -96,7 +98,7 @@ def is_speech_model(model: str) -> bool:
 
 
 def speak(request: ModelRequest) -> Response:
-    """Answer `generateContent` of a speech model: raw samples without a container."""
+    """Answer a speech model's request: raw samples without a container."""
     body = proto_json.read(GENERATE, request.body)
     config: JSON = body.get("generationConfig", {})
     if config.get("responseModalities") != ["AUDIO"]:
@@ -111,20 +113,31 @@ def speak(request: ModelRequest) -> Response:
             "Model tried to generate text, but it should only be used for TTS."
         )
     tokens = sum(count_tokens(part["text"]) for part in parts)
-    data = base64.b64encode(SAMPLES).decode()
+    if request.verb == "generateContent":
+        return pretty_json_response(_chunk(SAMPLES, request, tokens))
+    half = len(SAMPLES) // 4 * 2
+    chunks = (_chunk(SAMPLES[:half], request, None), _chunk(SAMPLES[half:], request, tokens))
+    headers = replies.STREAM_HEADERS | {"Content-Type": SSE_TYPE}
+    return Response(200, map(replies.sse, chunks), headers, streamed=True)
+
+
+def _chunk(samples: bytes, request: ModelRequest, tokens: int | None) -> JSON:
+    """Return a response with samples; `tokens` of the prompt, None if it is not the last chunk."""
+    data = base64.b64encode(samples).decode()
     part = {"inlineData": {"mimeType": f"audio/L16;codec=pcm;rate={RATE}", "data": data}}
-    return pretty_json_response(
-        {
-            "candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}],
-            "usageMetadata": {
-                "promptTokenCount": tokens,
-                "candidatesTokenCount": 25,
-                "totalTokenCount": tokens + 25,
-                "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": 25}],
-            },
-            "modelVersion": request.model,
-        }
-    )
+    content = {"role": "model", "parts": [part]}
+    if tokens is None:
+        return {"candidates": [{"content": content}], "modelVersion": request.model}
+    return {
+        "candidates": [{"content": content, "finishReason": "STOP"}],
+        "usageMetadata": {
+            "promptTokenCount": tokens,
+            "candidatesTokenCount": AUDIO_TOKENS,
+            "totalTokenCount": tokens + AUDIO_TOKENS,
+            "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": AUDIO_TOKENS}],
+        },
+        "modelVersion": request.model,
+    }
 
 
 # Silence

@@ -1,49 +1,67 @@
-"""`POST /audio/speech`: text becomes an audio file."""
+"""`POST /audio/speech`: text becomes an audio file, whole or as it is spoken."""
 
 from __future__ import annotations
 
 import base64
-import io
-import wave
 from collections.abc import Iterator
 from typing import Final
 
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.audio import speech_schema
-from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response
+from vertex_compat.operations.audio import encoder, speech_schema
+from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response, StreamingBody
 from vertex_compat.operations.request import body
+from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.routing import model_names
-from vertex_compat.types import JSON, Audio, Usage
+from vertex_compat.types import (
+    JSON,
+    Audio,
+    ChatAdapter,
+    Model,
+    SpeechAdapter,
+    StreamPart,
+    UpstreamCall,
+    Usage,
+)
 
 SPEECH: Final = model_calls.Operation(lambda publisher: publisher.speech, "speak")
 
+DEFAULT_FORMAT: Final = "mp3"
+
 
 def create(context: RequestContext) -> Response:
-    """Answer one request for speech, as a file or as events that hold it."""
+    """Return the text as speech: a file, or events with its parts."""
     params = body.drop_nulls(body.decode(context.body, speech_schema.Speech))
     params["model"] = _model_name(params["model"], context)
-    return model_calls.call_unary(
-        context,
-        params,
-        SPEECH,
-        lambda audio: audio,
-        lambda results, headers: _respond(results[0], params, headers, context),
-    )
+
+    def attempt(model: Model, adapter: SpeechAdapter) -> Response:
+        if adapter.stream is None:
+            return _whole(adapter, params, model, context)
+        form = _encodable_format(params)
+        if "stream_format" in params and not context.dry_run:
+            return _streamed(adapter.stream, params, form, model, context)
+        return _whole(adapter, params | {"response_format": form}, model, context)
+
+    return model_calls.with_fallback(context, params["model"], SPEECH, attempt)
 
 
-def _respond(audio: Audio, params: JSON, headers: dict[str, str], context: RequestContext) -> Response:
-    if audio.usage:
-        context.log.usages["speech"] = audio.usage
-    if audio.rate and params.get("response_format") != "pcm":
-        audio = Audio(_wav(audio.data, audio.rate), "audio/wav", audio.usage)
-    if params.get("stream_format") == "sse":
-        return Response(EventStream(_events(audio)), headers)
-    return Response(FileBody(audio.data, audio.mime), headers)
+def _encodable_format(params: JSON) -> str:
+    """Return the format to encode samples in: the requested one, else MP3 if it can be encoded, else WAV."""
+    if "response_format" not in params:
+        return DEFAULT_FORMAT if encoder.is_available(DEFAULT_FORMAT) else "wav"
+    form = str(params["response_format"])
+    if not encoder.is_available(form):
+        raise errors.BadRequest(
+            f"This model returns samples, and {form!r} needs an encoder: add the package 'av' to "
+            "requirements.txt, or use wav or pcm.",
+            param="response_format",
+            code="unsupported_value",
+        )
+    return form
 
 
 def _model_name(name: str, context: RequestContext) -> str:
-    """The name; `vertex_ai/` for `vertex_ai/…` that names no model: Cloud Text-to-Speech has no models."""
+    """Return the name; for `vertex_ai/…` without a model, that of Cloud Text-to-Speech."""
     if name.startswith(model_names.TEXT_TO_SPEECH):
         try:
             context.router.candidates(name)
@@ -52,23 +70,83 @@ def _model_name(name: str, context: RequestContext) -> str:
     return name
 
 
-def _wav(samples: bytes, rate: int) -> bytes:
-    """A WAV file of 16-bit mono samples."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples)
-    return buffer.getvalue()
+def _whole(adapter: SpeechAdapter, params: JSON, model: Model, context: RequestContext) -> Response:
+    if context.dry_run:
+        call = adapter.whole.request({**model.defaults, **params}, model)[0]
+        return model_calls.describe(call, model, context)
+    results, headers = model_calls.collect_unary(context, params, model, adapter.whole, lambda audio: audio)
+    audio = results[0]
+    if audio.usage:
+        context.log.usages["speech"] = audio.usage
+    if audio.rate:
+        form = params["response_format"]
+        data = encoder.encode(audio.data, form, audio.rate)
+        audio = Audio(data, encoder.MIME_TYPES[form], audio.usage)
+    if params.get("stream_format") == "sse":
+        return Response(EventStream(_events(audio)), headers)
+    return Response(FileBody(audio.data, audio.mime), headers)
 
 
 def _events(audio: Audio) -> Iterator[bytes]:
-    usage = audio.usage or Usage(0, 0)
+    yield _delta(audio.data)
+    yield _done(audio.usage or Usage(0, 0))
+
+
+def _delta(data: bytes) -> bytes:
+    return sse.encode({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()})
+
+
+def _done(usage: Usage) -> bytes:
     counts = {
         "input_tokens": usage.prompt,
         "output_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
     }
-    yield sse.encode({"type": "speech.audio.delta", "audio": base64.b64encode(audio.data).decode()})
-    yield sse.encode({"type": "speech.audio.done", "usage": counts})
+    return sse.encode({"type": "speech.audio.done", "usage": counts})
+
+
+def _streamed(
+    adapter: ChatAdapter, params: JSON, form: str, model: Model, context: RequestContext
+) -> Response:
+    def prepare(model: Model) -> list[UpstreamCall]:
+        return [adapter.request({**model.defaults, **params}, model)]
+
+    stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
+    events = params["stream_format"] == "sse"
+    encoded = stream.stream(SpeechEncoder(form, events=events))
+    if events:
+        return Response(EventStream(encoded), stream.headers)
+    return Response(StreamingBody(encoded, encoder.MIME_TYPES[form]), stream.headers)
+
+
+class SpeechEncoder:
+    """Encodes samples as they come, as events or as the bytes of a file."""
+
+    def __init__(self, form: str, *, events: bool) -> None:
+        self.keepalive = sse.KEEPALIVE if events else b""
+        self._form = form
+        self._events = events
+        self._encoder: encoder.Encoder | None = None
+        self._usage = Usage(0, 0)
+        self._finished = False
+
+    def encode(self, _: int, part: StreamPart) -> bytes:
+        """Return what the client gets for one part; may be empty."""
+        if isinstance(part, Usage):
+            self._usage = part
+            return b""
+        self._finished = self._finished or part.finish_reason is not None
+        if "audio" not in part.fields:
+            return b""
+        self._encoder = self._encoder or encoder.encoder(self._form, part.fields["rate"])
+        return self._write(self._encoder.write(part.fields["audio"]))
+
+    def finish(self) -> bytes:
+        """Return the end of the file; raises `UpstreamFault` if the model had not finished."""
+        if not self._finished or self._encoder is None:
+            raise errors.UpstreamFault("Vertex AI ended its response before the model had finished.")
+        rest = self._write(self._encoder.finish())
+        return rest + _done(self._usage) if self._events else rest
+
+    def _write(self, data: bytes) -> bytes:
+        return _delta(data) if data and self._events else data

@@ -1,4 +1,4 @@
-"""What the forms of OpenAI's `POST /audio/transcriptions` and `/audio/translations` hold besides the file.
+"""Schema of the fields in the forms of `POST /audio/transcriptions` and `/audio/translations`.
 
 https://platform.openai.com/docs/api-reference/audio/createTranscription
 """
@@ -16,9 +16,13 @@ class Transcription(Struct):
     model: str
     chunking_strategy: str | None = None
     include: Strings | None = None
+    keywords: Strings | None = None
+    known_speaker_names: Strings | None = None
+    known_speaker_references: Strings | None = None
     language: str | None = None
+    languages: Strings | None = None
     prompt: str | None = None
-    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] | None = None
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] | None = None
     stream: bool | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     timestamp_granularities: list[Literal["word", "segment"]] | None = None

@@ -1,21 +1,36 @@
-"""Gemini speaks: `generateContent` with sound as its answer, which is raw samples.
+"""Gemini's speech models: `generateContent` with audio as its response, as samples.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/speech/text-to-speech
+https://cloud.google.com/vertex-ai/generative-ai/docs/speech/text-to-speech. From Gemini 3.8 on, the text is
+read literally and the style is a field of its own (Google's Gen AI SDK, `SpeechMetadata`).
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vertex_compat import errors
+from vertex_compat.json_values import items, mapping, text
 from vertex_compat.publishers import voices
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.publishers.google.usage import usage
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Audio, Model, UnaryAdapter, UpstreamCall
+from vertex_compat.types import (
+    JSON,
+    Audio,
+    ChatAdapter,
+    Delta,
+    Model,
+    SpeechAdapter,
+    StreamPart,
+    StreamTranslator,
+    UnaryAdapter,
+    UpstreamCall,
+)
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -23,34 +38,31 @@ PARAMETERS: Final = ParameterTable(
     ignored=frozenset({"audioConfig", "speed", "use_ssml"}),
 )
 
-FORMATS: Final = ("wav", "pcm")
-"""The first one is made where none is asked for."""
+DEFAULT_RATE: Final = 24_000
+"""Samples a second, unless the MIME type of the samples names another number."""
 
-SAMPLES_A_SECOND: Final = 24_000
+SPEECH_METADATA: Final = (3, 8)
+"""The first generation that has `speechMetadata` and `voiceConfig.voice`."""
 
 
-def request(body: JSON, model: Model) -> list[UpstreamCall]:
-    """OpenAI's body → Gemini's."""
+def request(body: JSON, model: Model) -> UpstreamCall:
+    """Return the call that reads `input` aloud."""
     _, ignored = PARAMETERS.apply(body)
-    wanted = body.get("response_format", FORMATS[0])
-    if wanted not in FORMATS:
-        raise errors.BadRequest(
-            f"This model speaks in {' and '.join(FORMATS)}, not {wanted}. Cloud Text-to-Speech, "
-            "which is 'vertex_ai/', makes mp3 and opus.",
-            param="response_format",
-            code="unsupported_value",
-        )
-    text = body["input"]
-    if style := body.get("instructions", "").strip().rstrip(".:"):
-        text = f"{style}: {text}"
-    config = {"responseModalities": ["AUDIO"], "speechConfig": _speech(body.get("voice", "alloy"))}
-    return [generate_content.call([{"text": text}], config, body, model, ignored)]
+    style = body.get("instructions", "").strip()
+    part = {"text": body["input"]}
+    if (model.profile.generation or (0, 0)) >= SPEECH_METADATA:
+        part |= {"speechMetadata": {"style": style}} if style else {}
+    elif style:
+        part["text"] = f"{style.rstrip('.:')}: {body['input']}"
+    speech = _speech_config(body.get("voice", "alloy"), model)
+    config = {"responseModalities": ["AUDIO"], "speechConfig": speech}
+    return generate_content.call([part], config, body, model, ignored)
 
 
-def _speech(given: str | JSON) -> JSON:
-    """`{languageCode, name}`, `{id}`, an OpenAI voice, or one of Gemini's."""
-    voice = given if isinstance(given, dict) else {"name": given}
-    name = str(voice.get("name", voice.get("id", "")))
+def _speech_config(voice: str | JSON, model: Model) -> JSON:
+    """Return the voice: `{languageCode, name}`, `{id}`, an OpenAI voice, or one of Gemini's."""
+    fields = voice if isinstance(voice, dict) else {"name": voice}
+    name = str(fields.get("name", fields.get("id", "")))
     known = voices.ON_GEMINI.get(name.lower(), name.capitalize())
     if known not in voices.GEMINI:
         raise errors.BadRequest(
@@ -59,29 +71,56 @@ def _speech(given: str | JSON) -> JSON:
             code="invalid_value",
         )
     config: JSON = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": known}}}
-    if "languageCode" in voice:
-        config["languageCode"] = voice["languageCode"]
+    if (model.profile.generation or (0, 0)) >= SPEECH_METADATA:
+        config = {"voiceConfig": {"voice": known}}
+    if "languageCode" in fields:
+        config["languageCode"] = fields["languageCode"]
     return config
 
 
 def response(answer: JSON, _: UpstreamCall) -> Audio:
-    """The samples in the answer; their MIME type says how many make a second."""
-    parts = [
-        part["inlineData"]
-        for candidate in answer.get("candidates") or []
-        for part in (candidate.get("content") or {}).get("parts") or []
-        if "inlineData" in part
+    """Return the samples of a whole response."""
+    blocks = [
+        (data, rate) for candidate in items(answer.get("candidates")) for data, rate in _samples(candidate)
     ]
-    if not parts:
-        raise errors.UpstreamFault("Vertex AI answered without a sound.")
-    mime = parts[0].get("mimeType", "")
-    rate = re.search(r"rate=(\d+)", mime)
-    return Audio(
-        b"".join([base64.b64decode(part["data"]) for part in parts]),
-        "audio/pcm",
-        usage(answer.get("usageMetadata") or {}),
-        int(rate[1]) if rate else SAMPLES_A_SECOND,
-    )
+    if not blocks:
+        raise errors.UpstreamFault("Vertex AI's response has no audio.")
+    counts = usage(mapping(answer.get("usageMetadata")))
+    return Audio(b"".join([data for data, _ in blocks]), "audio/pcm", counts, blocks[0][1])
 
 
-SPEECH: Final = UnaryAdapter(request, response)
+def stream(_: UpstreamCall) -> StreamTranslator:
+    """Return the translator of one streamed response."""
+    return lambda event: list(_parts(event))
+
+
+def _parts(event: JSON) -> Iterator[StreamPart]:
+    for candidate in items(event.get("candidates")):
+        for data, rate in _samples(candidate):
+            yield Delta(0, {"audio": data, "rate": rate})
+        if reason := text(candidate.get("finishReason")):
+            yield Delta(0, {}, reason)
+    if "promptTokenCount" in (counts := mapping(event.get("usageMetadata"))):
+        yield usage(counts)
+
+
+def _whole_parts(answer: JSON, _: UpstreamCall) -> Iterable[StreamPart]:
+    return list(_parts(answer))
+
+
+def _samples(candidate: JSON) -> Iterator[tuple[bytes, int]]:
+    """Yield the samples of a candidate's parts, and how many there are a second."""
+    for part in items(mapping(candidate.get("content")).get("parts")):
+        if blob := mapping(part.get("inlineData")):
+            rate = re.search(r"rate=(\d{4,6})", text(blob.get("mimeType")))
+            try:
+                data = base64.b64decode(text(blob.get("data")))
+            except binascii.Error:
+                raise errors.UpstreamFault("Vertex AI's audio is not base64.") from None
+            yield data, int(rate[1]) if rate else DEFAULT_RATE
+
+
+SPEECH: Final = SpeechAdapter(
+    UnaryAdapter(lambda body, model: [request(body, model)], response),
+    ChatAdapter(lambda body, model: request({**body, "stream": True}, model), _whole_parts, stream),
+)

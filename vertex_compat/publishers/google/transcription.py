@@ -1,8 +1,8 @@
-"""Gemini writes down what it hears.
+"""Transcribe recordings: Gemini's transcription models, and its chat models with an instruction.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/audio-understanding
-
-A model that chats is told to do nothing but transcribe. Its times are estimates, to the second or so.
+https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/audio-understanding. The configuration of the
+transcription models and the parts of their responses are as in Google's Gen AI SDK. The times of a chat model
+are estimates, to about a second.
 """
 
 from __future__ import annotations
@@ -11,15 +11,36 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from vertex_compat import errors
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import chat, options
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Model, UpstreamCall
 
-PARAMETERS: Final = ParameterTable(
+OPERATION: Final = frozenset({"audio", "diarize", "response_format", "segments", "translate", "words"})
+"""Fields of the operation, besides the client's parameters."""
+
+CHAT_MODELS: Final = ParameterTable(
     renamed={"temperature": "temperature"},
-    handled=options.PARAMETERS | {"audio", "language", "prompt", "response_format", "segments", "translate"},
-    ignored=frozenset({"chunking_strategy", "include", "timestamp_granularities"}),
+    handled=options.PARAMETERS
+    | OPERATION
+    | {"keywords", "known_speaker_names", "language", "languages", "prompt", "timestamp_granularities"},
+    ignored=frozenset({"chunking_strategy", "include", "known_speaker_references"}),
+)
+
+TRANSCRIPTION_MODELS: Final = ParameterTable(
+    renamed={},
+    handled=options.PARAMETERS | OPERATION | {"keywords", "language", "languages", "timestamp_granularities"},
+    ignored=frozenset(
+        {
+            "chunking_strategy",
+            "include",
+            "known_speaker_names",
+            "known_speaker_references",
+            "prompt",
+            "temperature",
+        }
+    ),
 )
 
 TRANSCRIBE: Final = (
@@ -31,47 +52,95 @@ TRANSLATE: Final = (
     "Answer with the translation alone. Where nobody speaks, there is nothing to write."
 )
 IN_SEGMENTS: Final = "Give it in segments of a sentence or so, each with its start and end in seconds."
-
-SEGMENTS: Final[JSON] = {
-    "type": "OBJECT",
-    "properties": {
-        "language": {"type": "STRING", "description": "The spoken language, its English name in lower case."},
-        "segments": {
-            "type": "ARRAY",
-            "items": {
-                "type": "OBJECT",
-                "properties": {
-                    "start": {"type": "NUMBER"},
-                    "end": {"type": "NUMBER"},
-                    "text": {"type": "STRING"},
-                },
-                "required": ["start", "end", "text"],
-                "propertyOrdering": ["start", "end", "text"],
-            },
-        },
-    },
-    "required": ["language", "segments"],
-    "propertyOrdering": ["language", "segments"],
-}
-"""What is answered where `segments` are asked for."""
+WITH_SPEAKERS: Final = (
+    "Start a new segment whenever another person speaks, and name the speaker of each segment."
+)
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
-    """What was uploaded, and what to do with it → Gemini's body."""
-    config, ignored = PARAMETERS.apply(body)
+    """Return the call that transcribes or translates the recording in `audio`."""
+    if "-transcribe" in model.name:
+        return _transcription_request(body, model)
+    return _chat_request(body, model)
+
+
+def _transcription_request(body: JSON, model: Model) -> UpstreamCall:
+    if body.get("translate"):
+        raise errors.BadRequest(
+            f"{model.requested_name!r} does not translate; a chat model such as gemini-3.8-flash does.",
+            param="model",
+            code="model_not_supported",
+        )
+    _, ignored = TRANSCRIPTION_MODELS.apply(body)
+    config: JSON = {
+        "languageCodes": _languages(body),
+        "customVocabulary": body.get("keywords"),
+        "wordTimestamp": bool(body.get("words") or body.get("segments")),
+        "diarization": bool(body.get("diarize")),
+    }
+    sent = {"audioTranscriptionConfig": {name: value for name, value in config.items() if value}}
+    return generate_content.call([_recording(body["audio"])], sent, body, model, ignored)
+
+
+def _chat_request(body: JSON, model: Model) -> UpstreamCall:
+    if body.get("words"):
+        raise errors.BadRequest(
+            f"{model.requested_name!r} does not return the times of words; transcription models such as "
+            "gemini-3.5-transcribe do.",
+            param="timestamp_granularities",
+            code="unsupported_value",
+        )
+    config, ignored = CHAT_MODELS.apply(body)
     config = {"temperature": 0, **config}
     if body.get("segments"):
-        config |= {"responseMimeType": "application/json", "responseSchema": SEGMENTS, "audioTimestamp": True}
-    audio = {"inlineData": {"mimeType": body["audio"]["mime"], "data": body["audio"]["data"]}}
-    return generate_content.call([audio, {"text": " ".join(_task(body))}], config, body, model, ignored)
+        schema = _schema(with_speakers=bool(body.get("diarize")))
+        config |= {"responseMimeType": "application/json", "responseSchema": schema, "audioTimestamp": True}
+    parts = [_recording(body["audio"]), {"text": " ".join(_instruction(body))}]
+    return generate_content.call(parts, config, body, model, ignored)
 
 
-def _task(body: JSON) -> Iterator[str]:
+def _recording(audio: JSON) -> JSON:
+    """Return the part with the recording: base64 `data`, or the `uri` of an object in Cloud Storage."""
+    if "uri" in audio:
+        return {"fileData": {"mimeType": audio["mime"], "fileUri": audio["uri"]}}
+    return {"inlineData": {"mimeType": audio["mime"], "data": audio["data"]}}
+
+
+def _languages(body: JSON) -> list[str]:
+    return [body["language"]] if "language" in body else list(body.get("languages", ()))
+
+
+def _schema(*, with_speakers: bool) -> JSON:
+    """Return the schema of the JSON that a chat model answers if segments are requested."""
+    segment: JSON = {"start": {"type": "NUMBER"}, "end": {"type": "NUMBER"}, "text": {"type": "STRING"}}
+    if with_speakers:
+        segment["speaker"] = {
+            "type": "STRING",
+            "description": "A label, the same for all of a speaker's segments.",
+        }
+    names = list(segment)
+    items = {"type": "OBJECT", "properties": segment, "required": names, "propertyOrdering": names}
+    language = {"type": "STRING", "description": "The spoken language, its English name in lower case."}
+    return {
+        "type": "OBJECT",
+        "properties": {"language": language, "segments": {"type": "ARRAY", "items": items}},
+        "required": ["language", "segments"],
+        "propertyOrdering": ["language", "segments"],
+    }
+
+
+def _instruction(body: JSON) -> Iterator[str]:
     yield TRANSLATE if body.get("translate") else TRANSCRIBE
     if body.get("segments"):
         yield IN_SEGMENTS
-    if language := body.get("language"):
-        yield f"The spoken language is {language}."
+    if body.get("diarize"):
+        yield WITH_SPEAKERS
+        if names := body.get("known_speaker_names"):
+            yield f"The names of the speakers are: {', '.join(names)}."
+    if languages := _languages(body):
+        yield f"The spoken language is {' or '.join(languages)}."
+    if keywords := body.get("keywords"):
+        yield f"These words may occur: {', '.join(keywords)}."
     if prompt := body.get("prompt"):
         yield f"For style and spelling, this is what came before or what it is about: {prompt}"
 

@@ -12,7 +12,7 @@ from typing import Final
 from vertex_compat import errors
 from vertex_compat.publishers import voices
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Audio, Model, Publisher, UnaryAdapter, UpstreamCall
+from vertex_compat.types import JSON, Audio, Model, Publisher, SpeechAdapter, UnaryAdapter, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -99,4 +99,4 @@ def response(answer: JSON, call: UpstreamCall) -> Audio:
     return Audio(base64.b64decode(answer["audioContent"]), mime)
 
 
-PUBLISHER: Final = Publisher("texttospeech", speech=UnaryAdapter(request, response))
+PUBLISHER: Final = Publisher("texttospeech", speech=SpeechAdapter(UnaryAdapter(request, response)))

@@ -162,6 +162,7 @@ PART = Message(
         "codeExecutionResult": Message(
             "CodeExecutionResult", {"outcome": OUTCOME, "output": StringField(), "id": StringField()}
         ),
+        "speechMetadata": Message("SpeechMetadata", {"speaker": StringField(), "style": StringField()}),
         "thought": BoolField(),
         "thoughtSignature": BytesField(),
         "videoMetadata": Message(
@@ -179,6 +180,7 @@ CONTENT = Message("Content", {"role": StringField(), "parts": RepeatedField(PART
 _VOICE = Message(
     "VoiceConfig",
     {
+        "voice": StringField(),
         "prebuiltVoiceConfig": Message("PrebuiltVoiceConfig", {"voiceName": StringField()}),
         "replicatedVoiceConfig": FREE,
     },

@@ -1,0 +1,171 @@
+"""Turn PCM samples into the audio format that a client requests.
+
+WAV and PCM need nothing. MP3, Opus, AAC and FLAC need the optional package `av` (FFmpeg), which is imported
+when a client requests one of them.
+"""
+
+from __future__ import annotations
+
+import io
+import wave
+from fractions import Fraction
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+
+from vertex_compat import errors
+
+if TYPE_CHECKING:
+    from av import AudioStream
+    from av.container import OutputContainer
+
+SAMPLE_BYTES: Final = 2
+"""Samples are 16-bit, signed, little-endian, one channel."""
+
+OPUS_RATE: Final = 48_000
+"""Hertz: the rate of Opus files, whatever the input's."""
+
+
+OGG_PAGE_MICROSECONDS: Final = "100000"
+"""Sound in one page of an Opus file, so that a player need not wait for the usual second."""
+
+
+class Format(NamedTuple):
+    """A compressed format: its MIME type, FFmpeg's container and codec."""
+
+    mime: str
+    container: str
+    codec: str
+
+
+COMPRESSED: Final = {
+    "mp3": Format("audio/mpeg", "mp3", "libmp3lame"),
+    "opus": Format("audio/opus", "ogg", "libopus"),
+    "aac": Format("audio/aac", "adts", "aac"),
+    "flac": Format("audio/flac", "flac", "flac"),
+}
+
+MIME_TYPES: Final = {"wav": "audio/wav", "pcm": "audio/pcm"} | {
+    name: known.mime for name, known in COMPRESSED.items()
+}
+
+
+class Encoder(Protocol):
+    """Encodes samples as they come."""
+
+    def write(self, samples: bytes) -> bytes:
+        """Encode further samples; may return `b""`."""
+
+    def finish(self) -> bytes:
+        """Return the rest of the file."""
+
+
+def is_available(name: str) -> bool:
+    """Return whether a format can be encoded in this deployment."""
+    return name not in COMPRESSED or find_spec("av") is not None
+
+
+def encoder(name: str, rate: int) -> Encoder:
+    """Return an encoder of a stream of samples; raises `BadRequest` if `av` is missing."""
+    if name in COMPRESSED:
+        return _CompressedEncoder(COMPRESSED[name], rate, name)
+    return _WavEncoder(rate) if name == "wav" else _PcmEncoder()
+
+
+def encode(samples: bytes, name: str, rate: int) -> bytes:
+    """Return samples as a whole file."""
+    if name == "wav":
+        return _wav(samples, rate)
+    stream = encoder(name, rate)
+    return stream.write(samples) + stream.finish()
+
+
+def _wav(samples: bytes, rate: int) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(SAMPLE_BYTES)
+        writer.setframerate(rate)
+        writer.writeframes(samples)
+    return file.getvalue()
+
+
+class _PcmEncoder:
+    def write(self, samples: bytes) -> bytes:
+        return samples
+
+    def finish(self) -> bytes:
+        return b""
+
+
+class _WavEncoder:
+    """Encodes a WAV file whose length is unknown: the sizes in its header are the maximum."""
+
+    def __init__(self, rate: int) -> None:
+        header = bytearray(_wav(b"", rate))
+        header[4:8] = header[40:44] = b"\xff\xff\xff\xff"
+        self._header = bytes(header)
+
+    def write(self, samples: bytes) -> bytes:
+        header, self._header = self._header, b""
+        return header + samples
+
+    def finish(self) -> bytes:
+        return self._header
+
+
+class _Output:
+    """What FFmpeg writes; without `seek`, so it never goes back to a part that has been sent."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._blocks.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        data = b"".join(self._blocks)
+        self._blocks.clear()
+        return data
+
+
+class _CompressedEncoder:
+    def __init__(self, form: Format, rate: int, name: str) -> None:
+        try:
+            import av  # noqa: PLC0415  (optional, and 80 ms to import)
+        except ImportError:
+            raise errors.BadRequest(
+                f"This model answers samples, and {name!r} needs an encoder: add the package 'av' to "
+                "requirements.txt, or use 'wav' or 'pcm'.",
+                param="response_format",
+                code="unsupported_value",
+            ) from None
+        self._av = av
+        self._rate = rate
+        self._output = _Output()
+        options = {"page_duration": OGG_PAGE_MICROSECONDS} if form.container == "ogg" else {}
+        self._container: OutputContainer = av.open(self._output, "w", form.container, options=options)
+        stream = self._container.add_stream(form.codec, rate=OPUS_RATE if form.container == "ogg" else rate)
+        self._stream = cast("AudioStream", stream)
+        self._stream.layout = "mono"
+        self._rest = b""
+        self._position = 0
+
+    def write(self, samples: bytes) -> bytes:
+        samples = self._rest + samples
+        whole = len(samples) - len(samples) % SAMPLE_BYTES
+        samples, self._rest = samples[:whole], samples[whole:]
+        if samples:
+            frame = self._av.AudioFrame(format="s16", layout="mono", samples=whole // SAMPLE_BYTES)
+            frame.planes[0].update(samples)
+            frame.sample_rate = self._rate
+            frame.time_base = Fraction(1, self._rate)
+            frame.pts = self._position
+            self._position += whole // SAMPLE_BYTES
+            self._container.mux(self._stream.encode(frame))
+        return self._output.take()
+
+    def finish(self) -> bytes:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._output.take()

@@ -1,0 +1,137 @@
+"""The form of a transcription: its fields, and the recording, in memory or, if large, in the bucket."""
+
+from __future__ import annotations
+
+import base64
+import re
+from contextlib import ExitStack, suppress
+from typing import Final, Self
+
+from werkzeug.sansio.multipart import File
+
+from vertex_compat import errors
+from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.files.bucket import Bucket, Upload, token
+from vertex_compat.operations.request import multipart
+from vertex_compat.publishers import media_types
+from vertex_compat.server.client_connection import ClientDisconnected
+from vertex_compat.types import JSON
+
+MAX_BYTES: Final = 25 * 1024 * 1024
+"""OpenAI's limit of a file; a deployment with a bucket takes larger ones."""
+
+MAX_INLINE_BYTES: Final = 14 * 1024 * 1024
+"""What fits, in base64, into the 20 MB of a request to Vertex AI. Larger files go by the bucket."""
+
+MAX_FIELD_BYTES: Final = 65_536
+
+FOLDER: Final = "audio/"
+
+TYPES: Final = ("audio/", "video/mp4", "video/mpeg", "video/quicktime", "video/webm")
+
+
+class Recording:
+    """A recording while it is received and transcribed. It leaves no object in the bucket behind."""
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+        self._data = bytearray()
+        self._mime = ""
+        self._name = ""
+        self._upload: Upload | None = None
+        self._object = ""
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the object; safe to call twice."""
+        self._stack.close()
+
+    def begin(self, part: File) -> None:
+        """Start with the head of the file's part; raises `BadRequest` for another kind of file."""
+        self._name = part.filename
+        declared = part.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        self._mime = media_types.of_name(part.filename) or declared
+        if not self._mime.startswith(TYPES):
+            raise errors.BadRequest(
+                "The file is not a known kind of recording: its name should end in .flac, .m4a, .mp3, .mp4, "
+                ".mpeg, .mpga, .ogg, .wav or .webm.",
+                param="file",
+                code="invalid_value",
+            )
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes; raises `PayloadTooLarge`."""
+        if self._upload:
+            self._upload.write(data)
+            return
+        self._data += data
+        if len(self._data) > MAX_INLINE_BYTES and self._context.settings.bucket:
+            self._move_to_bucket()
+        elif len(self._data) > MAX_BYTES:
+            raise errors.PayloadTooLarge(
+                f"The file has more than {MAX_BYTES} bytes. Larger files need a Cloud Storage bucket: set "
+                "GCS_BUCKET_NAME.",
+                param="file",
+            )
+
+    def _move_to_bucket(self) -> None:
+        bucket = Bucket(self._context)
+        ending = re.search(r"\.[A-Za-z0-9]{1,8}$", self._name)
+        self._object = f"{FOLDER}{token()}{ending[0] if ending else ''}"
+        self._upload = self._stack.enter_context(bucket.upload(self._object, self._mime))
+        self._upload.write(bytes(self._data))
+        self._data.clear()
+
+    def finish(self) -> JSON:
+        """Return the recording as publishers take it: MIME type, and base64 or a `gs://` URI."""
+        if self._upload:
+            bucket = Bucket(self._context)
+            self._upload.finish()
+            self._stack.callback(self._delete, bucket)
+            return {"mime": self._mime, "uri": bucket.at(self._object).uri}
+        if not self._data:
+            raise errors.BadRequest(
+                "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
+            )
+        return {"mime": self._mime, "data": base64.b64encode(self._data).decode()}
+
+    def _delete(self, bucket: Bucket) -> None:
+        """Delete the object; one that cannot be deleted is left to the bucket's lifecycle rules."""
+        with suppress(errors.ApiError, ClientDisconnected):
+            bucket.delete(self._object)
+
+
+def read(context: RequestContext, recording: Recording) -> multipart.Form:
+    """Read the form; the file goes to `recording`."""
+    form = multipart.Form({}, {})
+    texts: dict[str, str] = {}
+    lists: dict[str, list[str]] = {}
+    begun = False
+    for part, data, more in multipart.iter_parts(context, context.iter_body()):
+        name = part.name or ""
+        if isinstance(part, File):
+            if name != "file":
+                continue
+            if not begun:
+                recording.begin(part)
+                begun = True
+            recording.write(data)
+            continue
+        texts[name] = texts.get(name, "") + data.decode("utf-8", "replace")
+        if len(texts[name]) > MAX_FIELD_BYTES:
+            raise errors.PayloadTooLarge(
+                f"The field {name[:64]!r} has more than {MAX_FIELD_BYTES} bytes.", param=name
+            )
+        if not more:
+            text = texts.pop(name)
+            if name.endswith("[]"):
+                lists.setdefault(name.removesuffix("[]"), []).append(text)
+            else:
+                form.fields[name.partition("[")[0]] = text
+    return multipart.Form(form.fields | lists, {})

@@ -1,0 +1,149 @@
+"""A transcript in the formats of `response_format`, and as events."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from vertex_compat import sse
+from vertex_compat.operations.audio.transcript import Segment, Transcript
+from vertex_compat.operations.context import FileBody
+from vertex_compat.types import JSON, StreamPart
+
+WITH_TIMES: Final = frozenset({"diarized_json", "srt", "verbose_json", "vtt"})
+"""Formats that need the times of segments."""
+
+STREAMED: Final = ("json", "text", "diarized_json")
+"""Formats that can be streamed."""
+
+UNKNOWN: Final[dict[str, Any]] = {
+    "seek": 0,
+    "tokens": [],
+    "avg_logprob": 0.0,
+    "compression_ratio": 1.0,
+    "no_speech_prob": 0.0,
+}
+"""Neutral values of what Whisper says about a segment and Gemini does not."""
+
+
+def render(transcript: Transcript, form: str, params: JSON) -> JSON | FileBody:
+    """Return a complete transcript in a format."""
+    match form:
+        case "text":
+            return _plain(transcript.text + "\n")
+        case "srt":
+            return _plain(srt(transcript.segments))
+        case "vtt":
+            return _plain(vtt(transcript.segments))
+        case "verbose_json":
+            return _verbose(transcript, params)
+        case "diarized_json":
+            return _diarized(transcript)
+        case _:
+            return {"text": transcript.text, "usage": transcript.usage}
+
+
+def _plain(text: str) -> FileBody:
+    return FileBody(text.encode("utf-8", "replace"), "text/plain; charset=utf-8")
+
+
+def _verbose(transcript: Transcript, params: JSON) -> JSON:
+    granularities = params.get("timestamp_granularities") or ["segment"]
+    shown: JSON = {
+        "task": "translate" if params["translate"] else "transcribe",
+        "language": "english" if params["translate"] else transcript.language,
+        "duration": transcript.duration,
+        "text": transcript.text,
+        "usage": {"type": "duration", "seconds": transcript.duration},
+    }
+    if "segment" in granularities:
+        unknown = UNKNOWN | {"temperature": params.get("temperature", 0.0)}
+        shown["segments"] = [
+            {"id": index, "start": one.start, "end": one.end, "text": one.text, **unknown}
+            for index, one in enumerate(transcript.segments)
+        ]
+    if "word" in granularities:
+        shown["words"] = [{"word": one.word, "start": one.start, "end": one.end} for one in transcript.words]
+    return shown
+
+
+def _diarized(transcript: Transcript) -> JSON:
+    return {
+        "task": "transcribe",
+        "duration": transcript.duration,
+        "text": transcript.text,
+        "segments": [_diarized_segment(one, index) for index, one in enumerate(transcript.segments)],
+        "usage": transcript.usage,
+    }
+
+
+def _diarized_segment(segment: Segment, index: int) -> JSON:
+    return {
+        "type": "transcript.text.segment",
+        "id": f"seg_{index:03}",
+        "start": segment.start,
+        "end": segment.end,
+        "speaker": segment.speaker or "A",
+        "text": segment.text,
+    }
+
+
+def srt(segments: list[Segment]) -> str:
+    """Return SubRip subtitles; https://en.wikipedia.org/wiki/SubRip."""
+    return "".join(
+        f"{number}\n{_clock(one.start, ',')} --> {_clock(one.end, ',')}\n{one.text.strip()}\n\n"
+        for number, one in enumerate(segments, 1)
+    )
+
+
+def vtt(segments: list[Segment]) -> str:
+    """Return WebVTT subtitles; https://www.w3.org/TR/webvtt1/."""
+    return "WEBVTT\n\n" + "".join(
+        f"{_clock(one.start, '.')} --> {_clock(one.end, '.')}\n{one.text.strip()}\n\n" for one in segments
+    )
+
+
+def _clock(seconds: float | None, point: str) -> str:
+    milliseconds = round(max(seconds or 0, 0) * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+
+
+class TranscriptEvents:
+    """Encodes the events of a streamed transcription."""
+
+    keepalive = sse.KEEPALIVE
+
+    def __init__(self, transcript: Transcript, *, diarized: bool) -> None:
+        self._transcript = transcript
+        self._diarized = diarized
+        self._count = 0
+
+    def encode(self, _: int, part: StreamPart) -> bytes:
+        """Return the events for one part; may be none."""
+        text, segments = self._transcript.add(part)
+        if self._diarized:
+            return self._segment_events(segments)
+        return _delta(text) if text else b""
+
+    def finish(self) -> bytes:
+        """Return the last events; raises `UpstreamFault` if the model had not finished."""
+        late = self._transcript.complete()
+        events = self._segment_events(late) if self._diarized else b""
+        done = {
+            "type": "transcript.text.done",
+            "text": self._transcript.text,
+            "usage": self._transcript.usage,
+        }
+        return events + sse.encode(done) + sse.DONE
+
+    def _segment_events(self, segments: list[Segment]) -> bytes:
+        events = []
+        for segment in segments:
+            shown = _diarized_segment(segment, self._count)
+            self._count += 1
+            events += [_delta(segment.text, segment_id=shown["id"]), sse.encode(shown)]
+        return b"".join(events)
+
+
+def _delta(text: str, **more: str) -> bytes:
+    return sse.encode({"type": "transcript.text.delta", "delta": text, **more})
