@@ -191,11 +191,15 @@ class ChatAdapter:
     response: Callable[[JSON, UpstreamCall], Iterable[StreamPart]]
     stream: Callable[[UpstreamCall], StreamTranslator]
     supports_n: bool = False
-    """Whether one call can return `n` choices; else `n` calls are made in parallel."""
+    """Whether one call can return `n` choices, if the model can; else `n` calls are made in parallel."""
     accepts_urls: bool = True
     """Whether https:// URLs of files can be sent; else the files themselves are."""
     whole: Callable[[UpstreamCall], Callable[[JSON], Iterable[StreamPart]]] | None = None
     """Returns the translator of whole responses that may be continued; it gets one after the other."""
+
+    def takes_n(self, model: Model) -> bool:
+        """Return whether one call to this model can return `n` choices."""
+        return self.supports_n and model.profile.takes_several_candidates
 
 
 @dataclass(frozen=True, slots=True)

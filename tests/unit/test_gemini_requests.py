@@ -305,7 +305,7 @@ def test_an_image_that_a_tool_gives():
     assert told["parts"][0]["functionResponse"]["parts"] == [inline]
     *_, told, beside = body(messages=messages)["contents"]
     assert "parts" not in told["parts"][0]["functionResponse"]
-    assert beside["parts"] == [{"text": "What f gave as files:"}, inline]
+    assert beside["parts"] == [{"text": "Files returned by f:"}, inline]
 
 
 def test_a_result_in_google_s_own_form():
@@ -361,7 +361,47 @@ def test_functions_beside_google_s_tools_from_gemini_3_on():
         {"functionDeclarations": [{"name": "f"}]},
         {"googleSearch": {}},
     ]
-    assert refused(tools=tools).param == "tools"
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"tools": [function("f"), {"googleSearch": {}}]}, "tools.googleSearch"),
+        ({"tools": [function("f"), {"type": "web_search"}]}, "tools.web_search"),
+        ({"tools": [function("f")], "web_search_options": {}}, "web_search_options"),
+        (
+            {"tools": [function("f")], "google": {"tools": [{"google_search": {}}]}},
+            "google.tools.google_search",
+        ),
+    ],
+)
+def test_search_beside_functions_is_left_out_before_gemini_3(params, name):
+    made = call(**params)
+    assert made.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert made.ignored == (name,)
+
+
+@pytest.mark.parametrize(
+    "type_", ["image_generation", "file_search", "local_shell", "computer_use_preview", "mcp"]
+)
+def test_tool_that_google_does_not_run_is_left_out(type_):
+    made = call(tools=[function("f"), {"type": type_, "output_format": "png"}])
+    assert made.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert made.ignored == (f"tools.{type_}",)
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [
+        ("web_search_2025_08_26", "googleSearch"),
+        ("web_search_preview", "googleSearch"),
+        ("web_search_20250305", "googleSearch"),
+        ("code_execution_20250825", "codeExecution"),
+        ("code_interpreter", "codeExecution"),
+    ],
+)
+def test_tool_with_a_counterpart_becomes_it(type_, kind):
+    assert body(tools=[{"type": type_}])["tools"] == [{kind: {}}]
 
 
 def test_no_tool_at_all_if_none_may_be_used():
@@ -369,7 +409,7 @@ def test_no_tool_at_all_if_none_may_be_used():
 
 
 @pytest.mark.parametrize(
-    "tool", [{"type": "custom", "custom": {"name": "x"}}, {"type": "file_search"}, {}, {"googleSearch": 7}]
+    "tool", [{"type": "custom", "custom": {"name": "x"}}, {"type": "nonsense"}, {}, {"googleSearch": 7}]
 )
 def test_a_tool_that_gemini_does_not_have_is_refused(tool):
     assert refused(tools=[tool]).param.startswith("tools")

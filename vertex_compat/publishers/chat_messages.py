@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -25,6 +25,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import msgspec
 
 from vertex_compat import errors, ids
+from vertex_compat.json_values import items
 from vertex_compat.publishers import media_types
 from vertex_compat.types import JSON
 
@@ -101,6 +102,12 @@ class Turn:
     role: str
     parts: list[Part]
     raw: JSON = field(default_factory=dict)
+    pictures: list[Media] = field(default_factory=list)
+    """Images that the model made. Only models that make images take them back."""
+
+
+PICTURES_ONLY: Final = Text("[image]")
+"""The part of an assistant's turn that had nothing but pictures."""
 
 
 def read(messages: list[JSON]) -> list[Turn]:
@@ -119,7 +126,7 @@ def split_system(turns: Iterable[Turn]) -> tuple[list[Text], list[Turn]]:
         if turn.role == "system":
             system += [part for part in turn.parts if isinstance(part, Text)]
         else:
-            append_merged(rest, Turn(turn.role, [*turn.parts], {**turn.raw}))
+            append_merged(rest, Turn(turn.role, [*turn.parts], {**turn.raw}, [*turn.pictures]))
     return system, rest
 
 
@@ -129,6 +136,7 @@ def append_merged(turns: list[Turn], turn: Turn) -> None:
     if last and last.role == turn.role and turn.role != "tool":
         last.parts += turn.parts
         last.raw |= turn.raw
+        last.pictures += turn.pictures
     else:
         turns.append(turn)
 
@@ -174,17 +182,22 @@ class _Reader:
             case "function":  # OpenAI's first API for tools had no ids
                 self._read_result(None, message, param)
 
-    def _add(self, role: str, parts: list[Part], message: JSON) -> None:
+    def _add(self, role: str, parts: list[Part], message: JSON, pictures: Sequence[Media] = ()) -> None:
+        if pictures and not parts:
+            parts = [PICTURES_ONLY]
         if parts:
-            append_merged(self.turns, Turn(role, parts, dict(message)))
+            append_merged(self.turns, Turn(role, parts, dict(message), [*pictures]))
 
     def _read_assistant(self, message: JSON, param: str) -> None:
+        content = list(_content(message, param))
+        pictures = [part for part in content if isinstance(part, Media)]
+        pictures += _pictures(message, param)
         parts: list[Part] = [Thinking(block) for block in message.get("thinking_blocks") or ()]
-        parts += _content(message, param)
+        parts += [part for part in content if not isinstance(part, Media)]
         if not any(isinstance(part, Text) for part in parts) and (refusal := message.get("refusal")):
             parts.append(Text(refusal))
         calls = list(self._calls(message, param))
-        self._add("assistant", [*parts, *calls], message)
+        self._add("assistant", [*parts, *calls], message, pictures)
         if calls:
             self._expect_results(calls)
 
@@ -275,6 +288,14 @@ def _content(message: JSON, param: str) -> Iterator[Part]:
         return
     for number, part in enumerate(content or ()):
         yield from _part(part, f"{param}.content[{number}]")
+
+
+def _pictures(message: JSON, param: str) -> Iterator[Media]:
+    """The `images` of an answer of ours that comes back; OpenAI has no such field."""
+    for number, image in enumerate(items(message.get("images"))):
+        link = image.get("image_url")
+        if isinstance(link, dict) and isinstance(link.get("url"), str):
+            yield _linked("image", image, {"url": link["url"]}, f"{param}.images[{number}]")
 
 
 def _part(part: JSON, param: str) -> Iterator[Part]:

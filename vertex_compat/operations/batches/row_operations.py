@@ -35,7 +35,7 @@ def _chat_request(given: JSON, model: Model) -> UpstreamCall:
         raise _unable(model, "chat")
     if given.get("stream"):
         raise errors.BadRequest("A batch has no streams.", param="stream", code="invalid_value")
-    if not operation.supports_n and given.pop("n", 1) > 1:
+    if not operation.takes_n(model) and given.pop("n", 1) > 1:
         raise errors.BadRequest(
             "A request of a batch to this model has one answer; context in several lines.",
             param="n",

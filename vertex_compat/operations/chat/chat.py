@@ -35,7 +35,7 @@ def complete(context: RequestContext) -> Response:
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         def prepare(model: Model) -> list[UpstreamCall]:
             request = inline_urls.inline({**model.defaults, **params}, adapter, context)
-            count = 1 if adapter.supports_n else request.pop("n", 1)
+            count = 1 if adapter.takes_n(model) else request.pop("n", 1)
             return [adapter.request(request, model)] * count
 
         if context.dry_run:

@@ -86,7 +86,7 @@ class RedactedThinking(Struct, tag_field="type", tag="redacted_thinking"):
 
 
 UserPart = Text | InputText | Image | Video | Audio | LiteLLMAudio | FilePart
-AssistantPart = Text | Refusal | Thinking | RedactedThinking
+AssistantPart = Text | Refusal | Image | Thinking | RedactedThinking
 ToolPart = Text | InputText | Image | Video | Audio | LiteLLMAudio | FilePart
 
 

@@ -88,11 +88,12 @@ def _calls(adapter: ChatAdapter, prompts: list[str], params: JSON, model: Model)
             param="n",
             code="invalid_value",
         )
-    if not adapter.supports_n:
+    takes_n = adapter.takes_n(model)
+    if not takes_n:
         params = {name: value for name, value in params.items() if name != "n"}
     for number, text in enumerate(prompts):
         call = adapter.request(params | {"prompt": text}, model)
-        for choice in (0,) if adapter.supports_n else range(choices):
+        for choice in (0,) if takes_n else range(choices):
             yield PromptCall(call, text, number * choices + choice)
 
 

@@ -1,4 +1,4 @@
-"""Google's embeddings: texts by `predict` or `embedContent`, and texts, images and videos in one space.
+"""Google's embeddings: texts through `predict` or `embedContent`, or texts, images and videos in one space.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
 """
@@ -9,16 +9,28 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from vertex_compat import errors
+from vertex_compat.json_values import count, items, mapping
 from vertex_compat.publishers.google import multimodal_embeddings
-from vertex_compat.publishers.google.multimodal_embeddings import File
+from vertex_compat.publishers.google.multimodal_embeddings import EmbeddedFile, values
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Embedding, Model, UnaryAdapter, UpstreamCall
+from vertex_compat.types import JSON, ClientRequest, Embedding, Model, UnaryAdapter, UpstreamCall
 
-SHAPED: Final = frozenset({"encoding_format", "input", "input_type", "task_type", "title"})
+HANDLED: Final = frozenset({"encoding_format", "input", "input_type", "task_type", "title"})
 
-PARAMETERS: Final = ParameterTable(
+PREDICT: Final = ParameterTable(
     renamed={"auto_truncate": "autoTruncate", "dimensions": "outputDimensionality"},
-    handled=SHAPED,
+    handled=HANDLED,
+    ignored=frozenset({"audio_track_extraction", "document_ocr", "instance_key", "user"}),
+)
+
+EMBED_CONTENT: Final = ParameterTable(
+    renamed={
+        "audio_track_extraction": "audioTrackExtraction",
+        "auto_truncate": "autoTruncate",
+        "dimensions": "outputDimensionality",
+        "document_ocr": "documentOcr",
+    },
+    handled=HANDLED,
     ignored=frozenset({"instance_key", "user"}),
 )
 
@@ -29,39 +41,45 @@ MAX_INSTANCES: Final = (
     ("text-", 250),
     ("", 5),
 )
-"""How a model's name begins → texts that a call takes; an endpoint with a tuned model: as the oldest."""
+"""Prefix of a model's name → texts that a call accepts; an endpoint with a tuned model as the oldest."""
 
 MAX_TOKENS: Final = 20_000
-"""Of one call. Nobody here counts tokens; but no tokenizer makes more tokens than there are bytes."""
+"""Of one call. Texts are measured in bytes: no tokenizer makes more tokens than there are bytes."""
 
 
 def request(body: JSON, model: Model) -> Sequence[UpstreamCall]:
-    """The calls that embed all of `input`, in its order."""
+    """Return the calls that embed all of `input`, in its order."""
     if model.name.startswith("multimodalembedding"):
         return multimodal_embeddings.request(body, model)
-    if _by_content(model):
-        return [_embed_content(text, number, body, model) for number, text in enumerate(body["input"])]
-    return [_predict(texts, body, model) for texts in _batches(body["input"], _most(model))]
+    if _uses_embed_content(model):
+        return [
+            _embed_content(text, number, ClientRequest(body, model))
+            for number, text in enumerate(body["input"])
+        ]
+    return [
+        _predict(texts, ClientRequest(body, model))
+        for texts in _batches(body["input"], _max_instances(model))
+    ]
 
 
-def _by_content(model: Model) -> bool:
-    """Gemini's embeddings since the second take contents, not instances."""
+def _uses_embed_content(model: Model) -> bool:
+    """Return whether the model takes contents, not instances: Gemini's embeddings since the second."""
     return model.name.startswith("gemini-") and not model.name.startswith(
         ("gemini-embedding-001", "gemini-embedding-exp")
     )
 
 
-def _most(model: Model) -> int:
-    return next(most for begin, most in MAX_INSTANCES if model.name.startswith(begin))
+def _max_instances(model: Model) -> int:
+    return next(most for prefix, most in MAX_INSTANCES if model.name.startswith(prefix))
 
 
-def _batches(texts: list[str], most: int) -> Iterator[list[str]]:
-    """`texts` in lists that one call takes."""
+def _batches(texts: list[str], max_instances: int) -> Iterator[list[str]]:
+    """Yield `texts` in lists that one call accepts."""
     batch: list[str] = []
     size = 0
     for text in texts:
         length = len(text.encode("utf-8", "surrogatepass"))
-        if batch and (len(batch) == most or size + length > MAX_TOKENS):
+        if batch and (len(batch) == max_instances or size + length > MAX_TOKENS):
             yield batch
             batch, size = [], 0
         batch.append(text)
@@ -69,56 +87,63 @@ def _batches(texts: list[str], most: int) -> Iterator[list[str]]:
     yield batch
 
 
-def _predict(texts: list[str], body: JSON, model: Model) -> UpstreamCall:
-    parameters, ignored = PARAMETERS.apply(body)
-    given = {"task_type": _task(body), "title": body.get("title")}
-    about = {name: value for name, value in given.items() if value}
-    sent: JSON = {"instances": [{"content": text, **about} for text in texts]}
+def _predict(texts: list[str], client_request: ClientRequest) -> UpstreamCall:
+    body = client_request.body
+    parameters, ignored = PREDICT.apply(client_request.body)
+    client_request.ignore(*ignored)
+    fields = {"task_type": _task_type(body), "title": body.get("title")}
+    fields = {name: value for name, value in fields.items() if value}
+    upstream_body: JSON = {"instances": [{"content": text, **fields} for text in texts]}
     if parameters:
-        sent["parameters"] = parameters
-    return UpstreamCall(f"{model.resource}:predict", sent, ignored=tuple(ignored))
+        upstream_body["parameters"] = parameters
+    path = f"{client_request.model.resource}:predict"
+    return UpstreamCall(path, upstream_body, ignored=client_request.ignored)
 
 
-def _embed_content(text: str, number: int, body: JSON, model: Model) -> UpstreamCall:
-    config, ignored = PARAMETERS.apply(body)
-    given = {"taskType": _task(body), "title": body.get("title")}
-    config |= {name: value for name, value in given.items() if value}
-    sent: JSON = {"content": {"parts": [_part(multimodal_embeddings.file(text, f"input[{number}]") or text)]}}
+def _embed_content(text: str, number: int, client_request: ClientRequest) -> UpstreamCall:
+    body = client_request.body
+    config, ignored = EMBED_CONTENT.apply(client_request.body)
+    client_request.ignore(*ignored)
+    fields = {"taskType": _task_type(body), "title": body.get("title")}
+    config |= {name: value for name, value in fields.items() if value}
+    part = _part(multimodal_embeddings.file(text, f"input[{number}]") or text)
+    upstream_body: JSON = {"content": {"parts": [part]}}
     if config:
-        sent["embedContentConfig"] = config
-    return UpstreamCall(f"{model.resource}:embedContent", sent, "v1beta1", ignored=tuple(ignored))
+        upstream_body["embedContentConfig"] = config
+    path = f"{client_request.model.resource}:embedContent"
+    return UpstreamCall(path, upstream_body, "v1beta1", ignored=client_request.ignored)
 
 
-def _part(given: File | str) -> JSON:
-    if isinstance(given, str):
-        return {"text": given}
-    if given.uri:
-        return {"fileData": {"mimeType": given.mime, "fileUri": given.uri}}
-    return {"inlineData": {"mimeType": given.mime, "data": given.data}}
+def _part(content: EmbeddedFile | str) -> JSON:
+    if isinstance(content, str):
+        return {"text": content}
+    if content.uri:
+        return {"fileData": {"mimeType": content.mime_type, "fileUri": content.uri}}
+    return {"inlineData": {"mimeType": content.mime_type, "data": content.data}}
 
 
-def _task(body: JSON) -> str | None:
-    """Google's name of the parameter, else LiteLLM's."""
-    task: str | None = body.get("task_type", body.get("input_type"))
-    return task
+def _task_type(body: JSON) -> str | None:
+    """Return Google's parameter, else LiteLLM's."""
+    task_type: str | None = body.get("task_type", body.get("input_type"))
+    return task_type
 
 
-def response(answer: JSON, call: UpstreamCall) -> list[Embedding]:
-    """The vectors of one answer."""
-    if "embedding" in answer:
-        tokens = answer.get("usageMetadata", {}).get("promptTokenCount", 0)
-        return [Embedding(answer["embedding"]["values"], tokens)]
-    predictions = answer.get("predictions", [])
+def response(body: JSON, call: UpstreamCall) -> list[Embedding]:
+    """Return the embeddings of a response; raises `UpstreamFault`."""
+    if "embedding" in body:
+        tokens = count(mapping(body.get("usageMetadata")).get("promptTokenCount"))
+        return [Embedding(values(mapping(body["embedding"]).get("values")), tokens)]
+    predictions = items(body.get("predictions"))
     if not predictions:
         raise errors.UpstreamFault("Vertex AI answered without an embedding.")
     if "embeddings" in predictions[0]:
-        return [_vector(prediction["embeddings"]) for prediction in predictions]
+        return [_embedding(mapping(prediction.get("embeddings"))) for prediction in predictions]
     return list(multimodal_embeddings.response(predictions[0], call))
 
 
-def _vector(embeddings: JSON) -> Embedding:
-    tokens = embeddings.get("statistics", {}).get("token_count", 0)  # may be 4.0
-    return Embedding(embeddings["values"], int(tokens))
+def _embedding(fields: JSON) -> Embedding:
+    tokens = count(mapping(fields.get("statistics")).get("token_count"))
+    return Embedding(values(fields.get("values")), tokens)
 
 
 EMBEDDINGS: Final = UnaryAdapter(request, response)

@@ -1,17 +1,35 @@
-"""What the operations by `generateContent` other than chat share: a turn of the user's."""
+"""What the operations that call `generateContent` share: a request of one user turn."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from vertex_compat.publishers.google.chat import options
-from vertex_compat.types import JSON, Model, UpstreamCall
+from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall
+
+SPEECH_METADATA: Final = (3, 8)
+"""The first generation that reads its text literally, and has `speechMetadata` for the style."""
 
 
-def call(parts: list[JSON], config: JSON, body: JSON, model: Model, ignored: list[str]) -> UpstreamCall:
-    """The call for one turn of the user's, with what `body` says in Google's own words."""
-    sent: JSON = {"contents": [{"role": "user", "parts": parts}]}
-    said = options.read(body, ignored)
-    options.place(said, sent, config)
-    ignored += [name for name in said if name not in options.CONFIG and name not in options.REQUEST]
-    sent["generationConfig"] = config
+def call(parts: list[JSON], config: JSON, body: JSON, model: Model, ignored: Iterable[str]) -> UpstreamCall:
+    """Return the call for one user turn, with the client's options in Google's own words.
+
+    `ignored` are names of parameters in `body` that are not sent as they came.
+    """
+    request = ClientRequest(body, model)
+    request.ignore(*ignored)
+    upstream_body: JSON = {"contents": [{"role": "user", "parts": parts}]}
+    native = options.read(request)
+    options.merge_into(native, upstream_body, config)
+    request.ignore(*(name for name in native if name not in options.CONFIG and name not in options.REQUEST))
+    if config:
+        upstream_body["generationConfig"] = config
     method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
-    return UpstreamCall(f"{model.resource}:{method}", sent, "v1beta1", ignored=tuple(ignored))
+    return UpstreamCall(f"{model.resource}:{method}", upstream_body, "v1beta1", ignored=request.ignored)
+
+
+def styled(instructions: str, text: str) -> str:
+    """Return a text to be spoken with instructions before it, as speech models before 3.8 take them."""
+    style = instructions.strip().rstrip(".:")
+    return f"{style}: {text}" if style else text

@@ -1,8 +1,8 @@
-"""Images: Gemini's by `generateContent`, Imagen's by `predict`.
+"""Images: Gemini's through `generateContent`, Imagen's through `predict`.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-generation and
-.../docs/model-reference/imagen-api. Imagen has been shut down; its wire is kept for names in older code, and
-Vertex says what became of them.
+.../docs/model-reference/imagen-api. Imagen has been shut down; its API stays for names in older code, and
+Vertex answers what replaced them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,23 @@ from collections.abc import Iterator
 from typing import Final
 
 from vertex_compat import errors
+from vertex_compat.json_values import enum, items, mapping, text
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
+from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, POLICY, finish_reason
 from vertex_compat.publishers.google.usage import usage
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Model, UnaryAdapter, UpstreamCall
+from vertex_compat.types import (
+    JSON,
+    ClientRequest,
+    GeneratedImage,
+    GeneratedImages,
+    Model,
+    UnaryAdapter,
+    UpstreamCall,
+)
 
-SHAPED: Final = frozenset(
+HANDLED: Final = frozenset(
     {
         "aspect_ratio",
         "background",
@@ -34,7 +44,7 @@ SHAPED: Final = frozenset(
 
 GEMINI: Final = ParameterTable(
     renamed={"seed": "seed"},
-    handled=SHAPED | options.PARAMETERS | {"image", "mask", "quality"},
+    handled=HANDLED | options.PARAMETERS | {"image", "mask", "quality"},
     ignored=frozenset({"input_fidelity", "moderation", "partial_images", "response_format", "style", "user"}),
 )
 
@@ -48,7 +58,7 @@ IMAGEN: Final = ParameterTable(
         "safety_setting": "safetySetting",
         "seed": "seed",
     },
-    handled=SHAPED,
+    handled=HANDLED,
     ignored=frozenset({"moderation", "partial_images", "quality", "response_format", "style", "user"}),
     refused=frozenset({"image", "mask"}),
 )
@@ -57,69 +67,60 @@ GEMINI_RATIOS: Final = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16",
 IMAGEN_RATIOS: Final = ("1:1", "3:4", "4:3", "9:16", "16:9")
 
 SIZES: Final = (("1K", 2_000_000), ("2K", 6_000_000))
-"""Up to how many pixels a name stands for; 1792x1024 is still 1K, and what is more than 2K is 4K."""
+"""Name → the most pixels that it stands for; 1792x1024 is still 1K, and more than 2K is 4K."""
 
 QUALITIES: Final = {"hd": "2K", "high": "2K", "xhigh": "4K", "max": "4K"}
-"""What is meant where no size is asked for."""
+"""`quality` → the size, where the client names none."""
 
-MIMES: Final = {"png": "image/png", "jpeg": "image/jpeg"}
+MIME_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg"}
 
 MAX_SAMPLES: Final = 4
-"""Images that one call of Imagen's makes; Gemini makes one."""
-
-POLICY: Final = frozenset(
-    {
-        "BLOCKLIST",
-        "IMAGE_PROHIBITED_CONTENT",
-        "IMAGE_RECITATION",
-        "IMAGE_SAFETY",
-        "MODEL_ARMOR",
-        "PROHIBITED_CONTENT",
-        "RECITATION",
-        "SAFETY",
-        "SPII",
-    }
-)
-
-"""Reasons to end without an image that lie in what was asked for."""
+"""Images that one call of Imagen's makes; one of Gemini's makes one."""
 
 MASK: Final = "The last image is a mask of the first one: change only what is transparent in the mask."
 
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
-    """The calls that make `n` images."""
+    """Return the calls that make `n` images; raises `BadRequest`."""
     if body.get("background") == "transparent" or body.get("output_format") == "webp":
         raise errors.BadRequest(
             "Vertex AI makes opaque images, in PNG or JPEG.",
             param="background" if body.get("background") == "transparent" else "output_format",
             code="unsupported_value",
         )
-    wanted = body.get("n", 1)
+    images = body.get("n", 1)
     if _is_imagen(model):
-        counts = [MAX_SAMPLES] * (wanted // MAX_SAMPLES) + [wanted % MAX_SAMPLES]
-        return [_imagen(count, body, model) for count in counts if count]
-    return [_gemini(body, model)] * wanted
+        counts = [MAX_SAMPLES] * (images // MAX_SAMPLES) + [images % MAX_SAMPLES]
+        return [_imagen(count, ClientRequest(body, model)) for count in counts if count]
+    return [_gemini(ClientRequest(body, model))] * images
 
 
 def _is_imagen(model: Model) -> bool:
     return model.name.startswith(("imagen-", "imagegeneration"))
 
 
-def _gemini(body: JSON, model: Model) -> UpstreamCall:
-    config, ignored = GEMINI.apply(body)
-    image: JSON = {"aspectRatio": _ratio(body, GEMINI_RATIOS)}
+def _gemini(client_request: ClientRequest) -> UpstreamCall:
+    body = client_request.body
+    config, ignored = GEMINI.apply(client_request.body)
+    client_request.ignore(*ignored)
     size = body.get("image_size") or _size(body)
     if "quality" in body:
-        if size or model.name.startswith("gemini-2"):  # which has one size
-            ignored.append("quality")
+        if size or not client_request.model.profile.takes_resolution_per_part:  # Gemini 2 has one size
+            client_request.ignore("quality")
         else:
             size = QUALITIES.get(body["quality"])
-    image |= {"imageSize": size if size != "1K" else None, "imageOutputOptions": _output(body)}
+    image: JSON = {
+        "aspectRatio": _ratio(body, GEMINI_RATIOS),
+        "imageSize": size if size != "1K" else None,
+        "imageOutputOptions": _output(body),
+    }
     if image := {name: value for name, value in image.items() if value}:
         config["imageConfig"] = image
     config["responseModalities"] = ["TEXT", "IMAGE"]
-    whole = body | {"stream": False}  # nothing comes before an image is whole
-    return generate_content.call(list(_parts(body)), config, whole, model, ignored)
+    whole = body | {"stream": False}  # nothing of an image comes before all of it
+    return generate_content.call(
+        list(_parts(body)), config, whole, client_request.model, client_request.ignored
+    )
 
 
 def _parts(body: JSON) -> Iterator[JSON]:
@@ -131,8 +132,8 @@ def _parts(body: JSON) -> Iterator[JSON]:
     yield {"text": body["prompt"]}
 
 
-def _imagen(count: int, body: JSON, model: Model) -> UpstreamCall:
-    parameters, ignored = IMAGEN.apply(body)
+def _imagen(count: int, client_request: ClientRequest) -> UpstreamCall:
+    body = client_request.body
     size = body.get("image_size") or _size(body)
     shaped: JSON = {
         "sampleCount": count,
@@ -141,9 +142,12 @@ def _imagen(count: int, body: JSON, model: Model) -> UpstreamCall:
         "outputOptions": _output(body),
         "includeRaiReason": True,
     }
+    parameters, ignored = IMAGEN.apply(client_request.body)
+    client_request.ignore(*ignored)
     parameters |= {name: value for name, value in shaped.items() if value}
-    sent = {"instances": [{"prompt": body["prompt"]}], "parameters": parameters}
-    return UpstreamCall(f"{model.resource}:predict", sent, ignored=tuple(ignored))
+    upstream_body = {"instances": [{"prompt": body["prompt"]}], "parameters": parameters}
+    path = f"{client_request.model.resource}:predict"
+    return UpstreamCall(path, upstream_body, ignored=client_request.ignored)
 
 
 def _pixels(body: JSON) -> tuple[int, int] | None:
@@ -153,9 +157,9 @@ def _pixels(body: JSON) -> tuple[int, int] | None:
 
 
 def _ratio(body: JSON, ratios: tuple[str, ...]) -> str | None:
-    """The aspect ratio that is asked for, or the nearest to the size that is."""
-    if given := body.get("aspect_ratio"):
-        return str(given)
+    """Return the client's aspect ratio, or the one that is nearest to the client's size."""
+    if ratio := body.get("aspect_ratio"):
+        return str(ratio)
     if not (pixels := _pixels(body)):
         return None
     wanted = math.log(pixels[0] / pixels[1])
@@ -174,50 +178,59 @@ def _size(body: JSON) -> str | None:
 
 
 def _output(body: JSON) -> JSON:
-    """How the file is written. Both wires call it the same."""
-    given = {
-        "mimeType": MIMES.get(body.get("output_format", "")),
+    """Return how the file is written; both APIs have the same fields."""
+    fields = {
+        "mimeType": MIME_TYPES.get(body.get("output_format", "")),
         "compressionQuality": body.get("output_compression"),
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def response(answer: JSON, call: UpstreamCall) -> GeneratedImages:
-    """The images of one answer; raises `BadRequest` where the model refused to make any."""
-    return _of_imagen(answer) if call.path.endswith(":predict") else _of_gemini(answer)
+def response(body: JSON, call: UpstreamCall) -> GeneratedImages:
+    """Return the images of a response; raises `BadRequest` where the model refused to make any."""
+    return _of_imagen(body) if call.path.endswith(":predict") else _of_gemini(body)
 
 
-def _of_imagen(answer: JSON) -> GeneratedImages:
-    predictions = answer.get("predictions") or []
-    pictures = [
-        GeneratedImage(one["bytesBase64Encoded"], one.get("mimeType", "image/png"), one.get("prompt"))
+def _of_imagen(body: JSON) -> GeneratedImages:
+    predictions = items(body.get("predictions"))
+    images = [
+        GeneratedImage(data, text(one.get("mimeType")) or "image/png", text(one.get("prompt")) or None)
         for one in predictions
-        if "bytesBase64Encoded" in one
+        if (data := text(one.get("bytesBase64Encoded")))
     ]
-    if not pictures:
+    if not images:
         raise _refused(
-            next((one["raiFilteredReason"] for one in predictions if "raiFilteredReason" in one), "")
+            next((text(one["raiFilteredReason"]) for one in predictions if "raiFilteredReason" in one), "")
         )
-    return GeneratedImages(pictures)
+    return GeneratedImages(images)
 
 
-def _of_gemini(answer: JSON) -> GeneratedImages:
-    candidate = (answer.get("candidates") or [{}])[0]
-    parts = (candidate.get("content") or {}).get("parts") or []
-    pictures = [
-        GeneratedImage(part["inlineData"]["data"], part["inlineData"]["mimeType"])
-        for part in parts
-        if "inlineData" in part and not part.get("thought")
+def _of_gemini(body: JSON) -> GeneratedImages:
+    candidate = next(iter(items(body.get("candidates"))), {})
+    parts = [
+        part
+        for part in items(mapping(candidate.get("content")).get("parts"))
+        if part.get("thought") is not True
     ]
-    if not pictures:
-        feedback = answer.get("promptFeedback") or {}
-        reason = feedback.get("blockReason") or candidate.get("finishReason", "")
-        said = feedback.get("blockReasonMessage") or candidate.get("finishMessage")
-        texts = "".join(part.get("text", "") for part in parts if not part.get("thought"))
-        if reason in POLICY or feedback:
-            raise _refused(said or reason)
-        raise errors.BadRequest(f"The model made no image. {said or texts or reason}".strip())
-    return GeneratedImages(pictures, usage(answer.get("usageMetadata") or {}))
+    files = [mapping(part.get("inlineData")) for part in parts]
+    images = [
+        GeneratedImage(data, text(file.get("mimeType")) or "image/png")
+        for file in files
+        if (data := text(file.get("data")))
+    ]
+    if not images:
+        raise _no_image(candidate, mapping(body.get("promptFeedback")), parts)
+    return GeneratedImages(images, usage(mapping(body.get("usageMetadata"))))
+
+
+def _no_image(candidate: JSON, feedback: JSON, parts: list[JSON]) -> errors.BadRequest:
+    """Return the error for a response without an image, with the reason that Gemini gives."""
+    reason = enum(feedback.get("blockReason"), BLOCK_REASONS) or finish_reason(candidate)
+    message = text(feedback.get("blockReasonMessage")) or text(candidate.get("finishMessage"))
+    if reason in POLICY or feedback:
+        return _refused(message or reason)
+    answer = "".join(text(part.get("text")) for part in parts)
+    return errors.BadRequest(f"The model made no image. {message or answer or reason}".strip())
 
 
 def _refused(reason: str) -> errors.BadRequest:

@@ -2,20 +2,21 @@
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/multimodal-embeddings-api
 
-A call takes one instance, which holds a text, an image and a video at most. Inputs that follow each other
-share an instance as long as it has room for them; each input still gets a vector of its own.
+A call takes one instance, which holds at most one text, one image and one video. Successive inputs share an
+instance as long as it has room for them; each input still gets a vector of its own.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from vertex_compat import errors
+from vertex_compat.json_values import items, number
 from vertex_compat.publishers import media_types
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Embedding, Model, UpstreamCall
+from vertex_compat.types import JSON, ClientRequest, Embedding, Model, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={"dimensions": "dimension"},
@@ -24,60 +25,63 @@ PARAMETERS: Final = ParameterTable(
 )
 
 DIMENSIONS: Final = (128, 256, 512, 1408)
-DIMENSION_OF_VIDEO: Final = 1408
+VIDEO_DIMENSIONS: Final = 1408
 
 _DATA_URI: Final = re.compile(r"data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0-9+/_=-]+)")
 
 Kind: TypeAlias = Literal["text", "image", "video"]
 
-VECTOR_OF: Final[dict[str, str]] = {"text": "textEmbedding", "image": "imageEmbedding"}
+EMBEDDING_FIELDS: Final[dict[str, str]] = {"text": "textEmbedding", "image": "imageEmbedding"}
 
 
-class File(NamedTuple):
+class EmbeddedFile(NamedTuple):
     """A file that an input stands for: base64 `data`, or a `uri` in Cloud Storage."""
 
-    mime: str
+    mime_type: str
     data: str | None
     uri: str | None
 
 
-def file(text: str, place: str) -> File | None:
-    """The file that `text` is a data URI or `gs://` URI of; raises `BadRequest` if its type is unknown."""
+def file(text: str, param: str) -> EmbeddedFile | None:
+    """Return the file of a data or `gs://` URI, None for a text; raises `BadRequest` for an unknown type."""
     if match := _DATA_URI.fullmatch(text):
-        return File(match["mime"].lower(), match["data"], None)
+        return EmbeddedFile(match["mime"].lower(), match["data"], None)
     if not text.startswith("gs://"):
         return None
-    if not (mime := media_types.of_name(text)):
+    if not (mime_type := media_types.of_name(text)):
         raise errors.BadRequest(
-            "The name of a file in Cloud Storage must end in what it is, such as .png or .mp4.",
-            param=place,
+            "The name of a file in Cloud Storage must have an extension, such as .png or .mp4.",
+            param=param,
             code="invalid_value",
         )
-    return File(mime, None, text)
+    return EmbeddedFile(mime_type, None, text)
 
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
-    """The calls that embed all of `input`, in its order."""
-    parameters, ignored = PARAMETERS.apply(body)
-    dimensions = body.get("dimensions", DIMENSION_OF_VIDEO)
+    """Return the calls that embed all of `input`, in its order; raises `BadRequest`."""
+    client_request = ClientRequest(body, model)
+    parameters, ignored = PARAMETERS.apply(client_request.body)
+    client_request.ignore(*ignored)
+    dimensions = body.get("dimensions", VIDEO_DIMENSIONS)
     instances = list(_instances(body["input"]))
     has_video = any("video" in instance for instance in instances)
-    if dimensions not in DIMENSIONS or (has_video and dimensions != DIMENSION_OF_VIDEO):
-        allowed = f"{DIMENSION_OF_VIDEO} for videos" if has_video else ", ".join(map(str, DIMENSIONS))
+    if dimensions not in DIMENSIONS or (has_video and dimensions != VIDEO_DIMENSIONS):
+        allowed = f"{VIDEO_DIMENSIONS} for videos" if has_video else ", ".join(map(str, DIMENSIONS))
         raise errors.BadRequest(
             f"This model's 'dimensions' are {allowed}.", param="dimensions", code="invalid_value"
         )
     shared = {"parameters": parameters} if parameters else {}
+    path = f"{model.resource}:predict"
     return [
-        UpstreamCall(f"{model.resource}:predict", {"instances": [one], **shared}, ignored=tuple(ignored))
-        for one in instances
+        UpstreamCall(path, {"instances": [instance], **shared}, ignored=client_request.ignored)
+        for instance in instances
     ]
 
 
-def _instances(texts: list[str]) -> Iterator[JSON]:
+def _instances(inputs: list[str]) -> Iterator[JSON]:
     instance: JSON = {}
-    for number, text in enumerate(texts):
-        kind, value = _input(text, f"input[{number}]")
+    for index, text in enumerate(inputs):
+        kind, value = _input(text, f"input[{index}]")
         if kind in instance:
             yield instance
             instance = {}
@@ -85,25 +89,34 @@ def _instances(texts: list[str]) -> Iterator[JSON]:
     yield instance
 
 
-def _input(text: str, place: str) -> tuple[Kind, str | JSON]:
-    if not (found := file(text, place)):
+def _input(text: str, param: str) -> tuple[Kind, str | JSON]:
+    if not (embedded := file(text, param)):
         return "text", text
-    kind = found.mime.partition("/")[0]
-    content: JSON = {"gcsUri": found.uri} if found.uri else {"bytesBase64Encoded": found.data}
-    match kind:
+    content: JSON = {"gcsUri": embedded.uri} if embedded.uri else {"bytesBase64Encoded": embedded.data}
+    match embedded.mime_type.partition("/")[0]:
         case "image":
-            return "image", content | {"mimeType": found.mime}
+            return "image", content | {"mimeType": embedded.mime_type}
         case "video":
             return "video", content
     raise errors.BadRequest(
-        f"This model embeds texts, images and videos, not {found.mime!r}.", param=place, code="invalid_value"
+        f"This model embeds texts, images and videos, not {embedded.mime_type!r}.",
+        param=param,
+        code="invalid_value",
     )
 
 
 def response(prediction: JSON, call: UpstreamCall) -> Iterator[Embedding]:
-    """A vector for each part of the call's instance, in its order; of a video, that of its first segment."""
+    """Yield an embedding for each input of the call's instance; of a video, that of its first segment."""
     for kind in call.body["instances"][0]:
         if kind == "video":
-            yield Embedding(prediction["videoEmbeddings"][0]["embedding"])
+            segment = next(iter(items(prediction.get("videoEmbeddings"))), {})
+            yield Embedding(values(segment.get("embedding")))
         else:
-            yield Embedding(prediction[VECTOR_OF[kind]])
+            yield Embedding(values(prediction.get(EMBEDDING_FIELDS[kind])))
+
+
+def values(vector: Any) -> list[float]:
+    """Return the numbers of a vector; raises `UpstreamFault` if it has none, or anything but numbers."""
+    if not isinstance(vector, list) or not vector or any(number(value) is None for value in vector):
+        raise errors.UpstreamFault("Vertex AI answered without an embedding.")
+    return vector

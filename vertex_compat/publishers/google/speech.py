@@ -41,19 +41,16 @@ PARAMETERS: Final = ParameterTable(
 DEFAULT_RATE: Final = 24_000
 """Samples a second, unless the MIME type of the samples names another number."""
 
-SPEECH_METADATA: Final = (3, 8)
-"""The first generation that has `speechMetadata` and `voiceConfig.voice`."""
-
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """Return the call that reads `input` aloud."""
     _, ignored = PARAMETERS.apply(body)
     style = body.get("instructions", "").strip()
     part = {"text": body["input"]}
-    if (model.profile.generation or (0, 0)) >= SPEECH_METADATA:
+    if (model.profile.generation or (0, 0)) >= generate_content.SPEECH_METADATA:
         part |= {"speechMetadata": {"style": style}} if style else {}
     elif style:
-        part["text"] = f"{style.rstrip('.:')}: {body['input']}"
+        part["text"] = generate_content.styled(style, body["input"])
     speech = _speech_config(body.get("voice", "alloy"), model)
     config = {"responseModalities": ["AUDIO"], "speechConfig": speech}
     return generate_content.call([part], config, body, model, ignored)
@@ -71,7 +68,7 @@ def _speech_config(voice: str | JSON, model: Model) -> JSON:
             code="invalid_value",
         )
     config: JSON = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": known}}}
-    if (model.profile.generation or (0, 0)) >= SPEECH_METADATA:
+    if (model.profile.generation or (0, 0)) >= generate_content.SPEECH_METADATA:
         config = {"voiceConfig": {"voice": known}}
     if "languageCode" in fields:
         config["languageCode"] = fields["languageCode"]

@@ -1,4 +1,4 @@
-"""Gemini: `generateContent` and `streamGenerateContent`.
+"""Gemini's chat: `generateContent` and `streamGenerateContent`.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/projects.locations.publishers.models/generateContent
 """
@@ -6,35 +6,44 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/pro
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from vertex_compat import errors
-from vertex_compat.publishers import chat_messages, parameters, tools
-from vertex_compat.publishers.google import models
-from vertex_compat.publishers.google.chat import contents, options, reasoning, response, response_format
-from vertex_compat.publishers.google.chat.tools import offer
+from vertex_compat.publishers import chat_messages, parameters
+from vertex_compat.publishers import json_schema as any_schema
+from vertex_compat.publishers import tools as any_tools
+from vertex_compat.publishers.google.chat import (
+    contents,
+    json_schema,
+    options,
+    reasoning,
+    response,
+    response_format,
+    tools,
+)
+from vertex_compat.publishers.google.chat.tools import ToolConfig
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, UpstreamCall
+
+SAMPLING: Final = {"temperature": "temperature", "top_k": "topK", "top_p": "topP"}
+PENALTIES: Final = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
 
 PARAMETERS: Final = ParameterTable(
-    renamed={
-        "n": "candidateCount",
-        "temperature": "temperature",
-        "top_k": "topK",
-        "top_p": "topP",
-    },
-    handled=tools.PARAMETERS
+    renamed={},
+    handled=any_tools.PARAMETERS
     | options.PARAMETERS
+    | SAMPLING.keys()
+    | PENALTIES.keys()
     | {
         "audio",
-        "frequency_penalty",
         "logprobs",
         "max_completion_tokens",
         "max_tokens",
         "messages",
         "metadata",
         "modalities",
-        "presence_penalty",
+        "n",
         "reasoning_effort",
         "response_format",
         "seed",
@@ -62,129 +71,205 @@ PARAMETERS: Final = ParameterTable(
 
 MAX_STOPS: Final = 5
 MAX_LABELS: Final = 64
+MAX_LABEL_LENGTH: Final = 63
 
-TIER: Final = "X-Vertex-AI-LLM-Shared-Request-Type"
+TIER_HEADER: Final = "X-Vertex-AI-LLM-Shared-Request-Type"
 TIERS: Final = {"auto": None, "default": None, "flex": "flex", "priority": "priority"}
 """`service_tier` → the header's value.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo
 """
 
-PENALTIES: Final = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
-
 MAX_PENALTY: Final = 1.99
-"""OpenAI allows 2, which is the first that Gemini does not."""
+"""OpenAI allows 2, which Gemini refuses."""
+
+MAX_UNARY_OUTPUT_TOKENS: Final = 32_768
+"""The largest `maxOutputTokens` of `generateContent` on Gemini 4; `streamGenerateContent` accepts more.
+
+https://ai.google.dev/gemini-api/docs/generate-content/long-decode
+"""
+
+MAX_STREAMED_OUTPUT_TOKENS: Final = 65_536
+"""What one call generates at most. A model with more continues its answer in further calls."""
 
 _MAX_SEED: Final = 2**31
-_UNPLACED: Final = frozenset({"audio", "images", "name"})
+_NOT_SENT: Final = frozenset({"audio", "name"})
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body → Gemini's; raises `BadRequest`."""
+    """Return the call for OpenAI's body; raises `BadRequest`."""
     try:
-        return _request(body, model.name, model.resource)
+        return _request(ClientRequest(body, model))
     except RecursionError:
         raise errors.BadRequest("The request is nested too deeply.") from None
 
 
-def _request(body: JSON, name: str, resource: str) -> UpstreamCall:
-    config, ignored = PARAMETERS.apply(body)
-    said = options.read(body, ignored)
+def _request(client_request: ClientRequest) -> UpstreamCall:
+    body, model = client_request.body, client_request.model
+    config, ignored = PARAMETERS.apply(client_request.body)
+    client_request.ignore(*ignored)
+    native = options.read(client_request)
     turns = chat_messages.read(body["messages"])
-    offered = offer(body, said, name, ignored)
-    sent = contents.write(turns, name) | offered.fields | _labels(body, ignored)
-    config |= (
-        _limits(body, ignored) | response_format.logprobs(body) | response_format.mime_and_schema(body, name)
-    )
-    config |= response_format.modalities(body)
+    output = _structured_output(client_request, tools.build(client_request, native))
+    upstream_body = contents.write(turns, model.profile, output.instructions) | output.tools.fields()
+    upstream_body |= _labels(client_request)
+    config |= _sampling(client_request) | _penalties(client_request) | _limits(client_request)
+    config |= response_format.logprobs(body) | output.config | response_format.modalities(body)
     speaks = "AUDIO" in config.get("responseModalities", ())
-    ignored += ["audio"] if "audio" in body and not speaks else []
-    config |= _penalties(body, name, ignored)
-    if thinking := reasoning.config(body, said, name, ignored):
+    client_request.ignore(*(["audio"] if "audio" in body and not speaks else []))
+    if thinking := reasoning.thinking_config(client_request, native):
         config["thinkingConfig"] = thinking
-    if resolution := contents.resolution(turns, name):
+    if resolution := contents.resolution(turns, model.profile):
         config["mediaResolution"] = resolution
-    options.place(said, sent, config)
+    options.merge_into(native, upstream_body, config)
     if config:
-        sent["generationConfig"] = config
-    _check_cached(sent)
-    ignored += _unsaid(body["messages"])
-    method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
+        upstream_body["generationConfig"] = config
+    _check_cached(upstream_body)
+    client_request.ignore(*_not_sent(body["messages"]))
+    headers = _tier(client_request)
     return UpstreamCall(
-        f"{resource}:{method}",
-        sent,
+        f"{model.resource}:{_method(body, config, model)}",
+        upstream_body,
         "v1beta1",
-        headers=_tier(body, ignored),
-        ignored=tuple(dict.fromkeys(ignored)),
-        tool_names=offered.names,
-        audio_format=response_format.sound(body) if speaks else None,
+        headers=headers,
+        ignored=client_request.ignored,
+        tool_names=output.tools.names,
+        structured_output_tool=output.answer_tool,
+        audio_format=response_format.audio_format(body) if speaks else None,
     )
 
 
-def _penalties(body: JSON, name: str, ignored: list[str]) -> JSON:
-    """The penalties as far as the model takes them: not at all from Gemini 3 on, before that below 2."""
-    given = {ours: body[ours] for ours in PENALTIES if ours in body}
-    taken = {} if models.since(name, models.GEMINI_3) else given
-    taken = {ours: min(value, MAX_PENALTY) for ours, value in taken.items()}
-    ignored += [ours for ours, value in given.items() if taken.get(ours) != value]
-    return {PENALTIES[ours]: value for ours, value in taken.items()}
+def _method(body: JSON, config: JSON, model: Model) -> str:
+    """Return the method; a long answer is streamed to us even where the client wants it whole."""
+    limit = model.profile.max_output_tokens or 0
+    is_long = (
+        limit > MAX_STREAMED_OUTPUT_TOKENS and config.get("maxOutputTokens", 0) > MAX_UNARY_OUTPUT_TOKENS
+    )
+    return "streamGenerateContent?alt=sse" if body.get("stream") or is_long else "generateContent"
 
 
-def _limits(body: JSON, ignored: list[str]) -> JSON:
-    limits: JSON = {}
-    if (most := parameters.max_tokens(body)) is not None:
-        limits["maxOutputTokens"] = most
+class _StructuredOutput(NamedTuple):
+    """How the model is told the form of its answer, and the tools beside it."""
+
+    tools: ToolConfig
+    config: JSON
+    instructions: tuple[str, ...] = ()
+    answer_tool: str | None = None
+
+
+def _structured_output(client_request: ClientRequest, offered: ToolConfig) -> _StructuredOutput:
+    """Return the response format. Before Gemini 3, JSON and tools in one request are a 400 of Vertex's.
+
+    There a schema becomes the parameters of one more function; where that cannot be, it is an instruction.
+    """
+    config = response_format.fields(client_request)
+    profile = client_request.model.profile
+    is_json = config.get("responseMimeType") == response_format.JSON_TYPE
+    has_tools = bool(offered.declarations or offered.built_in)
+    if not is_json or not has_tools or profile.supports_structured_outputs_with_tools:
+        return _StructuredOutput(offered, config)
+    mode = offered.config.get("functionCallingConfig", {}).get("mode")
+    if mode == "NONE" and not offered.built_in:
+        return _StructuredOutput(ToolConfig([], {}, {}, offered.names), config)
+    schema = response_format.schema(client_request.body["response_format"])
+    if mode == "ANY":  # the client gets a call in any case
+        client_request.ignore("response_format")
+        return _StructuredOutput(offered, {})
+    is_object = schema is not None and any_schema.is_object(schema)
+    if schema is None or not is_object or offered.built_in or not profile.takes_json_schema:
+        client_request.ignore("response_format")
+        return _StructuredOutput(offered, {}, (response_format.instruction(client_request),))
+    with_answer, name = tools.with_answer_tool(offered, json_schema.adapt(schema, "response_format"))
+    return _StructuredOutput(with_answer, {}, (), name)
+
+
+def _sampling(client_request: ClientRequest) -> JSON:
+    """Return `n` and the sampling parameters, as far as they have an effect."""
+    body, profile = client_request.body, client_request.model.profile
+    given = {name: body[name] for name in SAMPLING if name in body}
+    if profile.sampling == "none":
+        client_request.ignore(*given)
+        given = {}
+    config = {SAMPLING[name]: value for name, value in given.items()}
+    if "n" in body and profile.takes_several_candidates:
+        config["candidateCount"] = body["n"]
+    elif body.get("n", 1) > 1:
+        client_request.ignore("n")
+    return config
+
+
+def _penalties(client_request: ClientRequest) -> JSON:
+    """Return the penalties that the model accepts: none from Gemini 3 on, before that less than 2."""
+    body = client_request.body
+    given = {name: body[name] for name in PENALTIES if name in body}
+    accepted = given if client_request.model.profile.takes_penalties else {}
+    accepted = {name: min(value, MAX_PENALTY) for name, value in accepted.items()}
+    client_request.ignore(*(name for name, value in given.items() if accepted.get(name) != value))
+    return {PENALTIES[name]: value for name, value in accepted.items()}
+
+
+def _limits(client_request: ClientRequest) -> JSON:
+    body, limits = client_request.body, JSON()
+    if (tokens := parameters.max_tokens(body)) is not None:
+        limits["maxOutputTokens"] = min(tokens, client_request.model.profile.max_output_tokens or tokens)
+        if limits["maxOutputTokens"] != tokens:
+            name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+            client_request.ignore(name)
     if stops := parameters.stop(body):
         limits["stopSequences"] = stops[:MAX_STOPS]
-        ignored += ["stop"] if len(stops) > MAX_STOPS else []
+        client_request.ignore(*(["stop"] if len(stops) > MAX_STOPS else []))
     if (seed := body.get("seed")) is not None:
-        # Any seed serves as well as another, if it is always the same: larger ones than fit are made to.
+        # Gemini's are of 32 bits. A larger one becomes another seed, always the same.
         limits["seed"] = seed if -_MAX_SEED <= seed < _MAX_SEED else seed % _MAX_SEED
     return limits
 
 
-def _labels(body: JSON, ignored: list[str]) -> JSON:
-    """`metadata` as labels, which are shorter and in lower case."""
-    given: dict[str, str] = body.get("metadata", {})
-    labels = {_label(name): _label(value) for name, value in list(given.items())[:MAX_LABELS] if _label(name)}
-    if labels != given:
-        ignored.append("metadata")
+def _labels(client_request: ClientRequest) -> JSON:
+    """Return `metadata` as labels, which are shorter and in lower case."""
+    metadata: dict[str, str] = client_request.body.get("metadata", {})
+    labels = {
+        _label(name): _label(value) for name, value in list(metadata.items())[:MAX_LABELS] if _label(name)
+    }
+    if labels != metadata:
+        client_request.ignore("metadata")
     return {"labels": labels} if labels else {}
 
 
 def _label(text: str) -> str:
-    return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:63]
+    return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:MAX_LABEL_LENGTH]
 
 
-def _tier(body: JSON, ignored: list[str]) -> dict[str, str]:
-    tier = body.get("service_tier", "auto")
+def _tier(client_request: ClientRequest) -> dict[str, str]:
+    tier = client_request.body.get("service_tier", "auto")
     if tier not in TIERS:
-        ignored.append("service_tier")
+        client_request.ignore("service_tier")
     value = TIERS.get(tier)
-    return {TIER: value} if value else {}
+    return {TIER_HEADER: value} if value else {}
 
 
-def _check_cached(sent: JSON) -> None:
-    """What is in a cache cannot be said again beside it."""
-    beside = {"systemInstruction", "tools", "toolConfig"} & sent.keys()
-    if "cachedContent" in sent and beside:
+def _check_cached(upstream_body: JSON) -> None:
+    """Raise `BadRequest` for fields that belong into the cache."""
+    if (
+        "cachedContent" in upstream_body
+        and {"systemInstruction", "tools", "toolConfig"} & upstream_body.keys()
+    ):
         raise errors.BadRequest(
-            "With 'cached_content', system messages and tools belong into the cache.",
+            "With 'cached_content', system messages and tools must be in the cache.",
             param="cached_content",
             code="invalid_value",
         )
 
 
-def _unsaid(messages: list[JSON]) -> list[str]:
-    """What messages hold that Gemini has no place for."""
-    held = [
+def _not_sent(client_messages: Iterable[JSON]) -> list[str]:
+    """Return the fields of messages that Gemini has no field for."""
+    names = {
         name
-        for message in messages
+        for message in client_messages
         if message["role"] != "function"
-        for name in _UNPLACED.intersection(message)
+        for name in _NOT_SENT.intersection(message)
         if message[name]
-    ]
-    return [f"messages.{name}" for name in sorted(set(held))]
+    }
+    return [f"messages.{name}" for name in sorted(names)]
 
 
 CHAT: Final = ChatAdapter(request, response.response, response.stream, supports_n=True, whole=response.whole)

@@ -1,4 +1,4 @@
-"""A conversation in Gemini's form: turns of a user and a model, files in them, calls and what came of them.
+"""Write messages as Gemini's contents: turns of a user and a model, with files, calls and their results.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference. The first turn is the
 user's, no turn is empty, and calls are followed at once by as many results, in their order.
@@ -13,26 +13,38 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.model_profile import ModelProfile
 from vertex_compat.publishers import chat_messages, tools
-from vertex_compat.publishers.chat_messages import NO_RESULT, Call, Media, Part, Result, Text, Turn
-from vertex_compat.publishers.google import models
+from vertex_compat.publishers.chat_messages import (
+    NO_RESULT,
+    PICTURES_ONLY,
+    Call,
+    Media,
+    Part,
+    Result,
+    Text,
+    Turn,
+)
 from vertex_compat.publishers.google.chat import signatures
-from vertex_compat.publishers.google.chat.options import camel
+from vertex_compat.publishers.google.chat.options import to_camel_case
+from vertex_compat.publishers.google.generate_content import SPEECH_METADATA, styled
 from vertex_compat.types import JSON
 
 TOOL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
-MAX_NAME: Final = 64
+MAX_NAME_LENGTH: Final = 64
 
-MIME: Final = {
+DEFAULT_MIME_TYPES: Final = {
     "audio": "audio/wav",
     "file": "application/pdf",
     "image": "image/jpeg",
     "video": "video/mp4",
 }
-"""What a file is taken for if nothing tells: Gemini asks for a type."""
+"""The type of a file that nothing tells: Gemini requires one."""
 
-RESULT_MIMES: Final = frozenset({"application/pdf", "image/jpeg", "image/png", "image/webp", "text/plain"})
-"""The files that can be part of a call's result, from Gemini 3 on."""
+RESULT_MIME_TYPES: Final = frozenset(
+    {"application/pdf", "image/jpeg", "image/png", "image/webp", "text/plain"}
+)
+"""The files that can be part of a function response."""
 
 RESOLUTIONS: Final = {
     "auto": None,
@@ -42,43 +54,74 @@ RESOLUTIONS: Final = {
     "original": "MEDIA_RESOLUTION_ULTRA_HIGH",
     "ultra_high": "MEDIA_RESOLUTION_ULTRA_HIGH",
 }
-"""`detail` → how closely Gemini looks."""
+"""`detail` → `mediaResolution`."""
+
+GO_ON: Final = "Go on."
+"""The user's turn after a model's, for models that refuse contents without it."""
 
 _YOUTUBE: Final = re.compile(r"https://(?:(?:www\.|m\.)?youtube\.com|youtu\.be)/")
 _BLANK: Final = " "  # a part must not be empty
 
 
-def write(turns: Iterable[Turn], name: str) -> JSON:
-    """`contents` and `systemInstruction`."""
-    system, said = chat_messages.split_system(turns)
-    if system and not models.has_system(name):
-        said = _fronted(system, said)
+def write(turns: Iterable[Turn], profile: ModelProfile, instructions: Sequence[str] = ()) -> JSON:
+    """Return `contents` and `systemInstruction`; `instructions` are added to the system's texts."""
+    system, rest = chat_messages.split_system(turns)
+    system += [Text(instruction) for instruction in instructions]
+    if system and not profile.takes_system_instruction:
+        rest = _prepend_system(system, rest)
+        if "speech" in profile.operations:
+            rest[0] = _spoken(rest[0], len(system), profile)
         system = []
-    now = max((number for number, turn in enumerate(said) if turn.role == "user"), default=-1)
-    contents = [
-        {"role": role, "parts": parts}
-        for number, turn in enumerate(said)
-        for role, parts in _contents(turn, name, current=number > now)
-        if parts
-    ]
-    if models.before(name, models.SEPARATE_TURNS):
-        contents = _merged(contents)
+    contents = _contents(rest, profile)
+    if not profile.takes_consecutive_turns:
+        contents = _merge_roles(contents)
     if not contents or contents[0]["role"] != "user":
         contents.insert(0, {"role": "user", "parts": [{"text": _BLANK}]})
+    if profile.must_end_with_user and contents[-1]["role"] == "model":
+        contents.append({"role": "user", "parts": [{"text": GO_ON}]})
     if system:
         return {"contents": contents, "systemInstruction": {"parts": [{"text": one.text} for one in system]}}
     return {"contents": contents}
 
 
-def _fronted(system: Sequence[Text], said: Iterable[Turn]) -> list[Turn]:
-    """The turns with the system's texts in front, for a model that has no system."""
-    fronted = [Turn("user", list(system))]
-    for turn in said:
-        chat_messages.append_merged(fronted, turn)
-    return fronted
+def _prepend_system(system: Sequence[Text], turns: Sequence[Turn]) -> list[Turn]:
+    """Return the turns with the system's texts in the first user turn."""
+    merged = [Turn("user", list(system))]
+    for turn in turns:
+        chat_messages.append_merged(merged, turn)
+    return merged
 
 
-def _merged(contents: Iterable[JSON]) -> list[JSON]:
+def _spoken(turn: Turn, system_parts: int, profile: ModelProfile) -> Turn:
+    """Return a user turn whose first parts, the system's texts, say how its first text is to be spoken."""
+    style = "\n".join(chat_messages.texts(turn.parts[:system_parts]))
+    parts: list[Part] = []
+    for part in turn.parts[system_parts:]:
+        if style and isinstance(part, Text):
+            parts.append(_styled(part, style, profile))
+            style = ""
+        else:
+            parts.append(part)
+    return Turn(turn.role, parts or turn.parts, turn.raw)
+
+
+def _styled(text: Text, style: str, profile: ModelProfile) -> Text:
+    if (profile.generation or (0, 0)) >= SPEECH_METADATA:
+        return Text(text.text, {"speech_metadata": {"style": style}})
+    return Text(styled(style, text.text), text.raw)
+
+
+def _contents(turns: Sequence[Turn], profile: ModelProfile) -> list[JSON]:
+    last_user = max((number for number, turn in enumerate(turns) if turn.role == "user"), default=-1)
+    return [
+        {"role": role, "parts": parts}
+        for number, turn in enumerate(turns)
+        for role, parts in _turn(turn, profile, current=number > last_user)
+        if parts
+    ]
+
+
+def _merge_roles(contents: Iterable[JSON]) -> list[JSON]:
     merged: list[JSON] = []
     for content in contents:
         if merged and merged[-1]["role"] == content["role"]:
@@ -88,54 +131,58 @@ def _merged(contents: Iterable[JSON]) -> list[JSON]:
     return merged
 
 
-def _contents(turn: Turn, name: str, *, current: bool) -> Iterator[tuple[str, list[JSON]]]:
-    """The turn as one content, or as two if results have files that cannot be inside."""
+def _turn(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[tuple[str, list[JSON]]]:
+    """Yield role and parts of a turn: twice if results have files that cannot be inside."""
     if turn.role == "assistant":
-        yield "model", list(_said(turn, name, current=current))
+        yield "model", list(_model_parts(turn, profile, current=current))
     elif turn.role == "tool":
         results = [part for part in turn.parts if isinstance(part, Result)]
-        yield "user", [_result(result, name) for result in results]
-        yield "user", [part for result in results for part in _beside(result, name)]
+        yield "user", [_function_response(result, profile) for result in results]
+        yield "user", [part for result in results for part in _separate_files(result, profile)]
     else:
-        yield "user", list(_parts(turn.parts, name))
+        yield "user", list(_user_parts(turn.parts, profile))
 
 
-def _parts(parts: Iterable[Part], name: str) -> Iterator[JSON]:
+def _user_parts(parts: Iterable[Part], profile: ModelProfile) -> Iterator[JSON]:
     for part in parts:
         if isinstance(part, Text):
-            yield {"text": part.text}
+            metadata = part.raw.get("speech_metadata") if "speech" in profile.operations else None
+            yield {"text": part.text} | ({"speechMetadata": metadata} if metadata else {})
         elif isinstance(part, Media):
-            yield _file(part) | _modifiers(part, name)
+            yield _file(part) | _modifiers(part, profile)
 
 
-# What the model said
+# The model's turns
 
 
-def _said(turn: Turn, name: str, *, current: bool) -> Iterator[JSON]:
-    """The model's texts and calls, each with its signature. Claude's thoughts mean nothing to it.
+def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[JSON]:
+    """Yield the model's texts, pictures and calls, each with its signature. Claude's thoughts are left out.
 
     In the `current` turn, which began with the user's last text, the first call of each step must be signed.
     """
-    texts = [part for part in turn.parts if isinstance(part, Text)]
+    texts = [part for part in turn.parts if isinstance(part, Text) and part is not PICTURES_ONLY]
+    calls = [part for part in turn.parts if isinstance(part, Call)]
     of_message = signatures.in_extra_content(turn.raw)
-    if of_message and not texts:
-        yield {"text": "", "thoughtSignature": of_message}
+    skip = signatures.SKIP if profile.signs_all_parts else None
     for text in texts:
         signature = signatures.in_extra_content(text.raw) or (of_message if text is texts[-1] else None)
         thought = {"thought": True} if signatures.google(text.raw).get("thought") is True else {}
-        yield {"text": text.text} | thought | _signed(signature)
-    skip = signatures.SKIP if current and models.wants_signatures(name) else None
-    for call in turn.parts:
-        if isinstance(call, Call):
-            marks = _marks(call)
-            inner = {"name": legal(call.name), "args": call.arguments} | _own_id(call, name)
-            yield {"functionCall": inner} | _signed(marks.signature or skip)
-            skip = None
+        yield {"text": text.text} | thought | _signed(signature or skip)
+    for picture in turn.pictures:
+        yield _file(picture) | _signed(signatures.in_extra_content(picture.raw) or skip)
+    unplaced = None if texts else of_message
+    if unplaced and not calls:
+        yield {"text": "", "thoughtSignature": unplaced}
+    skip = unplaced or (signatures.SKIP if current and profile.requires_signatures else None)
+    for call in calls:
+        function_call = {"name": sanitize(call.name), "args": call.arguments} | _call_id(call, profile)
+        yield {"functionCall": function_call} | _signed(_marks(call).signature or skip)
+        skip = None
 
 
-def legal(name: str) -> str:
-    """A tool's name as Gemini takes it."""
-    return tools.sanitize_name(name, TOOL_NAME, MAX_NAME)
+def sanitize(name: str) -> str:
+    """Return a tool's name that Gemini accepts."""
+    return tools.sanitize_name(name, TOOL_NAME, MAX_NAME_LENGTH)
 
 
 def _marks(call: Call) -> signatures.CallMarks:
@@ -146,43 +193,53 @@ def _signed(signature: str | None) -> JSON:
     return {"thoughtSignature": signature} if signature else {}
 
 
-def _own_id(call: Call, name: str) -> JSON:
-    """Gemini's id of a call. Models that give none take none."""
-    own = _marks(call).id
-    return {"id": own} if own and models.since(name, models.GEMINI_3) else {}
+def _call_id(call: Call, profile: ModelProfile) -> JSON:
+    """Return Gemini's id of a call, else the client's: either serves, if call and result have the same.
+
+    Models before Gemini 3 refuse the field.
+    """
+    if not profile.has_call_ids:
+        return {}
+    return {"id": _marks(call).id or signatures.short_id(call.id)}
 
 
-# What came of calls
+# Results of calls
 
 
-def _result(result: Result, name: str) -> JSON:
-    told: JSON = {"name": legal(result.call.name), "response": _response(result)} | _own_id(result.call, name)
-    inside = [_file(part) for part in result.parts if isinstance(part, Media) and _fits(part, name)]
-    if parts := [*inside, *_native(result)]:
-        told["parts"] = parts
-    return {"functionResponse": told}
+def _function_response(result: Result, profile: ModelProfile) -> JSON:
+    response: JSON = {"name": sanitize(result.call.name), "response": _result(result)}
+    response |= _call_id(result.call, profile)
+    files = [_file(part) for part in result.parts if isinstance(part, Media) and _fits_inside(part, profile)]
+    if parts := [*files, *_native_parts(result)]:
+        response["parts"] = parts
+    return {"functionResponse": response}
 
 
-def _beside(result: Result, name: str) -> Iterator[JSON]:
-    """The files of a result that cannot be part of it, with a word of where they come from."""
-    files = [part for part in result.parts if isinstance(part, Media) and not _fits(part, name)]
+def _separate_files(result: Result, profile: ModelProfile) -> Iterator[JSON]:
+    """Yield the files of a result that cannot be inside it, after a text that says where they are from."""
+    files = [part for part in result.parts if isinstance(part, Media) and not _fits_inside(part, profile)]
     if files:
-        yield {"text": f"What {result.call.name} gave as files:"}
-        yield from _parts(files, name)
+        yield {"text": f"Files returned by {result.call.name}:"}
+        yield from _user_parts(files, profile)
 
 
-def _fits(media: Media, name: str) -> bool:
-    return models.since(name, models.GEMINI_3) and _mime(media) in RESULT_MIMES
+def _fits_inside(media: Media, profile: ModelProfile) -> bool:
+    return profile.takes_media_in_results and _mime_type(media) in RESULT_MIME_TYPES
 
 
-def _native(result: Result) -> list[JSON]:
-    """Parts in Google's own form, to which the text refers as `{"$ref": displayName}`."""
+def _native_parts(result: Result) -> list[JSON]:
+    """Return parts in Google's own form, to which the text refers as `{"$ref": displayName}`."""
     parts = signatures.google(result.raw).get("parts")
-    return [camel(part) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return (
+        [to_camel_case(part) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    )
 
 
-def _response(result: Result) -> JSON:
-    """A result as the object that Gemini wants. A `$ref` in it would be one to a part, so it stays text."""
+def _result(result: Result) -> JSON:
+    """Return a result as an object, as Gemini requires.
+
+    `$ref` in it would be a reference to a part, so a result that has one is sent as text.
+    """
     text = "\n".join(chat_messages.texts(result.parts))
     if not result.raw:
         return {"error": NO_RESULT}
@@ -190,42 +247,42 @@ def _response(result: Result) -> JSON:
         value = msgspec.json.decode(text)
     except (ValueError, RecursionError):
         value = None
-    if isinstance(value, dict) and (_native(result) or not _refers(value)):
+    if isinstance(value, dict) and (_native_parts(result) or not _has_references(value)):
         return value
     return {"output": text}
 
 
-def _refers(value: Any) -> bool:
+def _has_references(value: Any) -> bool:
     if isinstance(value, dict):
-        return "$ref" in value or any(map(_refers, value.values()))
-    return isinstance(value, list) and any(map(_refers, value))
+        return "$ref" in value or any(map(_has_references, value.values()))
+    return isinstance(value, list) and any(map(_has_references, value))
 
 
 # Files
 
 
-def _mime(media: Media) -> str:
+def _mime_type(media: Media) -> str:
     if media.uri and not media.mime and _YOUTUBE.match(media.uri):
-        return MIME["video"]
-    return media.mime or MIME[media.kind]
+        return DEFAULT_MIME_TYPES["video"]
+    return media.mime or DEFAULT_MIME_TYPES[media.kind]
 
 
 def _file(media: Media) -> JSON:
     if media.data is not None:
-        return {"inlineData": {"mimeType": _mime(media), "data": media.data}}
+        return {"inlineData": {"mimeType": _mime_type(media), "data": media.data}}
     if media.uri and media.uri.startswith("http:"):
         raise errors.BadRequest(
-            "Files are read from gs:// and https:// alone.", param=media.param, code="invalid_value"
+            "Files must have a gs:// or https:// URL.", param=media.param, code="invalid_value"
         )
-    return {"fileData": {"mimeType": _mime(media), "fileUri": media.uri}}
+    return {"fileData": {"mimeType": _mime_type(media), "fileUri": media.uri}}
 
 
-def _modifiers(media: Media, name: str) -> JSON:
+def _modifiers(media: Media, profile: ModelProfile) -> JSON:
     modifiers: JSON = {}
-    cut = _source(media).get("video_metadata") or media.raw.get("video_metadata")
-    if isinstance(cut, dict):
-        modifiers["videoMetadata"] = camel(cut)
-    if models.since(name, models.GEMINI_3) and (level := _resolution(media)):
+    clip = _source(media).get("video_metadata") or media.raw.get("video_metadata")
+    if isinstance(clip, dict):
+        modifiers["videoMetadata"] = to_camel_case(clip)
+    if profile.takes_resolution_per_part and (level := _resolution(media)):
         modifiers["mediaResolution"] = {"level": level}
     return modifiers
 
@@ -239,17 +296,17 @@ def _resolution(media: Media) -> str | None:
     detail = _source(media).get("detail") or "auto"
     if detail not in RESOLUTIONS:
         raise errors.BadRequest(
-            f"'detail' is one of {', '.join(RESOLUTIONS)}.", param=media.param, code="invalid_value"
+            f"'detail' must be one of {', '.join(RESOLUTIONS)}.", param=media.param, code="invalid_value"
         )
     return RESOLUTIONS[detail]
 
 
-def resolution(turns: Iterable[Turn], name: str) -> str | None:
-    """How closely the most important file is looked at, for models that look at all files in one way."""
-    if models.since(name, models.GEMINI_3):
+def resolution(turns: Iterable[Turn], profile: ModelProfile) -> str | None:
+    """Return the highest `detail` of all files, for models that have one resolution for all of them."""
+    if profile.takes_resolution_per_part:
         return None
-    wanted = [_resolution(part) for turn in turns for part in turn.parts if isinstance(part, Media)]
-    found = [one for one in RESOLUTIONS.values() if one and one in wanted]
-    if not found:
+    details = {_resolution(part) for turn in turns for part in turn.parts if isinstance(part, Media)}
+    ascending = [level for level in RESOLUTIONS.values() if level in details and level]
+    if not ascending:
         return None
-    return RESOLUTIONS["high"] if found[-1] == RESOLUTIONS["ultra_high"] else found[-1]
+    return RESOLUTIONS["high"] if ascending[-1] == RESOLUTIONS["ultra_high"] else ascending[-1]

@@ -1,4 +1,4 @@
-"""What a client may say in Google's own words: in `google`, in `extra_body.google`, or at the top.
+"""Read the parameters in Google's own words: in `google`, in `extra_body.google`, or at the top of the body.
 
 The first two are those of Google's own OpenAI endpoint, the last is LiteLLM's. Names may be in snake or in
 camel case.
@@ -10,18 +10,20 @@ import re
 from typing import Any, Final
 
 from vertex_compat import errors
-from vertex_compat.types import JSON
+from vertex_compat.types import JSON, ClientRequest
 
 REQUEST: Final = {
     "cached_content": str,
+    "generation_output_config": dict,
     "labels": dict,
     "model_armor_config": dict,
     "safety_settings": list,
 }
-"""What is a field of the request, and its type."""
+"""Fields of the request, with their types."""
 
 CONFIG: Final = {
     "audio_timestamp": bool,
+    "audio_transcription_config": dict,
     "enable_affective_dialog": bool,
     "image_config": dict,
     "media_resolution": str,
@@ -29,61 +31,66 @@ CONFIG: Final = {
     "routing_config": dict,
     "speech_config": dict,
 }
-"""What is a field of `generationConfig`, and its type."""
+"""Fields of `generationConfig`, with their types."""
 
-_SHAPED: Final = {"retrieval_config": dict, "thinking_config": dict, "tools": list}
-_KNOWN: Final = REQUEST | CONFIG | _SHAPED
+_HANDLED: Final = {"retrieval_config": dict, "thinking_config": dict, "tool_config": dict, "tools": list}
+_KNOWN: Final = REQUEST | CONFIG | _HANDLED
 
-AT_THE_TOP: Final = frozenset(REQUEST.keys() | CONFIG.keys() | {"thinking_config"})
-PARAMETERS: Final = AT_THE_TOP | {"extra_body", "google"}
-"""The names of what is read here."""
+TOP_LEVEL: Final = frozenset(REQUEST.keys() | CONFIG.keys() | {"thinking_config", "tool_config"})
+PARAMETERS: Final = TOP_LEVEL | {"extra_body", "google"}
+"""The parameters that are read here."""
+
+WIRE_NAMES: Final = {"generation_output_config": "outputConfig"}
+"""Fields whose name in the REST API is not the one of Google's SDKs."""
 
 
-def read(body: JSON, ignored: list[str]) -> JSON:
-    """What is said, its names in snake case. What Vertex has no field for is added to `ignored`."""
-    said: JSON = {}
-    for name in AT_THE_TOP & body.keys():
-        said[name] = _checked(name, body[name], name)
+def read(request: ClientRequest) -> JSON:
+    """Return the options with their names in snake case; names that Vertex does not have are ignored."""
+    body = request.body
+    options: JSON = {name: _checked(name, body[name], name) for name in TOP_LEVEL & body.keys()}
     extra = body.get("extra_body", {})
-    ignored += [f"extra_body.{name}" for name in extra if name != "google"]
-    for place, given in (("extra_body.google", extra.get("google")), ("google", body.get("google"))):
-        for name, value in _checked("google", given, place).items() if given else ():
-            if (known := _snake(name)) not in _KNOWN:
-                ignored.append(f"{place}.{name}")
+    request.ignore(*(f"extra_body.{name}" for name in extra if name != "google"))
+    for param, given in (("extra_body.google", extra.get("google")), ("google", body.get("google"))):
+        for name, value in _checked("google", given, param).items() if given else ():
+            if (known := snake_case(name)) not in _KNOWN:
+                request.ignore(f"{param}.{name}")
             elif value is not None:
-                said[known] = _checked(known, value, f"{place}.{name}")
-    return said
+                options[known] = _checked(known, value, f"{param}.{name}")
+    return options
 
 
-def place(said: JSON, sent: JSON, config: JSON) -> None:
-    """Put what is said into its fields of a request and of its `generationConfig`."""
-    for name, value in said.items():
-        fields = sent if name in REQUEST else config
-        field, told = camel_name(name), value if name == "labels" else camel(value)
+def merge_into(options: JSON, body: JSON, config: JSON) -> None:
+    """Put the options into the fields of a request `body` and of its `generationConfig`."""
+    for name, value in options.items():
+        fields = body if name in REQUEST else config
+        field = WIRE_NAMES.get(name) or camel_case(name)
+        field_value = value if name == "labels" else to_camel_case(value)
         if name in REQUEST or name in CONFIG:
-            fields[field] = fields.get(field, {}) | told if isinstance(told, dict) else told
+            is_object = isinstance(field_value, dict)
+            fields[field] = fields.get(field, {}) | field_value if is_object else field_value
 
 
-def _checked(name: str, value: Any, place: str) -> Any:
+def _checked(name: str, value: Any, param: str) -> Any:
     kind = _KNOWN.get(name, dict)
     if not isinstance(value, kind):
         raise errors.BadRequest(
-            f"Invalid value for '{place}': expected `{kind.__name__}`.", param=place, code="invalid_type"
+            f"Invalid value for '{param}': expected `{kind.__name__}`.", param=param, code="invalid_type"
         )
     return value
 
 
-def camel(value: Any) -> Any:
-    """A message of Google's with its field names in camel case, at any depth."""
+def to_camel_case(value: Any) -> Any:
+    """Return a message of Google's with its field names in camel case, at any depth."""
     if isinstance(value, dict):
-        return {camel_name(name): camel(held) for name, held in value.items()}
-    return [camel(one) for one in value] if isinstance(value, list) else value
+        return {camel_case(name): to_camel_case(inner) for name, inner in value.items()}
+    return [to_camel_case(item) for item in value] if isinstance(value, list) else value
 
 
-def camel_name(name: str) -> str:
-    """`thinking_config` → `thinkingConfig`."""
+def camel_case(name: str) -> str:
+    """Return `thinking_config` as `thinkingConfig`."""
     return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
 
 
-def _snake(name: str) -> str:
+def snake_case(name: str) -> str:
+    """Return `thinkingConfig` as `thinking_config`."""
     return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", name)

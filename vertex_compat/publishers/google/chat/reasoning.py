@@ -1,140 +1,149 @@
-"""How much Gemini thinks: OpenAI's `reasoning_effort`, LiteLLM's `thinking`, Google's `thinking_config`.
+"""Set how much Gemini thinks: by `reasoning_effort`, LiteLLM's `thinking` or Google's `thinking_config`.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/thinking. Up to 2.5 it thinks within a budget of tokens,
-from 3 on at a level. The closer a client's words are to Google's, the more they count: `thinking_config`
+https://cloud.google.com/vertex-ai/generative-ai/docs/thinking. Up to 2.5 Gemini thinks within a budget of
+tokens, from 3 on at a level. The closer a parameter is to Google's own, the more it counts: `thinking_config`
 before `thinking` before `reasoning_effort`.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from vertex_compat import errors
-from vertex_compat.publishers.google import models
-from vertex_compat.publishers.google.chat.options import camel_name
-from vertex_compat.types import JSON
+from vertex_compat.model_profile import ModelProfile
+from vertex_compat.publishers.google.chat.options import camel_case
+from vertex_compat.types import JSON, ClientRequest
 
+BUDGETS: Final = {"low": 1024, "medium": 2048, "high": 4096}
+"""Effort → budget. `minimal` is the smallest that the model accepts, `xhigh` and `max` are the largest."""
 
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """Tokens: the smallest budget and the largest. `off` says whether the model can do without thinking."""
+LEVELS: Final = ("minimal", "low", "medium", "high", "xhigh")
+"""In ascending order; `none` counts as the first, `max` as the last."""
 
-    least: int
-    most: int
-    off: bool = True
+DYNAMIC: Final = -1
+"""The budget with which the model decides."""
 
+_BUDGETS_AND_LEVELS: Final = 3
+"""Gemini 3 accepts a budget from a client that sets one; other generations only one of the two."""
 
-BUDGETS: Final = (
-    ("gemini-2.5-pro", Budgets(128, 32_768, off=False)),
-    ("gemini-2.5-flash-lite", Budgets(512, 24_576)),
-    ("gemini-2.5", Budgets(1, 24_576)),
-    ("", Budgets(512, 24_576)),
-)
-"""How a name begins → what it takes. The last row is legal on all of them."""
-
-TOKENS: Final = {"low": 1024, "medium": 2048, "high": 4096}
-"""Effort → budget. `minimal` is the smallest there is, `xhigh` and `max` are the largest."""
-
-LEVELS: Final = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
-
-LEVEL: Final = {
-    "none": "MINIMAL",
-    "minimal": "MINIMAL",
-    "low": "LOW",
-    "medium": "MEDIUM",
-    "high": "HIGH",
-    "xhigh": "HIGH",
-    "max": "HIGH",
-}
-"""Effort → level. From Gemini 3 on a model cannot be kept from thinking."""
-
-REFUSED: Final = (
-    ("gemini-3-pro", {"MINIMAL", "MEDIUM"}),
-    ("gemini-3.1-pro", {"MINIMAL"}),
-    ("gemini-3.7-flash", {"MINIMAL"}),
-    ("gemini-3.8-flash", {"MINIMAL"}),
-    ("gemini-4", {"MINIMAL"}),
-)
-"""How a name begins → the levels it does not have."""
-
-_THINKS_NOT: Final = re.compile(r"gemini-(?:1|2\.0|pro|ultra|2\.5-flash-image|.*tts)")
 _FIELDS: Final = frozenset({"includeThoughts", "thinkingBudget", "thinkingLevel"})
 
 
-def config(body: JSON, said: JSON, name: str, ignored: list[str]) -> JSON:
-    """`thinkingConfig`; empty if nothing is asked for. What is not done as asked is added to `ignored`."""
+def thinking_config(request: ClientRequest, options: JSON) -> JSON:
+    """Return `thinkingConfig`, empty if the client sets nothing."""
+    body = request.body
     effort, thinking, native = (
         body.get("reasoning_effort"),
         body.get("thinking"),
-        said.get("thinking_config"),
+        options.get("thinking_config"),
     )
     if native is not None:
-        ignored += [given for given in ("reasoning_effort", "thinking") if given in body]
-        return _native(native, ignored)
+        request.ignore(*(name for name in ("reasoning_effort", "thinking") if name in body))
+        return _native(native, request)
     if thinking is not None:
-        ignored += ["reasoning_effort"] if effort else []
-        return _thinking(thinking, name, ignored)
-    return _effort(effort, name, ignored, "reasoning_effort") if effort else {}
+        request.ignore(*(["reasoning_effort"] if effort else []))
+        return _thinking(thinking, request)
+    return _effort(effort, request, "reasoning_effort") if effort else {}
 
 
-def _native(given: JSON, ignored: list[str]) -> JSON:
-    wanted = {camel_name(name): value for name, value in given.items() if value is not None}
-    ignored += [f"google.thinking_config.{name}" for name in given if camel_name(name) not in _FIELDS]
+def _native(config: JSON, request: ClientRequest) -> JSON:
+    wanted = {camel_case(name): value for name, value in config.items() if value is not None}
+    request.ignore(*(f"google.thinking_config.{name}" for name in config if camel_case(name) not in _FIELDS))
     if wanted.keys() >= {"thinkingBudget", "thinkingLevel"}:
-        raise errors.BadRequest(
-            "'thinking_config' takes a budget or a level, not both.",
-            param="google.thinking_config",
-            code="invalid_value",
-        )
-    if isinstance(level := wanted.get("thinkingLevel"), str):
-        wanted["thinkingLevel"] = level.upper()
+        raise _invalid("google.thinking_config", "takes a budget or a level, not both.")
+    if "thinkingBudget" in wanted:
+        param = "google.thinking_config.thinking_budget"
+        budget = wanted.pop("thinkingBudget")
+        if not _is_integer(budget):
+            raise _invalid(param, "must be an integer.")
+        wanted |= _budget(budget, request, param)
+    if "thinkingLevel" in wanted:
+        if not isinstance(wanted["thinkingLevel"], str):
+            raise _invalid("google.thinking_config.thinking_level", "must be a string.")
+        wanted["thinkingLevel"] = wanted["thinkingLevel"].upper()
     return {name: value for name, value in wanted.items() if name in _FIELDS}
 
 
-def _thinking(given: JSON, name: str, ignored: list[str]) -> JSON:
-    match given:
+def _thinking(thinking: JSON, request: ClientRequest) -> JSON:
+    match thinking:
         case {"type": "disabled"}:
-            return _effort("none", name, ignored, "thinking")
-        case {"type": "enabled" | "adaptive"} if _THINKS_NOT.match(name):
-            ignored.append("thinking")
+            return _effort("none", request, "thinking")
+        case {"type": "enabled" | "adaptive"} if not request.model.profile.thinking:
+            request.ignore("thinking")
             return {}
-        case {"type": "enabled", "budget_tokens": int(budget)}:
-            return {"thinkingBudget": budget} | ({"includeThoughts": True} if budget else {})
-        case {"type": "enabled" | "adaptive"} if given.get("budget_tokens") is None:
+        case {"type": "enabled", "budget_tokens": int() as budget} if _is_integer(budget):
+            return _budget(budget, request, "thinking") | ({"includeThoughts": True} if budget else {})
+        case {"type": "enabled" | "adaptive"} if thinking.get("budget_tokens") is None:
             return {"includeThoughts": True}
-    raise errors.BadRequest(
-        "'thinking' must be like {'type': 'enabled', 'budget_tokens': 2048}.",
-        param="thinking",
-        code="invalid_value",
-    )
+    raise _invalid("thinking", "must be like {'type': 'enabled', 'budget_tokens': 2048}.")
 
 
-def _effort(effort: str, name: str, ignored: list[str], asked: str) -> JSON:
-    if _THINKS_NOT.match(name):
-        ignored += [asked] if effort != "none" else []
+def _budget(budget: int, request: ClientRequest, param: str) -> JSON:
+    """Return a budget that the model accepts, or the level of one that thinks at levels only."""
+    profile = request.model.profile
+    if "enabled" in profile.thinking and profile.thinking_budget:
+        accepted = _clamp(budget, profile)
+        if accepted != budget:
+            request.ignore(param)
+        return {"thinkingBudget": accepted}
+    generation = profile.generation
+    if profile.effort_levels and generation and generation[0] == _BUDGETS_AND_LEVELS:
+        return {"thinkingBudget": budget}
+    request.ignore(param)
+    if not profile.effort_levels or budget == DYNAMIC:
         return {}
-    thoughts = {"includeThoughts": effort != "none"}
-    if models.since(name, models.GEMINI_3):
-        level = _nearest(LEVEL[effort], name)
-        if level.lower() != effort:
-            ignored.append(asked)
-        return {"thinkingLevel": level, **thoughts}
-    budgets = next(taken for begin, taken in BUDGETS if name.startswith(begin))
-    if effort == "none" and budgets.off:
+    effort = next((effort for effort, tokens in BUDGETS.items() if budget <= tokens), "high")
+    return {"thinkingLevel": _nearest(effort if budget else "minimal", profile).upper()}
+
+
+def _clamp(budget: int, profile: ModelProfile) -> int:
+    smallest, largest = profile.thinking_budget or (budget, budget)
+    if budget == DYNAMIC or (budget == 0 and "disabled" in profile.thinking):
+        return budget
+    return min(max(budget, smallest), largest)
+
+
+def _effort(effort: str, request: ClientRequest, param: str) -> JSON:
+    profile = request.model.profile
+    if "enabled" in profile.thinking and profile.thinking_budget:
+        return _effort_budget(effort, request, param)
+    if not profile.effort_levels:
+        if effort != "none" or profile.thinking:
+            request.ignore(param)
+        return {}
+    level = _nearest(effort, profile)
+    if level != effort:
+        request.ignore(param)
+    return {"thinkingLevel": level.upper(), "includeThoughts": effort != "none"}
+
+
+def _effort_budget(effort: str, request: ClientRequest, param: str) -> JSON:
+    profile = request.model.profile
+    smallest, largest = profile.thinking_budget or (0, 0)
+    if effort == "none" and "disabled" in profile.thinking:
         return {"thinkingBudget": 0}
     if effort == "none":
-        ignored.append(asked)
-    least = effort in {"none", "minimal"}
-    return {"thinkingBudget": budgets.least if least else TOKENS.get(effort, budgets.most), **thoughts}
+        request.ignore(param)
+    if effort in {"none", "minimal"}:
+        return {"thinkingBudget": smallest, "includeThoughts": effort != "none"}
+    return {
+        "thinkingBudget": min(max(BUDGETS.get(effort, largest), smallest), largest),
+        "includeThoughts": True,
+    }
 
 
-def _nearest(level: str, name: str) -> str:
-    """The accepted level that is nearest to `level`; of two, the higher one."""
-    refused = next((levels for begin, levels in REFUSED if name.startswith(begin)), set[str]())
-    place = LEVELS.index(level)
-    accepted = [one for one in LEVELS if one not in refused]
+def _nearest(effort: str, profile: ModelProfile) -> str:
+    """Return the level of the model that is nearest to an effort; of two, the higher one."""
+    wanted = LEVELS.index({"none": "minimal", "max": "xhigh"}.get(effort, effort))
     return min(
-        accepted, key=lambda one: (abs(LEVELS.index(one) - place), one != level and LEVELS.index(one) < place)
+        profile.effort_levels,
+        key=lambda level: (abs(LEVELS.index(level) - wanted), LEVELS.index(level) < wanted),
     )
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _invalid(param: str, rule: str) -> errors.BadRequest:
+    return errors.BadRequest(f"'{param}' {rule}", param=param, code="invalid_value")

@@ -160,6 +160,7 @@ class _Candidate:
         self.index = index
         self._seed = seed
         self._tool_names = call.tool_names
+        self._answer_tool = call.structured_output_tool
         self._texts: list[str] = []
         self._part_offsets: list[int] = []  # in UTF-8 bytes of the text, of each part
         self._size = 0
@@ -215,6 +216,8 @@ class _Candidate:
         """Return the fields of a delta; none for an empty part or a draft image of the thoughts."""
         signature = signatures.valid(part.get("thoughtSignature"))
         if call := mapping(part.get("functionCall")):
+            if self._answer_tool and call.get("name") == self._answer_tool:
+                return self._content(msgspec.json.encode(mapping(call.get("args"))).decode())
             return {"tool_calls": [self._tool_call(call, signature or self._take_signature())]}
         content, thought = text(part.get("text")), part.get("thought") is True
         file = mapping(part.get("inlineData")) or mapping(part.get("fileData"))

@@ -1,60 +1,86 @@
-"""The forms that an answer can have: JSON and its schema, images, sound, probabilities."""
+"""Set the form of an answer: JSON and its schema, images, audio, log probabilities."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from vertex_compat import errors
 from vertex_compat.publishers import voices
-from vertex_compat.publishers.google import models
-from vertex_compat.publishers.google.chat import json_schema
-from vertex_compat.types import JSON
+from vertex_compat.publishers.google.chat import json_schema, proto_schema
+from vertex_compat.types import JSON, ClientRequest
 
 MODALITIES: Final = {"text": "TEXT", "image": "IMAGE", "audio": "AUDIO"}
 
 JSON_TYPE: Final = "application/json"
 
+_INSTRUCTION: Final = (
+    "Unless you call a function, answer with nothing but a JSON object, without a code fence around it."
+)
+_INSTRUCTION_WITH_SCHEMA: Final = (
+    "Unless you call a function, answer with nothing but JSON, without a code fence around it, that fits "
+    "this JSON Schema: "
+)
 
-def mime_and_schema(body: JSON, name: str) -> JSON:
-    """`response_format` as fields of `generationConfig`. A `type` of a form `a/b` is a MIME type."""
-    asked: JSON = body.get("response_format", {})
-    described, wanted = asked.get("json_schema") or {}, asked.get("response_schema")
-    match asked.get("type", "text"):
+
+def mime_type(response_format: JSON) -> str | None:
+    """Return `responseMimeType`, None for plain text. A `type` such as `a/b` is a MIME type itself."""
+    match response_format.get("type", "text"):
         case "text":
-            return {}
+            return None
         case "json_object":
-            kind = JSON_TYPE
+            return JSON_TYPE
         case "json_schema":
-            kind = JSON_TYPE
-            if not (described or wanted):
+            if not (response_format.get("json_schema") or response_format.get("response_schema")):
                 raise errors.BadRequest(
                     "Missing required parameter: 'response_format.json_schema'.",
                     param="response_format.json_schema",
                     code="missing_required_parameter",
                 )
-        case str(mime) if "/" in mime:
-            kind = mime
-        case _:
-            raise errors.BadRequest(
-                "'response_format' is of type text, json_object, json_schema, or a MIME type.",
-                param="response_format.type",
-                code="invalid_value",
-            )
-    fields: JSON = {"responseMimeType": kind}
-    if isinstance(inner := wanted or described.get("schema"), dict):
-        told = {"description": described["description"]} if described.get("description") else {}
-        fields |= _schema(told | inner, name)
-    return fields
+            return JSON_TYPE
+        case str(type_) if "/" in type_:
+            return type_
+    raise errors.BadRequest(
+        "'response_format.type' must be text, json_object, json_schema, or a MIME type.",
+        param="response_format.type",
+        code="invalid_value",
+    )
 
 
-def _schema(wanted: JSON, name: str) -> JSON:
-    if models.before(name, models.JSON_SCHEMA):
-        return {"responseSchema": json_schema.lowered(wanted, "response_format")}
-    return {"responseJsonSchema": json_schema.adapted(wanted)}
+def schema(response_format: JSON) -> JSON | None:
+    """Return the client's schema with its description, None if there is none."""
+    described = response_format.get("json_schema") or {}
+    wanted = response_format.get("response_schema") or described.get("schema")
+    if not isinstance(wanted, dict):
+        return None
+    description = described.get("description")
+    return ({"description": description} if isinstance(description, str) and description else {}) | wanted
+
+
+def fields(request: ClientRequest) -> JSON:
+    """Return `responseMimeType` and the schema as fields of `generationConfig`."""
+    response_format: JSON = request.body.get("response_format", {})
+    if not (type_ := mime_type(response_format)):
+        return {}
+    config: JSON = {"responseMimeType": type_}
+    if (wanted := schema(response_format)) is None:
+        return config
+    if not request.model.profile.takes_json_schema:
+        return config | {"responseSchema": proto_schema.translate(wanted, "response_format")}
+    return config | {"responseJsonSchema": json_schema.adapt(wanted, "response_format")}
+
+
+def instruction(request: ClientRequest) -> str:
+    """Return the response format in words, for models that refuse it together with tools."""
+    wanted = schema(request.body.get("response_format", {}))
+    if wanted is None:
+        return _INSTRUCTION
+    return _INSTRUCTION_WITH_SCHEMA + msgspec.json.encode(wanted).decode()
 
 
 def logprobs(body: JSON) -> JSON:
-    """`logprobs` and `top_logprobs`."""
+    """Return `responseLogprobs` and `logprobs`."""
     top = body.get("top_logprobs")
     if not body.get("logprobs"):
         if top:
@@ -66,39 +92,39 @@ def logprobs(body: JSON) -> JSON:
 
 
 def modalities(body: JSON) -> JSON:
-    """`modalities`. A model that speaks does nothing else in the same answer."""
-    asked: list[str] = body.get("modalities", ["audio"] if "audio" in body else [])
-    if unknown := [one for one in asked if one.lower() not in MODALITIES]:
+    """Return `responseModalities` and the voice. A model that speaks answers in audio alone."""
+    names: list[str] = body.get("modalities", ["audio"] if "audio" in body else [])
+    if unknown := [name for name in names if name.lower() not in MODALITIES]:
         raise errors.BadRequest(
             f"{unknown[0][:64]!r} is not one of {', '.join(MODALITIES)}.",
             param="modalities",
             code="invalid_value",
         )
-    wanted = [MODALITIES[one.lower()] for one in asked]
+    wanted = [MODALITIES[name.lower()] for name in names]
     if "AUDIO" in wanted:
         return {"responseModalities": ["AUDIO"]} | _speech(body.get("audio", {}))
     return {"responseModalities": wanted} if wanted else {}
 
 
 def _speech(audio: JSON) -> JSON:
-    """OpenAI's voices are replaced by Gemini's of a like kind; any other name is for Vertex to know."""
+    """Return `speechConfig`: OpenAI's voices become similar ones of Gemini's, other names stay."""
     voice: Any = audio.get("voice")
     name = voice.get("id") if isinstance(voice, dict) else voice
     if not name:
         return {}
-    known = voices.ON_GEMINI.get(str(name).lower(), str(name))
-    return {"speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": known}}}}
+    gemini_name = voices.ON_GEMINI.get(str(name).lower(), str(name))
+    return {"speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": gemini_name}}}}
 
 
-def sound(body: JSON) -> str:
-    """The form in which sound is answered: `wav` or `pcm16`, of which a stream can bring only the second."""
+def audio_format(body: JSON) -> str:
+    """Return the format of the audio: `wav` or `pcm16`, of which a stream can have only the second."""
     streams = bool(body.get("stream"))
-    taken = ("pcm16",) if streams else ("wav", "pcm16")
-    asked: str = body.get("audio", {}).get("format") or taken[0]
-    if asked not in taken:
+    supported = ("pcm16",) if streams else ("wav", "pcm16")
+    format_: str = body.get("audio", {}).get("format") or supported[0]
+    if format_ not in supported:
         raise errors.BadRequest(
-            f"This model speaks in {' and '.join(taken)}{' on a stream' if streams else ''}.",
+            f"This model answers in {' and '.join(supported)}{' on a stream' if streams else ''}.",
             param="audio.format",
             code="unsupported_value",
         )
-    return asked
+    return format_

@@ -1,183 +1,249 @@
-"""What Gemini may call: the client's functions, and Google's own tools.
+"""Write the tools that Gemini may call: the client's functions, and those that Google runs.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from vertex_compat import errors
 from vertex_compat.publishers import tools
-from vertex_compat.publishers.google import models
-from vertex_compat.publishers.google.chat import json_schema
-from vertex_compat.publishers.google.chat.contents import MAX_NAME, TOOL_NAME, legal
-from vertex_compat.publishers.google.chat.options import camel, camel_name
+from vertex_compat.publishers.google.chat import json_schema, proto_schema
+from vertex_compat.publishers.google.chat.contents import MAX_NAME_LENGTH, TOOL_NAME, sanitize
+from vertex_compat.publishers.google.chat.options import camel_case, to_camel_case
 from vertex_compat.publishers.tools import Function, Tools
-from vertex_compat.types import JSON
+from vertex_compat.types import JSON, ClientRequest
 
-_ANY: Final = None
+_ANY_OPTIONS: Final = None
 
 BUILT_IN: Final[Mapping[str, frozenset[str] | None]] = {
     "codeExecution": frozenset(),
-    "computerUse": _ANY,
-    "enterpriseWebSearch": _ANY,
-    "exaAiSearch": _ANY,
-    "googleMaps": _ANY,
+    "computerUse": _ANY_OPTIONS,
+    "enterpriseWebSearch": _ANY_OPTIONS,
+    "exaAiSearch": _ANY_OPTIONS,
+    "googleMaps": _ANY_OPTIONS,
     "googleSearch": frozenset({"blockingConfidence", "excludeDomains", "searchTypes", "timeRangeFilter"}),
     "googleSearchRetrieval": frozenset({"dynamicRetrievalConfig"}),
-    "parallelAiSearch": _ANY,
-    "retrieval": _ANY,
+    "parallelAiSearch": _ANY_OPTIONS,
+    "retrieval": _ANY_OPTIONS,
     "urlContext": frozenset(),
 }
-"""Google's tools, and the options of those that take few."""
+"""Google's tools, and the options of those that accept few."""
 
-OF_OPENAI: Final = {
-    "code_interpreter": "codeExecution",
-    "web_search": "googleSearch",
-    "web_search_preview": "googleSearch",
-}
-"""`type` of a tool of OpenAI's → Google's."""
+FUNCTIONS: Final = "functionDeclarations"
 
-_READ: Final = tools.PARAMETERS | {"web_search_options"}
+COUNTERPARTS: Final = (
+    (re.compile(r"code_(?:interpreter|execution)(?:_\d+)?"), "codeExecution"),
+    (re.compile(r"web_search(?:_preview)?(?:_[\d_]+)?"), "googleSearch"),
+)
+"""`type` of a tool that OpenAI or Anthropic runs → Google's tool."""
+
+WITHOUT_COUNTERPART: Final = re.compile(
+    r"(?:advisor|apply_patch|bash|computer|file_search|image_generation|local_shell|mcp|memory|shell"
+    r"|text_editor|tool_search|web_fetch)(?:_\w+)?"
+)
+"""`type` of tools that OpenAI or Anthropic runs and Google does not: a model can do without them."""
+
+ANSWER_TOOL: Final = "json_answer"
+_ANSWER_DESCRIPTION: Final = "Call this with your complete answer to the user, in place of writing text."
+_PARAMETERS: Final = tools.PARAMETERS | {"web_search_options"}
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """`fields` are for the body; `names` give back the client's names of functions."""
+class ToolConfig(NamedTuple):
+    """`declarations` and `built_in` are the tools, `config` is `toolConfig`; `names` are the client's."""
 
-    fields: JSON
+    declarations: list[JSON]
+    built_in: JSON
+    config: JSON
     names: Mapping[str, str]
 
-
-def offer(body: JSON, said: JSON, name: str, ignored: list[str]) -> Offer:
-    """What the model is offered, and how it may choose; what it is not told is added to `ignored`."""
-    if not said and _READ.isdisjoint(body):
-        return Offer({}, {})
-    given = tools.read(body)
-    ignored += tools.unused_tool_params(body)
-    calling = _calling(body, given, name, ignored)
-    narrowed = given.callable_names and "allowedFunctionNames" not in calling
-    functions = [one for one in given.functions if not narrowed or one.name in given.callable_names]
-    declared = [_declare(one, number, name) for number, one in enumerate(functions)]
-    built_in: dict[str, JSON] = {}
-    for kind, options in _built_in(body, given, said, ignored):
-        if kind == "functionDeclarations":
-            declared += options
-        elif given.mode != "none":
-            built_in |= _of_version(kind, options, name, ignored)
-    _check(declared, built_in, name)
-    offered: list[JSON] = [{"functionDeclarations": declared}] if declared else []
-    offered += [{kind: options} for kind, options in built_in.items()]
-    config: JSON = {"functionCallingConfig": calling} if calling and declared else {}
-    if where := said.get("retrieval_config"):
-        config["retrievalConfig"] = camel(where)
-    fields = {"tools": offered, "toolConfig": config}
-    names = tools.name_map([one.name for one in given.functions], TOOL_NAME, MAX_NAME)
-    return Offer({field: value for field, value in fields.items() if value}, names)
+    def fields(self) -> JSON:
+        """Return the fields of the request."""
+        listed: list[JSON] = [{FUNCTIONS: self.declarations}] if self.declarations else []
+        listed += [{kind: options} for kind, options in self.built_in.items()]
+        return ({"tools": listed} if listed else {}) | ({"toolConfig": self.config} if self.config else {})
 
 
-def _check(declared: Sequence[JSON], built_in: JSON, name: str) -> None:
-    names = [one.get("name") for one in declared]
-    if twice := [one for one in names if names.count(one) > 1]:
-        raise errors.BadRequest(
-            f"Two functions have the name {twice[0]!r}.", param="tools", code="invalid_value"
-        )
-    if declared and built_in and models.before(name, models.GEMINI_3):
-        raise errors.BadRequest(
-            f"Before Gemini 3, functions and {min(built_in)} cannot be used in one request.",
-            param="tools",
-            code="unsupported_value",
-        )
+class _BuiltIn(NamedTuple):
+    """A tool of Google's, and the parameter that offers it."""
+
+    kind: str
+    options: Any
+    param: str
 
 
-def _calling(body: JSON, given: Tools, name: str, ignored: list[str]) -> JSON:
-    """How the model may choose. Calls are held to their schema where one function is `strict`."""
-    names = [legal(one) for one in given.callable_names]
-    if given.mode == "none":
+def build(request: ClientRequest, options: JSON) -> ToolConfig:
+    """Return the tools of a request and how the model may choose among them; raises `BadRequest`."""
+    body = request.body
+    if not options and _PARAMETERS.isdisjoint(body):
+        return ToolConfig([], {}, {}, {})
+    offered = tools.read(body)
+    request.ignore(*tools.unused_tool_params(body))
+    calling = _function_calling(offered, request)
+    narrowed = offered.only and "allowedFunctionNames" not in calling
+    functions = [one for one in offered.functions if not narrowed or one.name in offered.only]
+    declarations = [_declaration(one, number, request) for number, one in enumerate(functions)]
+    built_in: list[_BuiltIn] = []
+    for tool in _built_in(offered, options, request):
+        if tool.kind == FUNCTIONS:
+            declarations += _native_declarations(tool)
+        elif offered.mode != "none":
+            built_in.append(tool)
+    _check_names(declarations)
+    if declarations and built_in and not request.model.profile.mixes_functions_and_search:
+        request.ignore(*(tool.param for tool in built_in))
+        built_in = []
+    kinds: JSON = {}
+    for tool in built_in:
+        kinds |= _of_generation(tool, request)
+    config = _tool_config(calling if declarations else {}, options, request, has_functions=bool(declarations))
+    names = tools.name_map([one.name for one in offered.functions], TOOL_NAME, MAX_NAME_LENGTH)
+    return ToolConfig(declarations, kinds, config, names)
+
+
+def _tool_config(calling: JSON, options: JSON, request: ClientRequest, *, has_functions: bool) -> JSON:
+    """Return `toolConfig`: OpenAI's choice, and what the client sets in Google's words."""
+    config: JSON = {"functionCallingConfig": calling} if calling else {}
+    native: JSON = to_camel_case(options.get("tool_config", {}))
+    if where := options.get("retrieval_config"):
+        config["retrievalConfig"] = to_camel_case(where)
+    if isinstance(native_calling := native.get("functionCallingConfig"), dict):
+        if native_calling.pop("streamFunctionCallArguments", None):
+            request.ignore("google.tool_config.function_calling_config.stream_function_call_arguments")
+        if not has_functions or not native_calling:
+            del native["functionCallingConfig"]
+    return config | native
+
+
+def _check_names(declarations: Sequence[JSON]) -> None:
+    seen: set[str] = set()
+    for declaration in declarations:
+        if (name := declaration["name"]) in seen:
+            raise errors.BadRequest(
+                f"Two functions have the name {name!r}.", param="tools", code="invalid_value"
+            )
+        seen.add(name)
+
+
+def _function_calling(offered: Tools, request: ClientRequest) -> JSON:
+    """Return `functionCallingConfig`. Calls are held to their schema where one function is `strict`."""
+    names = [sanitize(name) for name in offered.only]
+    if offered.mode == "none":
         return {"mode": "NONE"}
-    if given.mode == "required":
+    if offered.mode == "required":
+        names = [sanitize(offered.forced)] if offered.forced else names
         return {"mode": "ANY"} | ({"allowedFunctionNames": names} if names else {})
-    strict = any(one.strict for one in given.functions)
-    if not models.since(name, models.VALIDATED):
-        ignored += ["tools.function.strict"] if strict else []
+    strict = any(one.strict for one in offered.functions)
+    if not request.model.profile.supports_validated_calls:
+        request.ignore(*(["tools.function.strict"] if strict else []))
     elif names:
         return {"mode": "VALIDATED", "allowedFunctionNames": names}
-    elif strict or body.get("tool_choice") == "validated":
+    elif strict or request.body.get("tool_choice") == "validated":
         return {"mode": "VALIDATED"}
-    return {"mode": "AUTO"} if given.mode else {}
+    return {"mode": "AUTO"} if offered.mode else {}
 
 
-def _declare(function: Function, number: int, name: str) -> JSON:
-    declared: JSON = {"name": legal(function.name)}
+def _declaration(function: Function, number: int, request: ClientRequest) -> JSON:
+    declaration: JSON = {"name": sanitize(function.name)}
     if function.description:
-        declared["description"] = function.description
+        declaration["description"] = function.description
     if not function.parameters:
-        return declared
-    place = f"tools[{number}].function.parameters"
-    if function.parameters.get("type", "object") != "object":
-        raise errors.BadRequest(
-            f"Invalid value for '{place}': the schema must be of type 'object'.",
-            param=place,
-            code="invalid_value",
-        )
-    if models.before(name, models.JSON_SCHEMA):
-        return declared | json_schema.lowered_parameters(function.parameters, place)
-    return declared | {"parametersJsonSchema": json_schema.adapted(function.parameters)}
+        return declaration
+    param = f"tools[{number}].function.parameters"
+    if request.model.profile.takes_json_schema:
+        return declaration | {"parametersJsonSchema": json_schema.parameters(function.parameters, param)}
+    return declaration | proto_schema.parameters(function.parameters, param)
 
 
-def _built_in(body: JSON, given: Tools, said: JSON, ignored: list[str]) -> Iterator[tuple[str, Any]]:
-    """The tools that are no functions of OpenAI's: kind, and what is said about it."""
-    for tool in given.others:
-        yield from _of_tool(tool, "tools", ignored)
-    for tool in said.get("tools", []):
+def _native_declarations(tool: _BuiltIn) -> list[JSON]:
+    """Return declarations in Google's own form, each with a name."""
+    for number, declaration in enumerate(tool.options):
+        if not isinstance(declaration, dict) or not isinstance(declaration.get("name"), str):
+            param = f"{tool.param}[{number}]"
+            raise errors.BadRequest(
+                f"Invalid value for '{param}': expected an object with a `name`.",
+                param=param,
+                code="invalid_type",
+            )
+    return list(tool.options)
+
+
+def _built_in(offered: Tools, options: JSON, request: ClientRequest) -> Iterator[_BuiltIn]:
+    """Yield the tools that are not OpenAI's functions."""
+    for tool in offered.others:
+        yield from _of_tool(tool, "tools", request)
+    for number, tool in enumerate(options.get("tools", [])):
         if not isinstance(tool, dict):
-            raise errors.BadRequest("A tool is an object.", param="google.tools", code="invalid_type")
-        yield from _of_tool(tool, "google.tools", ignored)
-    if (options := body.get("web_search_options")) is not None:
-        ignored += [f"web_search_options.{name}" for name in options]
-        yield "googleSearch", {}
+            param = f"google.tools[{number}]"
+            raise errors.BadRequest("A tool must be an object.", param=param, code="invalid_type")
+        yield from _of_tool(tool, "google.tools", request)
+    if (search := request.body.get("web_search_options")) is not None:
+        request.ignore(*(f"web_search_options.{name}" for name in search))
+        yield _BuiltIn("googleSearch", {}, "web_search_options")
 
 
-def _of_tool(tool: JSON, place: str, ignored: list[str]) -> Iterator[tuple[str, Any]]:
-    """One tool may be of several kinds, or OpenAI's, which has its options beside its `type`."""
-    kinds = {
-        name: camel_name(name)
-        for name in tool
-        if camel_name(name) in BUILT_IN.keys() | {"functionDeclarations"}
-    }
-    kind = str(tool.get("type", ""))
-    typed = OF_OPENAI.get(kind) or camel_name(kind)
-    if not kinds and typed in BUILT_IN:
-        ignored += [f"{place}.{kind}.{name}" for name in tool if name != "type"]
-        yield typed, {}
-        return
+def _of_tool(tool: JSON, param: str, request: ClientRequest) -> Iterator[_BuiltIn]:
+    """Yield the tools of one entry: Google's may hold several, OpenAI's has its options beside its `type`."""
+    kinds = {name: camel_case(name) for name in tool if camel_case(name) in BUILT_IN.keys() | {FUNCTIONS}}
     if not kinds:
+        yield from _of_type(tool, param, request)
+        return
+    request.ignore(*(f"{param}.{name}" for name in tool if name not in kinds and name != "type"))
+    for name, kind in kinds.items():
+        options = tool[name] if tool[name] is not None else {}
+        if not isinstance(options, list if kind == FUNCTIONS else dict):
+            raise errors.BadRequest(
+                f"Invalid value for '{param}.{name}'.", param=f"{param}.{name}", code="invalid_type"
+            )
+        yield _BuiltIn(kind, options, f"{param}.{name}")
+
+
+def _of_type(tool: JSON, param: str, request: ClientRequest) -> Iterator[_BuiltIn]:
+    type_ = str(tool.get("type", ""))
+    kind = next((kind for pattern, kind in COUNTERPARTS if pattern.fullmatch(type_)), camel_case(type_))
+    if kind in BUILT_IN:
+        request.ignore(*(f"{param}.{type_}.{name}" for name in tool if name != "type"))
+        yield _BuiltIn(kind, {}, f"{param}.{type_}")
+    elif WITHOUT_COUNTERPART.fullmatch(type_):
+        request.ignore(f"{param}.{type_}")
+    else:
         raise errors.BadRequest(
-            f"Gemini has no tool like {kind or next(iter(tool), '')!r}. Besides functions it takes: "
+            f"Gemini has no tool like {type_ or next(iter(tool), '')!r}. Besides functions it accepts: "
             f"{', '.join(sorted(BUILT_IN))}.",
-            param=place,
+            param=param,
             code="unsupported_value",
         )
-    ignored += [f"{place}.{name}" for name in tool if name not in kinds and name != "type"]
-    for name, known in kinds.items():
-        options = tool[name] if tool[name] is not None else {}
-        if not isinstance(options, list if known == "functionDeclarations" else dict):
-            raise errors.BadRequest(
-                f"Invalid value for '{place}.{name}'.", param=f"{place}.{name}", code="invalid_type"
-            )
-        yield known, options
 
 
-def _of_version(kind: str, options: JSON, name: str, ignored: list[str]) -> JSON:
-    """The tool under the name that it has for the model, with the options that it takes."""
-    old = models.before(name, models.SEPARATE_TURNS)
+def _of_generation(tool: _BuiltIn, request: ClientRequest) -> JSON:
+    """Return the tool under the name that the model knows, with the options that it accepts."""
+    kind, options = tool.kind, to_camel_case(tool.options)
     if kind in {"googleSearch", "googleSearchRetrieval"}:
-        kind = "googleSearchRetrieval" if old else "googleSearch"
-    options, taken = camel(options), BUILT_IN[kind]
-    if taken is not None:
-        ignored += [f"tools.{kind}.{option}" for option in options if option not in taken]
-        options = {option: value for option, value in options.items() if option in taken}
+        is_old = not request.model.profile.takes_consecutive_turns  # before Gemini 2
+        kind = "googleSearchRetrieval" if is_old else "googleSearch"
+    accepted = BUILT_IN[kind]
+    if accepted is not None:
+        request.ignore(*(f"tools.{kind}.{option}" for option in options if option not in accepted))
+        options = {option: value for option, value in options.items() if option in accepted}
     return {kind: options}
+
+
+def with_answer_tool(config: ToolConfig, schema: JSON) -> tuple[ToolConfig, str]:
+    """Return the tools with one more, whose arguments are the answer in JSON, and its name.
+
+    One of them must be called: the answer is then either a call of the client's, or JSON that fits `schema`.
+    """
+    taken = {declaration["name"] for declaration in config.declarations}
+    name = ANSWER_TOOL
+    while name in taken:
+        name += "_"
+    declaration = {"name": name, "description": _ANSWER_DESCRIPTION, "parametersJsonSchema": schema}
+    allowed = config.config.get("functionCallingConfig", {}).get("allowedFunctionNames")
+    calling: JSON = {"mode": "ANY"} | ({"allowedFunctionNames": [*allowed, name]} if allowed else {})
+    return config._replace(
+        declarations=[*config.declarations, declaration],
+        config=config.config | {"functionCallingConfig": calling},
+    ), name

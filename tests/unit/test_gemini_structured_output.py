@@ -1,0 +1,92 @@
+"""JSON answers of Gemini together with tools, which models before Gemini 3 refuse."""
+
+import json
+
+import pytest
+from helpers.fixtures import ScriptedTransport, post
+from helpers.fixtures import function as app_with
+from helpers.gemini import HELLO, call, function
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+JSON_SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
+JSON_OBJECT = {"type": "json_object"}
+
+
+def instruction(made):
+    return made.body["systemInstruction"]["parts"][-1]["text"]
+
+
+def test_gemini_3_gets_schema_and_tools_at_once():
+    made = call("gemini-3.8-flash", tools=[function("f")], response_format=JSON_SCHEMA)
+    assert made.body["generationConfig"]["responseJsonSchema"] == SCHEMA
+    assert made.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+
+
+def test_schema_becomes_a_tool_before_gemini_3():
+    made = call("gemini-2.5-flash", tools=[function("f")], response_format=JSON_SCHEMA)
+    assert "generationConfig" not in made.body
+    first, second = made.body["tools"][0]["functionDeclarations"]
+    assert first["name"] == "f"
+    assert (second["name"], second["parametersJsonSchema"]) == ("json_answer", SCHEMA)
+    assert made.body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+    assert made.ignored == ()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_call_of_the_answer_tool_is_the_answer(stream):
+    part = {"functionCall": {"name": "json_answer", "args": {"city": "Paris"}}}
+    body = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}
+    transport = ScriptedTransport([body] if stream else body)
+    request = {
+        "model": "gemini-2.5-flash",
+        "messages": HELLO,
+        "tools": [function("f")],
+        "response_format": JSON_SCHEMA,
+        "stream": stream,
+    }
+    answer = post(app_with(transport), request)
+    if stream:
+        chunks = [json.loads(event[6:]) for event in answer.text.split("\n\n") if event.startswith("data: {")]
+        content = "".join(choice["delta"].get("content") or "" for one in chunks for choice in one["choices"])
+        finish_reason = chunks[-1]["choices"][0]["finish_reason"]
+    else:
+        (choice,) = answer.json["choices"]
+        assert "tool_calls" not in choice["message"]
+        content, finish_reason = choice["message"]["content"], choice["finish_reason"]
+    assert json.loads(content) == {"city": "Paris"}
+    assert finish_reason == "stop"
+
+
+def test_name_of_the_answer_tool_is_free():
+    tools = [function("json_answer")]
+    made = call("gemini-2.5-flash", tools=tools, response_format=JSON_SCHEMA)
+    names = [one["name"] for one in made.body["tools"][0]["functionDeclarations"]]
+    assert names == ["json_answer", "json_answer_"]
+
+
+def test_json_without_a_schema_is_an_instruction_before_gemini_3():
+    made = call("gemini-2.5-flash", tools=[function("f")], response_format=JSON_OBJECT)
+    assert "generationConfig" not in made.body
+    assert "JSON object" in instruction(made)
+    assert made.ignored == ("response_format",)
+
+
+def test_schema_beside_search_is_an_instruction_before_gemini_3():
+    made = call("gemini-2.5-flash", web_search_options={}, response_format=JSON_SCHEMA)
+    assert made.body["tools"] == [{"googleSearch": {}}]
+    assert '"required":["city"]' in instruction(made)
+
+
+def test_schema_stays_where_no_tool_may_be_called():
+    made = call("gemini-2.5-flash", tools=[function("f")], tool_choice="none", response_format=JSON_SCHEMA)
+    assert made.body["generationConfig"]["responseJsonSchema"] == SCHEMA
+    assert "tools" not in made.body
+
+
+def test_required_call_comes_without_a_schema_before_gemini_3():
+    made = call(
+        "gemini-2.5-flash", tools=[function("f")], tool_choice="required", response_format=JSON_SCHEMA
+    )
+    assert made.body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+    assert "generationConfig" not in made.body
+    assert made.ignored == ("response_format",)
