@@ -239,7 +239,7 @@ def test_the_publisher_in_the_readme_translates(acme):
     assert call.body == {"model": "acme-1", "messages": said["messages"], "seed": 7, "stream": True}
     assert call.ignored == ("user",)
     chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
-    assert list(publisher.chat.stream(call)(chunk)) == [Delta(0, {"content": "Hi"})]
+    assert publisher.chat.stream(call)(chunk) == Delta(0, {"content": "Hi"})
 
 
 def test_example_publisher_handles_every_parameter(acme):

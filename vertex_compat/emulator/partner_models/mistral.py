@@ -161,6 +161,8 @@ CHAT = Object(
         "presence_penalty": Number(-2, 2),
         "frequency_penalty": Number(-2, 2),
         "n": integer(1, 128),
+        "logprobs": Boolean(),
+        "top_logprobs": integer(0, 20),
         "prediction": Object({"type": String(("content",)), "content": String()}),
         "prompt_mode": String(("reasoning",)),
         "reasoning_effort": String(EFFORTS),

@@ -1,8 +1,8 @@
-"""Mistral's references: chunks between texts that name the results on which the text before them rests.
+"""Mistral's citations: parts of a content that name the references on which the text before them rests.
 
-https://docs.mistral.ai/capabilities/citations. OpenAI's annotations are links; a reference is an id that the
-client has chosen itself. So references stand beside the content, each with the number of characters before
-it: `"references": [{"reference_ids": [0], "index": 57}]`.
+https://docs.mistral.ai/capabilities/citations. OpenAI's annotations are URLs; these references are ids that
+the client has chosen. So the message gets a field of its own, where each reference has the number of
+characters before it: `"references": [{"reference_ids": [0], "index": 57}]`.
 """
 
 from __future__ import annotations
@@ -13,61 +13,62 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from vertex_compat.json_values import items, mapping, member
 from vertex_compat.publishers.openai_compat import openai_response
 from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, parts_of
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
-    """The pieces of a whole answer."""
+    """Return the parts of a whole answer."""
     return parts_of(stream(call)(body))
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
-    """The reader of one stream."""
-    return _Reader(openai_response.stream(call)).read
+    """Return the translator of one stream."""
+    return _CitationReader(openai_response.stream(call)).read
 
 
-class _Reader:
-    """One answer, read by `inner`, which leaves references out."""
+class _CitationReader:
+    """Adds the references to the deltas of one answer, which `translate` reads without them."""
 
-    def __init__(self, inner: StreamTranslator) -> None:
-        self._inner = inner
-        self._said: defaultdict[int, int] = defaultdict(int)  # choice → characters so far
+    def __init__(self, translate: StreamTranslator) -> None:
+        self._translate = translate
+        self._lengths: defaultdict[int, int] = defaultdict(int)  # choice → characters so far
 
     def read(self, answer: JSON) -> Delta | Iterable[StreamPart]:
-        """The pieces that a chunk, or the whole answer, brings."""
-        pieces = self._inner(answer)
-        if isinstance(pieces, Delta):  # one more text, without references
-            self._said[pieces.choice] += len(pieces.fields["content"])
-            return pieces
-        return self._with_references(answer, pieces)
+        """Return the parts in a chunk or in a whole answer."""
+        parts = self._translate(answer)
+        if isinstance(parts, Delta):  # one more text, so the content is no list
+            self._lengths[parts.choice] += len(parts.fields["content"])
+            return parts
+        return self._with_references(answer, parts)
 
-    def _with_references(self, answer: JSON, pieces: Iterable[StreamPart]) -> Iterator[StreamPart]:
-        found = self._found(answer)
-        for piece in pieces:
-            if not isinstance(piece, Delta):
-                yield piece
+    def _with_references(self, answer: JSON, parts: Iterable[StreamPart]) -> Iterator[StreamPart]:
+        references = self._references(answer)
+        for part in parts:
+            if not isinstance(part, Delta):
+                yield part
                 continue
-            self._said[piece.choice] += len(piece.fields.get("content", ""))
-            if references := found.get(piece.choice):
-                piece = replace(piece, fields={**piece.fields, "references": references})  # noqa: PLW2901  (the same piece)
-            yield piece
+            self._lengths[part.choice] += len(part.fields.get("content", ""))
+            own = references.get(part.choice)
+            yield replace(part, fields={**part.fields, "references": own}) if own else part
 
-    def _found(self, answer: JSON) -> dict[int, list[JSON]]:
-        """The references of each choice; only content that is a list holds any."""
+    def _references(self, answer: JSON) -> dict[int, list[JSON]]:
+        """Return the references of each choice; only a content that is a list has any."""
         found = {}
-        for choice in answer.get("choices") or ():
-            said = choice.get("delta") or choice.get("message") or {}
-            if isinstance(content := said.get("content"), list):
-                index = choice.get("index") or 0
-                found[index] = list(_references(content, self._said[index]))
+        for position, choice in enumerate(items(answer.get("choices"))):
+            message = mapping(choice.get("delta")) or member(choice, "message")
+            if isinstance(content := message.get("content"), list):
+                index = openai_response.index(choice.get("index"), position)
+                found[index] = list(_references(content, self._lengths[index]))
         return found
 
 
-def _references(content: Iterable[Any], said: int) -> Iterator[JSON]:
-    for chunk in content:
-        match chunk:
-            case str(text) | {"type": "text", "text": str(text)}:
-                said += len(text)
-            case {"type": "reference", "reference_ids": ids}:
-                yield {"reference_ids": ids, "index": said}
+def _references(content: list[Any], length: int) -> Iterator[JSON]:
+    for part in content:
+        match part:
+            case {"type": "reference", "reference_ids": [*ids]}:
+                yield {"reference_ids": ids, "index": length}
+            case _:
+                texts = openai_response.part_texts(part)
+                length += sum(len(text) for field, text in texts if field == "content")

@@ -1,6 +1,6 @@
-"""Codestral fills in the middle: a prompt, what follows it, and the model writes what is between.
+"""Codestral's fill-in-the-middle: from a prompt and a suffix, the model writes the code between them.
 
-https://docs.mistral.ai/capabilities/code_generation. The same path as chat's, and answers of chat's shape.
+https://docs.mistral.ai/capabilities/code_generation. The path is chat's, and so is the form of the answers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={
+        "metadata": "metadata",
         "min_tokens": "min_tokens",
         "prompt": "prompt",
         "seed": "random_seed",
@@ -29,17 +30,19 @@ PARAMETERS: Final = ParameterTable(
 
 
 def completions(chat: ChatAdapter) -> ChatAdapter:
-    """The completions of Mistral's models: Codestral's own, the others' through their `chat`."""
-    others = prompt.completions(chat)
+    """Return the completions of Mistral's models: Codestral's own, those of the others through `chat`."""
+    through_chat = prompt.completions(chat)
 
-    def request(body: JSON, model: Model) -> UpstreamCall:
-        return fill(body, model) if model.name.startswith("codestral") else others.request(body, model)
+    def request(params: JSON, model: Model) -> UpstreamCall:
+        if model.name.startswith("codestral"):
+            return fill_in(params, model)
+        return through_chat.request(params, model)
 
-    return replace(others, request=request)
+    return replace(through_chat, request=request)
 
 
-def fill(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body for one prompt → Mistral's."""
-    sent, ignored = PARAMETERS.apply(body)
-    sent |= {"model": openai_request.bare(model), **openai_request.shaped(body)}
-    return UpstreamCall(vertex.raw_predict(model, stream="stream" in sent), sent, ignored=tuple(ignored))
+def fill_in(params: JSON, model: Model) -> UpstreamCall:
+    """Translate OpenAI's completion parameters, with one prompt, into Mistral's."""
+    body, ignored = PARAMETERS.apply(params)
+    body |= {"model": openai_request.unversioned_name(model), **openai_request.common_fields(params)}
+    return UpstreamCall(vertex.raw_predict(model, stream="stream" in body), body, ignored=tuple(ignored))

@@ -1,7 +1,7 @@
-"""Mistral and Codestral: nearly OpenAI's wire behind `rawPredict`, and strict about it.
+"""Mistral's models: nearly OpenAI's chat API behind `rawPredict`, and strict about it.
 
-https://docs.mistral.ai/deployment/cloud/vertex and https://docs.mistral.ai/api. The model stands in the URL,
-with its version, and in the body, without. Unknown keys, nulls and ids of calls that are not nine letters or
+https://docs.mistral.ai/deployment/cloud/vertex and https://docs.mistral.ai/api. The model is in the URL, with
+its version, and in the body, without. Unknown fields, nulls and ids of calls that are not nine letters or
 digits are refused.
 """
 
@@ -14,28 +14,40 @@ from typing import Any, Final
 
 from vertex_compat import errors, vertex
 from vertex_compat.publishers import chat_messages, tools
-from vertex_compat.publishers.chat_messages import Media
+from vertex_compat.publishers.chat_messages import Media, Turn
 from vertex_compat.publishers.mistral import citations, codestral
 from vertex_compat.publishers.openai_compat import openai_request
+from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.publishers.tools import Function
-from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, Publisher, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={
         "frequency_penalty": "frequency_penalty",
+        "logprobs": "logprobs",
+        "metadata": "metadata",
+        "min_tokens": "min_tokens",
         "prediction": "prediction",
         "presence_penalty": "presence_penalty",
         "prompt_mode": "prompt_mode",
-        "response_format": "response_format",
         "safe_prompt": "safe_prompt",
         "seed": "random_seed",
         "temperature": "temperature",
+        "top_logprobs": "top_logprobs",
         "top_p": "top_p",
     },
     handled=tools.PARAMETERS
-    | {"max_completion_tokens", "max_tokens", "messages", "n", "reasoning_effort", "stop"},
-    ignored=openai_request.NEVER_SENT | {"logit_bias", "logprobs", "top_k", "top_logprobs"},
+    | {
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "n",
+        "reasoning_effort",
+        "response_format",
+        "stop",
+    },
+    ignored=openai_request.NEVER_SENT - {"metadata"} | {"logit_bias", "top_k"},
     refused=frozenset({"audio", "modalities", "web_search_options"}),
 )
 
@@ -43,123 +55,151 @@ MAX_TEMPERATURE: Final = 1.5
 
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
-ADJUSTABLE: Final = (
-    ("mistral-small-2603", ("none", "high")),
-    ("mistral-medium-3-5", ("none", "high")),
-    ("mistral-large-4", ("none", "low", "medium", "high")),
-)
-"""How a name begins → the efforts that the model knows. Others do not reason, or, as Magistral, always do.
-
-https://docs.mistral.ai/inference/conversations/reasoning
-"""
-
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9]{9}")
 _ALPHABET: Final = string.digits + string.ascii_letters
 
 
-def request(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body → Mistral's."""
-    sent, ignored = PARAMETERS.apply(body)
-    turns = chat_messages.read(body["messages"])
-    given = tools.read(body)
-    ignored += tools.unused_tool_params(body)
-    openai_request.only_functions(given)
-    _limit(sent, ignored)
-    sent |= _reasoning(body, model.name, ignored)
-    ignored += ["tools.function.strict"] if any(one.strict for one in given.functions) else []
-    sent |= {"model": openai_request.bare(model), "messages": messages(turns), **openai_request.shaped(body)}
-    sent |= openai_request.offered(given, define=define, demand="any")
+def request(params: JSON, model: Model) -> UpstreamCall:
+    """Translate OpenAI's chat parameters into Mistral's."""
+    client = ClientRequest(params, model)
+    body, ignored = PARAMETERS.apply(params)
+    turns = chat_messages.read(params["messages"])
+    offered = tools.read(params)
+    form = _message_format(model)
+    client.ignore(
+        *ignored,
+        *tools.unused_tool_params(params),
+        *openai_request.non_functions(offered),
+        *openai_request.dropped_reasoning(turns, form),
+    )
+    if any(function.strict for function in offered.functions):
+        client.ignore("tools.function.strict")
+    body = _within_limits(body, client)
+    body |= _effort(client) | openai_request.response_format(params) | openai_request.common_fields(params)
+    body |= {"model": openai_request.unversioned_name(model), "messages": messages(turns, form)}
+    body |= openai_request.tool_fields(offered, define=define, required="any")
     return UpstreamCall(
-        vertex.raw_predict(model, stream="stream" in sent),
-        sent,
-        ignored=tuple(ignored),
-        tool_names=openai_request.names(given, turns),
+        vertex.raw_predict(model, stream="stream" in body),
+        body,
+        ignored=client.ignored,
+        tool_names=openai_request.tool_names(offered, turns),
     )
 
 
-def _limit(sent: JSON, ignored: list[str]) -> None:
-    """Take what OpenAI allows and Mistral does not to the nearest that it does."""
-    if sent.get("temperature", 0) > MAX_TEMPERATURE:
-        sent["temperature"] = MAX_TEMPERATURE
-        ignored.append("temperature")
-    if sent.get("random_seed", 0) < 0:
-        del sent["random_seed"]
-        ignored.append("seed")
+def _within_limits(body: JSON, client: ClientRequest) -> JSON:
+    """Return the body without values and fields that OpenAI allows and the model refuses."""
+    changed = dict(body)
+    if body.get("temperature", 0) > MAX_TEMPERATURE:
+        changed["temperature"] = MAX_TEMPERATURE
+        client.ignore("temperature")
+    if body.get("random_seed", 0) < 0:
+        del changed["random_seed"]
+        client.ignore("seed")
+    return changed
 
 
-def _reasoning(body: JSON, name: str, ignored: list[str]) -> JSON:
-    """How much to think: the nearest that the model knows."""
-    effort = body.get("reasoning_effort")
-    if effort is None:
+def _effort(client: ClientRequest) -> JSON:
+    """Return the effort nearest to the client's among those that the model takes."""
+    if not (effort := client.body.get("reasoning_effort")):
         return {}
-    known = next((efforts for begin, efforts in ADJUSTABLE if name.startswith(begin)), ())
-    if effort not in known:
-        ignored.append("reasoning_effort")
-    if not known:
+    efforts = client.model.profile.effort_levels
+    if effort not in efforts:
+        client.ignore("reasoning_effort")
+    if not efforts:
         return {}
-    wanted = EFFORTS.index(effort)
-    return {"reasoning_effort": min(reversed(known), key=lambda one: abs(EFFORTS.index(one) - wanted))}
+    rank = EFFORTS.index(effort)
+    return {"reasoning_effort": min(reversed(efforts), key=lambda one: abs(EFFORTS.index(one) - rank))}
 
 
-def messages(turns: list[chat_messages.Turn]) -> list[JSON]:
-    """The conversation in the one order that all Mistrals take; the last word is the user's, or a prefix."""
+# Messages
+
+
+def _message_format(model: Model) -> MessageFormat:
+    return MessageFormat(
+        write_media=_image_part,
+        takes_media=lambda media: model.profile.takes_images and _is_image(media),
+        call_id=call_id,
+        write_reasoning=_write_thinking if model.profile.wants_reasoning_back else None,
+    )
+
+
+def messages(turns: list[Turn], form: MessageFormat) -> list[JSON]:
+    """Return the messages in the one order that all of Mistral's models take.
+
+    The system's is the first, the assistant's stands between a tool's and the user's, and the last is the
+    user's, a tool's, or a prefix that the model continues.
+    """
     ordered: list[JSON] = []
-    written = openai_request.messages(openai_request.hoisted(turns), file=_image, identify=call_id)
-    for message in written:
-        before = ordered[-1]["role"] if ordered else ""
-        if message["role"] == "user" and before == "tool":
-            ordered.append({"role": "assistant", "content": openai_request.SILENCE})
-        if message["role"] == "assistant" and not before:
-            ordered.append({"role": "user", "content": openai_request.SILENCE})
+    for message in openai_request.messages(openai_request.merged_system(turns), form):
+        previous = ordered[-1]["role"] if ordered else ""
+        if message["role"] == "user" and previous == "tool":
+            ordered.append({"role": "assistant", "content": openai_request.PLACEHOLDER})
+        if message["role"] == "assistant" and not previous:
+            ordered.append({"role": "user", "content": openai_request.PLACEHOLDER})
         ordered.append(message)
     if ordered[-1]["role"] == "system":
-        ordered.append({"role": "user", "content": openai_request.SILENCE})
+        ordered.append({"role": "user", "content": openai_request.PLACEHOLDER})
     if ordered[-1]["role"] == "assistant":
-        ordered[-1]["prefix"] = True  # the model goes on where the message ends
+        ordered[-1]["prefix"] = True
     return ordered
 
 
-def call_id(identity: str) -> str:
-    """The id of a call as Mistral takes it: its own as they are, another publisher's made over."""
-    if _CALL_ID.fullmatch(identity):
-        return identity
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).digest()
+def call_id(id_: str) -> str:
+    """Return the id of a call: Mistral's own as it is, another publisher's as a hash of nine characters."""
+    if _CALL_ID.fullmatch(id_):
+        return id_
+    digest = hashlib.sha256(id_.encode("utf-8", "surrogatepass")).digest()
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:9])
 
 
-def _image(media: Media) -> JSON:
-    if media.kind != "image" or (media.uri or "https:").startswith("gs:"):
+def _write_thinking(message: JSON, reasoning: str) -> None:
+    """Add earlier reasoning as the part in which the model wrote it."""
+    content = message.get("content") or []
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": reasoning}], "closed": True}
+    message["content"] = [thinking, *parts]
+
+
+def _is_image(media: Media) -> bool:
+    return media.kind == "image" and not (media.uri or "").startswith("gs:")
+
+
+def _image_part(media: Media) -> JSON:
+    if not _is_image(media):
         raise errors.BadRequest(
-            "Mistral takes images, as data URIs or https:// links.",
+            "Mistral takes images, as data URIs or https:// URLs.",
             param=media.param,
             code="unsupported_value",
         )
-    return openai_request.image(media)
+    return openai_request.image_part(media)
 
 
-_UNREAD: Final = frozenset({"$id", "$schema", "additionalProperties"})
-_NAMED: Final = frozenset({"properties", "$defs", "definitions"})
+# Tools
+
+_DROPPED_KEYWORDS: Final = frozenset({"$id", "$schema", "additionalProperties"})
+_NAMED_SCHEMAS: Final = frozenset({"properties", "$defs", "definitions"})
 
 
 def define(function: Function) -> JSON:
-    """A tool without the keys of JSON Schema that Mistral's servers stumble over."""
+    """Return a tool without `strict` and the JSON Schema keywords that Mistral's servers have refused."""
     tool = openai_request.define(function)
     tool["function"].pop("strict", None)
-    tool["function"]["parameters"] = _plain(function.parameters or {"type": "object", "properties": {}})
+    schema = function.parameters or {"type": "object", "properties": {}}
+    tool["function"]["parameters"] = _without_keywords(schema)
     return tool
 
 
-def _plain(schema: Any) -> Any:
+def _without_keywords(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_plain(one) for one in schema]
+        return [_without_keywords(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        name: {key: _plain(one) for key, one in held.items()}
-        if name in _NAMED and isinstance(held, dict)
-        else _plain(held)
-        for name, held in schema.items()
-        if name not in _UNREAD or isinstance(held, dict)
+        name: {key: _without_keywords(one) for key, one in value.items()}
+        if name in _NAMED_SCHEMAS and isinstance(value, dict)
+        else _without_keywords(value)
+        for name, value in schema.items()
+        if name not in _DROPPED_KEYWORDS or isinstance(value, dict)
     }
 
 

@@ -1,4 +1,4 @@
-"""Jamba: OpenAI's wire behind `rawPredict`, with few parameters.
+"""Jamba: OpenAI's chat API behind `rawPredict`, with few parameters.
 
 https://docs.ai21.com/reference/jamba-1-6-api-ref
 """
@@ -11,11 +11,13 @@ from typing import Final
 import msgspec
 
 from vertex_compat import vertex
+from vertex_compat.json_values import member
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Text, Turn
 from vertex_compat.publishers.openai_compat import openai_request
+from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Model, Publisher, UpstreamCall
+from vertex_compat.types import JSON, ClientRequest, Model, Publisher, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -42,39 +44,44 @@ PARAMETERS: Final = ParameterTable(
     refused=frozenset({"audio", "modalities", "web_search_options"}),
 )
 
+FORMAT: Final = MessageFormat()
+
 _SCHEMA: Final = "Answer with a JSON object that fits this JSON Schema, and nothing else: {}"
 
 
-def request(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body → Jamba's."""
-    sent, ignored = PARAMETERS.apply(body)
-    turns = chat_messages.read(body["messages"])
-    given = tools.read(body)
-    ignored += tools.unused_tool_params(body)
-    openai_request.only_functions(given)
-    turns, form = _in_form(body.get("response_format") or {}, turns, ignored)
-    messages = openai_request.messages(openai_request.hoisted(turns), file=openai_request.no_file)
-    sent |= form
-    sent |= {"model": openai_request.bare(model), "messages": messages, **openai_request.shaped(body)}
-    sent |= openai_request.offered(replace(given, parallel=None))
+def request(params: JSON, model: Model) -> UpstreamCall:
+    """Translate OpenAI's chat parameters into Jamba's."""
+    client = ClientRequest(params, model)
+    body, ignored = PARAMETERS.apply(params)
+    turns = chat_messages.read(params["messages"])
+    offered = tools.read(params)
+    client.ignore(
+        *ignored,
+        *tools.unused_tool_params(params),
+        *openai_request.non_functions(offered),
+        *openai_request.dropped_reasoning(turns, FORMAT),
+    )
+    form = openai_request.response_format(params)
+    if schema := member(form.get("response_format"), "json_schema"):
+        client.ignore("response_format")
+        turns = [*turns, _schema_instruction(schema)]
+    if form and form["response_format"]["type"] != "text":
+        body["response_format"] = {"type": "json_object"}
+    messages = openai_request.messages(openai_request.merged_system(turns), FORMAT)
+    body |= {"model": openai_request.unversioned_name(model), "messages": messages}
+    body |= openai_request.common_fields(params)
+    body |= openai_request.tool_fields(replace(offered, parallel=None))
     return UpstreamCall(
-        vertex.raw_predict(model, stream="stream" in sent),
-        sent,
-        ignored=tuple(dict.fromkeys(ignored)),
-        tool_names=openai_request.names(given, turns),
+        vertex.raw_predict(model, stream="stream" in body),
+        body,
+        ignored=client.ignored,
+        tool_names=openai_request.tool_names(offered, turns),
     )
 
 
-def _in_form(shape: JSON, turns: list[Turn], ignored: list[str]) -> tuple[list[Turn], JSON]:
-    """The answer's form. Jamba holds to JSON, and to a schema only as far as it is told to."""
-    if not shape or shape["type"] == "text":
-        return turns, {}
-    if shape["type"] == "json_schema":
-        ignored.append("response_format")
-        schema = (shape.get("json_schema") or {}).get("schema") or {}
-        told = Text(_SCHEMA.format(msgspec.json.encode(schema).decode()))
-        turns = [*turns, Turn("system", [told])]
-    return turns, {"response_format": {"type": "json_object"}}
+def _schema_instruction(schema: JSON) -> Turn:
+    """Return the instruction to keep to a schema: Jamba's JSON mode keeps to JSON alone."""
+    return Turn("system", [Text(_SCHEMA.format(msgspec.json.encode(member(schema, "schema")).decode()))])
 
 
 PUBLISHER: Final = Publisher("ai21", chat=openai_request.chat(request))

@@ -1,8 +1,8 @@
 """Embedding models that the user has deployed: containers behind an endpoint's `predict`.
 
-https://cloud.google.com/vertex-ai/docs/predictions/get-online-predictions. What an instance is called is the
-container's own: `inputs` for Hugging Face's, `prompt` for Model Garden's BGE. `instance_key` in the request
-says it where it is another.
+https://cloud.google.com/vertex-ai/docs/predictions/get-online-predictions. The field of an instance is the
+container's own: `inputs` for Hugging Face's, `prompt` for Model Garden's BGE. The request's `instance_key`
+names another.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vertex_compat import errors
+from vertex_compat.json_values import number
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Embedding, Model, UnaryAdapter, UpstreamCall
 
@@ -20,31 +21,42 @@ PARAMETERS: Final = ParameterTable(
     refused=frozenset({"dimensions"}),
 )
 
-USUAL_KEY: Final = "inputs"
+DEFAULT_INSTANCE_KEY: Final = "inputs"
+
+_WRAPPERS: Final = ("embeddings", "embedding", "values")
+_MAX_DEPTH: Final = 5
 
 
-def request(body: JSON, model: Model) -> list[UpstreamCall]:
-    """One call: how many texts fit, only the container knows."""
-    _, ignored = PARAMETERS.apply(body)
-    key = body.get("instance_key", USUAL_KEY)
-    sent = {"instances": [{key: text} for text in body["input"]]}
-    return [UpstreamCall(f"{model.resource}:predict", sent, ignored=tuple(ignored))]
+def request(params: JSON, model: Model) -> list[UpstreamCall]:
+    """Return one call for all texts: how many fit into one is the container's to say."""
+    _, ignored = PARAMETERS.apply(params)
+    key = params.get("instance_key", DEFAULT_INSTANCE_KEY)
+    body = {"instances": [{key: text} for text in params["input"]]}
+    return [UpstreamCall(f"{model.resource}:predict", body, ignored=tuple(ignored))]
 
 
 def response(answer: JSON, _: UpstreamCall) -> list[Embedding]:
-    """The vectors, whichever way the container wraps them."""
-    return [Embedding(_values(prediction)) for prediction in answer.get("predictions") or []]
+    """Return the vectors, in whichever form the container wraps them; raises `UpstreamFault`."""
+    predictions = answer.get("predictions")
+    return (
+        [Embedding(_values(prediction)) for prediction in predictions]
+        if isinstance(predictions, list)
+        else []
+    )
 
 
 def _values(prediction: Any) -> list[float]:
-    match prediction:
-        case [int() | float(), *_]:
-            return list(prediction)
-        case [inner, *_]:  # Hugging Face's feature extraction: a vector a token, the first one for the text
-            return _values(inner)
-        case {"embeddings": inner} | {"embedding": inner} | {"values": inner}:
-            return _values(inner)
-    raise errors.UpstreamFault("The endpoint answered something that is not an embedding.")
+    """Return a prediction's vector. Feature extraction has one a token: the first stands for the text."""
+    for _ in range(_MAX_DEPTH):
+        if isinstance(prediction, dict):
+            prediction = next((prediction[key] for key in _WRAPPERS if key in prediction), None)
+        elif isinstance(prediction, list) and prediction and isinstance(prediction[0], list | dict):
+            prediction = prediction[0]
+    values = [number(value) for value in prediction] if isinstance(prediction, list) else []
+    found = [value for value in values if value is not None]
+    if not found or len(found) < len(values):
+        raise errors.UpstreamFault("The endpoint's answer is not an embedding.")
+    return found
 
 
 EMBEDDINGS: Final = UnaryAdapter(request, response)

@@ -1,8 +1,8 @@
-"""Models that the user has deployed: containers that speak OpenAI's wire (vLLM, TGI).
+"""Models that the user has deployed in containers with OpenAI's chat API (vLLM, TGI).
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/open-models/use-hex-llm and
-https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview. The endpoint says which model,
-so the body's `model` is empty, unless the settings know the name that the container gives it.
+https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview. The endpoint decides the model,
+so the body's `model` is empty, unless the settings have the name under which the container serves it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from vertex_compat.publishers.openai_compat import deployed_embeddings, maas, th
 from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, UpstreamCall
 
 
-def request(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body → the same. vLLM counts tokens on a stream only when it is asked to."""
-    call = maas.request(body, model)
-    sent = call.body | {"model": model.served_name or ""}
-    if body.get("stream"):
-        sent["stream_options"] = {"include_usage": True}
-    return replace(call, body=sent)
+def request(params: JSON, model: Model) -> UpstreamCall:
+    """Translate the parameters as for MaaS models; vLLM counts a stream's tokens only on request."""
+    call = maas.request(params, model)
+    body = call.body | {"model": model.served_name or ""}
+    if params.get("stream"):
+        body["stream_options"] = {"include_usage": True}
+    return replace(call, body=body)
 
 
 PUBLISHER: Final = Publisher(

@@ -1,7 +1,7 @@
 """Llama, DeepSeek, Qwen, gpt-oss, Grok and every other model behind `endpoints/openapi`.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/maas/use-open-models. Each runs on a server of its own
-kind, so what is not known here goes on as it is.
+https://cloud.google.com/vertex-ai/generative-ai/docs/maas/use-open-models. Each model runs on a server of its
+own kind, so parameters that are not known here are sent as they are.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from vertex_compat.json_values import member
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Media
 from vertex_compat.publishers.openai_compat import openai_request, thinking_tags
+from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, Publisher, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -25,7 +27,6 @@ PARAMETERS: Final = ParameterTable(
             "n",
             "presence_penalty",
             "reasoning_effort",
-            "response_format",
             "seed",
             "temperature",
             "top_k",
@@ -33,55 +34,74 @@ PARAMETERS: Final = ParameterTable(
             "top_p",
         )
     },
-    handled=tools.PARAMETERS | {"max_completion_tokens", "max_tokens", "messages", "stop"},
+    handled=tools.PARAMETERS | {"max_completion_tokens", "max_tokens", "messages", "response_format", "stop"},
     ignored=openai_request.NEVER_SENT | {"prediction"},
     refused=frozenset({"audio", "modalities", "web_search_options"}),
     pass_unknown=True,
 )
 
-LACKS: Final = (("meta/", frozenset({"reasoning_effort"})),)
-"""How a name begins → the parameters that its server refuses.
+REFUSED: Final = (("meta/", frozenset({"reasoning_effort"})),)
+"""Prefix of a model's name → the parameters that its server refuses.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/maas/call-open-model-apis
 """
 
-WANTS_ITS_THOUGHTS: Final = ("deepseek-ai/", "minimaxai/", "moonshotai/", "zai-org/")
-"""Models that think between calls, and read their `reasoning_content` again: their makers' API documents."""
-
 WRITES_TAGS: Final = re.compile(r"deepseek-ai/deepseek-r1|minimaxai/minimax-m2|qwen/.*-thinking")
-"""Models that begin with `<think>`, by their model cards. A server that parts the thoughts leaves none."""
+"""Models that write reasoning between `<think>` tags, by their model cards. Some servers separate it."""
 
 
-def request(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body → the same, for a server that knows fewer of its words."""
-    sent, ignored = PARAMETERS.apply(body)
-    for begin, lacking in LACKS:
-        if model.name.startswith(begin):
-            ignored += [name for name in sent if name in lacking]
-            sent = {name: value for name, value in sent.items() if name not in lacking}
-    turns = chat_messages.read(body["messages"])
-    given = tools.read(body)
-    ignored += tools.unused_tool_params(body)
-    messages = openai_request.messages(turns, file=_file, reasoning=model.name.startswith(WANTS_ITS_THOUGHTS))
-    sent |= {"model": model.name, "messages": messages, **openai_request.shaped(body)}
-    sent |= openai_request.offered(given)
+def request(params: JSON, model: Model) -> UpstreamCall:
+    """Translate OpenAI's chat parameters into those of a server that knows fewer of them."""
+    client = ClientRequest(params, model)
+    body, ignored = PARAMETERS.apply(params)
+    refused = frozenset().union(*(names for prefix, names in REFUSED if model.name.startswith(prefix)))
+    turns = chat_messages.read(params["messages"])
+    offered = tools.read(params)
+    form = _message_format(model)
+    client.ignore(
+        *ignored,
+        *(name for name in body if name in refused),
+        *tools.unused_tool_params(params),
+        *openai_request.non_functions(offered),
+        *openai_request.dropped_reasoning(turns, form),
+    )
+    body = {name: value for name, value in body.items() if name not in refused}
+    messages = openai_request.messages(openai_request.system_first(turns), form)
+    body |= {"model": model.name, "messages": messages, **openai_request.response_format(params)}
+    body |= openai_request.common_fields(params) | openai_request.tool_fields(offered)
     return UpstreamCall(
         f"{model.resource}/chat/completions",
-        sent,
+        body,
         "v1beta1",
-        ignored=tuple(ignored),
-        tool_names=openai_request.names(given, turns),
-        reasoning_tags=model.reasoning_tags or WRITES_TAGS.match(model.name) is not None,
+        ignored=client.ignored,
+        tool_names=openai_request.tool_names(offered, turns),
+        reasoning_tags=_writes_tags(params, model),
     )
 
 
-def _file(media: Media) -> JSON:
-    """A file as the client gave it, less the keys of other dialects."""
+def _writes_tags(params: JSON, model: Model) -> bool:
+    """Whether the answer may begin with reasoning between tags: the template's switch may turn it off."""
+    switches = member(params, "chat_template_kwargs")
+    if switches.get("enable_thinking") is False or switches.get("thinking") is False:
+        return False
+    return model.reasoning_tags or WRITES_TAGS.match(model.name) is not None
+
+
+def _message_format(model: Model) -> MessageFormat:
+    return MessageFormat(
+        write_media=_media_part,
+        takes_media=lambda media: model.profile.takes_images and media.kind == "image",
+        write_reasoning=openai_request.reasoning_field if model.profile.wants_reasoning_back else None,
+    )
+
+
+def _media_part(media: Media) -> JSON:
+    """Return a file in the form in which the client sent it, without fields of other dialects."""
     match media.kind:
         case "image":
-            return openai_request.image(media)
+            return openai_request.image_part(media)
         case "file":
-            return openai_request.no_file(media)
+            openai_request.no_media(media)
     kind = media.raw["type"]
     return {"type": kind, kind: media.raw[kind]}
 

@@ -1,7 +1,7 @@
-"""What goes to the publishers that speak OpenAI's wire: Mistral, Jamba, Llama and its like, deployed models.
+"""Requests in OpenAI's form: to Mistral, Jamba, MaaS models and deployed models.
 
-A conversation may have begun with another publisher. What goes out is written anew from what was read, so no
-key of a dialect (`thinking_blocks`, `extra_content`, `cache_control`) reaches a server that refuses it.
+A conversation may have begun with another publisher. Messages are written anew from the turns, so no field of
+a dialect (`thinking_blocks`, `extra_content`, `cache_control`) reaches a server that refuses it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.json_values import mapping, member, text
 from vertex_compat.publishers import chat_messages, parameters, tools
-from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, Text, Thinking, Turn
+from vertex_compat.publishers.chat_messages import Call, Media, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.publishers.openai_compat import openai_response
 from vertex_compat.publishers.tools import Function, Tools
 from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
@@ -40,168 +42,261 @@ NEVER_SENT: Final = frozenset(
         "verbosity",
     }
 )
-"""What is between a client and OpenAI, or another publisher's, and means nothing to a model elsewhere."""
+"""Parameters between a client and OpenAI, or of another publisher, which mean nothing to other models."""
 
 TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 MAX_NAME: Final = 64
 _MAX_ID: Final = 64
 
-SILENCE: Final = "."
-"""Stands where a message has to be and nothing was said: it must not be empty."""
+PLACEHOLDER: Final = "."
+"""The content of a message that has to be there and has nothing to say: it must not be empty."""
+
+DEFAULT_SCHEMA_NAME: Final = "response"
+"""The name of a JSON Schema for which the client gives none: servers require one."""
+
+_SYSTEM: Final = "<system>\n{}\n</system>"
+_FILE_FOLLOWS: Final = "[The {} is in the next message.]"
+_FILE_OMITTED: Final = "[The {} is left out: this model does not read it.]"
+_RESULT_OF: Final = "Result of the tool call {}:"
 
 
-def chat(request: Callable[[JSON, Model], UpstreamCall], *, many: bool = True) -> ChatAdapter:
-    """The chat of a publisher whose answers are read in `openai_answer`."""
-    return ChatAdapter(request, openai_response.response, openai_response.stream, many)
+def chat(request: Callable[[JSON, Model], UpstreamCall], *, supports_n: bool = True) -> ChatAdapter:
+    """Return the adapter of a publisher whose answers `openai_response` reads."""
+    return ChatAdapter(request, openai_response.response, openai_response.stream, supports_n)
 
 
-def shaped(body: JSON) -> JSON:
-    """What all of them call the same, and OpenAI otherwise or in several forms."""
-    given: JSON = {"max_tokens": parameters.max_tokens(body), "stop": parameters.stop(body)}
-    given["stream"] = body.get("stream")
-    return {name: value for name, value in given.items() if value}
+def common_fields(params: JSON) -> JSON:
+    """Return the fields that all of these servers share, and that OpenAI has in several forms."""
+    fields: JSON = {
+        "max_tokens": parameters.max_tokens(params),
+        "stop": parameters.stop(params),
+        "stream": params.get("stream"),
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
-def bare(model: Model) -> str:
-    """The model's name in a body: without the version that stands in the URL."""
+def response_format(params: JSON) -> JSON:
+    """Return `response_format` as servers take it: without nulls and LiteLLM's fields, the schema named."""
+    form = params.get("response_format") or {}
+    if form.get("type") == "json_schema":
+        schema = {
+            name: value for name, value in mapping(form.get("json_schema")).items() if value is not None
+        }
+    elif "response_schema" in form:  # LiteLLM's `json_object` with a schema
+        schema = {"schema": form["response_schema"]}
+    else:
+        return {"response_format": {"type": form["type"]}} if form else {}
+    if "schema" not in schema and isinstance(own := form.get("response_schema"), dict):
+        schema["schema"] = own
+    schema["name"] = text(schema.get("name")) or DEFAULT_SCHEMA_NAME
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+
+
+def unversioned_name(model: Model) -> str:
+    """Return the model's name for a body, without the version that is in the URL."""
     return model.name.partition("@")[0]
 
 
 # Messages
 
 
-def call_id(identity: str) -> str:
-    """The id of a call: as it is, unless it is so long that it holds another publisher's state."""
-    if len(identity) <= _MAX_ID:
-        return identity
-    return f"call_{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+def call_id(id_: str) -> str:
+    """Return the id of a call: as it is, unless it is so long that it holds another publisher's state."""
+    if len(id_) <= _MAX_ID:
+        return id_
+    return f"call_{hashlib.sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
-def hoisted(turns: list[Turn]) -> list[Turn]:
-    """All that the system says in one turn, in front."""
+def no_media(media: Media) -> NoReturn:
+    """Raise `BadRequest` for a file, for a model that reads text alone."""
+    raise errors.BadRequest(f"This model takes no {media.kind}.", param=media.param, code="unsupported_value")
+
+
+def takes_nothing(_: Media) -> bool:
+    """Say that a model reads text alone."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFormat:
+    """How a server wants messages."""
+
+    write_media: Callable[[Media], JSON] = no_media
+    """Writes a file as a part; raises `BadRequest` for one that the server does not take."""
+    takes_media: Callable[[Media], bool] = takes_nothing
+    """Whether a file in a tool's result can be shown to the model."""
+    call_id: Callable[[str], str] = call_id
+    """Makes an id that the server accepts."""
+    write_reasoning: Callable[[JSON, str], None] | None = None
+    """Adds the model's earlier reasoning to an assistant message, where the server reads it again."""
+
+
+def reasoning_field(message: JSON, reasoning: str) -> None:
+    """Add earlier reasoning to a message as `reasoning_content`."""
+    message["reasoning_content"] = reasoning
+
+
+def merged_system(turns: list[Turn]) -> list[Turn]:
+    """Return the turns with all system texts in one system turn at the front."""
     system, rest = chat_messages.split_system(turns)
-    text = "\n\n".join(chat_messages.texts(system))
-    return [Turn("system", [Text(text)]), *rest] if system else rest
+    return [_system(system), *rest] if system else rest
 
 
-def messages(
-    turns: Iterable[Turn],
-    *,
-    file: Callable[[Media], JSON],
-    identify: Callable[[str], str] = call_id,
-    reasoning: bool = False,
-) -> list[JSON]:
-    """The conversation in OpenAI's form. `reasoning` says whether the model wants its thoughts back."""
-    written = [message for turn in _said(turns) for message in _messages(turn, file, identify, reasoning)]
-    return written or [{"role": "user", "content": SILENCE}]
+def system_first(turns: list[Turn]) -> list[Turn]:
+    """Return the turns with one system turn at the front; later system texts become the user's.
+
+    The chat templates of Qwen 3.5 and later and of Gemma refuse a system message anywhere else.
+    """
+    start = next((number for number, turn in enumerate(turns) if turn.role != "system"), len(turns))
+    system, _ = chat_messages.split_system(turns[:start])
+    changed = [_system(system)] if system else []
+    for turn in turns[start:]:
+        if turn.role == "system":
+            texts = [Text(_SYSTEM.format(content)) for content in chat_messages.texts(turn.parts)]
+            turn = Turn("user", [*texts])  # noqa: PLW2901 - the turn in the user's role
+        chat_messages.append_merged(changed, Turn(turn.role, [*turn.parts], turn.raw))
+    return changed
 
 
-def _said(turns: Iterable[Turn]) -> list[Turn]:
-    """The turns without Claude's thoughts, which nobody else can read."""
+def _system(texts: list[Text]) -> Turn:
+    return Turn("system", [Text("\n\n".join(chat_messages.texts(texts)))])
+
+
+def messages(turns: Iterable[Turn], form: MessageFormat) -> list[JSON]:
+    """Return the conversation as messages of OpenAI's form, at least one."""
+    written: list[JSON] = []
+    for turn in _without_blocks(turns):
+        for message in _tool_messages(turn, form) if turn.role == "tool" else [_message(turn, form)]:
+            _append(written, message)
+    return written or [{"role": "user", "content": PLACEHOLDER}]
+
+
+def dropped_reasoning(turns: Iterable[Turn], form: MessageFormat) -> list[str]:
+    """Return the name of the message field with earlier reasoning, if there is some that is not sent."""
+    if form.write_reasoning:
+        return []
+    fields = (name for turn in turns for name in ("reasoning_content", "reasoning") if turn.raw.get(name))
+    return [f"messages.{name}" for name in dict.fromkeys(fields)]
+
+
+def _without_blocks(turns: Iterable[Turn]) -> list[Turn]:
+    """Return the turns without the blocks that only Claude can read."""
     kept: list[Turn] = []
     for turn in turns:
-        parts: list[Part] = [part for part in turn.parts if not isinstance(part, Thinking)]
-        if parts:
-            chat_messages.append_merged(kept, Turn(turn.role, parts, turn.raw))
+        if parts := [part for part in turn.parts if not isinstance(part, Thinking | ServerTool)]:
+            chat_messages.append_merged(kept, Turn(turn.role, [*parts], turn.raw))
     return kept
 
 
-def _messages(
-    turn: Turn, file: Callable[[Media], JSON], identify: Callable[[str], str], reasoning: bool
-) -> Iterator[JSON]:
-    if turn.role == "tool":
-        yield from (_result(part, identify) for part in turn.parts if isinstance(part, Result))
-        return
+def _append(written: list[JSON], message: JSON) -> None:
+    """Append a message; two of the user's in a row become one."""
+    if written and written[-1]["role"] == message["role"] == "user":
+        message = {"role": "user", "content": [*_parts(written.pop()), *_parts(message)]}
+    written.append(message)
+
+
+def _parts(message: JSON) -> list[JSON]:
+    content = message["content"]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _message(turn: Turn, form: MessageFormat) -> JSON:
     message: JSON = {"role": turn.role}
-    if content := _content(turn, file):
+    if content := _content(turn, form):
         message["content"] = content
-    if calls := [_call(part, identify) for part in turn.parts if isinstance(part, Call)]:
+    if calls := [_call(part, form) for part in turn.parts if isinstance(part, Call)]:
         message["tool_calls"] = calls
-    if reasoning and turn.role == "assistant" and (thoughts := turn.raw.get("reasoning_content")):
-        message["reasoning_content"] = thoughts
-    yield message
+    reasoning = text(turn.raw.get("reasoning_content")) or text(turn.raw.get("reasoning"))
+    if reasoning and form.write_reasoning and turn.role == "assistant":
+        form.write_reasoning(message, reasoning)
+    return message
 
 
-def _content(turn: Turn, file: Callable[[Media], JSON]) -> str | list[JSON]:
+def _content(turn: Turn, form: MessageFormat) -> str | list[JSON]:
     match [part for part in turn.parts if isinstance(part, Text | Media)]:
-        case [Text(text)]:
-            return text
+        case [Text(content)]:
+            return content
         case parts:
             return [
-                file(part) if isinstance(part, Media) else {"type": "text", "text": part.text}
+                form.write_media(part) if isinstance(part, Media) else {"type": "text", "text": part.text}
                 for part in parts
             ]
 
 
-def _call(call: Call, identify: Callable[[str], str]) -> JSON:
+def _call(call: Call, form: MessageFormat) -> JSON:
     name = tools.sanitize_name(call.name, TOOL_NAME, MAX_NAME)
     function = {"name": name, "arguments": msgspec.json.encode(call.arguments).decode()}
-    return {"id": identify(call.id), "type": "function", "function": function}
+    return {"id": form.call_id(call.id), "type": "function", "function": function}
 
 
-def _result(result: Result, identify: Callable[[str], str]) -> JSON:
-    for part in result.parts:
-        if isinstance(part, Media):
-            raise errors.BadRequest(
-                f"This model takes no {part.kind} as the result of a tool call.",
-                param=part.param,
-                code="unsupported_value",
-            )
-    content = "\n".join(chat_messages.texts(result.parts))
-    return {"role": "tool", "tool_call_id": identify(result.call.id), "content": content}
+def _tool_messages(turn: Turn, form: MessageFormat) -> Iterator[JSON]:
+    """Return the results of calls, then the files in them as a message of the user's.
+
+    A `tool` message holds text alone on these servers.
+    """
+    files: list[JSON] = []
+    for result in turn.parts:
+        if not isinstance(result, Result):
+            continue
+        media = [part for part in result.parts if isinstance(part, Media)]
+        shown = [form.write_media(part) for part in media if form.takes_media(part)]
+        notes = {True: _FILE_FOLLOWS, False: _FILE_OMITTED}
+        lines = chat_messages.texts(result.parts)
+        lines += [notes[form.takes_media(part)].format(part.kind) for part in media]
+        yield {"role": "tool", "tool_call_id": form.call_id(result.call.id), "content": "\n".join(lines)}
+        if shown:
+            files += [{"type": "text", "text": _RESULT_OF.format(result.call.name)}, *shown]
+    if files:
+        yield {"role": "user", "content": files}
 
 
-def no_file(media: Media) -> JSON:
-    """What a model that reads text alone makes of a file."""
-    raise errors.BadRequest(f"This model takes no {media.kind}.", param=media.param, code="unsupported_value")
-
-
-def image(media: Media) -> JSON:
-    """An image as OpenAI's part."""
-    link = media.uri or f"data:{media.mime or 'image/jpeg'};base64,{media.data}"
-    given = media.raw.get("image_url")
-    detail = given.get("detail") if isinstance(given, dict) else None
-    return {"type": "image_url", "image_url": {"url": link} | ({"detail": detail} if detail else {})}
+def image_part(media: Media) -> JSON:
+    """Return an image as OpenAI's part."""
+    url = media.uri or f"data:{media.mime or 'image/jpeg'};base64,{media.data}"
+    detail = member(media.raw, "image_url").get("detail")
+    return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}
 
 
 # Tools
 
 
 def define(function: Function) -> JSON:
-    """A tool in OpenAI's form, its name as servers take it."""
-    told: JSON = {"name": tools.sanitize_name(function.name, TOOL_NAME, MAX_NAME)}
-    told |= {"description": function.description} if function.description else {}
-    told |= {"parameters": function.parameters} if function.parameters is not None else {}
-    told |= {"strict": True} if function.strict else {}
-    return {"type": "function", "function": told}
+    """Return a tool in OpenAI's form, its name in characters that servers accept."""
+    definition: JSON = {"name": tools.sanitize_name(function.name, TOOL_NAME, MAX_NAME)}
+    definition |= {"description": function.description} if function.description else {}
+    definition |= {"parameters": function.parameters} if function.parameters is not None else {}
+    definition |= {"strict": True} if function.strict else {}
+    return {"type": "function", "function": definition}
 
 
-def offered(given: Tools, *, define: Callable[[Function], JSON] = define, demand: str = "required") -> JSON:
-    """`tools`, `tool_choice` and `parallel_tool_calls`. `demand` is the server's word for "call one"."""
-    functions = [one for one in given.functions if not given.only or one.name in given.only]
-    defined = [*map(define, functions), *given.others]
-    if not defined:
+def tool_fields(
+    offered: Tools, *, define: Callable[[Function], JSON] = define, required: str = "required"
+) -> JSON:
+    """Return `tools`, `tool_choice` and `parallel_tool_calls`.
+
+    `required` is the server's word for a `tool_choice` that requires a call. `allowed_tools` leaves the other
+    tools out; a choice of one function keeps them, since the conversation may have calls of them.
+    """
+    functions = [one for one in offered.functions if not offered.only or one.name in offered.only]
+    if not functions:
         return {}
-    fields: JSON = {"tools": defined}
-    if given.forced:
-        name = tools.sanitize_name(given.forced, TOOL_NAME, MAX_NAME)
+    fields: JSON = {"tools": [define(function) for function in functions]}
+    if offered.forced:
+        name = tools.sanitize_name(offered.forced, TOOL_NAME, MAX_NAME)
         fields["tool_choice"] = {"type": "function", "function": {"name": name}}
-    elif given.mode:
-        fields["tool_choice"] = demand if given.mode == "required" else given.mode
-    if given.parallel is not None:
-        fields["parallel_tool_calls"] = given.parallel
+    elif offered.mode:
+        fields["tool_choice"] = required if offered.mode == "required" else offered.mode
+    if offered.parallel is not None:
+        fields["parallel_tool_calls"] = offered.parallel
     return fields
 
 
-def only_functions(given: Tools) -> None:
-    """Raise `BadRequest` for a tool that is not a function, where a publisher has no others."""
-    if given.others:
-        raise errors.BadRequest(
-            "This model takes only tools of type 'function'.", param="tools", code="unsupported_value"
-        )
+def non_functions(offered: Tools) -> list[str]:
+    """Return the names of tools that are no functions: these servers have none, so they are left out."""
+    return [f"tools.{text(tool.get('type')) or next(iter(tool), 'type')}" for tool in offered.others]
 
 
-def names(given: Tools, turns: Iterable[Turn]) -> Mapping[str, str]:
-    """Legal name → the client's, of all tools that are offered or have been called."""
+def tool_names(offered: Tools, turns: Iterable[Turn]) -> Mapping[str, str]:
+    """Return sent name → the client's, of all tools that are offered or have been called."""
     called = [part.name for turn in turns for part in turn.parts if isinstance(part, Call)]
-    return tools.name_map([*called, *(one.name for one in given.functions)], TOOL_NAME, MAX_NAME)
+    return tools.name_map([*called, *(one.name for one in offered.functions)], TOOL_NAME, MAX_NAME)

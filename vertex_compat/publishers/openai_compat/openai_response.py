@@ -1,8 +1,9 @@
-"""What the publishers that speak OpenAI's wire answer: Mistral, Jamba, Llama and the others, deployed models.
+"""Answers in OpenAI's form: of Mistral, Jamba, MaaS models and deployed models.
 
-They speak it with accents. Chunks without id, with the role in each of them, with the usage beside the last
-choice or in a chunk of its own, with reasons of their own; tool calls whose id and name are in every piece,
-or whose index is wrong, or that have no id at all; content in chunks of several types. Read here, once.
+Servers differ in what they leave out and where they put it. Chunks may have no id, the role in each of them,
+the usage in the last choice's chunk or in one of its own, finish reasons of the server's own. Tool calls may
+repeat id and name in every chunk, have a wrong index, or no id. Content may be a list of parts. A field of a
+wrong type reads as an absent one, so it never costs the text beside it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Any, Final
 
 import msgspec
 
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
+from vertex_compat.json_values import count, items, mapping, member, text
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage, parts_of
 
 _log = logging.getLogger(__name__)
 
-FINISH: Final = {
+FINISH_REASONS: Final = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
@@ -32,178 +34,263 @@ FINISH: Final = {
     "repetition": "stop",  # vLLM
 }
 
+MAX_CHOICES: Final = 128
+"""OpenAI's limit of `n`; an index beyond it is no index."""
+
 _READ_HERE: Final = frozenset(
-    {"content", "function_call", "reasoning", "reasoning_content", "role", "tool_calls"}
+    {"annotations", "content", "function_call", "reasoning", "reasoning_content", "role", "tool_calls"}
 )
-_NO_IDS: Final = frozenset({None, "", "null"})
+_FIELD_TYPES: Final[Mapping[str, type]] = {"audio": dict, "refusal": str}
+"""Fields of OpenAI's message that pass through if they have OpenAI's type."""
+
+_NO_IDS: Final = frozenset({"", "null"})
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
-    """The pieces of a whole answer."""
-    return _Reader(call).read(body)
+    """Return the parts of a whole answer."""
+    return parts_of(_AnswerReader(call).read(body))
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
-    """The reader of one stream."""
-    return _Reader(call).read
+    """Return the translator of one stream."""
+    return _AnswerReader(call).read
 
 
-class _Reader:
-    """One answer: chunks with a `delta`, or all of it with a `message`."""
+class _AnswerReader:
+    """Reads one answer: chunks with a `delta`, or one body with a `message`."""
 
     def __init__(self, call: UpstreamCall) -> None:
-        self._names = call.tool_names
-        self._calls: dict[int, _Calls] = {}
+        self._tool_names = call.tool_names
+        self._calls: dict[int, _ToolCallReader] = {}
+        self._has_text = False
+        self._counts: JSON = {}
 
-    def read(self, answer: JSON) -> Iterable[StreamPart]:
-        """The pieces that a chunk, or the whole answer, brings. Nearly always it is more text."""
+    def read(self, answer: JSON) -> Delta | Iterable[StreamPart]:
+        """Return the parts in a chunk or in a whole answer. Nearly every chunk is one more text."""
         try:
             (choice,) = answer["choices"]
-            said = choice["delta"]
-            text = said["content"]
-            index = choice["index"]
-        except (KeyError, TypeError, ValueError):  # something else, or an accent
+            delta = choice["delta"]
+            content = delta["content"]
+            number = choice["index"]
+        except (KeyError, TypeError, ValueError):  # more than a text, or a server that leaves fields out
             return self._read(answer)
         if (
-            text
-            and type(text) is str
-            and len(said) == 1 + ("role" in said)
+            content
+            and type(content) is str
+            and type(number) is int
+            and 0 <= number < MAX_CHOICES
+            and len(delta) == 1 + ("role" in delta)
             and not (answer.get("usage") or choice.get("finish_reason") or choice.get("logprobs"))
         ):
-            return (Delta(index or 0, {"content": text}),)
+            self._has_text = True
+            return Delta(number, {"content": content})
         return self._read(answer)
 
     def _read(self, answer: JSON) -> Iterator[StreamPart]:
-        for choice in answer.get("choices") or []:
-            yield from self._choice(choice)
-        if counts := answer.get("usage"):
-            yield usage(counts)
+        for position, choice in enumerate(items(answer.get("choices"))):
+            yield self._choice(choice, index(choice.get("index"), position))
+        if counts := member(answer, "usage"):
+            # A later event may have nulls where an earlier one had counts.
+            self._counts |= {name: value for name, value in counts.items() if value is not None}
+            yield usage(self._counts)
 
-    def _choice(self, choice: JSON) -> Iterator[StreamPart]:
-        index = choice.get("index") or 0
-        said = choice.get("delta") or choice.get("message") or {}
-        whole = "delta" not in choice
-        finish = _finish(choice.get("finish_reason") or ("stop" if whole else None))
-        calls = self._calls.get(index)
-        fields = _fields(said)
-        if told := said.get("tool_calls"):
-            calls = self._calls.setdefault(index, calls or _Calls(self._names))
-            fields["tool_calls"] = list(calls.read(told, whole=whole))
-        if calls and finish:
+    def _choice(self, choice: JSON, number: int) -> Delta:
+        message, is_whole = self._message(choice)
+        finish = _finish_reason(choice.get("finish_reason"))
+        fields = _fields(message)
+        calls = items(message.get("tool_calls"))
+        if not calls and (legacy := member(message, "function_call")):
+            calls = [{"function": legacy}]
+        reader = self._calls.get(number)
+        if calls:
+            reader = self._calls.setdefault(number, reader or _ToolCallReader(self._tool_names))
+            fields["tool_calls"] = list(reader.read(calls, is_whole=is_whole))
+        if is_whole and finish is None:
+            finish = "stop"
+        if reader and finish:
             finish = "tool_calls" if finish == "stop" else finish
-            if rest := list(calls.finish()):
+            if rest := list(reader.complete()):
                 fields["tool_calls"] = [*fields.get("tool_calls", []), *rest]
-        yield Delta(index, fields, finish, _logprobs(choice.get("logprobs")))
+        self._has_text = self._has_text or "content" in fields
+        return Delta(number, fields, finish, _logprobs(choice.get("logprobs")))
+
+    def _message(self, choice: JSON) -> tuple[JSON, bool]:
+        """Return the choice's message or delta, and whether it is the whole message.
+
+        Some servers (Perplexity) send both. Then the delta counts, unless it is empty and no text has come
+        before: their `message` repeats all text so far.
+        """
+        delta, message = choice.get("delta"), member(choice, "message")
+        if not isinstance(delta, dict):
+            return message, bool(message) or "delta" not in choice
+        if message and not self._has_text and not (_fields(delta) or delta.get("tool_calls")):
+            return message, True
+        return delta, False
 
 
-class _Calls:
-    """The tool calls of one choice, counted in the order in which they begin."""
+class _ToolCallReader:
+    """Reads the tool calls of one choice, and counts them in the order in which they begin."""
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
+    def __init__(self, tool_names: Mapping[str, str]) -> None:
+        self._tool_names = tool_names
         self._of_id: dict[str, int] = {}
         self._of_index: dict[int, int] = {}
-        self._silent: dict[int, bool] = {}  # whether a call has had no arguments yet
+        self._without_arguments: list[bool] = []  # of each call
 
-    def read(self, told: Iterable[JSON], *, whole: bool) -> Iterator[JSON]:
-        """The pieces that `told` brings; in a `whole` message each one is a call of its own."""
-        for piece in told:
-            function = piece.get("function") or {}
-            known = None if whole else self._known(piece, function)
-            if known is None:
-                known = len(self._silent)
-                yield self._begun(known, piece, function)
-            if written := _written(function.get("arguments")):
-                self._silent[known] = False
-                yield {"index": known, "function": {"arguments": written}}
+    def read(self, calls: Iterable[JSON], *, is_whole: bool) -> Iterator[JSON]:
+        """Return OpenAI's deltas for `calls`; in a whole message each one is a call of its own."""
+        for delta in calls:
+            function = member(delta, "function")
+            number = None if is_whole else self._continued(delta, function)
+            if number is None:
+                number = len(self._without_arguments)
+                yield self._begin(number, delta, function)
+            if arguments := _arguments(function.get("arguments")):
+                self._without_arguments[number] = False
+                yield {"index": number, "function": {"arguments": arguments}}
 
-    def finish(self) -> Iterator[JSON]:
-        """What makes the arguments of calls without any an object."""
-        for number, silent in self._silent.items():
-            if silent:
+    def complete(self) -> Iterator[JSON]:
+        """Return the deltas that give calls without arguments an empty object as their arguments."""
+        for number, is_empty in enumerate(self._without_arguments):
+            if is_empty:
+                self._without_arguments[number] = False
                 yield {"index": number, "function": {"arguments": "{}"}}
-        self._silent = dict.fromkeys(self._silent, False)
 
-    def _known(self, piece: JSON, function: JSON) -> int | None:
-        """The call that goes on. An id tells; without one the index does, unless there is a name again."""
-        identity = piece.get("id")
-        if identity not in _NO_IDS:
-            return self._of_id.get(str(identity))
+    def _continued(self, delta: JSON, function: JSON) -> int | None:
+        """Return the number of the call that a delta continues, None if it begins one.
+
+        The id decides. Without one the index does, unless there is a name again.
+        """
+        if (id_ := _call_id(delta)) is not None:
+            return self._of_id.get(id_)
         if function.get("name"):
             return None
-        last = len(self._silent) - 1 if self._silent else None
-        return self._of_index.get(piece.get("index", -1), last)
+        last = len(self._without_arguments) - 1 if self._without_arguments else None
+        return self._of_index.get(index(delta.get("index"), -1), last)
 
-    def _begun(self, number: int, piece: JSON, function: JSON) -> JSON:
-        identity, name = str(piece.get("id") or ""), function.get("name") or ""
-        if identity in _NO_IDS or identity in self._of_id:
-            identity = f"call_{secrets.token_hex(12)}"
-        self._of_id[identity] = number
-        self._of_index[piece.get("index", number)] = number
-        self._silent[number] = True
-        extra = {key: held for key, held in piece.items() if key == "extra_content"}
-        opening = {"name": self._names.get(name, name), "arguments": ""}
-        return {"index": number, "id": identity, "type": "function", "function": opening, **extra}
+    def _begin(self, number: int, delta: JSON, function: JSON) -> JSON:
+        id_, name = _call_id(delta), text(function.get("name"))
+        if id_ is None or id_ in self._of_id:
+            id_ = f"call_{secrets.token_hex(12)}"
+        self._of_id[id_] = number
+        self._of_index[index(delta.get("index"), number)] = number
+        self._without_arguments.append(True)
+        extra = {"extra_content": extra} if (extra := member(delta, "extra_content")) else {}
+        opening = {"name": self._tool_names.get(name, name), "arguments": ""}
+        return {"index": number, "id": id_, "type": "function", "function": opening, **extra}
 
 
-def _written(arguments: Any) -> str:
-    """Arguments as the string that OpenAI has; TGI gives an object."""
+def index(value: Any, default: int) -> int:
+    """Return an index if `value` is one, else the default."""
+    is_index = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_CHOICES
+    return value if is_index else default
+
+
+def _call_id(delta: JSON) -> str | None:
+    """Return the id of a call. TGI numbers its calls; the type of Mistral's SDK has a default of "null"."""
+    id_ = delta.get("id")
+    id_ = str(id_) if isinstance(id_, int) else id_
+    return id_ if isinstance(id_, str) and id_ not in _NO_IDS else None
+
+
+def _arguments(arguments: Any) -> str:
+    """Return arguments as JSON text, OpenAI's form; TGI gives an object."""
     if isinstance(arguments, str) or arguments is None:
         return arguments or ""
     return msgspec.json.encode(arguments).decode()
 
 
-def _fields(said: JSON) -> JSON:
-    """What is said besides calls; what is not known here is an open model's own, and goes on as it is."""
+def _fields(message: JSON) -> JSON:
+    """Return the fields of a delta but for its calls. Fields of the server's own pass through."""
     fields = {
-        name: value for name, value in said.items() if name not in _READ_HERE and value not in (None, "", [])
+        name: value
+        for name, value in message.items()
+        if name not in _READ_HERE
+        and value not in (None, "", [])
+        and isinstance(value, _FIELD_TYPES.get(name, object))
     }
-    told: dict[str, str] = {"content": "", "reasoning_content": ""}
-    for kind, text in _texts(said.get("content")):
-        told[kind] += text
-    told["reasoning_content"] += said.get("reasoning_content") or said.get("reasoning") or ""
-    return fields | {name: text for name, text in told.items() if text}
+    if annotations := list(filter(_is_annotation, items(message.get("annotations")))):
+        fields["annotations"] = annotations
+    texts = {"content": "", "reasoning_content": ""}
+    for field, part in _texts(message.get("content")):
+        texts[field] += part
+    reasoning = _texts(message.get("reasoning_content")) or _texts(message.get("reasoning"))
+    texts["reasoning_content"] += "".join([part for _, part in reasoning])
+    return fields | {field: part for field, part in texts.items() if part}
 
 
-def _texts(content: Any) -> Iterator[tuple[str, str]]:
-    """The texts of a content that is a string, or, at Mistral, a list of chunks."""
-    if isinstance(content, str):
-        yield "content", content
-        return
-    for chunk in content or ():
-        match chunk:
-            case str():
-                yield "content", chunk
-            case {"type": "text", "text": str(text)}:
-                yield "content", text
-            case {"type": "thinking", "thinking": thoughts}:
-                yield from (("reasoning_content", text) for _, text in _texts(thoughts))
+def _is_annotation(annotation: JSON) -> bool:
+    """Whether an annotation is OpenAI's `url_citation`, the only one that chat has."""
+    match annotation:
+        case {
+            "type": "url_citation",
+            "url_citation": {"url": str(), "title": str(), "start_index": int(), "end_index": int()},
+        }:
+            return True
+    return False
 
 
-def _finish(reason: str | None) -> str | None:
-    if reason is None:
+def _texts(content: Any) -> list[tuple[str, str]]:
+    """Return the texts of a content, each with its field; a content may be a list of parts."""
+    parts = content if isinstance(content, list) else [content]
+    return [found for part in parts for found in part_texts(part)]
+
+
+def part_texts(part: Any) -> list[tuple[str, str]]:
+    """Return the texts of one part of a content, each with the field of a message that it belongs to."""
+    match part:
+        case str() if part:
+            return [("content", part)]
+        case {"type": "thinking", "thinking": [*thoughts]}:
+            return [("reasoning_content", text(one.get("text"))) for one in items(thoughts)]
+        case {"type": "thinking", "thinking": str(thought)}:
+            return [("reasoning_content", thought)]
+        case {"text": str(content)}:  # whatever its type
+            return [("content", content)]
+    return []
+
+
+def _finish_reason(reason: Any) -> str | None:
+    """Return OpenAI's finish reason; an unknown one is `stop`."""
+    if not reason:
         return None
-    if reason not in FINISH:
-        _log.warning("unknown finish_reason: %.80s", reason)
-    return FINISH.get(reason, "stop")
+    if isinstance(reason, str) and reason in FINISH_REASONS:
+        return FINISH_REASONS[reason]
+    _log.warning("unknown finish_reason: %.80s", reason)
+    return "stop"
 
 
 def _logprobs(logprobs: Any) -> JSON | None:
-    if isinstance(logprobs, dict) and logprobs.get("content"):
-        return {"content": logprobs["content"], "refusal": None}
-    return None
+    """Return log probabilities of the tokens, without entries that are not OpenAI's."""
+    content = [
+        {**entry, "top_logprobs": list(filter(_is_logprob, items(entry.get("top_logprobs"))))}
+        for entry in items(mapping(logprobs).get("content"))
+        if _is_logprob(entry)
+    ]
+    return {"content": content, "refusal": None} if content else None
+
+
+def _is_logprob(entry: JSON) -> bool:
+    match entry:
+        case {"token": str(), "logprob": int() | float()}:
+            return isinstance(entry.get("bytes"), list | None)
+    return False
 
 
 def usage(counts: JSON) -> Usage:
-    """The counts with reasoning inside the completion, where some count it beside: the total tells."""
-    prompt, completion = counts.get("prompt_tokens") or 0, counts.get("completion_tokens") or 0
-    reasoning = (counts.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    if reasoning and counts.get("total_tokens") == prompt + completion + reasoning:
+    """Return the token counts, with reasoning inside the completion.
+
+    Gemini and Grok count reasoning beside the completion: the total tells, or that there is more of it.
+    """
+    prompt, completion = count(counts.get("prompt_tokens")), count(counts.get("completion_tokens"))
+    reasoning = count(member(counts, "completion_tokens_details").get("reasoning_tokens"))
+    total = count(counts.get("total_tokens"))
+    if reasoning and (total == prompt + completion + reasoning or reasoning > completion):
         completion += reasoning
-    cached = (counts.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    cached = count(member(counts, "prompt_tokens_details").get("cached_tokens"))
     return Usage(
         prompt=prompt,
         completion=completion,
-        prompt_details={"cached_tokens": cached},
+        prompt_details={"cached_tokens": min(cached, prompt)},
         completion_details={"reasoning_tokens": reasoning},
     )

@@ -1,9 +1,12 @@
-"""Thoughts that a server leaves in the content, between `<think>` and `</think>` → `reasoning_content`.
+"""Reasoning that a server leaves in the content, between `<think>` and `</think>`, as `reasoning_content`.
 
-vLLM does so where it was not told which parser a model needs:
-https://docs.vllm.ai/en/latest/features/reasoning_outputs. Read only of models that are known to write the
-tags, or that the settings say it of, and only where an answer begins with one: elsewhere they are text.
-Newlines beside the tags are part of them.
+vLLM does so where it is not told which parser a model needs:
+https://docs.vllm.ai/en/latest/features/reasoning_outputs. Tags are read only of models that are known to
+write them, or that the settings name, and only at the beginning of an answer: elsewhere they are text.
+Newlines beside the tags belong to them.
+
+The chat templates of some models open the tag themselves, so that the answer has the closing tag alone. Until
+it comes, text without an opening tag is held back; the end of the answer shows that it was no reasoning.
 """
 
 from __future__ import annotations
@@ -20,93 +23,121 @@ from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, Upstr
 OPEN: Final = "<think>"
 CLOSE: Final = "</think>"
 
+MAX_HELD: Final = 1_000_000
+"""Characters that are held back at most; a longer text without tags is content."""
+
+MAX_TAG_INDENT: Final = 1_000
+"""Characters of white space that the opening tag may follow."""
+
 
 def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
-    """The pieces of a whole answer."""
+    """Return the parts of a whole answer."""
     return parts_of(stream(call)(body))
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
-    """The reader of one stream."""
-    feed = openai_response.stream(call)
-    return _Reader(feed).read if call.reasoning_tags else feed
+    """Return the translator of one stream."""
+    translate = openai_response.stream(call)
+    return _TagReader(translate).read if call.reasoning_tags else translate
 
 
-class _Reader:
-    """One answer, each choice of it parted by itself."""
+class _TagReader:
+    """Separates reasoning and content in one answer, choice by choice."""
 
-    def __init__(self, inner: StreamTranslator) -> None:
-        self._inner = inner
-        self._choices: dict[int, _Parted] = {}
+    def __init__(self, translate: StreamTranslator) -> None:
+        self._translate = translate
+        self._choices: dict[int, _Separator] = {}
 
     def read(self, answer: JSON) -> Iterator[StreamPart]:
-        for piece in parts_of(self._inner(answer)):
-            if isinstance(piece, Delta):
-                choice = self._choices.setdefault(piece.choice, _Parted())
-                yield replace(piece, fields=choice.read(piece.fields, last=piece.finish_reason is not None))
+        """Return the parts in a chunk or in a whole answer."""
+        for part in parts_of(self._translate(answer)):
+            if isinstance(part, Delta):
+                choice = self._choices.setdefault(part.choice, _Separator())
+                yield replace(
+                    part, fields=choice.separate(part.fields, is_last=part.finish_reason is not None)
+                )
             else:
-                yield piece
+                yield part
 
 
 class _State(enum.Enum):
-    BEFORE = enum.auto()  # nothing but the beginning of a tag has come
-    INSIDE = enum.auto()
-    AFTER = enum.auto()
+    UNDECIDED = enum.auto()
+    REASONING = enum.auto()
+    CONTENT = enum.auto()
 
 
-class _Parted:
-    """The content of one choice. What may be a part of a tag is held until it is known."""
+class _Separator:
+    """Separates the content of one choice. Text that may be reasoning, or part of a tag, is held back."""
 
     def __init__(self) -> None:
-        self._state = _State.BEFORE
-        self._held = ""
-        self._begins = True  # whether no thought, or no content, has been told since the tag
+        self._state = _State.UNDECIDED
+        self._held: list[str] = []
+        self._length = 0
+        self._tail = ""  # the last characters held back, which may begin a tag
+        self._pending = ""  # the end of the reasoning so far, which may begin the closing tag
+        self._may_open = True
+        self._after_tag = True  # whether nothing but newlines has come since the tag
 
-    def read(self, fields: JSON, *, last: bool) -> JSON:
-        """The fields of a delta, parted. One that says something else as well ends the waiting."""
+    def separate(self, fields: JSON, *, is_last: bool) -> JSON:
+        """Return the fields of a delta, separated. Fields beside the content end the holding back."""
         others = {name: value for name, value in fields.items() if name != "content"}
-        if self._state is _State.BEFORE and "reasoning_content" in others:
-            self._state, self._begins = _State.AFTER, False  # the server parts them itself
-        self._held += fields.get("content", "")
-        if self._state is _State.BEFORE:
-            self._open(last=last or bool(others))
-        thought = self._inside(last=last) if self._state is _State.INSIDE else ""
-        content = self._after() if self._state is _State.AFTER else ""
-        if thought:
-            others["reasoning_content"] = others.get("reasoning_content", "") + thought
+        content = fields.get("content", "")
+        if self._state is _State.UNDECIDED:
+            if "reasoning_content" in others:  # the server separates them itself
+                self._state, self._after_tag = _State.CONTENT, False
+            content = self._decide(content, is_final=is_last or bool(others))
+        reasoning = ""
+        if self._state is _State.REASONING:
+            reasoning, content = self._split(content, is_last=is_last)
+        if self._state is _State.CONTENT:
+            content = self._without_newlines(content)
+        if reasoning:
+            others["reasoning_content"] = others.get("reasoning_content", "") + reasoning
         return others | ({"content": content} if content else {})
 
-    def _open(self, *, last: bool) -> None:
-        begin = self._held.lstrip()
-        if begin.startswith(OPEN):
-            self._state, self._held = _State.INSIDE, begin[len(OPEN) :]
-        elif last or not OPEN.startswith(begin):
-            self._state, self._begins = _State.AFTER, False
+    def _decide(self, content: str, *, is_final: bool) -> str:
+        """Return the text so far without an opening tag once it is decided what it is, until then nothing."""
+        self._held.append(content)
+        self._length += len(content)
+        window = self._tail + content
+        self._tail = window[1 - len(CLOSE) :]
+        if self._state is _State.UNDECIDED and self._may_open:
+            text = "".join(self._held).lstrip()
+            if text.startswith(OPEN):
+                self._state = _State.REASONING
+                return text[len(OPEN) :]
+            self._may_open = OPEN.startswith(text) and self._length < MAX_TAG_INDENT
+        if self._state is _State.UNDECIDED and not self._may_open:
+            opened, closed = window.find(OPEN), window.find(CLOSE)
+            if closed >= 0 and not 0 <= opened < closed:
+                self._state = _State.REASONING
+            elif opened >= 0:  # a tag in mid-text is text
+                self._state, self._after_tag = _State.CONTENT, False
+        if self._state is _State.UNDECIDED and (is_final or self._length > MAX_HELD):
+            self._state, self._after_tag = _State.CONTENT, False
+        return "" if self._state is _State.UNDECIDED else "".join(self._held)
 
-    def _inside(self, *, last: bool) -> str:
-        thought, close, rest = self._held.partition(CLOSE)
+    def _split(self, content: str, *, is_last: bool) -> tuple[str, str]:
+        """Return the reasoning and the content in a text that begins as reasoning."""
+        reasoning, close, rest = (self._pending + content).partition(CLOSE)
         if close:
-            thought = self._shown(thought.rstrip("\n"))
-            self._state, self._held, self._begins = _State.AFTER, rest, True
-            return thought
-        kept = 0 if last else _unsure(thought)
-        self._held = thought[len(thought) - kept :]
-        return self._shown(thought[: len(thought) - kept])
+            reasoning = self._without_newlines(reasoning.rstrip("\n"))
+            self._state, self._pending, self._after_tag = _State.CONTENT, "", True
+            return reasoning, rest
+        end = len(reasoning) - (0 if is_last else _possible_end(reasoning))
+        self._pending = reasoning[end:]
+        return self._without_newlines(reasoning[:end]), ""
 
-    def _after(self) -> str:
-        content, self._held = self._held, ""
-        return self._shown(content)
-
-    def _shown(self, text: str) -> str:
-        """The text without the newlines that follow a tag."""
-        if self._begins:
+    def _without_newlines(self, text: str) -> str:
+        """Return the text without the newlines that follow a tag."""
+        if self._after_tag:
             text = text.lstrip("\n")
-            self._begins = not text
+            self._after_tag = not text
         return text
 
 
-def _unsure(text: str) -> int:
-    """How many characters at the end may be newlines before the closing tag, or its beginning."""
-    begun = next(length for length in range(len(CLOSE), -1, -1) if text.endswith(CLOSE[:length]))
-    before = text[: len(text) - begun]
-    return begun + len(before) - len(before.rstrip("\n"))
+def _possible_end(text: str) -> int:
+    """Return how many characters at the end may be newlines before the closing tag, or its beginning."""
+    tag = next(length for length in range(len(CLOSE), -1, -1) if text.endswith(CLOSE[:length]))
+    before = text[: len(text) - tag]
+    return tag + len(before) - len(before.rstrip("\n"))

@@ -1,7 +1,7 @@
-"""Models that the user has deployed in containers without OpenAI's wire: an endpoint's `predict`.
+"""Models that the user has deployed in containers without OpenAI's chat API: an endpoint's `predict`.
 
 https://cloud.google.com/vertex-ai/docs/predictions/get-online-predictions. Every Model Garden container takes
-a `prompt`, so that is what is sent. One that has a chat template is sent messages if the body says
+a `prompt`, so that is what is sent. One that has a chat template is sent messages if the request says
 `"@requestFormat": "chatCompletions"`. `predict` does not stream and counts no tokens.
 """
 
@@ -63,38 +63,39 @@ CHAT_FORMAT: Final = "chatCompletions"
 
 _ECHO: Final = "Prompt:\n{}\nOutput:\n"
 _OUTPUT: Final = "\nOutput:\n"
+_MAX_DEPTH: Final = 5
 
 
-def request(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body → one instance."""
-    if body.get(FORMAT) == CHAT_FORMAT:
-        call = maas.request({key: value for key, value in body.items() if key != "stream"}, model)
+def request(params: JSON, model: Model) -> UpstreamCall:
+    """Translate OpenAI's chat parameters into one instance."""
+    if params.get(FORMAT) == CHAT_FORMAT:
+        call = maas.request({name: value for name, value in params.items() if name != "stream"}, model)
         instance = {FORMAT: CHAT_FORMAT, **call.body}
         del instance["model"]
     else:
-        sent, ignored = PARAMETERS.apply(body)
-        turns = chat_messages.read(body["messages"])
+        instance, ignored = PARAMETERS.apply(params)
+        turns = chat_messages.read(params["messages"])
         chat_messages.reject_media(turns)
-        instance = {"prompt": prompt(turns), **sent, **_limits(body)}
+        instance |= {"prompt": prompt(turns), **_limits(params)}
         call = UpstreamCall("", {}, ignored=tuple(ignored))
     return replace(call, path=f"{model.resource}:predict", version="v1", body={"instances": [instance]})
 
 
-def _limits(body: JSON) -> JSON:
-    given: JSON = {"max_tokens": parameters.max_tokens(body), "stop": parameters.stop(body)}
-    return {name: value for name, value in given.items() if value}
+def _limits(params: JSON) -> JSON:
+    limits = {"max_tokens": parameters.max_tokens(params), "stop": parameters.stop(params)}
+    return {name: value for name, value in limits.items() if value}
 
 
 def prompt(turns: Iterable[Turn]) -> str:
-    """A lone question as it is, anything longer as a dialogue that the model goes on with."""
-    said = [(turn.role, "\n".join(_lines(turn))) for turn in turns]
-    if [role for role, _ in said] == ["user"]:
-        return said[0][1]
-    return "\n\n".join([*(f"{role}: {text}" for role, text in said), "assistant:"])
+    """Return a single question as it is, a longer conversation as a dialogue for the model to continue."""
+    lines = [(turn.role, "\n".join(_texts(turn))) for turn in turns]
+    if [role for role, _ in lines] == ["user"]:
+        return lines[0][1]
+    return "\n\n".join([*(f"{role}: {text}" for role, text in lines), "assistant:"])
 
 
-def _lines(turn: Turn) -> list[str]:
-    """The texts of a turn, those of its results included."""
+def _texts(turn: Turn) -> list[str]:
+    """Return the texts of a turn, those in tool results included."""
     return chat_messages.texts(
         inner
         for part in turn.parts
@@ -103,36 +104,37 @@ def _lines(turn: Turn) -> list[str]:
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
-    """The pieces of an answer."""
+    """Return the parts of an answer; raises the error in it, and `UpstreamFault` if it has no text."""
     predictions = body.get("predictions")
     if errors.is_error(predictions):
         raise errors.from_body(200, predictions)
-    if isinstance(predictions, dict):
+    if isinstance(predictions, dict) and "choices" in predictions:
         yield from openai_response.response(predictions, call)
         return
-    asked = call.body["instances"][0].get("prompt", "")
-    yield Delta(0, {"content": without_echo(_text(predictions), asked)}, "stop")
+    sent = call.body["instances"][0].get("prompt", "")
+    yield Delta(0, {"content": without_echo(_text(predictions), sent)}, "stop")
 
 
 def _text(prediction: Any) -> str:
-    """The first text, whichever way the container wraps it."""
-    match prediction:
-        case str(text) | {"generated_text": str(text)} | {"content": str(text)} | {"text": str(text)}:
-            return text
-        case [first, *_]:
-            return _text(first)
-    raise errors.UpstreamFault("The endpoint answered something that is not a text.")
+    """Return the first text in a prediction, in whichever form the container wraps it."""
+    for _ in range(_MAX_DEPTH):
+        match prediction:
+            case str(text) | {"generated_text": str(text)} | {"content": str(text)} | {"text": str(text)}:
+                return text
+            case [first, *_]:
+                prediction = first
+    raise errors.UpstreamFault("The endpoint's answer has no text.")
 
 
-def without_echo(text: str, asked: str) -> str:
-    """The answer without the prompt that vLLM's container repeats in front of it."""
-    if text.startswith(echo := _ECHO.format(asked)):
+def without_echo(text: str, prompt: str) -> str:
+    """Return the answer without the prompt that vLLM's container repeats before it."""
+    if text.startswith(echo := _ECHO.format(prompt)):
         return text[len(echo) :]
     return text.partition(_OUTPUT)[2] if text.startswith("Prompt:") and _OUTPUT in text else text
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
-    """A stream is one whole answer: `predict` has no other."""
+    """Return a translator for a stream of one event: `predict` answers whole."""
     return lambda event: response(event, call)
 
 

@@ -1,4 +1,4 @@
-"""Cloud Text-to-Speech: voices instead of models.
+"""Google Cloud Text-to-Speech, which has voices instead of models.
 
 https://cloud.google.com/text-to-speech/docs/reference/rest/v1/text/synthesize
 """
@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from vertex_compat import errors
+from vertex_compat.json_values import text
 from vertex_compat.publishers import voices
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Audio, Model, Publisher, SpeechAdapter, UnaryAdapter, UpstreamCall
@@ -24,7 +25,7 @@ PARAMETERS: Final = ParameterTable(
 
 ENCODINGS: Final = {"mp3": "MP3", "opus": "OGG_OPUS", "wav": "LINEAR16", "pcm": "PCM"}
 
-MIMES: Final = {
+MEDIA_TYPES: Final = {
     "MP3": "audio/mpeg",
     "OGG_OPUS": "audio/opus",
     "LINEAR16": "audio/wav",
@@ -34,36 +35,40 @@ MIMES: Final = {
     "M4A": "audio/mp4",
 }
 
-SAMPLES_A_SECOND: Final = 24_000
-FASTEST: Final = 2.0
+PCM_SAMPLE_RATE: Final = 24_000
+"""Samples a second of OpenAI's `pcm`."""
+
+MAX_SPEED: Final = 2.0
+
+_SSML: Final = re.compile(r"<speak[\s>]")
 
 
-def request(body: JSON, _: Model) -> list[UpstreamCall]:
-    """OpenAI's body → Google's. The client's `audioConfig` goes before everything else."""
-    ignored = PARAMETERS.apply(body)[1]
-    text = body["input"]
-    is_ssml = body.get("use_ssml") or re.search(r"<speak[\s>]", text)
-    sent = {
-        "input": {"ssml" if is_ssml else "text": text},
-        "voice": _voice(body.get("voice", "alloy")),
-        "audioConfig": _audio(body) | body.get("audioConfig", {}),
+def request(params: JSON, _: Model) -> list[UpstreamCall]:
+    """Translate OpenAI's speech parameters. Fields of the client's `audioConfig` replace those made here."""
+    ignored = PARAMETERS.apply(params)[1]
+    content = params["input"]
+    is_ssml = params.get("use_ssml") or _SSML.search(content)
+    body = {
+        "input": {"ssml" if is_ssml else "text": content},
+        "voice": _voice(params.get("voice", "alloy")),
+        "audioConfig": _audio_config(params) | params.get("audioConfig", {}),
     }
-    return [UpstreamCall("text:synthesize", sent, service="texttospeech", ignored=tuple(ignored))]
+    return [UpstreamCall("text:synthesize", body, service="texttospeech", ignored=tuple(ignored))]
 
 
-def _voice(given: str | JSON) -> JSON:
-    """`{languageCode, name}`, `{id}`, an OpenAI voice, a Gemini one, or a name such as `en-US-Studio-O`."""
-    if isinstance(given, dict):
-        if "id" not in given:
-            return given
-        given = str(given["id"])
-    name = voices.ON_CLOUD.get(given.lower(), given)
+def _voice(voice: str | JSON) -> JSON:
+    """Return Google's voice for OpenAI's or Gemini's name, `{id}`, `{languageCode, name}` or its own name."""
+    if isinstance(voice, dict):
+        if "id" not in voice:
+            return voice
+        voice = str(voice["id"])
+    name = voices.ON_CLOUD.get(voice.lower(), voice)
     if name.capitalize() in voices.GEMINI:
         name = f"en-US-Chirp3-HD-{name.capitalize()}"
     language = "-".join(name.split("-")[:2])
     if language == name:
         raise errors.BadRequest(
-            f"Unknown voice {given[:64]!r}. A voice is one of {', '.join(voices.ON_CLOUD)}, a name such as "
+            f"Unknown voice {voice[:64]!r}. A voice is one of {', '.join(voices.ON_CLOUD)}, a name such as "
             "'en-US-Studio-O', or an object {languageCode, name}.",
             param="voice",
             code="invalid_value",
@@ -71,32 +76,38 @@ def _voice(given: str | JSON) -> JSON:
     return {"languageCode": language, "name": name}
 
 
-def _audio(body: JSON) -> JSON:
-    wanted = body.get("response_format", "mp3")
-    if wanted not in ENCODINGS:
+def _audio_config(params: JSON) -> JSON:
+    audio_format = params.get("response_format", "mp3")
+    if audio_format not in ENCODINGS:
         raise errors.BadRequest(
-            f"Cloud Text-to-Speech makes {', '.join(ENCODINGS)}, not {wanted}.",
+            f"Cloud Text-to-Speech makes {', '.join(ENCODINGS)}, not {audio_format}.",
             param="response_format",
             code="unsupported_value",
         )
-    config: JSON = {"audioEncoding": ENCODINGS[wanted]}
-    if wanted == "pcm":
-        config["sampleRateHertz"] = SAMPLES_A_SECOND
-    if "speed" in body:
-        if body["speed"] > FASTEST:
+    config: JSON = {"audioEncoding": ENCODINGS[audio_format]}
+    if audio_format == "pcm":
+        config["sampleRateHertz"] = PCM_SAMPLE_RATE
+    if "speed" in params:
+        if params["speed"] > MAX_SPEED:
             raise errors.BadRequest(
-                f"Cloud Text-to-Speech speaks at a speed of {FASTEST:g} at most.",
+                f"Cloud Text-to-Speech speaks at a speed of {MAX_SPEED:g} at most.",
                 param="speed",
                 code="invalid_value",
             )
-        config["speakingRate"] = body["speed"]
+        config["speakingRate"] = params["speed"]
     return config
 
 
 def response(answer: JSON, call: UpstreamCall) -> Audio:
-    """The file in the answer."""
-    mime = MIMES.get(call.body["audioConfig"]["audioEncoding"], "application/octet-stream")
-    return Audio(base64.b64decode(answer["audioContent"]), mime)
+    """Return the audio file of an answer; raises `UpstreamFault` if there is none."""
+    encoding = call.body["audioConfig"]["audioEncoding"]
+    try:
+        data = base64.b64decode(text(answer.get("audioContent")), validate=True)
+    except ValueError:
+        data = b""
+    if not data:
+        raise errors.UpstreamFault("Cloud Text-to-Speech answered without audio.")
+    return Audio(data, MEDIA_TYPES.get(encoding, "application/octet-stream"))
 
 
 PUBLISHER: Final = Publisher("texttospeech", speech=SpeechAdapter(UnaryAdapter(request, response)))

@@ -1,0 +1,169 @@
+"""Requests to servers of OpenAI's form: what they refuse is rewritten, and what is lost is named."""
+
+import pytest
+from helpers.fixtures import question, upstream_call
+
+MISTRAL = "mistral-medium-3"
+LLAMA = "meta/llama-4-maverick-17b-128e-instruct-maas"
+KIMI = "moonshotai/kimi-k2-thinking-maas"
+DEPLOYED = "openai/1234567890"
+
+PNG = "data:image/png;base64,iVBORw0KGgo="
+SCREENSHOT = [
+    {"role": "user", "content": "look at a.png"},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "call_abc12",
+                "type": "function",
+                "function": {"name": "read_file", "arguments": '{"path":"a.png"}'},
+            }
+        ],
+    },
+    {
+        "role": "tool",
+        "tool_call_id": "call_abc12",
+        "content": [
+            {"type": "text", "text": "Image read successfully"},
+            {"type": "image_url", "image_url": {"url": PNG}},
+        ],
+    },
+]
+
+
+def sent(model, messages=None, **more):
+    body = question("mistralai", model=model, **more)
+    return upstream_call(body | ({"messages": messages} if messages else {}))
+
+
+@pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED])
+@pytest.mark.parametrize("question_after", [None, "What is in it?"])
+def test_image_in_tool_result_follows_as_the_users(model, question_after):
+    after = [{"role": "user", "content": question_after}] if question_after else []
+    messages = sent(model, [*SCREENSHOT, *after]).body["messages"]
+    tool = next(message for message in messages if message["role"] == "tool")
+    assert tool["content"] == "Image read successfully\n[The image is in the next message.]"
+    expected = ["user", "assistant", "tool", *(["assistant"] if model == MISTRAL else []), "user"]
+    assert [message["role"] for message in messages] == expected
+    assert messages[-1]["content"] == [
+        {"type": "text", "text": "Result of the tool call read_file:"},
+        {"type": "image_url", "image_url": {"url": PNG}},
+        *([{"type": "text", "text": question_after}] if question_after else []),
+    ]
+
+
+@pytest.mark.parametrize("model", [KIMI, "codestral-2", "jamba-1.5-large", "openai/gpt-oss-120b-maas"])
+def test_image_in_tool_result_is_noted_for_text_model(model):
+    messages = sent(model, SCREENSHOT).body["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
+    note = "[The image is left out: this model does not read it.]"
+    assert messages[-1]["content"] == f"Image read successfully\n{note}"
+
+
+@pytest.mark.parametrize("model", [DEPLOYED, LLAMA, "qwen/qwen3-next-80b-a3b-instruct-maas"])
+def test_later_system_message_becomes_the_users(model):
+    messages = [
+        {"role": "system", "content": "A"},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "yo"},
+        {"role": "system", "content": "B"},
+        {"role": "user", "content": "q"},
+    ]
+    assert sent(model, messages).body["messages"] == [
+        *messages[:3],
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "<system>\nB\n</system>"},
+                {"type": "text", "text": "q"},
+            ],
+        },
+    ]
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED])
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ({"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA, "strict": None}}, "n"),
+        ({"type": "json_schema", "json_schema": {"schema": SCHEMA, "description": None}}, "response"),
+        ({"type": "json_object", "response_schema": SCHEMA, "enforce_validation": False}, "response"),
+        ({"type": "json_schema", "response_schema": SCHEMA}, "response"),
+    ],
+)
+def test_schema_is_named_and_without_nulls(model, form, name):
+    format_ = sent(model, response_format=form).body["response_format"]
+    assert format_ == {"type": "json_schema", "json_schema": {"name": name, "schema": SCHEMA}}
+
+
+def test_format_without_schema_is_sent_alone():
+    form = {"type": "json_object", "enforce_validation": False}
+    assert sent(LLAMA, response_format=form).body["response_format"] == {"type": "json_object"}
+    assert "response_format" not in sent(LLAMA).body
+
+
+def remembered(field):
+    return [
+        {"role": "user", "content": "One?"},
+        {"role": "assistant", "content": "Two.", field: "One and one."},
+        {"role": "user", "content": "Sure?"},
+    ]
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_goes_back_to_models_that_read_it(field):
+    call = sent(KIMI, remembered(field))
+    assert call.body["messages"][1]["reasoning_content"] == "One and one."
+    assert not call.ignored
+    call = sent("mistral-medium-3-5", remembered(field))
+    assert call.body["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "One and one."}], "closed": True},
+        {"type": "text", "text": "Two."},
+    ]
+    assert not call.ignored
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
+def test_reasoning_that_is_not_sent_is_named(model, field):
+    call = sent(model, remembered(field))
+    assert call.body["messages"][1] == {"role": "assistant", "content": "Two."}
+    assert call.ignored == (f"messages.{field}",)
+
+
+def test_newer_fields_of_mistral_are_sent():
+    fields = {"logprobs": True, "top_logprobs": 2, "metadata": {"a": "b"}, "min_tokens": 3}
+    call = sent(MISTRAL, **fields)
+    assert {name: call.body[name] for name in fields} == fields
+    assert not call.ignored
+
+
+TOOLS = [{"type": "function", "function": {"name": name}} for name in ("f", "g")]
+
+
+@pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
+def test_forced_function_leaves_the_others_offered(model):
+    choice = {"type": "function", "function": {"name": "g"}}
+    body = sent(model, tools=TOOLS, tool_choice=choice).body
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["f", "g"]
+    assert body["tool_choice"] == choice
+
+
+@pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
+def test_offered_server_tools_are_left_out_and_named(model):
+    others = [{"type": "web_search_20250305", "name": "web_search"}, {"googleSearch": {}}]
+    call = sent(model, tools=[*others, *TOOLS])
+    assert [tool["function"]["name"] for tool in call.body["tools"]] == ["f", "g"]
+    assert call.ignored == ("tools.web_search_20250305", "tools.googleSearch")
+
+
+@pytest.mark.parametrize("switch", ["enable_thinking", "thinking"])
+def test_tags_are_text_where_thinking_is_switched_off(switch):
+    model = "qwen/qwen3-next-80b-a3b-thinking-maas"
+    assert sent(model).reasoning_tags
+    assert not sent(model, chat_template_kwargs={switch: False}).reasoning_tags
