@@ -88,9 +88,9 @@ class App:
         return response
 
     def _model_list(self) -> ListVertexModels:
-        from vertex_compat.upstream.model_list import Discovery  # noqa: PLC0415  (few settings ask for it)
+        from vertex_compat.upstream.model_list import ModelList  # noqa: PLC0415  (few settings ask for it)
 
-        return Discovery(self._transport, self._router).names
+        return ModelList(self._transport, self._router).names
 
     def _fetch_url(self, url: str, param: str) -> Fetched:
         return self._fetcher.fetch(url, param)

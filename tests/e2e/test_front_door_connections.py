@@ -20,7 +20,7 @@ from helpers.fixtures import MODELS, RecordingTransport, cases, events_of, folde
 
 from vertex_compat.config.settings import Settings
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
-from vertex_compat.upstream import connection_pool, transport
+from vertex_compat.upstream import connection_pool
 from vertex_compat.upstream.credentials import Credentials
 from vertex_compat.upstream.transport import HttpTransport
 
@@ -251,7 +251,7 @@ def test_answer_with_pauses_longer_than_poll_is_whole(upstream):
         one for one in cases("stream.sse").args[1] if (one.publisher, one.name) == ("google", "recorded")
     )
     said = []
-    for pause in (0, 1.4 * connection_pool.POLL_SECONDS, 0):
+    for pause in (0, 1.4 * connection_pool.POLL_INTERVAL_SECONDS, 0):
         upstream.pause = pause
         upstream.says = (200, "text/event-stream", in_blocks(case, len(case.stream) // 3 + 1))
         answer = post(app, case.question(stream=True))
@@ -274,7 +274,7 @@ def test_a_refusal_leaves_the_connection_usable(upstream, status):
 
 @pytest.mark.parametrize("retries", [0, 1])
 def test_silent_tls_handshake_is_retried(monkeypatch, retries):
-    monkeypatch.setattr(transport, "CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr(connection_pool, "CONNECT_TIMEOUT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = "https://{}:{}".format(*silent.getsockname())
         settings = {"GOOGLE_VERTEX_BASE_URL": url, "VERTEX_COMPAT_RETRIES": str(retries)}

@@ -13,7 +13,7 @@ from vertex_compat import errors
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, Model, Publisher, ResourceTarget, UnaryAdapter, UpstreamCall
-from vertex_compat.upstream.transport import Block, UpstreamResponse, multiplex
+from vertex_compat.upstream.response import Block, UpstreamResponse, multiplex
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -144,7 +144,7 @@ def iter_blocks(responses: Sequence[UpstreamResponse], context: RequestContext) 
     """Yield what comes of several responses; None stands for a silence in which the client is kept alive."""
     settings = context.settings
     return multiplex(
-        responses, context.client, keepalive=settings.keepalive_interval, patience=settings.upstream_timeout
+        responses, context.client, keepalive=settings.keepalive_interval, timeout=settings.upstream_timeout
     )
 
 

@@ -22,7 +22,7 @@ from vertex_compat.operations.model_calls import (
 )
 from vertex_compat.server.client_connection import ClientDisconnected
 from vertex_compat.types import ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
-from vertex_compat.upstream.transport import UpstreamResponse, multiplex
+from vertex_compat.upstream.response import UpstreamResponse, multiplex
 
 P = TypeVar("P")
 P_contra = TypeVar("P_contra", contravariant=True)
@@ -221,7 +221,7 @@ class UpstreamStream(Generic[P]):
         """Read the bodies to their end, which may follow the last event, so that connections are reused."""
         with suppress(errors.ApiError, ClientDisconnected):
             for _ in multiplex(
-                self._responses, self._context.client, keepalive=TRAILING_SECONDS, patience=TRAILING_SECONDS
+                self._responses, self._context.client, keepalive=TRAILING_SECONDS, timeout=TRAILING_SECONDS
             ):
                 pass
 

@@ -1,59 +1,57 @@
-"""Whoever waits for our answer, as a socket that may hang up."""
+"""The client's connection, watched for its end while a request waits for Vertex AI."""
 
 from __future__ import annotations
 
-import select
 import socket
 from collections.abc import Sequence
-from typing import Final
 
 from vertex_compat import errors
-
-_HANGUP: Final[int] = getattr(select, "POLLRDHUP", 0)  # Linux; elsewhere a departure shows at the next write
+from vertex_compat.server.polling import HANGUP, READABLE, Poller, new_poller
 
 
 class ClientDisconnected(Exception):
-    """Nobody waits for the answer any more."""
+    """The client has closed its connection before the response ended."""
 
 
 class ClientConnection:
-    """Whoever waits for our answer, seen as a socket that may hang up.
+    """The connection of one client.
 
-    `request` is the id of its request. `calls` gets, for each call that is made for it, the name that was
-    given to it upstream, or "". `ending` is a descriptor that becomes readable when nobody can wait longer.
+    `sock` is its socket, where the server gives access to it. `request` is the id of its request. `calls`
+    gets, for each upstream call that is made for it, the upstream's id of that call, or "". `shutdown` is a
+    descriptor that becomes readable when the process is about to end.
     """
 
-    __slots__ = ("_ending", "_fd", "calls", "request")
+    __slots__ = ("_fd", "_shutdown", "calls", "request")
 
     def __init__(
         self,
         sock: socket.socket | None = None,
         request: str = "",
         calls: list[str] | None = None,
-        ending: int = -1,
+        shutdown: int = -1,
     ) -> None:
         self._fd = sock.fileno() if sock is not None else -1
-        self._ending = ending
+        self._shutdown = shutdown
         self.request = request
         self.calls = [] if calls is None else calls
 
-    def watch(self, poll: select.poll) -> None:
-        """Have `poll` wake up when the client leaves, or this process ends."""
+    def register(self, poller: Poller) -> None:
+        """Let a poller report that the client disconnects, or that the process is about to end."""
         if self._fd >= 0:
-            poll.register(self._fd, _HANGUP)
-        if self._ending >= 0:
-            poll.register(self._ending, select.POLLIN)
+            poller.register(self._fd, HANGUP)
+        if self._shutdown >= 0:
+            poller.register(self._shutdown, READABLE)
 
-    def raise_if_closed(self, fired: Sequence[tuple[int, int]]) -> None:
-        """Raise `ClientDisconnected`, or `Unavailable` at shutdown, if that is what `poll` has reported."""
-        for fd, _ in fired:
+    def raise_if_closed(self, events: Sequence[tuple[int, int]]) -> None:
+        """Raise `ClientDisconnected`, or `Unavailable` at shutdown, if a poller's `events` report it."""
+        for fd, _ in events:
             if fd == self._fd:
                 raise ClientDisconnected
-            if fd == self._ending:
-                raise errors.Unavailable("This instance was shut down before the answer had ended.")
+            if fd == self._shutdown:
+                raise errors.Unavailable("This instance was shut down before the response was complete.")
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises `ClientDisconnected` as soon as the client leaves."""
-        poll = select.poll()
-        self.watch(poll)
-        self.raise_if_closed(poll.poll(seconds * 1000))
+        """Wait; raises `ClientDisconnected` as soon as the client disconnects."""
+        poller = new_poller()
+        self.register(poller)
+        self.raise_if_closed(poller.poll(seconds * 1000))

@@ -1,13 +1,13 @@
-"""Dedicated endpoints: a deployed model that only a host of its own serves, found by asking.
+"""Deployed models with a host of their own (dedicated endpoints), and how that host is found.
 
-https://cloud.google.com/vertex-ai/docs/predictions/using-dedicated-endpoints. The host that all share refuses
-such an endpoint with FAILED_PRECONDITION. Then the endpoint itself is read, which names its host, and that is
-remembered. Nothing is taken from the refusal: it may hold what a client wrote.
+https://cloud.google.com/vertex-ai/docs/predictions/using-dedicated-endpoints. The shared host refuses a
+call to such an endpoint with FAILED_PRECONDITION. Then the endpoint's resource is read, which names the
+host, and the host is remembered. Nothing is taken from the refusal itself: it may quote what a client
+wrote.
 """
 
 from __future__ import annotations
 
-import copy
 import logging
 from contextlib import closing
 from dataclasses import replace
@@ -18,33 +18,34 @@ import msgspec
 from vertex_compat import errors, vertex
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
-from vertex_compat.upstream.interface import RootTransport, Transport
-from vertex_compat.upstream.transport import UpstreamResponse, multiplex
+from vertex_compat.upstream.interface import RootTransport
+from vertex_compat.upstream.response import UpstreamResponse, multiplex
 
 _log = logging.getLogger(__name__)
 
-PATIENCE: Final = 10.0
-"""Seconds that the description of an endpoint may take to come."""
+TIMEOUT_SECONDS: Final = 10.0
+"""For reading the resource of an endpoint."""
 
 _Endpoint: TypeAlias = tuple[str | None, str, tuple[str, ...]]
-"""Project, resource and where to look for it: what tells an endpoint from others."""
+"""Project, resource and locations, which identify an endpoint."""
 
 _DEPLOYED: Final = frozenset({"endpoints", "predictions"})
 
 
 class DedicatedEndpointTransport:
-    """A network on which calls to dedicated endpoints go to their hosts. One for the process."""
+    """Calls dedicated endpoints at their hosts, and everything else as `inner` does.
 
-    def __init__(self, inner: RootTransport) -> None:
-        self._inner: Transport = inner
-        self._network = inner
-        self._found: dict[_Endpoint, str] = {}  # only endpoints that are there: clients cannot make it grow
+    `hosts` are those that are known, by endpoint. Only endpoints that exist are added, so clients cannot
+    let it grow without limit.
+    """
+
+    def __init__(self, inner: RootTransport, hosts: dict[_Endpoint, str] | None = None) -> None:
+        self._inner = inner
+        self._hosts = {} if hosts is None else hosts
 
     def for_caller(self, token: str) -> DedicatedEndpointTransport:
-        """The same hosts, with a caller's own access token instead of ours."""
-        view = copy.copy(self)
-        view._inner = self._network.for_caller(token)  # noqa: SLF001  (a copy of ourselves)
-        return view
+        """Return a transport with the same hosts that uses a caller's access token instead of ours."""
+        return DedicatedEndpointTransport(self._inner.for_caller(token), self._hosts)
 
     def open(
         self,
@@ -54,44 +55,44 @@ class DedicatedEndpointTransport:
         *,
         retries: int | None = None,
     ) -> UpstreamResponse:
-        """Make the call, as the network does."""
+        """Make a call, as the inner transport does."""
         if not isinstance(model, Model) or model.publisher not in _DEPLOYED:
             return self._inner.open(call, model, client, retries=retries)
-        dns = self._known(model)
-        if dns is None:
+        host = self._known_host(model)
+        if host is None:
             try:
                 return self._inner.open(call, model, client, retries=retries)
-            except errors.BadRequest as refused:
-                if refused.code != "failed_precondition" or not (dns := self._ask(model, client)):
+            except errors.BadRequest as refusal:
+                if refusal.code != "failed_precondition" or not (host := self._find_host(model, client)):
                     raise
-        return self._inner.open(*_at(dns, call, model), client, retries=retries)
+        return self._inner.open(*_at_host(host, call, model), client, retries=retries)
 
     def describe(self, call: UpstreamCall, model: Model | ResourceTarget) -> JSON:
-        """The call as it would be made first."""
-        if isinstance(model, Model) and (dns := self._known(model)):
-            return self._inner.describe(*_at(dns, call, model))
+        """Return the first request that `open` would send, without credentials."""
+        if isinstance(model, Model) and (host := self._known_host(model)):
+            return self._inner.describe(*_at_host(host, call, model))
         return self._inner.describe(call, model)
 
-    def _known(self, model: Model) -> str | None:
-        return model.endpoint_host or (self._found.get(_endpoint(model)) if self._found else None)
+    def _known_host(self, model: Model) -> str | None:
+        return model.endpoint_host or (self._hosts.get(_endpoint(model)) if self._hosts else None)
 
-    def _ask(self, model: Model, client: ClientConnection) -> str | None:
-        """The host of an endpoint that has one; None also where it cannot be learned."""
+    def _find_host(self, model: Model, client: ClientConnection) -> str | None:
+        """Return the host of an endpoint; None if it has none, or if that cannot be found out."""
         try:
-            endpoint = self._read(model, client)
+            endpoint = self._get(model, client)
         except (errors.ApiError, ValueError) as error:
-            _log.warning("an endpoint may have a host of its own, and cannot be asked: %.200s", error)
+            _log.warning("The endpoint could not be read to find its dedicated host: %.200s", error)
             return None
-        dns = str(endpoint.get("dedicatedEndpointDns") or "").removeprefix("https://")
-        if not endpoint.get("dedicatedEndpointEnabled") or not vertex.region_of(dns):
+        host = str(endpoint.get("dedicatedEndpointDns") or "").removeprefix("https://")
+        if not endpoint.get("dedicatedEndpointEnabled") or not vertex.region_of(host):
             return None
-        self._found[_endpoint(model)] = dns
-        return dns
+        self._hosts[_endpoint(model)] = host
+        return host
 
-    def _read(self, model: Model, client: ClientConnection) -> JSON:
+    def _get(self, model: Model, client: ClientConnection) -> JSON:
         call = UpstreamCall(model.resource, {}, method="GET")
-        with closing(self._inner.open(call, model, client, retries=0)) as answer:
-            blocks = multiplex([answer], client, keepalive=PATIENCE, patience=PATIENCE)
+        with closing(self._inner.open(call, model, client, retries=0)) as response:
+            blocks = multiplex([response], client, keepalive=TIMEOUT_SECONDS, timeout=TIMEOUT_SECONDS)
             return msgspec.json.decode(b"".join(block[1] for block in blocks if block), type=dict)
 
 
@@ -99,9 +100,9 @@ def _endpoint(model: Model) -> _Endpoint:
     return model.project, model.resource, model.locations
 
 
-def _at(dns: str, call: UpstreamCall, model: Model) -> tuple[UpstreamCall, Model]:
-    """The call to the host, and the model in the one place where that is."""
-    region = vertex.region_of(dns)
-    headers = {**call.headers, "Host": dns}  # also where another base URL stands for all such hosts
-    there = msgspec.structs.replace(call, endpoint_host=dns, headers=headers)
-    return there, replace(model, locations=(region,) if region else model.locations)
+def _at_host(host: str, call: UpstreamCall, model: Model) -> tuple[UpstreamCall, Model]:
+    """Return the call for a host, and the model in the host's region only."""
+    region = vertex.region_of(host)
+    headers = {**call.headers, "Host": host}  # for a base URL that stands for all hosts
+    call = msgspec.structs.replace(call, endpoint_host=host, headers=headers)
+    return call, replace(model, locations=(region,) if region else model.locations)

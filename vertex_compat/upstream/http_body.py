@@ -1,6 +1,7 @@
-"""Where the body of an HTTP/1.1 answer ends (RFC 9112, section 6), without I/O: bytes in, the body's out.
+"""Readers of the bodies of HTTP/1.1 responses (RFC 9112, section 6), without I/O.
 
-`http.client` reads bodies too, but never without waiting, and at the price of a whole translation.
+They take the bytes that arrived and return those of the body. `http.client` reads bodies too, but only by
+waiting for them, and at a higher cost (`tests/benchmark`).
 """
 
 from __future__ import annotations
@@ -10,154 +11,155 @@ from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import Final
 
+_MAX_LINE_BYTES: Final = 65_536  # of a line, or of all trailers
+
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
-_TRAILERS: Final = re.compile(rb"(?:[^\r\n]+\r\n)*\r\n")
-_MAX_LINE_BYTES: Final = 65_536  # bytes of a line, or of all trailers
+_PLAIN_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,15}")
 
 
 class ProtocolError(Exception):
-    """A body that is not written so, or ended too early."""
+    """The body breaks the rules of its framing, or the connection ended before the body did."""
 
 
-class Framing(ABC):
-    """Reads one body, and knows when it has `ended`.
+class BodyReader(ABC):
+    """Reads one body.
 
-    `surplus` says that more came after its end, which no answer of ours can be.
+    `complete` says that the body has been read to its end; `extra_data`, that bytes followed it, so that the
+    connection cannot be used again.
     """
 
-    __slots__ = ("ended", "surplus")
+    __slots__ = ("complete", "extra_data")
 
     def __init__(self) -> None:
-        self.ended = False
-        self.surplus = False
+        self.complete = False
+        self.extra_data = False
 
     @abstractmethod
     def feed(self, data: bytes) -> bytes:
-        """The body's bytes in what came next, not nothing; raises `ProtocolError`."""
+        """Return the body's bytes in `data`, which is what arrived next; raises `ProtocolError`."""
 
     def close(self) -> None:
-        """The connection has ended; raises `ProtocolError` if the body has not."""
-        if not self.ended:
-            raise ProtocolError("It ended in mid-body.")
+        """Take note that the connection has ended; raises `ProtocolError` if the body has not."""
+        if not self.complete:
+            raise ProtocolError("The connection ended before the body did.")
 
 
-def of(*, chunked: bool, length: int | None) -> Framing:
-    """The framing that an answer's headers announce."""
+def new_reader(*, chunked: bool, length: int | None) -> BodyReader:
+    """Return the reader for the framing that a response's headers announce."""
     if chunked:
         return ChunkedReader()
     return CloseDelimitedReader() if length is None else ContentLengthReader(length)
 
 
-class ContentLengthReader(Framing):
-    """A body of so many bytes."""
+class ContentLengthReader(BodyReader):
+    """A body of `length` bytes."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_remaining",)
 
     def __init__(self, length: int) -> None:
         super().__init__()
-        self._left = length
-        self.ended = not length
+        self._remaining = length
+        self.complete = not length
 
     def feed(self, data: bytes) -> bytes:
-        """What is of the body."""
-        body = data[: self._left]
-        self.surplus = len(data) > self._left
-        self._left -= len(body)
-        self.ended = not self._left
+        """Return the bytes up to the body's end."""
+        body = data[: self._remaining]
+        self.extra_data = len(data) > self._remaining
+        self._remaining -= len(body)
+        self.complete = not self._remaining
         return body
 
 
-class CloseDelimitedReader(Framing):
-    """A body that ends with the connection."""
+class CloseDelimitedReader(BodyReader):
+    """A body that ends with its connection."""
 
     __slots__ = ()
 
     def feed(self, data: bytes) -> bytes:
-        """All of it."""
+        """Return all bytes."""
         return data
 
     def close(self) -> None:
-        """That is the body's end."""
-        self.ended = True
+        """End the body."""
+        self.complete = True
 
 
-class ChunkedReader(Framing):
-    """A body in chunks, each after its size. Trailers are read over."""
+class ChunkedReader(BodyReader):
+    """A body in chunks, each after a line with its size. Trailers are skipped."""
 
-    __slots__ = ("_between", "_held", "_left", "_next")
+    __slots__ = ("_at_chunk_start", "_buffer", "_next", "_remaining")
 
     def __init__(self) -> None:
         super().__init__()
-        self._left = 0  # bytes of the chunk that are still to come
-        self._held = b""  # the beginning of a line that has not ended
-        self._next = self._size
-        self._between = True  # whether nothing of the next chunk has come yet
+        self._remaining = 0  # bytes of the chunk that are still to come
+        self._buffer = b""  # the beginning of a line whose end has not arrived
+        self._next = self._read_size
+        self._at_chunk_start = True
 
     def feed(self, data: bytes) -> bytes:
-        """What chunks hold. Nearly always one whole chunk comes, which is read at a glance."""
-        if self._between:
+        """Return the content of the chunks in `data`. Usually that is one whole chunk, the fast path."""
+        if self._at_chunk_start:
             line, _, rest = data.partition(b"\r\n")
-            if len(rest) == _size(line) + 2 and rest[-2:] == b"\r\n":
+            if len(rest) == _plain_size(line) + 2 and rest[-2:] == b"\r\n":
                 return rest[:-2]
         return self._feed(data)
 
     def _feed(self, data: bytes) -> bytes:
-        data = self._held + data
-        self._held = b""
-        pieces = []
-        at = 0
-        while at < len(data) and not self.ended:
-            if self._left:
-                pieces.append(data[at : at + self._left])
-                self._left -= len(pieces[-1])
-                at += len(pieces[-1])
-                self._next = self._line_end
-            elif (end := self._next(data, at)) is None:
-                self._held = data[at:]
+        data = self._buffer + data
+        self._buffer = b""
+        parts = []
+        index = 0
+        while index < len(data) and not self.complete:
+            if self._remaining:
+                parts.append(data[index : index + self._remaining])
+                self._remaining -= len(parts[-1])
+                index += len(parts[-1])
+                self._next = self._read_line_end
+            elif (end := self._next(data, index)) is None:
+                self._buffer = data[index:]
                 break
             else:
-                at = end
-        self.surplus = self.ended and at < len(data)
-        self._between = self._next == self._size and not self._held
-        return b"".join(pieces)
+                index = end
+        self.extra_data = self.complete and index < len(data)
+        self._at_chunk_start = self._next == self._read_size and not self._buffer
+        return b"".join(parts)
 
-    # Each reads from a place on and gives the place where it ends, None if more has to come first.
+    # Each of these reads one element from `index` on; returns the index of its end, None if more bytes are
+    # needed.
 
-    def _size(self, data: bytes, at: int) -> int | None:
-        line = _SIZE.match(data, at)
+    def _read_size(self, data: bytes, index: int) -> int | None:
+        line = _SIZE.match(data, index)
         if line is None:
-            _check_unfinished(data, at)
+            if b"\n" in data[index:] or len(data) - index >= _MAX_LINE_BYTES:
+                raise ProtocolError("A chunk has no valid size.")
             return None
-        self._left = int(line[1], 16)
-        if not self._left:
-            self._next = self._trailers
+        self._remaining = int(line[1], 16)
+        if not self._remaining:
+            self._next = self._read_trailers
         return line.end()
 
-    def _line_end(self, data: bytes, at: int) -> int | None:
-        if data[at:] == b"\r":
+    def _read_line_end(self, data: bytes, index: int) -> int | None:
+        if data[index:] == b"\r":
             return None
-        if data[at : at + 2] != b"\r\n":
-            raise ProtocolError("A chunk is longer than it said.")
-        self._next = self._size
-        return at + 2
+        if data[index : index + 2] != b"\r\n":
+            raise ProtocolError("A chunk is longer than its size.")
+        self._next = self._read_size
+        return index + 2
 
-    def _trailers(self, data: bytes, at: int) -> int | None:
-        trailers = _TRAILERS.match(data, at)
-        if trailers is None:
-            if len(data) - at >= _MAX_LINE_BYTES:
-                raise ProtocolError("The trailers do not end.")
+    def _read_trailers(self, data: bytes, index: int) -> int | None:
+        if data.startswith(b"\r\n", index):
+            end = index + 2
+        elif (blank_line := data.find(b"\r\n\r\n", index)) >= 0:
+            end = blank_line + 4
+        elif len(data) - index >= _MAX_LINE_BYTES:
+            raise ProtocolError("The trailers are too long.")
+        else:
             return None
-        self.ended = True
-        return trailers.end()
+        self.complete = True
+        return end
 
 
 @lru_cache(maxsize=1024)
-def _size(line: bytes) -> int:
-    """The size that a line says in the plainest way, and that is not the last; -1 where it does not."""
-    return int(line, 16) or -1 if re.fullmatch(rb"[0-9A-Fa-f]{1,15}", line) else -1
-
-
-def _check_unfinished(data: bytes, at: int) -> None:
-    """A line that has not ended is right, unless it never will."""
-    if b"\n" in data[at:] or len(data) - at >= _MAX_LINE_BYTES:
-        raise ProtocolError("A chunk has no size.")
+def _plain_size(line: bytes) -> int:
+    """Return the size in a line without extensions; -1 for the last chunk's 0 and for all other lines."""
+    return int(line, 16) or -1 if _PLAIN_SIZE.fullmatch(line) else -1

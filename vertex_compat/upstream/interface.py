@@ -6,11 +6,11 @@ from typing import Protocol
 
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
-from vertex_compat.upstream.transport import UpstreamResponse
+from vertex_compat.upstream.response import UpstreamResponse
 
 
 class Transport(Protocol):
-    """What an operation needs of the network: `transport.Transport`, or a test's own."""
+    """Opens upstream calls: `HttpTransport`, or a test's own."""
 
     def open(
         self,
@@ -20,14 +20,14 @@ class Transport(Protocol):
         *,
         retries: int | None = None,
     ) -> UpstreamResponse:
-        """Make the call; returns when the upstream has begun a good answer, else raises `ApiError`."""
+        """Make a call; return its successful response when the head has arrived; raises `ApiError`."""
 
     def describe(self, call: UpstreamCall, model: Model | ResourceTarget) -> JSON:
-        """The call as it would be made, without our token."""
+        """Return the request that `open` would send, without credentials."""
 
 
 class RootTransport(Transport, Protocol):
-    """`transport.Transport`, or a test's own."""
+    """A transport that can also make calls with the credentials of callers."""
 
-    def for_caller(self, token: str) -> Transport:
-        """The same network, with a caller's own access token instead of ours."""
+    def for_caller(self, token: str) -> RootTransport:
+        """Return a transport that uses a caller's access token instead of ours."""

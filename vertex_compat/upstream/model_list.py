@@ -1,9 +1,9 @@
-"""What Vertex lists: its publishers' models, and the endpoints of the project.
+"""The models that Vertex AI lists: those of its publishers, and the endpoints of the project.
 
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1beta1/publishers.models/list and
-https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/list. Model Garden
-holds much that nobody can call by its name, weights to be deployed above all: only names remain that this
-function takes and that Google serves.
+https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/list. Most of Model
+Garden's entries are weights that have to be deployed first. They are left out: only names remain that this
+function accepts and that Google serves.
 """
 
 from __future__ import annotations
@@ -26,41 +26,46 @@ from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.types import ResourceTarget, Service, UpstreamCall
 from vertex_compat.upstream.interface import Transport
-from vertex_compat.upstream.transport import multiplex
+from vertex_compat.upstream.response import multiplex
 
 _log = logging.getLogger(__name__)
 
-FRESH: Final = 600.0
-"""Seconds that a list is good for; then the next client has it read again, and gets the old one."""
+TTL_SECONDS: Final = 600.0
+"""How long lists are used before they are read again."""
 
-AGAIN: Final = 30.0
-"""Seconds after which lists that could not be read are asked for again."""
+RETRY_AFTER_SECONDS: Final = 30.0
+"""How long lists that could not be read are not tried again."""
 
-WAIT: Final = 3.0
-"""Seconds that a client waits for the first list; whatever Vertex does, it gets an answer then."""
+INITIAL_WAIT_SECONDS: Final = 3.0
+"""How long a client waits for the first lists."""
 
-PATIENCE: Final = 20.0
-"""Seconds that Vertex may be silent in the middle of a page."""
+READ_TIMEOUT_SECONDS: Final = 20.0
+"""How long Vertex AI may be silent while it sends a page."""
 
-PAGE: Final = 300
+PAGE_SIZE: Final = 300
 MAX_PAGES: Final = 20
 
-TUNED: Final = "google-vertex-llm-tuning-base-model-id"
-"""The label of an endpoint with a tuned Gemini, as Google's SDKs know it."""
+TUNED_MODEL_LABEL: Final = "google-vertex-llm-tuning-base-model-id"
+"""The label of an endpoint that serves a tuned Gemini, as in Google's SDKs."""
 
-NATIVE: Final = "is_hf_wildcard(false)"
-"""The filter by which Google's SDK leaves out the models of Hugging Face."""
+NO_HUGGING_FACE: Final = "is_hf_wildcard(false)"
+"""The filter with which Google's SDK leaves out the models of Hugging Face."""
 
 _MODEL: Final = re.compile(r"publishers/([^/]+)/models/([^/]+)")
-_SERVED: Final = re.compile(
-    r"google/(gemini|text-embedding|text-multilingual-embedding|multimodalembedding).*"
-    r"|(anthropic|mistralai|ai21|xai)/.*|.*/.*-maas"
-)
-_NOT_OURS: Final = re.compile(r".*(-ocr|-live-|-native-audio|count-tokens).*")
-"""Models with a wire that this function does not speak."""
 
-_DEPLOYED_FIRST: Final = frozenset({"deploy", "multiDeployVertex"})
-"""What can be done with weights."""
+_SERVED_GOOGLE_MODELS: Final = (
+    "gemini",
+    "text-embedding",
+    "text-multilingual-embedding",
+    "multimodalembedding",
+)
+_SERVED_PUBLISHERS: Final = frozenset({"anthropic", "mistralai", "ai21", "xai"})
+
+_UNSUPPORTED: Final = re.compile("-ocr|-live-|-native-audio|count-tokens")
+"""Parts of the names of models whose API this function does not translate."""
+
+_DEPLOY_ACTIONS: Final = frozenset({"deploy", "multiDeployVertex"})
+"""Supported actions of models that have to be deployed before they can be called."""
 
 
 class _Listed(msgspec.Struct, rename="camel"):
@@ -79,97 +84,109 @@ class _Page(msgspec.Struct, rename="camel"):
 _page = msgspec.json.Decoder(_Page).decode
 
 
-class Discovery:
-    """The lists, read by a thread beside the requests. One for the process."""
+class ModelList:
+    """The lists, which a background thread reads. One object for the process."""
 
-    def __init__(self, network: Transport, router: Router) -> None:
-        self._network = network
+    def __init__(self, transport: Transport, router: Router) -> None:
+        self._transport = transport
         self._router = router
-        self._known: dict[str, list[str]] = {}
-        self._due = 0.0
-        self._begun = 0.0
-        self._reading: threading.Thread | None = None
+        self._names: dict[str, list[str]] = {}
+        self._next_read = 0.0
+        self._reading_since = 0.0
+        self._reader: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def names(self) -> tuple[str, ...]:
-        """The names that were read last; nothing where nothing could be. Returns after `WAIT` seconds."""
+        """Return the names that were read last; waits for the first lists, but not for long."""
         now = time.monotonic()
         with self._lock:
-            reading = self._reading
-            if reading is None and now >= self._due:
-                reading = self._reading = threading.Thread(target=self._read, name="discovery", daemon=True)
-                self._begun = now
-                reading.start()
-        if reading and not self._known:
-            reading.join(max(0, self._begun + WAIT - now))
-        return tuple(dict.fromkeys(name for names in list(self._known.values()) for name in names))
+            reader = self._reader
+            if reader is None and now >= self._next_read:
+                reader = self._reader = threading.Thread(target=self._read, name="model list", daemon=True)
+                self._reading_since = now
+                reader.start()
+        if reader and not self._names:
+            reader.join(max(0, self._reading_since + INITIAL_WAIT_SECONDS - now))
+        return tuple(dict.fromkeys(name for names in list(self._names.values()) for name in names))
 
     def _read(self) -> None:
-        due = AGAIN
+        delay = RETRY_AFTER_SECONDS
         try:
-            if all(
-                [self._list("publisher models", self._publishers), self._list("endpoints", self._endpoints)]
-            ):
-                due = FRESH
+            complete = [
+                self._update("publisher models", self._publisher_models),
+                self._update("endpoints", self._endpoints),
+            ]
+            if all(complete):
+                delay = TTL_SECONDS
         finally:
             with self._lock:
-                self._due = time.monotonic() + due
-                self._reading = None
+                self._next_read = time.monotonic() + delay
+                self._reader = None
 
-    def _list(self, what: str, read: Callable[[], Iterator[str]]) -> bool:
-        """Learn a list; whether it could be read. If not, what was known of it stays."""
+    def _update(self, title: str, read: Callable[[], Iterator[str]]) -> bool:
+        """Read one list; return whether that worked. If not, the old list stays."""
         try:
-            self._known[what] = list(read())
+            self._names[title] = list(read())
         except (errors.ApiError, ClientDisconnected, ValueError) as error:
-            _log.warning("Vertex AI's list of %s could not be read: %.200s", what, error)
+            _log.warning("Vertex AI's list of %s could not be read: %.200s", title, error)
             return False
         return True
 
-    def _publishers(self) -> Iterator[str]:
-        site = self._router.project_site("publishers", None, "global")
-        for page in self._pages("publishers/*/models", site, "model_garden", filter=NATIVE):
+    def _publisher_models(self) -> Iterator[str]:
+        target = self._router.project_site("publishers", None, "global")
+        for page in self._pages("publishers/*/models", target, "model_garden", filter=NO_HUGGING_FACE):
             yield from filter(None, map(callable_name, page.publisher_models))
 
     def _endpoints(self) -> Iterator[str]:
-        place = self._router.locate("endpoints/0")
-        for location in place.locations:
-            site = ResourceTarget(
-                "endpoints", (location,), project=place.project, impersonate_account=place.impersonate_account
+        site = self._router.locate("endpoints/0")
+        for location in site.locations:
+            target = ResourceTarget(
+                "endpoints", (location,), project=site.project, impersonate_account=site.impersonate_account
             )
-            for page in self._pages("endpoints", site, "aiplatform"):
-                yield from (_endpoint(one) for one in page.endpoints if one.deployed_models)
+            for page in self._pages("endpoints", target, "aiplatform"):
+                yield from (
+                    _endpoint_name(endpoint) for endpoint in page.endpoints if endpoint.deployed_models
+                )
 
-    def _pages(self, path: str, site: ResourceTarget, service: Service, **query: str) -> Iterator[_Page]:
+    def _pages(self, path: str, target: ResourceTarget, service: Service, **query: str) -> Iterator[_Page]:
         token = ""
         for _ in range(MAX_PAGES):
-            asked = urlencode({"pageSize": PAGE, **query} | ({"pageToken": token} if token else {}))
-            call = UpstreamCall(f"{path}?{asked}", {}, "v1beta1", method="GET", service=service)
+            parameters = urlencode({"pageSize": PAGE_SIZE, **query} | ({"pageToken": token} if token else {}))
+            call = UpstreamCall(f"{path}?{parameters}", {}, "v1beta1", method="GET", service=service)
             client = ClientConnection()
-            with closing(self._network.open(call, site, client, retries=0)) as answer:
-                blocks = multiplex([answer], client, keepalive=PATIENCE, patience=PATIENCE)
+            with closing(self._transport.open(call, target, client, retries=0)) as response:
+                blocks = multiplex(
+                    [response], client, keepalive=READ_TIMEOUT_SECONDS, timeout=READ_TIMEOUT_SECONDS
+                )
                 page = _page(b"".join([block[1] for block in blocks if block]))
             yield page
             if not (token := page.next_page_token):
                 return
 
 
-def callable_name(listed: _Listed) -> str | None:
-    """What a client calls a publisher's model; None for one that nobody can call so."""
-    found = _MODEL.fullmatch(listed.name)
-    if not found or listed.supported_actions.keys() & _DEPLOYED_FIRST:
+def callable_name(entry: _Listed) -> str | None:
+    """Return the name by which clients call a publisher's model, None if they cannot call it."""
+    found = _MODEL.fullmatch(entry.name)
+    if not found or entry.supported_actions.keys() & _DEPLOY_ACTIONS:
         return None
-    publisher, name = found.groups()
-    qualified = f"{publisher}/{name}"
-    if not _SERVED.fullmatch(qualified) or _NOT_OURS.fullmatch(name) or CATALOG.replacement(name):
+    publisher, model = found.groups()
+    if not _is_served(publisher, model) or _UNSUPPORTED.search(model) or CATALOG.replacement(model):
         return None
-    asked = name if publisher in NATIVE_PUBLISHERS else qualified
+    name = model if publisher in NATIVE_PUBLISHERS else f"{publisher}/{model}"
     try:
-        model_names.resolve(asked)
+        model_names.resolve(name)
     except errors.NotFound:
         return None
-    return asked
+    return name
 
 
-def _endpoint(listed: _Listed) -> str:
-    number = listed.name.rpartition("/")[2]
-    return f"gemini/{number}" if TUNED in listed.labels else f"endpoints/{number}"
+def _is_served(publisher: str, model: str) -> bool:
+    """Return whether Google serves a model, so that nobody has to deploy it."""
+    if model.endswith("-maas") or publisher in _SERVED_PUBLISHERS:
+        return True
+    return publisher == "google" and model.startswith(_SERVED_GOOGLE_MODELS)
+
+
+def _endpoint_name(entry: _Listed) -> str:
+    number = entry.name.rpartition("/")[2]
+    return f"gemini/{number}" if TUNED_MODEL_LABEL in entry.labels else f"endpoints/{number}"

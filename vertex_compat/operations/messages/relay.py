@@ -15,7 +15,7 @@ from vertex_compat.operations.context import EventStream, RequestContext, Respon
 from vertex_compat.operations.messages.output_blocks import PING
 from vertex_compat.operations.upstream_stream import MakeParser, UpstreamStream
 from vertex_compat.types import JSON, RawBody, UpstreamCall, Usage
-from vertex_compat.upstream.transport import UpstreamResponse
+from vertex_compat.upstream.response import UpstreamResponse
 
 
 class RawEvent(NamedTuple):

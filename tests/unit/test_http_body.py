@@ -51,8 +51,8 @@ def test_chunks_are_read_as_http_client_reads_them(pieces, sizes, end, seed):
     one = http_body.ChunkedReader()
     said = read(one, cut(body, seed))
     one.close()
-    assert one.ended
-    assert not one.surplus
+    assert one.complete
+    assert not one.extra_data
     assert said == theirs(b"Transfer-Encoding: chunked", body) == b"".join(pieces)
 
 
@@ -62,7 +62,7 @@ def test_what_comes_after_the_end_is_not_of_the_body(pieces, more, seed):
     blocks = list(cut(written(pieces, b"%x", b""), seed))
     blocks[-1] += more
     assert read(one, blocks) == b"".join(pieces)
-    assert one.surplus
+    assert one.extra_data
 
 
 @given(chunks, st.data(), st.integers())
@@ -77,18 +77,18 @@ def test_a_body_that_was_cut_off_does_not_pass_for_whole(pieces, data, seed):
 
 @given(st.binary(max_size=500), st.integers(0, 500), st.integers())
 def test_a_length_counts(data, length, seed):
-    one = http_body.of(chunked=False, length=length)
-    said = b"" if one.ended else read(one, cut(data, seed))
+    one = http_body.new_reader(chunked=False, length=length)
+    said = b"" if one.complete else read(one, cut(data, seed))
     assert said == data[:length]
-    assert one.ended == (len(data) >= length)
+    assert one.complete == (len(data) >= length)
 
 
 def test_without_a_length_the_connection_is_the_end():
-    one = http_body.of(chunked=False, length=None)
+    one = http_body.new_reader(chunked=False, length=None)
     assert one.feed(b"all") == b"all"
-    assert not one.ended
+    assert not one.complete
     one.close()
-    assert one.ended
+    assert one.complete
 
 
 @pytest.mark.parametrize(
