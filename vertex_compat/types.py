@@ -60,6 +60,8 @@ class Model:
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Parameters that apply where the client sends none."""
     has_fallback: bool = field(default=False, compare=False)
+    refused_features: frozenset[str] = field(default=frozenset(), compare=False)
+    """Optional features that Vertex AI has refused: see `UpstreamCall.optional_features`."""
     """Whether another model answers if this one fails."""
     profile: ModelProfile = field(default=ModelProfile(), compare=False, repr=False)
     """The facts about the model: what it takes, its limits and its price."""
@@ -83,6 +85,19 @@ Service: TypeAlias = Literal[
 """The Google APIs that are called. Model Garden is Vertex AI's API without the project in its paths."""
 
 
+class JSONAnswer(msgspec.Struct, frozen=True):
+    """Where a model's answer has the JSON that the client asked for: in its text, or in a tool's arguments.
+
+    `schema` is of an object, as it was sent. `wrapped` says that the client's value is a property of it.
+    """
+
+    tool: str | None = None
+    schema: JSON = {}
+    wrapped: bool = False
+    names: Mapping[str, str] = {}
+    """Names of properties as they were sent → as the client wrote them."""
+
+
 class UpstreamCall(msgspec.Struct, frozen=True):
     """Description of a call to Google, and of how to read its response. Nothing is sent by making one.
 
@@ -104,6 +119,16 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     """Name of a tool as it was sent → as the client wrote it."""
     structured_output_tool: str | None = None
     """Tool whose arguments are not a call but the answer itself."""
+    argument_names: Mapping[str, Mapping[str, str]] = {}
+    """Name of a tool as it was sent → names of its arguments' properties → as the client wrote them."""
+    json_answer: JSONAnswer | None = None
+    """How to read the JSON that the client asked for; None if the text is the answer."""
+    optional_features: tuple[str, ...] = ()
+    """Features of the call that Vertex AI may refuse with a 400.
+
+    `ChatAdapter.request` makes a call without them for a model that has them in `refused_features`. Those
+    whose names begin with `messages.` depend on the conversation and are not remembered.
+    """
     audio_format: str | None = None
     """OpenAI's name of the audio format that the client wants."""
     reasoning_tags: bool = False
@@ -196,6 +221,8 @@ class ChatAdapter:
     """Whether https:// URLs of files can be sent; else the files themselves are."""
     whole: Callable[[UpstreamCall], Callable[[JSON], Iterable[StreamPart]]] | None = None
     """Returns the translator of whole responses that may be continued; it gets one after the other."""
+    header_params: Mapping[str, str] = field(default_factory=dict)
+    """Header of the client's request → parameter of `request` that has its comma-separated values."""
 
     def takes_n(self, model: Model) -> bool:
         """Return whether one call to this model can return `n` choices."""

@@ -14,6 +14,10 @@ CACHE = {"type": "ephemeral"}
 CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
 
 
+def schema_tool(**schema):
+    return {"name": "t", "input_schema": {"type": "object", **schema}}
+
+
 def user(*content):
     return {
         "role": "user",
@@ -122,6 +126,9 @@ REFUSED = [
     ({"tools": [TOOL | {"parameters": {}}]}, "tools.0.custom.parameters: Extra inputs"),
     ({"tool_choice": {"type": "auto"}}, "may only be specified while providing tools"),
     ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "x"}}, "Tool 'x' not found"),
+    ({"tools": [schema_tool(anyOf=[])]}, "does not support oneOf, allOf, or anyOf at the top level"),
+    ({"tools": [schema_tool(properties={"a[b]": {}})]}, "Property keys should match pattern"),
+    ({"tools": [schema_tool(properties={"a": {"items": [{}]}})]}, "must match JSON Schema draft 2020-12"),
     ({"tools": [TOOL], "tool_choice": "auto"}, "tool_choice: Input should be an object"),
     ({"tools": [TOOL], "disable_parallel_tool_use": True}, "disable_parallel_tool_use: Extra inputs"),
     ({"messages": [user("Hi"), assistant(use()), user(result())]}, "must define tools"),
@@ -232,12 +239,27 @@ REFUSED_BY_MODEL = [
     (
         "claude-fable-5",
         {"tools": [TOOL], "tool_choice": {"type": "any"}},
-        "does not support forced tool use",
+        "are not supported for this model",
     ),
     (
         "claude-sonnet-4@20250514",
         {"output_config": {"format": {"type": "json_schema", "schema": CLOSED}}},
         "output_config.format: Extra inputs are not permitted",
+    ),
+    (
+        "claude-opus-4-8",
+        {"thinking": {"type": "adaptive"}, "tools": [TOOL], "tool_choice": {"type": "any"}},
+        "Thinking may not be enabled when tool_choice forces tool use.",
+    ),
+    (
+        "claude-opus-5",
+        {"thinking": {"type": "disabled"}, "output_config": {"effort": "xhigh"}},
+        "is not supported at effort level",
+    ),
+    (
+        "claude-sonnet-5-5",
+        {"tools": [{"type": "computer_20251124", "name": "computer"}]},
+        "does not support tool types: computer_20251124",
     ),
 ]
 
@@ -258,7 +280,7 @@ ACCEPTED = [
     (SONNET, tools_body(assistant(use()), user(result(content=[text("21")])))),
     (SONNET, {"anthropic_beta": ["context-1m-2025-08-07"]}),
     (SONNET, {"thinking": {"type": "disabled"}, "temperature": 0.2}),
-    ("claude-opus-4-6", {"thinking": {"type": "adaptive"}, "tools": [TOOL], "tool_choice": {"type": "any"}}),
+    ("claude-opus-5", {"thinking": {"type": "adaptive"}, "tools": [TOOL], "tool_choice": {"type": "any"}}),
     ("claude-opus-4-6", {"thinking": THINKING}),
     ("claude-opus-4-8", {"thinking": {"type": "adaptive", "display": "summarized"}}),
     (

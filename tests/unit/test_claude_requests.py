@@ -3,6 +3,10 @@
 import pytest
 from helpers.fixtures import RecordingTransport, function, post, question, upstream_call
 
+from vertex_compat.publishers.anthropic.chat import CHAT
+from vertex_compat.routing.catalog import CATALOG
+from vertex_compat.types import Model
+
 PDF = "data:application/pdf;base64,JVBERi0xLjQ="
 SCHEMA = {
     "type": "object",
@@ -11,6 +15,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 OPEN_SCHEMA = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}
+MAP_SCHEMA = {"type": "object", "additionalProperties": {"type": "integer"}}
 WEATHER = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
@@ -21,6 +26,21 @@ THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 
 def asked(model="claude-sonnet-4-5", **more):
     return upstream_call(question("anthropic", **more) | {"model": model}, VERTEX_COMPAT_FETCH="off")
+
+
+def request(body, model="claude-sonnet-4-5", refused=()):
+    """The call for a model that has refused optional features."""
+    resource = f"publishers/anthropic/models/{model}"
+    target = Model(
+        model,
+        "anthropic",
+        model,
+        resource,
+        ("global",),
+        profile=CATALOG.profile("anthropic", model),
+        refused_features=frozenset(refused),
+    )
+    return CHAT.request(question("anthropic") | body, target)
 
 
 def refused(**more):
@@ -241,7 +261,8 @@ def test_strict_goes_where_the_schema_is_closed():
         return {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
 
     assert asked(tools=[tool(SCHEMA)]).body["tools"][0]["strict"] is True
-    call = asked(tools=[tool(OPEN_SCHEMA)])
+    assert asked(tools=[tool(OPEN_SCHEMA)]).body["tools"][0]["strict"] is True
+    call = asked(tools=[tool(MAP_SCHEMA)])
     assert "strict" not in call.body["tools"][0]
     assert call.ignored == ("tools.function.strict",)
 
@@ -260,15 +281,21 @@ def test_web_search_is_the_tool_that_vertex_has():
     )
 
 
-def test_a_tool_of_another_publisher_is_refused():
-    assert refused(tools=[{"googleSearch": {}}])["param"] == "tools"
+def test_a_tool_of_another_publisher_is_dropped_and_named():
+    call = asked(tools=[WEATHER, {"googleSearch": {}}, {"type": "image_generation"}])
+    assert [tool["name"] for tool in call.body["tools"]] == ["weather"]
+    assert call.ignored == ("tools.googleSearch", "tools.image_generation")
 
 
 @pytest.mark.parametrize(
     "betas", [["context-1m-2025-08-07", "of-tomorrow"], "context-1m-2025-08-07, of-tomorrow"]
 )
-def test_betas_that_vertex_refuses_are_left_out_and_named(betas):
+def test_unknown_beta_is_sent_until_it_is_refused(betas):
     call = asked(anthropic_beta=betas)
+    assert call.body["anthropic_beta"] == ["context-1m-2025-08-07", "of-tomorrow"]
+    assert call.headers["anthropic-beta"] == "context-1m-2025-08-07,of-tomorrow"
+    assert call.optional_features == ("anthropic_beta.of-tomorrow",)
+    call = request({"anthropic_beta": betas}, refused={"anthropic_beta.of-tomorrow"})
     assert call.body["anthropic_beta"] == ["context-1m-2025-08-07"]
     assert call.ignored == ("anthropic_beta",)
 
@@ -276,36 +303,79 @@ def test_betas_that_vertex_refuses_are_left_out_and_named(betas):
 # Answers in JSON
 
 
-def test_a_schema_goes_as_it_is_where_vertex_takes_it():
-    call = asked("claude-opus-5-5", response_format=with_schema(SCHEMA), reasoning_effort="low")
-    assert call.body["output_config"] == {
-        "effort": "low",
-        "format": {"type": "json_schema", "schema": SCHEMA},
+@pytest.mark.parametrize(
+    "model", ["claude-sonnet-4-5", "claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"]
+)
+def test_a_schema_is_a_structured_output_from_claude_4_5_on(model):
+    call = asked(model, response_format=with_schema(SCHEMA))
+    assert call.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
+    assert call.optional_features == ("structured_outputs",)
+    assert "tools" not in call.body
+    assert call.json_answer is None
+    assert call.ignored == ()
+
+
+def test_limits_of_a_schema_are_told_in_descriptions():
+    sent = asked(response_format=with_schema(OPEN_SCHEMA)).body["output_config"]["format"]["schema"]
+    assert sent == {
+        "type": "object",
+        "properties": {"a": {"type": "integer", "description": "(minimum: 1)"}},
+        "additionalProperties": False,
     }
-    assert call.structured_output_tool is None
+
+
+@pytest.mark.parametrize("root", [{"type": "array", "items": {"type": "string"}}, {"enum": ["a", "b"]}])
+def test_a_root_that_is_no_object_is_wrapped(root):
+    call = asked(response_format=with_schema(root))
+    sent = call.body["output_config"]["format"]["schema"]
+    assert sent["type"] == "object"
+    assert sent["properties"] == {"value": root}
+    assert call.json_answer.wrapped
 
 
 @pytest.mark.parametrize(
     ("model", "schema"),
-    [("claude-sonnet-4-5", SCHEMA), ("claude-opus-5-5", OPEN_SCHEMA), ("claude-haiku-5-5", SCHEMA)],
+    [("claude-sonnet-4", SCHEMA), ("claude-3-7-sonnet", OPEN_SCHEMA), ("claude-opus-5", MAP_SCHEMA)],
 )
 def test_elsewhere_the_answer_is_a_call_that_is_demanded(model, schema):
     call = asked(model, response_format=with_schema(schema))
     assert call.body["tools"][0]["input_schema"] == schema
-    assert call.body["tool_choice"] == {"type": "tool", "name": call.structured_output_tool}
+    assert call.body["tool_choice"] == {"type": "tool", "name": call.json_answer.tool}
+    assert call.ignored == ()
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5-1"])
+def test_where_no_call_can_be_forced_the_answer_is_asked_for(model):
+    call = asked(model, response_format=with_schema(MAP_SCHEMA))
+    assert call.body["tool_choice"] == {"type": "auto"}
+    assert call.json_answer.tool in call.body["system"][-1]["text"]
+    assert call.ignored == ("response_format",)
+
+
+def test_a_refused_structured_output_becomes_a_tool():
+    call = request({"response_format": with_schema(SCHEMA)}, refused={"structured_outputs"})
+    assert call.body["tool_choice"] == {"type": "tool", "name": "json_tool_call"}
+    assert "output_config" not in call.body
+
+
+def test_json_without_a_schema_is_an_instruction():
+    call = asked(response_format={"type": "json_object"})
+    assert "tools" not in call.body
+    assert "JSON object" in call.body["system"][-1]["text"]
+    assert call.json_answer.tool is None
 
 
 def test_with_tools_one_of_them_or_the_answer_is_demanded():
-    call = asked(response_format={"type": "json_object"}, tools=[WEATHER])
-    assert [tool["name"] for tool in call.body["tools"]] == ["weather", call.structured_output_tool]
+    call = asked("claude-sonnet-4", response_format=with_schema(SCHEMA), tools=[WEATHER])
+    assert [tool["name"] for tool in call.body["tools"]] == ["weather", call.json_answer.tool]
     assert call.body["tool_choice"] == {"type": "any"}
 
 
 def test_while_it_thinks_within_a_budget_the_answer_is_asked_for():
-    call = asked(response_format=with_schema(SCHEMA), reasoning_effort="low")
+    call = asked("claude-sonnet-4", response_format=with_schema(SCHEMA), reasoning_effort="low")
     assert call.body["thinking"]["type"] == "enabled"
     assert call.body["tool_choice"] == {"type": "auto"}
-    assert call.structured_output_tool in call.body["system"][-1]["text"]
+    assert call.json_answer.tool in call.body["system"][-1]["text"]
 
 
 @pytest.mark.parametrize("shape", [{"type": "xml"}, {"type": "json_schema"}])

@@ -46,6 +46,8 @@ FAULTS = {
     "cut-K": "the TCP connection is reset after K events (0: before the status line)",
     "half-K": "the TCP connection is reset in the middle of event K+1",
     "end-K": "the stream ends cleanly after K events, unfinished",
+    "paused-N": "Claude with web search pauses its turn N times (stop_reason pause_turn)",
+    "policy": "an organization policy denies Claude's structured outputs (400 FAILED_PRECONDITION)",
     "many-N": "a stream of N small events as fast as possible",
     "big-N": "one event of N megabytes",
     "gzip": "the answer is gzip-encoded",
@@ -55,11 +57,11 @@ FAULTS = {
 }
 
 _PATTERN = re.compile(
-    r"(?:(?P<name>status|retry-after|delay|pause|error-event|garbage|cut|half|end|many|big)"
+    r"(?:(?P<name>status|retry-after|delay|pause|error-event|garbage|cut|half|end|many|big|paused)"
     r"-(?P<number>\d+(?:\.\d+)?)"
     r"(?P<once>-once)?"
     r"|only-(?P<location>global|us-[a-z]+\d+|[a-z]+-[a-z]+\d+|us|eu)"
-    r"|(?P<plain>html-200|html|error-body|silent|empty|gzip|quota|blocked|refusal))(?![a-z0-9])"
+    r"|(?P<plain>html-200|html|error-body|silent|empty|gzip|quota|blocked|refusal|policy))(?![a-z0-9])"
 )
 
 

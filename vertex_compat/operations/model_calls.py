@@ -12,7 +12,15 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import JSON, Model, Publisher, ResourceTarget, UnaryAdapter, UpstreamCall
+from vertex_compat.types import (
+    JSON,
+    ChatAdapter,
+    Model,
+    Publisher,
+    ResourceTarget,
+    UnaryAdapter,
+    UpstreamCall,
+)
 from vertex_compat.upstream.response import Block, UpstreamResponse, multiplex
 
 R = TypeVar("R")
@@ -45,12 +53,22 @@ def with_fallback(
             reason = f"{name!r} does not {operation.verb}."
             raise errors.NotFound(reason, param="model", code="model_not_found")
         try:
-            return attempt(model, adapter)
+            return attempt(context.router.with_refused_features(model), adapter)
         except errors.ApiError as error:
             if not (error.retryable and model.has_fallback):
                 raise
             context.router.mark_failed(model)
     raise AssertionError("the last candidate has no fallback")
+
+
+def chat_params(adapter: ChatAdapter, params: JSON, model: Model, context: RequestContext) -> JSON:
+    """Return the parameters for a model: its defaults, the client's body, and headers that it reads."""
+    merged = {**model.defaults, **params}
+    for header, name in adapter.header_params.items():
+        if values := [value.strip() for value in context.header(header).split(",") if value.strip()]:
+            given = merged.get(name, [])
+            merged[name] = [*(given.split(",") if isinstance(given, str) else given), *values]
+    return merged
 
 
 def call_unary(

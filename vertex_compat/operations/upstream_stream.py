@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from vertex_compat import errors, sse
@@ -89,13 +90,17 @@ class UpstreamStream(Generic[P]):
         model: Model,
         context: RequestContext,
     ) -> None:
+        self._prepare = prepare
         self._calls = prepare(model)
         self._make_parser = make_parser
         self._model = model
         self._context = context
         self._client_has_data = False
         self._deadline = time.monotonic() + context.settings.retry_deadline
-        self._open()
+        try:
+            self._open()
+        except errors.BadRequest as error:
+            self._open_without_features(error)
         self.headers = self._ignored() | target_header(model, self._responses[0])
 
     def __enter__(self) -> Self:
@@ -112,6 +117,17 @@ class UpstreamStream(Generic[P]):
         self._responses = open_calls(self._calls, self._model, self._context)
         pairs = zip(self._calls, self._responses, strict=True)
         self._parsers = [self._make_parser(call, response) for call, response in pairs]
+
+    def _open_without_features(self, error: errors.BadRequest) -> None:
+        """Make the calls without the optional features that Vertex AI may have refused, else raise."""
+        features = frozenset(feature for call in self._calls for feature in call.optional_features)
+        if not features or error.code == "context_length_exceeded":
+            raise error
+        refused = self._model.refused_features | features
+        self._model = replace(self._model, refused_features=refused)
+        self._calls = self._prepare(self._model)
+        self._open()
+        self._context.router.mark_refused(self._model, features)
 
     def _retry_once(self, error: errors.ApiError) -> None:
         """Make the calls once more after an error that came before the client has data; else raise it."""

@@ -20,6 +20,7 @@ from vertex_compat import errors, vertex
 from vertex_compat.model_profile import ModelProfile
 from vertex_compat.routing import model_names
 from vertex_compat.routing.catalog import Catalog
+from vertex_compat.routing.refused_features import RefusedFeatures
 from vertex_compat.routing.rules import (
     KeyRule,
     Location,
@@ -67,6 +68,7 @@ class Router:
             impersonate=file.impersonate,
         )
         self._cooling: dict[Model, float] = {}
+        self._refused = RefusedFeatures()
         self.rule = rule
         self._patterns = [file.allow, rule.models] if rule else [file.allow]
         self._by_key: dict[str, Router] = {}
@@ -80,6 +82,7 @@ class Router:
         if router is None or router.rule != rule:  # rules may change with the file of keys
             router = Router(self.config, *self._environment, rule)
             router._cooling = self._cooling  # a target that failed for one key has failed for all
+            router._refused = self._refused
             self._by_key[key] = router
         return router
 
@@ -129,6 +132,15 @@ class Router:
         """Remember that `model` cannot answer for now."""
         wait = random.uniform(*COOL_DOWN_SECONDS)  # noqa: S311  (spread, not a secret)
         self._cooling[model] = time.monotonic() + wait
+
+    def with_refused_features(self, model: Model) -> Model:
+        """Return the model with the optional features that Vertex AI has refused for it."""
+        refused = self._refused.of(model)
+        return replace(model, refused_features=refused) if refused else model
+
+    def mark_refused(self, model: Model, features: frozenset[str]) -> None:
+        """Remember that Vertex AI has refused a call with these features, and not the call without them."""
+        self._refused.add(model, features)
 
     def _resolve(self, requested_name: str) -> tuple[tuple[_WeightedTarget, ...], ...]:
         """Return the targets of a name, and then those of each of its fallbacks."""

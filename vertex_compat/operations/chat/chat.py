@@ -34,7 +34,9 @@ def complete(context: RequestContext) -> Response:
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         def prepare(model: Model) -> list[UpstreamCall]:
-            request = inline_urls.inline({**model.defaults, **params}, adapter, context)
+            request = inline_urls.inline(
+                model_calls.chat_params(adapter, params, model, context), adapter, context
+            )
             count = 1 if adapter.takes_n(model) else request.pop("n", 1)
             return [adapter.request(request, model)] * count
 

@@ -41,7 +41,9 @@ def complete(context: RequestContext) -> Response:
         calls: list[PromptCall] = []
 
         def prepare(model: Model) -> list[UpstreamCall]:
-            calls[:] = _calls(adapter, prompts, {**model.defaults, **params}, model)
+            calls[:] = _calls(
+                adapter, prompts, model_calls.chat_params(adapter, params, model, context), model
+            )
             return [one.call for one in calls]
 
         if context.dry_run:

@@ -29,7 +29,9 @@ def create(context: RequestContext) -> Response:
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         def prepare(model: Model) -> list[UpstreamCall]:
-            request = inline_urls.inline({**model.defaults, **chat}, adapter, context)
+            request = inline_urls.inline(
+                model_calls.chat_params(adapter, chat, model, context), adapter, context
+            )
             call = adapter.request(request, model)
             return [replace(call, ignored=(*ignored, *call.ignored))]
 

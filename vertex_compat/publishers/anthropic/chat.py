@@ -1,33 +1,47 @@
 """Claude: the Messages API behind `rawPredict` and `streamRawPredict`.
 
-https://docs.anthropic.com/en/api/claude-on-vertex-ai. The model stands in the URL and not in the body, the
-API's version in the body and not in a header.
+https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/partner-models/claude. The model is in
+the URL and not in the body, the API's version in the body and not in a header.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from vertex_compat import errors, vertex
+from vertex_compat import json_values, vertex
 from vertex_compat.publishers import chat_messages, parameters, tools
-from vertex_compat.publishers.anthropic import messages, models, response, thinking
-from vertex_compat.publishers.anthropic.models import Family
-from vertex_compat.publishers.anthropic.tools import offer
+from vertex_compat.publishers.anthropic import betas, messages, response, structured_output, thinking
+from vertex_compat.publishers.anthropic import tools as claude_tools
+from vertex_compat.publishers.anthropic.context import CallContext
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
 VERSION: Final = "vertex-2023-10-16"
-"""Later ones refuse `temperature` of every model."""
+"""Later versions refuse `temperature` for every model."""
+
+OPTIONAL: Final = {
+    "cache_control": None,
+    "container": None,
+    "fallbacks": "server-side-fallback-2026-07-01",
+    "inference_geo": None,
+    "mcp_servers": "mcp-client-2025-11-20",
+    "speed": "fast-mode-2026-02-01",
+}
+"""Parameters of Anthropic's that Vertex AI may refuse → the beta that they need. Sent as they are."""
 
 PARAMETERS: Final = ParameterTable(
-    renamed={"context_management": "context_management"},
+    renamed={},
     handled=tools.PARAMETERS
+    | OPTIONAL.keys()
     | {
         "anthropic_beta",
+        "context_management",
         "max_completion_tokens",
         "max_tokens",
         "messages",
+        "metadata",
         "n",
+        "output_config",
         "reasoning_effort",
         "response_format",
         "stop",
@@ -43,7 +57,6 @@ PARAMETERS: Final = ParameterTable(
             "frequency_penalty",
             "logit_bias",
             "logprobs",
-            "metadata",
             "moderation",
             "prediction",
             "presence_penalty",
@@ -61,117 +74,151 @@ PARAMETERS: Final = ParameterTable(
     refused=frozenset({"audio", "modalities"}),
 )
 
-BETAS: Final = frozenset(
-    {
-        "compact-2026-01-12",
-        "computer-use-2025-01-24",
-        "computer-use-2025-11-24",
-        "context-1m-2025-08-07",
-        "context-management-2025-06-27",
-        "dangerous-tool-use-2026-09-03",
-        "inline-tools-2026-09-15",
-        "interleaved-thinking-2025-05-14",
-        "per-turn-control-2026-07-01",
-        "thinking-binding-controls-2026-08-01",
-        "thinking-display-updates-2026-08-18",
-        "tool-search-tool-2025-10-19",
-        "web-search-2025-03-05",
-    }
-)
-"""What Vertex knows of them; one that it does not know it refuses, with the whole request."""
+CONTEXT_MANAGEMENT_BETA: Final = "context-management-2025-06-27"
+TASK_BUDGET_BETA: Final = "task-budgets-2026-03-13"
 
-BETA_OF_TOOL: Final = {
-    "computer_20250124": "computer-use-2025-01-24",
-    "computer_20251124": "computer-use-2025-11-24",
-    "tool_search_tool_bm25_20251119": "tool-search-tool-2025-10-19",
-    "tool_search_tool_regex_20251119": "tool-search-tool-2025-10-19",
-    "web_search_20250305": "web-search-2025-03-05",
-}
-"""Type of a server tool → the beta that it needs on Vertex."""
+DEFAULT_MAX_TOKENS: Final = 64_000
+"""For a model whose limit is not known: all since 2025 have it."""
 
-MIN_TOP_P: Final = 0.95
-"""With thinking."""
+MIN_TOP_P_WITH_THINKING: Final = 0.95
 
 
 def request(body: JSON, model: Model) -> UpstreamCall:
-    """OpenAI's body → Claude's."""
-    family = models.family(model.name)
+    """Return the call to Claude for OpenAI's body; raises `BadRequest`."""
+    context = CallContext(body, model)
     call, ignored = PARAMETERS.apply(body)
-    limit = parameters.max_tokens(body) or family.longest
+    context.ignore(*ignored, *tools.unused_tool_params(body))
+    limit = _max_tokens(body, context)
     turns = chat_messages.read(body["messages"])
-    given = tools.read(body)
-    ignored += tools.unused_tool_params(body)
-    system, said = messages.write(turns)
-    budgets = given.mode != "required" and not messages.lack_thoughts(said)
-    thought = thinking.plan(body, family, limit, ignored, budgets=budgets)
-    form = thought.get("thinking", {}).get("type", "disabled")
-    forces = family.forces and form != "enabled"
-    offered = offer(body, given, messages.called(turns), family, ignored, forces=forces)
-    messages.close(said, prefill=family.prefill and form == "disabled")
-    system += [{"type": "text", "text": text} for text in offered.instructions]
-    call |= {"anthropic_version": VERSION, "max_tokens": limit, "messages": said, **thought, **offered.fields}
-    if output := thought.get("output_config", {}) | offered.fields.get("output_config", {}):
-        call["output_config"] = output
-    if system:
-        call["system"] = system
-    call |= _sampling(body, family, ignored, thinks=form != "disabled") | _rest(body, ignored)
-    if betas := _betas(body, call.get("tools", []), ignored):
-        call["anthropic_beta"] = betas
+    offered = tools.read(body)
+    system, conversation = messages.write(turns, context)
+    lost = messages.lacks_thinking(conversation)
+    forced = offered.mode == "required"
+    planned = thinking.plan(body, context, limit, forced=forced, blocks_missing=lost)
+    kind = planned.get("thinking", {}).get("type", "disabled")
+    called = messages.called(turns)
+    cites = messages.has_citations(conversation)
+    built = claude_tools.build(
+        body, offered, called, context, forcible=_can_force(context, kind), has_citations=cites
+    )
+    messages.rename_arguments(conversation, built.argument_names)
+    output = _output_config(body, planned, built, context)
+    prefill = not context.profile.must_end_with_user and kind == "disabled" and "format" not in output
+    messages.ensure_user_last(conversation, prefill=prefill)
+    call |= {"anthropic_version": VERSION, "max_tokens": limit, "messages": conversation}
+    call |= planned | built.fields
+    call |= {"output_config": output} if output else {}
+    system += [{"type": "text", "text": instruction} for instruction in context.instructions]
+    call |= {"system": system} if system else {}
+    call |= _sampling(body, context, thinks=kind != "disabled") | _other(body, context)
+    names = _betas(body, context)
+    call |= {"anthropic_beta": names} if names else {}
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in call),
         call,
-        ignored=tuple(dict.fromkeys(ignored)),
-        tool_names=offered.names,
-        structured_output_tool=offered.answer,
+        headers={"anthropic-beta": ",".join(names)} if names else {},
+        ignored=context.ignored,
+        optional_features=tuple(context.features),
+        tool_names=built.names,
+        argument_names=built.argument_names,
+        json_answer=built.answer,
     )
 
 
-def _sampling(body: JSON, family: Family, ignored: list[str], *, thinks: bool) -> JSON:
-    """`temperature`, `top_p` and `top_k` as the model takes them; what it does not is added to `ignored`."""
-    given: JSON = {key: body[key] for key in ("temperature", "top_p", "top_k") if key in body}
-    taken = dict(given)
-    if family.sampling == "none":
-        taken = {}
-    elif thinks:
-        taken = {
-            key: value
-            for key, value in given.items()
-            if (key == "temperature" and value == 1) or (key == "top_p" and value >= MIN_TOP_P)
-        }
-    if taken.get("temperature", 0) > 1:
-        taken["temperature"] = 1
-    if family.sampling == "one" and {"temperature", "top_p"} <= taken.keys():
-        del taken["top_p"]
-    ignored += [key for key in given if given[key] != taken.get(key)]
-    return taken
+def _betas(body: JSON, context: CallContext) -> list[str]:
+    """The client's betas and those that the call needs."""
+    requested = betas.requested(body)
+    sent, optional = betas.select([*requested, *context.betas], context.model.refused_features)
+    context.features.extend(optional)
+    if not set(requested) <= set(sent):
+        context.ignore("anthropic_beta")
+    return sent
 
 
-def _rest(body: JSON, ignored: list[str]) -> JSON:
-    rest: JSON = {}
+def _max_tokens(body: JSON, context: CallContext) -> int:
+    """The client's limit as far as the model has it, else the model's."""
+    longest = context.profile.max_output_tokens or DEFAULT_MAX_TOKENS
+    limit = parameters.max_tokens(body)
+    if limit is not None and limit > longest:
+        context.ignore("max_completion_tokens" if "max_completion_tokens" in body else "max_tokens")
+    return min(limit or longest, longest)
+
+
+def _can_force(context: CallContext, kind: str) -> bool:
+    """Return whether `tool_choice` may force a call together with the type of thinking."""
+    profile = context.profile
+    if kind == "adaptive" and not profile.supports_forced_tools_with_thinking:
+        return False
+    return profile.supports_forced_tools and kind != "enabled"
+
+
+def _output_config(body: JSON, planned: JSON, built: claude_tools.ToolFields, context: CallContext) -> JSON:
+    """The client's `output_config` with the effort and the format that were chosen."""
+    output = {**json_values.mapping(body.get("output_config"))}
+    output.pop("effort", None)
+    if "format" in output and ("response_format" in body or not context.use(structured_output.FEATURE)):
+        del output["format"]
+        context.ignore("output_config.format")
+    if "task_budget" in output:
+        context.betas.append(TASK_BUDGET_BETA)
+    output |= planned.pop("output_config", {})
+    output |= built.fields.pop("output_config", {})
+    return output
+
+
+def _sampling(body: JSON, context: CallContext, *, thinks: bool) -> JSON:
+    """`temperature`, `top_p` and `top_k` as far as the model takes them."""
+    requested: JSON = {key: body[key] for key in ("temperature", "top_p", "top_k") if key in body}
+    sampling = context.profile.sampling
+    sent = dict(requested) if sampling != "none" else {}
+    if thinks:
+        sent = {key: value for key, value in sent.items() if _may_be_sent_with_thinking(key, value)}
+    if sent.get("temperature", 0) > 1:
+        sent["temperature"] = 1
+    if sampling == "one" and {"temperature", "top_p"} <= sent.keys():
+        del sent["top_p"]
+    context.ignore(*(key for key in requested if requested[key] != sent.get(key)))
+    return sent
+
+
+def _may_be_sent_with_thinking(key: str, value: float) -> bool:
+    return (key == "temperature" and value == 1) or (key == "top_p" and value >= MIN_TOP_P_WITH_THINKING)
+
+
+def _other(body: JSON, context: CallContext) -> JSON:
+    """The remaining parameters."""
+    other: JSON = {}
     stops = parameters.stop(body)
-    if taken := [one for one in stops if one.strip()]:  # blank ones are refused
-        rest["stop_sequences"] = taken
-    if taken != stops:
-        ignored.append("stop")
-    if user := body.get("user"):
-        rest["metadata"] = {"user_id": user}
+    if sent := [stop for stop in stops if stop.strip()]:  # blank ones are refused
+        other["stop_sequences"] = sent
+    if sent != stops:
+        context.ignore("stop")
+    metadata = json_values.mapping(body.get("metadata"))
+    if user := body.get("user") or metadata.get("user_id"):
+        other["metadata"] = {"user_id": user}
+    if metadata.keys() - {"user_id"}:
+        context.ignore("metadata")
+    if "context_management" in body:
+        other["context_management"] = body["context_management"]
+        context.betas.append(CONTEXT_MANAGEMENT_BETA)
+    for name, beta in OPTIONAL.items():
+        if name not in body:
+            continue
+        if context.use(name):
+            other[name] = body[name]
+            context.betas.extend([beta] if beta else [])
+        else:
+            context.ignore(name)
     if body.get("stream"):
-        rest["stream"] = True
-    return rest
+        other["stream"] = True
+    return other
 
 
-def _betas(body: JSON, offered: list[JSON], ignored: list[str]) -> list[str]:
-    """The client's betas and those that the tools need."""
-    asked: Any = body.get("anthropic_beta") or []
-    if isinstance(asked, str):
-        asked = [one.strip() for one in asked.split(",") if one.strip()]
-    if not isinstance(asked, list) or not all(isinstance(one, str) for one in asked):
-        raise errors.BadRequest("'anthropic_beta' must be a list of names.", param="anthropic_beta")
-    known = [one for one in asked if one in BETAS]
-    if known != asked:
-        ignored.append("anthropic_beta")
-    needed = [BETA_OF_TOOL[tool["type"]] for tool in offered if tool.get("type") in BETA_OF_TOOL]
-    return list(dict.fromkeys(known + needed))
-
-
-CHAT: Final = ChatAdapter(request, response.response, response.stream, accepts_urls=False)
+CHAT: Final = ChatAdapter(
+    request,
+    response.response,
+    response.stream,
+    accepts_urls=False,
+    whole=response.whole,
+    header_params={"anthropic-beta": "anthropic_beta"},
+)

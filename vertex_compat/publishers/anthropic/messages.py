@@ -1,196 +1,220 @@
-"""The conversation as Claude reads it: `system`, and turns of blocks that alternate, the user's first.
+"""A conversation as Claude reads it: `system`, and alternating messages of blocks, the user's first.
 
-https://docs.anthropic.com/en/api/messages. Claude has no system message in mid-conversation: one that comes
-later stays where it is, as a text of the user's in `<system>` tags.
+https://platform.claude.com/docs/en/api/messages. A system message in mid-conversation, which most Claude
+models do not have, stays in its place as the user's text in `<system>` tags.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Final, TypeGuard
 
-from vertex_compat import errors
-from vertex_compat.publishers import tools
-from vertex_compat.publishers.anthropic import thinking
+from vertex_compat.json_values import items, member, text
+from vertex_compat.publishers import json_schema
+from vertex_compat.publishers.anthropic import documents, thinking
+from vertex_compat.publishers.anthropic.context import CallContext
+from vertex_compat.publishers.anthropic.tool_names import legal_name
 from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.types import JSON
 
-TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
-MAX_NAME: Final = 64
-
-IMAGES: Final = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
-_TEXTS: Final = re.compile(r"text/.+|application/(?:json|xml|x-yaml|yaml|javascript)")
-_PDF: Final = "application/pdf"
+THINKING_FEATURE: Final = "messages.thinking_blocks"
+"""Thinking blocks of the history: Claude may refuse them if the conversation before them has changed."""
 
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SYSTEM: Final = "<system>\n{}\n</system>"
-_BEFORE_THE_FIRST: Final = "."  # a text must not be blank
-_AFTER_THE_LAST: Final = "Go on."
-_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
+_FIRST_USER_TEXT: Final = "."  # a text must not be blank
+_LAST_USER_TEXT: Final = "Go on."
+_THINKING: Final = frozenset({"thinking", "redacted_thinking"})
 
 
-def write(turns: list[Turn]) -> tuple[list[JSON], list[JSON]]:
-    """The blocks of `system`, and the messages."""
-    first = next((place for place, turn in enumerate(turns) if turn.role != "system"), len(turns))
-    system = [_text(part) for turn in turns[:first] for part in turn.parts if _is_said(part)]
+def write(turns: list[Turn], context: CallContext) -> tuple[list[JSON], list[JSON]]:
+    """Return the blocks of `system`, and the messages."""
+    first = next((index for index, turn in enumerate(turns) if turn.role != "system"), len(turns))
+    system = [_text(part) for turn in turns[:first] for part in turn.parts if _is_text(part)]
     messages: list[JSON] = []
     for turn in turns[first:]:
-        _add(messages, "assistant" if turn.role == "assistant" else "user", list(_blocks(turn)))
+        role = "assistant" if turn.role == "assistant" else "user"
+        _append(messages, role, list(_blocks(turn, context)))
     if not messages or messages[0]["role"] != "user":
-        messages.insert(0, _said_by_user(_BEFORE_THE_FIRST))
+        messages.insert(0, _user_message(_FIRST_USER_TEXT))
     return system, messages
 
 
-def _add(messages: list[JSON], role: str, blocks: list[JSON]) -> None:
+def _append(messages: list[JSON], role: str, blocks: list[JSON]) -> None:
     """Append blocks to a last message of the same role, or as a new one."""
-    while role == "assistant" and blocks and blocks[-1]["type"] in _THOUGHTS:
-        blocks.pop()  # a message must not end in thoughts
+    while role == "assistant" and blocks and blocks[-1]["type"] in _THINKING:
+        blocks.pop()  # a message must not end with thinking
     if messages and messages[-1]["role"] == role:
         messages[-1]["content"] += blocks
     elif blocks:
         messages.append({"role": role, "content": blocks})
 
 
-def close(messages: list[JSON], *, prefill: bool) -> None:
-    """End with the user's word, or with the model's own where it goes on from there."""
+def ensure_user_last(messages: list[JSON], *, prefill: bool) -> None:
+    """End with a message of the user, or, where `prefill` is possible, with the text to go on with."""
     last = messages[-1]["content"][-1]
     if messages[-1]["role"] == "user":
         return
     if prefill and last["type"] == "text":
-        last["text"] = last["text"].rstrip()  # must not end in a space
+        last["text"] = last["text"].rstrip()  # must not end with a space
     else:
-        messages.append(_said_by_user(_AFTER_THE_LAST))
+        messages.append(_user_message(_LAST_USER_TEXT))
 
 
-def lack_thoughts(messages: list[JSON]) -> bool:
-    """Whether the model's last message made calls, and the thoughts before them are not there any more."""
-    spoken = [message["content"] for message in messages if message["role"] == "assistant"]
-    kinds = [block["type"] for block in spoken[-1]] if spoken else []
-    return "tool_use" in kinds and kinds[0] not in _THOUGHTS
+def lacks_thinking(messages: list[JSON]) -> bool:
+    """Return whether the last assistant message has calls, and not the thinking blocks before them."""
+    said = [message["content"] for message in messages if message["role"] == "assistant"]
+    types = [block["type"] for block in said[-1]] if said else []
+    return "tool_use" in types and types[0] not in _THINKING
 
 
-def _said_by_user(text: str) -> JSON:
-    return {"role": "user", "content": [{"type": "text", "text": text}]}
+def _user_message(content: str) -> JSON:
+    return {"role": "user", "content": [{"type": "text", "text": content}]}
 
 
-def _blocks(turn: Turn) -> Iterator[JSON]:
-    for part in turn.parts:
+def _blocks(turn: Turn, context: CallContext) -> Iterator[JSON]:
+    parts: Iterable[Part] = turn.parts
+    if stored := _stored_blocks(turn):
+        for block in stored:
+            yield from _thinking(block, context) if block.get("type") in _THINKING else _stored(block)
+        parts = [part for part in parts if isinstance(part, Call)]
+    for part in parts:
         match part:
             case Text() if turn.role == "system":
-                if _is_said(part):
+                if _is_text(part):
                     yield _text(part) | {"text": _SYSTEM.format(part.text)}
             case Thinking():
-                if thinking.is_own(part.raw):
-                    yield _thought(part.raw)
+                yield from _thinking(part.raw, context)
+            case ServerTool():
+                yield from _stored(part.raw)
             case Call():
-                name = tools.sanitize_name(part.name, TOOL_NAME, MAX_NAME)
-                used = {"type": "tool_use", "id": call_id(part.id), "name": name, "input": part.arguments}
-                yield used | _cached(part.raw)
+                yield _call(part)
             case Result():
                 yield _result(part)
-            case ServerTool():
-                yield dict(part.raw)
             case _:
                 yield from _shown(part)
 
 
-def _is_said(part: Part) -> TypeGuard[Text]:
+def _stored_blocks(turn: Turn) -> list[JSON]:
+    """The blocks of an answer with server tools, as they were given out, if its text is still the same."""
+    if turn.role != "assistant":
+        return []
+    stored = items(member(member(turn.raw, "extra_content"), "anthropic").get("content"))
+    kept = [block for block in stored if block.get("type") != "tool_use"]
+    said = "".join(text(block.get("text")) for block in kept)
+    return kept if said == "".join(part.text for part in turn.parts if isinstance(part, Text)) else []
+
+
+def _stored(block: JSON) -> Iterator[JSON]:
+    """A block as it was given out; a blank text may not be sent."""
+    if block.get("type") != "text" or text(block.get("text")).strip():
+        yield {name: value for name, value in block.items() if value is not None}
+
+
+def _thinking(block: JSON, context: CallContext) -> Iterator[JSON]:
+    """A thinking block as it was given out, if the model can read it."""
+    if not thinking.is_complete(block):
+        return
+    producer = text(block.get("model"))
+    if _can_read(context, producer) and context.use(THINKING_FEATURE):
+        yield {name: block[name] for name in _THINKING_FIELDS if name in block}
+    else:
+        context.ignore(THINKING_FEATURE)
+
+
+def _can_read(context: CallContext, producer: str) -> bool:
+    """Return whether the model reads thinking of `producer`: of itself always, and not of any other.
+
+    https://platform.claude.com/docs/en/build-with-claude/preserved-thinking#switching-models
+    """
+    if _undated(producer) == _undated(context.model.name):
+        return True
+    return not any(fnmatchcase(producer, pattern) for pattern in context.profile.unreadable_thinking)
+
+
+def _undated(name: str) -> str:
+    return re.sub(r"(?:[-@](?:\d{8}|default|latest))+$", "", name)
+
+
+_THINKING_FIELDS: Final = ("type", "thinking", "signature", "data")
+
+
+def _is_text(part: Part) -> TypeGuard[Text]:
     return isinstance(part, Text) and bool(part.text.strip())
 
 
 def _shown(part: Text | Media) -> Iterator[JSON]:
-    """A block that may stand in a message and in a result; a blank text may not."""
+    """The block of a text or a file, in a message or in a result; a blank text has none."""
     if isinstance(part, Media):
-        yield _file(part) | _cached(part.raw)
+        yield documents.block(part) | _cache_control(part.raw)
+    elif part.raw.get("type") in {"document", "search_result"}:
+        yield {name: value for name, value in part.raw.items() if value is not None}
     elif part.text.strip():
         yield _text(part)
 
 
 def _text(part: Text) -> JSON:
-    return {"type": "text", "text": part.text} | _cached(part.raw)
+    return {"type": "text", "text": part.text} | _cache_control(part.raw)
 
 
-def _cached(given: JSON) -> JSON:
-    return {"cache_control": given["cache_control"]} if given.get("cache_control") else {}
+def _cache_control(raw: JSON) -> JSON:
+    return {"cache_control": raw["cache_control"]} if raw.get("cache_control") else {}
 
 
-def _thought(block: JSON) -> JSON:
-    """The block as it was given out: clients add keys to it."""
-    return {name: block[name] for name in ("type", "thinking", "signature", "data") if name in block}
+def _call(call: Call) -> JSON:
+    block = {
+        "type": "tool_use",
+        "id": call_id(call.id),
+        "name": legal_name(call.name),
+        "input": call.arguments,
+    }
+    return block | _toolset(call) | _cache_control(call.raw)
+
+
+def _toolset(call: Call) -> JSON:
+    """The toolset of a member tool, which its call and its result name."""
+    name = text(member(member(call.raw, "extra_content"), "anthropic").get("toolset_name"))
+    return {"toolset_name": name} if name else {}
 
 
 def _result(result: Result) -> JSON:
-    block: JSON = {"type": "tool_result", "tool_use_id": call_id(result.call.id)}
+    block: JSON = {"type": "tool_result", "tool_use_id": call_id(result.call.id)} | _toolset(result.call)
     if content := [shown for part in result.parts for shown in _shown(part)]:
         block["content"] = content
     if result.raw.get("is_error") is True:
         block["is_error"] = True
-    return block | (_cached(result.raw) if not any("cache_control" in one for one in content) else {})
+    return block | (_cache_control(result.raw) if not any("cache_control" in one for one in content) else {})
 
 
-def call_id(identity: str) -> str:
-    """The id of a call as Claude takes it: its own as they are, another publisher's made over."""
-    if _CALL_ID.fullmatch(identity):
-        return identity
-    return f"toolu_{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+def call_id(id_: str) -> str:
+    """Return the id of a call as Claude takes it: the same if it can be, else one made from it."""
+    if _CALL_ID.fullmatch(id_):
+        return id_
+    return f"toolu_{hashlib.sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
 def called(turns: Iterable[Turn]) -> list[str]:
-    """The names of the tools that have been called, each once."""
+    """Return the names of the tools that have been called, each once."""
     return list(dict.fromkeys(part.name for turn in turns for part in turn.parts if isinstance(part, Call)))
 
 
-def _file(media: Media) -> JSON:
-    mime = _type(media)
-    if media.uri and not media.uri.lower().startswith("https://"):
-        raise _refused(
-            media, "Claude reads no gs:// or http:// links: give the file as a data URI or https:// link"
-        )
-    if mime in IMAGES or (media.kind == "image" and mime is None and media.uri):
-        return {"type": "image", "source": _source(media, mime)}
-    if mime == _PDF:
-        return _document(media, _source(media, mime))
-    if mime and _TEXTS.fullmatch(mime) and media.data:
-        return _document(media, {"type": "text", "media_type": "text/plain", "data": _decoded(media)})
-    raise _refused(
-        media, f"Claude takes JPEG, PNG, GIF, WebP, PDF and text, not {mime or 'a file of no known type'}"
+def has_citations(messages: list[JSON]) -> bool:
+    """Return whether a document of the user's is to be cited."""
+    return any(
+        member(block, "citations").get("enabled") is True
+        for message in messages
+        if message["role"] == "user"
+        for block in message["content"]
     )
 
 
-def _type(media: Media) -> str | None:
-    if media.mime is None and (media.data or "").startswith("JVBERi"):  # %PDF
-        return _PDF
-    return "image/jpeg" if media.mime == "image/jpg" else media.mime
-
-
-def _document(media: Media, source: JSON) -> JSON:
-    return {"type": "document", "source": source} | ({"title": media.name} if media.name else {})
-
-
-def _source(media: Media, mime: str | None) -> JSON:
-    if media.data is None:
-        return {"type": "url", "url": media.uri}
-    return {"type": "base64", "media_type": mime, "data": _standard(media.data)}
-
-
-def _standard(data: str) -> str:
-    """Base64 in the one spelling that Claude takes."""
-    data = data.rstrip("=").replace("-", "+").replace("_", "/")
-    return data + "=" * (-len(data) % 4)
-
-
-def _decoded(media: Media) -> str:
-    try:
-        text = base64.b64decode(_standard(media.data or "")).decode()
-    except ValueError:
-        raise _refused(media, "The file says that it is text, but it is not UTF-8") from None
-    if not text.strip():
-        raise _refused(media, "The file is empty")
-    return text
-
-
-def _refused(media: Media, why: str) -> errors.BadRequest:
-    return errors.BadRequest(f"{why}.", param=media.param, code="unsupported_value")
+def rename_arguments(messages: list[JSON], names: Mapping[str, Mapping[str, str]]) -> None:
+    """Give the arguments of earlier calls the property names that the tools are sent with."""
+    sent = {tool: {name: new for new, name in renamed.items()} for tool, renamed in names.items()}
+    for message in messages if sent else ():
+        for block in message["content"]:
+            if block["type"] == "tool_use" and block["name"] in sent:
+                block["input"] = json_schema.rename_keys(block["input"], sent[block["name"]])

@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from vertex_compat import vertex
-from vertex_compat.publishers.anthropic.chat import BETAS, VERSION
+from vertex_compat.publishers.anthropic import betas as beta_names
+from vertex_compat.publishers.anthropic.chat import VERSION
 from vertex_compat.types import JSON, Model, RawBody, UpstreamCall
 
 BETA_HEADER: Final = "anthropic-beta"
@@ -35,17 +36,18 @@ def request(body: RawBody, model: Model, betas: str) -> UpstreamCall:
     if f'"{FOREIGN_STATE}'.encode() in bytes(fields.get("messages", b"")):
         fields["messages"] = _raw(_without_foreign_thinking(fields["messages"]))
     names = [*_listed(betas), *_in_body(body)]
-    known = [name for name in dict.fromkeys(names) if name in BETAS]
+    sent, optional = beta_names.select(names, model.refused_features)
     headers: dict[str, str] = {}
-    if known:
-        fields["anthropic_beta"] = _raw(known)
-        headers[BETA_HEADER] = ",".join(known)
+    if sent:
+        fields["anthropic_beta"] = _raw(sent)
+        headers[BETA_HEADER] = ",".join(sent)
     return UpstreamCall(
         vertex.raw_predict(model, stream=bytes(fields.get("stream", b"")) == b"true"),
         {},
         content=msgspec.json.encode(fields),
         headers=headers,
-        ignored=() if set(names) <= BETAS else ("anthropic_beta",),
+        ignored=() if set(names) <= set(sent) else ("anthropic_beta",),
+        optional_features=tuple(optional),
     )
 
 

@@ -1,28 +1,33 @@
-"""What Claude answers, whole or streamed: blocks of thoughts, texts and calls.
+"""Claude's answers, whole or streamed, as parts of OpenAI's: blocks of thinking, text and tool calls.
 
-https://docs.anthropic.com/en/docs/build-with-claude/streaming. A whole message is read as a stream whose
-blocks come complete. Lists (`thinking_blocks`, `annotations`) are told once, at the end: OpenAI's client can
-join strings and calls, but not lists.
+https://platform.claude.com/docs/en/build-with-claude/streaming. A whole message is read as a stream whose
+blocks come complete. Lists (`thinking_blocks`, `annotations`) come once, at the end: OpenAI's clients join
+strings and tool calls, but not lists. Fields may be missing or of another type than documented: what cannot
+be read is left out, text never is.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
-from vertex_compat.publishers.anthropic import thinking
+from vertex_compat import errors
+from vertex_compat.json_values import count, items, mapping, member, text
+from vertex_compat.publishers import json_schema
+from vertex_compat.publishers.anthropic import json_answer, thinking
 from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
 
-FINISH: Final = {
+FINISH_REASONS: Final = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "pause_turn": "stop",
+    "pause_turn": "length",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "compaction": "length",
@@ -31,195 +36,400 @@ FINISH: Final = {
 }
 
 
+MAX_CONTINUATIONS: Final = 10
+"""Calls that continue a paused turn; Anthropic pauses after ten steps of its server tools."""
+
+
 def response(message: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
-    """The pieces of a whole message."""
-    reader = _Reader(call)
-    for number, block in enumerate(message.get("content") or []):
-        yield from reader.begin(number, block)
-        yield from reader.end(number)
-    yield from reader.finish(message)
-    yield usage(message.get("usage") or {})
+    """Return the parts of a whole message."""
+    yield from _Reader(call).message(message)
+
+
+def whole(call: UpstreamCall) -> Callable[[JSON], Iterable[StreamPart]]:
+    """Return the translator of a whole message and of those that continue it."""
+    return _Reader(call).message
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
-    """The reader of one stream. The counts of its beginning and of its end are one usage."""
-    reader = _Reader(call)
-    counts: JSON = {}
+    """Return the translator of one stream and of those that continue it."""
+    reader = _Reader(call, streamed=True)
 
-    def read(event: JSON) -> Iterable[StreamPart]:
-        """The pieces that an event brings. Nearly always it is more text."""
+    def translate(event: JSON) -> Delta | Iterable[StreamPart]:
+        """The parts of one event. Nearly every event is more text."""
         if event.get("type") == "content_block_delta":
-            delta = event["delta"]
-            if delta.get("type") == "text_delta":
-                return reader.say(delta["text"])
-        return read_any(event)
+            delta = event.get("delta")
+            if type(delta) is dict and delta.get("type") == "text_delta":
+                return reader.append_text(event.get("index"), delta.get("text")) or ()
+        return reader.event(event)
 
-    def read_any(event: JSON) -> Iterator[StreamPart]:
-        match event.get("type"):
-            case "content_block_delta":
-                yield from reader.go_on(event["index"], event["delta"])
-            case "content_block_start":
-                yield from reader.begin(event["index"], event["content_block"])
-            case "content_block_stop":
-                yield from reader.end(event["index"])
-            case "message_start":
-                counts.update(event["message"].get("usage") or {})
-                yield Delta(0, {})
-            case "message_delta":
-                counts.update(event.get("usage") or {})
-                yield from reader.finish(event.get("delta") or {})
-                yield usage(counts)
-            case _:
-                pass  # ping, message_stop, and what is still to be invented
+    return translate
 
-    return read
+
+@dataclass(slots=True)
+class _Block:
+    """A block that has begun. `raw` has its fields without what is still to come."""
+
+    raw: JSON
+    start: int
+    texts: list[str] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
+    call: int | None = None
+    """The index of a tool call; None for the answer's tool and for server tools."""
+    held: bool = False
+    """The arguments are given out at the end of the block: names in them must be changed back."""
 
 
 class _Reader:
-    """One answer. `_open` has the blocks that have begun, by Claude's number, as far as they are known."""
+    """The state of one answer."""
 
-    def __init__(self, call: UpstreamCall) -> None:
+    def __init__(self, call: UpstreamCall, *, streamed: bool = False) -> None:
         self._call = call
-        self._open: dict[int, JSON] = {}
+        self._streamed = streamed
+        self._continuations_left = MAX_CONTINUATIONS
+        self._open: dict[int, _Block] = {}
+        self._model: str | None = None
         self._ids: set[str] = set()
-        self._length = 0  # of the content
-        self._held: list[str] | None = (
-            [] if call.structured_output_tool else None
-        )  # texts that may be the answer, or not
-        self._thoughts: list[JSON] = []
+        self._length = 0  # of the content so far
+        self._held: list[str] | None = [] if call.json_answer else None  # text that may be the answer
+        self._answer: str | None = None  # arguments of the answer's tool
+        self._emitted = False
+        self._finished = False
+        self._content: list[JSON] = []  # of the message, complete blocks
+        self._sent = 0  # of the content: blocks that are in the call
+        self._has_server_blocks = False
+        self._thinking: list[JSON] = []
         self._annotations: list[JSON] = []
         self._citations: list[JSON] = []
+        self._transformations: list[JSON] = []
+        self._counts: JSON = {}
+        self._earlier: list[JSON] = []  # counts of the messages before
 
-    def begin(self, number: int, block: JSON) -> Iterator[StreamPart]:
-        kind = block.get("type")
-        opened = self._open[number] = {**block, "start": self._length}
-        match kind:
-            case "text":
-                yield from self.say(block.get("text"))
+    # Input
+
+    def message(self, message: JSON) -> Iterator[StreamPart]:
+        """The parts of a whole message."""
+        self._begin(message)
+        for number, block in enumerate(items(message.get("content"))):
+            yield from self._start(number, block)
+            yield from self._stop(number)
+        _merge(self._counts, message.get("usage"))
+        yield from self._finish(message)
+        yield self.usage()
+
+    def event(self, event: JSON) -> Iterator[StreamPart]:
+        """The parts of one event of a stream."""
+        number = event.get("index")
+        number = number if isinstance(number, int) else max(self._open, default=0)
+        match event.get("type"):
+            case "content_block_delta":
+                yield from self._delta(number, mapping(event.get("delta")))
+            case "content_block_start":
+                yield from self._start(number, mapping(event.get("content_block")))
+            case "content_block_stop":
+                yield from self._stop(number)
+            case "message_start":
+                message = member(event, "message")
+                self._begin(message)
+                _merge(self._counts, message.get("usage"))
+                yield Delta(0, {})
+            case "message_delta":
+                _merge(self._counts, event.get("usage"))
+                yield from self._finish(mapping(event.get("delta")))
+                yield self.usage()
+            case "message_stop" if not self._finished:
+                yield from self._finish({"stop_reason": "end_turn"})
+            case _:
+                pass  # `ping`, and events of later versions
+
+    def append_text(self, number: Any, value: Any) -> Delta | None:
+        """More text of an open block."""
+        if type(value) is not str:
+            return None
+        if type(number) is int and number in self._open:
+            self._open[number].texts.append(value)
+        return self.say(value)
+
+    def say(self, value: Any) -> Delta | None:
+        """More text of the answer, None if it is held back."""
+        if type(value) is not str or not value:
+            return None
+        if self._held is not None and not self._passes(value):
+            self._held.append(value)
+            return None
+        self._length += len(value)
+        self._emitted = True
+        return Delta(0, {"content": value})
+
+    def _passes(self, value: str) -> bool:
+        """Return whether held text is known to be the JSON object that was asked for."""
+        answer = self._call.json_answer
+        if (
+            self._held
+            or answer is None
+            or answer.tool
+            or answer.wrapped
+            or not value.lstrip().startswith("{")
+        ):
+            return False
+        self._held = None
+        return True
+
+    def _begin(self, message: JSON) -> None:
+        if self._counts:
+            self._earlier.append(self._counts)
+        self._counts = {}
+        self._finished = False
+        self._model = text(message.get("model")) or self._model
+        self._transformations += items(message.get("input_transformations"))
+
+    # Blocks
+
+    def _start(self, number: int, raw: JSON) -> Iterator[StreamPart]:
+        block = self._open[number] = _Block(dict(raw), self._length)
+        match raw.get("type"):
             case "thinking":
-                yield from _think(block.get("thinking"))
+                yield from self._think(raw.get("thinking"))
+                block.texts.append(text(raw.get("thinking")))
             case "tool_use":
-                written = msgspec.json.encode(block["input"]).decode() if block.get("input") else ""
-                yield from self._call_begun(opened)
-                yield from self._argue(opened, written)
+                yield from self._begin_call(block)
+                if raw.get("input"):
+                    yield from self._append_arguments(block, msgspec.json.encode(raw["input"]).decode())
+            case "redacted_thinking":
+                pass
+            case kind:
+                block.texts.append(text(raw.get("text")))
+                if delta := self.say(raw.get("text")):
+                    yield delta
+                if text(kind).endswith(("_tool_use", "_tool_result")):
+                    self._has_server_blocks = True
 
-    def go_on(self, number: int, delta: JSON) -> Iterator[StreamPart]:
-        block = self._open.get(number, {})
+    def _delta(self, number: int, delta: JSON) -> Iterator[StreamPart]:
+        block = self._open.setdefault(number, _Block({}, self._length))
         match delta.get("type"):
-            case "text_delta":
-                yield from self.say(delta["text"])
-            case "input_json_delta" if block.get("type") == "tool_use":
-                yield from self._argue(block, delta["partial_json"])
+            case "input_json_delta":
+                yield from self._append_arguments(block, text(delta.get("partial_json")))
             case "thinking_delta":
-                block["thinking"] = (block.get("thinking") or "") + delta["thinking"]
-                yield from _think(delta["thinking"])
+                block.texts.append(text(delta.get("thinking")))
+                yield from self._think(delta.get("thinking"))
             case "signature_delta":
-                block["signature"] = delta["signature"]
+                block.raw["signature"] = delta.get("signature")
             case "citations_delta":
-                block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+                block.raw["citations"] = [*items(block.raw.get("citations")), *items([delta.get("citation")])]
+            case _:
+                if said := self.append_text(number, delta.get("text")):
+                    yield said
 
-    def end(self, number: int) -> Iterator[StreamPart]:
-        block = self._open.pop(number, {})
-        match block.get("type"):
-            case "thinking" | "redacted_thinking" if thinking.is_own(block):
-                self._thoughts.append({name: held for name, held in block.items() if name != "start"})
-            case "text":
-                self._cite(block)
-            case "tool_use" if not block.get("written"):
-                yield from self._argue(block, "{}")
-
-    def finish(self, ending: JSON) -> Iterator[StreamPart]:
-        """Why the message ended, which a message and the last delta of a stream say in the same words."""
-        for number in list(self._open):
-            yield from self.end(number)
-        if self._held:
-            yield Delta(0, {"content": "".join(self._held)})
-            self._held = None
-        reason = ending.get("stop_reason")
-        if reason is None:
+    def _stop(self, number: int) -> Iterator[StreamPart]:
+        block = self._open.pop(number, None)
+        if block is None:
             return
-        if reason not in FINISH:
-            _log.warning("unknown stop_reason of Claude: %.80s", reason)
-        finish = FINISH.get(reason, "stop")
-        if finish == "tool_calls" and not self._ids:  # only the answer's own tool
-            finish = "stop"
-        yield Delta(0, self._last_fields(ending), finish)
+        raw = block.raw
+        match raw.get("type"):
+            case "thinking" | "redacted_thinking" as kind:
+                if kind == "thinking":
+                    raw["thinking"] = "".join(block.texts)
+                if thinking.is_complete(raw):
+                    self._thinking.append(raw | ({"model": self._model} if self._model else {}))
+            case "tool_use":
+                yield from self._end_call(block)
+            case _:
+                self._add_citations(block)
+                if self._streamed:
+                    _complete(block)
+        self._content.append(raw)
 
-    def _last_fields(self, ending: JSON) -> JSON:
-        explanation = (ending.get("stop_details") or {}).get("explanation")
-        told = {
-            "thinking_blocks": self._thoughts,
-            "annotations": self._annotations,
-            "extra_content": {"anthropic": {"citations": self._citations}} if self._citations else None,
-            "refusal": explanation if ending["stop_reason"] == "refusal" else None,
-        }
-        return {name: value for name, value in told.items() if value}
+    def _think(self, value: Any) -> Iterator[StreamPart]:
+        if isinstance(value, str) and value:
+            self._emitted = True
+            yield Delta(0, {"reasoning_content": value})
 
-    def say(self, text: str | None) -> tuple[Delta, ...]:
-        """More text, if it is not to wait until it is known whether it is the answer."""
-        if not text:
-            return ()
-        if self._held is not None:
-            self._held.append(text)
-            return ()
-        self._length += len(text)
-        return (Delta(0, {"content": text}),)
+    # Calls
 
-    def _call_begun(self, block: JSON) -> Iterator[StreamPart]:
-        name = block["name"]
-        if name == self._call.structured_output_tool:
-            # What was said before the answer would spoil its JSON.
-            yield from _think("".join(self._held or []))
+    def _begin_call(self, block: _Block) -> Iterator[StreamPart]:
+        name = text(block.raw.get("name"))
+        answer = self._call.json_answer
+        if answer and name == answer.tool:
+            # Text before the answer is no part of its JSON.
+            yield from self._think("".join(self._held or ()))
             self._held = None
             return
-        identity = block.get("id")
+        identity = text(block.raw.get("id"))
         if not identity or identity in self._ids:
             identity = f"toolu_{secrets.token_hex(12)}"
-        block["place"] = len(self._ids)
+        block.call = len(self._ids)
+        block.held = name in self._call.argument_names
         self._ids.add(identity)
         function = {"name": self._call.tool_names.get(name, name), "arguments": ""}
-        opening = {"index": block["place"], "id": identity, "type": "function", "function": function}
+        opening = {"index": block.call, "id": identity, "type": "function", "function": function}
+        if toolset := text(block.raw.get("toolset_name")):
+            opening["extra_content"] = {"anthropic": {"toolset_name": toolset}}
+        self._emitted = True
         yield Delta(0, {"tool_calls": [opening]})
 
-    def _argue(self, block: JSON, written: str) -> Iterator[StreamPart]:
-        """More of the arguments of a call, or of the answer."""
+    def _append_arguments(self, block: _Block, written: str) -> Iterator[StreamPart]:
         if not written:
             return
-        block["written"] = True
-        if "place" in block:
-            piece = {"index": block["place"], "function": {"arguments": written}}
-            yield Delta(0, {"tool_calls": [piece]})
-        else:
-            self._length += len(written)
-            yield Delta(0, {"content": written})
+        block.arguments.append(written)
+        if block.call is not None and not block.held:
+            yield _arguments(block.call, written)
 
-    def _cite(self, block: JSON) -> None:
-        """A citation backs the whole text of its block. OpenAI knows those that have a link."""
-        for citation in block.get("citations") or []:
-            link = citation.get("url") or citation.get("source") or ""
-            if link.startswith(("https://", "http://")):
-                title = citation.get("title") or link
-                where = {"start_index": block["start"], "end_index": self._length}
-                cited = {"url": link, "title": title, **where}
-                self._annotations.append({"type": "url_citation", "url_citation": cited})
+    def _end_call(self, block: _Block) -> Iterator[StreamPart]:
+        written = "".join(block.arguments)
+        if block.call is None:
+            self._answer = written or "{}"
+        elif block.held:
+            names = self._call.argument_names[text(block.raw.get("name"))]
+            yield _arguments(block.call, _renamed(written or "{}", names))
+        elif not written:
+            yield _arguments(block.call, "{}")
+
+    # The end
+
+    def _finish(self, ending: JSON) -> Iterator[StreamPart]:
+        """The end of a message. A whole message and the last delta of a stream have the same fields."""
+        for number in list(self._open):
+            yield from self._stop(number)
+        reason = ending.get("stop_reason")
+        if reason is None and self._streamed:
+            return  # another `message_delta` has it
+        self._finished = True
+        finish = self._finish_reason(reason)
+        if reason == "pause_turn" and self._continuations_left and self._content and self._call.body:
+            self._continuations_left -= 1
+            yield Delta(0, self._last_fields(ending), finish, continuation=self._next_call())
+            return
+        yield from self._json_content(finish)
+        yield Delta(0, self._last_fields(ending), finish)
+
+    def _finish_reason(self, reason: Any) -> str:
+        known = FINISH_REASONS.get(reason) if isinstance(reason, str) else None
+        if known is None and reason is not None:
+            _log.warning("unknown stop_reason of Claude: %.80s", reason)
+        if known == "tool_calls" and not self._ids:  # only the tool of the answer
+            return "stop"
+        return "tool_calls" if self._ids and known in {None, "stop"} else known or "stop"
+
+    def _next_call(self) -> UpstreamCall:
+        """The call that continues a paused message: the same, with the message so far at the end."""
+        body = self._call.body
+        messages = [*body["messages"]]
+        content = [_sendable(block) for block in self._content[self._sent :]]
+        if messages[-1]["role"] == "assistant":
+            content = [*messages.pop()["content"], *content]
+        messages.append({"role": "assistant", "content": content})
+        self._sent = len(self._content)
+        self._call = msgspec.structs.replace(self._call, body={**body, "messages": messages})
+        return self._call
+
+    def _json_content(self, finish: str) -> Iterator[StreamPart]:
+        """The answer in JSON, which was held back until it was complete."""
+        answer, held = self._call.json_answer, "".join(self._held or ())
+        self._held = None
+        written = held if self._answer is None else self._answer
+        if answer is None or not written:
+            return
+        if self._answer is None and self._ids:  # a text beside calls is no answer
+            yield Delta(0, {"content": written})
+            return
+        content, complete = json_answer.read(written, answer)
+        if complete is False and finish == "stop" and not (self._streamed and self._emitted):
+            raise errors.InvalidModelResponse(
+                "The model's answer does not have the properties that its JSON Schema requires.",
+                code="json_schema_validation_error",
+            )
+        yield Delta(0, {"content": content})
+
+    def _last_fields(self, ending: JSON) -> JSON:
+        explanation = text(member(ending, "stop_details").get("explanation"))
+        anthropic = {
+            "citations": self._citations,
+            "content": self._content if self._has_server_blocks else [],
+            "input_transformations": self._transformations,
+        }
+        anthropic = {name: value for name, value in anthropic.items() if value}
+        fields = {
+            "thinking_blocks": self._thinking,
+            "annotations": self._annotations,
+            "extra_content": {"anthropic": anthropic} if anthropic else None,
+            "refusal": explanation if ending.get("stop_reason") == "refusal" else None,
+        }
+        return {name: value for name, value in fields.items() if value}
+
+    def _add_citations(self, block: _Block) -> None:
+        """Add the citations of a block, each of its whole text. OpenAI has only those with a URL."""
+        for citation in items(block.raw.get("citations")):
+            url = text(citation.get("url")) or text(citation.get("source"))
+            if url.startswith(("https://", "http://")):
+                title = text(citation.get("title")) or url
+                span = {"start_index": block.start, "end_index": self._length}
+                self._annotations.append(
+                    {"type": "url_citation", "url_citation": {"url": url, "title": title, **span}}
+                )
             else:
                 self._citations.append(citation)
 
+    def usage(self) -> Usage:
+        """The counts of all messages of the answer."""
+        return _usage([*self._earlier, self._counts])
 
-def _think(thought: str | None) -> Iterator[StreamPart]:
-    if thought:
-        yield Delta(0, {"reasoning_content": thought})
+
+def _sendable(block: JSON) -> JSON:
+    """A block as it may be sent back: without nulls, and without the key that is ours."""
+    return {name: value for name, value in block.items() if value is not None and name != "model"}
 
 
-def usage(counts: JSON) -> Usage:
-    """Claude counts cached tokens beside its input; OpenAI inside."""
-    read, written = counts.get("cache_read_input_tokens") or 0, counts.get("cache_creation_input_tokens") or 0
-    details: dict[str, Any] = counts.get("output_tokens_details") or {}
-    cached = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
+def _complete(block: _Block) -> None:
+    """Add to a block's fields what came in deltas."""
+    if "text" in block.raw:
+        block.raw["text"] = "".join(block.texts)
+    if block.arguments:
+        try:
+            block.raw["input"] = msgspec.json.decode("".join(block.arguments))
+        except (ValueError, RecursionError):
+            block.raw["input"] = {}
+
+
+def _arguments(index: int, written: str) -> Delta:
+    return Delta(0, {"tool_calls": [{"index": index, "function": {"arguments": written}}]})
+
+
+def _renamed(arguments: str, names: Mapping[str, str]) -> str:
+    """Arguments under the client's property names."""
+    try:
+        value = msgspec.json.decode(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    return msgspec.json.encode(json_schema.rename_keys(value, names)).decode()
+
+
+def _merge(counts: JSON, usage: Any) -> None:
+    """Add the counts of a later event. Those that it does not have, or has as null, stay."""
+    for name, value in mapping(usage).items():
+        if isinstance(value, dict):
+            _merge(counts.setdefault(name, {}), value)
+        elif value is not None:
+            counts[name] = value
+
+
+def _usage(messages: Iterable[JSON]) -> Usage:
+    """Claude counts cached tokens besides `input_tokens`; OpenAI includes them in `prompt_tokens`."""
+    prompt = completion = read = written = thought = 0
+    for counts in messages:
+        cached = (
+            count(counts.get("cache_read_input_tokens")),
+            count(counts.get("cache_creation_input_tokens")),
+        )
+        output = count(counts.get("output_tokens"))
+        read += cached[0]
+        written += cached[1]
+        prompt += count(counts.get("input_tokens")) + sum(cached)
+        completion += output
+        thought += min(count(member(counts, "output_tokens_details").get("thinking_tokens")), output)
+    extra = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
     return Usage(
-        prompt=(counts.get("input_tokens") or 0) + read + written,
-        completion=counts.get("output_tokens") or 0,
+        prompt=prompt,
+        completion=completion,
         prompt_details={"cached_tokens": read, "cache_write_tokens": written},
-        completion_details={"reasoning_tokens": details.get("thinking_tokens") or 0},
-        extra={name: count for name, count in cached.items() if count},
+        completion_details={"reasoning_tokens": thought},
+        extra={name: tokens for name, tokens in extra.items() if tokens},
     )

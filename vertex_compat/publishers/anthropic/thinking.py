@@ -1,15 +1,17 @@
-"""How much Claude thinks: OpenAI's `reasoning_effort`, and `thinking` in Anthropic's own words.
+"""Claude's thinking and effort: OpenAI's `reasoning_effort`, and Anthropic's `thinking` and `output_config`.
 
-https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking. Older models think within a budget of
-tokens that is part of `max_tokens`; newer ones as much as an effort is worth.
+https://platform.claude.com/docs/en/build-with-claude/thinking. Older models think within a budget of tokens
+that counts towards `max_tokens`; newer ones adapt, and an effort level says how much.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.publishers.anthropic.models import Family
+from vertex_compat.model_profile import ModelProfile
+from vertex_compat.publishers.anthropic.context import CallContext
 from vertex_compat.types import JSON
 
 BUDGETS: Final = {
@@ -22,100 +24,174 @@ BUDGETS: Final = {
 }
 """Effort → tokens."""
 
-NEAREST: Final = {"minimal": "low", "xhigh": "max"}
-"""What stands for a level that a model does not have."""
+MIN_BUDGET: Final = 1024
 
-MIN_BUDGET_TOKENS: Final = 1024
-"""No budget may be smaller."""
+LEVELS: Final = ("low", "medium", "high", "xhigh", "max")
+
+_NEAREST: Final = {"minimal": ("low",), "xhigh": ("max", "high"), "max": ("xhigh", "high")}
+"""Level → substitutes on a model that does not have it, best first."""
+
+_SUBSTITUTES: Final = {
+    "disabled": ("disabled", "between_tools"),
+    "between_tools": ("between_tools", "disabled"),
+    "enabled": ("enabled", "adaptive"),
+    "adaptive": ("adaptive", "enabled"),
+}
+"""Type of thinking that a client asks for → types that do the same, best first."""
+
+BINDING_BETA: Final = "thinking-binding-controls-2026-08-01"
+UPDATES_BETA: Final = "thinking-display-updates-2026-08-18"
 
 
-def plan(body: JSON, family: Family, limit: int, ignored: list[str], *, budgets: bool) -> JSON:
-    """`thinking` and `output_config` for a call that answers at most `limit` tokens.
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What the client asks for: a type of thinking with its fields, and a level of effort.
 
-    `budgets` says whether thinking within a budget is possible: it is not where a call is demanded, nor where
-    the thoughts before the last call are lost. What is not done as it was asked for is added to `ignored`.
+    `param` and `effort_param` are the parameters that ask for them.
     """
-    asked, name = _asked(body)
-    effort = None if body.get("reasoning_effort") == "none" else body.get("reasoning_effort")
-    match asked.get("type"):
-        case None:
-            return {}
-        case "disabled":
-            if "disabled" in family.thinking:
-                return {"thinking": {"type": "disabled"}}
-            if "adaptive" in family.thinking:  # thinks whatever one says
-                ignored.append(name)
-            return {}
-        case "enabled" if "enabled" in family.thinking:
-            budget = asked.get("budget_tokens") or BUDGETS[effort or "medium"]
-            return _within(budget, limit, ignored, name) if budgets else _without(ignored, name)
-        case "enabled" if "adaptive" in family.thinking:
-            ignored.append(name)
-            return _adaptive(asked, family, effort or _worth(asked), ignored)
-        case _ if "adaptive" in family.thinking:
-            return _adaptive(asked, family, effort, ignored)
-        case _ if "enabled" in family.thinking and budgets:
-            return _within(BUDGETS[effort or "medium"], limit, ignored, name)
-    return _without(ignored, name)
+
+    type: str | None
+    fields: JSON
+    effort: str | None
+    param: str
+    effort_param: str
 
 
-def _asked(body: JSON) -> tuple[JSON, str]:
-    """What is asked for in Anthropic's words, and the parameter that asks."""
-    effort = body.get("reasoning_effort")
+def plan(body: JSON, context: CallContext, limit: int, *, forced: bool, blocks_missing: bool) -> JSON:
+    """Return `thinking` and `output_config` of a call that answers at most `limit` tokens.
+
+    A budget is not possible if a tool call is `forced`, nor if `blocks_missing`: the thinking blocks before
+    the last tool calls are not there any more.
+    """
+    request = _read(body)
+    thinking = _thinking(request, body, context, limit, forced=forced, blocks_missing=blocks_missing)
+    effort = _effort(request, thinking, context)
+    planned: JSON = {}
+    if thinking:
+        planned["thinking"] = thinking
+        _add_betas(thinking, context)
+    if effort:
+        planned["output_config"] = {"effort": effort}
+    return planned
+
+
+def _read(body: JSON) -> _Request:
+    """The parameters about thinking; raises `BadRequest`."""
+    level = body.get("reasoning_effort") or None
+    effort_param = "reasoning_effort"
+    effort = None if level == "none" else level
+    output = body.get("output_config")
+    if isinstance(output, dict) and isinstance(output.get("effort"), str):
+        effort, effort_param = output["effort"], "output_config.effort"
     if (thinking := body.get("thinking")) is None:
-        asked = {"type": "disabled" if effort == "none" else "adaptive"}
-        return asked if effort else {}, "reasoning_effort"
-    match thinking:
-        case {"type": str(), "budget_tokens": int()} | {"type": "disabled" | "adaptive" | "between_tools"}:
-            return thinking, "thinking"
-        case {"type": "enabled"} if "budget_tokens" not in thinking:
-            return thinking, "thinking"
+        wish = {None: None, "none": "disabled"}.get(level, "adaptive")
+        return _Request(wish, {}, effort, "reasoning_effort", effort_param)
+    kind, budget = thinking.get("type"), thinking.get("budget_tokens", MIN_BUDGET)
+    if (
+        isinstance(kind, str)
+        and isinstance(budget, int)
+        and (kind in _SUBSTITUTES or "budget_tokens" in thinking)
+    ):
+        fields = {name: value for name, value in thinking.items() if name != "type"}
+        known = kind if kind in _SUBSTITUTES else "enabled"
+        return _Request(known, fields, effort, "thinking", effort_param)
     raise errors.BadRequest(
-        "'thinking' must be like {'type': 'enabled', 'budget_tokens': 2048}.",
+        "'thinking' must be like {'type': 'adaptive'} or {'type': 'enabled', 'budget_tokens': 2048}.",
         param="thinking",
         code="invalid_value",
     )
 
 
-def _within(budget: int, limit: int, ignored: list[str], name: str) -> JSON:
+def _thinking(
+    request: _Request, body: JSON, context: CallContext, limit: int, *, forced: bool, blocks_missing: bool
+) -> JSON | None:
+    profile = context.profile
+    if request.type is None:
+        return _default(body, profile)
+    kind = next((kind for kind in _SUBSTITUTES[request.type] if kind in profile.thinking), None)
+    forced = forced and profile.supports_forced_tools
+    match kind:
+        case "between_tools":
+            return {"type": "between_tools"}  # which takes no other field
+        case "disabled":  # older models think only if asked to
+            return {"type": "disabled"} if "adaptive" in profile.thinking else None
+        case "enabled" if not forced and not blocks_missing:
+            return _within_budget(request, context, limit)
+        case "adaptive" if not forced or profile.supports_forced_tools_with_thinking:
+            if request.type != "adaptive":
+                context.ignore(request.param)
+            return _adaptive(request)
+        case None if request.type in {"disabled", "between_tools"} and "adaptive" not in profile.thinking:
+            return None  # thinks only if asked to
+    context.ignore(request.param)
+    return _default(body, profile) if kind is None else None
+
+
+def _default(body: JSON, profile: ModelProfile) -> JSON | None:
+    """The field where the client asks for nothing, so that text between tool calls is not lost."""
+    tools = any(body.get(name) for name in ("functions", "tools")) or "web_search_options" in body
+    return {"type": "adaptive", "display": "summarized"} if profile.progress_in_thinking and tools else None
+
+
+def _adaptive(request: _Request) -> JSON:
+    fields = {name: value for name, value in request.fields.items() if name != "budget_tokens"}
+    return {"type": "adaptive", "display": "summarized"} | fields
+
+
+def _within_budget(request: _Request, context: CallContext, limit: int) -> JSON | None:
     """Thinking within a budget that leaves room for an answer, or none where there is no room."""
-    if limit <= MIN_BUDGET_TOKENS:
-        return _without(ignored, name)
-    fitting = max(MIN_BUDGET_TOKENS, budget if budget < limit else limit // 2)
+    budget = request.fields.get("budget_tokens") or BUDGETS.get(request.effort or "medium", BUDGETS["medium"])
+    if limit <= MIN_BUDGET:
+        context.ignore(request.param)
+        return None
+    fitting = max(MIN_BUDGET, budget if budget < limit else limit // 2)
     if fitting != budget:
-        ignored.append(name)
-    return {"thinking": {"type": "enabled", "budget_tokens": fitting}}
+        context.ignore(request.param)
+    return {"type": "enabled"} | request.fields | {"budget_tokens": fitting}
 
 
-def _without(ignored: list[str], name: str) -> JSON:
-    ignored.append(name)
-    return {}
+def _effort(request: _Request, thinking: JSON | None, context: CallContext) -> str | None:
+    """The level to send, None if the model has none or the budget says it."""
+    kind = thinking["type"] if thinking else None
+    efforts = context.profile.effort_levels
+    level = request.effort or _implied_level(request, kind, context.profile)
+    if level is None or (kind == "enabled" and request.effort_param == "reasoning_effort"):
+        return None
+    if not efforts:
+        context.ignore(request.effort_param)
+        return None
+    nearest = next((one for one in (level, *_NEAREST.get(level, ())) if one in efforts), efforts[-1])
+    highest = context.profile.max_effort_without_thinking
+    if kind in {"disabled", "between_tools"} and highest:
+        nearest = min(nearest, highest, key=LEVELS.index)
+    if nearest != level and request.effort:
+        context.ignore(request.effort_param)
+    return nearest
 
 
-def _adaptive(asked: JSON, family: Family, effort: str | None, ignored: list[str]) -> JSON:
-    kind = "adaptive" if asked["type"] == "enabled" else asked["type"]
-    given: JSON = {"thinking": {"type": kind, "display": asked.get("display", "summarized")}}
-    if effort is None or not family.efforts:
-        return given
-    level = effort if effort in family.efforts else NEAREST[effort]
-    if level != effort:
-        ignored.append("reasoning_effort")
-    return given | {"output_config": {"effort": level}}
+def _implied_level(request: _Request, kind: str | None, profile: ModelProfile) -> str | None:
+    """The level that stands for a budget, or for thinking that cannot be turned off."""
+    if request.type == "enabled" and kind == "adaptive":
+        budget = request.fields.get("budget_tokens", BUDGETS["medium"])
+        return next(
+            (level for level, tokens in BUDGETS.items() if budget <= tokens and level in LEVELS), "max"
+        )
+    off = request.type in {"disabled", "between_tools"}
+    return "low" if off and kind in {None, "adaptive"} and "adaptive" in profile.thinking else None
 
 
-def _worth(asked: JSON) -> str:
-    """The effort that a budget is worth."""
-    budget = asked.get("budget_tokens", BUDGETS["medium"])
-    return next(
-        (level for level, tokens in BUDGETS.items() if budget <= tokens and level != "minimal"), "max"
-    )
+def _add_betas(thinking: JSON, context: CallContext) -> None:
+    if thinking.get("display") == "updates":
+        context.betas.append(UPDATES_BETA)
+    if "block_binding" in thinking:
+        context.betas.append(BINDING_BETA)
 
 
-def is_own(block: JSON) -> bool:
-    """Whether `block` is one that Claude takes back: with its signature, or redacted."""
+def is_complete(block: JSON) -> bool:
+    """Return whether Claude takes a thinking block back: with its signature, or redacted."""
     match block:
-        case {"type": "thinking", "thinking": str(), "signature": str(mark)}:
-            return bool(mark)
+        case {"type": "thinking", "thinking": str(), "signature": str(signature)}:
+            return bool(signature)
         case {"type": "redacted_thinking", "data": str(data)}:
             return bool(data)
     return False

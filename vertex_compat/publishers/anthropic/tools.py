@@ -1,182 +1,279 @@
-"""What Claude may call, and answers in JSON.
+"""Claude's tools and `tool_choice`, from OpenAI's tools and from tools in Anthropic's own form.
 
-https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview. Few Claude models on Vertex take a
-schema for the answer. For the others the answer is the arguments of one more tool, which must be called;
-`answer` makes them the content again.
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-reference. Names, property names and
+schemas are changed to what Claude takes; the client's own names come back in the answer.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
-from vertex_compat import errors
-from vertex_compat.publishers import tools
-from vertex_compat.publishers.anthropic.messages import MAX_NAME, TOOL_NAME
-from vertex_compat.publishers.anthropic.models import Family
-from vertex_compat.publishers.tools import Function, Tools
-from vertex_compat.types import JSON
+import msgspec
 
-ANSWER: Final = "json_tool_call"
-_ANSWERS: Final = "Takes your whole answer to the user: its arguments are the JSON that was asked for."
-_CALL_ANSWER: Final = "Give your final answer as the arguments of one call of {}, with no text beside it."
-_CALL_ONE: Final = "You must call at least one of these tools now: {}."
+from vertex_compat import errors
+from vertex_compat.publishers import json_schema
+from vertex_compat.publishers.anthropic import structured_output
+from vertex_compat.publishers.anthropic.context import CallContext
+from vertex_compat.publishers.anthropic.tool_names import client_names, legal_name
+from vertex_compat.publishers.tools import Function, Tools
+from vertex_compat.types import JSON, JSONAnswer
 
 WEB_SEARCH: Final = {"type": "web_search_20250305", "name": "web_search"}
-"""The one that Vertex has."""
+"""The version that Vertex AI has."""
 
-_OPEN: Final[JSON] = {"type": "object"}
+BETA_OF_TOOL: Final = {
+    "computer_20250124": "computer-use-2025-01-24",
+    "computer_20251124": "computer-use-2025-11-24",
+    "tool_search_tool_bm25_20251119": "tool-search-tool-2025-10-19",
+    "tool_search_tool_regex_20251119": "tool-search-tool-2025-10-19",
+    "web_search_20250305": "web-search-2025-03-05",
+}
+"""Type of one of Anthropic's tools → the beta that it needs on Vertex AI."""
+
+BETA_OF_PROPERTY: Final = {
+    "defer_loading": "tool-search-tool-2025-10-19",
+    "input_examples": "tool-examples-2025-10-29",
+}
+"""Property of a tool → the beta that it needs on Vertex AI."""
+
+PROPERTIES: Final = (
+    "allowed_callers",
+    "cache_control",
+    "defer_loading",
+    "eager_input_streaming",
+    "input_examples",
+)
+"""Properties of Anthropic's tools that a function may have, inside `function` or beside it."""
+
+_DATED: Final = re.compile(r"[a-z_]+_20\d{6}")
+
+_ANSWER_BY_TOOL: Final = (
+    "Give your answer to the user by calling the tool {} once: its arguments are the answer. "
+    "Write no text besides it."
+)
+_CALL_ONE: Final = "You must call at least one of these tools now: {}."
+_CALL_THIS: Final = "You must call the tool {} now."
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """`fields` are for the body, `instructions` for the end of the system's; the rest is for the answer."""
+class ToolFields:
+    """`tools`, `tool_choice` and `output_config` of a body, and what reading the answer takes."""
 
     fields: JSON
-    instructions: list[str]
     names: Mapping[str, str]
-    answer: str | None = None
+    argument_names: Mapping[str, Mapping[str, str]]
+    answer: JSONAnswer | None = None
 
 
-def schema(body: JSON) -> JSON | None:
-    """The schema that the answer has to fit; None if it may be any text."""
-    shape = body.get("response_format") or {}
-    match shape:
-        case {"type": "json_schema", "json_schema": {"schema": {} as wanted}}:
-            return dict(wanted)
-        case {"type": "json_schema", "json_schema": {}}:
-            return _OPEN
-        case {"type": "json_object"}:
-            return shape.get("response_schema") or _OPEN
-        case {} | {"type": "text"} if shape.get("type", "text") == "text":
-            return None
-    raise errors.BadRequest(
-        "'response_format' must be text, json_object, or json_schema with a json_schema.",
-        param="response_format",
-        code="invalid_value",
-    )
+def build(
+    body: JSON,
+    offered: Tools,
+    called: list[str],
+    context: CallContext,
+    *,
+    forcible: bool,
+    has_citations: bool,
+) -> ToolFields:
+    """Return the fields about tools and about answers in JSON; `forcible` says that a call can be forced."""
+    functions = [one for one in offered.functions if not offered.only or one.name in offered.only]
+    definitions: list[JSON] = []
+    argument_names: dict[str, Mapping[str, str]] = {}
+    for function in functions:
+        definition, names = _definition(function, context)
+        definitions.append(definition)
+        if names:
+            argument_names[definition["name"]] = names
+    definitions += _anthropic_tools(body, offered, context)
+    answer_format = _format(body, offered, context, has_citations=has_citations)
+    fields: JSON = {"output_config": {"format": answer_format.output}} if answer_format.output else {}
+    answer = answer_format.answer
+    choice: JSON | None
+    if answer_format.tool and answer:
+        definitions = [] if offered.mode == "none" else definitions
+        answer = _with_free_name(answer, definitions)
+        definitions.append({**answer_format.tool, "name": answer.tool})
+        choice = _demand_answer(str(answer.tool), definitions, offered, context, forcible=forcible)
+    else:
+        choice = _choice(definitions, offered, context, forcible=forcible)
+    if not definitions and called:  # tools must be defined if the conversation has calls
+        definitions = [{"name": legal_name(name), "input_schema": {"type": "object"}} for name in called]
+        choice = {"type": "none"}
+    if definitions:
+        fields["tools"] = definitions
+        fields |= {"tool_choice": choice} if choice else {}
+    names = client_names([*called, *(one.name for one in functions)])
+    return ToolFields(fields, names, argument_names, answer)
 
 
-def offer(
-    body: JSON, given: Tools, called: list[str], family: Family, ignored: list[str], *, forces: bool
-) -> Offer:
-    """What the model is offered. `forces` says whether a call can be demanded of it."""
-    functions = [one for one in given.functions if not given.only or one.name in given.only]
-    mode = given.mode
-    defined = [_function(one, ignored) for one in functions] + _servers(body, given, ignored)
-    instructions: list[str] = []
-    fields: JSON = {}
-    answer: str | None = None
-    wanted = schema(body)
-    if wanted is not None and family.schemas and is_closed(wanted):
-        fields["output_config"] = {"format": {"type": "json_schema", "schema": wanted}}
-    elif wanted is not None and mode == "required":  # a call is what the client gets
-        ignored.append("response_format")
-    elif wanted is not None:
-        defined = [] if mode == "none" else defined
-        mode = "required"
-        answer = _free_name({one["name"] for one in defined})
-        defined.append({"name": answer, "description": _ANSWERS, "input_schema": _object(wanted)})
-        instructions += [] if forces else [_CALL_ANSWER.format(answer)]
-    if mode == "required" and not forces and answer is None:
-        ignored.append("tool_choice")
-        instructions.append(_CALL_ONE.format(", ".join(one["name"] for one in defined)))
-    if not defined and called:  # a conversation with calls in it has to define tools
-        mode = "none"
-        defined = [{"name": _legal(name), "input_schema": _OPEN} for name in called]
-    if defined:
-        fields["tools"] = defined
-        if choice := _choice(mode, defined, given.parallel, forces=forces):
-            fields["tool_choice"] = choice
-    names = tools.name_map([*called, *(one.name for one in functions)], TOOL_NAME, MAX_NAME)
-    return Offer(fields, instructions, names, answer)
+def _format(
+    body: JSON, offered: Tools, context: CallContext, *, has_citations: bool
+) -> structured_output.Format:
+    schema = structured_output.requested_schema(body)
+    if schema is None:
+        return structured_output.Format()
+    demanded = offered.mode == "required"
+    return structured_output.choose(schema, context, calls_demanded=demanded, has_citations=has_citations)
 
 
-def _legal(name: str) -> str:
-    return tools.sanitize_name(name, TOOL_NAME, MAX_NAME)
-
-
-def _free_name(taken: set[str]) -> str:
-    name = ANSWER
+def _with_free_name(answer: JSONAnswer, definitions: list[JSON]) -> JSONAnswer:
+    """Return the answer with a tool name that no other tool has."""
+    taken = {definition.get("name") for definition in definitions}
+    name = str(answer.tool)
     while name in taken:
         name += "_"
-    return name
+    return msgspec.structs.replace(answer, tool=name)
 
 
-def _choice(mode: str | None, defined: list[JSON], parallel: bool | None, *, forces: bool) -> JSON | None:
-    if mode == "none":
-        return {"type": "none"}
-    alone = {"disable_parallel_tool_use": True} if parallel is False else {}
-    if mode == "required" and forces:
-        only = {"type": "tool", "name": defined[0]["name"]} if len(defined) == 1 else {"type": "any"}
-        return only | alone
-    return {"type": "auto"} | alone if mode or alone else None
+def _demand_answer(
+    name: str, definitions: list[JSON], offered: Tools, context: CallContext, *, forcible: bool
+) -> JSON:
+    """`tool_choice` where the answer is the arguments of a tool."""
+    single = _single(offered)
+    if not forcible:
+        context.ignore("response_format")
+        context.instructions.append(_ANSWER_BY_TOOL.format(name))
+        return {"type": "auto"} | single
+    return ({"type": "tool", "name": name} if len(definitions) == 1 else {"type": "any"}) | single
 
 
-def _function(function: Function, ignored: list[str]) -> JSON:
-    tool: JSON = {"name": _legal(function.name), "input_schema": _object(function.parameters or {})}
+def _choice(definitions: list[JSON], offered: Tools, context: CallContext, *, forcible: bool) -> JSON | None:
+    """`tool_choice` where the client's own tools are all there are."""
+    single = _single(offered)
+    match offered.mode:
+        case "none":
+            return {"type": "none"}
+        case "required" if forcible:
+            forced = offered.forced or (definitions[0].get("name") if len(definitions) == 1 else None)
+            return ({"type": "tool", "name": legal_name(forced)} if forced else {"type": "any"}) | single
+        case "required":
+            context.ignore("tool_choice")
+            names = (
+                [legal_name(offered.forced)]
+                if offered.forced
+                else [one["name"] for one in definitions if "name" in one]
+            )
+            sentence = _CALL_THIS if len(names) == 1 else _CALL_ONE
+            context.instructions.append(sentence.format(", ".join(names)))
+    return {"type": "auto"} | single if offered.mode or single else None
+
+
+def _single(offered: Tools) -> JSON:
+    return {"disable_parallel_tool_use": True} if offered.parallel is False else {}
+
+
+def _definition(function: Function, context: CallContext) -> tuple[JSON, Mapping[str, str]]:
+    """The tool for a function, and its property names → the client's."""
+    schema, names, merged = _input_schema(function.parameters or {})
+    if merged:
+        context.ignore("tools.function.parameters")
+    tool: JSON = {"name": legal_name(function.name), "input_schema": schema}
     if function.description:
         tool["description"] = function.description
-    if function.strict and is_closed(tool["input_schema"]):
-        tool["strict"] = True
-    elif function.strict:
-        ignored.append("tools.function.strict")
+    if function.strict:
+        closed = structured_output.supported(schema) if context.profile.supports_structured_outputs else None
+        if closed is not None and context.use(structured_output.FEATURE):
+            tool |= {"input_schema": closed, "strict": True}
+        else:
+            context.ignore("tools.function.strict")
+    return tool | _properties(function, context), names
+
+
+def _properties(function: Function, context: CallContext) -> JSON:
+    """The properties that only Anthropic's tools have."""
     inner = function.raw.get("function")
-    for holder in (inner if isinstance(inner, dict) else {}, function.raw):
-        if cache := holder.get("cache_control"):
-            tool["cache_control"] = cache
+    holders = [function.raw, *([inner] if isinstance(inner, dict) else [])]
+    properties = {name: holder[name] for holder in holders for name in PROPERTIES if holder.get(name)}
+    for name in BETA_OF_PROPERTY.keys() & properties.keys():
+        if context.use(f"tools.{name}"):
+            context.betas.append(BETA_OF_PROPERTY[name])
+        else:
+            context.ignore(f"tools.function.{name}")
+            del properties[name]
+    return properties
+
+
+MAX_CACHED_SCHEMA: Final = 16_384
+"""Bytes. Agents send the same tools with every request, so adapted schemas are kept."""
+
+
+def _input_schema(parameters: JSON) -> tuple[JSON, Mapping[str, str], bool]:
+    """A schema as Claude takes it, its property names → the client's, and whether its root was merged."""
+    encoded = msgspec.json.encode(parameters)
+    return (_cached_input_schema if len(encoded) <= MAX_CACHED_SCHEMA else _adapt)(encoded)
+
+
+def _adapt(encoded: bytes) -> tuple[JSON, Mapping[str, str], bool]:
+    modern = json_schema.modernize(msgspec.json.decode(encoded))
+    schema, names = json_schema.rename_properties(
+        json_schema.object_root(modern), structured_output.PROPERTY_NAME
+    )
+    return schema, names, not {"anyOf", "oneOf"}.isdisjoint(modern)
+
+
+_cached_input_schema = lru_cache(256)(_adapt)
+
+
+def _anthropic_tools(body: JSON, offered: Tools, context: CallContext) -> list[JSON]:
+    """Tools in Anthropic's own form, and its web search for OpenAI's."""
+    definitions = []
+    for tool in offered.others:
+        _check(tool, body, context)
+        if isinstance(tool.get("name"), str) or _DATED.fullmatch(str(tool.get("type"))):
+            definitions.append(tool)
+        else:  # another publisher's: offered, not demanded
+            context.ignore(f"tools.{tool.get('type') or next(iter(tool), '')}")
+    if (options := body.get("web_search_options")) is not None:
+        definitions.append(_web_search(options, context))
+    context.betas.extend(beta for tool in definitions if (beta := BETA_OF_TOOL.get(tool.get("type", ""))))
+    return definitions
+
+
+def _check(tool: JSON, body: JSON, context: CallContext) -> None:
+    """Raise `BadRequest` for a tool that is malformed, or that Vertex AI refuses for the model."""
+    kind = tool.get("type", "")
+    if not isinstance(kind, str) or not isinstance(tool.get("user_location") or {}, dict):
+        field = "user_location" if isinstance(kind, str) else "type"
+        param = f"{_param(tool, body)}.{field}"
+        raise errors.BadRequest(f"Invalid type for '{param}'.", param=param, code="invalid_type")
+    if kind in context.profile.rejected_tools:
+        param = f"{_param(tool, body)}.type"
+        raise errors.BadRequest(
+            f"{context.model.name} does not take tools of the type {kind!r} on Vertex AI: "
+            "use 'computer_toolset_20260801'.",
+            param=param,
+            code="unsupported_value",
+        )
+
+
+def _param(tool: JSON, body: JSON) -> str:
+    index = next(index for index, one in enumerate(body["tools"]) if one is tool)
+    return f"tools[{index}]"
+
+
+def _web_search(options: Any, context: CallContext) -> JSON:
+    """Anthropic's web search for `web_search_options`."""
+    options = _object(options, "web_search_options")
+    tool: JSON = dict(WEB_SEARCH)
+    location = _object(options.get("user_location"), "web_search_options.user_location")
+    if where := _object(location.get("approximate"), "web_search_options.user_location.approximate"):
+        tool["user_location"] = {"type": "approximate", **where}
+    filters = _object(options.get("filters"), "web_search_options.filters")
+    for name in ("allowed_domains", "blocked_domains"):  # Claude takes one of the two
+        if filters.get(name) and not {"allowed_domains", "blocked_domains"} & tool.keys():
+            tool[name] = filters[name]
+    unused = [f"filters.{name}" for name, value in filters.items() if value and name not in tool]
+    unused += [name for name in options if name not in {"filters", "user_location"}]
+    context.ignore(*(f"web_search_options.{name}" for name in unused))
     return tool
 
 
-def _object(parameters: JSON) -> JSON:
-    """A schema of an object: Claude takes no other, and not one that leaves it unsaid."""
-    return parameters if parameters.get("type") == "object" else {**parameters, "type": "object"}
-
-
-def _servers(body: JSON, given: Tools, ignored: list[str]) -> list[JSON]:
-    """The tools that Anthropic's side runs, and tools in Anthropic's own form."""
-    served: list[JSON] = []
-    for number, tool in enumerate(given.others):
-        if not isinstance(tool.get("name"), str) or "custom" in tool:
-            raise errors.BadRequest(
-                f"Claude has no tool like number {number + 1} of those that are not functions.",
-                param="tools",
-                code="unsupported_value",
-            )
-        served.append(tool)
-    if (options := body.get("web_search_options")) is not None:
-        where = (options.get("user_location") or {}).get("approximate")
-        place = {"user_location": {"type": "approximate", **where}} if where else {}
-        served.append(WEB_SEARCH | place)
-        ignored += [f"web_search_options.{name}" for name in options if name != "user_location"]
-    return served
-
-
-_CONSTRAINTS: Final = frozenset(
-    {"maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum", "multipleOf", "maxLength", "minLength"}
-    | {"maxItems", "minItems", "uniqueItems", "pattern", "patternProperties"}
-)
-_NAMED: Final = frozenset({"properties", "$defs", "definitions"})
-_DATA: Final = frozenset({"const", "default", "enum", "examples", "required"})
-
-
-def is_closed(value: Any) -> bool:
-    """Whether a schema is one that answers can be held to: every object closed, nothing that only limits.
-
-    https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs
-    """
-    if isinstance(value, list):
-        return all(map(is_closed, value))
-    if not isinstance(value, dict):
-        return True
-    if value.get("type") == "object" and value.get("additionalProperties") is not False:
-        return False
-    if _CONSTRAINTS & value.keys() or value.get("$ref") == "#":
-        return False
-    inner = (
-        list(held.values()) if name in _NAMED and isinstance(held, dict) else held
-        for name, held in value.items()
-        if name not in _DATA
-    )
-    return all(map(is_closed, inner))
+def _object(value: Any, param: str) -> JSON:
+    if value is not None and not isinstance(value, dict):
+        raise errors.BadRequest(
+            f"Invalid type for '{param}': expected an object.", param=param, code="invalid_type"
+        )
+    return value or {}

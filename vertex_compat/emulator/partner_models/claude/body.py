@@ -27,7 +27,9 @@ BETAS = (
     "context-management-2025-06-27",
     "interleaved-thinking-2025-05-14",
     "tool-search-tool-2025-10-19",
+    "tool-examples-2025-10-29",
     "web-search-2025-03-05",
+    "mid-conversation-tool-changes-2026-07-01",
     "per-turn-control-2026-07-01",
     "thinking-binding-controls-2026-08-01",
     "thinking-display-updates-2026-08-18",
@@ -102,6 +104,7 @@ TOOL_USE = _typed(
         "id": String(pattern=IDENTIFIER),
         "name": String(pattern=TOOL_NAME),
         "input": MapOf(),
+        "toolset_name": String(),
         "cache_control": CACHE,
     },
     "id",
@@ -120,6 +123,7 @@ TOOL_RESULT = _typed(
             )
         ),
         "is_error": Boolean(),
+        "toolset_name": String(),
         "cache_control": CACHE,
     },
     "tool_use_id",
@@ -134,7 +138,16 @@ USER = {
     "search_result": SEARCH_RESULT,
     "tool_result": TOOL_RESULT,
 }
-ASSISTANT = {"text": TEXT, "thinking": THINKING, "redacted_thinking": REDACTED, "tool_use": TOOL_USE}
+SERVER_TOOL_USE = _typed({"id": String(), "name": String(), "input": MapOf()}, "id", "name", "input")
+SEARCHED = _typed({"tool_use_id": String(), "content": ListOf(MapOf())}, "tool_use_id", "content")
+ASSISTANT = {
+    "text": TEXT,
+    "thinking": THINKING,
+    "redacted_thinking": REDACTED,
+    "tool_use": TOOL_USE,
+    "server_tool_use": SERVER_TOOL_USE,
+    "web_search_tool_result": SEARCHED,
+}
 
 
 def _message(blocks: dict[str, Object]) -> Object:
@@ -157,6 +170,8 @@ CUSTOM = Object(
         "cache_control": CACHE,
         "defer_loading": Boolean(),
         "input_examples": ListOf(MapOf()),
+        "eager_input_streaming": Boolean(),
+        "allowed_callers": ListOf(String()),
     },
     ("name", "input_schema"),
 )
@@ -183,6 +198,8 @@ TOOL = Discriminated(
         "memory_20250818": MapOf(),
         "computer_20250124": MapOf(),
         "computer_20251124": MapOf(),
+        "computer_toolset_20260801": MapOf(),
+        "browser_toolset_20260801": MapOf(),
         "tool_search_tool_regex_20251119": MapOf(),
         "tool_search_tool_bm25_20251119": MapOf(),
     },
@@ -197,14 +214,17 @@ TOOL_CHOICE = Discriminated(
         "none": _typed({}),
     },
 )
-DISPLAY = Nullable(String(("summarized", "omitted")))
+DISPLAY = Nullable(String(("summarized", "omitted", "updates")))
+BINDING = Object({"prefix_mismatch_behavior": String(("error", "drop_block"))})
 THINKING_CONFIG = Discriminated(
     "type",
     {
-        "enabled": _typed({"budget_tokens": integer(1024), "display": DISPLAY}, "budget_tokens"),
-        "adaptive": _typed({"display": DISPLAY}),
+        "enabled": _typed(
+            {"budget_tokens": integer(1024), "display": DISPLAY, "block_binding": BINDING}, "budget_tokens"
+        ),
+        "adaptive": _typed({"display": DISPLAY, "block_binding": BINDING}),
         "disabled": _typed({}),
-        "between_tools": _typed({"display": DISPLAY}),
+        "between_tools": _typed({}),
     },
 )
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -219,7 +239,7 @@ _SHARED: dict[str, Reader] = {
     "tools": ListOf(TOOL),
     "tool_choice": TOOL_CHOICE,
     "thinking": THINKING_CONFIG,
-    "output_config": Object({"effort": String(EFFORTS), "format": FORMAT}),
+    "output_config": Object({"effort": String(EFFORTS), "format": FORMAT, "task_budget": MapOf()}),
 }
 MESSAGES = Object(
     {

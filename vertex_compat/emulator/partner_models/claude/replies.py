@@ -95,7 +95,7 @@ def _message(request: ModelRequest, body: JSON, generated: Reply) -> JSON:
         "role": "assistant",
         "model": request.model.partition("@default")[0].replace("@", "-"),
         "content": list(_blocks(request, body, generated)),
-        "stop_reason": STOP_REASONS[generated.ending],
+        "stop_reason": "pause_turn" if _pauses_left(request, body) else STOP_REASONS[generated.ending],
         "stop_sequence": generated.stop,
         "stop_details": refusal if generated.ending == "refusal" else None,
         "usage": usage,
@@ -108,10 +108,37 @@ def _blocks(request: ModelRequest, body: JSON, generated: Reply) -> Iterator[JSO
         yield {"type": "thinking", "thinking": shown, "signature": signature(f"thinking:{shown}")}
         if "redacted" in _last_text(body):
             yield {"type": "redacted_thinking", "data": signature("redacted")}
+    if pauses := _pauses_left(request, body):
+        yield from _search_blocks(pauses)
+        return
     if generated.pieces:
         yield {"type": "text", "text": generated.text, "citations": None}
     for index, call in enumerate(generated.calls):
         yield _tool_use(request, index, call)
+
+
+def _pauses_left(request: ModelRequest, body: JSON) -> int:
+    """Return how often a turn with web search still pauses: the fault `paused-N` says how often it does."""
+    searches = any(str(tool.get("type")).startswith("web_search") for tool in body.get("tools", []))
+    if request.fault.name != "paused" or not searches:
+        return 0
+    last = body["messages"][-1]
+    done = sum(block["type"] == "server_tool_use" for block in rules.blocks(last))
+    return max(request.fault.count - (done if last["role"] == "assistant" else 0), 0)
+
+
+def _search_blocks(number: int) -> Iterator[JSON]:
+    """Yield a text, a web search and its result."""
+    id_ = f"srvtoolu_{number:02}"
+    found = {
+        "type": "web_search_result",
+        "title": "T",
+        "url": "https://example.com",
+        "encrypted_content": "eA",
+    }
+    yield {"type": "text", "text": f"Search {number}. ", "citations": None}
+    yield {"type": "server_tool_use", "id": id_, "name": "web_search", "input": {"query": f"query {number}"}}
+    yield {"type": "web_search_tool_result", "tool_use_id": id_, "content": [found]}
 
 
 def _tool_use(request: ModelRequest, index: int, call: ToolCall) -> JSON:
@@ -162,9 +189,11 @@ def _block_events(index: int, block: JSON, generated: Reply) -> Iterator[JSON]:
             if block["thinking"]:
                 yield from (delta(type="thinking_delta", thinking=piece) for piece in generated.thoughts)
             yield delta(type="signature_delta", signature=block["signature"])
-        case "text":
+        case "text" if block["text"] == generated.text:
             yield from (delta(type="text_delta", text=piece) for piece in generated.pieces)
-        case "tool_use":
+        case "text":
+            yield from (delta(type="text_delta", text=piece) for piece in tokenize(block["text"]))
+        case "tool_use" | "server_tool_use":
             yield delta(type="input_json_delta", partial_json="")
             pieces = tokenize(compact_json(block["input"])) if block["input"] else ()
             yield from (delta(type="input_json_delta", partial_json=piece) for piece in pieces)
@@ -175,6 +204,7 @@ EMPTY_BLOCKS: dict[str, JSON] = {
     "thinking": {"thinking": "", "signature": ""},
     "text": {"text": ""},
     "tool_use": {"input": {}},
+    "server_tool_use": {"input": {}},
 }
 
 
@@ -215,12 +245,17 @@ def _prompt(request: ModelRequest, body: JSON) -> Prompt:
         preface=not forced,
         limit=body["max_tokens"],
         stops=tuple(body.get("stop_sequences", ())),
-        as_json=schema is not None,
+        as_json=schema is not None or "JSON object" in _system_text(body),
         schema=schema,
         thinks=models.thinks(request.model, body),
         continues=" " if last["role"] == "assistant" else "",
         fault=request.fault,
     )
+
+
+def _system_text(body: JSON) -> str:
+    system = body.get("system", "")
+    return system if isinstance(system, str) else texts(block["text"] for block in system)
 
 
 def _last_text(body: JSON) -> str:

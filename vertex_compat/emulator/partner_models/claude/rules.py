@@ -4,6 +4,7 @@ Messages are Anthropic's where documents or recorded traffic show them.
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ CACHE_BREAKPOINTS = 4
 INTERLEAVED = "interleaved-thinking-2025-05-14"
 STRICT_SAMPLING = "2026-10-21"  # under this version no model takes sampling parameters
 LOWEST_TOP_P_WITH_THINKING = 0.95
+LEVELS = ("low", "medium", "high", "xhigh", "max")
 
 
 def refused(message: str, status: int = 400, kind: str = "invalid_request_error") -> RequestRefused:
@@ -48,8 +50,8 @@ def read(request: ModelRequest) -> JSON:
     _check_limits(request, body, kind)
     _check_thinking(body, kind, betas)
     _check_output(body, kind)
-    if body.get("tool_choice", {}).get("type") in {"any", "tool"} and not kind.forced:
-        raise refused("tool_choice: This model does not support forced tool use.")
+    _check_policy(request, body)
+    _check_model_tools(request, body, kind)
     return body
 
 
@@ -133,7 +135,8 @@ def _check_messages(body: JSON, kind: Family) -> None:
                 "assistant message"
             )
     merged = _merged(messages)
-    if merged[-1]["role"] == "assistant":
+    paused = any(block["type"] == "server_tool_use" for block in blocks(merged[-1]))
+    if merged[-1]["role"] == "assistant" and not paused:
         _check_prefill(merged[-1], kind)
     for index, message in enumerate(merged):
         _check_adjacency(merged, index, message)
@@ -294,11 +297,85 @@ def _check_input_schema(tool: JSON, where: str) -> None:
         raise refused(f"{where}.input_schema.type: Field required")
     if kind != "object":
         raise refused(f"{where}.input_schema.type: Input should be 'object'")
+    if combined := {"anyOf", "oneOf", "allOf"} & tool["input_schema"].keys():
+        raise refused(
+            f"{where}.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level: "
+            f"{', '.join(sorted(combined))}"
+        )
+    _check_schema(tool["input_schema"], where)
     if tool.get("strict"):
         _check_closed(tool["input_schema"], where)
 
 
+_SCHEMA_TYPES = {"array", "boolean", "integer", "null", "number", "object", "string"}
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_OLDER_DRAFT = (
+    "JSON schema is invalid. It must match JSON Schema draft 2020-12 (https://json-schema.org/draft/2020-12)."
+)
+
+
+def _check_schema(schema: Any, where: str) -> None:
+    """Check an input schema against JSON Schema 2020-12 and the names of its properties, at every depth."""
+    if isinstance(schema, list):
+        for one in schema:
+            _check_schema(one, where)
+    if not isinstance(schema, dict):
+        return
+    kinds = schema.get("type", [])
+    unknown = {*([kinds] if isinstance(kinds, str) else kinds)} - _SCHEMA_TYPES
+    booleans = [
+        name
+        for name in ("exclusiveMinimum", "exclusiveMaximum", "required")
+        if schema.get(name) in (True, False)
+    ]
+    if unknown or booleans or isinstance(schema.get("items"), list):
+        raise refused(f"{where}.input_schema: {_OLDER_DRAFT}")
+    for name, inner in schema.items():
+        if name in {"properties", "$defs", "definitions"} and isinstance(inner, dict):
+            wrong = [key for key in inner if name == "properties" and not _PROPERTY.fullmatch(key)]
+            if wrong:
+                raise refused(
+                    f"{where}.input_schema.properties: Property keys should match pattern "
+                    "'^[a-zA-Z0-9_.-]{1,64}$'"
+                )
+            _check_schema(list(inner.values()), where)
+        elif name not in {"enum", "const", "default", "examples", "required"}:
+            _check_schema(inner, where)
+
+
 # What a family lacks
+
+
+def _check_model_tools(request: ModelRequest, body: JSON, kind: Family) -> None:
+    """Check tool_choice and the types of tools for the model."""
+    forced = body.get("tool_choice", {}).get("type") in {"any", "tool"}
+    if forced and not kind.forced:
+        raise refused('tool_choice: type "tool" and "any" are not supported for this model.')
+    if forced and not kind.forced_adaptive and body.get("thinking", {}).get("type") == "adaptive":
+        raise refused("Thinking may not be enabled when tool_choice forces tool use.")
+    for tool in body.get("tools", []):
+        if tool.get("type") in kind.refused_tools:
+            raise refused(f"'{request.model}' does not support tool types: {tool['type']}.")
+
+
+def _check_policy(request: ModelRequest, body: JSON) -> None:
+    """Check the features that an organization policy denies, which the fault `policy` stands for."""
+    structured = "format" in body.get("output_config", {}) or any(
+        tool.get("strict") for tool in body.get("tools", [])
+    )
+    if structured and request.fault.name == "policy":
+        raise RequestRefused(
+            json_response(
+                google_errors.envelope(
+                    400,
+                    "Organization Policy constraint constraints/vertexai.allowedPartnerModelFeatures "
+                    "violated attempting to use a disallowed feature structured_outputs for Partner model "
+                    f"{request.model}.",
+                    status="FAILED_PRECONDITION",
+                ),
+                400,
+            )
+        )
 
 
 def _check_sampling(body: JSON, kind: Family) -> None:
@@ -333,6 +410,9 @@ def _check_thinking(body: JSON, kind: Family, betas: set[str]) -> None:
         if not kind.thinking:
             raise refused("thinking: Extended thinking is not supported by this model.")
         raise refused(f'"thinking.type.{form}" is not supported for this model.')
+    level = body.get("output_config", {}).get("effort", "low")
+    if form in {"disabled", "between_tools"} and LEVELS.index(level) > LEVELS.index(kind.off_effort):
+        raise refused(f'"thinking.type.{form}" is not supported at effort level "{level}".')
     if form != "enabled":
         return
     if thinking["budget_tokens"] >= body["max_tokens"] and INTERLEAVED not in betas:

@@ -1,0 +1,73 @@
+"""Files as Claude's `image` and `document` blocks.
+
+https://platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support. Claude on Vertex AI takes no
+`gs://` and `http://` URLs.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Final
+
+from vertex_compat import errors
+from vertex_compat.json_values import mapping
+from vertex_compat.publishers.chat_messages import Media
+from vertex_compat.types import JSON
+
+IMAGES: Final = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
+PDF: Final = "application/pdf"
+
+_TEXTS: Final = re.compile(r"text/.+|application/(?:json|xml|x-yaml|yaml|javascript)")
+
+
+def block(media: Media) -> JSON:
+    """Return the block for a file; raises `BadRequest` for a type that Claude does not take."""
+    mime = media.mime
+    if media.uri and not media.uri.lower().startswith("https://"):
+        raise _fault(media, "Claude does not read gs:// or http:// URLs: send a data URI or an https:// URL")
+    if mime in IMAGES or (media.kind == "image" and mime is None and media.uri):
+        return {"type": "image", "source": _source(media)}
+    if mime == PDF:
+        return _document(media, _source(media))
+    if mime and _TEXTS.fullmatch(mime) and media.data:
+        return _document(media, {"type": "text", "media_type": "text/plain", "data": _decode(media)})
+    raise _fault(
+        media, f"Claude takes JPEG, PNG, GIF, WebP, PDF and text, not {mime or 'a file of an unknown type'}"
+    )
+
+
+def _document(media: Media, source: JSON) -> JSON:
+    """The document with its name, and with `citations`, `context` and `title` if the client gives them."""
+    document: JSON = {"type": "document", "source": source}
+    if media.name:
+        document["title"] = media.name
+    for holder in (mapping(media.raw.get("file")), media.raw):
+        document |= {name: holder[name] for name in ("citations", "context", "title") if holder.get(name)}
+    return document
+
+
+def _source(media: Media) -> JSON:
+    if media.data is None:
+        return {"type": "url", "url": media.uri}
+    return {"type": "base64", "media_type": media.mime, "data": _standard_base64(media.data)}
+
+
+def _standard_base64(data: str) -> str:
+    """Base64 in the standard alphabet, padded."""
+    data = data.rstrip("=").replace("-", "+").replace("_", "/")
+    return data + "=" * (-len(data) % 4)
+
+
+def _decode(media: Media) -> str:
+    try:
+        content = base64.b64decode(_standard_base64(media.data or "")).decode()
+    except ValueError:
+        raise _fault(media, "The file is declared as text, but it is not UTF-8") from None
+    if not content.strip():
+        raise _fault(media, "The file is empty")
+    return content
+
+
+def _fault(media: Media, reason: str) -> errors.BadRequest:
+    return errors.BadRequest(f"{reason}.", param=media.param, code="unsupported_value")

@@ -1,0 +1,189 @@
+"""Answers in JSON: Claude's structured outputs, a tool whose arguments are the answer, or an instruction.
+
+https://platform.claude.com/docs/en/build-with-claude/structured-outputs. On Vertex AI an organization policy
+(`constraints/vertexai.allowedPartnerModelFeatures`) may deny structured outputs, and does so by default:
+then, for older models, and for schemas that they do not support, the answer is the arguments of one more
+tool.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vertex_compat import errors
+from vertex_compat.publishers import json_schema
+from vertex_compat.publishers.anthropic.context import CallContext
+from vertex_compat.types import JSON, JSONAnswer
+
+FEATURE: Final = "structured_outputs"
+
+FORMATS: Final = frozenset(
+    {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
+)
+MAX_OPTIONAL: Final = 24
+MAX_UNIONS: Final = 16
+MAX_DEFINITIONS: Final = 100
+
+_CONSTRAINTS: Final = (
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "multipleOf",
+    "pattern",
+    "uniqueItems",
+)
+"""Keywords that structured outputs do not enforce: their text goes into the description."""
+
+_UNSUPPORTED: Final = frozenset(
+    {"contains", "dependentRequired", "dependentSchemas", "if", "not", "patternProperties", "prefixItems"}
+    | {"propertyNames", "unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef"}
+)
+
+
+def requested_schema(body: JSON) -> JSON | None:
+    """Return the JSON Schema that the answer must fit; {} for any object, None for any text."""
+    params = body.get("response_format") or {}
+    match params:
+        case {"type": "json_schema", "json_schema": {"schema": {} as schema}}:
+            return json_schema.modernize(schema)
+        case {"type": "json_schema", "json_schema": {}}:
+            return {}
+        case {"type": "json_object"}:
+            schema = params.get("response_schema")
+            return json_schema.modernize(schema) if isinstance(schema, dict) else {}
+        case {} | {"type": "text"} if params.get("type", "text") == "text":
+            return None
+    raise errors.BadRequest(
+        "'response_format' must be text, json_object, or json_schema with a json_schema.",
+        param="response_format",
+        code="invalid_value",
+    )
+
+
+def supported(schema: JSON) -> JSON | None:
+    """Return the schema as structured outputs take it, None if they cannot hold an answer to it.
+
+    Objects are closed, limits are told in descriptions. Maps, recursion and conditions have no such form.
+    """
+    if any(not _is_supported(node) for node in json_schema.subschemas(schema)):
+        return None
+    if _optional_count(schema) > MAX_OPTIONAL or _union_count(schema) > MAX_UNIONS or _is_recursive(schema):
+        return None
+    result: JSON = json_schema.map_schema(schema, _closed)
+    return result
+
+
+def _is_supported(node: JSON) -> bool:
+    if _UNSUPPORTED & node.keys():
+        return False
+    if isinstance(reference := node.get("$ref"), str) and not reference.startswith(
+        ("#/$defs/", "#/definitions/")
+    ):
+        return False
+    if "object" in _types(node) or "properties" in node:
+        return bool(node.get("properties")) and node.get("additionalProperties", False) is False
+    return not isinstance(node.get("enum"), list) or not any(
+        isinstance(choice, dict | list) for choice in node["enum"]
+    )
+
+
+def _types(node: JSON) -> list[Any]:
+    types = node.get("type")
+    return types if isinstance(types, list) else [types]
+
+
+def _optional_count(schema: JSON) -> int:
+    return sum(
+        len(node["properties"].keys() - set(node.get("required") or ()))
+        for node in json_schema.subschemas(schema)
+        if isinstance(node.get("properties"), dict)
+    )
+
+
+def _union_count(schema: JSON) -> int:
+    return sum(
+        "anyOf" in node or "oneOf" in node or isinstance(node.get("type"), list)
+        for node in json_schema.subschemas(schema)
+    )
+
+
+def _is_recursive(schema: JSON) -> bool:
+    """Return whether a definition refers to itself, directly or through others."""
+    definitions = {
+        f"#/{keyword}/{name}": {
+            node["$ref"] for node in json_schema.subschemas(inner) if isinstance(node.get("$ref"), str)
+        }
+        for keyword in ("$defs", "definitions")
+        for name, inner in (schema.get(keyword) or {}).items()
+    }
+    if len(definitions) > MAX_DEFINITIONS:
+        return True
+    # Remove definitions whose references are all removed; what remains refers to itself, or to such a one.
+    while leaves := [name for name, references in definitions.items() if not references & definitions.keys()]:
+        for name in leaves:
+            del definitions[name]
+    return bool(definitions)
+
+
+def _closed(node: JSON) -> JSON:
+    told: JSON = {keyword: node.pop(keyword) for keyword in _CONSTRAINTS if keyword in node}
+    if (form := node.get("format")) is not None and form not in FORMATS:
+        told["format"] = node.pop("format")
+    if told:
+        limits = ", ".join(f"{keyword}: {value}" for keyword, value in told.items())
+        node["description"] = " ".join(filter(None, [node.get("description"), f"({limits})"]))
+    if "oneOf" in node:
+        node["anyOf"] = node.pop("oneOf")
+    if "properties" in node:
+        node["additionalProperties"] = False
+    return node
+
+
+TOOL: Final = "json_tool_call"
+PROPERTY_NAME: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+
+_TOOL_DESCRIPTION: Final = (
+    "Takes your whole answer to the user: its arguments are the JSON that was asked for."
+)
+_JSON_ONLY: Final = (
+    "Write your answer to the user as one JSON object, without any other text and without a code fence."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How the answer becomes JSON: `output` is `output_config.format`, `tool` is one more tool.
+
+    `answer` says how to read it, None if the text is the JSON.
+    """
+
+    output: JSON | None = None
+    tool: JSON | None = None
+    answer: JSONAnswer | None = None
+
+
+def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_citations: bool) -> Format:
+    """Return how the model is made to answer with JSON that fits the schema."""
+    wrapped = bool(schema) and not json_schema.is_object(schema)
+    sent = json_schema.wrap(schema) if wrapped else schema
+    native = bool(schema) and context.profile.supports_structured_outputs and not has_citations
+    closed = supported(sent) if native else None
+    if closed is not None and context.use(FEATURE):
+        answer = JSONAnswer(schema=closed, wrapped=True) if wrapped else None
+        return Format(output={"type": "json_schema", "schema": closed}, answer=answer)
+    if calls_demanded:  # what the client gets is a call
+        context.ignore("response_format")
+        return Format()
+    if not schema:  # a tool without properties is called without arguments
+        context.instructions.append(_JSON_ONLY)
+        return Format(answer=JSONAnswer())
+    sent, names = json_schema.rename_properties(sent, PROPERTY_NAME)
+    tool = {"name": TOOL, "description": _TOOL_DESCRIPTION, "input_schema": sent}
+    return Format(tool=tool, answer=JSONAnswer(tool=TOOL, schema=sent, wrapped=wrapped, names=names))
