@@ -1,5 +1,7 @@
 """JSON Schema for current models, and as Google's `Schema` for those before 2.0: nothing of it is lost."""
 
+import time
+
 import pytest
 from helpers.gemini import BUDGETS, OLD, body, call, config, function
 
@@ -155,3 +157,98 @@ def test_words_beside_a_reference_are_kept_beside_an_alternative():
         "$defs": {"A": {"type": "string", "default": {"$ref": "no reference"}}},
     }
     assert "definitions" in schema
+
+
+# What current models refuse
+
+
+def parameters(schema, model=BUDGETS):
+    (declaration,) = body(model, tools=[function("f", schema)])["tools"][0]["functionDeclarations"]
+    return declaration["parametersJsonSchema"]
+
+
+def test_required_names_without_a_property_are_left_out():
+    items = {"type": "object", "required": ["type"]}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": items}},
+        "required": ["a", "message"],
+    }
+    pruned = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object"}}}}
+    assert parameters(schema) == pruned | {"required": ["a"]}
+    shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    assert config(response_format=shape)["responseJsonSchema"] == pruned | {"required": ["a"]}
+
+
+def test_alternatives_that_only_require_are_left_out():
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+        "anyOf": [{"required": ["a"]}, {"required": ["b"]}],
+    }
+    assert parameters(schema) == {"type": "object", "properties": schema["properties"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "root"),
+    [
+        (
+            {"additionalProperties": False, "properties": {}},
+            {"additionalProperties": False, "properties": {}},
+        ),
+        (
+            {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}},
+            {"properties": {"a": {"type": "string"}}},
+        ),
+        ({"type": ["object", "null"], "properties": {}}, {"properties": {}}),
+        ({"type": "object", "properties": None}, {}),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "properties": {}}, {"properties": {}}),
+    ],
+)
+def test_root_of_parameters_is_an_object(schema, root):
+    assert parameters(schema) == {"type": "object", **root}
+
+
+MISTYPED = [
+    {"type": "object", "required": [[1]]},
+    {"type": "object", "properties": {"a": {"prefixItems": 5}}},
+    {"type": "object", "properties": {"a": {"type": []}}},
+    {"type": "object", "properties": {"a": {"type": 5}}},
+    {"type": "object", "properties": 5},
+    {"type": "object", "anyOf": {}},
+    {"type": [[]]},
+]
+
+
+@pytest.mark.parametrize("model", [BUDGETS, OLD])
+@pytest.mark.parametrize("schema", MISTYPED)
+def test_keyword_of_a_wrong_type_is_refused(model, schema):
+    with pytest.raises(errors.BadRequest) as caught:
+        call(model, tools=[function("f", schema)])
+    assert caught.value.param == "tools[0].function.parameters"
+
+
+@pytest.mark.parametrize("declaration", [1, {}, {"name": 5}, None])
+def test_native_declaration_without_a_name_is_refused(declaration):
+    with pytest.raises(errors.BadRequest) as caught:
+        call(google={"tools": [{"functionDeclarations": [declaration]}]})
+    assert caught.value.param == "google.tools.functionDeclarations[0]"
+
+
+NAMES = [f"p{number}" for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"google": {"tools": [{"functionDeclarations": [{"name": name} for name in NAMES]}]}},
+        {"tools": [function("f", {"type": "object", "properties": {"a": {}}, "required": NAMES})]},
+        {"tools": [function("f", {"allOf": [{"properties": {name: {}}} for name in NAMES[:2000]]})]},
+    ],
+    ids=["declarations", "required", "allOf"],
+)
+@pytest.mark.parametrize("model", [BUDGETS, OLD])
+def test_large_schemas_cost_linear_time(model, params):
+    started = time.process_time()
+    call(model, **params)
+    assert time.process_time() - started < 1

@@ -125,10 +125,9 @@ class _Translation:
             del node["$ref"]
         if not isinstance(members := node.get("allOf"), list):
             return dict(node)
-        merged = {keyword: value for keyword, value in node.items() if keyword != "allOf"}
-        for member in reversed(members):
-            merged = _both(self._resolved(member, depth + 1), merged)
-        return self._resolved(merged, depth + 1)
+        rest = {keyword: value for keyword, value in node.items() if keyword != "allOf"}
+        schemas = [self._resolved(member, depth + 1) for member in members]
+        return self._resolved(_merged([*schemas, rest]), depth + 1)
 
     def _target(self, reference: str) -> Any:
         """Return what a reference within the schema refers to."""
@@ -258,15 +257,19 @@ def _items(node: JSON) -> Any:
     return {"anyOf": positions} if positions else items
 
 
-def _both(one: JSON, other: JSON) -> JSON:
-    """Return the schema of what fits two; where they contradict, `other` counts."""
-    merged = {**one, **other}
-    for keyword in ("properties", "$defs"):
-        if isinstance(one.get(keyword), dict) and isinstance(other.get(keyword), dict):
-            merged[keyword] = {**one[keyword], **other[keyword]}
-    if isinstance(one.get("required"), list) and isinstance(other.get("required"), list):
-        merged["required"] = list(dict.fromkeys([*one["required"], *other["required"]]))
-    return merged
+def _merged(schemas: Iterable[JSON]) -> JSON:
+    """Return the schema of what fits all of several; where they contradict, the later one counts."""
+    merged: JSON = {}
+    required: dict[str, None] = {}
+    for schema in schemas:
+        for keyword, value in schema.items():
+            if keyword in {"properties", "$defs"} and isinstance(value, dict):
+                merged.setdefault(keyword, {}).update(value)
+            elif keyword == "required" and isinstance(value, list):
+                required |= dict.fromkeys(value)
+            elif value is not None or keyword not in merged:
+                merged[keyword] = value
+    return merged | ({"required": list(required)} if required else {})
 
 
 def _in_words(constraints: JSON) -> str:
