@@ -35,6 +35,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from vertex_compat import sse
 from vertex_compat.types import JSON
 
 
@@ -251,16 +252,27 @@ def is_error(body: Any) -> bool:
     return isinstance(body, dict) and (bool(body.get("error")) or body.get("object") == "error")
 
 
+_SSE_FIELDS: Final = (b"data:", b"event:")
+
+
 def from_upstream(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> ApiError:
     """Return the client's error for an error response of the upstream.
 
     `Retry-After`, or google.rpc.RetryInfo in the body, is passed on as `Retry-After`.
     """
-    try:
-        body = msgspec.json.decode(content)
-    except (ValueError, RecursionError):
-        body = None
+    body = _decode(content)
+    if body is None and content.lstrip().startswith(_SSE_FIELDS):  # an error in the framing of a stream
+        decoder = sse.Decoder()
+        events = [*decoder.feed(content), *decoder.close()]
+        body = _decode(events[0]) if events else None
     return from_body(status, body, headers)
+
+
+def _decode(content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def from_body(status: int, body: Any, headers: Mapping[str, str] | None = None) -> ApiError:

@@ -17,6 +17,9 @@ DONE: Final = b"data: [DONE]\n\n"
 KEEPALIVE: Final = b": keepalive\n\n"
 """A comment: clients skip it, and the connection stays open."""
 
+MAX_UNFRAMED_BYTES: Final = 65_536
+
+_OTHER_FIELDS: Final = (b"event", b"id", b"retry", b":")
 _BOM: Final = b"\xef\xbb\xbf"
 _LF: Final = 10
 
@@ -28,7 +31,7 @@ class Decoder:
     character. Cost is linear in the bytes, also for one event in thousands of pieces.
     """
 
-    __slots__ = ("_after_cr", "_between", "_data", "_line", "_started")
+    __slots__ = ("_after_cr", "_between", "_data", "_line", "_started", "_unframed", "_unframed_size")
 
     def __init__(self) -> None:
         self._line: list[bytes] = []  # parts of the unfinished line
@@ -36,6 +39,8 @@ class Decoder:
         self._after_cr = False
         self._started = False
         self._between = False  # True if the last event is complete and the next has not started
+        self._unframed: list[bytes] = []  # lines that are no fields
+        self._unframed_size = 0
 
     def feed(self, block: bytes) -> list[bytes]:
         """Return the `data` of each event that `block` completes (usually one whole event)."""
@@ -80,7 +85,15 @@ class Decoder:
             elif not line and self._data:
                 events.append(b"\n".join(self._data))
                 self._data = []
+            elif line and not line.startswith(_OTHER_FIELDS) and self._unframed_size < MAX_UNFRAMED_BYTES:
+                self._unframed.append(line)
+                self._unframed_size += len(line) + 1
         return events
+
+    @property
+    def unframed(self) -> bytes:
+        """The lines so far that are no fields: servers write errors into a stream without framing them."""
+        return b"\n".join(self._unframed)
 
     def _skip_bom(self, block: bytes) -> bytes:
         """Remove a byte order mark from the start of the stream; b"" until that is decided."""

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
+import msgspec
+
 from vertex_compat import errors, sse
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.model_calls import (
@@ -279,6 +281,17 @@ class ChatParser:
                     parts.append(translated)
                 else:
                     self._append(translated, parts)
+        if not data and self._decoder.unframed:
+            self._raise_unframed()
+
+    def _raise_unframed(self) -> None:
+        """Raise the error that the upstream wrote into its stream as bare JSON, if it is one."""
+        try:
+            value = msgspec.json.decode(self._decoder.unframed)
+        except (ValueError, RecursionError):
+            return
+        if errors.is_error(value):
+            raise errors.from_body(200, value)
 
     def whole(self, body: bytes, parts: list[StreamPart]) -> None:
         """Append the parts of a response that the client gets whole; it may be a stream nevertheless."""
