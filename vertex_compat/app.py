@@ -74,7 +74,7 @@ class App:
         log = RequestLog.start(request.method, request.path, request.environ)
         slot = self._limiter.try_acquire()
         body = RequestBody.from_environ(request.environ, self._settings.max_body)
-        error_format = routes.error_format(request.path, request.headers.get("anthropic-version"))
+        error_format = routes.error_format(request.path, lambda name: request.headers.get(name, ""))
         response = self._respond(request, body, slot, log, error_format)
         body.drain(request.environ.get("gunicorn.socket"))
         response.headers.extend(log.headers() | {error_format.request_id_header: log.id})

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from vertex_compat import sse
 from vertex_compat.errors import ApiError
 from vertex_compat.types import JSON
@@ -126,11 +124,6 @@ def _retry_info(headers: Mapping[str, str]) -> list[JSON]:
 
 def _google_event(error: ApiError, _: str) -> bytes:
     return sse.encode(_google_body(error, ""))
-
-
-def google_array_end(error: ApiError) -> bytes:
-    """The last element of a stream that is one JSON array."""
-    return b",\r\n" + msgspec.json.encode(_google_body(error, "")) + b"]"
 
 
 OPENAI: Final = ErrorFormat(lambda error: error.status, _openai_body, _openai_event)

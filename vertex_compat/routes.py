@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
@@ -20,14 +20,38 @@ from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings
 from vertex_compat.operations.files import files
 from vertex_compat.operations.fine_tuning import fine_tuning
+from vertex_compat.operations.generate_content import embed_content, gemini_models, generate_content
 from vertex_compat.operations.images import images
-from vertex_compat.operations.messages import messages
+from vertex_compat.operations.messages import anthropic_models, messages
 from vertex_compat.operations.moderations import moderations
 from vertex_compat.operations.rerank import rerank
 from vertex_compat.operations.responses import responses
 from vertex_compat.operations.service import models, passthrough, root
 
 Operation = Callable[[RequestContext], Response]
+
+ClientApi: TypeAlias = Literal["openai", "anthropic", "google"]
+
+
+def _list_models(context: RequestContext) -> Response:
+    """List the models in the form of the client's API."""
+    match client_api("/models", context.header):
+        case "anthropic":
+            return anthropic_models.list_models(context)
+        case "google":
+            return gemini_models.list_models(context)
+    return models.list_models(context)
+
+
+def _retrieve_model(context: RequestContext) -> Response:
+    """Describe a model in the form of the client's API."""
+    match client_api("/models", context.header):
+        case "anthropic":
+            return anthropic_models.retrieve(context)
+        case "google":
+            return gemini_models.retrieve(context)
+    return models.retrieve(context)
+
 
 TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/"): lambda context: root.describe(context, (f"{method} {path}" for method, path in TABLE)),
@@ -72,8 +96,14 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/fine_tuning/jobs/<job>/events"): fine_tuning.events,
     ("GET", "/fine_tuning/jobs/<job>/checkpoints"): fine_tuning.checkpoints,
     ("POST", "/vertex-ai/<path:path>"): passthrough.forward,
-    ("GET", "/models"): models.list_models,
-    ("GET", "/models/<path:model>"): models.retrieve,
+    ("POST", "/v1beta/models/<path:model>:generateContent"): generate_content.generate,
+    ("POST", "/v1beta/models/<path:model>:streamGenerateContent"): generate_content.stream,
+    ("POST", "/v1beta/models/<path:model>:embedContent"): embed_content.embed,
+    ("POST", "/v1beta/models/<path:model>:batchEmbedContents"): embed_content.embed_batch,
+    ("GET", "/v1beta/models"): gemini_models.list_models,
+    ("GET", "/v1beta/models/<path:model>"): gemini_models.retrieve,
+    ("GET", "/models"): _list_models,
+    ("GET", "/models/<path:model>"): _retrieve_model,
 }
 
 OPEN: Final = frozenset({"/health"})
@@ -83,17 +113,25 @@ PUBLIC: Final = frozenset({"/", "/openapi.json"})
 """Paths that need no key."""
 
 _ANTHROPIC_PATHS: Final = re.compile(r"/messages(?:/|$)")
-_GOOGLE_PATHS: Final = re.compile(
-    r"/(?:vertex-ai|projects|v1beta1?|v1alpha)/|/models/[^/]+(?:/[^/]+)?:[A-Za-z]+$"
-)
+_MODELS_PATHS: Final = re.compile(r"/models(?:/|$)")
+_GEMINI_PATH: Final = re.compile(r"/(?:v1alpha/(?P<alpha>models(?:/.*)?)|v1/(?P<v1>models/[^:]+:[A-Za-z]+))")
+_GOOGLE_PATHS: Final = re.compile(r"/(?:vertex-ai|projects|v1beta1?)/")
 
 
-def error_format(path: str, anthropic_version: str | None) -> ErrorFormat:
-    """Return how the errors of a request are written: as in the API whose path or header it has."""
+def client_api(path: str, header: Callable[[str], str]) -> ClientApi:
+    """Return which API the client speaks, by the path of its request, else by a header of its own."""
     short = resource(path)
     if _GOOGLE_PATHS.match(short):
-        return GOOGLE
-    return ANTHROPIC if anthropic_version or _ANTHROPIC_PATHS.match(short) else OPENAI
+        return "google"
+    if _ANTHROPIC_PATHS.match(short) or header("anthropic-version"):
+        return "anthropic"
+    by_header = _MODELS_PATHS.match(short) and (header("x-goog-api-key") or header("x-goog-api-client"))
+    return "google" if by_header else "openai"
+
+
+def error_format(path: str, header: Callable[[str], str]) -> ErrorFormat:
+    """Return how the errors of a request are written: as in the client's API."""
+    return {"openai": OPENAI, "anthropic": ANTHROPIC, "google": GOOGLE}[client_api(path, header)]
 
 
 def _openapi_spec() -> Response:
@@ -109,8 +147,14 @@ def takes_key_in_query(path: str) -> bool:
 
 def resource(path: str) -> str:
     """Return the path without the optional `/v1` before it and slash after it."""
-    short = path[3:] if path.startswith("/v1/") or path == "/v1" else path
-    return short.rstrip("/") or "/"
+    return _normalize(path).rstrip("/") or "/"
+
+
+def _normalize(path: str) -> str:
+    """The path without the optional `/v1`; paths of the Gemini API with `/v1beta`, whatever their version."""
+    if gemini := _GEMINI_PATH.fullmatch(path):
+        return f"/v1beta/{gemini['alpha'] or gemini['v1']}"
+    return path[3:] if path.startswith("/v1/") or path == "/v1" else path
 
 
 def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
@@ -118,7 +162,7 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     if operation := TABLE.get((method, resource(path))):
         return operation, {}
     try:
-        endpoint, arguments = _map().match(path[3:] if path.startswith("/v1/") else path, method)
+        endpoint, arguments = _map().match(_normalize(path), method)
     except MethodNotAllowed as error:
         allowed = ", ".join(sorted(error.valid_methods or ()))
         raise errors.MethodNotAllowed(

@@ -30,6 +30,10 @@ _MESSAGE: Final = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<pa
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
 
+class AnyObject(msgspec.Struct):
+    """The schema of any JSON object."""
+
+
 def decode(content: bytes, schema: type[msgspec.Struct]) -> JSON:
     """Return the JSON object in `content`; raises `BadRequest` unless it fits `schema`."""
     try:

@@ -28,23 +28,27 @@ OPERATIONS: Final = {
 
 def list_models(context: RequestContext) -> Response:
     """List the models of the settings, of the catalog and of Vertex AI. Other names may work as well."""
-    vertex = context.list_vertex_models() if context.list_vertex_models else ()
-    listed = dict.fromkeys([*context.router.names(), *context.router.catalog.names(), *vertex])
-    data = [_model(name, context) for name in listed if context.router.allows(name)]
-    return Response({"object": "list", "data": data})
+    return Response({"object": "list", "data": [info(name, context) for name in names(context)]})
 
 
 def retrieve(context: RequestContext) -> Response:
     """Describe the model of any valid name. Only a call shows whether Vertex AI offers it."""
-    return Response(_model(context.path_args["model"], context))
+    return Response(info(context.path_args["model"], context))
 
 
-def _model(name: str, context: RequestContext) -> JSON:
-    """OpenAI's model object with more fields. `created` is 0: the date is not known."""
+def names(context: RequestContext) -> list[str]:
+    """Return the names of the models that the caller may use, those of the settings first."""
+    vertex = context.list_vertex_models() if context.list_vertex_models else ()
+    listed = dict.fromkeys([*context.router.names(), *context.router.catalog.names(), *vertex])
+    return [name for name in listed if context.router.allows(name)]
+
+
+def info(name: str, context: RequestContext) -> JSON:
+    """Return OpenAI's model object with more fields. `created` is 0: the date is not known."""
     targets = context.router.all_targets(name)
     first = targets[0]
     owner = first.publisher if first.publisher != "openapi" else first.name.partition("/")[0]
-    info: JSON = {"id": name, "object": "model", "created": 0, "owned_by": owner}
+    model: JSON = {"id": name, "object": "model", "created": 0, "owned_by": owner}
     profile = first.profile
     facts = {
         "publisher": first.publisher,
@@ -56,7 +60,7 @@ def _model(name: str, context: RequestContext) -> JSON:
         "replaced_by": profile.successor or context.router.catalog.replacement(name),
         "price": _price(profile, catalog.today()),
     }
-    return info | {key: value for key, value in facts.items() if value not in (None, {})}
+    return model | {key: value for key, value in facts.items() if value not in (None, {})}
 
 
 def _price(profile: ModelProfile, day: date) -> JSON:

@@ -23,6 +23,7 @@ from vertex_compat.operations.completions import completions_schema
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.fine_tuning import fine_tuning_schema
+from vertex_compat.operations.generate_content import generate_content_schema
 from vertex_compat.operations.images import images_schema
 from vertex_compat.operations.messages import messages_schema
 from vertex_compat.operations.moderations import moderations_schema
@@ -120,6 +121,20 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/fine_tuning/jobs/<job>/cancel"): _About(object="fine_tuning.job"),
     ("GET", "/fine_tuning/jobs/<job>/events"): _LIST,
     ("GET", "/fine_tuning/jobs/<job>/checkpoints"): _LIST,
+    ("POST", "/v1beta/models/<path:model>:generateContent"): _About(
+        generate_content_schema.GenerateContent, errors="GoogleError"
+    ),
+    ("POST", "/v1beta/models/<path:model>:streamGenerateContent"): _About(
+        generate_content_schema.GenerateContent, types=("*/*",), json=False, errors="GoogleError"
+    ),
+    ("POST", "/v1beta/models/<path:model>:embedContent"): _About(
+        generate_content_schema.EmbedContent, errors="GoogleError"
+    ),
+    ("POST", "/v1beta/models/<path:model>:batchEmbedContents"): _About(
+        generate_content_schema.BatchEmbedContents, errors="GoogleError"
+    ),
+    ("GET", "/v1beta/models"): _About(errors="GoogleError"),
+    ("GET", "/v1beta/models/<path:model>"): _About(errors="GoogleError"),
     ("GET", "/models"): _About(object="list"),
     ("GET", "/models/<path:model>"): _About(object="model"),
     ("POST", "/vertex-ai/<path:path>"): _About(types=("*/*",), json=False, errors="GoogleError"),

@@ -1,14 +1,16 @@
 """A request of Gemini's developer API on its way to Gemini on Vertex AI: passed on, not translated.
 
 https://ai.google.dev/api/generate-content and
-https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference. The two take the same bodies,
-but for what is mended here: Vertex AI wants a role in each content, and has no Files API.
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference. The two take the same
+bodies, with these differences: Vertex AI needs a role in each content and ids in function responses, and has
+no Files API.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +19,9 @@ from vertex_compat.types import JSON, Model, RawBody, UpstreamCall
 
 FILES_API: Final = re.compile(rb'"file_?[uU]ri"\s*:\s*"https://generativelanguage\.googleapis\.com/')
 
+USER: Final[JSON] = {"role": "user"}
+
+_FUNCTION_RESPONSE: Final = re.compile(rb'"function_?[rR]esponse"')
 _DEFAULTS: Final = {"safety_settings": "safetySettings", "labels": "labels"}
 
 
@@ -24,15 +29,15 @@ def request(body: RawBody, model: Model, method: str) -> UpstreamCall:
     """Return the call of `method` (such as `generateContent`) for a body of Gemini's API."""
     fields = {name: value for name, value in body.items() if name != "model"}
     if raw := fields.get("contents"):
-        fields["contents"] = _with_roles(raw)
+        fields["contents"] = _mended(raw)
     for name, field in _DEFAULTS.items():
         if method != "countTokens" and name in model.defaults and field not in fields and name not in fields:
             fields[field] = msgspec.Raw(msgspec.json.encode(model.defaults[name]))
     return UpstreamCall(f"{model.resource}:{method}", {}, "v1beta1", content=msgspec.json.encode(fields))
 
 
-def _with_roles(raw: msgspec.Raw) -> msgspec.Raw:
-    """The contents with the user's role where there is none, as the developer API has it."""
+def _mended(raw: msgspec.Raw) -> msgspec.Raw:
+    """The contents with roles and ids of calls where they are missing; as they came if none is."""
     if FILES_API.search(raw):
         raise errors.BadRequest(
             "There is no Files API here: send the file as inlineData, or its gs:// or https:// URI.",
@@ -41,10 +46,43 @@ def _with_roles(raw: msgspec.Raw) -> msgspec.Raw:
         )
     try:
         contents = msgspec.json.decode(raw, type=list[RawBody] | RawBody)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, RecursionError):
         return raw  # Vertex AI says what is wrong with it
     listed = contents if isinstance(contents, list) else [contents]
-    if isinstance(contents, list) and all("role" in content for content in listed):
+    mended: list[Any] = [USER | content for content in listed]
+    if _FUNCTION_RESPONSE.search(raw):
+        mended = _with_ids(msgspec.json.decode(msgspec.json.encode(mended)))
+    elif isinstance(contents, list) and all("role" in content for content in listed):
         return raw
-    user: JSON = {"role": "user"}
-    return msgspec.Raw(msgspec.json.encode([user | content for content in listed]))
+    return msgspec.Raw(msgspec.json.encode(mended))
+
+
+def _with_ids(contents: list[JSON]) -> list[JSON]:
+    """The contents in which each response without an id has that of the first open call of its name.
+
+    The developer API pairs calls and responses by their order where a client sends no ids.
+    """
+    open_calls: dict[str, list[str]] = {}
+    for part in _parts(contents):
+        call = _member(part, "functionCall", "function_call")
+        if isinstance(id_ := call.get("id"), str):
+            open_calls.setdefault(str(call.get("name")), []).append(id_)
+        response = _member(part, "functionResponse", "function_response")
+        waiting = open_calls.get(str(response.get("name")), [])
+        if response and (own := response.get("id")):
+            if own in waiting:
+                waiting.remove(own)
+        elif response and waiting:
+            response["id"] = waiting.pop(0)
+    return contents
+
+
+def _parts(contents: list[JSON]) -> Iterator[JSON]:
+    for content in contents:
+        parts = content.get("parts")
+        yield from (part for part in (parts if isinstance(parts, list) else ()) if isinstance(part, dict))
+
+
+def _member(part: JSON, *names: str) -> JSON:
+    found = next((part[name] for name in names if name in part), None)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,221 @@
+"""Google's SDK talks with every publisher over the Gemini API, through the front door."""
+
+import json
+
+import httpx2 as httpx
+import pytest
+from google import genai
+from google.genai import errors as genai_errors
+from google.genai import types
+from helpers.fixtures import MODELS
+
+GEMINI = "gemini-3.8-flash"
+CLAUDE = "claude-opus-4-8"
+CHATTING = {**MODELS, "google": GEMINI, "anthropic": CLAUDE}
+HELLO = {"contents": [{"parts": [{"text": "Hello"}]}]}
+WEATHER = types.Tool(
+    function_declarations=[
+        types.FunctionDeclaration(
+            name="get_weather",
+            description="The weather.",
+            parameters=types.Schema(
+                type="OBJECT", properties={"city": types.Schema(type="STRING")}, required=["city"]
+            ),
+        )
+    ]
+)
+
+each_publisher = pytest.mark.parametrize("model", CHATTING.values(), ids=CHATTING.keys())
+
+
+def client_of(server, key="sk-test"):
+    return genai.Client(api_key=key, http_options=types.HttpOptions(base_url=server.url))
+
+
+@pytest.fixture
+def sdk(front_door):
+    with client_of(front_door) as client:
+        yield client
+
+
+@each_publisher
+def test_every_publisher_answers_whole_and_streamed(sdk, model):
+    whole = sdk.models.generate_content(model=model, contents="Hello")
+    assert whole.text.startswith("You said: Hello")
+    assert whole.candidates[0].finish_reason == "STOP"
+    assert whole.usage_metadata.total_token_count > 0
+    chunks = list(sdk.models.generate_content_stream(model=model, contents="Hello"))
+    assert len(chunks) > 2
+    assert "".join(chunk.text or "" for chunk in chunks).startswith("You said: Hello")
+
+
+@pytest.mark.parametrize("model", [GEMINI, CLAUDE, "mistral-medium-3", "meta/llama-3.3-70b-instruct-maas"])
+def test_a_chat_calls_a_tool_and_reads_its_result(sdk, model):
+    chat = sdk.chats.create(
+        model=model,
+        config=types.GenerateContentConfig(
+            tools=[WEATHER], automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True)
+        ),
+    )
+    called = chat.send_message("What is the weather? Use the tools.")
+    (call,) = called.function_calls
+    assert call.name == "get_weather"
+    answer = chat.send_message(
+        types.Part.from_function_response(name=call.name, response={"output": "Sunny"})
+    )
+    assert answer.text
+
+
+def test_claude_s_thinking_travels_in_the_signature(sdk, emulator):
+    config = types.GenerateContentConfig(
+        tools=[WEATHER],
+        thinking_config=types.ThinkingConfig(include_thoughts=True),
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+    )
+    chat = sdk.chats.create(model=CLAUDE, config=config)
+    called = chat.send_message("Think, then use the tools.")
+    assert any(part.thought for part in called.candidates[0].content.parts)
+    call = called.function_calls[0]
+    chat.send_message(types.Part.from_function_response(name=call.name, response={"output": "Sunny"}))
+    sent = json.loads(emulator.calls[-1].body)["messages"]
+    assert sent[1]["content"][0]["type"] == "thinking"
+    assert sent[1]["content"][0]["signature"]
+
+
+def test_gemini_gets_the_body_as_it_came_with_roles(app, emulator):
+    body = HELLO | {"generationConfig": {"temperature": 0.5, "topK": 3}, "safetySettings": []}
+    response = app.post(f"/v1beta/models/{GEMINI}:generateContent", json=body)
+    assert response.status_code == 200
+    sent = json.loads(emulator.calls[0].body)
+    assert sent == body | {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+
+
+def test_without_alt_the_stream_is_a_json_array(app):
+    for model in (GEMINI, CLAUDE):
+        response = app.post(f"/v1beta/models/{model}:streamGenerateContent", json=HELLO)
+        assert response.mimetype == "application/json"
+        chunks = response.get_json()
+        assert len(chunks) > 2
+        assert chunks[-1]["candidates"][0]["finishReason"] == "STOP"
+
+
+def test_snake_case_and_other_versions_of_the_path_work(app):
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": "Hello"}]}],
+        "system_instruction": {"parts": [{"text": "Be brief."}]},
+        "generation_config": {"max_output_tokens": 50, "stop_sequences": ["END"]},
+    }
+    for path in ("/v1beta", "/v1alpha", "/v1"):
+        response = app.post(f"{path}/models/mistral-medium-3:generateContent", json=body)
+        assert response.status_code == 200, response.json
+
+
+def test_generation_config_reaches_other_publishers(app, emulator):
+    config = {
+        "maxOutputTokens": 50,
+        "stopSequences": ["END"],
+        "temperature": 0.5,
+        "responseMimeType": "application/json",
+        "responseSchema": {"type": "OBJECT", "properties": {"n": {"type": "INTEGER", "nullable": True}}},
+        "mediaResolution": "MEDIA_RESOLUTION_LOW",
+    }
+    body = HELLO | {"generationConfig": config, "safetySettings": []}
+    response = app.post("/v1beta/models/mistral-medium-3:generateContent", json=body)
+    assert response.status_code == 200, response.json
+    sent = json.loads(emulator.calls[0].body)
+    assert (sent["max_tokens"], sent["stop"], sent["temperature"]) == (50, ["END"], 0.5)
+    schema = sent["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["n"]["type"] == ["integer", "null"]
+    ignored = response.headers["x-vertex-compat-ignored"]
+    assert "generationConfig.mediaResolution" in ignored
+    assert "safetySettings" in ignored
+
+
+def test_embeddings_are_those_of_the_model(sdk):
+    for model in ("gemini-embedding-001", "text-embedding-005"):
+        result = sdk.models.embed_content(model=model, contents=["One", "Two"])
+        assert len(result.embeddings) == 2
+        assert result.embeddings[0].values != result.embeddings[1].values
+
+
+def test_one_content_is_embedded(app):
+    body = {"content": {"parts": [{"text": "One"}]}, "outputDimensionality": 8}
+    response = app.post("/v1beta/models/text-embedding-005:embedContent", json=body)
+    assert len(response.json["embedding"]["values"]) == 8
+
+
+def test_models_are_listed(sdk):
+    listed = {model.name: model for model in sdk.models.list(config={"page_size": 20})}
+    assert f"models/{GEMINI}" in listed
+    assert "generateContent" in listed[f"models/{GEMINI}"].supported_actions
+    assert sdk.models.get(model=CLAUDE).name == f"models/{CLAUDE}"
+
+
+def test_keys_are_taken_as_google_s_clients_send_them(serve):
+    server = serve(VERTEX_COMPAT_API_KEYS="sk-secret-of-the-tests")
+    url = f"{server.url}/v1beta/models/{GEMINI}:generateContent"
+    key = "sk-secret-of-the-tests"
+    assert httpx.post(f"{url}?key={key}", json=HELLO).status_code == 200
+    assert httpx.post(url, json=HELLO, headers={"x-goog-api-key": key}).status_code == 200
+    refused = httpx.post(f"{url}?key=wrong", json=HELLO)
+    assert (refused.status_code, refused.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    chat = httpx.post(f"{server.url}/v1/chat/completions?key={key}", json={})
+    assert chat.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("model", "code", "status"),
+    [
+        ("gemini-emulator-status-429", 429, "RESOURCE_EXHAUSTED"),
+        ("claude-emulator-status-429", 429, "RESOURCE_EXHAUSTED"),
+        ("no-such-model", 404, "NOT_FOUND"),
+    ],
+)
+def test_the_sdk_raises_its_own_errors(sdk, model, code, status):
+    with pytest.raises(genai_errors.APIError) as raised:
+        sdk.models.generate_content(model=model, contents="Hello")
+    assert (raised.value.code, raised.value.status) == (code, status)
+
+
+@pytest.mark.parametrize("model", ["claude-emulator-cut-2", "gemini-emulator-cut-2"])
+def test_a_cut_stream_ends_with_an_error(sdk, model):
+    with pytest.raises(genai_errors.APIError, match=r"broke|ended"):
+        list(sdk.models.generate_content_stream(model=model, contents="Hello"))
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "contents"),
+        ({"contents": []}, "contents"),
+        (
+            {"contents": [{"parts": [{"inlineData": {"data": "x"}}]}]},
+            "contents[0].parts[0].inlineData.mimeType",
+        ),
+        (HELLO | {"generationConfig": {"temperature": "hot"}}, "generationConfig.temperature"),
+        (
+            {
+                "contents": [
+                    {
+                        "parts": [
+                            {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1/files/x"}}
+                        ]
+                    }
+                ]
+            },
+            "contents[0].parts[0].fileData.fileUri",
+        ),
+    ],
+)
+def test_wrong_requests_get_google_s_error(app, body, param):
+    response = app.post(f"/v1beta/models/{CLAUDE}:generateContent", json=body)
+    error = response.json["error"]
+    assert (response.status_code, error["status"]) == (400, "INVALID_ARGUMENT")
+    assert error["details"][0]["fieldViolations"][0]["field"] == param
+
+
+def test_files_of_the_files_api_are_refused_for_gemini_too(app, emulator):
+    part = {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/x"}}
+    response = app.post(f"/v1beta/models/{GEMINI}:generateContent", json={"contents": [{"parts": [part]}]})
+    assert response.status_code == 400
+    assert emulator.calls == []

@@ -1,0 +1,1 @@
+"""`/v1beta/models/…`: the Gemini API."""

@@ -1,0 +1,216 @@
+"""The parts of a model's response as Gemini's `GenerateContentResponse`, whole or in chunks.
+
+https://ai.google.dev/api/generate-content#GenerateContentResponse. A stream is one response a chunk; function
+calls are told whole, when the model has finished.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.operations.opaque_state import encode_state
+from vertex_compat.types import JSON, StreamPart, Usage
+
+FINISH_REASONS: Final = {
+    "stop": "STOP",
+    "tool_calls": "STOP",
+    "function_call": "STOP",
+    "length": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+}
+"""OpenAI's finish reason → Gemini's."""
+
+_STATE: Final = ("extra_content", "thinking_blocks")
+
+
+class Candidate:
+    """One candidate while it grows."""
+
+    def __init__(self, index: int, *, thoughts: bool) -> None:
+        self._index = index
+        self._thoughts = thoughts
+        self._calls: dict[int, JSON] = {}
+        self._state: JSON = {}
+        self._sources: list[JSON] = []
+        self._refusal: str | None = None
+        self.finish: str | None = None
+
+    def delta(self, fields: JSON) -> JSON | None:
+        """Return what a delta adds to the candidate now; None if that has to wait for its end."""
+        self._state |= {key: fields[key] for key in _STATE if key in fields}
+        for call in fields.get("tool_calls") or ():
+            self._call(call)
+        self._sources += fields.get("annotations") or ()
+        if refusal := fields.get("refusal"):
+            self._refusal = (self._refusal or "") + refusal
+        parts: list[JSON] = []
+        if self._thoughts and (thought := fields.get("reasoning_content")):
+            parts.append({"text": thought, "thought": True})
+        if text := fields.get("content"):
+            parts.append({"text": text})
+        parts += [_image(image) for image in fields.get("images") or ()]
+        return self._content(parts) if parts else None
+
+    def end(self) -> JSON:
+        """Return the last of the candidate: its calls, and why it ended."""
+        parts = [self._function_call(self._calls[index]) for index in sorted(self._calls)]
+        if self._state:
+            parts = parts or [{"text": ""}]
+            parts[0]["thoughtSignature"] = base64.b64encode(encode_state(self._state).encode()).decode()
+        last = self._content(parts or [{"text": ""}])
+        last["finishReason"] = FINISH_REASONS.get(self.finish or "stop", "STOP")
+        if self._refusal:
+            last["finishMessage"] = self._refusal
+        if self._sources:
+            last["groundingMetadata"] = _grounding(self._sources)
+        return last
+
+    def logprobs(self, logprobs: JSON) -> JSON:
+        """Return the candidate with nothing but log probabilities."""
+        tokens = logprobs.get("content") or []
+        result = {
+            "chosenCandidates": [_token(token) for token in tokens],
+            "topCandidates": [
+                {"candidates": [_token(top) for top in token.get("top_logprobs") or ()]} for token in tokens
+            ],
+        }
+        return {"index": self._index, "logprobsResult": result}
+
+    def _content(self, parts: list[JSON]) -> JSON:
+        return {"content": {"role": "model", "parts": parts}, "index": self._index}
+
+    def _call(self, call: JSON) -> None:
+        function = call["function"]
+        known = self._calls.setdefault(call["index"], {"name": "", "arguments": []})
+        if "id" in call:
+            known |= {"id": call["id"], "name": function["name"]}
+        if extra := call.get("extra_content"):
+            self._state.setdefault("call_extra_content", {"extra_content": extra})
+        known["arguments"].append(function.get("arguments") or "")
+
+    def _function_call(self, call: JSON) -> JSON:
+        arguments = _arguments("".join(call["arguments"]))
+        return {"functionCall": {"id": call.get("id"), "name": call["name"], "args": arguments}}
+
+
+def _image(image: JSON) -> JSON:
+    url: str = image["image_url"]["url"]
+    head, _, data = url.partition(",")
+    if head.startswith("data:"):
+        return {"inlineData": {"mimeType": head.removeprefix("data:").partition(";")[0], "data": data}}
+    return {"fileData": {"fileUri": url}}
+
+
+def _arguments(written: str) -> Any:
+    try:
+        value = msgspec.json.decode(written or "{}")
+    except (ValueError, RecursionError):
+        value = written
+    return value if isinstance(value, dict) else {"arguments": value}
+
+
+def _token(token: JSON) -> JSON:
+    return {"token": token["token"], "logProbability": token["logprob"]}
+
+
+def _grounding(annotations: list[JSON]) -> JSON:
+    """Citations of chat as grounding metadata: each source once, and the texts that it supports."""
+    cited = [one["url_citation"] for one in annotations if (one.get("url_citation") or {}).get("url")]
+    urls = list(dict.fromkeys(one["url"] for one in cited))
+    titles = {one["url"]: one.get("title") or one["url"] for one in cited}
+    supports = [
+        {
+            "segment": {"startIndex": one.get("start_index", 0), "endIndex": one.get("end_index", 0)},
+            "groundingChunkIndices": [urls.index(one["url"])],
+        }
+        for one in cited
+    ]
+    chunks = [{"web": {"uri": url, "title": titles[url]}} for url in urls]
+    return {"groundingChunks": chunks, "groundingSupports": supports}
+
+
+class ContentChunks:
+    """Turns the parts of the responses to one request into chunks."""
+
+    def __init__(self, model: str, *, thoughts: bool) -> None:
+        self._stamp = {"modelVersion": model, "responseId": secrets.token_urlsafe(16)}
+        self._thoughts = thoughts
+        self._candidates: dict[int, Candidate] = {}
+        self._usages: dict[int, Usage] = {}
+
+    def part(self, answer: int, part: StreamPart) -> Iterator[JSON]:
+        """Yield the chunks of one part of upstream response number `answer`."""
+        if isinstance(part, Usage):
+            self._usages[answer] = part
+            return
+        index = part.choice + answer
+        if index not in self._candidates:
+            self._candidates[index] = Candidate(index, thoughts=self._thoughts)
+        candidate = self._candidates[index]
+        candidate.finish = part.finish_reason or candidate.finish
+        if told := candidate.delta(part.fields):
+            yield self._chunk([told])
+        if part.logprobs:
+            yield self._chunk([candidate.logprobs(part.logprobs)])
+
+    def end(self) -> JSON:
+        """Return the last chunk; raises `UpstreamFault` if the model had not finished."""
+        candidates = [self._candidates[index] for index in sorted(self._candidates)]
+        if not candidates or any(candidate.finish is None for candidate in candidates):
+            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+        return self._chunk([candidate.end() for candidate in candidates]) | {"usageMetadata": self._counts()}
+
+    def _chunk(self, candidates: list[JSON]) -> JSON:
+        return {"candidates": candidates, **self._stamp}
+
+    def _counts(self) -> JSON:
+        """Gemini counts thoughts apart from the other output; OpenAI among it."""
+        usages = self._usages.values()
+        prompt, completion = sum(one.prompt for one in usages), sum(one.completion for one in usages)
+        thoughts = sum(one.completion_details.get("reasoning_tokens", 0) for one in usages)
+        counts = {"promptTokenCount": prompt, "candidatesTokenCount": max(0, completion - thoughts)}
+        counts["totalTokenCount"] = prompt + completion
+        if thoughts:
+            counts["thoughtsTokenCount"] = thoughts
+        if cached := sum(one.prompt_details.get("cached_tokens", 0) for one in usages):
+            counts["cachedContentTokenCount"] = cached
+        return counts
+
+
+def whole_response(chunks: list[JSON]) -> JSON:
+    """Return the response that all `chunks` add up to: texts that follow each other are one part."""
+    candidates: dict[int, JSON] = {}
+    for chunk in chunks:
+        for told in chunk["candidates"]:
+            known = candidates.setdefault(told["index"], {"content": {"role": "model", "parts": []}})
+            parts = (told.get("content") or {}).get("parts") or []
+            known["content"]["parts"] += parts
+            known |= {name: value for name, value in told.items() if name != "content"}
+    for candidate in candidates.values():
+        candidate["content"]["parts"] = _joined(candidate["content"]["parts"])
+    return {**chunks[-1], "candidates": [candidates[index] for index in sorted(candidates)]}
+
+
+def _joined(parts: list[JSON]) -> list[JSON]:
+    joined: list[JSON] = []
+    texts: list[list[str]] = []
+    for part in parts:
+        kind = part.keys() - {"text"}
+        if "text" not in part or "thoughtSignature" in kind:
+            joined.append(part)
+            texts.append([])
+        elif joined and "text" in joined[-1] and joined[-1].keys() - {"text"} == kind:
+            texts[-1].append(part["text"])
+        else:
+            joined.append(dict(part))
+            texts.append([part["text"]])
+    for part, pieces in zip(joined, texts, strict=True):
+        if pieces:
+            part["text"] = "".join(pieces)
+    return [part for part in joined if part != {"text": ""}] or joined[:1]

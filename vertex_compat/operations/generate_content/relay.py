@@ -1,0 +1,154 @@
+"""Gemini's own chunks on their way to a client of the Gemini API: passed on, as events or as a JSON array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from vertex_compat import error_formats, errors, sse
+from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.upstream_stream import MakeParser
+from vertex_compat.types import JSON, UpstreamCall, Usage
+from vertex_compat.upstream.transport import UpstreamResponse
+
+JSON_TYPE = "application/json"
+
+
+class _Candidate(msgspec.Struct, rename="camel"):
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct, rename="camel"):
+    """What is read of a chunk."""
+
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: dict[str, Any] | None = None
+    usage_metadata: dict[str, Any] | None = None
+    error: Any = None
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+
+
+class RelayParser:
+    """Parses Gemini's response into chunks that are passed on, and notes its token counts."""
+
+    continuation: UpstreamCall | None = None
+
+    def __init__(self, content_type: str, usages: dict[object, Usage]) -> None:
+        self._usages = usages
+        self._decoder = sse.Decoder()
+        self._body: list[bytes] | None = None if content_type == "text/event-stream" else []
+        self._finished = False
+        self.done = False
+
+    def read(self, data: bytes, parts: list[bytes]) -> None:
+        """Append the chunks that `data` completes; raises the error of one that is an error."""
+        if self._body is not None:  # an error that is no stream
+            self._body.append(data)
+            if not data:
+                self.whole(b"".join(self._body), parts)
+            return
+        parts.extend(map(self._chunk, self._decoder.feed(data) if data else self._decoder.close()))
+        if not data and not self._finished:
+            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+
+    def whole(self, body: bytes, parts: list[bytes]) -> None:
+        """Append the whole response as one chunk."""
+        parts.append(self._chunk(body))
+
+    def resume(self, call: UpstreamCall, content_type: str) -> None:
+        """Never called: a response that is passed on has no continuation."""
+        raise NotImplementedError(call.path, content_type)
+
+    def _chunk(self, data: bytes) -> bytes:
+        try:
+            chunk = _decode_chunk(data)
+        except (ValueError, RecursionError):
+            raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.") from None
+        if chunk.error:
+            raise errors.from_upstream(200, data)
+        if chunk.usage_metadata:
+            self._usages[self] = _usage(chunk.usage_metadata)
+        ended = chunk.prompt_feedback or any(one.finish_reason for one in chunk.candidates or ())
+        self._finished = self._finished or bool(ended)
+        return data
+
+
+def _usage(counts: JSON) -> Usage:
+    def count(name: str) -> int:
+        value = counts.get(name)
+        return value if isinstance(value, int) else 0
+
+    prompt = count("promptTokenCount") + count("toolUsePromptTokenCount")
+    completion = count("candidatesTokenCount") + count("thoughtsTokenCount")
+    return Usage(prompt, completion, {"cached_tokens": count("cachedContentTokenCount")})
+
+
+def parser(context: RequestContext) -> MakeParser[bytes]:
+    """Return what makes the parser of a response."""
+
+    def make(_: UpstreamCall, response: UpstreamResponse) -> RelayParser:
+        return RelayParser(response.content_type, context.log.usages)
+
+    return make
+
+
+class EventFrames:
+    """Writes chunks as server-sent events: `alt=sse`."""
+
+    content_type = "text/event-stream"
+    keepalive = sse.KEEPALIVE
+
+    def chunk(self, data: bytes) -> bytes:
+        """Return one chunk."""
+        return b"data: %b\r\n\r\n" % data
+
+    def end(self) -> bytes:
+        """Return nothing: a stream of events has no end of its own."""
+        return b""
+
+    def error(self, error: errors.ApiError) -> bytes:
+        """Return an error as the last event."""
+        return error_formats.GOOGLE.event(error, "")
+
+
+class ArrayFrames:
+    """Writes chunks as the elements of one JSON array: the form without `alt=sse`."""
+
+    content_type = JSON_TYPE
+    keepalive = b"\n"  # white space between two elements
+
+    def __init__(self) -> None:
+        self._started = False
+
+    def chunk(self, data: bytes) -> bytes:
+        """Return one element."""
+        start = b",\r\n" if self._started else b"["
+        self._started = True
+        return start + data
+
+    def end(self) -> bytes:
+        """Return the end of the array."""
+        return b"]" if self._started else b"[]"
+
+    def error(self, error: errors.ApiError) -> bytes:
+        """Return an error as the last element."""
+        return self.chunk(msgspec.json.encode(error_formats.GOOGLE.body(error, ""))) + b"]"
+
+
+class RelayEncoder:
+    """Encodes chunks as they came."""
+
+    def __init__(self, frames: EventFrames | ArrayFrames) -> None:
+        self.keepalive = frames.keepalive
+        self._frames = frames
+
+    def encode(self, _: int, data: bytes) -> bytes:
+        """Return the chunk."""
+        return self._frames.chunk(data)
+
+    def finish(self) -> bytes:
+        """Return the end of the stream."""
+        return self._frames.end()
