@@ -10,7 +10,7 @@ from vertex_compat import error_formats, errors, sse
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.upstream_stream import MakeParser
 from vertex_compat.types import JSON, UpstreamCall, Usage
-from vertex_compat.upstream.transport import UpstreamResponse
+from vertex_compat.upstream.response import UpstreamResponse
 
 JSON_TYPE = "application/json"
 
