@@ -28,13 +28,25 @@ T = TypeVar("T")
 
 
 class Operation(NamedTuple, Generic[T]):
-    """An operation of models: the publisher's adapter for it, and the verb for "the model does not …"."""
+    """An operation of models.
+
+    `adapter` returns the publisher's adapter for it, `verb` is that of "the model does not …", and
+    `served_by` are the operations of a profile that a model must have one of.
+    """
 
     adapter: Callable[[Publisher], T | None]
     verb: str
+    served_by: frozenset[str]
 
 
-CHAT: Final = Operation(lambda publisher: publisher.chat, "chat")
+CHAT: Final = Operation(lambda publisher: publisher.chat, "chat", frozenset({"chat", "speech"}))
+"""Speech models chat too, with a recording as their answer."""
+
+OTHER_APIS: Final = {
+    "live": "Google's Live API, a WebSocket API",
+    "interactions": "Google's Interactions API",
+}
+"""Operation of a profile → the API that alone offers it, and that this function does not have."""
 
 MAX_PARALLEL_CALLS: Final = 8
 """Upstream calls that one request opens at once."""
@@ -49,9 +61,9 @@ def with_fallback(
     """Return the result of `attempt` with the first model for `name` that is available; raises `NotFound`."""
     context.log.model = name
     for model in context.router.candidates(name):
-        if (adapter := operation.adapter(PUBLISHERS[model.publisher])) is None:
-            reason = f"{name!r} does not {operation.verb}."
-            raise errors.NotFound(reason, param="model", code="model_not_found")
+        adapter = operation.adapter(PUBLISHERS[model.publisher])
+        if adapter is None or not _serves(model, operation):
+            raise _not_served(name, model, operation)
         try:
             return attempt(context.router.with_refused_features(model), adapter)
         except errors.ApiError as error:
@@ -69,6 +81,22 @@ def chat_params(adapter: ChatAdapter, params: JSON, model: Model, context: Reque
             given = merged.get(name, [])
             merged[name] = [*(given.split(",") if isinstance(given, str) else given), *values]
     return merged
+
+
+def _serves(model: Model, operation: Operation[T]) -> bool:
+    """Return whether the model has the operation, as far as is known."""
+    known = model.profile.operations
+    return not known or not operation.served_by.isdisjoint(known)
+
+
+def _not_served(name: str, model: Model, operation: Operation[T]) -> errors.NotFound:
+    known = model.profile.operations
+    reason = f"{name[:200]!r} does not {operation.verb}."
+    if known and known[0] in OTHER_APIS:
+        reason += f" It is served only by {OTHER_APIS[known[0]]}, which this function does not offer."
+    elif known:
+        reason += f" It serves: {', '.join(known)}."
+    return errors.NotFound(reason, param="model", code="model_not_found")
 
 
 def call_unary(

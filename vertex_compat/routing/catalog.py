@@ -63,6 +63,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `locations`, `rules` and `retired` have beginnings of names (`publisher/name`; in `retired` as a client
     writes them); the longest one that fits holds. `families` are by publisher, `models` by `publisher/name`.
+    `builtin_names` are OpenAI's models that clients have built in, with the model that answers for them.
     """
 
     checked: date
@@ -71,6 +72,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: dict[str, JSON]
     families: dict[str, _Family]
     retired: dict[str, str]
+    builtin_names: dict[str, str]
     models: dict[str, JSON]
 
 

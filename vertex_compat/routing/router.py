@@ -19,7 +19,7 @@ import msgspec
 from vertex_compat import errors, vertex
 from vertex_compat.model_profile import ModelProfile
 from vertex_compat.routing import model_names
-from vertex_compat.routing.catalog import Catalog
+from vertex_compat.routing.catalog import Catalog, data
 from vertex_compat.routing.refused_features import RefusedFeatures
 from vertex_compat.routing.rules import (
     KeyRule,
@@ -88,7 +88,14 @@ class Router:
 
     def allows(self, name: str) -> bool:
         """Return whether the settings let this caller use the model name."""
-        return all(matches(name, patterns) for patterns in self._patterns)
+        names = {name, self._target_name(name)}
+        return all(any(matches(one, patterns) for one in names) for patterns in self._patterns)
+
+    def _target_name(self, name: str) -> str:
+        """Return the model that answers for a name of OpenAI's that clients have built in, or the name."""
+        if name in self.config.models or not self.config.file.builtin_names:
+            return name
+        return data().builtin_names.get(name, name)
 
     def names(self) -> tuple[str, ...]:
         """Return the model names that the settings file defines."""
@@ -172,7 +179,7 @@ class Router:
         """Yield the models of a name with their weights; an alias of an alias is followed."""
         rule = self.config.models.get(name)
         if rule is None:
-            yield 1.0, replace(self.locate(name), requested_name=requested_name)
+            yield 1.0, replace(self.locate(self._target_name(name)), requested_name=requested_name)
             return
         for target in targets(name, rule):
             other = target.model or name

@@ -109,7 +109,8 @@ class ConfigFile(Location, kw_only=True):
     """The whole file.
 
     `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
-    name or pattern; `prices` is another TOML file with such tables, relative to this one.
+    name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:
+    OpenAI's names for speech, transcription and images, which clients have built in, lead to Google's models.
     """
 
     allow: tuple[str, ...] = ("*",)
@@ -120,6 +121,7 @@ class ConfigFile(Location, kw_only=True):
     keys: dict[str, dict[str, Any]] = {}
     catalog: dict[str, dict[str, Any]] = {}
     prices: str | None = None
+    builtin_names: bool = True
 
 
 class RoutingConfig(msgspec.Struct, frozen=True):

@@ -24,7 +24,9 @@ from vertex_compat.types import (
     Usage,
 )
 
-SPEECH: Final = model_calls.Operation(lambda publisher: publisher.speech, "speak")
+SPEECH: Final = model_calls.Operation(
+    lambda publisher: publisher.speech, "speak", frozenset({"speech", "music"})
+)
 
 DEFAULT_FORMAT: Final = "mp3"
 

@@ -16,7 +16,9 @@ from vertex_compat.operations.context import EventStream, RequestContext, Respon
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import JSON, ChatAdapter, Model, StreamPart, UpstreamCall
 
-TRANSCRIPTION: Final = model_calls.Operation(lambda publisher: publisher.transcriptions, "transcribe")
+TRANSCRIPTION: Final = model_calls.Operation(
+    lambda publisher: publisher.transcriptions, "transcribe", frozenset({"transcriptions"})
+)
 
 DIARIZED: Final = "diarized_json"
 

@@ -78,7 +78,7 @@ def _adapter(publisher: Publisher) -> ChatAdapter | None:
     return publisher.completions or (publisher.chat and prompt.completions(publisher.chat))
 
 
-COMPLETION: Final = model_calls.Operation(_adapter, "complete")
+COMPLETION: Final = model_calls.Operation(_adapter, "complete", frozenset({"chat", "completions"}))
 
 
 def _calls(adapter: ChatAdapter, prompts: list[str], params: JSON, model: Model) -> Iterator[PromptCall]:

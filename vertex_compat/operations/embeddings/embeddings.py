@@ -23,7 +23,9 @@ from vertex_compat.types import JSON, Embedding, Usage
 MAX_PARALLEL_CALLS: Final = 32
 """Calls that one request makes at once: they are small, and some models take one text a call."""
 
-EMBEDDING: Final = model_calls.Operation(lambda publisher: publisher.embeddings, "embed")
+EMBEDDING: Final = model_calls.Operation(
+    lambda publisher: publisher.embeddings, "embed", frozenset({"embeddings"})
+)
 
 EncodedVector: TypeAlias = str | msgspec.Raw
 """A vector as it stands in the response: base64, or a JSON list."""

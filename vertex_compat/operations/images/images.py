@@ -22,7 +22,9 @@ from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Usage
 MAX_SOURCES: Final = 16
 """Images that one edit takes."""
 
-IMAGES: Final = model_calls.Operation(lambda publisher: publisher.images, "make images")
+IMAGES: Final = model_calls.Operation(
+    lambda publisher: publisher.images, "make images", frozenset({"images"})
+)
 
 _SIGNATURES: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 

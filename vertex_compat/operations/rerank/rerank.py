@@ -15,7 +15,7 @@ from vertex_compat.operations.rerank import rerank_schema
 from vertex_compat.publishers.google.ranking import MAX_RECORDS
 from vertex_compat.types import JSON, RankedDocument
 
-RERANK: Final = model_calls.Operation(lambda publisher: publisher.rerank, "rerank")
+RERANK: Final = model_calls.Operation(lambda publisher: publisher.rerank, "rerank", frozenset({"rerank"}))
 
 TITLE_FIELDS: Final = ("title",)
 TEXT_FIELDS: Final = ("text", "content")
