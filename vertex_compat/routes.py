@@ -12,7 +12,7 @@ from werkzeug.routing import Map, MapAdapter, Rule
 
 from vertex_compat import errors
 from vertex_compat.error_formats import ANTHROPIC, GOOGLE, OPENAI, ErrorFormat
-from vertex_compat.operations.audio import speech, transcriptions
+from vertex_compat.operations.audio import speech, transcriptions, voices
 from vertex_compat.operations.batches import batches
 from vertex_compat.operations.chat import chat
 from vertex_compat.operations.completions import completions
@@ -26,7 +26,7 @@ from vertex_compat.operations.messages import anthropic_models, messages
 from vertex_compat.operations.moderations import moderations
 from vertex_compat.operations.rerank import rerank
 from vertex_compat.operations.responses import responses
-from vertex_compat.operations.service import models, passthrough, root
+from vertex_compat.operations.service import deployments, models, passthrough, root
 
 Operation = Callable[[RequestContext], Response]
 
@@ -64,6 +64,8 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/images/edits"): images.edit,
     ("POST", "/images/variations"): images.vary,
     ("POST", "/audio/speech"): speech.create,
+    ("GET", "/audio/voices"): voices.list_voices,
+    ("GET", "/audio/models"): voices.list_models,
     ("POST", "/audio/transcriptions"): transcriptions.transcribe,
     ("POST", "/audio/translations"): transcriptions.translate,
     ("POST", "/moderations"): moderations.create,
@@ -112,6 +114,13 @@ OPEN: Final = frozenset({"/health"})
 PUBLIC: Final = frozenset({"/", "/openapi.json"})
 """Paths that need no key."""
 
+_MODEL_IN_PATH: Final = re.compile(
+    r"/(?:deployments|engines)/(?P<model>[^/]+(?:/[^/]+)??)"
+    r"(?P<path>/(?:(?:chat/)?completions|embeddings|images/(?:generations|edits)"
+    r"|audio/(?:speech|transcriptions|translations)))"
+)
+"""Azure's paths (without `/openai`) and OpenAI's old ones, which name the model."""
+
 _ANTHROPIC_PATHS: Final = re.compile(r"/messages(?:/|$)")
 _MODELS_PATHS: Final = re.compile(r"/models(?:/|$)")
 _GEMINI_PATH: Final = re.compile(r"/(?:v1alpha/(?P<alpha>models(?:/.*)?)|v1/(?P<v1>models/[^:]+:[A-Za-z]+))")
@@ -146,12 +155,13 @@ def takes_key_in_query(path: str) -> bool:
 
 
 def resource(path: str) -> str:
-    """Return the path without the optional `/v1` before it and slash after it."""
+    """Return the path without the optional `/v1`, `/openai` or `/openai/v1` before it and slash after it."""
     return _normalize(path).rstrip("/") or "/"
 
 
 def _normalize(path: str) -> str:
-    """The path without the optional `/v1`; paths of the Gemini API with `/v1beta`, whatever their version."""
+    """The path without its prefix; paths of the Gemini API with `/v1beta`, whatever their version."""
+    path = path[7:] if path.startswith("/openai/") else path
     if gemini := _GEMINI_PATH.fullmatch(path):
         return f"/v1beta/{gemini['alpha'] or gemini['v1']}"
     return path[3:] if path.startswith("/v1/") or path == "/v1" else path
@@ -159,8 +169,12 @@ def _normalize(path: str) -> str:
 
 def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     """Return the operation and the variable parts of the path; raises `NotFound`, `MethodNotAllowed`."""
-    if operation := TABLE.get((method, resource(path))):
+    short = resource(path)
+    if operation := TABLE.get((method, short)):
         return operation, {}
+    named = _MODEL_IN_PATH.fullmatch(short)
+    if named and (operation := TABLE.get((method, named["path"]))):
+        return deployments.with_model_in_path(operation), {"model": named["model"]}
     try:
         endpoint, arguments = _map().match(_normalize(path), method)
     except MethodNotAllowed as error:

@@ -95,3 +95,55 @@ def test_model_of_another_operation_is_not_called(name, request_, reason):
     assert reason in answer.json["error"]["message"]
     assert answer.json["error"]["param"] == "model"
     assert not transport.calls
+
+
+# Paths that name the model
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/openai/deployments/gemini-3.8-flash/chat/completions?api-version=2026-10-01", CHAT[1]),
+        ("/openai/deployments/gemini-3.8-flash/chat/completions", {"model": "claude-opus-5-5", **CHAT[1]}),
+        ("/v1/engines/gemini-3.8-flash/chat/completions", CHAT[1]),
+        ("/engines/google/gemini-3.8-flash/completions", {"prompt": "Hi"}),
+        ("/openai/v1/chat/completions", {"model": "gemini-3.8-flash", **CHAT[1]}),
+        ("/openai/responses?api-version=preview", {"model": "gemini-3.8-flash", "input": "Hi"}),
+    ],
+)
+def test_path_names_the_model(app, path, body):
+    answer = post(app, body, path)
+
+    assert answer.status_code == 200
+    assert answer.headers["x-vertex-compat-target"].startswith("google/gemini-3.8-flash;")
+
+
+def test_embeddings_of_an_old_engine_path(app):
+    answer = post(app, {"input": "Hi"}, "/v1/engines/gemini-embedding-001/embeddings")
+
+    assert answer.json["data"][0]["embedding"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/openai/deployments/gemini-3.8-flash/files", "/openai/deployments//chat/completions", "/engines/x"],
+)
+def test_other_path_with_a_model_is_unknown(app, path):
+    assert post(app, CHAT[1], path).status_code == 404
+
+
+def test_body_that_is_not_an_object_is_a_400_on_a_deployment(app):
+    answer = app.post("/openai/deployments/gemini-3.8-flash/chat/completions", data=b"[1]")
+
+    assert answer.status_code == 400
+
+
+def test_voices_and_speech_models_are_listed(app):
+    voices = [voice["id"] for voice in app.get("/v1/audio/voices").json["voices"]]
+    models = [model["id"] for model in app.get("/v1/audio/models").json["models"]]
+
+    assert voices[0] == "alloy"
+    assert {"Kore", "nova"} <= set(voices)
+    assert models[0] == "tts-1"
+    assert "gemini-3.8-flash-tts" in models
+    assert "gemini-3.8-flash" not in models

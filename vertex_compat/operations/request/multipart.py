@@ -62,7 +62,10 @@ class PartData(NamedTuple):
 
 
 def read(context: RequestContext) -> Form:
-    """Return the form in a request's body; raises `BadRequest`, `PayloadTooLarge`."""
+    """Return the form in a request's body; raises `BadRequest`, `PayloadTooLarge`.
+
+    A model in the path takes precedence over one in the form.
+    """
     lists: dict[str, list[str]] = {}
     form = Form({}, {})
     for whole in whole_parts(iter_parts(context, _chunks(context.body))):
@@ -75,6 +78,8 @@ def read(context: RequestContext) -> Form:
             lists.setdefault(name, []).append(whole.text)
         else:
             form.fields[name] = whole.text
+    if model := context.path_args.get("model"):
+        form.fields["model"] = model
     return Form(form.fields | lists, form.files)
 
 
