@@ -129,7 +129,7 @@ WRONG = [
     (message(role="user", content="x", name=7), "messages[1].name"),
     (message(role="assistant", content="x", tool_calls="y"), "messages[1].tool_calls"),
     (message(role="assistant", content="x", tool_calls=[7]), "messages[1].tool_calls[0]"),
-    (message(role="tool", content="x"), "messages[1].tool_call_id"),
+    (message(role="tool", tool_call_id=7, content="x"), "messages[1].tool_call_id"),
     (user(7), "messages[0].content"),
     (user({"type": "text", "text": "x"}), "messages[0].content"),
     (user(["x"]), "messages[0].content[0]"),

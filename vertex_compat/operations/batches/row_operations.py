@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from vertex_compat import errors
-from vertex_compat.operations.chat import chat
+from vertex_compat.operations.chat import chat, custom_tools
 from vertex_compat.operations.embeddings import embeddings
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import JSON, Model, UpstreamCall
+from vertex_compat.types import JSON, Delta, Model, UpstreamCall
 
 
 class Stamp(NamedTuple):
@@ -41,12 +43,16 @@ def _chat_request(given: JSON, model: Model) -> UpstreamCall:
             param="n",
             code="unsupported_value",
         )
-    return operation.request(given, model)
+    params, custom = custom_tools.as_functions(given)
+    return replace(operation.request(params, model), custom_tools=tuple(sorted(custom)))
 
 
 def _chat_response(reply: JSON, call: UpstreamCall, publisher: str, stamp: Stamp) -> JSON:
     operation = PUBLISHERS[publisher].chat
     pieces = operation.response(reply, call) if operation else ()
+    if call.custom_tools:
+        calls = custom_tools.CustomCalls(call.custom_tools)
+        pieces = [calls.apply(one.choice, one) if isinstance(one, Delta) else one for one in pieces]
     identity = f"chatcmpl-{stamp.id}"
     return chat.completion(((0, piece) for piece in pieces), stamp.model, identity, stamp.created)
 

@@ -16,10 +16,10 @@ import msgspec
 
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.chat import chat_schema
+from vertex_compat.operations.chat import chat_schema, custom_tools
 from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
 from vertex_compat.operations.context import EventStream, RequestContext, Response
-from vertex_compat.operations.request import body, inline_urls
+from vertex_compat.operations.request import body, client_shapes, inline_urls
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
 
@@ -29,8 +29,8 @@ _CALLS: Final = frozenset({"function_call", "tool_calls"})
 
 def complete(context: RequestContext) -> Response:
     """Answer one chat request, streaming or whole."""
-    params = parse(context.body)
-    policy = OpenAIResponsePolicy(params)
+    params, custom = custom_tools.as_functions(parse(context.body))
+    policy = OpenAIResponsePolicy(params, custom)
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         def prepare(model: Model) -> list[UpstreamCall]:
@@ -61,7 +61,9 @@ def _respond(stream: UpstreamStream[StreamPart], params: JSON, policy: OpenAIRes
 
 def parse(content: bytes) -> JSON:
     """Return the validated request, without null keys in the body, its messages and their parts."""
-    params = body.drop_nulls(body.decode(content, chat_schema.Chat))
+    params = client_shapes.normalize(body.decode_object(content))
+    body.validate(params, chat_schema.Chat)
+    params = body.drop_nulls(params)
     body.check_stream_options(params)
     params["messages"] = [_message(message) for message in params["messages"]]
     return params
@@ -190,8 +192,10 @@ def _fold_fields(folded: JSON, fields: JSON) -> None:
         if isinstance(value, dict) and isinstance(before, dict):
             folded[key] = dict(before)
             _fold_fields(folded[key], value)
-        elif before is not None and isinstance(value, str | list):
-            folded[key] = before + value
+        elif (isinstance(value, str) and isinstance(before, str)) or (
+            isinstance(value, list) and isinstance(before, list)
+        ):
+            folded[key] = before + value  # type: ignore[operator]
         else:
             folded[key] = value
 
@@ -202,7 +206,10 @@ def _fold_calls(message: JSON, deltas: Iterable[JSON]) -> None:
     for delta in deltas:
         if delta["index"] == len(calls):
             calls.append({key: value for key, value in delta.items() if key != "index"})
-            calls[-1]["function"] = dict(delta["function"])
+            kind = "custom" if "custom" in delta else "function"
+            calls[-1][kind] = dict(delta[kind])
+        elif "custom" in delta:
+            calls[delta["index"]]["custom"]["input"] += delta["custom"]["input"]
         else:
             calls[delta["index"]]["function"]["arguments"] += delta["function"]["arguments"]
 

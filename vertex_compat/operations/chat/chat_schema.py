@@ -85,9 +85,55 @@ class RedactedThinking(Struct, tag_field="type", tag="redacted_thinking"):
     data: str
 
 
-UserPart = Text | InputText | Image | Video | Audio | LiteLLMAudio | FilePart
-AssistantPart = Text | Refusal | Image | Thinking | RedactedThinking
-ToolPart = Text | InputText | Image | Video | Audio | LiteLLMAudio | FilePart
+class Document(Struct, tag_field="type", tag="document"):
+    """Anthropic's document; read, and refused where it is wrong, by `publishers.chat_messages`."""
+
+
+class SearchResult(Struct, tag_field="type", tag="search_result"):
+    """Anthropic's search result."""
+
+
+class ServerToolUse(Struct, tag_field="type", tag="server_tool_use"):
+    """A call of a tool on Anthropic's servers."""
+
+
+class WebSearchToolResult(Struct, tag_field="type", tag="web_search_tool_result"):
+    """A result of Anthropic's web search."""
+
+
+class WebFetchToolResult(Struct, tag_field="type", tag="web_fetch_tool_result"):
+    """A result of Anthropic's web fetch tool."""
+
+
+class CodeExecutionToolResult(Struct, tag_field="type", tag="code_execution_tool_result"):
+    """A result of Anthropic's code execution tool."""
+
+
+class BashToolResult(Struct, tag_field="type", tag="bash_code_execution_tool_result"):
+    """A result of the shell in Anthropic's code execution tool."""
+
+
+class TextEditorToolResult(Struct, tag_field="type", tag="text_editor_code_execution_tool_result"):
+    """A result of the editor in Anthropic's code execution tool."""
+
+
+class ToolSearchToolResult(Struct, tag_field="type", tag="tool_search_tool_result"):
+    """A result of Anthropic's tool search."""
+
+
+ServerToolPart = (
+    ServerToolUse
+    | WebSearchToolResult
+    | WebFetchToolResult
+    | CodeExecutionToolResult
+    | BashToolResult
+    | TextEditorToolResult
+    | ToolSearchToolResult
+)
+
+UserPart = Text | InputText | Image | Video | Audio | LiteLLMAudio | FilePart | Document | SearchResult
+AssistantPart = Text | Refusal | Image | Thinking | RedactedThinking | ServerToolPart
+ToolPart = UserPart
 
 
 class Function(Struct):
@@ -128,7 +174,7 @@ class Assistant(Struct, tag_field="role", tag="assistant"):
 
 
 class Tool(Struct, tag_field="role", tag="tool"):
-    tool_call_id: str
+    tool_call_id: str | None = None
     content: str | Annotated[list[ToolPart], Many] | None = None
 
 

@@ -3,14 +3,18 @@
 * `functions`, the older API, is answered with one `function_call` without ids.
 * `parallel_tool_calls: false` allows one call. Publishers without such a setting sometimes make several: the
   first is returned, and a model that still needs the others calls them again.
+* A call of a custom tool has the tool's own form: see `custom_tools`.
 * `enforce_validation`, which is LiteLLM's: an answer that does not fit its JSON Schema is an error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
 
 from vertex_compat.operations.chat import schema_validation
+from vertex_compat.operations.chat.custom_tools import CustomCalls
 from vertex_compat.operations.upstream_stream import StreamEncoder
 from vertex_compat.types import JSON, Delta, StreamPart
 
@@ -18,7 +22,8 @@ from vertex_compat.types import JSON, Delta, StreamPart
 class OpenAIResponsePolicy:
     """The rules for one response. Pass every part through `apply`; call `check` at the end."""
 
-    def __init__(self, params: JSON) -> None:
+    def __init__(self, params: JSON, custom_tools: Collection[str] = ()) -> None:
+        self._custom = CustomCalls(custom_tools) if custom_tools else None
         self._legacy = "functions" in params and "tools" not in params
         self._single = self._legacy or params.get("parallel_tool_calls") is False
         self._validate = schema_validation.validator(params)
@@ -27,7 +32,7 @@ class OpenAIResponsePolicy:
 
     def wrap(self, encoder: StreamEncoder[StreamPart]) -> StreamEncoder[StreamPart]:
         """Return an encoder that applies the rules to each part; `encoder` itself if there are none."""
-        return _PolicyEncoder(encoder, self) if self._single or self._validate else encoder
+        return _PolicyEncoder(encoder, self) if self._single or self._validate or self._custom else encoder
 
     def apply(self, number: int, part: StreamPart) -> StreamPart:
         """Return the part of upstream response `number` as the rules allow it."""
@@ -39,6 +44,8 @@ class OpenAIResponsePolicy:
             first = [call for call in calls if call["index"] == 0]
             rest = {name: value for name, value in part.fields.items() if name != "tool_calls"}
             part = replace(part, fields=rest | (self._single_call(first) if first else {}))
+        if self._custom:
+            part = self._custom.apply(number + part.choice, part)
         if self._legacy and part.finish_reason == "tool_calls":
             part = replace(part, finish_reason="function_call")
         return part

@@ -36,6 +36,13 @@ class AnyObject(msgspec.Struct):
 
 def decode(content: bytes, schema: type[msgspec.Struct]) -> JSON:
     """Return the JSON object in `content`; raises `BadRequest` unless it fits `schema`."""
+    decoded = decode_object(content)
+    validate(decoded, schema)
+    return decoded
+
+
+def decode_object(content: bytes) -> JSON:
+    """Return the JSON object in `content`, of any shape; raises `BadRequest`."""
     try:
         decoded = msgspec.json.decode(content)
     except RecursionError:
@@ -46,7 +53,6 @@ def decode(content: bytes, schema: type[msgspec.Struct]) -> JSON:
         raise errors.BadRequest("The request body is not a JSON object.")
     if content.count(b"{") + content.count(b"[") > MAX_DEPTH and _depth(decoded) > MAX_DEPTH:
         raise _too_deep()
-    validate(decoded, schema)
     return decoded
 
 

@@ -1,0 +1,145 @@
+"""Shapes of other APIs that clients send to `/chat/completions`, rewritten as chat parameters.
+
+Cursor chooses the form of its messages by the name of the model: Anthropic's blocks and tools for `claude-…`,
+parts of the Responses API for others. What is clear is rewritten; anything else stays as it is, and the
+schema names what is wrong with it.
+https://docs.anthropic.com/en/api/messages, https://platform.openai.com/docs/api-reference/responses/create
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from vertex_compat.json_values import mapping, member, text
+from vertex_compat.types import JSON
+
+
+def normalize(params: JSON) -> JSON:
+    """Return a copy of chat parameters in chat's own shapes."""
+    changed = {name: value for name, value in params.items() if name != "system" or not _is_system(value)}
+    if isinstance(messages := params.get("messages"), list):
+        rewritten = [made for message in messages for made in _messages(message)]
+        if _is_system(system := params.get("system")):
+            rewritten.insert(0, {"role": "system", "content": system})
+        changed["messages"] = rewritten
+    if isinstance(tools := params.get("tools"), list):
+        changed["tools"] = [_tool(tool) if isinstance(tool, dict) else tool for tool in tools]
+    if changed.get("reasoning_effort") == "":
+        del changed["reasoning_effort"]
+    return changed
+
+
+def _is_system(system: Any) -> bool:
+    """Whether a value is Anthropic's `system`: a text or blocks."""
+    return bool(system) and isinstance(system, str | list)
+
+
+# Messages
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    """Yield the messages that one message is: a result of a tool is one of its own in chat."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list):
+        yield message
+    elif message.get("role") == "assistant":
+        yield _assistant(message, content)
+    else:
+        results = [part for part in content if _is_type(part, "tool_result")]
+        rest = [_part(part) for part in content if not _is_type(part, "tool_result")]
+        yield from map(_result, results)
+        if rest or not results:
+            yield {**message, "content": rest}
+
+
+def _assistant(message: JSON, content: list[Any]) -> JSON:
+    uses = [part for part in content if _is_type(part, "tool_use")]
+    if not uses:
+        return {**message, "content": list(map(_part, content))}
+    parts = [_part(part) for part in content if not _is_type(part, "tool_use")]
+    calls = [*(message.get("tool_calls") or ()), *map(_call, uses)]
+    return {**message, "content": parts or None, "tool_calls": calls}
+
+
+def _is_type(part: Any, kind: str) -> bool:
+    return isinstance(part, dict) and part.get("type") == kind
+
+
+def _call(block: JSON) -> JSON:
+    arguments = msgspec.json.encode(mapping(block.get("input"))).decode()
+    function = {"name": block.get("name"), "arguments": arguments}
+    return {"id": block.get("id"), "type": "function", "function": function}
+
+
+def _result(block: JSON) -> JSON:
+    content = block.get("content") or ""
+    if isinstance(content, list):
+        content = list(map(_part, content))
+    message = {"role": "tool", "tool_call_id": block.get("tool_use_id"), "content": content}
+    return message | {name: block[name] for name in ("cache_control", "is_error") if name in block}
+
+
+def _part(part: Any) -> Any:
+    """Return a part in chat's words; the keys of a dialect, such as `cache_control`, stay."""
+    match part:
+        case {"type": "output_text"}:
+            return {**part, "type": "text"}
+        case {"type": "input_image"}:
+            url = {"url": part.get("image_url") or part.get("file_id"), "detail": part.get("detail")}
+            image = {name: value for name, value in url.items() if value is not None}
+            return _replaced(part, ("image_url", "file_id", "detail"), "image_url", image)
+        case {"type": "image", "source": dict()}:
+            return _replaced(part, ("source",), "image_url", {"url": _source_url(part["source"])})
+        case {"type": "input_file"}:
+            names = {
+                "file_data": "file_data",
+                "file_url": "file_id",
+                "file_id": "file_id",
+                "filename": "filename",
+            }
+            file = {new: part[name] for name, new in names.items() if part.get(name) is not None}
+            return _replaced(part, tuple(names), "file", file)
+    return part
+
+
+def _replaced(part: JSON, removed: tuple[str, ...], kind: str, value: JSON) -> JSON:
+    rest = {name: inner for name, inner in part.items() if name not in removed}
+    return {**rest, "type": kind, kind: value}
+
+
+def _source_url(source: JSON) -> Any:
+    """Return Anthropic's source of an image as a URL or the id of a file."""
+    if source.get("type") == "base64":
+        return f"data:{text(source.get('media_type'))};base64,{text(source.get('data'))}"
+    return source.get("url") or source.get("file_id") or ""
+
+
+# Tools
+
+
+def _tool(tool: JSON) -> JSON:
+    """Return a tool in chat's form.
+
+    Responses' functions and custom tools have their fields on the tool itself, Anthropic's functions have an
+    `input_schema`. Tools of Anthropic's or Google's servers stay as they are.
+    """
+    kind = tool.get("type")
+    if not isinstance(tool.get("name"), str) or member(tool, "function") or member(tool, "custom"):
+        return tool
+    if "input_schema" in tool and kind in {None, "custom", "function"}:
+        return _nested(tool, "function", {"input_schema": "parameters"})
+    if kind == "function" or (kind is None and "parameters" in tool):
+        return _nested(tool, "function", {"parameters": "parameters"})
+    if kind == "custom":
+        return _nested(tool, "custom", {"format": "format"})
+    return tool
+
+
+def _nested(tool: JSON, kind: str, renamed: dict[str, str]) -> JSON:
+    names = {"name": "name", "description": "description", "strict": "strict"} | renamed
+    inner = {new: tool[name] for name, new in names.items() if tool.get(name) is not None}
+    rest = {name: value for name, value in tool.items() if name not in names}
+    return {**rest, "type": kind, kind: inner}
