@@ -119,8 +119,6 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     """Name of a tool as it was sent → as the client wrote it."""
     custom_tools: tuple[str, ...] = ()
     """Names of functions that stand for custom tools of the client, where the call outlives the request."""
-    structured_output_tool: str | None = None
-    """Tool whose arguments are not a call but the answer itself."""
     argument_names: Mapping[str, Mapping[str, str]] = {}
     """Name of a tool as it was sent → names of its arguments' properties → as the client wrote them."""
     json_answer: JSONAnswer | None = None

@@ -57,6 +57,21 @@ def test_call_of_the_answer_tool_is_the_answer(stream):
     assert finish_reason == "stop"
 
 
+LIST = {"type": "array", "items": {"type": "string"}}
+
+
+def test_schema_of_a_list_is_wrapped_and_unwrapped():
+    shape = {"type": "json_schema", "json_schema": {"name": "answer", "schema": LIST}}
+    request = {"tools": [function("f")], "response_format": shape}
+    made = call("gemini-2.5-flash", **request)
+    _, declaration = made.body["tools"][0]["functionDeclarations"]
+    assert declaration["parametersJsonSchema"]["properties"] == {"value": LIST}
+    part = {"functionCall": {"name": "json_answer", "args": {"value": ["Paris"]}}}
+    transport = ScriptedTransport({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]})
+    answer = post(app_with(transport), {"model": "gemini-2.5-flash", "messages": HELLO, **request})
+    assert answer.json["choices"][0]["message"]["content"] == '["Paris"]'
+
+
 def test_name_of_the_answer_tool_is_free():
     tools = [function("json_answer")]
     made = call("gemini-2.5-flash", tools=tools, response_format=JSON_SCHEMA)

@@ -24,7 +24,7 @@ from vertex_compat.publishers.google.chat import (
 )
 from vertex_compat.publishers.google.chat.tools import ToolConfig
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, ClientRequest, JSONAnswer, Model, UpstreamCall
 
 SAMPLING: Final = {"temperature": "temperature", "top_k": "topK", "top_p": "topP"}
 PENALTIES: Final = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
@@ -134,7 +134,7 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
         headers=headers,
         ignored=client_request.ignored,
         tool_names=output.tools.names,
-        structured_output_tool=output.answer_tool,
+        json_answer=output.answer,
         audio_format=response_format.audio_format(body) if speaks else None,
     )
 
@@ -154,7 +154,7 @@ class _StructuredOutput(NamedTuple):
     tools: ToolConfig
     config: JSON
     instructions: tuple[str, ...] = ()
-    answer_tool: str | None = None
+    answer: JSONAnswer | None = None
 
 
 def _structured_output(client_request: ClientRequest, offered: ToolConfig) -> _StructuredOutput:
@@ -175,12 +175,13 @@ def _structured_output(client_request: ClientRequest, offered: ToolConfig) -> _S
     if mode == "ANY":  # the client gets a call in any case
         client_request.ignore("response_format")
         return _StructuredOutput(offered, {})
-    is_object = schema is not None and any_schema.is_object(schema)
-    if schema is None or not is_object or offered.built_in or not profile.takes_json_schema:
+    if schema is None or offered.built_in or not profile.takes_json_schema:
         client_request.ignore("response_format")
         return _StructuredOutput(offered, {}, (response_format.instruction(client_request),))
-    with_answer, name = tools.with_answer_tool(offered, json_schema.adapt(schema, "response_format"))
-    return _StructuredOutput(with_answer, {}, (), name)
+    wrapped = not any_schema.is_object(schema)
+    root = json_schema.adapt(any_schema.wrap(schema) if wrapped else schema, "response_format")
+    with_answer, name = tools.with_answer_tool(offered, root)
+    return _StructuredOutput(with_answer, {}, (), JSONAnswer(name, root, wrapped))
 
 
 def _sampling(client_request: ClientRequest) -> JSON:

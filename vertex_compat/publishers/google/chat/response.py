@@ -16,12 +16,13 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.json_values import enum, integer, items, mapping, number, text
+from vertex_compat.publishers import json_schema
 from vertex_compat.publishers.google.chat import grounding, signatures
 from vertex_compat.publishers.google.chat.audio_output import AudioOutput
 from vertex_compat.publishers.google.chat.signatures import CallMarks, digest
 from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, FINISH, UNUSABLE, finish_reason
 from vertex_compat.publishers.google.usage import total, usage
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
+from vertex_compat.types import JSON, Delta, JSONAnswer, StreamPart, StreamTranslator, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ class _Candidate:
         self.index = index
         self._seed = seed
         self._tool_names = call.tool_names
-        self._answer_tool = call.structured_output_tool
+        self._answer = call.json_answer
         self._texts: list[str] = []
         self._part_offsets: list[int] = []  # in UTF-8 bytes of the text, of each part
         self._size = 0
@@ -216,8 +217,8 @@ class _Candidate:
         """Return the fields of a delta; none for an empty part or a draft image of the thoughts."""
         signature = signatures.valid(part.get("thoughtSignature"))
         if call := mapping(part.get("functionCall")):
-            if self._answer_tool and call.get("name") == self._answer_tool:
-                return self._content(msgspec.json.encode(mapping(call.get("args"))).decode())
+            if self._answer and call.get("name") == self._answer.tool:
+                return self._content(_json_answer(call, self._answer))
             return {"tool_calls": [self._tool_call(call, signature or self._take_signature())]}
         content, thought = text(part.get("text")), part.get("thought") is True
         file = mapping(part.get("inlineData")) or mapping(part.get("fileData"))
@@ -347,6 +348,13 @@ class _Candidate:
             _log.warning("unknown finishReason of Gemini: %.80s", reason)
         ended = FINISH.get(reason, "stop")
         return "tool_calls" if ended == "stop" and self._tool_calls else ended
+
+
+def _json_answer(call: JSON, answer: JSONAnswer) -> str:
+    """Return the arguments of the answer tool as the JSON that the client asked for."""
+    arguments = mapping(call.get("args"))
+    value = arguments.get(json_schema.VALUE) if answer.wrapped else arguments
+    return msgspec.json.encode(value).decode()
 
 
 def _fenced(language: str, code: str) -> str:
