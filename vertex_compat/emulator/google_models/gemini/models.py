@@ -10,6 +10,8 @@ from vertex_compat.emulator.protocol.responses import JSON
 FAMILIES = ("gemini-", "gemma-")
 MISSING = ("not-found", "nonexistent")
 FIRST_SIGNING = (3, 0)
+FIRST_ENDING_WITH_USER = (3, 6)
+FIRST_CONTINUING = (4, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class Generation:
     budgets: tuple[int, int] = (0, 24576)
     refused_levels: tuple[str, ...] = ()
     signs: bool = False  # function calls carry signatures that must be returned
+    must_end_with_user: bool = False  # contents that end with a model turn are refused
+
+    @property
+    def continues(self) -> bool:
+        """Whether an answer can be longer than one call: Gemini 4's long decode."""
+        return self.version >= FIRST_CONTINUING
 
     @property
     def names_calls(self) -> bool:
@@ -38,11 +46,12 @@ THINKING = {
     "gemini-2.5": Generation((2, 5)),
     "gemini-2": Generation((2, 0), thinks=False),
     "gemini-1": Generation((1, 5), thinks=False),
-    "gemini-3-pro-preview": Generation((3, 0), refused_levels=("MINIMAL", "MEDIUM")),
-    "gemini-3.1-pro-preview": Generation((3, 1), refused_levels=("MINIMAL",)),
-    "gemini-3.7-flash": Generation((3, 7), refused_levels=("MINIMAL",)),
-    "gemini-3.8-flash": Generation((3, 8), refused_levels=("MINIMAL",)),
-    "gemini-4": Generation((4, 0), refused_levels=("MINIMAL",)),
+    "gemini-3-pro-preview": Generation((3, 0), refused_levels=("MINIMAL", "MEDIUM", "XHIGH")),
+    "gemini-3.1-pro-preview": Generation((3, 1), refused_levels=("MINIMAL", "XHIGH")),
+    "gemini-3.7-flash": Generation((3, 7), refused_levels=("MINIMAL", "XHIGH")),
+    "gemini-3.8-flash": Generation((3, 8), refused_levels=("MINIMAL", "XHIGH")),
+    "gemini-4": Generation((4, 0), refused_levels=("MINIMAL", "XHIGH")),
+    "gemini-4-hydrogen": Generation((4, 0), refused_levels=("MINIMAL",)),
 }
 UNVERSIONED = Generation((2, 5))  # names such as gemini-emulator-cut-2, and tuned endpoints
 
@@ -66,7 +75,7 @@ def generation(request: ModelRequest) -> Generation:
     version = (int(found[1]), int(found[2] or 0))
     if version < FIRST_SIGNING:
         return THINKING.get(prefix, UNVERSIONED)
-    refused = THINKING[prefix].refused_levels if prefix else ()
+    refused = THINKING[prefix].refused_levels if prefix else ("XHIGH",)
     return Generation(
         version,
         by_default=True,
@@ -74,6 +83,7 @@ def generation(request: ModelRequest) -> Generation:
         budgets=(0, 65536),
         refused_levels=refused,
         signs="image" not in name and "nano-banana" not in name,
+        must_end_with_user=version >= FIRST_ENDING_WITH_USER or name.startswith("gemini-3.5-flash-lite"),
     )
 
 

@@ -1,9 +1,10 @@
 """Gemini's responses: whole, streamed, and token counts."""
 
+import base64
 import datetime as dt
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vertex_compat.emulator.google_models.gemini import models, rules
@@ -73,6 +74,7 @@ class Turn:
     kind: Generation
     prompt: Prompt
     replies: list[Reply]
+    continuation: JSON = field(default_factory=dict)  # of a candidate that another call continues
 
     @property
     def config(self) -> JSON:
@@ -91,13 +93,52 @@ def answer(request: ModelRequest) -> Response:
     prompt = _prompt(request, body, kind)
     candidate_count = body.get("generationConfig", {}).get("candidateCount", 1)
     turn = Turn(request, body, kind, prompt, [generate(prompt, number) for number in range(candidate_count)])
+    if kind.continues:
+        turn = _part_of_long_answer(turn)
     if request.verb == "generateContent":
+        if kind.continues:
+            rules.check_output_limit(body)
         return pretty_json_response(_whole(turn) | _stamp(request))
     stamp = _stamp(request)
     chunks = (chunk | stamp for chunk in _chunks(turn))
     if request.query.get("alt") == "sse":
         return Response(200, map(sse, chunks), STREAM_HEADERS | {"Content-Type": SSE_TYPE}, streamed=True)
     return Response(200, _array(chunks), {"Content-Type": JSON_TYPE}, streamed=True)
+
+
+LONG = re.compile(r"in (\d) calls")
+
+
+def _part_of_long_answer(turn: Turn) -> Turn:
+    """Return the part of the answer that this call gets, where the prompt asks for it "in 3 calls".
+
+    Source: https://ai.google.dev/gemini-api/docs/generate-content/long-decode
+    """
+    wanted = LONG.search(turn.prompt.text)
+    if not wanted:
+        return turn
+    calls, number = int(wanted[1]), _call_number(turn.body.get("continuationToken"))
+    reply = turn.replies[0]
+    size = -(-len(reply.pieces) // calls)
+    is_last = number + 1 >= calls
+    part = replace(
+        reply,
+        thoughts=() if number else reply.thoughts,
+        pieces=reply.pieces[number * size : (number + 1) * size],
+        calls=reply.calls if is_last else (),
+    )
+    token = base64.b64encode(b"call %d" % (number + 1)).decode()
+    continuation = {} if is_last else {"finishReason": "CONTINUATION", "continuationToken": token}
+    return replace(turn, replies=[part], continuation=continuation)
+
+
+def _call_number(token: str | None) -> int:
+    if not token:
+        return 0
+    try:
+        return int(base64.b64decode(token, validate=True).removeprefix(b"call "))
+    except ValueError:
+        raise google_errors.invalid_argument("Invalid continuation token.") from None
 
 
 def _array(chunks: Iterator[JSON]) -> Iterator[Step]:
@@ -125,7 +166,9 @@ def _whole(turn: Turn) -> JSON:
     if turn.request.fault.name == "blocked":
         return _blocked(turn.request)
     candidates = [
-        _candidate(number, _joined(_parts(turn, one)), FINISH[one.ending]) | _extras(turn, one)
+        _candidate(number, _joined(_parts(turn, one)), FINISH[one.ending])
+        | _extras(turn, one)
+        | turn.continuation
         for number, one in enumerate(turn.replies)
     ]
     return {"candidates": candidates, "usageMetadata": _usage(turn)}
@@ -147,7 +190,7 @@ def _pieces(turn: Turn, number: int, one: Reply) -> Iterator[JSON]:
     index = 0
     for index, (part, last) in enumerate(mark_last(_parts(turn, one)), 1):
         if last:
-            yield _candidate(number, [part], FINISH[one.ending]) | _extras(turn, one)
+            yield _candidate(number, [part], FINISH[one.ending]) | _extras(turn, one) | turn.continuation
         else:
             ratings = {"safetyRatings": SAFETY_RATINGS} if index == RATED_CHUNK else {}
             yield _candidate(number, [part], None) | ratings

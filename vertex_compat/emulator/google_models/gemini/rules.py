@@ -35,6 +35,8 @@ RANGES = {
     "frequencyPenalty": Bounds(-2, 2, inclusive=False),
     "logprobs": Bounds(0, 20),
 }
+LONG_OUTPUT = Bounds(1, 1_048_577, inclusive=False)
+UNARY_OUTPUT_TOKENS = 32_768
 STOP_SEQUENCES = 5
 MIME_TYPES = ("text/plain", "application/json", "text/x.enum")
 
@@ -61,6 +63,8 @@ def check(body: JSON, kind: Generation) -> None:
     _check_newer_names(body["contents"], kind)
     _check_config(body.get("generationConfig", {}), kind)
     tools.check(body, kind)
+    if kind.version < FIRST_SIGNING:
+        _check_json_with_tools(body)
     if body.get("cachedContent"):
         _check_cached(body)
     _check_labels(body.get("labels", {}))
@@ -159,6 +163,8 @@ FIRST_ALTERNATING = (2, 0)  # the first version that accepts consecutive turns o
 def _check_turns(contents: list[JSON], kind: Generation) -> None:
     if contents[0]["role"] != "user":
         raise invalid_argument(TURN_AFTER_USER)
+    if kind.must_end_with_user and contents[-1]["role"] == "model":
+        raise invalid_argument("Requests ending with a model turn are not supported.")
     for index, content in enumerate(contents):
         before = contents[index - 1] if index else None
         after = contents[index + 1] if index + 1 < len(contents) else None
@@ -256,9 +262,12 @@ def is_user_text(content: JSON) -> bool:
 
 
 def _check_config(config: JSON, kind: Generation) -> None:
-    for name, bounds in RANGES.items():
+    ranges = RANGES | ({"maxOutputTokens": LONG_OUTPUT} if kind.continues else {})
+    for name, bounds in ranges.items():
         if name in config:
             _check_range(name, config[name], bounds)
+    if kind.version >= FIRST_SIGNING and config.get("candidateCount", 1) > 1:
+        raise invalid_argument("Multiple candidates is not enabled for this model")
     stops = config.get("stopSequences", [])
     if len(stops) > STOP_SEQUENCES:
         raise invalid_argument(
@@ -277,6 +286,25 @@ def _check_config(config: JSON, kind: Generation) -> None:
     _check_format(config)
     if "thinkingConfig" in config:
         _check_thinking(config["thinkingConfig"], kind)
+
+
+def check_output_limit(body: JSON) -> None:
+    """Check `maxOutputTokens` of a Gemini 4 call that is not streamed."""
+    limit = body.get("generationConfig", {}).get("maxOutputTokens", 0)
+    if limit > UNARY_OUTPUT_TOKENS and not body.get("continuationToken"):
+        raise invalid_argument(
+            f"Unable to submit request because maxOutputTokens is {limit}: without streaming at most "
+            f"{UNARY_OUTPUT_TOKENS} are supported."
+        )
+
+
+def _check_json_with_tools(body: JSON) -> None:
+    if body.get("generationConfig", {}).get("responseMimeType") != "application/json":
+        return
+    kinds = {name for tool in body.get("tools", []) for name in tool}
+    if kinds:
+        subject = "Function calling" if "functionDeclarations" in kinds else "Tool use"
+        raise invalid_argument(f"{subject} with a response mime type: 'application/json' is unsupported")
 
 
 def _check_range(name: str, value: float, bounds: Bounds) -> None:

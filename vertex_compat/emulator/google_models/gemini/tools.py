@@ -92,10 +92,14 @@ def check_schema(schema: JSON, where: str, *, root: bool = False) -> None:
 
 
 def check_references(schema: Any, where: str) -> None:
-    """Check that a JSON Schema with `$ref` has no other keys except `$` names."""
+    """Check a JSON Schema: `$ref` has no other keys except `$` names, `required` names properties."""
     if isinstance(schema, dict):
         if "$ref" in schema and any(not name.startswith("$") for name in schema):
             raise invalid_argument(f"{where}: beside $ref only names that begin with $ may be set")
+        properties, required = schema.get("properties"), schema.get("required")
+        for name in required if isinstance(required, list) else []:
+            if name not in (properties if isinstance(properties, dict) else {}):
+                raise invalid_argument(f"{where}: schema requires unspecified property {name!r}")
         for inner in schema.values():
             check_references(inner, where)
     elif isinstance(schema, list):
