@@ -45,8 +45,41 @@ def check(schema: JSON, param: str) -> None:
                 )
 
 
+_UNCHANGED: Final = frozenset(
+    {"const", "default", "description", "examples", "format", "maxItems", "maxLength", "maximum", "minItems"}
+    | {"minLength", "minimum", "multipleOf", "pattern", "propertyOrdering", "title", "uniqueItems"}
+)
+"""Keywords that mean the same in every draft, and whose values hold no schema."""
+
+
+def _is_ready(node: Any) -> bool:
+    """Return whether Gemini accepts a schema as it is. Most schemas are: this saves rewriting them."""
+    return isinstance(node, dict) and all(
+        _is_ready_keyword(keyword, value, node) for keyword, value in node.items()
+    )
+
+
+def _is_ready_keyword(keyword: str, value: Any, node: JSON) -> bool:
+    if keyword == "type":
+        return isinstance(value, str) and value in json_schema.TYPES
+    if keyword == "properties":
+        return isinstance(value, dict) and all(map(_is_ready, value.values()))
+    if keyword == "required":
+        properties = node.get("properties")
+        return isinstance(properties, dict) and _is_strings(value) and properties.keys() >= set(value)
+    if keyword == "items":
+        return _is_ready(value)
+    if keyword == "additionalProperties":
+        return isinstance(value, bool) or _is_ready(value)
+    if keyword in {"anyOf", "enum"}:
+        return isinstance(value, list) and bool(value) and (keyword == "enum" or all(map(_is_ready, value)))
+    return keyword in _UNCHANGED and value is not None
+
+
 def parameters(schema: JSON, param: str) -> JSON:
     """Return the schema of a function's parameters, whose root is an object; raises `BadRequest`."""
+    if schema.get("type") == "object" and _is_ready(schema):
+        return schema
     check(schema, param)
     if "object" not in root_types(schema):
         raise not_an_object(param)
@@ -77,6 +110,8 @@ def adapt(schema: JSON, param: str) -> JSON:
     Three things they refuse: keywords beside a `$ref`, which go beside an `anyOf` with the `$ref` instead;
     `definitions`, which was `$defs` in older drafts; and `required` names without a property.
     """
+    if _is_ready(schema):
+        return dict(schema)
     check(schema, param)
     adapted: JSON = json_schema.map_schema(json_schema.modernize(schema), _adapt)
     if "definitions" in adapted and "$defs" not in adapted:
