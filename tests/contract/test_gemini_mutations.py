@@ -1,14 +1,11 @@
 """Recorded responses of Gemini with one value changed: an answer or a clear error, and no text is lost."""
 
-import copy
 import json
 
 import pytest
 from helpers.fixtures import CannedTransport, cases, events_of, function, post
+from helpers.mutations import mutations
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-
-REPLACEMENTS = [None, "NEW_VALUE", 2, 5.5, 1e300, 2**70, True, ["q"], [None], {"q": 1}]
-"""What takes the place of a value, beside `...`, which removes the field."""
 
 EXPECTED = {200, 400, 502}
 """Never 500: a refusal of the model's filters is a 400, a response without a usable answer a 502."""
@@ -18,31 +15,6 @@ def google(kind):
     mark = cases(kind)
     chosen = [case for case in mark.args[1] if case.publisher == "google"]
     return pytest.mark.parametrize("case", chosen, ids=lambda case: case.name)
-
-
-def paths(value, path=()):
-    """Every place in a JSON value but its root."""
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield (*path, key)
-            yield from paths(inner, (*path, key))
-
-
-def mutations(value):
-    """The value with one place removed or replaced, and the path of that place."""
-    for path in list(paths(value)):
-        for replacement in [..., *REPLACEMENTS]:
-            mutated = copy.deepcopy(value)
-            holder = mutated
-            for key in path[:-1]:
-                holder = holder[key]
-            if replacement is ...:
-                del holder[path[-1]]
-            elif holder[path[-1]] == replacement:
-                continue
-            else:
-                holder[path[-1]] = copy.deepcopy(replacement)
-            yield path, mutated
 
 
 def texts(body):

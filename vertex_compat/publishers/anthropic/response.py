@@ -138,8 +138,10 @@ class _Reader:
                 yield self.usage()
             case "message_stop" if not self._finished:
                 yield from self._finish({"stop_reason": "end_turn"})
-            case _:
-                pass  # `ping`, and events of later versions
+            case "ping" | "message_stop":
+                pass
+            case _:  # of a later version
+                yield from self._delta(number, mapping(event.get("delta")))
 
     def append_text(self, number: Any, value: Any) -> Delta | None:
         """More text of an open block."""
@@ -406,7 +408,10 @@ def _merge(counts: JSON, usage: Any) -> None:
     """Add the counts of a later event. Those that it does not have, or has as null, stay."""
     for name, value in mapping(usage).items():
         if isinstance(value, dict):
-            _merge(counts.setdefault(name, {}), value)
+            counts[name] = {
+                **mapping(counts.get(name)),
+                **{key: one for key, one in value.items() if one is not None},
+            }
         elif value is not None:
             counts[name] = value
 

@@ -1,0 +1,31 @@
+"""A JSON value with one place changed, for all places and several changes."""
+
+import copy
+
+REPLACEMENTS = [None, "NEW_VALUE", 2, 5.5, 1e300, 2**70, True, ["q"], [None], {"q": 1}]
+"""What takes the place of a value, beside `...`, which removes the field."""
+
+
+def paths(value, path=()):
+    """Every place in a JSON value but its root."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*path, key)
+            yield from paths(inner, (*path, key))
+
+
+def mutations(value):
+    """The value with one place removed or replaced, and the path of that place."""
+    for path in list(paths(value)):
+        for replacement in [..., *REPLACEMENTS]:
+            mutated = copy.deepcopy(value)
+            holder = mutated
+            for key in path[:-1]:
+                holder = holder[key]
+            if replacement is ...:
+                del holder[path[-1]]
+            elif holder[path[-1]] == replacement:
+                continue
+            else:
+                holder[path[-1]] = copy.deepcopy(replacement)
+            yield path, mutated

@@ -1,0 +1,314 @@
+"""Tools and schemas as Claude takes them, and the client's own names in the answer."""
+
+import json
+
+import pytest
+from helpers.fixtures import CannedTransport, events_of, folded, function, post, upstream_call
+
+SONNET = "claude-sonnet-4-5"
+MESSAGES = [{"role": "user", "content": "Hi"}]
+
+
+def tool(parameters, name="t", **more):
+    return {"type": "function", "function": {"name": name, "parameters": parameters} | more}
+
+
+def call(*tools, model=SONNET, **params):
+    return upstream_call({"model": model, "messages": MESSAGES, "tools": [*tools]} | params)
+
+
+def sent_schema(parameters):
+    return call(tool(parameters)).body["tools"][0]["input_schema"]
+
+
+def answer(tools, blocks, *, stream=False, **params):
+    body = {"model": SONNET, "messages": MESSAGES, "tools": tools, "stream": stream} | params
+    message = {"type": "message", "role": "assistant", "content": blocks, "stop_reason": "tool_use"}
+    if not stream:
+        reply = json.dumps(message | {"usage": {"input_tokens": 1, "output_tokens": 1}}).encode()
+        return post(function(CannedTransport([reply], "application/json")), body).json
+    events = [{"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 1}}}]
+    for index, block in enumerate(blocks):
+        events.append({"type": "content_block_start", "index": index, "content_block": block | {"input": {}}})
+        written = json.dumps(block["input"])
+        for piece in (written[:7], written[7:]):
+            delta = {"type": "input_json_delta", "partial_json": piece}
+            events.append({"type": "content_block_delta", "index": index, "delta": delta})
+        events.append({"type": "content_block_stop", "index": index})
+    events.append(
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 1}}
+    )
+    sse = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    written = post(function(CannedTransport([sse], "text/event-stream")), body).get_data()
+    return folded([chunk for chunk in events_of(written) if chunk != "[DONE]"])
+
+
+# Schemas
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sent"),
+    [
+        ({}, {"type": "object"}),
+        (
+            {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}},
+            {"properties": {"a": {"type": "string"}}},
+        ),
+        ({"type": ["object", "null"], "properties": None}, {"type": "object"}),
+        (
+            {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "properties": {"a": {"items": [{"type": "string"}]}},
+            },
+            {"properties": {"a": {"prefixItems": [{"type": "string"}]}}},
+        ),
+        (
+            {"properties": {"a": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}}},
+            {"properties": {"a": {"type": "integer", "exclusiveMinimum": 0}}},
+        ),
+        (
+            {"properties": {"a": {"type": "integer", "minimum": 0, "exclusiveMinimum": False}}},
+            {"properties": {"a": {"type": "integer", "minimum": 0}}},
+        ),
+        (
+            {"properties": {"a": {"type": "string", "required": True}, "b": {"required": False}}},
+            {"properties": {"a": {"type": "string"}, "b": {}}, "required": ["a"]},
+        ),
+        (
+            {"properties": {"a": {"type": "string", "nullable": True}}},
+            {"properties": {"a": {"type": ["string", "null"]}}},
+        ),
+        (
+            {
+                "allOf": [{"properties": {"a": {}}, "required": ["a"]}, {"$ref": "#/$defs/b"}],
+                "$defs": {"b": {"properties": {"b": {}}}},
+            },
+            {"properties": {"a": {}, "b": {}}, "required": ["a"], "$defs": {"b": {"properties": {"b": {}}}}},
+        ),
+    ],
+)
+def test_schema_becomes_an_object_of_draft_2020_12(parameters, sent):
+    assert sent_schema(parameters) == {"type": "object"} | sent
+
+
+def test_alternatives_at_the_root_are_merged_and_named():
+    one = {
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "x": {"type": "string"}},
+        "required": ["id", "x"],
+    }
+    other = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
+    made = call(tool({"anyOf": [one, other]}))
+    assert made.body["tools"][0]["input_schema"] == {
+        "type": "object",
+        "properties": {"id": {"anyOf": [{"type": "string"}, {"type": "integer"}]}, "x": {"type": "string"}},
+        "required": ["id"],
+    }
+    assert made.ignored == ("tools.function.parameters",)
+
+
+def test_schema_that_refers_to_itself_is_bounded():
+    parameters = {"anyOf": [{"$ref": "#"}] * 50, "properties": {"a": {}}}
+    assert sent_schema(parameters)["properties"] == {"a": {}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_property_names_are_made_legal_and_given_back(stream):
+    parameters = {
+        "type": "object",
+        "properties": {
+            "filter[bundleId]": {"type": "string"},
+            "$.xgafv": {"type": "object", "properties": {"a b": {}, "a/b": {}, "a_b": {}}},
+        },
+        "required": ["filter[bundleId]"],
+    }
+    schema = sent_schema(parameters)
+    filter_name, xgafv = schema["properties"]
+    assert filter_name == "filter_bundleId"
+    assert schema["required"] == [filter_name]
+    inner = [*schema["properties"][xgafv]["properties"]]
+    assert len({*inner}) == 3
+    assert "a_b" in inner
+    block = {
+        "type": "tool_use",
+        "id": "1",
+        "name": "t",
+        "input": {filter_name: "x", xgafv: dict.fromkeys(inner, 1)},
+    }
+    message = answer([tool(parameters)], [block], stream=stream)["choices"][0]["message"]
+    assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == {
+        "filter[bundleId]": "x",
+        "$.xgafv": {"a b": 1, "a/b": 1, "a_b": 1},
+    }
+
+
+def test_arguments_of_earlier_calls_have_the_legal_names():
+    arguments = json.dumps({"a b": 1})
+    function_call = {"id": "1", "type": "function", "function": {"name": "t", "arguments": arguments}}
+    history = [*MESSAGES, {"role": "assistant", "content": None, "tool_calls": [function_call]}]
+    made = call(tool({"properties": {"a b": {}}}), messages=history)
+    assert made.body["messages"][1]["content"][0]["input"] == {"a_b": 1}
+
+
+# Properties of Anthropic's tools
+
+
+def test_properties_of_anthropic_s_tools_reach_claude():
+    more = {
+        "defer_loading": True,
+        "input_examples": [{}],
+        "eager_input_streaming": True,
+        "allowed_callers": ["direct"],
+    }
+    for given in (tool({}) | more, tool({}, **more)):
+        made = call(given)
+        assert made.body["tools"][0].items() >= more.items()
+        assert made.body["anthropic_beta"] == ["tool-search-tool-2025-10-19", "tool-examples-2025-10-29"]
+        assert made.ignored == ()
+
+
+def test_toolset_without_a_name_is_sent():
+    made = call({"type": "computer_toolset_20260801"}, model="claude-sonnet-5-5")
+    assert made.body["tools"] == [{"type": "computer_toolset_20260801"}]
+
+
+def test_toolset_of_a_call_is_given_out_and_comes_back():
+    block = {"type": "tool_use", "id": "1", "name": "screenshot", "toolset_name": "computer", "input": {}}
+    message = answer([{"type": "computer_toolset_20260801"}], [block])["choices"][0]["message"]
+    result = {"role": "tool", "tool_call_id": "1", "content": "done"}
+    body = call({"type": "computer_toolset_20260801"}, messages=[*MESSAGES, message, result]).body
+    assert body["messages"][1]["content"][0]["toolset_name"] == "computer"
+    assert body["messages"][2]["content"][0]["toolset_name"] == "computer"
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"type": {}, "name": "x"}, "tools[0].type"),
+        ({"type": "web_search_20250305", "name": "web_search", "user_location": 5}, "tools[0].user_location"),
+        ({"type": "computer_20251124", "name": "computer"}, "tools[0].type"),
+    ],
+)
+def test_malformed_or_rejected_tool_is_refused_with_its_param(given, param):
+    body = {"model": "claude-sonnet-5-5", "messages": MESSAGES, "tools": [given]}
+    answer = post(function(CannedTransport([b"{}"], "application/json")), body)
+    assert answer.status_code == 400
+    assert answer.json["error"]["param"] == param
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"user_location": 5}, "web_search_options.user_location"),
+        ({"user_location": {"approximate": 5}}, "web_search_options.user_location.approximate"),
+        ({"filters": 5}, "web_search_options.filters"),
+    ],
+)
+def test_malformed_search_options_are_refused_with_their_param(options, param):
+    body = {"model": SONNET, "messages": MESSAGES, "web_search_options": options}
+    answer = post(function(CannedTransport([b"{}"], "application/json")), body)
+    assert answer.json["error"]["param"] == param
+
+
+def test_domains_of_a_web_search_are_those_of_the_tool():
+    options = {"filters": {"allowed_domains": ["a.com"], "blocked_domains": ["b.com"]}}
+    made = call(tool({}), web_search_options=options)
+    assert made.body["tools"][1]["allowed_domains"] == ["a.com"]
+    assert made.ignored == ("web_search_options.filters.blocked_domains",)
+
+
+# Choice
+
+
+NAMED = {"type": "function", "function": {"name": "a"}}
+
+
+def test_forced_function_leaves_the_others_defined():
+    made = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED)
+    assert [one["name"] for one in made.body["tools"]] == ["a", "b"]
+    assert made.body["tool_choice"] == {"type": "tool", "name": "a"}
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5-1"])
+def test_where_no_call_can_be_forced_it_is_asked_for(model):
+    made = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED, model=model)
+    assert made.body["tool_choice"] == {"type": "auto"}
+    assert made.body["system"][-1]["text"] == "You must call the tool a now."
+    assert made.ignored == ("tool_choice",)
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-6", "claude-opus-4-7"])
+def test_forced_call_comes_before_adaptive_thinking(model):
+    made = call(tool({}), tool_choice="required", reasoning_effort="high", model=model)
+    assert made.body["tool_choice"] == {"type": "tool", "name": "t"}
+    assert "thinking" not in made.body
+    assert made.body["output_config"] == {"effort": "high"}
+    assert made.ignored == ("reasoning_effort",)
+
+
+# Answers in JSON
+
+
+def formatted(schema):
+    return {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+
+
+OPEN = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "tags": {"type": "array"}},
+    "required": ["city"],
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "content"),
+    [
+        ({"city": "Rome"}, {"city": "Rome"}),
+        ({"parameters": {"city": "Rome"}}, {"city": "Rome"}),
+        ({"answer": '{"city": "Rome"}'}, {"city": "Rome"}),
+        ({"city": "Rome", "tags": '["a"]'}, {"city": "Rome", "tags": ["a"]}),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_arguments_of_the_answer_are_unwrapped(written, content, stream):
+    block = {"type": "tool_use", "id": "1", "name": "json_tool_call", "input": written}
+    params = {"model": "claude-sonnet-4", "response_format": formatted(OPEN)}
+    said = answer([], [block], stream=stream, **params)["choices"][0]
+    assert json.loads(said["message"]["content"]) == content
+    assert said["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("key", ["value", "items"])
+def test_array_is_unwrapped_whatever_its_key(key):
+    schema = {"type": "array", "items": {"type": "string"}}
+    block = {"type": "tool_use", "id": "1", "name": "json_tool_call", "input": {key: ["red"]}}
+    params = {"model": "claude-sonnet-4", "response_format": formatted(schema)}
+    assert answer([], [block], **params)["choices"][0]["message"]["content"] == '["red"]'
+
+
+def test_answer_without_required_properties_is_asked_for_again():
+    message = {"content": [{"type": "tool_use", "id": "1", "name": "json_tool_call", "input": {}}]}
+    reply = json.dumps(message | {"stop_reason": "tool_use"}).encode()
+    transport = CannedTransport([reply], "application/json")
+    body = {"model": "claude-sonnet-4", "messages": MESSAGES, "response_format": formatted(OPEN)}
+    answer = post(function(transport), body)
+    assert answer.status_code == 502
+    assert answer.json["error"]["code"] == "json_schema_validation_error"
+    assert len(transport.answers) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ('{"a": 1}', '{"a": 1}'),
+        ('```json\n{"a": 1}\n```', '{"a": 1}'),
+        ('Here it is:\n```\n{"a": 1}\n```\nBye.', '{"a": 1}'),
+        ('Sure: {"a": 1}', '{"a": 1}'),
+        ("I cannot.", "I cannot."),
+    ],
+)
+def test_json_mode_takes_the_json_out_of_the_text(text, content):
+    reply = json.dumps({"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}).encode()
+    body = {"model": SONNET, "messages": MESSAGES, "response_format": {"type": "json_object"}}
+    said = post(function(CannedTransport([reply], "application/json")), body).json
+    assert said["choices"][0]["message"]["content"] == content
