@@ -37,8 +37,8 @@ class ParameterTable:
 
         Raises `BadRequest` for a refused parameter.
         """
-        for name in self.refused & body.keys():
-            if body[name] != DEFAULTS.get(name):
+        for name in body:
+            if name in self.refused and body[name] != DEFAULTS.get(name):
                 raise errors.BadRequest(
                     f"The parameter {name!r} is not supported for this model.",
                     param=name,

@@ -64,6 +64,8 @@ def parse(content: bytes) -> JSON:
     params = client_shapes.normalize(body.decode_object(content))
     body.validate(params, chat_schema.Chat)
     params = body.drop_nulls(params)
+    if params.get("reasoning_effort") == "":  # some clients send an unset choice
+        del params["reasoning_effort"]
     body.check_stream_options(params)
     params["messages"] = [_message(message) for message in params["messages"]]
     return params

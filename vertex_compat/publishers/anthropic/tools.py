@@ -187,9 +187,11 @@ def _properties(function: Function, context: CallContext) -> JSON:
     inner = function.raw.get("function")
     holders = [function.raw, *([inner] if isinstance(inner, dict) else [])]
     properties = {name: holder[name] for holder in holders for name in PROPERTIES if holder.get(name)}
-    for name in BETA_OF_PROPERTY.keys() & properties.keys():
+    for name, beta in BETA_OF_PROPERTY.items():
+        if name not in properties:
+            continue
         if context.use(f"tools.{name}"):
-            context.betas.append(BETA_OF_PROPERTY[name])
+            context.betas.append(beta)
         else:
             context.ignore(f"tools.function.{name}")
             del properties[name]
