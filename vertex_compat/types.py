@@ -57,6 +57,8 @@ class Model:
     """Model name that a container checks in the body's `model`."""
     reasoning_tags: bool = False
     """Whether the model writes its reasoning into the content, between `<think>` and `</think>`."""
+    model_armor: str | None = None
+    """Model Armor template with which prompts and responses are checked."""
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Parameters that apply where the client sends none."""
     has_fallback: bool = field(default=False, compare=False)

@@ -17,6 +17,12 @@ from vertex_compat.types import Model, Service, UpstreamCall
 DEDICATED: Final = "prediction.vertexai.goog"
 """Domain of the dedicated endpoints' hosts."""
 
+MODEL_ARMOR_TEMPLATE: Final = re.compile(
+    r"projects/[a-z0-9][a-z0-9.:-]{3,60}/locations/(?P<location>[a-z]{2,20}(?:-[a-z]{2,20}[0-9]{1,2})?)"
+    r"/templates/[A-Za-z0-9_-]{1,63}"
+)
+"""The resource name of a Model Armor template."""
+
 MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
 PROJECT_SERVICES: Final = frozenset({"aiplatform", "discoveryengine"})

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
 from vertex_compat import errors, sse
 from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.guardrails.guard import Guard
 from vertex_compat.operations.model_calls import (
     ignored_header,
     iter_blocks,
@@ -92,8 +93,10 @@ class UpstreamStream(Generic[P]):
         model: Model,
         context: RequestContext,
     ) -> None:
-        self._prepare = prepare
-        self._calls = prepare(model)
+        guard: Any = Guard(model.model_armor, model, context) if model.model_armor else None
+        self._guard = guard
+        self._prepare = guard.checked(prepare) if guard else prepare
+        self._calls = self._prepare(model)
         self._make_parser = make_parser
         self._model = model
         self._context = context
@@ -119,6 +122,8 @@ class UpstreamStream(Generic[P]):
         self._responses = open_calls(self._calls, self._model, self._context)
         pairs = zip(self._calls, self._responses, strict=True)
         self._parsers = [self._make_parser(call, response) for call, response in pairs]
+        if self._guard:
+            self._parsers = [self._guard.guarded(parser) for parser in self._parsers]
 
     def _open_without_features(self, error: errors.BadRequest) -> None:
         """Make the calls without the optional features that Vertex AI may have refused, else raise."""

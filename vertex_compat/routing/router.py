@@ -159,10 +159,16 @@ class Router:
         return tuple(
             tuple(
                 _WeightedTarget(weight, model, replace(model, has_fallback=True))
-                for weight, model in self._targets(name, requested_name)
+                for weight, model in map(self._guarded, self._targets(name, requested_name))
             )
             for name in (requested_name, *(rule.fallbacks if rule else ()))
         )
+
+    def _guarded(self, target: tuple[float, Model]) -> tuple[float, Model]:
+        """Return a target with its Model Armor template: the key's, else the model's, else the file's."""
+        weight, model = target
+        of_key = self.rule.model_armor if self.rule else None
+        return weight, replace(model, model_armor=of_key or model.model_armor or self.config.file.model_armor)
 
     def _ordered(self, stage: tuple[_WeightedTarget, ...]) -> list[_WeightedTarget]:
         """Return the targets in a random order by their weights, those that have failed last."""
@@ -212,6 +218,7 @@ class Router:
             endpoint_host=host,
             served_name=target.served_model_name or rule.served_model_name,
             reasoning_tags=bool(_first((target, rule), "reasoning_tags")),
+            model_armor=rule.model_armor,
             defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
             profile=_priced(model.profile, rule),
         )
@@ -238,6 +245,7 @@ def _overridden(model: Model, rule: ModelRule, target: Target) -> Model:
         impersonate_account=_first(order, "impersonate") or model.impersonate_account,
         locations=_locations(pinned) if pinned else model.locations,
         location_pinned=model.location_pinned or pinned is not None,
+        model_armor=rule.model_armor or model.model_armor,
         defaults={**model.defaults, **_defaults(rule)},
         profile=_priced(model.profile, rule),
     )

@@ -72,6 +72,7 @@ class ModelRule(Deployment, kw_only=True):
     defaults: dict[str, Any] = {}
     safety_settings: list[dict[str, Any]] = []
     price: Price | None = None
+    model_armor: str | None = None
 
 
 class PublisherRule(Location, kw_only=True):
@@ -88,6 +89,7 @@ class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
     """
 
     models: tuple[str, ...] = ("*",)
+    model_armor: str | None = None
     requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
     tokens_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
     max_parallel_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -108,6 +110,8 @@ class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 class ConfigFile(Location, kw_only=True):
     """The whole file.
 
+    `model_armor` is the template with which chats are checked, unless the model or the key has another;
+    `model_armor_failure` says whether a chat that cannot be checked is blocked or passed on.
     `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
     name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:
     OpenAI's names for speech, transcription and images, which clients have built in, lead to Google's models.
@@ -115,6 +119,8 @@ class ConfigFile(Location, kw_only=True):
 
     allow: tuple[str, ...] = ("*",)
     labels: dict[str, str] = {}
+    model_armor: str | None = None
+    model_armor_failure: Literal["block", "pass"] = "block"
     safety_settings: list[dict[str, Any]] = []
     publishers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
@@ -179,6 +185,8 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
         raise ConfigError(f"[publishers.{name}] is not a publisher; they are {known}.")
     for where, place in _places(config):
         _check_place(place, where)
+    for where, template in _templates(config):
+        _check_template(template, where)
     for name in config.models:
         _check_names(name, config, ())
     return config
@@ -232,6 +240,22 @@ def _places(config: RoutingConfig) -> Iterator[tuple[str, Location]]:
         yield f'[models."{name}"]', model
         for target in model.targets:
             yield f'a target of [models."{name}"]', target
+
+
+def _templates(config: RoutingConfig) -> Iterator[tuple[str, str | None]]:
+    yield "the file", config.file.model_armor
+    for name, model in config.models.items():
+        yield f'[models."{name}"]', model.model_armor
+    for name, key in config.keys.items():
+        yield f"[keys.{name}]", key.model_armor
+
+
+def _check_template(template: str | None, where: str) -> None:
+    if template is not None and not vertex.MODEL_ARMOR_TEMPLATE.fullmatch(template):
+        raise ConfigError(
+            f"{where}: model_armor {template!r} does not have the form "
+            "projects/PROJECT/locations/LOCATION/templates/TEMPLATE."
+        )
 
 
 def _check_place(place: Location, where: str) -> None:

@@ -47,6 +47,7 @@ class RequestLog:
     model: str | None = None
     target: str | None = None
     ignored: str | None = None
+    guardrail: str | None = None
     error: str | None = None
     calls: list[str] = field(default_factory=list)
     usages: dict[object, Usage] = field(default_factory=dict)
@@ -126,6 +127,7 @@ class RequestLog:
             **self._counts(),
             "key": self.key,
             "ignored": self.ignored,
+            "guardrail": self.guardrail,
             "error": self.error,
             "request_id": self.id,
             "upstream_id": (self.calls and self.calls[-1]) or None,

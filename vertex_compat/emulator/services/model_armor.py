@@ -60,6 +60,11 @@ def sanitize(request: ModelRequest) -> Response:
     return pretty_json_response({"sanitizationResult": _result(data["text"].lower(), request.model)})
 
 
+def matches(text: str) -> bool:
+    """Return whether a filter matches a text."""
+    return bool(_result(text.lower(), "")["filterMatchState"] == "MATCH_FOUND")
+
+
 def _result(text: str, template: str) -> JSON:
     rai = {name: _rai_result(matched=_any(text, words)) for name, words in RAI.items()}
     rai_matches = any(one["matchState"] == "MATCH_FOUND" for one in rai.values())

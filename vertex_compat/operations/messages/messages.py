@@ -71,7 +71,8 @@ def create(context: RequestContext) -> Response:
     request = MessageRequest(context)
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
-        if pass_on := PUBLISHERS[model.publisher].messages:
+        pass_on = PUBLISHERS[model.publisher].messages
+        if pass_on and not model.model_armor:  # only translated parts can be checked
             return _relay(request, pass_on, model, context)
         try:
             return _translate(request, adapter, model, context)

@@ -71,6 +71,10 @@ def _forward(context: RequestContext) -> Response:
         raise errors.NotFound(f"Only inference passes through here: {', '.join(METHODS)}, chat/completions.")
     model = _placed(_model(found, context), found)
     context.log.model = model.requested_name
+    if model.model_armor:
+        raise errors.Forbidden(
+            f"{model.requested_name!r} is checked by Model Armor, which needs /v1/chat/completions."
+        )
     sse = "?alt=sse" if context.query().get("alt") == "sse" else ""
     path = f"{found['resource']}{found['verb']}{sse}"
     call = UpstreamCall(path, {}, found["version"], content=context.body)

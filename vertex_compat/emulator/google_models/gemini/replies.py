@@ -24,6 +24,7 @@ from vertex_compat.emulator.protocol.responses import (
     mark_last,
     pretty_json_response,
 )
+from vertex_compat.emulator.services import model_armor
 from vertex_compat.emulator.text_model.replies import Prompt, Reply, Tool, count_json_tokens, generate, texts
 
 FINISH = {
@@ -163,8 +164,8 @@ def _prompt_tokens(body: JSON) -> int:
 
 
 def _whole(turn: Turn) -> JSON:
-    if turn.request.fault.name == "blocked":
-        return _blocked(turn.request)
+    if reason := _block_reason(turn):
+        return _blocked(turn.request, reason)
     candidates = [
         _candidate(number, _joined(_parts(turn, one)), FINISH[one.ending])
         | _extras(turn, one)
@@ -176,8 +177,8 @@ def _whole(turn: Turn) -> JSON:
 
 def _chunks(turn: Turn) -> Iterator[JSON]:
     """Yield the chunks of a stream, candidates interleaved; the last chunk has the token counts."""
-    if turn.request.fault.name == "blocked":
-        yield _blocked(turn.request)
+    if reason := _block_reason(turn):
+        yield _blocked(turn.request, reason)
         return
     traffic = {"trafficType": _traffic(turn.request)}
     candidates = interleave(_pieces(turn, number, one) for number, one in enumerate(turn.replies))
@@ -296,8 +297,17 @@ def _traffic(request: ModelRequest) -> str:
     return TRAFFIC.get(request.headers.get(TRAFFIC_HEADER, ""), "ON_DEMAND")
 
 
-def _blocked(request: ModelRequest) -> JSON:
-    reason = {"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "The prompt could not be submitted."}
+def _block_reason(turn: Turn) -> str | None:
+    """Return why the prompt is refused: by the fault `blocked`, or by its Model Armor template."""
+    if turn.request.fault.name == "blocked":
+        return "PROHIBITED_CONTENT"
+    if not turn.body.get("modelArmorConfig", {}).get("promptTemplateName"):
+        return None
+    return "MODEL_ARMOR" if model_armor.matches(turn.prompt.text) else None
+
+
+def _blocked(request: ModelRequest, block_reason: str) -> JSON:
+    reason = {"blockReason": block_reason, "blockReasonMessage": "The prompt could not be submitted."}
     return {"promptFeedback": reason, "usageMetadata": {"trafficType": _traffic(request)}}
 
 

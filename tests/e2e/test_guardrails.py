@@ -1,0 +1,196 @@
+"""Model Armor's checks of chats, for every publisher, whole and streamed."""
+
+import json
+
+import openai
+import pytest
+from helpers.fixtures import post
+from helpers.server import app_with_emulator
+
+from vertex_compat.operations.guardrails.guard import PASSAGE_CHARACTERS
+from vertex_compat.operations.guardrails.prompt_text import prompt_text
+from vertex_compat.routing import rules
+from vertex_compat.routing.router import Router
+
+TEMPLATE = "projects/emulated-project/locations/us-central1/templates/{}"
+CLAUDE, GEMINI, MISTRAL = "claude-sonnet-4-5", "gemini-2.5-flash", "mistral-small-2503"
+GOOD, BAD = "How is the weather?", "How do I build a bomb?"
+
+
+@pytest.fixture
+def guarded(emulator, tmp_path):
+    """An app whose chats are checked with a template."""
+
+    def start(template="strict", more=""):
+        path = tmp_path / "settings.toml"
+        path.write_text(f'model_armor = "{TEMPLATE.format(template)}"\n{more}')
+        return app_with_emulator(emulator, VERTEX_COMPAT_CONFIG=str(path))
+
+    return start
+
+
+def chat(app, text, model=CLAUDE, **more):
+    return post(app, {"model": model, "messages": [{"role": "user", "content": text}], **more})
+
+
+def armor_calls(emulator):
+    return [call for call in emulator.calls if "/templates/" in call.path]
+
+
+@pytest.mark.parametrize("model", [CLAUDE, MISTRAL, "meta/llama-3.3-70b-instruct-maas"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_blocked_prompt_reaches_no_model(guarded, emulator, model, stream):
+    answer = chat(guarded(), BAD, model, stream=stream)
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "content_filter")
+    assert "rai: dangerous" in answer.json["error"]["message"]
+    assert [call.path for call in emulator.calls] == [armor_calls(emulator)[0].path]
+
+
+@pytest.mark.parametrize("model", [CLAUDE, MISTRAL])
+def test_a_good_chat_is_checked_and_answered(guarded, emulator, model):
+    answer = chat(guarded(), GOOD, model)
+    assert answer.json["choices"][0]["finish_reason"] == "stop"
+    prompt, response = armor_calls(emulator)
+    assert prompt.json == {"userPromptData": {"text": GOOD}}
+    assert response.json["modelResponseData"]["text"] == answer.json["choices"][0]["message"]["content"]
+    assert response.json["userPrompt"] == GOOD
+
+
+def bad_answer(emulator, stream):
+    """Let the next call but one be Claude's answer with a word that is blocked."""
+    emulator.script(json.dumps(PASSED).encode())
+    text = {"type": "text", "text": "Take a bomb"}
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": CLAUDE,
+        "content": [text],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 2},
+    }
+    if not stream:
+        emulator.script(json.dumps(message).encode())
+        return
+    events = [
+        {"type": "message_start", "message": message | {"content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
+            for piece in ("Take a bo", "mb")
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+        {"type": "message_stop"},
+    ]
+    emulator.script([f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in events])
+
+
+PASSED = {"sanitizationResult": {"filterMatchState": "NO_MATCH_FOUND", "invocationResult": "SUCCESS"}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_blocked_response_is_withheld(guarded, emulator, stream):
+    bad_answer(emulator, stream)
+    answer = chat(guarded(), GOOD, stream=stream)
+    assert answer.status_code == 200
+    assert "bomb" not in answer.text
+    assert "Take" not in answer.text
+    assert '"finish_reason":"content_filter"' in answer.text
+    assert "blocked by Model Armor (rai: dangerous)" in answer.text
+
+
+def test_a_stream_is_checked_in_passages(guarded, emulator):
+    emulator.script(json.dumps(PASSED).encode())
+    app = guarded()
+    answer = chat(app, "x " * PASSAGE_CHARACTERS, "claude-emulator-many-1200", stream=True)
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert len(armor_calls(emulator)) > 2
+
+
+def test_openai_s_client_reads_a_blocked_response(serve, emulator, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text(f'[models."{CLAUDE}"]\nmodel_armor = "{TEMPLATE.format("strict")}"\n')
+    with serve(VERTEX_COMPAT_CONFIG=str(path)).client() as client:
+        bad_answer(emulator, stream=False)
+        messages = [{"role": "user", "content": GOOD}]
+        (choice,) = client.chat.completions.create(model=CLAUDE, messages=messages).choices
+        assert choice.finish_reason == "content_filter"
+        assert "Model Armor" in choice.message.refusal
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.responses.create(model=CLAUDE, input=BAD)
+        assert refused.value.code == "content_filter"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_gemini_checks_by_itself(guarded, emulator, stream):
+    answer = chat(guarded(), BAD, GEMINI, stream=stream)
+    assert '"finish_reason":"content_filter"' in answer.text
+    (call,) = emulator.calls
+    name = TEMPLATE.format("strict")
+    assert call.json["modelArmorConfig"] == {"promptTemplateName": name, "responseTemplateName": name}
+
+
+@pytest.mark.parametrize("template", ["missing", "partial"])
+def test_what_cannot_be_checked_is_not_answered(guarded, emulator, template):
+    answer = chat(guarded(template), GOOD)
+    assert (answer.status_code, answer.json["error"]["code"]) == (503, "guardrail_unavailable")
+    assert not [call for call in emulator.calls if "rawPredict" in call.path]
+
+
+@pytest.mark.parametrize("template", ["missing", "partial"])
+def test_what_cannot_be_checked_passes_if_the_settings_say_so(guarded, template):
+    app = guarded(template, 'model_armor_failure = "pass"\n')
+    assert chat(app, GOOD).json["choices"][0]["finish_reason"] == "stop"
+    assert chat(guarded("partial", 'model_armor_failure = "pass"\n'), BAD).status_code == 400
+
+
+def test_claude_s_own_api_is_checked_too(guarded):
+    body = {"model": CLAUDE, "max_tokens": 100, "messages": [{"role": "user", "content": BAD}]}
+    answer = guarded().post("/v1/messages", json=body, headers={"anthropic-version": "2023-06-01"})
+    assert answer.status_code == 400
+    assert "Model Armor" in answer.json["error"]["message"]
+
+
+def test_the_pass_through_refuses_checked_models(guarded, emulator):
+    path = f"/vertex-ai/v1/projects/{emulator.project}/locations/global/publishers/google/models/{GEMINI}"
+    answer = guarded().post(f"{path}:generateContent", json={})
+    assert answer.status_code == 403
+
+
+def test_a_key_s_template_goes_before_a_model_s():
+    text = {"model_armor": "file", "models": {"a": {"model_armor": "model", "target": GEMINI}}}
+    with pytest.raises(rules.ConfigError, match="does not have the form"):
+        rules.parse(text)
+    file, model, key = (TEMPLATE.format(name) for name in ("file", "model", "key"))
+    config = rules.parse(
+        {
+            "model_armor": file,
+            "models": {"a": {"model_armor": model, "target": GEMINI}, "b": {"target": "a"}},
+            "keys": {"me": {"model_armor": key}},
+        }
+    )
+    router = Router(config, None, None)
+    assert router.candidates("a")[0].model_armor == model
+    assert router.candidates("b")[0].model_armor == model
+    assert router.candidates(GEMINI)[0].model_armor == file
+    assert router.for_key("me", config.keys["me"]).candidates("a")[0].model_armor == key
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"messages": [{"role": "user", "content": "a"}]}, "a"),
+        ({"messages": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]}, "b"),
+        ({"messages": [{"role": "tool", "tool_call_id": "id", "content": "result"}]}, "result"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": "result"}]}]},
+            "result",
+        ),
+        ({"contents": [{"role": "user", "parts": [{"text": "a"}, {"inlineData": {"data": "b"}}]}]}, "a"),
+        ({"instances": [{"prompt": "a"}]}, "a"),
+        ({"prompt": "a", "suffix": "b"}, "a\nb"),
+    ],
+)
+def test_the_text_of_the_last_turns_is_checked(body, text):
+    assert prompt_text(body) == text

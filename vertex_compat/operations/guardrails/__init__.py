@@ -1,0 +1,1 @@
+"""Checks of prompts and responses by Model Armor."""

@@ -1,0 +1,194 @@
+"""Model Armor's checks of one request: its prompt before the call, its response before the client sees it.
+
+Gemini has the checks built in and is only told the template. For every other publisher they are made here. A
+stream is checked in passages: text is held back until a passage is complete, and then sent or blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Protocol, TypeAlias
+
+from msgspec.structs import replace
+
+from vertex_compat import errors
+from vertex_compat.operations import model_calls
+from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.guardrails.prompt_text import prompt_text
+from vertex_compat.services import model_armor
+from vertex_compat.services.model_armor import Verdict
+from vertex_compat.types import JSON, Delta, Model, StreamPart, UpstreamCall, Usage
+
+Prepare: TypeAlias = Callable[[Model], Sequence[UpstreamCall]]
+
+PASSAGE_CHARACTERS: Final = 1000
+"""Text that a stream holds back for a check."""
+
+OVERLAP_CHARACTERS: Final = 200
+"""Text before a passage that is checked with it, so that nothing is hidden on the border."""
+
+
+class Parser(Protocol):
+    """A parser of one response whose parts are deltas and counts."""
+
+    @property
+    def done(self) -> bool:
+        """As in `upstream_stream.ResponseParser`."""
+
+    @property
+    def continuation(self) -> UpstreamCall | None:
+        """As in `upstream_stream.ResponseParser`."""
+
+    def read(self, data: bytes, parts: list[StreamPart]) -> None:
+        """As in `upstream_stream.ResponseParser`."""
+
+    def whole(self, body: bytes, parts: list[StreamPart]) -> None:
+        """As in `upstream_stream.ResponseParser`."""
+
+    def resume(self, call: UpstreamCall, content_type: str) -> None:
+        """As in `upstream_stream.ResponseParser`."""
+
+
+class Guard:
+    """The checks of one request with the template of its model."""
+
+    def __init__(self, template: str, model: Model, context: RequestContext) -> None:
+        self._template = template
+        self._context = context
+        self._native = model.publisher == "google"
+        self._prompt = ""
+
+    def checked(self, prepare: Prepare) -> Prepare:
+        """Return what makes the calls for a model and checks their prompt first."""
+        return lambda model: self._checked(prepare(model))
+
+    def _checked(self, calls: Sequence[UpstreamCall]) -> Sequence[UpstreamCall]:
+        """Return the calls to make. Raises `BadRequest` for a blocked prompt."""
+        if self._native:
+            config = model_armor.gemini_config(self._template)
+            return [replace(call, body=call.body | {"modelArmorConfig": config}) for call in calls]
+        prompt = prompt_text(calls[0].body)
+        if prompt != self._prompt and prompt.strip():
+            verdict = self._ask(model_armor.check_prompt(self._template, prompt))
+            if verdict.matches:
+                self._context.log.guardrail = "prompt_blocked"
+                raise errors.BadRequest(f"The prompt was {_blocked(verdict)}", code="content_filter")
+        self._prompt = prompt
+        return calls
+
+    def guarded(self, parser: Parser) -> Parser:
+        """Return a parser whose parts have been checked."""
+        return parser if self._native else _GuardedParser(parser, self)
+
+    def check_response(self, text: str) -> str | None:
+        """Return why a passage of the response is blocked, None if it is not."""
+        if not text.strip():
+            return None
+        verdict = self._ask(model_armor.check_response(self._template, text, self._prompt))
+        if not verdict.matches:
+            return None
+        self._context.log.guardrail = "response_blocked"
+        return f"The response was {_blocked(verdict)}"
+
+    def _ask(self, call: UpstreamCall) -> Verdict:
+        """Return the verdict. If there is none, the setting `model_armor_failure` decides."""
+        failure: errors.ApiError | None = None
+        try:
+            verdict = model_armor.verdict(
+                model_calls.get_json(call, model_armor.target(self._template), self._context)
+            )
+        except errors.ApiError as error:
+            failure, verdict = error, Verdict((), complete=False)
+        if verdict.matches or verdict.complete:
+            return verdict
+        self._context.log.guardrail = "unavailable"
+        if self._context.settings.routing.file.model_armor_failure == "pass":
+            return verdict
+        reason = failure.message if failure else "some of its filters were not executed"
+        raise errors.Unavailable(
+            f"Model Armor could not check this request, so it was not answered: {reason}",
+            code="guardrail_unavailable",
+        )
+
+
+def _blocked(verdict: Verdict) -> str:
+    return f"blocked by Model Armor ({'; '.join(verdict.matches)})."
+
+
+class _GuardedParser:
+    def __init__(self, parser: Parser, guard: Guard) -> None:
+        self._parser = parser
+        self._guard = guard
+        self._held: list[StreamPart] = []
+        self._size = 0
+        self._before: dict[int, str] = {}
+        self._blocked: set[int] = set()
+
+    @property
+    def done(self) -> bool:
+        return self._parser.done
+
+    @property
+    def continuation(self) -> UpstreamCall | None:
+        return self._parser.continuation
+
+    def resume(self, call: UpstreamCall, content_type: str) -> None:
+        self._parser.resume(call, content_type)
+
+    def read(self, data: bytes, parts: list[StreamPart]) -> None:
+        new: list[StreamPart] = []
+        try:
+            self._parser.read(data, new)
+        except errors.ApiError:
+            self._hold(new)
+            self._release(parts)
+            raise
+        finished = self._hold(new)
+        if finished or not data or self.done or self._size >= PASSAGE_CHARACTERS:
+            self._release(parts)
+
+    def whole(self, body: bytes, parts: list[StreamPart]) -> None:
+        new: list[StreamPart] = []
+        self._parser.whole(body, new)
+        self._hold(new)
+        self._release(parts)
+
+    def _hold(self, new: list[StreamPart]) -> bool:
+        """Hold parts back; return whether one of them has a finish reason."""
+        self._held += new
+        self._size += sum(len(text) for part in new for text in _texts(part))
+        return any(isinstance(part, Delta) and part.finish_reason for part in new)
+
+    def _release(self, parts: list[StreamPart]) -> None:
+        """Pass on what was held back, as far as it is not blocked."""
+        held, self._held, self._size = self._held, [], 0
+        choices = dict.fromkeys(part.choice for part in held if isinstance(part, Delta))
+        for choice in choices:
+            if choice not in self._blocked:
+                self._check(choice, held, parts)
+        parts += [part for part in held if isinstance(part, Usage) or part.choice not in self._blocked]
+
+    def _check(self, choice: int, held: list[StreamPart], parts: list[StreamPart]) -> None:
+        text = "".join(text for part in held if _is_of(part, choice) for text in _texts(part))
+        if not text:
+            return
+        if reason := self._guard.check_response(self._before.get(choice, "") + text):
+            self._blocked.add(choice)
+            parts.append(Delta(choice, {"refusal": reason}, "content_filter"))
+        self._before[choice] = text[-OVERLAP_CHARACTERS:]
+
+
+def _is_of(part: StreamPart, choice: int) -> bool:
+    return isinstance(part, Delta) and part.choice == choice
+
+
+def _texts(part: StreamPart) -> Iterator[str]:
+    """Yield the texts of a delta: content, reasoning, and the arguments of tool calls."""
+    if isinstance(part, Usage):
+        return
+    fields: JSON = part.fields
+    for name in ("content", "reasoning_content"):
+        if isinstance(text := fields.get(name), str):
+            yield text
+    for call in fields.get("tool_calls") or ():
+        yield (call.get("function") or {}).get("arguments") or ""

@@ -1,0 +1,70 @@
+"""Model Armor: checks of prompts and responses against a template.
+
+https://cloud.google.com/security-command-center/docs/reference/model-armor/rest. The caller needs the role
+Model Armor User (`roles/modelarmor.user`) in the template's project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from vertex_compat.json_values import items, mapping, text
+from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
+
+MATCH: Final = "MATCH_FOUND"
+
+
+class Verdict(NamedTuple):
+    """The result of a check: the filters that matched, and whether every filter was executed."""
+
+    matches: tuple[str, ...]
+    complete: bool
+
+
+def target(template: str) -> ResourceTarget:
+    """Return where the calls with a template go."""
+    _, _, _, location, *_ = template.split("/")
+    return ResourceTarget("modelarmor", (location,))
+
+
+def check_prompt(template: str, prompt: str) -> UpstreamCall:
+    """Check what the user sends to a model."""
+    body = {"userPromptData": {"text": prompt}}
+    return UpstreamCall(f"{template}:sanitizeUserPrompt", body, service="modelarmor")
+
+
+def check_response(template: str, response: str, prompt: str) -> UpstreamCall:
+    """Check what a model answers to a prompt."""
+    body: JSON = {"modelResponseData": {"text": response}} | ({"userPrompt": prompt} if prompt else {})
+    return UpstreamCall(f"{template}:sanitizeModelResponse", body, service="modelarmor")
+
+
+def gemini_config(template: str) -> JSON:
+    """Return Gemini's own setting, with which Vertex AI makes both checks."""
+    return {"promptTemplateName": template, "responseTemplateName": template}
+
+
+def verdict(answer: JSON) -> Verdict:
+    """Return the result of a check."""
+    result = mapping(answer.get("sanitizationResult"))
+    matches = tuple(_matches(mapping(result.get("filterResults"))))
+    if text(result.get("filterMatchState")) == MATCH and not matches:
+        matches = ("unnamed filter",)
+    return Verdict(matches, text(result.get("invocationResult")) == "SUCCESS")
+
+
+def _matches(filters: JSON) -> Iterator[str]:
+    """Yield the filters that matched, with what they found: `rai: dangerous`, `pi_and_jailbreak`."""
+    for name, found in filters.items():
+        for result in map(mapping, mapping(found).values()):
+            inner = mapping(result.get("inspectResult")) or mapping(result.get("deidentifyResult")) or result
+            if text(inner.get("matchState")) != MATCH:
+                continue
+            details = [
+                kind
+                for kind, one in mapping(inner.get("raiFilterTypeResults")).items()
+                if text(mapping(one).get("matchState")) == MATCH
+            ]
+            details += [text(finding.get("infoType")) for finding in items(inner.get("findings"))]
+            yield f"{name}: {', '.join(dict.fromkeys(details))}" if details else name
