@@ -145,6 +145,12 @@ def test_what_cannot_be_checked_passes_if_the_settings_say_so(guarded, template)
     assert chat(guarded("partial", 'model_armor_failure = "pass"\n'), BAD).status_code == 400
 
 
+def test_google_s_own_api_is_checked_too(guarded):
+    body = {"contents": [{"parts": [{"text": BAD}]}], "model_armor_config": {}}
+    answer = guarded().post(f"/v1beta/models/{GEMINI}:generateContent", json=body)
+    assert answer.json["promptFeedback"]["blockReason"] == "MODEL_ARMOR"
+
+
 def test_claude_s_own_api_is_checked_too(guarded):
     body = {"model": CLAUDE, "max_tokens": 100, "messages": [{"role": "user", "content": BAD}]}
     answer = guarded().post("/v1/messages", json=body, headers={"anthropic-version": "2023-06-01"})

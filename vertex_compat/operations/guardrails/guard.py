@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from vertex_compat import errors
@@ -17,7 +18,7 @@ from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.guardrails.prompt_text import prompt_text
 from vertex_compat.services import model_armor
 from vertex_compat.services.model_armor import Verdict
-from vertex_compat.types import JSON, Delta, Model, StreamPart, UpstreamCall, Usage
+from vertex_compat.types import JSON, Delta, Model, RawBody, StreamPart, UpstreamCall, Usage
 
 Prepare: TypeAlias = Callable[[Model], Sequence[UpstreamCall]]
 
@@ -65,8 +66,7 @@ class Guard:
     def _checked(self, calls: Sequence[UpstreamCall]) -> Sequence[UpstreamCall]:
         """Return the calls to make. Raises `BadRequest` for a blocked prompt."""
         if self._native:
-            config = model_armor.gemini_config(self._template)
-            return [replace(call, body=call.body | {"modelArmorConfig": config}) for call in calls]
+            return [_with_template(call, self._template) for call in calls]
         prompt = prompt_text(calls[0].body)
         if prompt != self._prompt and prompt.strip():
             verdict = self._ask(model_armor.check_prompt(self._template, prompt))
@@ -109,6 +109,17 @@ class Guard:
             f"Model Armor could not check this request, so it was not answered: {reason}",
             code="guardrail_unavailable",
         )
+
+
+def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:
+    """Return a call to Gemini that names the template, whatever the client's body says."""
+    config = model_armor.gemini_config(template)
+    if call.content is None:
+        return replace(call, body=call.body | {"modelArmorConfig": config})
+    fields = msgspec.json.decode(call.content, type=RawBody)
+    fields.pop("model_armor_config", None)
+    fields["modelArmorConfig"] = msgspec.Raw(msgspec.json.encode(config))
+    return replace(call, content=msgspec.json.encode(fields))
 
 
 def _blocked(verdict: Verdict) -> str:
