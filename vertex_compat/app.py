@@ -15,6 +15,9 @@ import msgspec
 from vertex_compat import errors, routes
 from vertex_compat.config.settings import Settings
 from vertex_compat.error_formats import ErrorFormat
+from vertex_compat.limits.limiter import Limiter
+from vertex_compat.limits.quota import Amount
+from vertex_compat.limits.stores import open_store
 from vertex_compat.operations.context import (
     DryRunTransport,
     EventStream,
@@ -67,6 +70,9 @@ class App:
         self._router = Router(settings.routing, settings.project, settings.location)
         self._authenticator = Authenticator(settings)
         self._limiter = ConcurrencyLimiter(settings.threads)
+        self._key_limits = Limiter(
+            open_store(settings.redis_url), settings.routing.file.on_limit_store_failure
+        )
         self._list_vertex_models = self._model_list() if settings.list_vertex_models else None
 
     def handle(self, request: flask.Request) -> flask.Response:
@@ -84,6 +90,7 @@ class App:
             )
         log.target = response.headers.get("x-vertex-compat-target")
         log.ignored = response.headers.get("x-vertex-compat-ignored")
+        response.headers.extend(_accounting_headers(log, whole=not isinstance(response, _StreamingResponse)))
         response.call_on_close(partial(self._end, log, response.status_code, slot))
         return response
 
@@ -105,6 +112,8 @@ class App:
         log.write(status, project=self._settings.project, deployed=self._settings.on_cloud_run)
         if self._on_request_end:
             self._on_request_end(log, status)
+        if log.allowance:
+            log.allowance.settle(_used(log))
 
     def _respond(
         self,
@@ -141,6 +150,7 @@ class App:
                 raise concurrency.busy()
             caller = self._authenticate(request, public=path in routes.PUBLIC)
             log.key = caller.key
+            log.allowance = self._key_limits.allowance(caller.key, caller.rule)
         operation, path_args = routes.find(request.method, request.path)
         transport = self._transport.for_caller(caller.token) if caller.token else self._transport
         dry_run = environ.get("HTTP_X_VERTEX_COMPAT_DEBUG") == "request"
@@ -162,6 +172,7 @@ class App:
                 log=log,
                 transport=DryRunTransport(transport) if dry_run else transport,
                 dry_run=dry_run,
+                allowance=log.allowance,
             )
         )
 
@@ -176,6 +187,21 @@ def _api_key(request: flask.Request) -> str | None:
     if not key and routes.takes_key_in_query(request.path):
         key = request.args.get("key")
     return f"Bearer {key}" if key else None
+
+
+def _accounting_headers(log: RequestLog, *, whole: bool) -> dict[str, str]:
+    """Return what is left of the key's limits, and what a whole response has cost."""
+    headers = log.allowance.headers() if log.allowance else {}
+    if whole and (cost := log.cost_usd()) is not None:
+        headers["x-vertex-compat-cost-usd"] = f"{cost:.9f}".rstrip("0").rstrip(".")
+    return headers
+
+
+def _used(log: RequestLog) -> Amount | None:
+    """Return what a request has used; None if it was answered in part and nothing was counted."""
+    if log.usages:
+        return Amount(log.tokens(), log.cost() or 0)
+    return None if log.first_byte_at and log.error else Amount()
 
 
 def _error_response(error: errors.ApiError, error_format: ErrorFormat, log: RequestLog) -> flask.Response:

@@ -129,6 +129,13 @@ class RateLimited(ClientFault):
     code = "rate_limit_exceeded"
 
 
+class QuotaExceeded(RateLimited):
+    """A budget is used up; another try later in its period fails too."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+
+
 class UpstreamFault(ApiError):
     """Vertex AI, or the connection to it, failed."""
 

@@ -5,6 +5,7 @@ Variables have Google's own names where Google has one. A wrong setting stops th
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -78,7 +79,7 @@ class Settings:
     write. `fetch_links`: linked files are fetched for models that read no links. `metadata_host` is the
     metadata server to ask for tokens, None to use other credentials; `quota_project` is charged for quota.
     `list_vertex_models`: `GET /models` includes what Vertex lists. `playground`: browsers get a page.
-    `traces`: a collector of spans is set.
+    `traces`: a collector of spans is set. `redis_url` is the store in which instances count limits together.
     """
 
     project: str | None = None
@@ -102,6 +103,7 @@ class Settings:
     list_vertex_models: bool = False
     playground: bool = True
     traces: bool = False
+    redis_url: str | None = field(default=None, repr=False)
     routing: rules.RoutingConfig = field(default_factory=rules.RoutingConfig)
 
     def __post_init__(self) -> None:
@@ -117,6 +119,13 @@ class Settings:
             raise InvalidSetting(f"[keys.{name}] is not the name of a key in {source}.")
         for name in self.routing.keys.keys() & keys.rules.keys():
             raise InvalidSetting(f"[keys.{name}] is in the settings file and in {source}; keep one of them.")
+        for name, rule in {**self.routing.keys, **keys.rules}.items():
+            if rule.budget_usd is not None and not (self.redis_url or self.routing.file.single_instance):
+                raise InvalidSetting(
+                    f"[keys.{name}] has a budget, which all instances must count together: set "
+                    "VERTEX_COMPAT_REDIS_URL, or `single_instance = true` if WORKERS and the maximum of "
+                    "instances are 1."
+                )
 
     def _check_caller(self) -> None:
         """Check that nothing needs keys or credentials of the function's own."""
@@ -164,6 +173,7 @@ class Settings:
             list_vertex_models=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.list_vertex_models),
             playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
             traces=any(env.get(name) for name in COLLECTORS),
+            redis_url=_read(env, ("VERTEX_COMPAT_REDIS_URL",), _redis_url, default.redis_url),
             routing=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 
@@ -276,6 +286,14 @@ def _bucket(value: str) -> Bucket:
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name):
         raise ValueError(f"takes a bucket's name, or `bucket/folder`, not {value!r}.")
     return Bucket(name, f"{prefix}/" if prefix else OBJECT_PREFIX)
+
+
+def _redis_url(value: str) -> str:
+    if not re.fullmatch(r"(rediss?|unix)://\S+", value):
+        raise ValueError("takes a URL such as `rediss://:PASSWORD@HOST:6379/0`.")
+    if importlib.util.find_spec("redis") is None:
+        raise ValueError("needs the package `redis`: add `redis==8.1.0` to requirements.txt.")
+    return value
 
 
 def _threads(value: str) -> int:

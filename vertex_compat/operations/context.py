@@ -10,6 +10,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.config.settings import Settings
+from vertex_compat.limits.limiter import Allowance
 from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.server.request_log import RequestLog
@@ -76,6 +77,8 @@ class RequestContext(msgspec.Struct, frozen=True):
     router: Router
     log: RequestLog
     transport: Transport
+    allowance: Allowance | None = None
+    """What the request may use of its key's limits; None where it has none."""
     dry_run: bool = False
     """Whether the client wants the call to the model described instead of made."""
 

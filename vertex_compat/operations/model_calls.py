@@ -10,6 +10,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.limits import estimate
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import (
@@ -60,10 +61,13 @@ def with_fallback(
 ) -> R:
     """Return the result of `attempt` with the first model for `name` that is available; raises `NotFound`."""
     context.log.model = name
-    for model in context.router.candidates(name):
+    models = context.router.candidates(name)
+    reserve(models, context)
+    for model in models:
         adapter = operation.adapter(PUBLISHERS[model.publisher])
         if adapter is None or not _serves(model, operation):
             raise _not_served(name, model, operation)
+        context.log.price = model.profile.price
         try:
             return attempt(context.router.with_refused_features(model), adapter)
         except errors.ApiError as error:
@@ -81,6 +85,15 @@ def chat_params(adapter: ChatAdapter, params: JSON, model: Model, context: Reque
             given = merged.get(name, [])
             merged[name] = [*(given.split(",") if isinstance(given, str) else given), *values]
     return merged
+
+
+def reserve(models: Sequence[Model], context: RequestContext) -> None:
+    """Reserve what a request may use of its key's limits; raises `RateLimited`, `Forbidden`."""
+    if context.allowance and not context.dry_run:
+        is_form = context.content_type.startswith("multipart/")
+        context.allowance.reserve(
+            models, lambda: estimate.FILE_UPLOAD if is_form else estimate.of_body(context.body)
+        )
 
 
 def _serves(model: Model, operation: Operation[T]) -> bool:

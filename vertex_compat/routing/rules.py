@@ -115,6 +115,9 @@ class ConfigFile(Location, kw_only=True):
     `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
     name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:
     OpenAI's names for speech, transcription and images, which clients have built in, lead to Google's models.
+    `on_limit_store_failure`: what happens to keys with limits while Redis is away; without it, those with a
+    budget are refused. `single_instance` says that one process serves all requests, so that it may count
+    budgets in its memory.
     """
 
     allow: tuple[str, ...] = ("*",)
@@ -128,6 +131,8 @@ class ConfigFile(Location, kw_only=True):
     catalog: dict[str, dict[str, Any]] = {}
     prices: str | None = None
     builtin_names: bool = True
+    on_limit_store_failure: Literal["allow", "refuse"] | None = None
+    single_instance: bool = False
 
 
 class RoutingConfig(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ METHODS: Final = "GET, POST, DELETE"
 
 EXPOSED: Final = (
     "openai-processing-ms, retry-after, x-request-id, x-should-retry, "
-    "x-vertex-compat-ignored, x-vertex-compat-target"
+    "x-vertex-compat-ignored, x-vertex-compat-target, x-vertex-compat-cost-usd, "
+    "x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens"
 )
 """Headers of an answer that a page may read."""
 

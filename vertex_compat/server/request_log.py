@@ -13,10 +13,14 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from vertex_compat.limits.limiter import Allowance
+from vertex_compat.model_profile import Price
+from vertex_compat.routing import pricing
 from vertex_compat.types import JSON, Usage
 
 CLIENT_DISCONNECTED: Final = "client_left"
@@ -49,6 +53,9 @@ class RequestLog:
     ignored: str | None = None
     guardrail: str | None = None
     error: str | None = None
+    allowance: Allowance | None = None
+    price: Price | None = None
+    service_tier: str | None = None
     calls: list[str] = field(default_factory=list)
     usages: dict[object, Usage] = field(default_factory=dict)
 
@@ -125,6 +132,8 @@ class RequestLog:
             "location": location or None,
             "attempts": len(self.calls) or None,
             **self._counts(),
+            "cost_usd": self.cost_usd(),
+            "service_tier": self.service_tier,
             "key": self.key,
             "ignored": self.ignored,
             "guardrail": self.guardrail,
@@ -133,6 +142,22 @@ class RequestLog:
             "upstream_id": (self.calls and self.calls[-1]) or None,
         }
         return {name: value for name, value in entry.items() if value is not None}
+
+    def cost(self) -> int | None:
+        """Return the nano-dollars of the answers counted so far; None if the price is not known."""
+        location = (self.target or "").rpartition("; location=")[2] or "global"
+        day = datetime.now(UTC).date()
+        usages = list(self.usages.values())
+        return pricing.cost(self.price, usages, location=location, tier=self.service_tier, day=day)
+
+    def cost_usd(self) -> float | None:
+        """Return the cost in US dollars; None if the price is not known."""
+        cost = self.cost()
+        return None if cost is None else cost / pricing.NANO
+
+    def tokens(self) -> int:
+        """Return the tokens of prompts and answers counted so far."""
+        return sum(usage.prompt + usage.completion for usage in self.usages.values())
 
     def _counts(self) -> dict[str, int | None]:
         """Tokens, over all answers; None is nothing to tell."""

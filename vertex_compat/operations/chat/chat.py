@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -42,17 +42,21 @@ def complete(context: RequestContext) -> Response:
 
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)
-        return _respond(
-            UpstreamStream(prepare, chat_parser(adapter, context), model, context), params, policy
-        )
+        stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
+        return _respond(stream, params, policy, context.log.cost_usd)
 
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
 
-def _respond(stream: UpstreamStream[StreamPart], params: JSON, policy: OpenAIResponsePolicy) -> Response:
+def _respond(
+    stream: UpstreamStream[StreamPart],
+    params: JSON,
+    policy: OpenAIResponsePolicy,
+    cost: Callable[[], float | None],
+) -> Response:
     if params.get("stream"):
         include_usage = bool((params.get("stream_options") or {}).get("include_usage"))
-        encoder = policy.wrap(ChatChunkEncoder(params["model"], include_usage=include_usage))
+        encoder = policy.wrap(ChatChunkEncoder(params["model"], include_usage=include_usage, cost=cost))
         return Response(EventStream(stream.stream(encoder)), stream.headers)
     parts = [(number, policy.apply(number, part)) for number, part in stream.collect()]
     policy.check()
@@ -109,7 +113,9 @@ class ChatChunkEncoder:
 
     keepalive = sse.KEEPALIVE
 
-    def __init__(self, model: str, *, include_usage: bool) -> None:
+    def __init__(
+        self, model: str, *, include_usage: bool, cost: Callable[[], float | None] = lambda: None
+    ) -> None:
         self._stamp = msgspec.json.encode(
             {
                 "id": _new_id(),
@@ -124,6 +130,7 @@ class ChatChunkEncoder:
         self._finish: dict[int, str] = {}
         self._usages: dict[int, Usage] = {}
         self._include_usage = include_usage
+        self._cost = cost
 
     def encode(self, number: int, part: StreamPart) -> bytes:
         """Return the chunks for one part of upstream response `number`; may be none."""
@@ -159,7 +166,7 @@ class ChatChunkEncoder:
             last.append(head + b'{},"logprobs":null,"finish_reason":' + finish + b"}]")
             last.append(self._usage_key + b"}\n\n")
         if self._include_usage:
-            counts = msgspec.json.encode(usage(self._usages.values()))
+            counts = msgspec.json.encode(with_cost(usage(self._usages.values()), self._cost()))
             last.append(b"data: " + self._stamp + b',"choices":[],"usage":' + counts + b"}\n\n")
         return b"".join([*last, sse.DONE])
 
@@ -233,6 +240,11 @@ def usage(usages: Iterable[Usage]) -> JSON:
         "total_tokens": prompt + completion,
     }
     return totals | {kind: counts for kind, counts in details.items() if counts} | extra
+
+
+def with_cost(usage: JSON, cost: float | None) -> JSON:
+    """Return a usage object with `cost_usd`, if the cost is known."""
+    return usage if cost is None else usage | {"cost_usd": cost}
 
 
 def _add_counts(sums: dict[str, int], counts: Mapping[str, int]) -> None:

@@ -1,0 +1,260 @@
+"""Limits, budgets and cost of keys at the front door, with counts in memory and in a real Redis."""
+
+import json
+import logging
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from helpers.redis import redis_server
+from helpers.server import app_with_emulator, served
+
+from vertex_compat.config.settings import InvalidSetting, Settings
+
+KEY = "sk-limited-0123456789"
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+CHAT = {
+    "model": "gemini-3.8-flash",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "Say hello."}],
+}
+
+
+@pytest.fixture
+def limited(emulator, tmp_path):
+    """Makes the function with one key and these rules; `env` are more settings."""
+
+    def make(rules, before="single_instance = true", **env):
+        path = tmp_path / "vertex_compat.toml"
+        path.write_text(f"{before}\n[keys.alice]\n{rules}\n")
+        return app_with_emulator(
+            emulator, VERTEX_COMPAT_CONFIG=str(path), VERTEX_COMPAT_API_KEYS=f"alice:{KEY}", **env
+        )
+
+    return make
+
+
+def ask(app, path="/v1/chat/completions", headers=HEADERS, **fields):
+    body = json.dumps(CHAT | fields).encode()
+    return app.post(path, data=body, content_type="application/json", headers=headers)
+
+
+# Cost
+
+
+def test_whole_answer_tells_its_cost_in_a_header(limited, capfd):
+    answer = ask(limited("models = ['*']"))
+
+    usage = answer.json["usage"]
+    cost = (usage["prompt_tokens"] * 0.75 + usage["completion_tokens"] * 3.75) / 1e6
+    assert float(answer.headers["x-vertex-compat-cost-usd"]) == pytest.approx(cost)
+    answer.close()
+    assert "cost_usd=" in capfd.readouterr().out
+
+
+def test_stream_tells_its_cost_with_the_usage(limited):
+    answer = ask(limited("models = ['*']"), stream=True, stream_options={"include_usage": True})
+
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    usage = events[-1]["usage"]
+    cost = (usage["prompt_tokens"] * 0.75 + usage["completion_tokens"] * 3.75) / 1e6
+    assert usage["cost_usd"] == pytest.approx(cost)
+    assert "x-vertex-compat-cost-usd" not in answer.headers
+
+
+def test_unknown_price_is_no_cost(limited):
+    answer = ask(limited("models = ['*']"), model="gemini-9-ultra")
+
+    assert answer.status_code == 200
+    assert "x-vertex-compat-cost-usd" not in answer.headers
+
+
+def test_key_without_limits_has_no_rate_limit_headers(limited):
+    answer = ask(limited("models = ['*']"))
+
+    assert not [name for name, _ in answer.headers if name.startswith("x-ratelimit")]
+
+
+# Limits
+
+
+def test_requests_per_minute_are_told_and_kept(limited):
+    app = limited("requests_per_minute = 2")
+    answers = [ask(app) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["1", "0", "0"]
+    assert answers[0].headers["x-ratelimit-limit-requests"] == "2"
+    error = answers[2].json["error"]
+    assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
+    assert 0 < int(answers[2].headers["Retry-After"]) <= 61
+
+
+def test_tokens_are_reserved_and_settled_by_the_count(limited):
+    app = limited("tokens_per_minute = 250")
+    first = ask(app)
+    used = first.json["usage"]["total_tokens"]
+    remaining = int(first.headers["x-ratelimit-remaining-tokens"])
+    first.close()
+    second = ask(app)
+
+    assert remaining <= 250 - 100  # the most that the answer may have is reserved
+    assert int(second.headers["x-ratelimit-remaining-tokens"]) == remaining - used
+    second.close()
+    assert ask(app, max_tokens=10_000).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "form"),
+    [
+        ("/v1/chat/completions", CHAT, lambda answer: answer["error"]["code"] == "rate_limit_exceeded"),
+        (
+            "/v1/responses",
+            {"model": "gemini-3.8-flash", "input": "Hi"},
+            lambda answer: answer["error"]["code"] == "rate_limit_exceeded",
+        ),
+        (
+            "/v1/messages",
+            {**CHAT, "model": "claude-opus-5-5"},
+            lambda answer: answer["type"] == "error" and answer["error"]["type"] == "rate_limit_error",
+        ),
+        (
+            "/v1beta/models/gemini-3.8-flash:generateContent",
+            {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]},
+            lambda answer: answer["error"]["status"] == "RESOURCE_EXHAUSTED",
+        ),
+        (
+            "/v1/embeddings",
+            {"model": "gemini-embedding-001", "input": "Hi"},
+            lambda answer: answer["error"]["code"] == "rate_limit_exceeded",
+        ),
+    ],
+)
+def test_limit_is_told_in_the_form_of_each_api(limited, path, body, form):
+    app = limited("requests_per_minute = 1")
+    for status in (200, 429):
+        answer = app.post(
+            path, data=json.dumps(body).encode(), content_type="application/json", headers=HEADERS
+        )
+        assert answer.status_code == status
+        assert (status == 200) or form(answer.json)
+
+
+def test_budget_is_spent_to_its_end_and_no_further(limited):
+    app = limited("budget_usd = 0.002\nbudget_period = 'day'")
+    spent, answer = 0.0, ask(app)
+    while answer.status_code == 200:
+        spent += float(answer.headers["x-vertex-compat-cost-usd"])
+        answer.close()
+        answer = ask(app)
+
+    assert answer.status_code == 429
+    assert (answer.json["error"]["type"], answer.json["error"]["code"]) == ("insufficient_quota",) * 2
+    assert "for this day" in answer.json["error"]["message"]
+    assert answer.headers["x-should-retry"] == "false"
+    assert 0.001 < spent <= 0.002
+
+
+def test_model_without_a_price_is_refused_to_a_key_with_a_budget(limited):
+    answer = ask(limited("budget_usd = 1"), model="gemini-9-ultra")
+
+    assert answer.status_code == 403
+    assert 'models."NAME".price' in answer.json["error"]["message"]
+
+
+def test_failed_call_costs_nothing(limited):
+    app = limited("tokens_per_minute = 300")
+    for _ in range(5):
+        answer = ask(app, model="gemini-emulator-status-400")
+        assert answer.status_code == 400
+        answer.close()
+
+
+def test_requests_at_once_are_limited(limited):
+    app = limited("max_parallel_requests = 1")
+    first = ask(app, stream=True)
+    assert ask(app).status_code == 429
+    first.close()
+    assert ask(app).status_code == 200
+
+
+def test_budget_without_a_shared_store_stops_the_start(tmp_path):
+    path = tmp_path / "vertex_compat.toml"
+    path.write_text("[keys.alice]\nbudget_usd = 1\n")
+    env = {"VERTEX_COMPAT_CONFIG": str(path), "VERTEX_COMPAT_API_KEYS": f"alice:{KEY}"}
+
+    with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_REDIS_URL"):
+        Settings.from_env(env)
+    assert Settings.from_env(env | {"VERTEX_COMPAT_REDIS_URL": "redis://localhost"}).redis_url
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://a b"])
+def test_store_that_is_no_redis_url_stops_the_start(url):
+    with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_REDIS_URL takes a URL"):
+        Settings.from_env({"VERTEX_COMPAT_REDIS_URL": url})
+
+
+# Redis
+
+
+def test_redis_away_allows_rate_limited_keys_and_refuses_budgets(limited, tmp_path, caplog):
+    away = {"VERTEX_COMPAT_REDIS_URL": f"unix://{tmp_path}/none"}
+    caplog.set_level(logging.ERROR, "vertex_compat.limits")
+
+    app = limited("requests_per_minute = 1", before="", **away)
+    assert [ask(app).status_code for _ in range(3)] == [200, 200, 200]
+    assert len([record for record in caplog.records if "does not answer" in record.message]) == 1
+    answer = ask(limited("budget_usd = 1", before="", **away))
+    assert (answer.status_code, answer.json["error"]["code"]) == (503, "limits_unavailable")
+    refusing = limited("requests_per_minute = 1", before="on_limit_store_failure = 'refuse'", **away)
+    assert ask(refusing).status_code == 503
+    allowing = limited("budget_usd = 1", before="on_limit_store_failure = 'allow'", **away)
+    assert ask(allowing).status_code == 200
+
+
+def test_two_instances_share_a_limit_exactly_until_redis_is_gone(shared_emulator, tmp_path):
+    rules = tmp_path / "vertex_compat.toml"
+    rules.write_text("[keys.alice]\nrequests_per_minute = 500\n")
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_server(folder) as url:
+        env = {
+            "VERTEX_COMPAT_CONFIG": str(rules),
+            "VERTEX_COMPAT_API_KEYS": f"alice:{KEY}",
+            "VERTEX_COMPAT_REDIS_URL": url,
+        }
+        with (
+            served(shared_emulator, tmp_path / "one", **env) as one,
+            served(shared_emulator, tmp_path / "two", **env) as two,
+        ):
+            started = time.monotonic()
+            statuses = load([one.url, two.url], 2000)
+            assert time.monotonic() - started < 60
+            assert statuses == {200: 500, 429: 1500}
+            assert load([one.url], 1) == {429: 1}
+            stop(folder)
+            assert load([one.url, two.url], 20) == {200: 20}
+
+
+def stop(folder):
+    import redis  # noqa: PLC0415
+
+    redis.Redis(unix_socket_path=str(folder / "redis.sock")).shutdown(nosave=True)
+
+
+def load(urls, count):
+    """How often each status answered `count` requests, of 16 clients at once."""
+    body = json.dumps(CHAT).encode()
+
+    def run(worker):
+        with requests.Session() as session:
+            session.headers.update(HEADERS | {"Content-Type": "application/json"})
+            return [
+                session.post(f"{urls[number % len(urls)]}/v1/chat/completions", data=body).status_code
+                for number in range(worker, count, 16)
+            ]
+
+    with ThreadPoolExecutor(16) as pool:
+        return Counter(status for statuses in pool.map(run, range(16)) for status in statuses)

@@ -1,0 +1,1 @@
+"""Limits and budgets of API keys, counted in memory or in Redis."""

@@ -1,0 +1,177 @@
+"""Limits and budgets of keys: reserve before a model is called, settle when the request has ended.
+
+A request reserves the tokens of its prompt (an estimate) and the most that it lets the model answer, and what
+they cost. So requests that run at the same time cannot all pass the last token or dollar. When it has ended,
+the reservation is replaced by what Vertex counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final, Literal, TypeAlias
+
+from vertex_compat import errors
+from vertex_compat.limits.estimate import Estimate
+from vertex_compat.limits.quota import Amount, Decision, Quota, Store, StoreUnavailable
+from vertex_compat.routing import pricing
+from vertex_compat.routing.rules import KeyRule
+from vertex_compat.types import Model
+
+_log = logging.getLogger(__name__)
+
+OnFailure: TypeAlias = Literal["allow", "refuse"]
+
+RETRY_SECONDS: Final = 1.0
+"""A store that has failed is left alone for so long: a request waits for it at most once in that time."""
+
+
+class Limiter:
+    """The limits of all keys. One for the process. `on_failure` None: refuse only where there is a budget."""
+
+    def __init__(self, store: Store, on_failure: OnFailure | None = None) -> None:
+        self._store = store
+        self._on_failure = on_failure
+        self._down_until = 0.0
+        self._available = True
+
+    def allowance(self, key: str | None, rule: KeyRule | None) -> Allowance | None:
+        """Return what a request with this key may use, None if nothing limits it."""
+        if key is None or rule is None or not rule.is_limited():
+            return None
+        return Allowance(self, _quota(key, rule))
+
+    def reserve(self, quota: Quota, amount: Amount) -> Decision | None:
+        """Return the store's decision; None if the store is away and the request may go on without."""
+        if time.monotonic() >= self._down_until:
+            try:
+                decision = self._store.reserve(quota, amount)
+            except StoreUnavailable as error:
+                self._failed(error)
+            else:
+                self._available = True
+                return decision
+        if (self._on_failure or ("allow" if quota.budget is None else "refuse")) == "allow":
+            return None
+        raise errors.Unavailable(
+            "The limits of this API key cannot be checked at the moment. Try again later.",
+            code="limits_unavailable",
+            headers={"Retry-After": "1"},
+        )
+
+    def settle(self, quota: Quota, decision: Decision, reserved: Amount, used: Amount) -> None:
+        """Tell the store what a request has used. If it is away, the reservation stays."""
+        try:
+            self._store.settle(quota, decision, reserved, used)
+        except StoreUnavailable as error:
+            self._failed(error)
+
+    def _failed(self, error: StoreUnavailable) -> None:
+        self._down_until = time.monotonic() + RETRY_SECONDS
+        if self._available:
+            self._available = False
+            _log.error("The store of limits (VERTEX_COMPAT_REDIS_URL) does not answer: %s", error)
+
+
+class Allowance:
+    """What one request may use of its key's limits."""
+
+    def __init__(self, limiter: Limiter, quota: Quota) -> None:
+        self._limiter = limiter
+        self._quota = quota
+        self._decision: Decision | None = None
+        self._reserved = Amount()
+        self._asked = False
+
+    def reserve(self, models: Iterable[Model], estimate: Callable[[], Estimate]) -> None:
+        """Reserve the cost of the dearest of `models`, once a request; raises `RateLimited`, `Forbidden`."""
+        if self._asked:
+            return
+        self._asked = True
+        tokens = estimate()
+        cost = max((self._cost(model, tokens) for model in models), default=0)
+        self._reserved = Amount(sum(tokens), cost)
+        decision = self._limiter.reserve(self._quota, self._reserved)
+        if decision and decision.refused:
+            raise refusal(self._quota, decision)
+        self._decision = decision
+
+    def headers(self) -> dict[str, str]:
+        """Return OpenAI's headers that tell what is left of the limits."""
+        return _headers(self._quota, self._decision) if self._decision else {}
+
+    def settle(self, used: Amount | None) -> None:
+        """Replace the reservation by what the request has used; None keeps it as what was used."""
+        if self._decision:
+            used = self._reserved if used is None else used
+            self._limiter.settle(self._quota, self._decision, self._reserved, used)
+            self._decision = None
+
+    def _cost(self, model: Model, tokens: Estimate) -> int:
+        if self._quota.budget is None:
+            return 0
+        price = model.profile.price
+        cost = pricing.reserved(price, *tokens, day=datetime.now(UTC).date()) if price else None
+        if cost is None:
+            raise errors.Forbidden(
+                f"This API key has a budget, and the price of {model.requested_name[:200]!r} is not known. "
+                'Its price can be set in the settings file, under [models."NAME".price].',
+                param="model",
+            )
+        return cost
+
+
+def refusal(quota: Quota, decision: Decision) -> errors.ClientFault:
+    """Return the 429 that names the limit that is reached."""
+    headers = _headers(quota, decision)
+    seconds = max(1, round(decision.reset + 0.5))
+    match decision.refused:
+        case "budget":
+            period = "month" if len(quota.period) == len("2026-11") else "day"
+            return errors.QuotaExceeded(
+                f"You exceeded the budget of this API key for this {period} (UTC).",
+                headers=headers | {"x-should-retry": "false"},
+            )
+        case "parallel":
+            text, seconds = f"{quota.parallel} requests at once", 1
+        case "requests":
+            text = f"{quota.requests} requests per minute"
+        case _:
+            text = f"{quota.tokens} tokens per minute"
+    return errors.RateLimited(
+        f"Rate limit reached for this API key: {text}. Try again in {seconds} s.",
+        code="rate_limit_exceeded",
+        headers=headers | {"Retry-After": str(seconds)},
+    )
+
+
+def _quota(key: str, rule: KeyRule) -> Quota:
+    budget = None if rule.budget_usd is None else round(rule.budget_usd * pricing.NANO)
+    form = "%Y-%m" if rule.budget_period == "month" else "%Y-%m-%d"
+    return Quota(
+        key,
+        rule.requests_per_minute,
+        rule.tokens_per_minute,
+        rule.max_parallel_requests,
+        budget,
+        f"{datetime.now(UTC):{form}}" if budget is not None else "",
+    )
+
+
+def _headers(quota: Quota, decision: Decision) -> dict[str, str]:
+    """Return `x-ratelimit-…` for the limits that the key has.
+
+    https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
+    """
+    headers = {}
+    for name, limit, used in (
+        ("requests", quota.requests, decision.requests),
+        ("tokens", quota.tokens, decision.tokens),
+    ):
+        if limit is not None:
+            headers[f"x-ratelimit-limit-{name}"] = str(limit)
+            headers[f"x-ratelimit-remaining-{name}"] = str(max(0, limit - used))
+            headers[f"x-ratelimit-reset-{name}"] = f"{decision.reset:.3f}s"
+    return headers

@@ -1,0 +1,64 @@
+"""What a key may use, and what became of a request that asks for a part of it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+
+Limit: TypeAlias = Literal["parallel", "requests", "tokens", "budget"]
+
+MINUTE_SECONDS: Final = 60.0
+
+LEASE_SECONDS: Final = 3600.0
+"""A killed instance leaves its requests counted as running for so long, Cloud Run's longest request."""
+
+
+class Quota(NamedTuple):
+    """The limits of one key; None is no limit.
+
+    `requests` and `tokens` are per minute, `parallel` requests at once; `budget` is in nano-dollars, and
+    `period` names the day or month that it is for.
+    """
+
+    key: str
+    requests: int | None = None
+    tokens: int | None = None
+    parallel: int | None = None
+    budget: int | None = None
+    period: str = ""
+
+
+class Amount(NamedTuple):
+    """Tokens and nano-dollars."""
+
+    tokens: int = 0
+    cost: int = 0
+
+
+class Decision(NamedTuple):
+    """The answer of a store to a request, and the counts of the key after it.
+
+    `refused` names the limit that is reached, None where the request is granted. `id` and `window` identify
+    the reservation and the minute that it was counted in. `reset` is the rest of that minute in seconds.
+    """
+
+    refused: Limit | None
+    id: str
+    window: int
+    requests: int
+    tokens: int
+    spent: int
+    reset: float
+
+
+class StoreUnavailable(Exception):
+    """The store of the counts does not answer."""
+
+
+class Store(Protocol):
+    """Keeps the counts of all keys."""
+
+    def reserve(self, quota: Quota, amount: Amount) -> Decision:
+        """Count a request with what it may use, unless it passes a limit; raises `StoreUnavailable`."""
+
+    def settle(self, quota: Quota, decision: Decision, reserved: Amount, used: Amount) -> None:
+        """Replace what was reserved by what was used; raises `StoreUnavailable`."""
