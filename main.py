@@ -18,7 +18,7 @@ import functions_framework
 
 from vertex_compat.app import App
 from vertex_compat.config.settings import InvalidSetting, Settings
-from vertex_compat.server import concurrency
+from vertex_compat.server.capacity import concurrency
 from vertex_compat.server.gunicorn_hooks import GunicornHooks
 from vertex_compat.upstream.credentials import Credentials, credentials_factory
 from vertex_compat.upstream.transport import HttpTransport
@@ -41,7 +41,7 @@ if _settings.traces:
 
 sys.setswitchinterval(concurrency.SWITCH_INTERVAL_SECONDS)
 _server = GunicornHooks(_settings.upstream_timeout)
-_server.prepare()
+_server.install()
 _app = App(_settings, HttpTransport(_settings, Credentials(credentials_factory(_settings))), _note, _server)
 
 gc.freeze()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import flask
 import msgspec
@@ -28,19 +27,24 @@ from vertex_compat.operations.context import (
     StreamingBody,
 )
 from vertex_compat.routing.router import Router
-from vertex_compat.server import concurrency, cors
+from vertex_compat.server import cors, wsgi_server
 from vertex_compat.server.auth import ANONYMOUS, Authenticator, Caller
+from vertex_compat.server.capacity.concurrency import ConcurrencyLimiter
+from vertex_compat.server.capacity.memory_budget import MemoryBudget
+from vertex_compat.server.capacity.request_resources import RequestResources
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
-from vertex_compat.server.concurrency import ConcurrencyLimiter, Slot
+from vertex_compat.server.error_log import log_unexpected
 from vertex_compat.server.gunicorn_hooks import GunicornHooks
 from vertex_compat.server.request_body import RequestBody
 from vertex_compat.server.request_log import CLIENT_DISCONNECTED, RequestLog
 from vertex_compat.types import JSON
 from vertex_compat.upstream.dedicated_endpoints import DedicatedEndpointTransport
 from vertex_compat.upstream.interface import RootTransport
-from vertex_compat.upstream.url_fetcher import Fetched, UrlFetcher
+from vertex_compat.upstream.linked_files import CountBytes, Fetched, LinkedFiles
+from vertex_compat.upstream.network import Network
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from vertex_compat.upstream.url_fetcher import UrlFetcher
 
 CLIENT_CLOSED_REQUEST: Final = 499
 
@@ -48,6 +52,17 @@ EncodeError: TypeAlias = Callable[[errors.ApiError], bytes]
 """Encodes an error as the end of a stream."""
 
 _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way; its log says how.")
+
+
+class _Request(NamedTuple):
+    """A request of a client: its path without the base path, its client, and what it occupies."""
+
+    flask: flask.Request
+    path: str
+    client: ClientConnection
+    body: RequestBody
+    resources: RequestResources
+    log: RequestLog
 
 
 class App:
@@ -73,16 +88,27 @@ class App:
         self._key_limits = Limiter(
             open_store(settings.redis_url), settings.routing.file.on_limit_store_failure
         )
+        self._memory_budget = MemoryBudget.from_settings(settings)
         self._list_vertex_models = self._model_list() if settings.list_vertex_models else None
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
-        log = RequestLog.start(request.method, request.path, request.environ)
-        slot = self._limiter.try_acquire()
-        body = RequestBody.from_environ(request.environ, self._settings.max_body)
-        error_format = routes.error_format(request.path, lambda name: request.headers.get(name, ""))
-        response = self._respond(request, body, slot, log, error_format)
-        body.drain(request.environ.get("gunicorn.socket"))
+        path = self._without_base_path(request.path)
+        sock = wsgi_server.client_socket(request.environ)
+        self._server.take_over(sock)
+        log = RequestLog.start(request.method, path, request.environ)
+        resources = RequestResources(self._limiter, self._memory_budget)
+        body = RequestBody(
+            wsgi_server.take_body(request.environ),
+            self._settings.max_body,
+            resources.memory,
+            sock,
+            self._server.deadlines,
+        )
+        error_format = routes.error_format(path, lambda name: request.headers.get(name, ""))
+        client = ClientConnection(sock, log.id, log.calls, self._server.shutdown_fd)
+        response = self._respond(_Request(request, path, client, body, resources, log), error_format)
+        body.drain()
         response.headers.extend(log.headers() | {error_format.request_id_header: log.id})
         if self._settings.cors_origins:
             response.headers.extend(
@@ -91,42 +117,39 @@ class App:
         log.target = response.headers.get("x-vertex-compat-target")
         log.ignored = response.headers.get("x-vertex-compat-ignored")
         response.headers.extend(_accounting_headers(log, whole=not isinstance(response, _StreamingResponse)))
-        response.call_on_close(partial(self._end, log, response.status_code, slot))
+        response.call_on_close(partial(self._end, log, response.status_code, resources))
         return response
+
+    def _without_base_path(self, path: str) -> str:
+        """Return a path without the prefix that a proxy in front has not removed."""
+        base = self._settings.base_path
+        return path[len(base) :] or "/" if base and f"{path}/".startswith(f"{base}/") else path
 
     def _model_list(self) -> ListVertexModels:
         from vertex_compat.upstream.model_list import ModelList  # noqa: PLC0415  (few settings ask for it)
 
         return ModelList(self._transport, self._router).names
 
-    def _fetch_url(self, url: str, param: str) -> Fetched:
-        return self._fetcher.fetch(url, param)
-
     @cached_property
     def _fetcher(self) -> UrlFetcher:
-        return UrlFetcher()  # made at its first use: it reads all certificates
+        from vertex_compat.upstream.url_fetcher import UrlFetcher  # noqa: PLC0415  (few requests link to files)
 
-    def _end(self, log: RequestLog, status: int, slot: Slot | None) -> None:
-        if slot:
-            slot.release()
+        return UrlFetcher(Network.from_settings(self._settings))
+
+    def _end(self, log: RequestLog, status: int, resources: RequestResources) -> None:
+        resources.release()
         log.write(status, project=self._settings.project, deployed=self._settings.on_cloud_run)
         if self._on_request_end:
             self._on_request_end(log, status)
         if log.allowance:
             log.allowance.settle(_used(log))
 
-    def _respond(
-        self,
-        request: flask.Request,
-        body: RequestBody,
-        slot: Slot | None,
-        log: RequestLog,
-        error_format: ErrorFormat,
-    ) -> flask.Response:
-        if self._settings.cors_origins and cors.is_preflight(request.method, request.headers.get):
+    def _respond(self, request: _Request, error_format: ErrorFormat) -> flask.Response:
+        log, headers = request.log, request.flask.headers
+        if self._settings.cors_origins and cors.is_preflight(request.flask.method, headers.get):
             return flask.Response(status=204)
         try:
-            response = self._run_operation(request, body, slot, log)
+            response = self._run_operation(request)
             return _flask_response(response, log, lambda error: error_format.event(error, log.id))
         except errors.ApiError as error:
             log.error = error.code or error.type
@@ -134,39 +157,30 @@ class App:
         except ClientDisconnected:
             log.error = CLIENT_DISCONNECTED
             return flask.Response(status=CLIENT_CLOSED_REQUEST)
-        except Exception:  # noqa: BLE001  (the only place: a client never sees a traceback)
-            _log.exception("unexpected error")
+        except Exception as error:  # noqa: BLE001  (the only place: a client never sees a traceback)
+            log_unexpected(error)
             log.error = _UNEXPECTED.type
             return _error_response(_UNEXPECTED, error_format, log)
 
-    def _run_operation(
-        self, request: flask.Request, body: RequestBody, slot: Slot | None, log: RequestLog
-    ) -> Response:
-        environ = request.environ
-        path = routes.resource(request.path)
-        caller = ANONYMOUS
-        if path not in routes.OPEN:
-            if slot is None:
-                raise concurrency.busy()
-            caller = self._authenticate(request, public=path in routes.PUBLIC)
-            log.key = caller.key
-            log.allowance = self._key_limits.allowance(caller.key, caller.rule)
-        operation, path_args = routes.find(request.method, request.path)
+    def _run_operation(self, request: _Request) -> Response:
+        headers, log, memory = request.flask.headers, request.log, request.resources.memory
+        caller = self._admit(request)
+        operation, path_args = routes.find(request.flask.method, request.path)
         transport = self._transport.for_caller(caller.token) if caller.token else self._transport
-        dry_run = environ.get("HTTP_X_VERTEX_COMPAT_DEBUG") == "request"
+        dry_run = headers.get("x-vertex-compat-debug") == "request"
         return operation(
             RequestContext(
-                read=body.read,
-                iter_body=body.iter_chunks,
-                content_type=environ.get("CONTENT_TYPE", ""),
+                read=request.body.read,
+                iter_body=request.body.iter_chunks,
+                content_type=request.flask.environ.get("CONTENT_TYPE", ""),
                 path_args=path_args,
-                query=lambda: request.args,
-                header=lambda name: request.headers.get(name, ""),
-                client=ClientConnection(
-                    environ.get("gunicorn.socket"), log.id, log.calls, self._server.ending
-                ),
+                query=lambda: request.flask.args,
+                header=lambda name: headers.get(name, ""),
+                client=request.client,
                 settings=self._settings,
-                fetch_url=self._fetch_url if self._settings.fetch_links else None,
+                fetch_url=LinkedFiles(self._fetch_file, memory.add).fetch
+                if self._settings.fetch_links
+                else None,
                 list_vertex_models=self._list_vertex_models,
                 router=self._router.for_key(caller.key, caller.rule),
                 log=log,
@@ -175,6 +189,20 @@ class App:
                 allowance=log.allowance,
             )
         )
+
+    def _fetch_file(self, url: str, param: str, count: CountBytes) -> Fetched:
+        return self._fetcher.fetch(url, param, count)
+
+    def _admit(self, request: _Request) -> Caller:
+        """Authenticate the caller, then occupy a slot; raises `Unauthorized`, `Forbidden`, `RateLimited`."""
+        resource = routes.resource(request.path)
+        if resource in routes.OPEN:
+            return ANONYMOUS
+        caller = self._authenticate(request.flask, public=resource in routes.PUBLIC)
+        request.log.key = caller.key
+        request.resources.acquire_slot()
+        request.log.allowance = self._key_limits.allowance(caller.key, caller.rule)
+        return caller
 
     def _authenticate(self, request: flask.Request, *, public: bool) -> Caller:
         authorization = request.headers.get("Authorization") or _api_key(request)
@@ -293,8 +321,8 @@ class _StartedStream:
         except errors.ApiError as error:
             self._log.error = error.code or error.type
             yield self._encode_error(error)
-        except Exception:  # noqa: BLE001  (as in `App`, for errors after the first byte)
-            _log.exception("unexpected error in a stream")
+        except Exception as error:  # noqa: BLE001  (as in `App`, for errors after the first byte)
+            log_unexpected(error)
             self._log.error = _UNEXPECTED.type
             yield self._encode_error(_UNEXPECTED)
 

@@ -9,6 +9,7 @@
     │   ├── Forbidden             403
     │   ├── NotFound              404
     │   ├── MethodNotAllowed      405
+    │   ├── RequestTimeout        408
     │   ├── Conflict              409
     │   ├── PayloadTooLarge       413
     │   └── RateLimited           429
@@ -106,6 +107,13 @@ class MethodNotAllowed(ClientFault):
 
     status = 405
     code = "method_not_supported"
+
+
+class RequestTimeout(ClientFault):
+    """The request arrived too slowly."""
+
+    status = 408
+    code = "request_timeout"
 
 
 class Conflict(ClientFault):

@@ -12,6 +12,7 @@ import pytest
 from vertex_compat import errors
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.upstream import connection_pool
+from vertex_compat.upstream.network import Network
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
@@ -103,7 +104,9 @@ def serving(*handlers):
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield connection_pool.ConnectionPools(1).pool_for("http://{}:{}".format(*server.getsockname()))
+            yield connection_pool.ConnectionPools(1, Network()).pool_for(
+                "http://{}:{}".format(*server.getsockname())
+            )
         finally:
             thread.join()
 

@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from vertex_compat import errors
 from vertex_compat.upstream import url_fetcher
+from vertex_compat.upstream.network import Network
 from vertex_compat.upstream.url_fetcher import UrlFetcher, is_public
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -48,6 +49,13 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
         "fd00:ec2::254",
         "fe80::1",
         "ff02::1",
+        "64:ff9b:1::1",
+        "fec0::1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "4000::1",
+        "2001:2::1",
+        "3fff::1",
     ],
 )
 def test_an_address_inside_is_not_public(address):
@@ -190,8 +198,11 @@ def internet(certificate):
 @pytest.fixture
 def fetcher(certificate):
     loopback = ipaddress.ip_network("127.0.0.0/8")
-    context = ssl.create_default_context(cafile=str(certificate))
-    return UrlFetcher(lambda address: address.version == 4 and address in loopback, context)
+    return UrlFetcher(
+        Network(ca_bundle=certificate),
+        public=lambda address: address.version == 4 and address in loopback,
+        ports=None,
+    )
 
 
 def test_a_file_comes_with_its_type(internet, fetcher):
@@ -215,7 +226,7 @@ def test_a_redirect_is_followed(internet, fetcher):
         ("/plain", "Only https"),
         ("/round", "redirected too often"),
         ("/program", "does not lead to"),
-        ("/missing", "answers 404"),
+        ("/missing", "answers with status 404"),
         ("/large", "larger than"),
     ],
 )
@@ -240,12 +251,11 @@ def test_a_certificate_for_another_name_is_refused(internet, fetcher):
 def test_the_address_that_counts_is_the_one_that_is_connected_to(internet, certificate, monkeypatch):
     """A name that resolved to a public address when it was looked at, and leads inside when it is used."""
     outside = ipaddress.ip_address("93.184.216.34")
-    context = ssl.create_default_context(cafile=str(certificate))
     answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (str(outside), internet.server_port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
     connect = socket.socket.connect
     inside = ("127.0.0.1", internet.server_port)
     monkeypatch.setattr(socket.socket, "connect", lambda self, _: connect(self, inside))
     with pytest.raises(errors.BadRequest, match="not public"):
-        UrlFetcher(context=context).fetch(f"{internet.url}/image.png", "place")
+        UrlFetcher(Network(ca_bundle=certificate), ports=None).fetch(f"{internet.url}/image.png", "place")
     assert internet.asked == []

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from vertex_compat import errors
 from vertex_compat.config.settings import InvalidSetting, Settings
 from vertex_compat.operations.request.body import MAX_DEPTH
-from vertex_compat.server import concurrency
+from vertex_compat.server.capacity import concurrency, wsgi_server
 from vertex_compat.server.request_body import RequestBody
 
 MEGABYTE = 1024 * 1024
@@ -167,7 +167,7 @@ BLOCKS = st.lists(st.binary(min_size=1, max_size=9), max_size=9)
 def test_a_body_is_whole_or_refused_and_never_read_far_beyond(blocks, length, most):
     content = b"".join(blocks)
     stream = Dribbles(blocks)
-    body = RequestBody(stream, length, most)
+    body = RequestBody(wsgi_server.Body(stream, length), most)
     fault = None
     try:
         read = body.read()

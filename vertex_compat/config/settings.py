@@ -56,6 +56,13 @@ OBJECT_PREFIX: Final = "vertex_compat/"
 """The names of our objects in a bucket begin so, unless the operator chooses another prefix."""
 
 
+CA_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""The variables of `requests`, curl and OpenSSL for a file of certificates; the first that is set counts."""
+
+PROXIES: Final = ("https_proxy", "http_proxy", "all_proxy")
+"""The variables for proxies, which may also be in capital letters. `requests` reads them."""
+
+
 class InvalidSetting(ValueError):
     """A wrong setting. The message names it and says what it takes."""
 
@@ -80,6 +87,10 @@ class Settings:
     metadata server to ask for tokens, None to use other credentials; `quota_project` is charged for quota.
     `list_vertex_models`: `GET /models` includes what Vertex lists. `playground`: browsers get a page.
     `traces`: a collector of spans is set. `redis_url` is the store in which instances count limits together.
+    `base_path` is a prefix that a proxy in front leaves in the paths.
+    `memory_budget` is how many bytes requests may hold together, None to derive it from the memory limit.
+    `ca_bundle` and `ca_directory` have the certificate authorities to trust, where certifi's do not suffice;
+    `use_proxies`: the environment names proxies.
     """
 
     project: str | None = None
@@ -104,6 +115,11 @@ class Settings:
     playground: bool = True
     traces: bool = False
     redis_url: str | None = field(default=None, repr=False)
+    base_path: str = ""
+    memory_budget: int | None = None
+    ca_bundle: Path | None = None
+    ca_directory: Path | None = None
+    use_proxies: bool = False
     routing: rules.RoutingConfig = field(default_factory=rules.RoutingConfig)
 
     def __post_init__(self) -> None:
@@ -174,6 +190,11 @@ class Settings:
             playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
             traces=any(env.get(name) for name in COLLECTORS),
             redis_url=_read(env, ("VERTEX_COMPAT_REDIS_URL",), _redis_url, default.redis_url),
+            base_path=_read(env, ("VERTEX_COMPAT_BASE_PATH",), _base_path, default.base_path),
+            memory_budget=_read(env, ("VERTEX_COMPAT_MEMORY_BUDGET",), _megabytes, None),
+            ca_bundle=_read(env, CA_BUNDLES, _existing, None),
+            ca_directory=_read(env, ("SSL_CERT_DIR",), _existing, None),
+            use_proxies=any(env.get(name) for name in (*PROXIES, *map(str.upper, PROXIES))),
             routing=_rules(env.get("VERTEX_COMPAT_CONFIG", "").strip()),
         )
 
@@ -187,6 +208,20 @@ def _read(env: Mapping[str, str], names: tuple[str, ...], read: Callable[[str], 
             except ValueError as error:
                 raise InvalidSetting(f"{name} {error}") from None
     return default
+
+
+def _base_path(value: str) -> str:
+    path = f"/{value.strip('/')}"
+    if not re.fullmatch(r"[\w./~-]+", path, re.ASCII):
+        raise ValueError(f"takes a path such as `/vertex`, not {value!r}.")
+    return path.rstrip("/")
+
+
+def _existing(value: str) -> Path:
+    path = Path(value).expanduser()
+    if not path.exists():
+        raise ValueError(f"names {value!r}, which does not exist.")
+    return path
 
 
 def _rules(value: str) -> rules.RoutingConfig:

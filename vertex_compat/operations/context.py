@@ -16,7 +16,7 @@ from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.server.request_log import RequestLog
 from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
 from vertex_compat.upstream.interface import Transport
-from vertex_compat.upstream.url_fetcher import Fetched
+from vertex_compat.upstream.linked_files import Fetched
 
 ListVertexModels: TypeAlias = Callable[[], Sequence[str]]
 """Returns the names of the models that Vertex AI lists."""

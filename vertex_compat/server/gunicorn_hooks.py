@@ -1,111 +1,134 @@
-"""The server around the function, gunicorn: how it stops, and for whom it does not wait.
+"""gunicorn's settings and hooks: how it stops, which clients it does not wait for, and HTTP's limits.
 
-Cloud Run kills an instance 10 s after it has sent SIGTERM. Left alone, gunicorn waits for 30 s, so every
-answer that takes longer just breaks off. Here what can end in time ends whole; at `GRACE` those that still
-wait for Vertex are woken up through a descriptor (`ending`), and tell their clients.
+Cloud Run kills an instance 10 s after it has sent SIGTERM; gunicorn alone would wait for 30 s, so that every
+longer response would break off. Here responses that can end in time are sent to their end. At `GRACE_SECONDS`
+those that still wait for Vertex AI are woken up through a descriptor (`shutdown_fd`), and tell their clients.
 
-functions-framework hands no settings of gunicorn's on, so they are changed where gunicorn keeps its defaults,
-in the process that loads `main` and forks the workers.
+functions-framework passes no settings on to gunicorn, so gunicorn's defaults are changed, in the process that
+loads `main` and forks the workers. `tests/unit/test_library_internals.py` names all that is used here.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import select
 import signal
 import socket
 import struct
 from types import FrameType
 from typing import Any, Final
 
-GRACE: Final = 7.5
-"""Seconds after SIGTERM at which answers that have not ended are broken off with an error."""
+from vertex_compat.server.capacity.read_deadlines import ReadDeadlines
+from vertex_compat.server.polling import READABLE, new_poller
 
-KILL: Final = 9
-"""Seconds after SIGTERM at which gunicorn kills what still runs."""
+GRACE_SECONDS: Final = 7.5
+"""After SIGTERM: when incomplete responses are ended with an error."""
 
-KEPT: Final = 10
-"""Seconds for which an idle connection is kept: longer than the SDKs keep theirs (4 to 5), so that a request
-does not meet a connection that we are closing. gunicorn's own 2 would."""
+KILL_SECONDS: Final = 9
+"""After SIGTERM: when gunicorn kills the threads that still run."""
 
-STUCK: Final = 60.0
-"""Seconds, at most, for which a client may take nothing of what is sent to it."""
+KEEPALIVE_SECONDS: Final = 10
+"""For an idle connection: longer than the SDKs keep theirs (4 to 5 s), so that no request meets its end."""
 
-AHEAD: Final = 1 << 19
-"""Bytes that the kernel keeps for a client that reads slowly; Linux makes it twice as much."""
+SEND_TIMEOUT_SECONDS: Final = 60.0
+"""How long a client may read nothing of what is sent to it."""
 
-_BACKLOG: Final = 2048
-"""Connections that the kernel keeps for us at most: gunicorn's default."""
+HEAD_SECONDS: Final = 10.0
+"""How long the head of a request may take to arrive."""
+
+MAX_REQUEST_LINE_BYTES: Final = 8190
+"""gunicorn's largest finite limit; functions-framework sets none."""
+
+SEND_BUFFER_BYTES: Final = 1 << 19
+"""The kernel's buffer for a client that reads slowly; Linux doubles it."""
+
+_BACKLOG: Final = 2048  # connections that wait to be accepted, at most: gunicorn's default
 
 
 class GunicornHooks:
-    """What the function has to do with its server. One for the process."""
+    """Changes gunicorn's settings and handles its events. One object for the process."""
 
-    def __init__(self, patience: float = STUCK) -> None:
-        self._stuck = min(patience, STUCK)
-        self.ending = -1
-        """A descriptor, readable when nobody may wait any longer; -1 where there is no gunicorn."""
+    def __init__(self, upstream_timeout: float = SEND_TIMEOUT_SECONDS) -> None:
+        self._send_timeout = min(upstream_timeout, SEND_TIMEOUT_SECONDS)
+        self.deadlines = ReadDeadlines()
+        self.shutdown_fd = -1
+        """A descriptor that is readable when requests have to end; -1 without gunicorn."""
 
-    def prepare(self) -> None:
-        """Have the workers of this process tell us of their beginning and their end."""
+    def install(self) -> None:
+        """Change the defaults of gunicorn's settings, if it is installed."""
         try:
             from gunicorn import config  # noqa: PLC0415  (not on Windows, where functions-framework has none)
         except ImportError:
             return
-        config.GracefulTimeout.default = KILL
-        config.Keepalive.default = KEPT
+        config.GracefulTimeout.default = KILL_SECONDS
+        config.Keepalive.default = KEEPALIVE_SECONDS
         if hasattr(config, "ControlSocketDisable"):  # from 25.1 on
-            config.ControlSocketDisable.default = True  # a way in that nobody uses, and asyncio for it
-        config.WhenReady.default = staticmethod(self.bound)
-        config.PostWorkerInit.default = staticmethod(self.begin)
+            config.ControlSocketDisable.default = True  # nobody uses it, and it loads asyncio
+        config.WhenReady.default = staticmethod(self.when_ready)
+        config.PostWorkerInit.default = staticmethod(self.post_worker_init)
 
-    def bound(self, arbiter: Any) -> None:
-        """Bound what a client may take of us; called when the port is open, before there is a worker.
-
-        Connections have what their listener has, and the first one may come before the worker does.
-        """
+    def when_ready(self, arbiter: Any) -> None:
+        """Set the limits of listening sockets for their connections. gunicorn calls it before it forks."""
+        if not arbiter.cfg.limit_request_line:
+            arbiter.cfg.set("limit_request_line", MAX_REQUEST_LINE_BYTES)
         for listener in arbiter.LISTENERS:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, AHEAD)
-            _forget_the_stuck(listener, self._stuck)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            _set_send_timeout(listener, self._send_timeout)
 
-    def begin(self, worker: Any) -> None:
-        """Attend to a gunicorn worker that has just begun; called in its main thread."""
-        self.ending, told = os.pipe()
+    def post_worker_init(self, worker: Any) -> None:
+        """Prepare a worker for its end; gunicorn calls it in the worker's main thread."""
+        self.shutdown_fd, write_fd = os.pipe()
 
         def terminate(signum: int, frame: FrameType | None) -> None:
-            signal.setitimer(signal.ITIMER_REAL, GRACE)
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
             if hasattr(worker, "method_queue"):
-                worker.method_queue.defer(_stop, worker)  # in its loop, which a signal may have interrupted
-            else:  # another kind of worker, or one of an older gunicorn
+                worker.method_queue.defer(_stop, worker)  # runs in its loop, which a signal may interrupt
+            else:  # sync workers
                 worker.handle_exit(signum, frame)
 
-        logging.getLogger("gunicorn.error").addFilter(_is_news)
-        signal.signal(signal.SIGALRM, lambda *_: os.write(told, b"\0"))
+        logging.getLogger("gunicorn.error").addFilter(_drop_timeout_tracebacks)
+        signal.signal(signal.SIGALRM, lambda *_: os.write(write_fd, b"\0"))
         signal.signal(signal.SIGTERM, terminate)
+        if hasattr(worker, "tpool"):
+            self._limit_heads(worker)
+
+    def _limit_heads(self, worker: Any) -> None:
+        """Set a deadline for each head. It ends when `take_over` is called, at the start of the function."""
+        handle = worker.handle
+
+        def handle_in_time(connection: Any) -> Any:
+            with self.deadlines.limit(connection.sock, HEAD_SECONDS):
+                return handle(connection)
+
+        worker.handle = handle_in_time
+
+    def take_over(self, sock: socket.socket | None) -> None:
+        """End the deadline of the head of a request: it has arrived."""
+        if sock is not None:
+            self.deadlines.stop(sock)
 
 
-def _forget_the_stuck(listener: socket.socket, seconds: float) -> None:
-    """Have the kernel end a write of which the other side takes nothing for so long."""
+def _set_send_timeout(listener: socket.socket, seconds: float) -> None:
+    """Let the kernel end a write of which the peer reads nothing for so long."""
     timeval = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
 
-def _is_news(line: logging.LogRecord) -> bool:
-    """Not where gunicorn shows all its frames for a client that has been given up."""
-    return not (line.exc_info and isinstance(line.exc_info[1], BlockingIOError))
+def _drop_timeout_tracebacks(record: logging.LogRecord) -> bool:
+    """Return False for the traceback of a client that did not read; gunicorn logs it as an error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
 
 
 def _stop(worker: Any) -> None:
-    """Take the connections that the kernel has taken for us, then no more, and let the worker end."""
+    """Accept the connections that wait in the kernel, then no more, and let the worker end."""
     for listener in worker.sockets:
-        waiting = select.poll()
-        waiting.register(listener, select.POLLIN)
+        poller = new_poller()
+        poller.register(listener.fileno(), READABLE)
         for _ in range(_BACKLOG):
-            if not waiting.poll(0):
+            if not poller.poll(0):
                 break
             worker.accept(listener)
     worker.set_accept_enabled(False)
     for listener in worker.sockets:
-        listener.close()  # who connects now is refused at once, not dropped at the end
+        listener.close()  # later clients are refused at once, not dropped at the end
     worker.handle_exit(signal.SIGTERM, None)

@@ -1,114 +1,149 @@
-"""A request's body on its way in: bounded, and refused while it is read, not after.
+"""The body of a request: limited in size, memory and time, and refused while it is read, not afterwards.
 
-Nothing is read before somebody asks for it, so a caller without a key costs no memory.
+Nothing is read before an operation asks for it, so a caller without a key costs no memory.
 """
 
 from __future__ import annotations
 
-import io
 import socket
 import time
 from collections.abc import Iterator
-from typing import IO, Any, Final
+from contextlib import AbstractContextManager, nullcontext
+from typing import IO, Final
 
 from vertex_compat import errors
+from vertex_compat.server import wsgi_server
+from vertex_compat.server.capacity.memory_budget import HeldMemory
+from vertex_compat.server.capacity.read_deadlines import ReadDeadlines
 
-BLOCK: Final = 65_536
-_LONG_BLOCK: Final = 1_048_576
+CHUNK_BYTES: Final = 65_536
+MAX_CHUNK_BYTES: Final = 1_048_576
 
-MAX_STREAMED: Final = 512 * 1024 * 1024
-"""Bytes of an upload that passes through piece by piece, as OpenAI has it for files."""
+MAX_STREAMED_BYTES: Final = 512 * 1024 * 1024
+"""Of an upload that is passed on in chunks; OpenAI has the same limit for a file."""
 
-_AFTER: Final = 5.0
-"""Seconds that a client who has been refused may go on sending before it is answered."""
+DRAIN_SECONDS: Final = 5.0
+"""How long a refused client may go on sending before it gets the response."""
+
+BODY_GRACE_SECONDS: Final = 15.0
+"""The time for a body, beside the time that its bytes may take."""
+
+MIN_BYTES_PER_SECOND: Final = 1_048_576 / 60
+"""How fast a body has to arrive at least: 1 MB a minute."""
 
 
 class RequestBody:
-    """The body that follows a request's head. `length` is what the head says, None if it says nothing.
+    """The body that follows a request's head.
 
-    `most` is how many bytes are held in memory. Framing that lies shows as an exception of the server's, or
-    as an end that comes too soon.
+    `length` is its Content-Length, None if only its end tells. `max_bytes` may be held in memory; they
+    count in `memory`. Where `sock` is known, `deadlines` limits the time that the bytes take. A body that
+    breaks off, or whose framing is wrong, shows as an exception of the server's or as an early end.
     """
 
-    def __init__(self, stream: IO[bytes], length: int | None, most: int) -> None:
-        self._stream = stream
-        self._length = length
-        self._most = most
-        self._taken = 0
-        self._ended = length == 0
-        self._whole: bytes | None = None
-
-    @staticmethod
-    def from_environ(environ: dict[str, Any], most: int) -> RequestBody:
-        """The body of a WSGI request. Nobody else can read it now: functions-framework would, all of it."""
-        stream, environ["wsgi.input"] = environ["wsgi.input"], io.BytesIO()
-        given = environ.get("CONTENT_LENGTH", "")
-        if given.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ:
-            return RequestBody(stream, int(given), most)
-        return RequestBody(stream, None if environ.get("wsgi.input_terminated") else 0, most)
+    def __init__(
+        self,
+        body: wsgi_server.Body,
+        max_bytes: int,
+        memory: HeldMemory | None = None,
+        sock: socket.socket | None = None,
+        deadlines: ReadDeadlines | None = None,
+    ) -> None:
+        self._stream: IO[bytes] = body.stream
+        self._length = body.length
+        self._max_bytes = max_bytes
+        self._memory = memory
+        self._sock = sock
+        self._deadlines = deadlines
+        self._received = 0
+        self._seconds = 0.0
+        self._complete = body.length == 0
+        self._content: bytes | None = None
 
     def read(self) -> bytes:
-        """All of it; raises `PayloadTooLarge`, `BadRequest`."""
-        if self._whole is None:
-            blocks = list(self._bounded(self._most, self._length or _LONG_BLOCK))
-            self._whole = blocks[0] if len(blocks) == 1 else b"".join(blocks)
-        return self._whole
+        """Return the whole body; raises `PayloadTooLarge`, `RateLimited`, `RequestTimeout`, `BadRequest`."""
+        if self._content is None:
+            chunks = []
+            if self._memory and self._length is not None and self._length <= self._max_bytes:
+                self._memory.add(self._length)
+            for chunk in self._chunks(self._max_bytes, self._length or MAX_CHUNK_BYTES):
+                if self._memory and self._length is None:
+                    self._memory.add(len(chunk))
+                chunks.append(chunk)
+            self._content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return self._content
 
     def iter_chunks(self) -> Iterator[bytes]:
-        """All of it as it comes; raises `PayloadTooLarge`, `BadRequest`."""
-        return self._bounded(max(self._most, MAX_STREAMED), BLOCK)
+        """Yield the body as it arrives; raises `PayloadTooLarge`, `RequestTimeout`, `BadRequest`."""
+        return self._chunks(max(self._max_bytes, MAX_STREAMED_BYTES), CHUNK_BYTES)
 
-    def drain(self, sock: socket.socket | None) -> None:
-        """Let go of what nobody has read: a client still sending would not see the answer.
-
-        Not for long, and not for ever. `sock` is where the bytes come from.
-        """
-        if self._ended:
+    def drain(self) -> None:
+        """Read what is left, up to limits: a client that is still sending would not see the response."""
+        if self._complete:
             return
-        before = sock.gettimeout() if sock else None
-        end = time.monotonic() + _AFTER
-        most = self._taken + self._most
+        timeout = self._sock.gettimeout() if self._sock else None
+        deadline = time.monotonic() + DRAIN_SECONDS
+        max_bytes = self._received + self._max_bytes
         try:
-            while not self._ended and self._taken <= most and (left := end - time.monotonic()) > 0:
-                if sock:
-                    sock.settimeout(left)
-                self._block(BLOCK)
-        except errors.BadRequest:
-            pass  # it has been answered already
+            while not self._complete and self._received <= max_bytes:
+                if (remaining := deadline - time.monotonic()) <= 0:
+                    break
+                if self._sock:
+                    self._sock.settimeout(remaining)
+                self._read_chunk(CHUNK_BYTES)
+        except errors.ClientFault:
+            pass  # the response is known already
         finally:
-            if sock:
-                sock.settimeout(before)
+            if self._sock:
+                self._sock.settimeout(timeout)
 
-    def _bounded(self, most: int, at_once: int) -> Iterator[bytes]:
-        if self._length is not None and self._length > most:
-            raise _too_large(most)
-        while not self._ended:
-            block = self._block(at_once)
-            if self._taken > most:
-                raise _too_large(most)
-            yield block
+    def _chunks(self, max_bytes: int, size: int) -> Iterator[bytes]:
+        if self._length is not None and self._length > max_bytes:
+            raise _too_large(max_bytes)
+        while not self._complete:
+            began = time.monotonic()
+            with self._deadline(size):
+                chunk = self._read_chunk(size)
+            self._seconds += time.monotonic() - began
+            if self._received > max_bytes:
+                raise _too_large(max_bytes)
+            yield chunk
 
-    def _block(self, size: int) -> bytes:
+    def _deadline(self, size: int) -> AbstractContextManager[None]:
+        """Return the deadline for the next `size` bytes. Time between two reads does not count."""
+        if self._deadlines is None:
+            return nullcontext()
+        return self._deadlines.limit(self._sock, self._allowed_seconds(size) - self._seconds)
+
+    def _allowed_seconds(self, size: int) -> float:
+        return BODY_GRACE_SECONDS + (self._received + size) / MIN_BYTES_PER_SECOND
+
+    def _read_chunk(self, size: int) -> bytes:
         if self._length is not None:
-            size = min(size, self._length - self._taken)
+            size = min(size, self._length - self._received)
+        began = time.monotonic()
         try:
-            block = self._stream.read(size)
-        except Exception:  # noqa: BLE001  (each server has its own words for a body that breaks off or lies)
-            self._ended = True
-            raise _broken_off() from None
-        self._taken += len(block)
-        self._ended = not block or self._taken == self._length
-        if not block and self._length is not None:
-            raise _broken_off()
-        return block
+            chunk = self._stream.read(size)
+        except Exception:  # noqa: BLE001  (each server has its own exceptions for a body that breaks off)
+            chunk = b""
+            self._length = self._received + 1  # not complete, whatever its framing says
+        self._received += len(chunk)
+        self._complete = not chunk or self._received == self._length
+        if not chunk and self._length is not None:
+            late = self._seconds + time.monotonic() - began >= self._allowed_seconds(size)
+            raise _too_slow() if late else _broken_off()
+        return chunk
 
 
-def _too_large(most: int) -> errors.PayloadTooLarge:
+def _too_large(max_bytes: int) -> errors.PayloadTooLarge:
     return errors.PayloadTooLarge(
-        f"The request body is larger than the {most / 1024 / 1024:g} MB that this deployment takes.",
+        f"The request body is larger than the {max_bytes / 1024 / 1024:g} MB that this deployment accepts.",
         code="request_too_large",
     )
 
 
+def _too_slow() -> errors.RequestTimeout:
+    return errors.RequestTimeout("The request body arrived too slowly: less than 1 MB a minute.")
+
+
 def _broken_off() -> errors.BadRequest:
-    return errors.BadRequest("The request body could not be read to its end.")
+    return errors.BadRequest("The request body ended before it was complete.")

@@ -1,6 +1,6 @@
-"""Connections to Google's hosts: urllib3's, kept alive between calls.
+"""Connections to Google's hosts: urllib3's, kept alive between calls, straight or through a proxy.
 
-urllib3 connects and sends; `http.client` parses the head of the response. urllib3's own
+urllib3 connects (names, TLS, proxies) and sends; `http.client` parses the head of the response. urllib3's own
 pools are not used: they have no way to hand the client's connection on to a call that waits for its response.
 """
 
@@ -18,12 +18,12 @@ from typing import Any, Final, cast
 
 import urllib3.exceptions
 import urllib3.util
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 
 from vertex_compat import errors
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.server.polling import READABLE, new_poller
-from vertex_compat.upstream import tls
+from vertex_compat.upstream.network import Network
 
 WOULD_BLOCK: Final = (BlockingIOError, ssl.SSLWantReadError)
 """What a read of a non-blocking socket raises that has no bytes."""
@@ -111,13 +111,14 @@ class Response(http.client.HTTPResponse):
 class ConnectionPool:
     """Idle connections to one origin, at most `size`; the one that was used last is used first."""
 
-    def __init__(self, url: urllib3.util.Url, size: int, context: ssl.SSLContext) -> None:
+    def __init__(self, origin: str, size: int, network: Network) -> None:
         self._idle: list[HTTPConnection] = []  # appending to it and popping need no lock
-        if not url.host:
+        self._url = urllib3.util.parse_url(origin)
+        if not self._url.host:
             raise urllib3.exceptions.LocationValueError("The URL has no host.")
-        self._url = url
         self._size = size
-        self._context = context
+        self._network = network
+        self._proxy = network.proxy_for(origin)
 
     def __del__(self) -> None:
         while self._idle:
@@ -138,6 +139,8 @@ class ConnectionPool:
         returns it by `release` or closes it. Raises `OSError`, `HTTPException`, urllib3's `HTTPError`,
         `ClientDisconnected`, `DeadlineExceeded`.
         """
+        if self._proxy and self._url.scheme == "http":
+            target, headers = f"{self._url}{target}", {**headers, **self._proxy.headers}
         connection = self._acquire()
         try:
             if connection.is_closed:
@@ -166,29 +169,22 @@ class ConnectionPool:
         return self._new()
 
     def _new(self) -> HTTPConnection:
-        host, port = self._url.host or "", self._url.port
-        if self._url.scheme == "http":
-            return HTTPConnection(host, port, timeout=CONNECT_TIMEOUT_SECONDS, socket_options=_SOCKET_OPTIONS)
-        return HTTPSConnection(
-            host,
-            port,
-            timeout=CONNECT_TIMEOUT_SECONDS,
-            socket_options=_SOCKET_OPTIONS,
-            ssl_context=self._context,
+        return self._network.connection(
+            self._url, self._proxy, timeout=CONNECT_TIMEOUT_SECONDS, socket_options=_SOCKET_OPTIONS
         )
 
 
 class ConnectionPools:
     """The pools of all origins, of `size` connections each. One object for the process."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, network: Network) -> None:
         self._size = size
-        self._context = tls.create_context()  # one for all: its certificates are read once
+        self._network = network
         self.pool_for = lru_cache(maxsize=MAX_HOSTS)(self._new)
 
     def _new(self, origin: str) -> ConnectionPool:
         """Make the pool of an origin: `https://host` or `http://host:port`."""
-        return ConnectionPool(urllib3.util.parse_url(origin), self._size, self._context)
+        return ConnectionPool(origin, self._size, self._network)
 
 
 def _send(

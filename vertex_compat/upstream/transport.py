@@ -25,6 +25,7 @@ from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
 from vertex_compat.upstream.connection_pool import CONNECT_TIMEOUT_SECONDS, ConnectionPools
 from vertex_compat.upstream.credentials import CallerCredentials, Credentials
+from vertex_compat.upstream.network import CA_VARIABLES, Network
 from vertex_compat.upstream.response import HTTPUpstreamResponse, UpstreamResponse, multiplex
 
 RESUME_INCOMPLETE: Final = 308
@@ -62,7 +63,7 @@ class HttpTransport:
     ) -> None:
         self._settings = settings
         self._credentials = credentials
-        self._shared = shared or _Shared(ConnectionPools(settings.threads))
+        self._shared = shared or _Shared(ConnectionPools(settings.threads, Network.from_settings(settings)))
 
     def for_caller(self, token: str) -> HttpTransport:
         """Return a transport over the same connections that uses a caller's access token instead of ours."""
@@ -223,10 +224,18 @@ def _upstream_request_id(headers: Mapping[str, str]) -> str:
 def _unreachable(error: Exception) -> errors.ApiError:
     """Return the client's error for a call that got no response."""
     match error:
+        case ssl.SSLCertVerificationError():
+            return errors.Unavailable(
+                f"The certificate of Vertex AI's host is not trusted: {error.verify_message}. "
+                f"If it is signed by a company's own authority, name its certificate in {CA_VARIABLES}.",
+                code="certificate_not_trusted",
+            )
         case ssl.SSLError():  # the next attempt would fail too
             return errors.Unavailable("Vertex AI could not be reached over TLS.")
         case TimeoutError() | urllib3.exceptions.TimeoutError():  # TLS's handshake included
             return errors.DeadlineExceeded("Vertex AI did not answer in time.", retryable=True)
+        case OSError(args=(str(message),)) if message.startswith("Tunnel connection failed"):
+            return errors.Unavailable(f"The proxy did not connect to Vertex AI ({message[-40:]}).")
         case OSError() | http.client.HTTPException() | urllib3.exceptions.NewConnectionError():
             return errors.Unavailable("Vertex AI could not be reached.", retryable=True)
         case _:

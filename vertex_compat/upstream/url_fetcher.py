@@ -1,45 +1,50 @@
-"""Fetches a file that a client has linked to, for models that take files but no links.
+"""Fetches files that a client links to, for models that take files but no links.
 
-The link is a stranger's, and this function stands where much can be reached that a stranger cannot: the
-metadata server and its tokens first of all. So only https is fetched, only from public addresses, and the
-address that counts is the one that the socket is connected to: what a name resolves to is looked at when the
-connection is made, for each redirect anew. Size, time and type are bounded. Nothing of ours is sent along.
+The URL is the client's, and this function can reach much that the client cannot: the metadata server and
+its tokens first of all. So only https on port 443 is fetched, and only from public addresses. The address
+that counts is the one that the socket is connected to: it is checked when the connection is made, for each
+redirect anew. Where a proxy connects instead, all addresses of the host are checked before; the proxy
+resolves the name again. Size, time and media type are limited. Nothing of ours is sent along.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
+import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any, Final, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import Any, Final, cast
+from urllib.parse import SplitResult, urljoin, urlsplit
 
-import certifi
 import urllib3
-import urllib3.connection
 import urllib3.exceptions
+import urllib3.util
+from urllib3.connection import HTTPSConnection
 
 from vertex_compat import errors
+from vertex_compat.upstream.linked_files import CountBytes, Fetched
+from vertex_compat.upstream.network import Network
 
 MAX_BYTES: Final = 20 * 1024 * 1024
-"""Bytes: what Vertex takes inline in a request."""
+"""Of a file: what Vertex AI takes inline in a request."""
 
 MAX_SECONDS: Final = 20.0
-"""Seconds for all of a fetch."""
+"""For a fetch with its redirects."""
 
-REDIRECTS: Final = 3
+MAX_REDIRECTS: Final = 3
 
-TYPES: Final = ("image/", "audio/", "video/", "application/pdf", "text/")
-"""How the content type of a file begins that some model takes."""
+HTTPS_PORT: Final = 443
+
+MEDIA_TYPES: Final = ("image/", "audio/", "video/", "application/pdf", "text/")
+"""Beginnings of the media types that some model takes."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 
-_NEVER: Final = tuple(
+_SPECIAL_PURPOSE: Final = tuple(
     ipaddress.ip_network(network)
     for network in (
         "0.0.0.0/8",
@@ -50,126 +55,178 @@ _NEVER: Final = tuple(
         "198.51.100.0/24",
         "203.0.113.0/24",
         "240.0.0.0/4",
-        "100::/64",
+        "2001::/23",
         "2001:db8::/32",
+        "2002::/16",
         "3fff::/20",
-        "5f00::/16",
     )
 )
-"""What IANA has set apart and not every version of Python's `is_global` knows.
+"""Networks that are not the public internet, though some versions of Python's `is_global` say so.
 
-https://www.iana.org/assignments/iana-ipv4-special-registry
+https://www.iana.org/assignments/iana-ipv4-special-registry, …/iana-ipv6-special-registry
 """
 
 
-class Fetched(NamedTuple):
-    """A file and its type."""
-
-    data: bytes
-    mime: str
-
-
 def is_public(address: Address) -> bool:
-    """Whether `address` is one of the open internet, also where it wraps another one."""
+    """Return whether an address belongs to the public internet."""
     if isinstance(address, ipaddress.IPv6Address):
-        inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if any(one is not None and not is_public(one) for one in inner):
+        if address.ipv4_mapped:
+            return is_public(address.ipv4_mapped)
+        if address not in _GLOBAL_UNICAST:  # other networks lead inside, or wrap addresses that do
             return False
-    set_apart = any(address in network for network in _NEVER if network.version == address.version)
-    return address.is_global and not address.is_multicast and not set_apart
-
-
-class UrlFetcher:
-    """One for the process. `public` decides which addresses may be connected to."""
-
-    def __init__(
-        self, public: Callable[[Address], bool] = is_public, context: ssl.SSLContext | None = None
-    ) -> None:
-        self._context = context or ssl.create_default_context(cafile=certifi.where())
-        self._connection = _connection_to(public)
-
-    def fetch(self, url: str, place: str) -> Fetched:
-        """The file at `url`; raises `BadRequest`, whose `param` is `place`."""
-        latest = time.monotonic() + MAX_SECONDS
-        for _ in range(REDIRECTS + 1):
-            parts = urlsplit(url)
-            if parts.scheme != "https" or not parts.hostname:
-                raise _refused("Only https:// links can be fetched.", place)
-            try:
-                answer = self._get(url, latest)
-                if not answer.get_redirect_location():
-                    return _read(answer, latest, place)
-                url = urljoin(url, str(answer.get_redirect_location()))
-                answer.close()
-            except NotPublic:
-                raise _refused("The link leads to an address that is not public.", place) from None
-            except (urllib3.exceptions.HTTPError, OSError, ValueError):
-                raise _refused("The linked file could not be fetched.", place) from None
-        raise _refused("The link is redirected too often.", place)
-
-    def _get(self, url: str, latest: float) -> urllib3.BaseHTTPResponse:
-        parts = urlsplit(url)
-        left = max(0.1, latest - time.monotonic())
-        pool = urllib3.HTTPSConnectionPool(
-            parts.hostname or "", parts.port or 443, ssl_context=self._context, timeout=left, retries=False
-        )
-        pool.ConnectionCls = self._connection
-        target = urllib3.util.parse_url(url).request_uri
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "vertex_compat"}
-        return pool.urlopen("GET", target, headers=headers, redirect=False, preload_content=False)
+    special = any(address in network for network in _SPECIAL_PURPOSE if network.version == address.version)
+    return address.is_global and not address.is_multicast and not special
 
 
 class NotPublic(Exception):
-    """The address is not one to connect to."""
+    """The host has an address that is not public."""
 
 
-def _connection_to(public: Callable[[Address], bool]) -> type[urllib3.connection.HTTPSConnection]:
-    """urllib3's connection, which connects to no address that is not `public`."""
+class UrlFetcher:
+    """Fetches URLs; one object for the process.
 
-    class Connection(urllib3.connection.HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-            allowed = [entry for entry in found if public(_address(entry[4]))]
-            if not allowed:
+    `public` decides which addresses may be connected to; `ports` are the allowed ones, None for all.
+    """
+
+    def __init__(
+        self,
+        network: Network | None = None,
+        public: Callable[[Address], bool] = is_public,
+        ports: frozenset[int] | None = frozenset({HTTPS_PORT}),
+    ) -> None:
+        self._network = network or Network()
+        self._public = public
+        self._ports = ports
+
+    def fetch(self, url: str, param: str, count: CountBytes = lambda _: None) -> Fetched:
+        """Return the file at `url`; raises `BadRequest` with `param`, and what `count` raises."""
+        deadline = time.monotonic() + MAX_SECONDS
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                parts = self._parts(url, param)
+                with self._response(parts, deadline) as response:
+                    if not (location := response.get_redirect_location()):
+                        return _read(response, deadline, param, count)
+                    url = urljoin(url, str(location))
+            except NotPublic:
+                raise _invalid("The link leads to an address that is not public.", param) from None
+            except (urllib3.exceptions.HTTPError, OSError, ValueError):
+                if time.monotonic() > deadline:
+                    raise _too_slow(param) from None
+                raise _invalid("The linked file could not be fetched.", param) from None
+        raise _invalid("The link is redirected too often.", param)
+
+    def _parts(self, url: str, param: str) -> SplitResult:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise _invalid("Only https:// links can be fetched.", param)
+        if self._ports is not None and (parts.port or HTTPS_PORT) not in self._ports:
+            raise _invalid("Only links to port 443 can be fetched.", param)
+        return parts
+
+    @contextmanager
+    def _response(self, url: SplitResult, deadline: float) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Send a GET request; its connection is closed at the deadline at the latest."""
+        with ExitStack() as stack:
+            connection = self._connection(url, deadline)
+            stack.callback(connection.close)
+            sockets = stack.enter_context(_closed_at(deadline, connection))
+            connection.connect()
+            sockets.append(connection.sock)
+            target = urllib3.util.parse_url(url.geturl()).request_uri
+            headers = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "vertex_compat"}
+            connection.request("GET", target, headers=headers, preload_content=False)
+            yield stack.enter_context(closing(connection.getresponse()))
+
+    def _connection(self, url: SplitResult, deadline: float) -> HTTPSConnection:
+        timeout = max(0.1, deadline - time.monotonic())
+        target = urllib3.util.parse_url(f"https://{url.netloc.rpartition('@')[2]}")
+        host, port = url.hostname or "", url.port or HTTPS_PORT
+        if proxy := self._network.proxy_for(target.url):
+            if len(_resolve(host, port, self._public)) < len(_resolve(host, port, lambda _: True)):
                 raise NotPublic
-            family, kind, protocol, _, where = allowed[0]
-            connected = socket.socket(family, kind, protocol)
-            with ExitStack() as undo:
-                undo.callback(connected.close)
-                connected.settimeout(float(self.timeout or MAX_SECONDS))
-                connected.connect(where)
-                if not public(_address(connected.getpeername())):
-                    raise NotPublic
-                undo.pop_all()
-            return connected
-
-    return Connection
+            return cast(HTTPSConnection, self._network.connection(target, proxy, timeout=timeout))
+        connection = _PublicConnection(host, port, ssl_context=self._network.context, timeout=timeout)
+        connection.public = self._public
+        return connection
 
 
-def _address(where: Any) -> Address:
-    return ipaddress.ip_address(str(where[0]).partition("%")[0])
+class _PublicConnection(HTTPSConnection):
+    """urllib3's connection, which connects only to an address that is public."""
+
+    public: Callable[[Address], bool]
+
+    def _new_conn(self) -> socket.socket:
+        family, kind, protocol, _, address = _resolve(self.host, self.port, self.public)[0]
+        sock = socket.socket(family, kind, protocol)
+        with ExitStack() as stack:
+            stack.callback(sock.close)
+            sock.settimeout(float(self.timeout or MAX_SECONDS))
+            sock.connect(address)
+            if not self.public(_address(sock.getpeername())):
+                raise NotPublic
+            stack.pop_all()
+        return sock
 
 
-def _read(answer: urllib3.BaseHTTPResponse, latest: float, place: str) -> Fetched:
-    with answer:
-        mime = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if answer.status != 200:
-            raise _refused(f"The link answers {answer.status}.", place)
-        if not mime.startswith(TYPES):
-            raise _refused("The link does not lead to an image, a sound, a video, a PDF or a text.", place)
-        blocks: list[bytes] = []
-        size = 0
-        while block := answer.read1(65_536):  # what is there: a server that drips must not hold us
-            blocks.append(block)
-            size += len(block)
-            if size > MAX_BYTES:
-                raise _refused(f"The linked file is larger than {MAX_BYTES} bytes.", place)
-            if time.monotonic() > latest:
-                raise _refused("The linked file takes too long to fetch.", place)
-    return Fetched(b"".join(blocks), mime)
+@contextmanager
+def _closed_at(deadline: float, connection: HTTPSConnection) -> Iterator[list[Any]]:
+    """Shut down a connection, and the sockets in the list, at the deadline.
+
+    A server that sends a byte now and then passes every timeout. The socket of a connection that closes
+    after its response is no longer the connection's, so it has to be in the list.
+    """
+    sockets: list[Any] = []
+
+    def shut_down() -> None:
+        for sock in filter(None, [connection.sock, *sockets]):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield sockets
+    finally:
+        timer.cancel()
 
 
-def _refused(said: str, place: str) -> errors.BadRequest:
-    return errors.BadRequest(said, param=place, code="invalid_url")
+def _resolve(host: str, port: int, public: Callable[[Address], bool]) -> list[Any]:
+    """Return the public addresses of a host, as `getaddrinfo` does; raises `NotPublic` if there are none."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    allowed = [entry for entry in found if public(_address(entry[4]))]
+    if not allowed:
+        raise NotPublic
+    return allowed
+
+
+def _address(socket_address: Any) -> Address:
+    return ipaddress.ip_address(str(socket_address[0]).partition("%")[0])
+
+
+def _read(response: urllib3.BaseHTTPResponse, deadline: float, param: str, count: CountBytes) -> Fetched:
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if response.status != 200:
+        raise _invalid(f"The link answers with status {response.status}.", param)
+    if not media_type.startswith(MEDIA_TYPES):
+        raise _invalid("The link does not lead to an image, audio, a video, a PDF or a text.", param)
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := response.read1(65_536):  # without waiting for more
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise _invalid(f"The linked file is larger than {MAX_BYTES} bytes.", param)
+        count(len(chunk))
+    if time.monotonic() >= deadline:  # the connection was shut down, which looks like the end of a body
+        raise _too_slow(param)
+    return Fetched(b"".join(chunks), media_type)
+
+
+def _too_slow(param: str) -> errors.BadRequest:
+    return _invalid("The linked file takes too long to fetch.", param)
+
+
+def _invalid(message: str, param: str) -> errors.BadRequest:
+    return errors.BadRequest(message, param=param, code="invalid_url")

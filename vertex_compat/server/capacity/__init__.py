@@ -1,0 +1,1 @@
+"""The limits that requests share: slots, memory, and the time to arrive."""
