@@ -225,6 +225,8 @@ class ChatAdapter:
     """Returns the translator of whole responses that may be continued; it gets one after the other."""
     header_params: Mapping[str, str] = field(default_factory=dict)
     """Header of the client's request → parameter of `request` that has its comma-separated values."""
+    searches_web: bool = False
+    """Whether models take `web_search_options`."""
 
     def takes_n(self, model: Model) -> bool:
         """Return whether one call to this model can return `n` choices."""

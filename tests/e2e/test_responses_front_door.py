@@ -107,12 +107,24 @@ def test_a_structured_answer_is_parsed(client, model):
         ({"input": []}, "input"),
         ({"input": [{"type": "item_reference", "id": "rs_1"}]}, "input[0]"),
         ({"input": [{"role": "user", "content": [{"type": "hologram"}]}]}, "input[0].content[0]"),
-        ({"input": [{"role": "user", "content": 3}]}, "input[0]"),
-        ({"input": [{"role": "nobody", "content": "Hello"}]}, "input"),
+        ({"input": [{"role": "user", "content": 3}]}, "input[0].content"),
+        ({"input": [{"role": "nobody", "content": "Hello"}]}, "input[0]"),
+        ({"prompt": {"id": "pmpt_1"}}, "prompt"),
         ({"input": "Hello", "previous_response_id": "resp_1"}, "previous_response_id"),
         ({"input": "Hello", "conversation": "conv_1"}, "conversation"),
         ({"input": "Hello", "background": True}, "background"),
-        ({"input": "Hello", "tools": [{"type": "file_search", "vector_store_ids": ["v"]}]}, "tools[0]"),
+        (
+            {
+                "input": "Hello",
+                "tools": [{"type": "image_generation"}],
+                "tool_choice": {"type": "image_generation"},
+            },
+            "tool_choice",
+        ),
+        (
+            {"input": "Hello", "tools": [{"type": "image_generation"}], "tool_choice": "required"},
+            "tool_choice",
+        ),
         ({"input": "Hello", "temperature": 3}, "temperature"),
         ({"input": "Hello", "max_output_tokens": 0}, "max_output_tokens"),
     ],
@@ -151,7 +163,7 @@ def test_nothing_is_kept(client):
     made = client.responses.create(model="gemini-2.5-flash", input="Hello", store=True)
     assert made.model_dump()["store"] is False
     for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
-        with pytest.raises(openai.NotFoundError, match="not kept"):
+        with pytest.raises(openai.NotFoundError, match="not stored"):
             call(made.id)
 
 

@@ -15,7 +15,7 @@ from vertex_compat.types import JSON
 
 PREFIX: Final = "vc1."
 
-_KEYS: Final = ("thinking_blocks", "extra_content", "reasoning_content", "call_extra_content")
+_KEYS: Final = ("thinking_blocks", "extra_content", "reasoning_content", "call_extra_content", "summary")
 
 
 def encode_state(state: JSON) -> str:

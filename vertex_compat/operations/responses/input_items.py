@@ -1,254 +1,209 @@
-"""A request of the Responses API as a chat request, which every publisher that chats can answer.
+"""Input items of the Responses API as messages of the chat API.
 
-A turn of a model comes back as several items (reasoning, message, calls); in chat it is one message.
-What a model needs back unchanged is in the `encrypted_content` of reasoning items: see `opaque_state`.
+A turn of a model comes back as several items (reasoning, message, calls); in chat it is one message. What a
+model needs back unchanged is in the `encrypted_content` of reasoning items: see `opaque_state`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations.chat import chat_schema
+from vertex_compat.json_values import items, member, text
+from vertex_compat.operations.chat import custom_tools
 from vertex_compat.operations.opaque_state import decode_state
 from vertex_compat.operations.request import body
-from vertex_compat.operations.responses import responses_schema
+from vertex_compat.operations.responses.tools import OfferedTools, in_namespace
 from vertex_compat.types import JSON
 
-SAME_NAMES: Final = frozenset(
+SUMMARY: Final = "summary"
+"""Key of the text in the state of a `compaction` item."""
+
+_SUMMARY: Final = "Summary of the conversation so far:\n{}"
+
+_SKIPPED: Final = frozenset(
     {
-        "metadata",
-        "parallel_tool_calls",
-        "prompt_cache_key",
-        "safety_identifier",
-        "service_tier",
-        "temperature",
-        "top_logprobs",
-        "top_p",
-        "user",
+        "additional_tools",
+        "configuration_update",
+        "file_search_call",
+        "image_generation_call",
+        "mcp_list_tools",
+        "web_search_call",
     }
 )
-"""Parameters that chat calls the same."""
+"""Items that are no message: their tools are offered, or what they found is in the model's text."""
 
-TRANSLATED: Final = SAME_NAMES | {
-    "include",
-    "input",
-    "instructions",
-    "max_output_tokens",
-    "model",
-    "reasoning",
-    "stream",
-    "text",
-    "tool_choice",
-    "tools",
+_REFUSED: Final = {
+    "item_reference": "Items are not stored: send the item itself instead of a reference to it.",
 }
-
-STATEFUL: Final = {
-    "background": "Responses are not stored, so none can be fetched later: leave 'background' out.",
-    "conversation": "Conversations are not stored: send the items of the conversation as 'input'.",
-    "previous_response_id": (
-        "Responses are not stored: send the items of the earlier input and output as 'input' instead of "
-        "'previous_response_id'."
-    ),
-    "prompt": "Prompt templates are not stored: send the instructions and the input themselves.",
-}
-"""Parameters that need stored responses, and the alternative."""
-
-SEARCHES: Final = ("web_search", "web_search_preview")
+"""Type of an item → why it is refused."""
 
 
-def read(content: bytes) -> tuple[JSON, JSON, list[str]]:
-    """Return the request, the chat request, and the names of ignored parameters; raises `BadRequest`."""
-    params = body.drop_nulls(body.decode(content, responses_schema.CreateResponse))
-    for name, alternative in STATEFUL.items():
-        if params.get(name):
-            raise errors.BadRequest(alternative, param=name, code="unsupported_parameter")
-    chat: JSON = {"model": params["model"], "messages": list(_messages(params))}
-    chat |= {name: params[name] for name in SAME_NAMES & params.keys()}
-    chat |= _limits(params) | _tools(params)
-    if params.get("stream"):
-        chat["stream"] = True
-    try:
-        body.validate(chat, chat_schema.Chat)
-    except errors.BadRequest as error:  # its parameter is one of the chat request
-        error.param = "input" if (error.param or "").startswith("messages") else error.param
-        raise
-    known = TRANSLATED | STATEFUL.keys()
-    ignored = [name for name in params if name not in known and params[name] is not False]
-    if any(_offline(tool) for tool in params.get("tools", ())):
-        ignored.append("tools.web_search")
-    return params, chat, ignored
+class ItemReader:
+    """Reads items in their order into `messages`.
 
+    `origins` has the client's name for each part of the messages, `ignored` what no model here can read.
+    """
 
-def _limits(params: JSON) -> JSON:
-    """Parameters for length, effort, format and log probabilities."""
-    text = params.get("text") or {}
-    chat: JSON = {
-        "max_completion_tokens": params.get("max_output_tokens"),
-        "reasoning_effort": (params.get("reasoning") or {}).get("effort"),
-        "verbosity": text.get("verbosity"),
-        "response_format": _format(text.get("format") or {}),
-        "logprobs": "message.output_text.logprobs" in params.get("include", ()) or None,
-    }
-    return body.drop_nulls(chat)
+    def __init__(self, offered: OfferedTools) -> None:
+        self.messages: list[JSON] = []
+        self.origins: dict[str, str] = {}
+        self.ignored: list[str] = []
+        self._offered = offered
+        self._turn: JSON = {}  # the assistant message that is being assembled
 
+    def read(self, item: JSON, param: str) -> None:
+        """Read one item; raises `BadRequest` for one that has no counterpart."""
+        item = body.drop_nulls(item)
+        kind = text(item.get("type")) or "message"
+        if kind == "message" and item.get("role") == "assistant":
+            self._add_content(item.get("content", ""), param)
+        elif kind == "message":
+            content = _text_or_parts(item.get("content", ""), f"{param}.content")
+            self.add({"role": item.get("role"), "content": content}, param, "content")
+        elif kind == "reasoning":
+            self._add_reasoning(item)
+        elif kind == "compaction":
+            self._add_summary(item, param)
+        elif call := _call(kind, item, self._offered):
+            self._add_call(item, *call, param)
+        elif read_output := _OUTPUTS.get(kind):
+            self._add_output(item, read_output(item, f"{param}.output"), param)
+        elif kind not in _SKIPPED and item.get("execution") != "server":
+            reason = _REFUSED.get(kind) or f"An input item of type {kind!r} has no counterpart here."
+            raise errors.BadRequest(reason, param=param, code="unsupported_value")
 
-def _format(text_format: JSON) -> JSON | None:
-    match text_format.get("type"):
-        case None | "text":
-            return None
-        case "json_schema":
-            return {"type": "json_schema", "json_schema": _without(text_format, "type")}
-        case other:
-            return {"type": other}
+    def finish(self) -> None:
+        """Add the assistant message that is being assembled, if there is one."""
+        if self._turn:
+            self.messages.append({"role": "assistant", **self._turn})
+            self._turn = {}
 
+    def add(self, message: JSON, param: str, content: str | None = None) -> None:
+        """Add a message that is one item or text; `content` is the item's name for its content."""
+        self.finish()
+        path = f"messages[{len(self.messages)}]"
+        origin = f"{param}.{content}" if content else param
+        self.origins |= {path: param, f"{path}.content": origin}
+        if isinstance(message["content"], list):
+            self._name_parts(f"{path}.content", origin, len(message["content"]))
+        self.messages.append(message)
 
-def _tools(params: JSON) -> JSON:
-    tools = [_tool(one) for one in offered(params) if one.tool.get("type") not in SEARCHES]
-    chat: JSON = {"tools": tools} if tools else {}
-    for one in offered(params):
-        if one.tool.get("type") in SEARCHES:
-            chat["web_search_options"] = _search(one.tool)
-    if (choice := params.get("tool_choice")) is not None and tools:
-        chat["tool_choice"] = _choice(choice)
-    return chat
+    def _name_parts(self, path: str, param: str, count: int, first: int = 0) -> None:
+        self.origins |= {f"{path}[{first + number}]": f"{param}[{number}]" for number in range(count)}
 
+    def _add_content(self, content: Any, param: str) -> None:
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else None
+        parts = parts or list(_parts(content, f"{param}.content"))
+        before = self._turn.setdefault("content", [])
+        path = f"messages[{len(self.messages)}].content"
+        self._name_parts(path, f"{param}.content", len(parts), len(before))
+        before += parts
 
-class Offer(NamedTuple):
-    """A tool that the client offers. `name` is what the model sees; it includes the namespace."""
-
-    name: str | None
-    tool: JSON
-    param: str
-    namespace: str | None = None
-
-
-def offered(params: JSON) -> Iterator[Offer]:
-    """Yield the tools, also those in namespaces. A search without web access is left out."""
-    for number, tool in enumerate(params.get("tools", ())):
-        param = f"tools[{number}]"
-        if tool.get("type") == "namespace":
-            for inner, one in enumerate(tool.get("tools") or ()):
-                name = in_namespace(tool.get("name"), one.get("name"))
-                yield Offer(name, one, f"{param}.tools[{inner}]", tool.get("name"))
-        elif not _offline(tool):
-            yield Offer(tool.get("name"), tool, param)
-
-
-def _offline(tool: JSON) -> bool:
-    return tool.get("type") in SEARCHES and tool.get("external_web_access") is False
-
-
-def in_namespace(namespace: str | None, name: str | None) -> str | None:
-    """Return the name that the model sees of a tool in a namespace."""
-    return f"{namespace}__{name}" if namespace else name
-
-
-def _search(tool: JSON) -> JSON:
-    """Options of the Responses API's web search as `web_search_options` of chat."""
-    options: JSON = {"search_context_size": tool.get("search_context_size")}
-    if isinstance(location := tool.get("user_location"), dict):
-        place = {key: value for key, value in location.items() if key != "type" and value is not None}
-        options["user_location"] = {"type": "approximate", "approximate": place}
-    return body.drop_nulls(options)
-
-
-def _tool(offer: Offer) -> JSON:
-    tool = offer.tool
-    match tool.get("type"):
-        case "function":
-            return {"type": "function", "function": {**_without(tool, "type"), "name": offer.name}}
-        case "custom":  # it takes text instead of JSON: for the model a function with one string
-            schema = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-            texts = [tool.get("description"), _grammar(tool.get("format") or {})]
-            description = "\n".join(filter(None, texts))
-            return {
-                "type": "function",
-                "function": {"name": offer.name, "description": description, "parameters": schema},
-            }
-        case kind:
-            raise errors.BadRequest(
-                f"A tool of type {kind!r} runs on OpenAI's servers and has no counterpart here. "
-                "Function tools, custom tools and web_search are supported.",
-                param=offer.param,
-                code="unsupported_value",
+    def _add_reasoning(self, item: JSON) -> None:
+        """Add the state in an item, or the text of one whose model has no other state."""
+        state = decode_state(item.get("encrypted_content"))
+        if not state and not item.get("encrypted_content"):
+            texts = [
+                text(part.get("text")) for part in items(item.get("content")) or items(item.get("summary"))
+            ]
+            state = {"reasoning_content": "".join(texts)} if any(texts) else {}
+        for key, value in state.items():
+            before = self._turn.get(key)
+            both = (isinstance(before, list) and isinstance(value, list)) or (
+                isinstance(before, str) and isinstance(value, str)
             )
+            self._turn[key] = before + value if both else value
+
+    def _add_summary(self, item: JSON, param: str) -> None:
+        """Add the summary in a `compaction` item; another server's can be read by that server only."""
+        if summary := text(decode_state(item.get("encrypted_content")).get(SUMMARY)):
+            self.add({"role": "user", "content": _SUMMARY.format(summary)}, param, "encrypted_content")
+        else:
+            self.ignored.append("input.compaction")
+
+    def _add_call(self, item: JSON, name: str, arguments: Any, param: str) -> None:
+        if not name:
+            raise errors.BadRequest(
+                f"Missing required parameter: '{param}.name'.",
+                param=f"{param}.name",
+                code="missing_required_parameter",
+            )
+        calls = self._turn.setdefault("tool_calls", [])
+        path = f"messages[{len(self.messages)}].tool_calls[{len(calls)}]"
+        self.origins |= {path: param, f"{path}.function.arguments": f"{param}.arguments"}
+        self.origins[f"{path}.function.name"] = f"{param}.name"
+        function = {"name": name, "arguments": arguments}
+        calls.append({"id": item.get("call_id"), "type": "function", "function": function})
+
+    def _add_output(self, item: JSON, content: str | list[JSON], param: str) -> None:
+        # The output of a local shell has the id of its call in `id`.
+        id_ = item.get("call_id") or (item.get("id") if item["type"] == "local_shell_call_output" else None)
+        message: JSON = {"role": "tool", "tool_call_id": id_ or "", "content": content}
+        if not id_ and (name := text(item.get("name"))):
+            message["name"] = in_namespace(item.get("namespace"), name)
+        self.add(message, param, "output")
+        self.origins[f"messages[{len(self.messages) - 1}].tool_call_id"] = f"{param}.call_id"
 
 
-def _grammar(input_format: JSON) -> str | None:
-    if definition := input_format.get("definition"):
-        return f"The input follows this {input_format.get('syntax')} grammar:\n{definition}"
+def _call(kind: str, item: JSON, offered: OfferedTools) -> tuple[str, Any] | None:
+    """Return the function's name and the arguments of an item that is a call."""
+    match kind:
+        case "function_call":
+            return in_namespace(item.get("namespace"), text(item.get("name"))), item.get("arguments", "")
+        case "custom_tool_call":
+            arguments = custom_tools.arguments(text(item.get("input")))
+            return in_namespace(item.get("namespace"), text(item.get("name"))), arguments
+        case "tool_search_call" if item.get("execution") != "server":
+            return offered.name_of("tool_search"), _encode(item.get("arguments"))
+        case "local_shell_call":
+            action = {name: value for name, value in member(item, "action").items() if name != "type"}
+            return offered.name_of("local_shell"), _encode(body.drop_nulls(action))
+        case "shell_call":
+            return offered.name_of("shell"), _encode(body.drop_nulls(member(item, "action")))
+        case "apply_patch_call":
+            return offered.name_of("apply_patch"), _encode(member(item, "operation"))
     return None
 
 
-def _choice(choice: str | JSON) -> str | JSON:
-    match choice:
-        case {"type": "function" | "custom", "name": name}:
-            return {"type": "function", "function": {"name": name}}
-        case {"type": "allowed_tools", "tools": [*tools], **rest}:
-            named = [{"type": "function", "function": {"name": tool.get("name")}} for tool in tools]
-            return {
-                "type": "allowed_tools",
-                "allowed_tools": {"mode": rest.get("mode", "auto"), "tools": named},
-            }
-        case {"type": kind} if kind in SEARCHES:
-            return "auto"
-    return choice
+def _encode(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value or {}).decode()
 
 
-def _messages(params: JSON) -> Iterator[JSON]:
-    if instructions := params.get("instructions"):
-        yield {"role": "developer", "content": instructions}
-    items = params["input"]
-    if isinstance(items, str):
-        yield {"role": "user", "content": items}
-        return
-    turn: JSON = {}  # the assistant message that is being assembled
-    for number, item in enumerate(items):
-        message = _item(body.drop_nulls(item), f"input[{number}]", turn)
-        if message is not None:
-            if turn:
-                yield {"role": "assistant", **turn}
-                turn.clear()
-            yield message
-    if turn:
-        yield {"role": "assistant", **turn}
+def _function_output(item: JSON, param: str) -> str | list[JSON]:
+    return _text_or_parts(item.get("output", ""), param)
 
 
-def _item(item: JSON, param: str, turn: JSON) -> JSON | None:
-    """The message of an item; None if the item was added to the assistant's `turn`."""
-    match item.get("type", "message"):
-        case "message" if item.get("role") == "assistant":
-            text = item.get("content", "")
-            parts = [{"type": "text", "text": text}] if isinstance(text, str) else _parts(text, param)
-            turn["content"] = [*turn.get("content", []), *parts]
-        case "message":
-            return {"role": item.get("role"), "content": _text_or_parts(item.get("content", ""), param)}
-        case "reasoning":
-            for key, value in decode_state(item.get("encrypted_content")).items():
-                turn[key] = turn[key] + value if isinstance(value, list) and key in turn else value
-        case "function_call" | "custom_tool_call" as kind:
-            arguments = item.get("arguments", "")
-            if kind == "custom_tool_call":
-                arguments = msgspec.json.encode({"input": item.get("input", "")}).decode()
-            function = {"name": in_namespace(item.get("namespace"), item.get("name")), "arguments": arguments}
-            call = {"id": item.get("call_id"), "type": "function", "function": function}
-            turn.setdefault("tool_calls", []).append(call)
-        case "function_call_output" | "custom_tool_call_output":
-            output = _text_or_parts(item.get("output", ""), param)
-            return {"role": "tool", "tool_call_id": item.get("call_id"), "content": output}
-        case "web_search_call":
-            pass  # its results are in the text of the message
-        case "item_reference":
-            reason = "Items are not stored: send the item itself instead of a reference to it."
-            raise errors.BadRequest(reason, param=param, code="unsupported_value")
-        case kind:
-            reason = f"An input item of type {kind!r} has no counterpart here."
-            raise errors.BadRequest(reason, param=param, code="unsupported_value")
-    return None
+def _shell_output(item: JSON, _: str) -> str:
+    return _encode(item.get("output", ""))
+
+
+def _patch_output(item: JSON, _: str) -> str:
+    return ": ".join(filter(None, [text(item.get("status")), text(item.get("output"))])) or "completed"
+
+
+def _found_tools(item: JSON, _: str) -> str:
+    """Return what a search has found: the names of the tools that are offered from now on."""
+    names = [
+        in_namespace(text(tool.get("name")) if inner is not tool else None, text(inner.get("name")))
+        for tool in items(item.get("tools"))
+        for inner in (items(tool.get("tools")) if tool.get("type") == "namespace" else [tool])
+    ]
+    return f"These tools can be called now: {', '.join(names) or 'none'}."
+
+
+_OUTPUTS: Final[Mapping[str, Callable[[JSON, str], str | list[JSON]]]] = {
+    "apply_patch_call_output": _patch_output,
+    "custom_tool_call_output": _function_output,
+    "function_call_output": _function_output,
+    "local_shell_call_output": _shell_output,
+    "shell_call_output": _shell_output,
+    "tool_search_output": _found_tools,
+}
+"""Type of an item with the output of a call → its content for the model."""
 
 
 def _text_or_parts(content: Any, param: str) -> str | list[JSON]:
@@ -281,8 +236,4 @@ def _parts(content: Any, param: str) -> Iterator[JSON]:
                 yield {"type": "input_audio", "input_audio": part.get("input_audio")}
             case kind:
                 reason = f"Content of type {kind!r} has no counterpart here."
-                raise errors.BadRequest(reason, param=f"{param}.content[{number}]", code="unsupported_value")
-
-
-def _without(params: JSON, key: str) -> JSON:
-    return {name: value for name, value in params.items() if name != key}
+                raise errors.BadRequest(reason, param=f"{param}[{number}]", code="unsupported_value")

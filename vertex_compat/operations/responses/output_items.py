@@ -9,14 +9,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import msgspec
-
 from vertex_compat import errors
+from vertex_compat.operations.chat import custom_tools
 from vertex_compat.operations.chat.chat import usage
 from vertex_compat.operations.opaque_state import encode_state
-from vertex_compat.operations.responses import input_items
+from vertex_compat.operations.responses import tools
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
 
 ECHOED: Final[JSON] = {
@@ -55,14 +55,24 @@ class _Item(NamedTuple):
     value: JSON
 
 
+@dataclass(slots=True)
+class _Call:
+    """A tool call; its item is made at the end where it depends on all of the arguments."""
+
+    id: str
+    name: str
+    arguments: list[str] = field(default_factory=list)
+    item: _Item | None = None
+
+
 class ResponseBuilder:
     """Builds one response."""
 
     def __init__(self, params: JSON) -> None:
-        self._offered = {offer.name: offer for offer in input_items.offered(params)}
+        self._offered = tools.read(params).functions
         self._sequence = 0
         self._open: _Item | None = None
-        self._calls: dict[int, _Item] = {}
+        self._calls: dict[int, _Call] = {}
         self._state: JSON = {}
         self._finish: str | None = None
         self._usage: dict[int, Usage] = {}
@@ -218,31 +228,43 @@ class ResponseBuilder:
     def _call(self, call: JSON) -> Iterator[Event]:
         """Part of a tool call. Several calls may be streamed at once, so all end together."""
         function = call["function"]
-        item = self._calls.get(call["index"])
-        if item is None:
+        known = self._calls.get(call["index"])
+        if known is None:
             yield from self._close()
-            item = self._calls[call["index"]] = self._added(self._new_call(call["id"], function["name"]))
+            known = self._calls[call["index"]] = _Call(call["id"], function["name"])
+            if tools.is_streamed(self._offered.get(known.name)):
+                known.item = self._added(self._call_item(known) | {"status": "in_progress"})
+                yield self._item_event("added", known.item)
+        if arguments := function.get("arguments"):
+            known.arguments.append(arguments)
+            if known.item and known.item.value["type"] == "function_call":
+                known.item.value["arguments"] += arguments
+                yield self._in(known.item, "function_call_arguments.delta", delta=arguments)
+
+    def _call_item(self, call: _Call) -> JSON:
+        """The item of a call whose arguments have not come yet."""
+        value: JSON = {"call_id": call.id, "name": call.name}
+        tool = self._offered.get(call.name)
+        if tool and tool.namespace:
+            value |= {"name": tool.definition["name"], "namespace": tool.namespace}
+        if tool and tool.kind == "custom":
+            return {"id": _new_id("ctc"), "type": "custom_tool_call", "input": "", **value}
+        return {"id": _new_id("fc"), "type": "function_call", "arguments": "", **value}
+
+    def _close_call(self, call: _Call) -> Iterator[Event]:
+        arguments = "".join(call.arguments)
+        item = call.item
+        if item is None:
+            tool = self._offered[call.name]
+            value = tools.client_call(tool, call.id, arguments)
+            if value is None:  # arguments that the tool's item cannot hold
+                value = self._call_item(call) | {"arguments": arguments}
+            item = self._added({"id": _new_id("call"), **value, "status": "in_progress"})
             yield self._item_event("added", item)
-        if (arguments := function.get("arguments")) and item.value["type"] == "function_call":
-            item.value["arguments"] += arguments
-            yield self._in(item, "function_call_arguments.delta", delta=arguments)
-        elif arguments:  # JSON around the text of a custom tool: streamed when it is complete
-            item.value["input"] += arguments
-
-    def _new_call(self, call_id: str, name: str) -> JSON:
-        call: JSON = {"call_id": call_id, "name": name, "status": "in_progress"}
-        offer = self._offered.get(name)
-        if offer and offer.namespace:
-            call |= {"name": offer.tool["name"], "namespace": offer.namespace}
-        if offer and offer.tool.get("type") == "custom":
-            return {"id": _new_id("ctc"), "type": "custom_tool_call", "input": "", **call}
-        return {"id": _new_id("fc"), "type": "function_call", "arguments": "", **call}
-
-    def _close_call(self, item: _Item) -> Iterator[Event]:
         if item.value["type"] == "function_call":
             yield self._in(item, "function_call_arguments.done", **_some(item.value, "name", "arguments"))
-        else:
-            item.value["input"] = _custom_input(item.value["input"])
+        elif item.value["type"] == "custom_tool_call":
+            item.value["input"] = custom_tools.input_of(arguments)
             yield self._in(item, "custom_tool_call_input.delta", delta=item.value["input"])
             yield self._in(item, "custom_tool_call_input.done", input=item.value["input"])
         yield from self._done(item)
@@ -304,16 +326,6 @@ def _part(kind: str) -> JSON:
 def _logprobs(part: Delta) -> list[JSON]:
     found: list[JSON] = (part.logprobs or {}).get("content") or []
     return found
-
-
-def _custom_input(arguments: str) -> str:
-    """The text in the arguments of a custom tool; the arguments themselves if they are not that JSON."""
-    try:
-        value = msgspec.json.decode(arguments)
-    except (ValueError, RecursionError):
-        return arguments
-    text = value.get("input") if isinstance(value, dict) else None
-    return text if isinstance(text, str) else arguments
 
 
 def _usage(usages: dict[int, Usage]) -> JSON:

@@ -15,7 +15,7 @@ from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import inline_urls
-from vertex_compat.operations.responses import input_items
+from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.output_items import Event, ResponseBuilder
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import ChatAdapter, Model, StreamPart, UpstreamCall
@@ -25,15 +25,16 @@ NOT_STORED = "Responses are not stored here: none can be read or deleted later. 
 
 def create(context: RequestContext) -> Response:
     """Answer one request, streaming or whole."""
-    params, chat, ignored = input_items.read(context.body)
+    request = responses_request.translate(responses_request.parse(context.body))
+    params = request.params
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         def prepare(model: Model) -> list[UpstreamCall]:
-            request = inline_urls.inline(
-                model_calls.chat_params(adapter, chat, model, context), adapter, context
-            )
-            call = adapter.request(request, model)
-            return [replace(call, ignored=(*ignored, *call.ignored))]
+            with request.client_params():
+                chat, ignored = request.for_adapter(adapter)
+                body = model_calls.chat_params(adapter, chat, model, context)
+                call = adapter.request(inline_urls.inline(body, adapter, context), model)
+            return [replace(call, ignored=(*ignored, *request.ignored_names(call.ignored)))]
 
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)

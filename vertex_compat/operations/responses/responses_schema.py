@@ -26,7 +26,7 @@ class TextOptions(Struct):
 
 class CreateResponse(Struct):
     model: str
-    input: str | Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MAX_MESSAGES)]
+    input: str | Annotated[list[dict[str, Any]], Meta(max_length=MAX_MESSAGES)] | None = None
     background: bool | None = None
     conversation: str | dict[str, Any] | None = None
     include: Strings | None = None

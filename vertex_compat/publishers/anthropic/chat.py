@@ -221,4 +221,5 @@ CHAT: Final = ChatAdapter(
     accepts_urls=False,
     whole=response.whole,
     header_params={"anthropic-beta": "anthropic_beta"},
+    searches_web=True,
 )

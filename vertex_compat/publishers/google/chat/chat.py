@@ -273,4 +273,6 @@ def _not_sent(client_messages: Iterable[JSON]) -> list[str]:
     return [f"messages.{name}" for name in sorted(names)]
 
 
-CHAT: Final = ChatAdapter(request, response.response, response.stream, supports_n=True, whole=response.whole)
+CHAT: Final = ChatAdapter(
+    request, response.response, response.stream, supports_n=True, whole=response.whole, searches_web=True
+)

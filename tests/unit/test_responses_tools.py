@@ -1,0 +1,407 @@
+"""Tools and items of the Responses API that the client runs, and names in errors."""
+
+import json
+
+import pytest
+from helpers.fixtures import CannedTransport, RecordingTransport, function, post
+
+MODELS = ["gemini-3.8-flash", "claude-sonnet-4-5", "mistral-medium-3", "openai/1234567890"]
+MISTRAL = "mistral-medium-3"
+SHELL_FUNCTION = {
+    "type": "function",
+    "name": "run",
+    "strict": False,
+    "parameters": {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]},
+}
+SEARCH = {
+    "type": "tool_search",
+    "execution": "client",
+    "description": "search tools",
+    "parameters": {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
+}
+CALENDAR = {
+    "type": "namespace",
+    "name": "mcp__cal",
+    "description": "",
+    "tools": [{"type": "function", "name": "list", "parameters": {"type": "object", "properties": {}}}],
+}
+EXEC = {
+    "type": "namespace",
+    "name": "functions",
+    "description": "",
+    "tools": [{"type": "custom", "name": "exec", "description": "run js"}],
+}
+
+
+def sent(model=MISTRAL, **params):
+    """The upstream body of a request, and the names that its header lists."""
+    transport = RecordingTransport()
+    answer = post(function(transport), {"model": model, **params}, "/v1/responses")
+    assert transport.calls, answer.json
+    (call,) = transport.calls
+    return call.body, list(call.ignored)
+
+
+def refused(model=MISTRAL, **params):
+    transport = RecordingTransport()
+    answer = post(function(transport), {"model": model, **params}, "/v1/responses")
+    assert not transport.calls
+    assert answer.status_code == 400
+    return answer.json["error"]
+
+
+def calls(*functions):
+    return [
+        {"id": f"call_{number}", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        for number, (name, arguments) in enumerate(functions)
+    ]
+
+
+def answered(tools, *functions, **params):
+    """The output items of a response in which the model calls functions, whole and streamed."""
+    asked = {"model": MISTRAL, "input": "Go.", "tools": tools, **params}
+    message = {"content": "", "tool_calls": calls(*functions)}
+    whole = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    transport = CannedTransport([json.dumps(whole).encode()], "application/json")
+    output = post(function(transport), asked, "/v1/responses").json["output"]
+    chunk = {"choices": [{"index": 0, "delta": message, "finish_reason": "tool_calls"}]}
+    transport = CannedTransport([f"data: {json.dumps(chunk)}\n\n".encode()], "text/event-stream")
+    stream = post(function(transport), {**asked, "stream": True}, "/v1/responses").get_data()
+    events = [json.loads(line[6:]) for line in stream.decode().splitlines() if line.startswith("data: ")]
+    streamed = events[-1]["response"]["output"]
+    done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert done == streamed
+    assert [{**item, "id": ""} for item in streamed] == [{**item, "id": ""} for item in output]
+    return output
+
+
+def names(body):
+    return [tool["function"]["name"] for tool in body.get("tools", ())]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_additional_tools_are_offered(model):
+    items = [
+        {"type": "additional_tools", "role": "developer", "tools": [EXEC]},
+        {"role": "user", "content": "hi"},
+    ]
+    body, ignored = sent(model, input=items, tools=[])
+    assert "functions__exec" in json.dumps(body)
+    assert not ignored
+
+
+def test_call_of_an_additional_custom_tool_has_its_namespace():
+    items = [
+        {"type": "additional_tools", "role": "developer", "tools": [EXEC]},
+        {"role": "user", "content": "hi"},
+    ]
+    (item,) = answered([], ("functions__exec", {"input": "1+1"}), input=items)
+    expected = {"type": "custom_tool_call", "name": "exec", "namespace": "functions", "input": "1+1"}
+    assert item.items() >= expected.items()
+
+
+FOUND = [
+    {"role": "user", "content": "list my calendars"},
+    {
+        "type": "tool_search_call",
+        "call_id": "ts1",
+        "execution": "client",
+        "arguments": {"query": "calendar"},
+        "status": "completed",
+    },
+    {
+        "type": "tool_search_output",
+        "call_id": "ts1",
+        "execution": "client",
+        "status": "completed",
+        "tools": [CALENDAR],
+    },
+]
+
+
+def test_tools_that_a_client_search_found_are_offered():
+    body, ignored = sent(input=FOUND, tools=[SEARCH, SHELL_FUNCTION])
+    assert names(body) == ["tool_search", "run", "mcp__cal__list"]
+    assert body["tools"][0]["function"]["parameters"]["properties"] == {"query": {"type": "string"}}
+    _, call, result = body["messages"]
+    assert call["tool_calls"][0]["function"] == {"name": "tool_search", "arguments": '{"query":"calendar"}'}
+    assert result["content"] == "These tools can be called now: mcp__cal__list."
+    assert not ignored
+
+
+def test_call_of_the_client_search_is_its_item():
+    (item,) = answered([SEARCH], ("tool_search", {"query": "mail"}))
+    expected = {"type": "tool_search_call", "execution": "client", "arguments": {"query": "mail"}}
+    assert item.items() >= {**expected, "call_id": "call_0", "status": "completed"}.items()
+
+
+def test_search_on_openais_servers_is_left_out_and_named():
+    items = [
+        {"role": "user", "content": "hi"},
+        {"type": "tool_search_call", "call_id": None, "execution": "server", "arguments": {}},
+        {"type": "tool_search_output", "call_id": None, "execution": "server", "tools": [CALENDAR]},
+    ]
+    body, ignored = sent(input=items, tools=[{"type": "tool_search"}, SHELL_FUNCTION])
+    assert names(body) == ["run", "mcp__cal__list"]
+    assert [message["role"] for message in body["messages"]] == ["user"]
+    assert ignored == ["tools.tool_search"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "fields"),
+    [
+        (
+            {"type": "local_shell"},
+            {"command": ["ls", "-l"], "timeout_ms": 5, "working_directory": "/w", "env": {"A": "1"}},
+            {
+                "type": "local_shell_call",
+                "action": {
+                    "type": "exec",
+                    "command": ["ls", "-l"],
+                    "env": {"A": "1"},
+                    "timeout_ms": 5,
+                    "working_directory": "/w",
+                },
+            },
+        ),
+        (
+            {"type": "local_shell"},
+            {"command": "ls"},
+            {
+                "type": "local_shell_call",
+                "action": {"type": "exec", "command": ["bash", "-lc", "ls"], "env": {}},
+            },
+        ),
+        (
+            {"type": "shell", "environment": {"type": "local"}},
+            {"commands": ["ls", "pwd"], "max_output_length": 10},
+            {"type": "shell_call", "action": {"commands": ["ls", "pwd"], "max_output_length": 10}},
+        ),
+        (
+            {"type": "apply_patch"},
+            {"type": "update_file", "path": "a", "diff": "@@\n-a\n+b"},
+            {
+                "type": "apply_patch_call",
+                "operation": {"type": "update_file", "path": "a", "diff": "@@\n-a\n+b"},
+            },
+        ),
+        (
+            {"type": "apply_patch"},
+            {"type": "delete_file", "path": "a", "diff": ""},
+            {"type": "apply_patch_call", "operation": {"type": "delete_file", "path": "a"}},
+        ),
+    ],
+)
+def test_call_of_a_client_run_tool_is_its_item(tool, arguments, fields):
+    (item,) = answered([tool], (tool["type"], arguments))
+    assert item.items() >= {**fields, "call_id": "call_0", "status": "completed"}.items()
+
+
+@pytest.mark.parametrize("arguments", [{"path": "a"}, {"type": "rename", "path": "a", "diff": ""}, ["x"], 3])
+def test_arguments_that_fit_no_item_are_a_function_call(arguments):
+    (item,) = answered([{"type": "apply_patch"}], ("apply_patch", arguments))
+    assert (item["type"], item["name"]) == ("function_call", "apply_patch")
+    assert json.loads(item["arguments"]) == arguments
+
+
+@pytest.mark.parametrize(
+    ("call", "output", "name", "arguments", "content"),
+    [
+        (
+            {
+                "type": "local_shell_call",
+                "id": "lsh_1",
+                "call_id": "call_1",
+                "action": {"type": "exec", "command": ["ls"], "env": {}, "timeout_ms": None},
+            },
+            {"type": "local_shell_call_output", "id": "call_1", "output": "a b"},
+            "local_shell",
+            {"command": ["ls"], "env": {}},
+            "a b",
+        ),
+        (
+            {"type": "shell_call", "call_id": "call_1", "action": {"commands": ["ls"]}},
+            {
+                "type": "shell_call_output",
+                "call_id": "call_1",
+                "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}],
+            },
+            "shell",
+            {"commands": ["ls"]},
+            '[{"stdout":"a","stderr":"","outcome":{"type":"exit","exit_code":0}}]',
+        ),
+        (
+            {
+                "type": "apply_patch_call",
+                "call_id": "call_1",
+                "status": "completed",
+                "operation": {"type": "delete_file", "path": "a"},
+            },
+            {
+                "type": "apply_patch_call_output",
+                "call_id": "call_1",
+                "status": "failed",
+                "output": "No such file",
+            },
+            "apply_patch",
+            {"type": "delete_file", "path": "a"},
+            "failed: No such file",
+        ),
+    ],
+)
+def test_items_of_client_run_tools_are_calls_and_results(call, output, name, arguments, content):
+    body, _ = sent(input=[{"role": "user", "content": "Go."}, call, output])
+    _, made, result = body["messages"]
+    assert made["tool_calls"][0]["function"]["name"] == name
+    assert json.loads(made["tool_calls"][0]["function"]["arguments"]) == arguments
+    assert result["content"] == content
+    assert result["tool_call_id"] == made["tool_calls"][0]["id"]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "image_generation", "output_format": "png"},
+        {"type": "code_interpreter", "container": {"type": "auto"}},
+        {"type": "shell", "environment": {"type": "container_auto"}},
+        {"type": "mcp", "server_label": "x"},
+        {"type": "web_search", "external_web_access": True},
+    ],
+)
+def test_offered_server_tool_is_left_out_and_named(tool):
+    body, ignored = sent(input="hi", tools=[tool, SHELL_FUNCTION], tool_choice="auto")
+    assert names(body) == ["run"]
+    assert ignored == [f"tools.{tool['type']}"]
+
+
+def test_demanded_search_of_a_model_without_one_is_refused():
+    error = refused(input="hi", tools=[{"type": "web_search"}], tool_choice={"type": "web_search"})
+    assert error["param"] == "tool_choice"
+
+
+@pytest.mark.parametrize("type_", ["web_search_2025_08_26", "web_search_preview_2025_03_11"])
+def test_dated_name_of_a_search_is_the_search(type_):
+    body, ignored = sent("gemini-3.8-flash", input="news?", tools=[{"type": type_}])
+    assert body["tools"] == [{"googleSearch": {}}]
+    assert not ignored
+
+
+def test_allowed_domains_reach_claude_and_are_named_for_gemini():
+    search = {"type": "web_search", "filters": {"allowed_domains": ["example.com"]}}
+    body, ignored = sent("claude-sonnet-4-5", input="news?", tools=[search])
+    assert body["tools"][0]["allowed_domains"] == ["example.com"]
+    assert not ignored
+    _, ignored = sent("gemini-3.8-flash", input="news?", tools=[search])
+    assert ignored == ["tools.web_search.filters"]
+
+
+@pytest.mark.parametrize("kind", ["shell", "apply_patch"])
+def test_tool_choice_names_a_client_run_tool(kind):
+    body, _ = sent(input="Go.", tools=[{"type": kind}, SHELL_FUNCTION], tool_choice={"type": kind})
+    assert body["tool_choice"] == {"type": "function", "function": {"name": kind}}
+
+
+def test_client_run_tool_does_not_replace_a_function():
+    body, _ = sent(input="Go.", tools=[{**SHELL_FUNCTION, "name": "shell"}, {"type": "shell"}])
+    assert names(body) == ["shell", "shell_tool"]
+    (item,) = answered(
+        [{**SHELL_FUNCTION, "name": "shell"}, {"type": "shell"}], ("shell_tool", {"commands": ["ls"]})
+    )
+    assert item["type"] == "shell_call"
+
+
+# Other items
+
+
+def test_compaction_of_another_server_is_named():
+    items = [{"type": "compaction", "encrypted_content": "gAAAA"}, {"role": "user", "content": "hi"}]
+    body, ignored = sent(input=items)
+    assert body["messages"] == [{"role": "user", "content": "hi"}]
+    assert ignored == ["input.compaction"]
+
+
+def test_instructions_alone_are_a_request():
+    body, _ = sent("openai/1234567890", input=[], instructions="Say hello.")
+    assert body["messages"][0] == {"role": "system", "content": "Say hello."}
+
+
+def test_configuration_update_changes_the_effort():
+    items = [
+        {"role": "user", "content": "hi"},
+        {"type": "configuration_update", "reasoning": {"effort": "low"}},
+    ]
+    body, _ = sent("openai/1234567890", input=items, reasoning={"effort": "high"})
+    assert body["reasoning_effort"] == "low"
+
+
+def test_empty_effort_is_not_sent():
+    assert "reasoning_effort" not in sent("openai/1234567890", input="hi", reasoning={"effort": ""})[0]
+
+
+def test_reasoning_goes_back_to_a_model_that_reads_it():
+    items = [
+        {"role": "user", "content": "hi"},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "They greet."}]},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "And?"},
+    ]
+    body, ignored = sent("moonshotai/kimi-k2-thinking-maas", input=items)
+    assert body["messages"][1]["reasoning_content"] == "They greet."
+    assert not ignored
+    _, ignored = sent(input=items)
+    assert ignored == ["input.reasoning_content"]
+
+
+def test_outputs_without_ids_belong_to_the_calls_in_order():
+    items = [
+        {"role": "user", "content": "q"},
+        {"type": "function_call", "name": "a", "arguments": "{}"},
+        {"type": "function_call", "name": "b", "arguments": "{}"},
+        {"type": "function_call_output", "output": "RB", "name": "b"},
+        {"type": "function_call_output", "output": "RA", "name": "a"},
+    ]
+    body, _ = sent(input=items)
+    calls_ = body["messages"][1]["tool_calls"]
+    results = {result["tool_call_id"]: result["content"] for result in body["messages"][2:]}
+    assert [results[call["id"]] for call in calls_] == ["RA", "RB"]
+
+
+# Names in errors
+
+
+@pytest.mark.parametrize(
+    ("params", "param"),
+    [
+        (
+            {
+                "input": [
+                    {"type": "reasoning", "summary": []},
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "input_text", "text": "a"},
+                            {"type": "input_file", "file_data": "data:application/pdf;base64,AAAA"},
+                        ],
+                    },
+                ]
+            },
+            "input[1].content[1]",
+        ),
+        ({"input": "a", "reasoning": {"effort": "extreme"}}, "reasoning.effort"),
+        ({"input": [{"type": "function_call", "call_id": "c", "arguments": "{}"}]}, "input[0].name"),
+        ({"input": [{"role": "user", "content": [{"type": "input_text"}]}]}, "input[0].content[0]"),
+        ({"input": "a", "tools": [{"type": "image_generation"}, {"type": "function"}]}, "tools[1].name"),
+        (
+            {
+                "input": "a",
+                "tools": [{"type": "image_generation"}, {"type": "function", "name": "f", "parameters": 3}],
+            },
+            "tools[1]",
+        ),
+        ({"input": [{"type": "additional_tools", "tools": 3}]}, "input[0].tools"),
+    ],
+)
+def test_error_names_what_the_client_sent(params, param):
+    error = refused(**params)
+    assert error["param"] == param
+    assert "messages" not in error["message"]

@@ -1,0 +1,217 @@
+"""A request of the Responses API as a chat request, which every publisher that chats can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from vertex_compat import errors
+from vertex_compat.json_values import items, mapping, member
+from vertex_compat.operations.chat import chat_schema
+from vertex_compat.operations.request import body
+from vertex_compat.operations.request.chat_request import ParamNames
+from vertex_compat.operations.responses import responses_schema, tools
+from vertex_compat.operations.responses.input_items import ItemReader
+from vertex_compat.operations.responses.tools import OfferedTools
+from vertex_compat.types import JSON, ChatAdapter
+
+SAME_NAMES: Final = frozenset(
+    {
+        "cached_content",
+        "extra_body",
+        "google",
+        "metadata",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "safety_identifier",
+        "safety_settings",
+        "service_tier",
+        "temperature",
+        "top_logprobs",
+        "top_p",
+        "user",
+    }
+)
+"""Parameters that chat calls the same, Google's dialect included."""
+
+TRANSLATED: Final = SAME_NAMES | {
+    "include",
+    "input",
+    "instructions",
+    "max_output_tokens",
+    "model",
+    "reasoning",
+    "stream",
+    "text",
+    "tool_choice",
+    "tools",
+}
+
+STATEFUL: Final = {
+    "background": "Responses are not stored, so none can be fetched later: leave 'background' out.",
+    "conversation": "Conversations are not stored: send the items of the conversation as 'input'.",
+    "previous_response_id": (
+        "Responses are not stored: send the items of the earlier input and output as 'input' instead of "
+        "'previous_response_id'."
+    ),
+    "prompt": "Prompt templates are not stored: send the instructions and the input themselves.",
+}
+"""Parameters that need stored responses, and the alternative."""
+
+ORIGINS: Final = {
+    "logprobs": "include",
+    "max_completion_tokens": "max_output_tokens",
+    "max_tokens": "max_output_tokens",
+    "messages": "input",
+    "reasoning_effort": "reasoning.effort",
+    "response_format": "text.format",
+    "verbosity": "text.verbosity",
+    "web_search_options": "tools",
+}
+"""Parameter of chat → what the client sent, where it has another name."""
+
+_IGNORED_NAMES: Final = ORIGINS | {"web_search_options": "tools.web_search"}
+
+
+class ResponsesRequest(NamedTuple):
+    """A request: the client's parameters, the chat body, its tools, and names for errors and headers."""
+
+    params: JSON
+    chat: JSON
+    offered: OfferedTools
+    names: ParamNames
+    ignored: tuple[str, ...]
+
+    def for_adapter(self, adapter: ChatAdapter) -> tuple[JSON, tuple[str, ...]]:
+        """Return the chat body for a publisher, and the names of what this leaves out.
+
+        A web search that is offered to a model without one is left out; one that is demanded is an error.
+        """
+        if adapter.searches_web or "web_search_options" not in self.chat:
+            return self.chat, self.ignored
+        if tools.demands_search(self.params.get("tool_choice")):
+            raise errors.BadRequest(
+                "This model has no web search, which 'tool_choice' demands.",
+                param="tool_choice",
+                code="unsupported_value",
+            )
+        chat = {name: value for name, value in self.chat.items() if name != "web_search_options"}
+        return chat, (*self.ignored, "tools.web_search")
+
+    def ignored_names(self, ignored: Iterable[str]) -> tuple[str, ...]:
+        """Return the client's names of parameters of the chat body that a publisher ignores."""
+        return tuple(dict.fromkeys(map(_ignored_name, ignored)))
+
+    @contextmanager
+    def client_params(self) -> Iterator[None]:
+        """Give errors about the chat body the names of the client's parameters."""
+        try:
+            yield
+        except errors.ApiError as error:
+            rename(error, self.names)
+            raise
+
+
+def _ignored_name(name: str) -> str:
+    first, dot, rest = name.partition(".")
+    return _IGNORED_NAMES.get(first, first) + dot + rest
+
+
+def rename(error: errors.ApiError, names: ParamNames) -> None:
+    """Replace the chat parameter that an error names by the client's."""
+    if error.param and (own := names.of(error.param)) != error.param:
+        error.message = error.message.replace(f"'{error.param}'", f"'{own}'")
+        error.param = own
+
+
+def parse(content: bytes) -> JSON:
+    """Return the validated request; raises `BadRequest`."""
+    params = body.drop_nulls(body.decode(content, responses_schema.CreateResponse))
+    for name, alternative in STATEFUL.items():
+        if params.get(name):
+            raise errors.BadRequest(alternative, param=name, code="unsupported_parameter")
+    if not params.get("input") and not params.get("instructions"):
+        raise errors.BadRequest(
+            "Missing required parameter: 'input'.", param="input", code="missing_required_parameter"
+        )
+    return params
+
+
+def translate(params: JSON) -> ResponsesRequest:
+    """Translate a request that `parse` returned; raises `BadRequest`."""
+    offered = tools.read(params)
+    reader = _read_items(params, offered)
+    chat: JSON = {"model": params["model"], "messages": reader.messages}
+    chat |= {name: params[name] for name in SAME_NAMES & params.keys()}
+    chat |= _options(params) | _tools(params, offered)
+    origins = ORIGINS | {
+        f"tools[{number}]": tool.param for number, tool in enumerate(offered.functions.values())
+    }
+    if offered.web_search:
+        origins["web_search_options"] = offered.web_search.param
+    names = ParamNames(origins | reader.origins)
+    ignored = [
+        name for name in params if name not in TRANSLATED | STATEFUL.keys() and params[name] is not False
+    ]
+    request = ResponsesRequest(params, chat, offered, names, (*ignored, *offered.ignored, *reader.ignored))
+    with request.client_params():
+        body.validate(chat, chat_schema.Chat)
+    return request
+
+
+def _read_items(params: JSON, offered: OfferedTools) -> ItemReader:
+    reader = ItemReader(offered)
+    if instructions := params.get("instructions"):
+        reader.add({"role": "developer", "content": instructions}, "instructions")
+    input_ = params.get("input") or []
+    if isinstance(input_, str):
+        reader.add({"role": "user", "content": input_}, "input")
+    else:
+        for number, item in enumerate(input_):
+            reader.read(item, f"input[{number}]")
+    reader.finish()
+    return reader
+
+
+def _options(params: JSON) -> JSON:
+    """Return the parameters for length, effort, format and log probabilities.
+
+    A `configuration_update` item changes effort and format from there on.
+    """
+    reasoning, text = member(params, "reasoning"), member(params, "text")
+    for item in items(params.get("input")):
+        if item.get("type") == "configuration_update":
+            reasoning, text = reasoning | member(item, "reasoning"), text | member(item, "text")
+    chat: JSON = {
+        "max_completion_tokens": params.get("max_output_tokens"),
+        "reasoning_effort": reasoning.get("effort") or None,
+        "verbosity": text.get("verbosity"),
+        "response_format": _format(mapping(text.get("format"))),
+        "logprobs": "message.output_text.logprobs" in params.get("include", ()) or None,
+    }
+    if params.get("stream"):
+        chat["stream"] = True
+    return body.drop_nulls(chat)
+
+
+def _format(text_format: JSON) -> JSON | None:
+    match text_format.get("type"):
+        case None | "text":
+            return None
+        case "json_schema":
+            schema = {name: value for name, value in text_format.items() if name != "type"}
+            return {"type": "json_schema", "json_schema": schema}
+        case other:
+            return {"type": other}
+
+
+def _tools(params: JSON, offered: OfferedTools) -> JSON:
+    chat: dict[str, Any] = {}
+    if offered.functions:
+        chat["tools"] = [tools.function(tool) for tool in offered.functions.values()]
+    if offered.web_search:
+        chat["web_search_options"] = tools.web_search_options(offered.web_search)
+    if (choice := params.get("tool_choice")) is not None:
+        chat["tool_choice"] = tools.tool_choice(choice, offered)
+    return body.drop_nulls(chat)

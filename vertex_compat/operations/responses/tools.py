@@ -1,0 +1,289 @@
+"""Tools of the Responses API: the function that a model is offered for each, and the item of a call.
+
+Models on Vertex AI know functions only. A tool that the client runs (`custom`, `local_shell`, `shell`,
+`apply_patch`, `tool_search` with `execution: client`) is offered as a function with the parameters of the
+tool's item. A tool on OpenAI's servers has no counterpart: it is left out and named, unless `tool_choice`
+demands it.
+
+https://platform.openai.com/docs/guides/tools and OpenAI's SDK, types/responses/tool_param.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.json_values import integer, items, mapping, member, text
+from vertex_compat.operations.chat import custom_tools
+from vertex_compat.operations.request import body
+from vertex_compat.types import JSON
+
+WEB_SEARCH: Final = frozenset({"web_search", "web_search_preview"})
+
+_DATE: Final = re.compile(r"_20[0-9]{2}_[0-9]{2}_[0-9]{2}$")
+"""The end of a dated type, such as `web_search_2025_08_26`."""
+
+_STRING: Final[JSON] = {"type": "string"}
+_STRINGS: Final[JSON] = {"type": "array", "items": _STRING}
+_INTEGER: Final[JSON] = {"type": "integer"}
+
+
+class ClientTool(NamedTuple):
+    """A type of tool that the client runs, as a function."""
+
+    description: str
+    properties: JSON
+    required: list[str]
+
+
+CLIENT_TOOLS: Final[Mapping[str, ClientTool]] = {
+    "local_shell": ClientTool(
+        "Run a command on the user's machine. `command` is the program and its arguments.",
+        {
+            "command": _STRINGS,
+            "working_directory": _STRING,
+            "timeout_ms": _INTEGER,
+            "env": {"type": "object", "additionalProperties": _STRING},
+        },
+        ["command"],
+    ),
+    "shell": ClientTool(
+        "Run commands in a shell. The result has the output and the exit code of each command.",
+        {"commands": _STRINGS, "timeout_ms": _INTEGER, "max_output_length": _INTEGER},
+        ["commands"],
+    ),
+    "apply_patch": ClientTool(
+        "Create, update or delete one file. `diff` has no file headers: each section begins with '@@', and "
+        "its lines with ' ' (context), '-' (removed) or '+' (added). In the diff of a new file all lines "
+        "begin with '+'; a deletion has no diff.",
+        {
+            "type": {"type": "string", "enum": ["create_file", "update_file", "delete_file"]},
+            "path": _STRING,
+            "diff": _STRING,
+        },
+        ["type", "path"],
+    ),
+    "tool_search": ClientTool("Search for further tools.", {"query": _STRING}, ["query"]),
+}
+
+
+class OfferedTool(NamedTuple):
+    """A tool that the model is offered as the function `name`.
+
+    `kind` is its type without a date, `definition` the client's object, `param` its place in the request.
+    """
+
+    name: str
+    kind: str
+    definition: JSON
+    param: str
+    namespace: str | None = None
+
+
+@dataclass(slots=True)
+class OfferedTools:
+    """The tools of a request: functions by their names for the model, and names of what is left out."""
+
+    functions: dict[str, OfferedTool] = field(default_factory=dict)
+    web_search: OfferedTool | None = None
+    ignored: list[str] = field(default_factory=list)
+
+    def name_of(self, kind: str) -> str:
+        """Return the name of the function for the tool of a type."""
+        return next((tool.name for tool in self.functions.values() if tool.kind == kind), kind)
+
+
+def read(params: JSON) -> OfferedTools:
+    """Return the tools in `tools` and in items that add tools; raises `BadRequest`."""
+    offered = OfferedTools()
+    for param, tools in _lists(params):
+        for number, tool in enumerate(tools):
+            _add(offered, tool, f"{param}[{number}]")
+    return offered
+
+
+def _lists(params: JSON) -> Iterator[tuple[str, list[JSON]]]:
+    yield "tools", params.get("tools") or []
+    input_ = params.get("input")
+    for number, item in enumerate(input_ if isinstance(input_, list) else ()):
+        if item.get("type") in {"additional_tools", "tool_search_output"}:
+            param = f"input[{number}].tools"
+            tools = item.get("tools")
+            if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+                raise errors.BadRequest(
+                    f"Invalid value for '{param}': expected a list of tools.",
+                    param=param,
+                    code="invalid_type",
+                )
+            yield param, tools
+
+
+def _add(offered: OfferedTools, tool: JSON, param: str, namespace: str | None = None) -> None:
+    kind = _DATE.sub("", text(tool.get("type")))
+    if kind == "namespace" and namespace is None:
+        for number, inner in enumerate(items(tool.get("tools"))):
+            _add(offered, inner, f"{param}.tools[{number}]", text(tool.get("name")))
+    elif kind in WEB_SEARCH and tool.get("external_web_access") is not False:
+        offered.web_search = OfferedTool(kind, kind, tool, param)
+    elif kind in {"function", "custom"}:
+        name = in_namespace(namespace, _name(tool, param))
+        offered.functions[name] = OfferedTool(name, kind, tool, param, namespace)
+    elif kind in CLIENT_TOOLS and _is_client_run(kind, tool):
+        name = f"{kind}_tool" if kind in offered.functions else kind
+        offered.functions[name] = OfferedTool(name, kind, tool, param)
+    else:
+        offered.ignored.append(f"tools.{kind or 'type'}")
+
+
+def _name(tool: JSON, param: str) -> str:
+    if not (name := text(tool.get("name"))):
+        raise errors.BadRequest(
+            f"Missing required parameter: '{param}.name'.",
+            param=f"{param}.name",
+            code="missing_required_parameter",
+        )
+    return name
+
+
+def _is_client_run(kind: str, tool: JSON) -> bool:
+    """Whether the client runs a tool: a shell may run in OpenAI's container, a search on its servers."""
+    if kind == "tool_search":
+        return tool.get("execution") == "client"
+    return kind != "shell" or member(tool, "environment").get("type", "local") == "local"
+
+
+def in_namespace(namespace: str | None, name: str) -> str:
+    """Return the name that the model sees of a tool in a namespace."""
+    return f"{namespace}__{name}" if namespace else name
+
+
+def function(tool: OfferedTool) -> JSON:
+    """Return the chat tool for a tool."""
+    definition = tool.definition
+    if tool.kind == "function":
+        rest = {name: value for name, value in definition.items() if name != "type"}
+        return {"type": "function", "function": {**rest, "name": tool.name}}
+    if tool.kind == "custom":
+        return custom_tools.function(tool.name, definition.get("description"), member(definition, "format"))
+    known = CLIENT_TOOLS[tool.kind]
+    schema = {"type": "object", "properties": known.properties, "required": known.required}
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": text(definition.get("description")) or known.description,
+            "parameters": member(definition, "parameters") or schema,
+        },
+    }
+
+
+def web_search_options(tool: OfferedTool) -> JSON:
+    """Return the options of a web search as chat's `web_search_options`; `filters` are not OpenAI's there."""
+    options: JSON = {"search_context_size": tool.definition.get("search_context_size")}
+    if location := body.drop_nulls(member(tool.definition, "user_location")):
+        place = {key: value for key, value in location.items() if key != "type"}
+        options["user_location"] = {"type": "approximate", "approximate": place}
+    if filters := body.drop_nulls(member(tool.definition, "filters")):
+        options["filters"] = filters
+    return body.drop_nulls(options)
+
+
+# tool_choice
+
+
+def tool_choice(choice: str | JSON, offered: OfferedTools) -> str | JSON | None:
+    """Return chat's `tool_choice`; raises `BadRequest` if it demands a tool that is not offered."""
+    if isinstance(choice, dict):
+        return _tool_choice(choice, offered)
+    if choice == "required" and not offered.functions and not offered.web_search:
+        raise errors.BadRequest(
+            "'tool_choice' requires a call, but none of the tools is available here.",
+            param="tool_choice",
+            code="unsupported_value",
+        )
+    return choice if offered.functions else None
+
+
+def _tool_choice(choice: JSON, offered: OfferedTools) -> JSON | None:
+    if choice.get("type") == "allowed_tools":
+        tools = items(choice.get("tools"))
+        names = [name for tool in tools if (name := _function_name(tool, offered))]
+        allowed = {"mode": choice.get("mode", "auto"), "tools": list(map(_named, names))}
+        return {"type": "allowed_tools", "allowed_tools": allowed}
+    if demands_search(choice) and offered.web_search:
+        return None  # it searches when it needs to
+    if name := _function_name(choice, offered):
+        return _named(name)
+    raise errors.BadRequest(
+        f"'tool_choice' demands {choice.get('type')!r}, which runs on OpenAI's servers or is not in 'tools'.",
+        param="tool_choice",
+        code="unsupported_value",
+    )
+
+
+def demands_search(choice: Any) -> bool:
+    """Whether `tool_choice` names the web search."""
+    return _DATE.sub("", text(mapping(choice).get("type"))) in WEB_SEARCH
+
+
+def _function_name(tool: JSON, offered: OfferedTools) -> str | None:
+    """Return the name of the function for a tool in `tool_choice`."""
+    kind = _DATE.sub("", text(tool.get("type")))
+    if kind in {"function", "custom"}:
+        return in_namespace(tool.get("namespace"), text(tool.get("name")))
+    return next((one.name for one in offered.functions.values() if one.kind == kind), None)
+
+
+def _named(name: str) -> JSON:
+    return {"type": "function", "function": {"name": name}}
+
+
+# Items of calls
+
+
+def is_streamed(tool: OfferedTool | None) -> bool:
+    """Whether the item of a call is made when the call begins, since its arguments are streamed."""
+    return tool is None or tool.kind in {"function", "custom"}
+
+
+def client_call(tool: OfferedTool, call_id: str, arguments: str) -> JSON | None:
+    """Return the item of a call of a client-run tool; None if it cannot hold the arguments."""
+    try:
+        decoded = mapping(msgspec.json.decode(arguments))
+    except (ValueError, RecursionError):
+        return None
+    fields = _fields(tool.kind, decoded)
+    return None if fields is None else {"type": f"{tool.kind}_call", "call_id": call_id, **fields}
+
+
+def _fields(kind: str, arguments: JSON) -> JSON | None:
+    match kind, arguments:
+        case "tool_search", _:
+            return {"execution": "client", "arguments": arguments}
+        case "local_shell", {"command": str() | list() as command}:
+            words = ["bash", "-lc", command] if isinstance(command, str) else list(map(str, command))
+            env = {name: str(value) for name, value in member(arguments, "env").items()}
+            action = {"type": "exec", "command": words, "env": env, **_integers(arguments, "timeout_ms")}
+            names = ("user", "working_directory")
+            return {"action": action | {name: own for name in names if (own := text(arguments.get(name)))}}
+        case "shell", {"commands": str() | list() as commands}:
+            lines = [commands] if isinstance(commands, str) else list(map(str, commands))
+            return {"action": {"commands": lines, **_integers(arguments, "timeout_ms", "max_output_length")}}
+        case "apply_patch", {"type": "delete_file" as type_, "path": str(path)}:
+            return {"operation": {"type": type_, "path": path}}
+        case "apply_patch", {
+            "type": "create_file" | "update_file" as type_,
+            "path": str(path),
+            "diff": str(diff),
+        }:
+            return {"operation": {"type": type_, "path": path, "diff": diff}}
+    return None
+
+
+def _integers(arguments: JSON, *names: str) -> JSON:
+    return {name: value for name in names if (value := integer(arguments.get(name))) is not None}
