@@ -6,6 +6,7 @@ import pytest
 from helpers.fixtures import CannedTransport, cases, events_of, function, post
 from helpers.mutations import mutations
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response
 
 EXPECTED = {200, 400, 502}
 """Never 500: a refusal of the model's filters is a 400, a response without a usable answer a 502."""
@@ -84,3 +85,19 @@ def test_changed_value_of_a_stream_loses_no_text(case):
             )
             for expected in texts(mutated).values():
                 assert all(text in written for text in expected), where
+
+
+@google("reply.json")
+def test_changed_value_in_responses_loses_no_text(case):
+    request = {"model": "gemini-3.8-flash", "input": "Hello"}
+    for path, mutated in mutations(case.json("reply.json"), (None, 2, ["q"])):
+        transport = CannedTransport([dumped(mutated)], "application/json")
+        answer = post(function(transport), request, "/v1/responses")
+        where = f"{path}: {answer.status_code} {answer.get_data()[:300]}"
+        assert answer.status_code in EXPECTED, where
+        if answer.status_code != 200:
+            assert answer.json["error"]["message"], where
+            continue
+        response = Response.model_validate(answer.json, strict=True)
+        for expected in list(texts(mutated).values())[:1]:
+            assert "".join(expected) in response.output_text, where

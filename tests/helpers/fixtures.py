@@ -211,13 +211,13 @@ class ScriptedTransport:
     """A transport that answers the calls in turn: with a JSON object, or a list of events as a stream."""
 
     def __init__(self, *bodies):
-        self._bodies = list(bodies)
+        self.bodies = list(bodies)
         self.calls = []
         self.answers = []
 
     def open(self, call, model, client, **_):  # noqa: ARG002
         self.calls.append(call)
-        body = self._bodies.pop(0)
+        body = self.bodies.pop(0)
         if isinstance(body, dict):
             answer = CannedResponse([json.dumps(body).encode()], "application/json")
         else:

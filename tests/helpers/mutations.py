@@ -1,8 +1,8 @@
-"""A JSON value with one place changed, for all places and several changes."""
+"""JSON values with one place removed or replaced by a value of another type."""
 
 import copy
 
-REPLACEMENTS = [None, "NEW_VALUE", 2, 5.5, 1e300, 2**70, True, ["q"], [None], {"q": 1}]
+REPLACEMENTS = (None, "NEW_VALUE", 2, 5.5, 1e300, 2**70, True, ["q"], [None], {"q": 1})
 """What takes the place of a value, beside `...`, which removes the field."""
 
 
@@ -14,10 +14,10 @@ def paths(value, path=()):
             yield from paths(inner, (*path, key))
 
 
-def mutations(value):
+def mutations(value, replacements=REPLACEMENTS):
     """The value with one place removed or replaced, and the path of that place."""
     for path in list(paths(value)):
-        for replacement in [..., *REPLACEMENTS]:
+        for replacement in [..., *replacements]:
             mutated = copy.deepcopy(value)
             holder = mutated
             for key in path[:-1]:

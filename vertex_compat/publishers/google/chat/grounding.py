@@ -30,6 +30,27 @@ def url_citations(metadata: JSON, answer: str, part_offsets: Sequence[int]) -> I
                 yield {"type": "url_citation", "url_citation": citation | span}
 
 
+def readable(metadata: JSON) -> JSON:
+    """Return the metadata for the client: fields of a wrong type, which readers trip over, are left out."""
+    chunks = [
+        {kind: _readable_source(source) for kind, source in chunk.items() if isinstance(source, dict)}
+        for chunk in items(metadata.get("groundingChunks"))
+    ]
+    queries = metadata.get("webSearchQueries")
+    checked: JSON = {
+        "groundingChunks": chunks,
+        "groundingSupports": items(metadata.get("groundingSupports")),
+        "webSearchQueries": [query for query in queries if text(query)] if isinstance(queries, list) else [],
+    }
+    rest = {name: value for name, value in metadata.items() if name not in checked and value is not None}
+    return rest | {name: value for name, value in checked.items() if value}
+
+
+def _readable_source(source: JSON) -> JSON:
+    strings = {name: source[name] for name in ("title", "uri") if isinstance(source.get(name), str)}
+    return {name: value for name, value in source.items() if name not in {"title", "uri"}} | strings
+
+
 def unique(citations: Iterable[JSON]) -> list[JSON]:
     """Return each citation once, in order."""
     return list({tuple(citation["url_citation"].values()): citation for citation in citations}.values())

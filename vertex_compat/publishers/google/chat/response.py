@@ -338,7 +338,9 @@ class _Candidate:
                 for citation in grounding.url_citations(metadata, answer, self._part_offsets[first:])
             ]
             fields |= {"annotations": citations} if (citations := grounding.unique(citations)) else {}
-            fields["vertex_ai_grounding_metadata"] = [metadata for metadata, _ in groundings]
+            fields["vertex_ai_grounding_metadata"] = [
+                grounding.readable(metadata) for metadata, _ in groundings
+            ]
         if self._audio:
             fields |= self._audio.end()
         return fields
