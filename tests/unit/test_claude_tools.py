@@ -1,6 +1,7 @@
 """Tools and schemas as Claude takes them, and the client's own names in the answer."""
 
 import json
+import time
 
 import pytest
 from helpers.fixtures import CannedTransport, events_of, folded, function, post, upstream_call
@@ -312,3 +313,41 @@ def test_json_mode_takes_the_json_out_of_the_text(text, content):
     body = {"model": SONNET, "messages": MESSAGES, "response_format": {"type": "json_object"}}
     said = post(function(CannedTransport([reply], "application/json")), body).json
     assert said["choices"][0]["message"]["content"] == content
+
+
+# Costs
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {
+            "allOf": [
+                {"properties": {f"p{a}-{b}": {} for b in range(20)}, "required": [f"p{a}-1"]}
+                for a in range(400)
+            ]
+        },
+        {
+            "anyOf": [
+                {"properties": {"same": {"const": number}}, "required": ["same"]} for number in range(8_000)
+            ]
+        },
+        {"properties": {f"a {number}": {"items": [{}]} for number in range(8_000)}},
+        {
+            "$ref": "#/$defs/0",
+            "$defs": {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(60)},
+        },
+        {"required": ["same"] * 50_000},
+    ],
+    ids=["allOf", "anyOf", "names", "references", "required"],
+)
+def test_large_schema_costs_linear_time(parameters):
+    begin = time.process_time()
+    call(tool(parameters, strict=True), response_format=formatted(parameters))
+    assert time.process_time() - begin < 2
+
+
+def test_many_tools_cost_linear_time():
+    begin = time.process_time()
+    call(*(tool({"properties": {f"p{number}": {}}}, f"tool {number}") for number in range(2_000)))
+    assert time.process_time() - begin < 2

@@ -69,9 +69,16 @@ def subschemas(schema: Any) -> Iterator[JSON]:
 def modernize(schema: JSON) -> JSON:
     """Return a schema of draft 3 to 2019-09, or of OpenAPI 3.0, as draft 2020-12."""
     modern: JSON = map_schema(schema, _modernize)
-    if isinstance(modern.get("required"), bool):
-        del modern["required"]
+    if any(isinstance(node.get("required"), bool) for node in subschemas(modern)):
+        modern = map_schema(modern, _without_flag)
     return modern
+
+
+def _without_flag(node: JSON) -> JSON:
+    """A schema without `required: true` of draft 3 where there is no object whose property it is."""
+    if not isinstance(node.get("required"), bool):
+        return node
+    return {keyword: value for keyword, value in node.items() if keyword != "required"}
 
 
 def _modernize(node: JSON) -> JSON:
@@ -135,7 +142,10 @@ def object_root(schema: JSON) -> JSON:
     require.
     """
     root = _RootMerger(schema).flatten(schema, frozenset())
-    return {"type": "object"} | {keyword: value for keyword, value in root.items() if keyword != "type"}
+    root.pop("type", None)
+    if "required" in root:
+        root["required"] = list(dict.fromkeys(root["required"]))
+    return {"type": "object"} | root
 
 
 class _RootMerger:
@@ -147,20 +157,21 @@ class _RootMerger:
 
     def flatten(self, node: JSON, followed: frozenset[str]) -> JSON:
         """The schema of an object without `$ref`, `allOf`, `anyOf` and `oneOf` at its top."""
-        merged = {keyword: value for keyword, value in node.items() if keyword not in {"$ref", *COMBINATORS}}
+        merged = _copy({name: value for name, value in node.items() if name not in {"$ref", *COMBINATORS}})
         self._left -= 1
         if self._left < 0:
             return merged
         reference = node.get("$ref")
         if isinstance(reference, str) and reference not in followed:
-            target = resolve(reference, self._root)
-            merged = _both(self.flatten(target, followed | {reference}), merged)
+            base = self.flatten(resolve(reference, self._root), followed | {reference})
+            _update(base, merged)
+            merged = base
         for member in _members(node, "allOf"):
-            merged = _both(merged, self.flatten(member, followed))
+            _update(merged, self.flatten(member, followed))
         for keyword in ("anyOf", "oneOf"):
             branches = [self.flatten(member, followed) for member in _members(node, keyword)]
             if objects := [branch for branch in branches if _may_be_object(branch)]:
-                merged = _both(merged, _either(objects))
+                _update(merged, _either(objects))
         return merged
 
 
@@ -174,15 +185,27 @@ def _may_be_object(node: JSON) -> bool:
     return "object" in types if isinstance(types, list) else types == "object"
 
 
-def _both(one: JSON, other: JSON) -> JSON:
-    """The schema of an object that fits two; where they contradict, `other` counts."""
-    merged = {**one, **other}
-    for keyword in SCHEMA_MAPS & one.keys() & other.keys():
-        if isinstance(one[keyword], dict) and isinstance(other[keyword], dict):
-            merged[keyword] = {**one[keyword], **other[keyword]}
-    if isinstance(one.get("required"), list) and isinstance(other.get("required"), list):
-        merged["required"] = list(dict.fromkeys([*one["required"], *other["required"]]))
-    return merged
+def _copy(node: JSON) -> JSON:
+    """A schema whose properties and required names can be added to."""
+    copy = dict(node)
+    for keyword in SCHEMA_MAPS & node.keys():
+        if isinstance(node[keyword], dict):
+            copy[keyword] = dict(node[keyword])
+    if isinstance(node.get("required"), list):
+        copy["required"] = [*node["required"]]
+    return copy
+
+
+def _update(schema: JSON, other: JSON) -> None:
+    """Make `schema` fit both of two schemas of objects; where they contradict, `other` counts."""
+    for keyword, value in other.items():
+        known = schema.get(keyword)
+        if keyword in SCHEMA_MAPS and isinstance(known, dict) and isinstance(value, dict):
+            known.update(value)
+        elif keyword == "required" and isinstance(known, list) and isinstance(value, list):
+            known += value
+        else:
+            schema[keyword] = value
 
 
 def _either(branches: list[JSON]) -> JSON:

@@ -103,7 +103,9 @@ def _stored_blocks(turn: Turn) -> list[JSON]:
     if turn.role != "assistant":
         return []
     stored = items(member(member(turn.raw, "extra_content"), "anthropic").get("content"))
-    kept = [block for block in stored if block.get("type") != "tool_use"]
+    if not all(isinstance(block.get("type"), str) for block in stored):
+        return []
+    kept = [block for block in stored if block["type"] != "tool_use"]
     said = "".join(text(block.get("text")) for block in kept)
     return kept if said == "".join(part.text for part in turn.parts if isinstance(part, Text)) else []
 

@@ -230,17 +230,17 @@ def _anthropic_tools(body: JSON, offered: Tools, context: CallContext) -> list[J
             context.ignore(f"tools.{tool.get('type') or next(iter(tool), '')}")
     if (options := body.get("web_search_options")) is not None:
         definitions.append(_web_search(options, context))
-    context.betas.extend(beta for tool in definitions if (beta := BETA_OF_TOOL.get(tool.get("type", ""))))
+    context.betas.extend(beta for tool in definitions if (beta := BETA_OF_TOOL.get(tool.get("type") or "")))
     return definitions
 
 
 def _check(tool: JSON, body: JSON, context: CallContext) -> None:
     """Raise `BadRequest` for a tool that is malformed, or that Vertex AI refuses for the model."""
-    kind = tool.get("type", "")
-    if not isinstance(kind, str) or not isinstance(tool.get("user_location") or {}, dict):
-        field = "user_location" if isinstance(kind, str) else "type"
-        param = f"{_param(tool, body)}.{field}"
-        raise errors.BadRequest(f"Invalid type for '{param}'.", param=param, code="invalid_type")
+    for field, expected in (("name", str), ("type", str), ("user_location", dict)):
+        if tool.get(field) is not None and not isinstance(tool[field], expected):
+            param = f"{_param(tool, body)}.{field}"
+            raise errors.BadRequest(f"Invalid type for '{param}'.", param=param, code="invalid_type")
+    kind = tool.get("type")
     if kind in context.profile.rejected_tools:
         param = f"{_param(tool, body)}.type"
         raise errors.BadRequest(
