@@ -24,6 +24,7 @@ from vertex_compat.operations.generate_content import embed_content, gemini_mode
 from vertex_compat.operations.images import images
 from vertex_compat.operations.messages import anthropic_models, messages
 from vertex_compat.operations.moderations import moderations
+from vertex_compat.operations.ocr import ocr
 from vertex_compat.operations.rerank import rerank
 from vertex_compat.operations.responses import responses
 from vertex_compat.operations.service import deployments, models, passthrough, root
@@ -71,6 +72,7 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/moderations"): moderations.create,
     ("POST", "/rerank"): rerank.create,
     ("POST", "/v2/rerank"): rerank.create,
+    ("POST", "/ocr"): ocr.create,
     ("POST", "/messages"): messages.create,
     ("POST", "/messages/batches"): messages.refuse_batches,
     ("GET", "/messages/batches"): messages.refuse_batches,

@@ -317,6 +317,7 @@ class Publisher:
     speech: SpeechAdapter | None = None
     transcriptions: ChatAdapter | None = None
     rerank: UnaryAdapter[list[RankedDocument]] | None = None
+    ocr: UnaryAdapter[JSON] | None = None
     messages: Relay | None = None
     """Takes requests of Anthropic's Messages API."""
     generate_content: Relay | None = None

@@ -129,6 +129,12 @@ BODIES = {
         "voice": {"languageCode": "de-DE", "name": "Kore"},
     },
     "/moderations": {"input": ["x"]},
+    "/ocr": {
+        "model": "mistral-ocr-2505",
+        "document": {"type": "document_url", "document_url": "data:application/pdf;base64,YQ=="},
+        "pages": [0],
+        "include_image_base64": True,
+    },
     "/rerank": {"model": "rerank-v3.5", "query": "a", "documents": ["b", {"text": "c"}], "top_n": 1},
     "/batches": {
         "input_file_id": "file-x",

@@ -41,6 +41,7 @@ OPERATIONS = {
     "speech": "speech",
     "transcriptions": "transcriptions",
     "rerank": "rerank",
+    "ocr": "ocr",
 }
 
 

@@ -14,6 +14,7 @@ from vertex_compat.emulator.protocol.body_readers import (
     MapOf,
     Nullable,
     Object,
+    Reader,
     String,
     StringOr,
     integer,
@@ -43,25 +44,36 @@ DOCUMENT = Discriminated(
         ),
     },
 )
-BODY = Object(
-    {
-        "model": String(),
-        "document": DOCUMENT,
-        "id": String(),
-        "pages": Nullable(StringOr(ListOf(integer(0)))),
-        "include_image_base64": Nullable(Boolean()),
-        "image_limit": Nullable(integer(0)),
-        "image_min_size": Nullable(integer(0)),
-        "bbox_annotation_format": Nullable(MapOf()),
-        "document_annotation_format": Nullable(MapOf()),
-    },
-    ("model", "document"),
-)
+FIELDS: dict[str, Reader] = {
+    "model": String(),
+    "document": DOCUMENT,
+    "id": String(),
+    "pages": Nullable(StringOr(ListOf(integer(0)))),
+    "include_image_base64": Nullable(Boolean()),
+    "image_limit": Nullable(integer(0)),
+    "image_min_size": Nullable(integer(0)),
+    "bbox_annotation_format": Nullable(MapOf()),
+    "document_annotation_format": Nullable(MapOf()),
+}
+LATER_FIELDS: dict[str, Reader] = {
+    "document_annotation_prompt": Nullable(String()),
+    "table_format": Nullable(String()),
+    "extract_header": Boolean(),
+    "extract_footer": Boolean(),
+    "include_blocks": Boolean(),
+    "confidence_scores_granularity": Nullable(String()),
+}
+FIRST_MODEL = "mistral-ocr-2505"
+"""Model that has none of the later fields."""
+
+REQUIRED = ("model", "document")
+FIRST_BODY = Object(FIELDS, REQUIRED)
+BODY = Object(FIELDS | LATER_FIELDS, REQUIRED)
 
 
 def answer(request: ModelRequest) -> Response:
     """Answer a request."""
-    body, problems = validate(BODY, request.body)
+    body, problems = validate(FIRST_BODY if request.model == FIRST_MODEL else BODY, request.body)
     if problems:
         raise mistral_errors.unprocessable(problems)
     if body["model"] != request.model:

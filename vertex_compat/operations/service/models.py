@@ -22,6 +22,7 @@ OPERATIONS: Final = {
     "speech": ("speech",),
     "transcriptions": ("transcriptions",),
     "rerank": ("rerank",),
+    "ocr": ("ocr",),
 }
 """Field of `Publisher` → operations that clients can call. A model that chats also continues prompts."""
 

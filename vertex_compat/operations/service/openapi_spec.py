@@ -27,6 +27,7 @@ from vertex_compat.operations.generate_content import generate_content_schema
 from vertex_compat.operations.images import images_schema
 from vertex_compat.operations.messages import messages_schema
 from vertex_compat.operations.moderations import moderations_schema
+from vertex_compat.operations.ocr import ocr_schema
 from vertex_compat.operations.rerank import rerank_schema
 from vertex_compat.operations.responses import responses_schema
 from vertex_compat.types import JSON
@@ -106,6 +107,7 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/moderations"): _About(moderations_schema.Moderation),
     ("POST", "/rerank"): _About(rerank_schema.Rerank, object="list"),
     ("POST", "/v2/rerank"): _About(rerank_schema.Rerank, object="list"),
+    ("POST", "/ocr"): _About(ocr_schema.OCR),
     ("POST", "/files"): _About(form={"file": _FILE, "purpose": {"type": "string"}}, object="file"),
     ("GET", "/files"): _About(query=(*_PAGE, "order", "purpose"), object="list"),
     ("GET", "/files/<path:file>"): _About(object="file"),

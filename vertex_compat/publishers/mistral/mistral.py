@@ -15,7 +15,7 @@ from typing import Any, Final
 from vertex_compat import errors, vertex
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Media, Turn
-from vertex_compat.publishers.mistral import citations, codestral
+from vertex_compat.publishers.mistral import citations, codestral, ocr
 from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
@@ -205,4 +205,4 @@ def _without_keywords(schema: Any) -> Any:
 
 CHAT: Final = ChatAdapter(request, citations.response, citations.stream)
 
-PUBLISHER: Final = Publisher("mistralai", chat=CHAT, completions=codestral.completions(CHAT))
+PUBLISHER: Final = Publisher("mistralai", chat=CHAT, completions=codestral.completions(CHAT), ocr=ocr.OCR)

@@ -1,0 +1,77 @@
+"""`/ocr`, as Mistral's client calls it."""
+
+import base64
+
+import httpx
+import pytest
+from helpers.fixtures import post
+from helpers.server import app_with_emulator
+from mistralai.client import Mistral
+
+from vertex_compat.upstream.url_fetcher import Fetched
+
+PAGES = base64.b64encode(b"First page ![img]\fSecond page").decode()
+DOCUMENT = {"type": "document_url", "document_url": f"data:application/pdf;base64,{PAGES}"}
+
+
+def ocr(app, document=DOCUMENT, **params):
+    return post(app, {"model": "mistral-ocr-2505", "document": document, **params}, "/v1/ocr")
+
+
+def test_mistral_s_client_reads_a_document(front_door):
+    with httpx.Client() as http:
+        client = Mistral(api_key="sk-test", server_url=front_door.url, client=http)
+        read = client.ocr.process(model="mistral-ocr-latest", document=DOCUMENT, include_image_base64=True)
+    assert [page.markdown for page in read.pages] == ["First page ![img]", "Second page"]
+    assert read.pages[0].images[0].image_base64.startswith("data:image/png;base64,")
+    assert (read.model, read.usage_info.pages_processed) == ("mistral-ocr-2505", 2)
+
+
+def test_fields_after_a_model_are_not_sent_to_it(app, emulator):
+    answer = ocr(app, table_format="html", include_blocks=True, pages=[1])
+    assert answer.headers["x-vertex-compat-ignored"] == "table_format, include_blocks"
+    assert [page["markdown"] for page in answer.json["pages"]] == ["Second page"]
+    assert ocr(app, model="mistral-ocr-2512", table_format="html").status_code == 200
+    assert emulator.calls[-1].json["table_format"] == "html"
+
+
+def test_pictures_are_read_whichever_way_they_are_written(app, emulator):
+    url = f"data:image/png;base64,{PAGES}"
+    for picture in (url, {"url": url}):
+        assert ocr(app, {"image_url": picture}).status_code == 200
+        assert emulator.calls[-1].json["document"] == {"type": "image_url", "image_url": url}
+
+
+@pytest.mark.parametrize(
+    ("document", "param"),
+    [
+        ({"type": "document_url"}, "document.document_url"),
+        ({"type": "file", "file_id": "a"}, "document"),
+        ({"type": "document_url", "document_url": "http://example.com/a.pdf"}, "document"),
+        ({"type": "audio_url"}, "document.type"),
+        ({"type": "document_url", "document_url": "data:text/plain,a"}, None),
+    ],
+)
+def test_other_documents_are_refused(app, document, param):
+    error = ocr(app, document).json["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+
+
+def test_linked_documents_are_fetched(emulator, monkeypatch):
+    app = app_with_emulator(emulator)
+    monkeypatch.setattr(
+        "vertex_compat.upstream.url_fetcher.UrlFetcher.fetch",
+        lambda _self, url, _place: Fetched(url.encode(), "application/pdf"),
+    )
+    answer = ocr(app, {"type": "document_url", "document_url": "https://example.com/a.pdf"})
+    assert answer.json["pages"][0]["markdown"] == "https://example.com/a.pdf"
+
+
+def test_a_model_that_chats_reads_no_documents(app):
+    assert ocr(app, model="gemini-2.5-flash").json["error"]["code"] == "model_not_found"
+
+
+def test_a_dry_run_shows_the_call(app):
+    headers = {"x-vertex-compat-debug": "request"}
+    answer = app.post("/v1/ocr", json={"model": "mistral-ocr-2505", "document": DOCUMENT}, headers=headers)
+    assert answer.json["url"].endswith("/mistral-ocr-2505:rawPredict")

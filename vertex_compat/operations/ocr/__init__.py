@@ -1,0 +1,1 @@
+"""`POST /ocr`: the text and pictures of a document, as Mistral's clients ask for them."""
