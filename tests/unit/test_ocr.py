@@ -8,7 +8,7 @@ from helpers.fixtures import post
 from helpers.server import app_with_emulator
 from mistralai.client import Mistral
 
-from vertex_compat.upstream.url_fetcher import Fetched
+from vertex_compat.upstream.linked_files import Fetched
 
 PAGES = base64.b64encode(b"First page ![img]\fSecond page").decode()
 DOCUMENT = {"type": "document_url", "document_url": f"data:application/pdf;base64,{PAGES}"}
@@ -61,7 +61,7 @@ def test_linked_documents_are_fetched(emulator, monkeypatch):
     app = app_with_emulator(emulator)
     monkeypatch.setattr(
         "vertex_compat.upstream.url_fetcher.UrlFetcher.fetch",
-        lambda _self, url, _place: Fetched(url.encode(), "application/pdf"),
+        lambda _self, url, *_: Fetched(url.encode(), "application/pdf"),
     )
     answer = ocr(app, {"type": "document_url", "document_url": "https://example.com/a.pdf"})
     assert answer.json["pages"][0]["markdown"] == "https://example.com/a.pdf"
