@@ -136,9 +136,9 @@ def response(body: JSON, call: UpstreamCall) -> list[Embedding]:
     predictions = items(body.get("predictions"))
     if not predictions:
         raise errors.UpstreamFault("Vertex AI answered without an embedding.")
-    if "embeddings" in predictions[0]:
-        return [_embedding(mapping(prediction.get("embeddings"))) for prediction in predictions]
-    return list(multimodal_embeddings.response(predictions[0], call))
+    if multimodal_embeddings.FIELDS & predictions[0].keys():
+        return list(multimodal_embeddings.response(predictions[0], call))
+    return [_embedding(mapping(prediction.get("embeddings"))) for prediction in predictions]
 
 
 def _embedding(fields: JSON) -> Embedding:

@@ -32,6 +32,10 @@ _DATA_URI: Final = re.compile(r"data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data
 Kind: TypeAlias = Literal["text", "image", "video"]
 
 EMBEDDING_FIELDS: Final[dict[str, str]] = {"text": "textEmbedding", "image": "imageEmbedding"}
+"""Kind of an input → the field of a prediction that has its vector."""
+
+FIELDS: Final = frozenset({*EMBEDDING_FIELDS.values(), "videoEmbeddings"})
+"""The fields of a prediction."""
 
 
 class EmbeddedFile(NamedTuple):
