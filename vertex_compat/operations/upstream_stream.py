@@ -310,11 +310,18 @@ class ChatParser:
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
 
     def _append_whole(self, body: bytes, parts: list[StreamPart]) -> None:
+        """Append the parts of a response that came whole; a choice without a finish reason has finished."""
         response = parse_object(body)
+        first = len(parts)
         if self._translate_whole:
             self._append(self._translate_whole(response), parts)
         else:
             self._append(self._adapter.response(response, self._call), parts)
+        if self.continuation is None:
+            deltas = [part for part in parts[first:] if isinstance(part, Delta)]
+            finished = {delta.choice for delta in deltas if delta.finish_reason}
+            unfinished = dict.fromkeys(delta.choice for delta in deltas if delta.choice not in finished)
+            parts += [Delta(choice, {}, "stop") for choice in unfinished]
 
     def _append(self, translated: Iterable[StreamPart], parts: list[StreamPart]) -> None:
         """Append parts; note the counts among them for the log, and the call that continues the response."""

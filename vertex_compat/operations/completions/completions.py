@@ -156,7 +156,7 @@ class _ChoiceEncoder:
 
     def _check_finished(self) -> None:
         if not self._texts or self._texts.keys() - self._finish.keys():
-            raise errors.UpstreamFault("Vertex AI ended its response before the model had finished.")
+            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
 
     def _chunk(self, choices: list[JSON]) -> bytes:
         no_usage = {"usage": None} if self._include_usage else {}
