@@ -347,7 +347,7 @@ def test_an_error_is_shown_as_the_api_says_it(playground):
     answer = playground.ask("Hello", "gemini-emulator-status-429")
     error = answer.locator(".error").inner_text()
     assert "429 rate_limit_exceeded" in error
-    assert "Status 429 was asked for." in error
+    assert "Status 429 was requested." in error
     assert "req_" in error
     assert "Status 429" in playground.status
     playground.choose(GEMINI)

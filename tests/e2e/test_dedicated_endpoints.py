@@ -198,7 +198,7 @@ def test_a_host_says_its_region(dns):
 )
 def test_what_is_no_such_host_stops_the_start(dns):
     assert vertex.region_of(dns) is None
-    with pytest.raises(rules.ConfigError, match="is no host of the form"):
+    with pytest.raises(rules.ConfigError, match="does not have the form"):
         rules.parse({"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}})
 
 

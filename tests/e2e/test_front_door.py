@@ -204,7 +204,7 @@ def test_the_operator_s_location_and_project_are_used(serve, emulator):
 
 def test_models_are_listed_and_retrieved_with_any_name(client):
     listed = [model.id for model in client.models.list()]
-    assert {"gemini-3.8-flash", "claude-sonnet-4-5", "mistral-medium-3"} <= set(listed)
+    assert {"gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3"} <= set(listed)
     for name in [*listed, "claude-sonnet-4-5@20250929", "vertex_ai/meta/llama-3.3-70b-instruct-maas"]:
         model = client.models.retrieve(name)
         assert (model.id, model.object) == (name, "model")

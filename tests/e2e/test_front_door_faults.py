@@ -50,7 +50,7 @@ def test_a_refusal_has_the_status_that_it_means(client, publisher, status, strea
 @streaming_or_not
 def test_what_the_publisher_says_reaches_the_client(client, publisher, stream):
     error = failed(client, named(publisher, "status-400"), stream=stream)
-    assert "Status 400 was asked for." in error.message
+    assert "Status 400 was requested." in error.message
 
 
 @each_publisher

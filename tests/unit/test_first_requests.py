@@ -8,7 +8,7 @@ from helpers.server import run_python
 SIDE_BY_SIDE = """
 import json, sys, threading
 from vertex_compat.operations.{package} import {module}
-from vertex_compat.operations.request.body import check
+from vertex_compat.operations.request.body import validate
 
 threads = 12
 together = threading.Barrier(threads)
@@ -17,7 +17,7 @@ sys.setswitchinterval(1e-6)
 
 def begin():
     together.wait()
-    check(body, {module}.{schema})
+    validate(body, {module}.{schema})
 
 started = [threading.Thread(target=begin) for _ in range(threads)]
 for one in started:

@@ -232,11 +232,13 @@ def _unreachable(error: Exception) -> errors.ApiError:
             )
         case ssl.SSLError():  # the next attempt would fail too
             return errors.Unavailable("Vertex AI could not be reached over TLS.")
-        case TimeoutError() | urllib3.exceptions.TimeoutError():  # TLS's handshake included
-            return errors.DeadlineExceeded("Vertex AI did not answer in time.", retryable=True)
         case OSError(args=(str(message),)) if message.startswith("Tunnel connection failed"):
             return errors.Unavailable(f"The proxy did not connect to Vertex AI ({message[-40:]}).")
-        case OSError() | http.client.HTTPException() | urllib3.exceptions.NewConnectionError():
+        case urllib3.exceptions.NewConnectionError():  # a subclass of urllib3's TimeoutError
+            return errors.Unavailable("Vertex AI could not be reached.", retryable=True)
+        case TimeoutError() | urllib3.exceptions.TimeoutError():  # TLS's handshake included
+            return errors.DeadlineExceeded("Vertex AI did not answer in time.", retryable=True)
+        case OSError() | http.client.HTTPException():
             return errors.Unavailable("Vertex AI could not be reached.", retryable=True)
         case _:
             return errors.UpstreamFault("The call to Vertex AI failed before a response came.")

@@ -59,7 +59,7 @@ FAMILIES = {
     "claude-fable-5": replace(_OF_5, thinking=ALWAYS, forced=False),
     "claude-mythos": replace(_OF_5, thinking=ALWAYS, forced=False),
 }
-UNVERSIONED = Family(64_000, EITHER, efforts=FIVE, formats=True)  # names such as claude-emulator-cut-2
+UNVERSIONED = Family(128_000, EITHER, efforts=FIVE, formats=True)  # names such as claude-emulator-cut-2
 
 
 def family(model: str) -> Family:
