@@ -17,6 +17,7 @@ from helpers.server import ROOT, bare_environment
 
 from vertex_compat import routes
 from vertex_compat.config import settings
+from vertex_compat.model_profile import Price
 from vertex_compat.operations.audio import recording
 from vertex_compat.operations.batches import input_file
 from vertex_compat.operations.images import images
@@ -135,6 +136,7 @@ def logged(capfd):
     record = RequestLog.start("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
     known = {"target": "google/gemini-2.5-flash; location=global", "usages": {0: CHAT}}
     known |= {"first_byte_at": record.started + 1, "calls": ["upstream_id"]}
+    known |= {"price": Price(input=1.0, output=2.0)}
     unknown = {
         field.name: field.name for field in dataclasses.fields(record) if not getattr(record, field.name)
     }

@@ -117,7 +117,7 @@ def test_one_that_leaves_does_not_disturb_another(front_door, emulator):
 @pytest.mark.parametrize("publisher", ["google", "anthropic"])
 def test_a_silent_model_s_client_gets_signs_of_life(serve, publisher):
     server = serve(VERTEX_COMPAT_KEEPALIVE="0.1")
-    with posted(server, question("google", model=named(publisher, "pause-0.6"), stream=True)) as line:
+    with posted(server, question("google", model=named(publisher, "pause-1"), stream=True)) as line:
         read = read_until(line, b"[DONE]")
     assert read.count(b": keepalive\n\n") >= 3
 
