@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 import flask
 import msgspec
 
-from vertex_compat import errors, routes
+from vertex_compat import errors, ids, routes
 from vertex_compat.config.settings import Settings
 from vertex_compat.error_formats import ErrorFormat
 from vertex_compat.limits.limiter import Limiter
@@ -26,6 +26,7 @@ from vertex_compat.operations.context import (
     Response,
     StreamingBody,
 )
+from vertex_compat.operations.resource_rules import CheckedTransport, ResourceRules
 from vertex_compat.routing.router import Router
 from vertex_compat.server import cors, wsgi_server
 from vertex_compat.server.auth import ANONYMOUS, Authenticator, Caller
@@ -50,6 +51,11 @@ CLIENT_CLOSED_REQUEST: Final = 499
 
 EncodeError: TypeAlias = Callable[[errors.ApiError], bytes]
 """Encodes an error as the end of a stream."""
+
+_NO_DEBUG: Final = (
+    "'x-vertex-compat-debug' shows the project and the bucket, so a deployed function allows it only to keys "
+    "with `debug = true` in their [keys.NAME]."
+)
 
 _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way; its log says how.")
 
@@ -166,8 +172,17 @@ class App:
         headers, log, memory = request.flask.headers, request.log, request.resources.memory
         caller = self._admit(request)
         operation, path_args = routes.find(request.flask.method, request.path)
-        transport = self._transport.for_caller(caller.token) if caller.token else self._transport
+        _check_rights(caller, routes.operation_name(operation, request.path))
         dry_run = headers.get("x-vertex-compat-debug") == "request"
+        if dry_run and not (caller.rule.debug if caller.rule else not self._settings.on_cloud_run):
+            raise errors.Forbidden(_NO_DEBUG, param="x-vertex-compat-debug")
+        router = self._router.for_key(caller.key, caller.rule)
+        owner = ids.owner_name(None if self._settings.routing.file.shared_files else caller.key)
+        transport = CheckedTransport(
+            self._transport.for_caller(caller.token) if caller.token else self._transport,
+            ResourceRules(self._settings, router, owner, caller.key),
+            request.body.read,
+        )
         return operation(
             RequestContext(
                 read=request.body.read,
@@ -182,9 +197,10 @@ class App:
                 if self._settings.fetch_links
                 else None,
                 list_vertex_models=self._list_vertex_models,
-                router=self._router.for_key(caller.key, caller.rule),
+                router=router,
                 log=log,
                 transport=DryRunTransport(transport) if dry_run else transport,
+                owner=owner,
                 dry_run=dry_run,
                 allowance=log.allowance,
             )
@@ -207,6 +223,15 @@ class App:
     def _authenticate(self, request: flask.Request, *, public: bool) -> Caller:
         authorization = request.headers.get("Authorization") or _api_key(request)
         return self._authenticator.authenticate(authorization, public=public)
+
+
+def _check_rights(caller: Caller, operation: str) -> None:
+    """Raise `Forbidden` if the rule of the caller's key does not list the operation."""
+    if caller.rule and operation not in caller.rule.operations:
+        raise errors.Forbidden(
+            f"The API key {caller.key!r} may not use {operation}: `operations` of its rule does not list it.",
+            code="operation_not_allowed",
+        )
 
 
 def _api_key(request: flask.Request) -> str | None:

@@ -169,6 +169,14 @@ def _normalize(path: str) -> str:
     return path[3:] if path.startswith("/v1/") or path == "/v1" else path
 
 
+def operation_name(operation: Operation, path: str) -> str:
+    """Return the name in `[keys.NAME] operations` of the operation that answers `path`."""
+    _, *folders, module = getattr(operation, "func", operation).__module__.split(".")
+    if folders and folders[-1] != "service":
+        return folders[-1]
+    return module if folders else resource(path).split("/")[1]
+
+
 def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     """Return the operation and the variable parts of the path; raises `NotFound`, `MethodNotAllowed`."""
     short = resource(path)

@@ -61,6 +61,8 @@ class Model:
     """Model Armor template with which prompts and responses are checked."""
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Parameters that apply where the client sends none."""
+    enforced: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Google's `safety_settings` and `labels` that replace the client's."""
     has_fallback: bool = field(default=False, compare=False)
     refused_features: frozenset[str] = field(default=frozenset(), compare=False)
     """Optional features that Vertex AI has refused: see `UpstreamCall.optional_features`."""

@@ -110,6 +110,9 @@ def raw_predict(model: Model, *, stream: bool) -> str:
     return f"{model.resource}:{'streamRawPredict' if stream else 'rawPredict'}"
 
 
-def seconds(time: str) -> int:
-    """Return the Unix time of an RFC 3339 time with up to nine digits after the second."""
-    return int(datetime.fromisoformat(time).timestamp())
+def seconds(time: object) -> int:
+    """Return the Unix time of an RFC 3339 time with up to nine digits after the second, 0 for no time."""
+    try:
+        return int(datetime.fromisoformat(time).timestamp()) if isinstance(time, str) else 0
+    except ValueError:
+        return 0

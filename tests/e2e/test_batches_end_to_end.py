@@ -6,8 +6,8 @@ import openai
 import pytest
 from helpers.server import app_with_emulator
 
+from vertex_compat.ids import IdSigner, new_token
 from vertex_compat.operations.batches.batch_metadata import Batch
-from vertex_compat.operations.files.bucket import token
 
 BUCKET = "batches-of-tests"
 CHAT = "/v1/chat/completions"
@@ -204,7 +204,7 @@ def test_what_a_model_does_not_have_is_told(local, client):
 )
 def test_a_wrong_request_is_refused(local, body, status, param):
     given = {
-        "input_file_id": f"gs://{BUCKET}/vertex_compat/files/x",
+        "input_file_id": f"gs://{BUCKET}/vertex_compat/shared/files/x",
         "endpoint": CHAT,
         "completion_window": "24h",
     }
@@ -253,7 +253,7 @@ def test_batches_are_listed_newest_first_page_by_page(client):
 
 def test_the_results_are_not_there_before_the_end(client):
     batch = begun(client, [line("a")])
-    early = f"gs://{BUCKET}/vertex_compat/batches/x"
+    early = f"gs://{BUCKET}/vertex_compat/shared/batches/x"
     with pytest.raises(openai.NotFoundError):
         client.files.content(early)
     done = ended(client, batch)
@@ -262,26 +262,27 @@ def test_the_results_are_not_there_before_the_end(client):
 
 
 def test_an_id_without_a_record_asks_for_no_job(local, emulator):
-    app = local()
-    stranger = Batch(token(), "us-central1/7000000000000000001")
-    for answer in (app.get(f"/v1/batches/{stranger.id}"), app.post(f"/v1/batches/{stranger.id}/cancel")):
+    secret = "a secret of sixteen characters"
+    app = local(VERTEX_COMPAT_SECRET=secret)
+    stranger = Batch(new_token(), "us-central1/7000000000000000001").id(IdSigner(secret))
+    for answer in (app.get(f"/v1/batches/{stranger}"), app.post(f"/v1/batches/{stranger}/cancel")):
         assert answer.status_code == 404
-        assert answer.json["error"]["message"] == f"No batch found with id '{stranger.id}'."
+        assert answer.json["error"]["message"] == f"No batch found with id '{stranger}'."
     assert not [call for call in emulator.calls if "batchPredictionJobs" in call.path]
 
 
 def test_a_job_that_cannot_be_started_leaves_nothing(local, storage):
     app = local()
     text = json.dumps(line("a", model="gemini-nonexistent")).encode()
-    storage.write(f"gs://{BUCKET}/vertex_compat/files/x", text)
+    storage.write(f"gs://{BUCKET}/vertex_compat/shared/files/x", text)
     body = {
-        "input_file_id": f"gs://{BUCKET}/vertex_compat/files/x",
+        "input_file_id": f"gs://{BUCKET}/vertex_compat/shared/files/x",
         "endpoint": CHAT,
         "completion_window": "24h",
     }
     answer = app.post("/v1/batches", json=body)
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "model_not_found")
-    assert storage.names(BUCKET) == ["vertex_compat/files/x"]
+    assert storage.names(BUCKET) == ["vertex_compat/shared/files/x"]
 
 
 def test_tuned_gemini_batch_uses_model_of_endpoint(client, emulator):

@@ -9,12 +9,13 @@ from helpers.server import app_with_emulator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertex_compat.operations.files.bucket import PIECE
+from vertex_compat.ids import IdSigner
+from vertex_compat.operations.files.bucket import UPLOAD_CHUNK
 from vertex_compat.operations.files.jsonl import lines
-from vertex_compat.services.storage import Object
 
 BUCKET = "files-of-tests"
 LITELLM = {"custom_llm_provider": "vertex_ai"}
+SECRET = "a secret of sixteen characters"
 LARGE = bytes(range(256)) * (11 * 1024 * 4 + 3)  # 11 MB and a bit
 
 
@@ -40,6 +41,10 @@ def local(emulator, storage):  # noqa: ARG001  (an empty one)
     return start
 
 
+def file_id(bucket, name):
+    return IdSigner(SECRET).encode("file-", f"gs://{bucket}/{name}")
+
+
 FORM = "multipart/form-data; boundary=B"
 
 
@@ -59,7 +64,7 @@ def test_a_file_s_life(client, storage):
     made = client.files.create(file=("ü x.jsonl", b"hello"), purpose="batch", extra_body=LITELLM)
     assert (made.bytes, made.filename, made.purpose, made.object) == (5, "ü x.jsonl", "batch", "file")
     (name,) = storage.names(BUCKET)
-    assert name.startswith("vertex_compat/files/")
+    assert name.startswith("vertex_compat/shared/files/")
     assert name.endswith(".jsonl")
     for reference in (made.id, f"gs://{BUCKET}/{name}"):
         assert client.files.retrieve(reference) == made
@@ -71,7 +76,7 @@ def test_a_file_s_life(client, storage):
         client.files.retrieve(made.id)
 
 
-@pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, len(LARGE)])
+@pytest.mark.parametrize("size", [0, 1, UPLOAD_CHUNK - 1, UPLOAD_CHUNK, UPLOAD_CHUNK + 1, len(LARGE)])
 def test_every_byte_comes_back(client, storage, size):
     made = client.files.create(file=("x.bin", LARGE[:size]), purpose="user_data")
     assert made.bytes == size
@@ -82,7 +87,7 @@ def test_every_byte_comes_back(client, storage, size):
 def test_a_large_file_is_sent_in_pieces(client, emulator):
     client.files.create(file=("x.bin", LARGE), purpose="user_data")
     ranges = [call.headers["content-range"] for call in emulator.calls if call.method == "PUT"]
-    assert ranges[0] == f"bytes 0-{PIECE - 1}/*"
+    assert ranges[0] == f"bytes 0-{UPLOAD_CHUNK - 1}/*"
     assert ranges[-1].endswith(f"/{len(LARGE)}")
     assert len(ranges) == 3
 
@@ -193,16 +198,18 @@ def test_a_bucket_that_cannot_be_used_is_named(local, bucket, status, word):
 
 
 def test_what_is_not_there_and_what_is_not_ours_is_not_found(local, storage):
-    app = local()
-    storage.write("gs://secrets/vertex_compat/files/x", b"secret")
+    app = local(VERTEX_COMPAT_SECRET=SECRET)
+    storage.write("gs://secrets/vertex_compat/shared/files/x", b"secret")
     storage.write(f"gs://{BUCKET}/private/x", b"secret")
+    storage.write(f"gs://{BUCKET}/vertex_compat/k-alice/files/x", b"secret")
     for reference in (
         "file-nonsense",
-        Object(BUCKET, "vertex_compat/files/no").id,
-        Object(BUCKET, "private/x").id,
-        Object("secrets", "vertex_compat/files/x").id,
+        file_id(BUCKET, "vertex_compat/shared/files/no"),
+        file_id(BUCKET, "private/x"),
+        file_id(BUCKET, "vertex_compat/k-alice/files/x"),
+        file_id("secrets", "vertex_compat/shared/files/x"),
         f"gs://{BUCKET}/private/x",
-        "gs://secrets/vertex_compat/files/x",
+        "gs://secrets/vertex_compat/shared/files/x",
     ):
         for answer in (
             app.get(f"/v1/files/{reference}"),
@@ -215,9 +222,10 @@ def test_what_is_not_there_and_what_is_not_ours_is_not_found(local, storage):
 
 
 def test_only_files_can_be_deleted(local, storage):
-    name = "vertex_compat/batch-data/x/lines.jsonl"
+    name = "vertex_compat/shared/batch-data/x/lines.jsonl"
     storage.write(f"gs://{BUCKET}/{name}", b"{}")
-    assert local().delete(f"/v1/files/{Object(BUCKET, name).id}").status_code == 404
+    app = local(VERTEX_COMPAT_SECRET=SECRET)
+    assert app.delete(f"/v1/files/{file_id(BUCKET, name)}").status_code == 404
     assert storage.names(BUCKET) == [name]
 
 
@@ -236,7 +244,7 @@ def test_a_file_of_ours_can_be_talked_about(client, emulator):
     client.chat.completions.create(model="gemini-2.5-flash", messages=[{"role": "user", "content": parts}])
     (call,) = emulator.calls
     sent = json.dumps(call.json)
-    assert f"gs://{BUCKET}/vertex_compat/files/" in sent
+    assert f"gs://{BUCKET}/vertex_compat/shared/files/" in sent
     assert "application/pdf" in sent
 
 

@@ -6,7 +6,7 @@ import openai
 import pytest
 from helpers.server import app_with_emulator
 
-from vertex_compat import ids
+from vertex_compat.ids import IdSigner
 
 BUCKET = "tuning-of-tests"
 PUBLIC = "gs://public-samples/sft_train_data.jsonl"
@@ -220,8 +220,9 @@ def test_jobs_and_events_are_listed_newest_first_page_by_page(client):
     "place", ["", "us-central1/x", "evil.example/1", "us-central1/1/../2", "us-central1/99"]
 )
 def test_a_made_up_id_is_not_found(emulator, place):
-    app = app_with_emulator(emulator)
-    identity = ids.encode("ftjob-", place) if place else "ftjob-x"
+    secret = "a secret of sixteen characters"
+    app = app_with_emulator(emulator, VERTEX_COMPAT_SECRET=secret)
+    identity = IdSigner(secret).encode("ftjob-", place) if place else "ftjob-x"
     for path in ("", "/events", "/checkpoints"):
         answer = app.get(f"/v1/fine_tuning/jobs/{identity}{path}")
         assert (answer.status_code, answer.json["error"]["code"]) == (404, "fine_tune_not_found")

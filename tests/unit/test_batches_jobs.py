@@ -3,7 +3,7 @@
 import pytest
 
 from vertex_compat import vertex
-from vertex_compat.operations.batches.output_file import _fault
+from vertex_compat.operations.batches.output_file import _row_error
 from vertex_compat.services import batch_jobs, tuning_jobs
 
 CREATED, STARTED, ENDED = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01.123456789Z", "2026-01-01T00:01:00.5Z"
@@ -18,13 +18,21 @@ def test_times_have_any_number_of_digits(time):
 
 
 def test_a_batch_job_is_created_from_uris():
-    call = batch_jobs.create("n", "publishers/google/models/m", "gs://b/in", "gs://b/out", {"a": 1})
+    call = batch_jobs.create(
+        name="n",
+        model="publishers/google/models/m",
+        source="gs://b/in",
+        target="gs://b/out",
+        parameters={"a": 1},
+        owner="k-alice",
+    )
     assert (call.method, call.version, call.path) == ("POST", "v1", "batchPredictionJobs")
     assert call.body == {
         "displayName": "n",
         "model": "publishers/google/models/m",
         "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://b/in"]}},
         "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://b/out"}},
+        "labels": {"vertex-compat-owner": "k-alice"},
         "modelParameters": {"a": 1},
     }
 
@@ -62,25 +70,25 @@ def test_the_end_is_told_under_its_status(end):
 
 
 def test_a_key_comes_back_in_either_spelling():
-    gemini = batch_jobs.FORMATS["chat", "google"]
-    line = gemini.line({"contents": [], "labels": {"team": "x"}}, "17")
+    gemini = batch_jobs.CODECS["chat", "google"]
+    line = gemini.encode({"contents": [], "labels": {"team": "x"}}, "17")
     assert line == {"request": {"contents": [], "labels": {"team": "x", "vertex-compat-line": "17"}}}
-    assert batch_jobs.row(line | {"status": "", "response": {"candidates": []}}, gemini) == (
+    assert batch_jobs.decode_row(line | {"status": "", "response": {"candidates": []}}, gemini) == (
         "17",
         {"candidates": []},
         "",
     )
     for odd in ({}, {"request": None}, {"request": {}, "status": None, "response": None}):
-        assert batch_jobs.row(odd, gemini) == (None, {}, "")
+        assert batch_jobs.decode_row(odd, gemini) == (None, {}, "")
 
 
 def test_a_text_is_known_by_what_was_asked_of_it():
-    texts = batch_jobs.FORMATS["embeddings", "google"]
+    texts = batch_jobs.CODECS["embeddings", "google"]
     asked = {
         "instances": [{"content": "Hi", "task_type": "CLUSTERING"}],
         "parameters": {"outputDimensionality": 9},
     }
-    line = texts.line(asked, "0")
+    line = texts.encode(asked, "0")
     assert line == asked["instances"][0]
     assert batch_jobs.parameters(asked) == asked["parameters"]
     echoed = {
@@ -88,7 +96,7 @@ def test_a_text_is_known_by_what_was_asked_of_it():
         "predictions": [1],
         "status": "",
     }
-    assert batch_jobs.row(echoed, texts) == (texts.key(line), {"predictions": [1]}, "")
+    assert batch_jobs.decode_row(echoed, texts) == (texts.key(line), {"predictions": [1]}, "")
     assert texts.key(line) != texts.key({"content": "Hi"})
 
 
@@ -103,7 +111,7 @@ def test_a_text_is_known_by_what_was_asked_of_it():
     ],
 )  # fmt: skip
 def test_a_row_s_status_says_what_is_wrong(said, status, message):
-    fault = _fault(said)
+    fault = _row_error(said)
     assert (fault.status, fault.message) == (status, message)
 
 

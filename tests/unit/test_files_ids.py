@@ -1,121 +1,157 @@
-"""Ids that say where a thing is: they lead there and back, and nowhere else."""
+"""Signed ids, owners, and the folder of a bucket that a caller reaches."""
 
-import base64
 import string
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_compat import errors, ids
-from vertex_compat.config.settings import Bucket as Setting
+from vertex_compat.config.settings import Bucket as BucketSetting
+from vertex_compat.config.settings import Settings
+from vertex_compat.ids import IdSigner, new_token, owner_name, token_age
 from vertex_compat.operations.batches import batch_metadata
 from vertex_compat.operations.batches.batch_metadata import Batch
-from vertex_compat.operations.files.bucket import Bucket, token
+from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.services import storage
-from vertex_compat.services.storage import Object
+from vertex_compat.services.storage import StorageObject
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=200)
 BUCKETS = st.from_regex(r"[a-z0-9][a-z0-9._-]{1,60}[a-z0-9]", fullmatch=True)
+SIGNER = IdSigner("a secret of sixteen characters")
 
 
-class Asked:
-    """As much of an `Ask` as the bucket needs to know what is its own."""
-
-    class settings:  # noqa: N801
-        bucket = Setting("ours", "folder/")
+def bucket(owner="k-alice"):
+    settings = Settings(bucket=BucketSetting("ours", "folder/"))
+    return Bucket(SimpleNamespace(settings=settings, owner=owner, ids=SIGNER))
 
 
 @given(NAMES)
-def test_a_place_has_one_id_and_the_id_that_place(place):
-    assert ids.decode("x_", ids.encode("x_", place)) == place
+def test_an_id_holds_its_name(name):
+    assert SIGNER.decode("x_", SIGNER.encode("x_", name)) == name
+
+
+@given(NAMES)
+def test_an_id_of_another_secret_names_nothing(name):
+    assert IdSigner("another secret").decode("x_", SIGNER.encode("x_", name)) is None
+
+
+@given(NAMES)
+def test_an_id_with_another_prefix_names_nothing(name):
+    id_ = SIGNER.encode("file-", name)
+    assert SIGNER.decode("batch_", id_) is None
+    assert SIGNER.decode("batch_", id_.replace("file-", "batch_")) is None
+
+
+@given(NAMES, st.integers(0), st.sampled_from(string.ascii_letters + string.digits + "-_"))
+def test_a_changed_id_names_nothing(name, position, character):
+    id_ = SIGNER.encode("file-", name)
+    position = 5 + position % (len(id_) - 5)
+    changed = id_[:position] + character + id_[position + 1 :]
+    assert changed == id_ or SIGNER.decode("file-", changed) is None
 
 
 @given(st.text(string.ascii_letters + string.digits + "-_=+/ \n", max_size=60))
-def test_decoded_ids_have_one_spelling(coded):
-    place = ids.decode("file-", f"file-{coded}")
-    assert place is None or ids.encode("file-", place) == f"file-{coded}"
+def test_an_invented_id_names_nothing(encoded):
+    assert SIGNER.decode("file-", f"file-{encoded}") is None
 
 
-@pytest.mark.parametrize(
-    "identity", ["", "file-", "file-abc123!", "file-é", "FILE-YQ", "batch_YQ", "file-_w", "file-YR"]
-)
-def test_what_is_no_id_has_no_place(identity):
-    assert ids.decode("file-", identity) is None
+@pytest.mark.parametrize("id_", ["", "file-", "file-abc123!", "file-é", "file-" + "_" * 16, "file-\ud800"])
+def test_a_malformed_id_names_nothing(id_):
+    assert SIGNER.decode("file-", id_) is None
 
 
 @given(BUCKETS, NAMES)
-def test_an_object_is_found_by_its_id_and_by_its_uri(bucket, name):
-    one = Object(bucket, name)
-    found = storage.find(one.id)
-    assert found == storage.find(one.uri)
-    assert found == (one if len(name.encode()) <= 1024 and name not in {".", ".."} else None)
-    assert ids.uri_of(one.id) == one.uri
+def test_a_uri_is_parsed_into_bucket_and_name(bucket_name, name):
+    target = StorageObject(bucket_name, name)
+    valid = len(name.encode()) <= 1024 and name not in {".", ".."}
+    assert storage.parse_uri(target.uri) == (target if valid else None)
 
 
 @given(
     st.one_of(
         st.text(max_size=80),
         BUCKETS.map(lambda name: f"gs://{name}/x"),
-        NAMES.map(lambda n: f"gs://ours/{n}"),
+        NAMES.map(lambda name: f"gs://ours/{name}"),
+        NAMES.map(lambda name: f"gs://ours/folder/k-alice/{name}"),
     )
 )
-def test_no_reference_leaves_the_bucket_or_the_folder(reference):
-    for one in (reference, ids.of_file(reference)):
+def test_no_reference_leaves_the_callers_folder(reference):
+    for one in (reference, SIGNER.encode(ids.FILE, reference) if reference else ""):
         try:
-            name = Bucket(Asked()).find(one)
+            target = bucket().resolve(one)
         except errors.NotFound:
             continue
-        assert storage.find(one) == Object("ours", f"folder/{name}")
+        assert target.bucket == "ours"
+        assert target.name.startswith("folder/k-alice/")
 
 
 @pytest.mark.parametrize(
     "uri",
     [
-        "gs://other/folder/files/x",
+        "gs://other/folder/k-alice/files/x",
         "gs://ours/else/x",
-        "gs://ours/folder",
-        "gs://ours/folderx/y",
-        "gs://OURS/folder/x",
-        "gs://ours/folder/a\nb",
-        "gs://ours/../ours/folder/x",
-        "gs://ours.evil/folder/x",
-        "https://storage.googleapis.com/ours/folder/x",
+        "gs://ours/folder/k-alice",
+        "gs://ours/folder/k-alice2/files/x",
+        "gs://ours/folder/k-bob/files/x",
+        "gs://ours/folder/shared/files/x",
+        "gs://OURS/folder/k-alice/x",
+        "gs://ours/folder/k-alice/a\nb",
+        "gs://ours/../ours/folder/k-alice/x",
+        "gs://ours.evil/folder/k-alice/x",
+        "https://storage.googleapis.com/ours/folder/k-alice/x",
     ],
 )
-def test_places_that_are_not_ours_are_not_found(uri):
-    for reference in (uri, ids.of_file(uri)):
+def test_an_object_elsewhere_is_not_found(uri):
+    for reference in (uri, SIGNER.encode(ids.FILE, uri)):
         with pytest.raises(errors.NotFound, match="No such File object"):
-            Bucket(Asked()).find(reference)
+            bucket().resolve(reference)
 
 
 @given(NAMES)
-def test_a_name_stays_one_segment_of_the_path(name):
-    path = storage.stat(Object("ours", f"folder/{name}")).path
-    begin = "b/ours/o/folder%2F"
-    assert path.startswith(begin)
-    assert not set(path[len(begin) :]) - set(string.ascii_letters + string.digits + "-._~%")
+def test_an_object_name_is_one_segment_of_the_path(name):
+    path = storage.get_metadata(StorageObject("ours", f"folder/{name}")).path
+    start = "b/ours/o/folder%2F"
+    assert path.startswith(start)
+    assert not set(path[len(start) :]) - set(string.ascii_letters + string.digits + "-._~%")
 
 
-def test_newer_things_sort_before_older_ones(monkeypatch):
-    made = []
+def test_newer_tokens_sort_first(monkeypatch):
+    tokens = []
     for now in (1_700_000_000.0, 1_700_000_000.5, 1_900_000_000.0, 4_000_000_000.0):
-        monkeypatch.setattr("vertex_compat.operations.files.bucket.time.time", lambda now=now: now)
-        made.append(token())
-    assert made == sorted(made, reverse=True)
-    assert len({len(one) for one in made}) == 1
-
-
-def test_a_batch_is_found_by_its_id():
-    for batch in (Batch(token(), "us-central1/123"), Batch(token(), "failed")):
-        assert batch_metadata.find(batch.id) == batch
-        assert batch_metadata.at(batch.name) == batch
+        monkeypatch.setattr("vertex_compat.ids.time.time", lambda now=now: now)
+        tokens.append(new_token())
+    assert tokens == sorted(tokens, reverse=True)
+    assert {len(token) for token in tokens} == {28}
+    assert token_age(tokens[1]) == 4_000_000_000.0 - 1_700_000_000.5
 
 
 @pytest.mark.parametrize(
-    "place",
+    ("key", "owner"), [(None, "shared"), ("alice", "k-alice"), ("key-0a1b2c3d", "k-key-0a1b2c3d")]
+)
+def test_an_owner_is_named_for_its_key(key, owner):
+    assert owner_name(key) == owner
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_owners_of_two_keys_differ_and_fit_a_label(one, other):
+    first, second = owner_name(one), owner_name(other)
+    assert (first == second) == (one == other)
+    assert first != "shared"
+    assert len(first) <= 63
+    assert not set(first) - set(string.ascii_lowercase + string.digits + "-_")
+
+
+def test_a_batch_is_found_by_its_id():
+    for batch in (Batch(new_token(), "us-central1/123"), Batch(new_token(), "failed")):
+        assert batch_metadata.from_id(batch.id(SIGNER), SIGNER) == batch
+        assert batch_metadata.from_name(batch.name) == batch
+
+
+@pytest.mark.parametrize(
+    "name",
     [
-        "",
         "x",
         "../files/x",
         f"{'0' * 28}/us-central1/1/../..",
@@ -126,41 +162,30 @@ def test_a_batch_is_found_by_its_id():
         f"{'0' * 28}/us-central1/1\n",
     ],
 )
-def test_a_made_up_id_is_no_batch(place):
-    for identity in (ids.encode("batch_", place), place, f"batch_{place}"):
+def test_an_invented_batch_id_is_not_found(name):
+    for id_ in (SIGNER.encode("batch_", name), name, f"batch_{name}"):
         with pytest.raises(errors.NotFound, match="No batch found"):
-            batch_metadata.find(identity)
+            batch_metadata.from_id(id_, SIGNER)
 
 
 def test_upload_session_stays_on_configured_host():
-    call = storage.piece(
-        "https://evil.example/upload/storage/v1/b/ours/o?upload_id=7", b"x" * 9, 10, last=False
-    )
+    session = "https://evil.example/upload/storage/v1/b/ours/o?upload_id=7"
+    call = storage.upload_chunk(session, b"x" * 9, 10, last=False)
     assert (call.service, call.version, call.path) == ("storage", "upload", "storage/v1/b/ours/o?upload_id=7")
     assert call.headers["Content-Range"] == "bytes 10-18/*"
 
 
 @pytest.mark.parametrize(
-    ("content", "first", "last", "range_"),
-    [
-        (b"", 0, True, "bytes */0"),
-        (b"ab", 0, True, "bytes 0-1/2"),
-        (b"ab", 8, True, "bytes 8-9/10"),
-        (b"", 8, True, "bytes */8"),
-    ],
+    ("content", "offset", "content_range"),
+    [(b"", 0, "bytes */0"), (b"ab", 0, "bytes 0-1/2"), (b"ab", 8, "bytes 8-9/10"), (b"", 8, "bytes */8")],
 )
-def test_a_piece_says_which_bytes_it_has(content, first, last, range_):
-    assert storage.piece("https://x/upload/y?z", content, first, last=last).headers["Content-Range"] == range_
+def test_the_last_chunk_has_the_total(content, offset, content_range):
+    call = storage.upload_chunk("https://x/upload/y?z", content, offset, last=True)
+    assert call.headers["Content-Range"] == content_range
 
 
 @pytest.mark.parametrize(
-    ("range_", "count"), [("bytes=0-262143", 262144), ("", 0), ("bytes=5-9", 0), ("bytes 0-1", 0)]
+    ("header", "count"), [("bytes=0-262143", 262144), ("", 0), ("bytes=5-9", 0), ("bytes 0-1", 0)]
 )
-def test_what_is_taken_is_read_from_the_answer(range_, count):
-    assert storage.taken({"Range": range_}) == count
-
-
-def test_the_id_is_base64url_of_the_place():
-    assert Object("b-1", "x/ü").id == "file-" + base64.urlsafe_b64encode("b-1/x/ü".encode()).decode().rstrip(
-        "="
-    )
+def test_stored_bytes_are_read_from_the_range(header, count):
+    assert storage.stored_bytes({"Range": header}) == count

@@ -67,6 +67,9 @@ class InvalidSetting(ValueError):
     """A wrong setting. The message names it and says what it takes."""
 
 
+MIN_SECRET_LENGTH: Final = 16
+
+
 class Bucket(NamedTuple):
     """A Cloud Storage bucket and the prefix of the names of our objects in it."""
 
@@ -83,8 +86,9 @@ class Settings:
     `upstream_timeout` is the longest silence of the upstream, before its first byte and between two.
     `keepalive_interval` is the silence of a stream after which the client gets a comment. A retry may begin
     until `retry_deadline` after the first attempt. `bucket` is where files live, and what batches read and
-    write. `fetch_links`: linked files are fetched for models that read no links. `metadata_host` is the
-    metadata server to ask for tokens, None to use other credentials; `quota_project` is charged for quota.
+    write; `secret` signs ids. `fetch_links`: linked files are fetched for models that read no links.
+    `metadata_host` is the metadata server to ask for tokens, None to use other credentials. `quota_project`
+    is charged for quota.
     `list_vertex_models`: `GET /models` includes what Vertex lists. `playground`: browsers get a page.
     `traces`: a collector of spans is set. `redis_url` is the store in which instances count limits together.
     `base_path` is a prefix that a proxy in front leaves in the paths.
@@ -103,6 +107,7 @@ class Settings:
     on_cloud_run: bool = False
     base_urls: Mapping[str, str] = field(default_factory=dict)
     bucket: Bucket | None = None
+    secret: str | None = field(default=None, repr=False)
     threads: int = 80
     upstream_timeout: float = 600
     keepalive_interval: float = 15
@@ -143,6 +148,14 @@ class Settings:
                     "instances are 1."
                 )
 
+    def id_secret(self) -> str:
+        """Return what signs ids: the secret, else a text that all instances have and that can be guessed.
+
+        The owner of a resource is checked whatever its id is.
+        """
+        bucket = "/".join(self.bucket) if self.bucket else ""
+        return self.secret or f"{self.project or self.routing.file.project}/{bucket}"
+
     def _check_caller(self) -> None:
         """Check that nothing needs keys or credentials of the function's own."""
         if self.keys.digests:
@@ -179,6 +192,7 @@ class Settings:
                 if (base := _read(env, (name,), _host if service == "storage" else _base_url, None))
             },
             bucket=_read(env, ("GCS_BUCKET_NAME",), _bucket, default.bucket),
+            secret=_read(env, ("VERTEX_COMPAT_SECRET",), _secret, default.secret),
             threads=_read(env, ("THREADS",), _threads, default.threads),
             upstream_timeout=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.upstream_timeout),
             keepalive_interval=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive_interval),
@@ -314,6 +328,12 @@ def _base_url(value: str) -> str:
 def _host(value: str) -> str:
     """Return the URL of a URL or a host: Google's clients take both for an emulator of Cloud Storage."""
     return _base_url(value if "://" in value else f"http://{value}")
+
+
+def _secret(value: str) -> str:
+    if len(value) < MIN_SECRET_LENGTH:
+        raise ValueError(f"takes at least {MIN_SECRET_LENGTH} characters.")
+    return value
 
 
 def _bucket(value: str) -> Bucket:

@@ -10,7 +10,9 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.config.settings import Settings
+from vertex_compat.ids import SHARED_OWNER, IdSigner
 from vertex_compat.limits.limiter import Allowance
+from vertex_compat.operations.resource_rules import ResourceRules
 from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.server.request_log import RequestLog
@@ -54,6 +56,10 @@ class DryRunTransport:
         """Describe the call as the inner transport would make it."""
         return self.inner.describe(call, model)
 
+    def project(self, model: Model | ResourceTarget) -> str:
+        """Return the project of the inner transport."""
+        return self.inner.project(model)
+
 
 class RequestContext(msgspec.Struct, frozen=True):
     """One client request, as an operation sees it."""
@@ -79,8 +85,20 @@ class RequestContext(msgspec.Struct, frozen=True):
     transport: Transport
     allowance: Allowance | None = None
     """What the request may use of its key's limits; None where it has none."""
+    owner: str = SHARED_OWNER
+    """The owner of what the request creates: a folder of the bucket, a label of jobs."""
     dry_run: bool = False
     """Whether the client wants the call to the model described instead of made."""
+
+    @property
+    def ids(self) -> IdSigner:
+        """Makes and reads the ids of files, batches, jobs and stored objects."""
+        return IdSigner(self.settings.id_secret())
+
+    @property
+    def resources(self) -> ResourceRules:
+        """What the request may name."""
+        return ResourceRules(self.settings, self.router, self.owner, self.log.key)
 
     @property
     def body(self) -> bytes:

@@ -24,7 +24,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 
-from vertex_compat import errors, ids
+from vertex_compat import errors
 from vertex_compat.json_values import items
 from vertex_compat.publishers import media_types
 from vertex_compat.types import JSON
@@ -380,10 +380,8 @@ _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 def _media(
     kind: MediaKind, source: str, declared: str | None, part: JSON, param: str, name: str | None = None
 ) -> Media:
-    """The file of a data URI, a URL, a file id or base64; `declared` is the client's media type."""
+    """The file of a data URI, a URL or base64; `declared` is the client's media type."""
     source = source.strip()
-    if source.startswith(ids.FILE):
-        source = _uri_of_file(source, param)
     if source[:5].lower() == "data:":
         in_header, data = _read_data_uri(source, param)
         return _inline(kind, data, declared or in_header, name, param, part)
@@ -423,12 +421,6 @@ def _path(url: str, scheme: str, param: str) -> str:
         return urlsplit(url).path
     except ValueError:
         raise errors.BadRequest("The URL is not valid.", param=param, code="invalid_value") from None
-
-
-def _uri_of_file(file_id: str, param: str) -> str:
-    if not (uri := ids.uri_of(file_id)):
-        raise errors.BadRequest(f"No such File object: {file_id[:300]}", param=param, code="invalid_value")
-    return uri
 
 
 def _checked_base64(data: str, param: str) -> str:

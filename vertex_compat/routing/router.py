@@ -22,6 +22,7 @@ from vertex_compat.routing import model_names
 from vertex_compat.routing.catalog import Catalog, data
 from vertex_compat.routing.refused_features import RefusedFeatures
 from vertex_compat.routing.rules import (
+    ConfigFile,
     KeyRule,
     Location,
     ModelRule,
@@ -29,6 +30,7 @@ from vertex_compat.routing.rules import (
     RoutingConfig,
     Target,
     matches,
+    places,
     targets,
 )
 from vertex_compat.types import JSON, Model, ResourceTarget
@@ -67,6 +69,9 @@ class Router:
             fallback_locations=[] if location else file.fallback_locations,
             impersonate=file.impersonate,
         )
+        self._named_locations = frozenset(file.allow_locations) | {
+            location for _, place in places(config) for location in _locations(place)
+        }
         self._cooling: dict[Model, float] = {}
         self._refused = RefusedFeatures()
         self.rule = rule
@@ -134,6 +139,11 @@ class Router:
             project=self._default.project,
             impersonate_account=self._default.impersonate,
         )
+
+    def check_location(self, location: str) -> None:
+        """Raise `Forbidden` if the settings pin a location, and `location` is not one that they name."""
+        if self._default.location not in {None, "global", location} and location not in self._named_locations:
+            raise _wrong_location(location, self._default)
 
     def mark_failed(self, model: Model) -> None:
         """Remember that `model` cannot answer for now."""
@@ -207,7 +217,10 @@ class Router:
         if host:  # an endpoint with a host of its own is in that host's region only
             pinned = Location(location=vertex.region_of(host))
         if model.named_project:  # a full resource name holds its location
-            pinned = Location(location=model.locations[0])
+            location = model.locations[0]
+            if pinned and pinned.location != "global" and location not in _locations(pinned):
+                raise _wrong_location(location, pinned)
+            pinned = Location(location=location)
         return replace(
             model,
             requested_name=requested_name,
@@ -220,6 +233,7 @@ class Router:
             reasoning_tags=bool(_first((target, rule), "reasoning_tags")),
             model_armor=rule.model_armor,
             defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
+            enforced=self._enforced(publisher) | _enforced(rule) if model.publisher == "google" else {},
             profile=_priced(model.profile, rule),
         )
 
@@ -234,6 +248,22 @@ class Router:
         }
         return {key: value for key, value in found.items() if value}
 
+    def _enforced(self, publisher: PublisherRule) -> JSON:
+        return _enforced(self.config.file) | _enforced(publisher)
+
+
+def _wrong_location(location: str, pinned: Location) -> errors.Forbidden:
+    names = ", ".join(_locations(pinned))
+    return errors.Forbidden(
+        f"{location[:60]!r} is another location than this deployment uses ({names}).", param="model"
+    )
+
+
+def _enforced(rule: ConfigFile | PublisherRule | ModelRule) -> JSON:
+    """Return the parameters that replace the client's."""
+    found = {"safety_settings": rule.enforced_safety_settings, "labels": rule.enforced_labels}
+    return {key: value for key, value in found.items() if value}
+
 
 def _overridden(model: Model, rule: ModelRule, target: Target) -> Model:
     """Return the model of an inner alias with what the outer alias says differently."""
@@ -247,6 +277,7 @@ def _overridden(model: Model, rule: ModelRule, target: Target) -> Model:
         location_pinned=model.location_pinned or pinned is not None,
         model_armor=rule.model_armor or model.model_armor,
         defaults={**model.defaults, **_defaults(rule)},
+        enforced={**model.enforced, **_enforced(rule)} if model.publisher == "google" else {},
         profile=_priced(model.profile, rule),
     )
 

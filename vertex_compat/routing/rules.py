@@ -30,6 +30,25 @@ PUBLISHERS: Final = frozenset(
 MAX_BUDGET_USD: Final = 1_000_000
 
 
+OPERATIONS: Final = frozenset(
+    {"audio", "batches", "chat", "completions", "embeddings", "files", "fine_tuning"}
+    | {
+        "generate_content",
+        "images",
+        "messages",
+        "models",
+        "moderations",
+        "passthrough",
+        "rerank",
+        "responses",
+    }
+)
+"""Names for `[keys.NAME] operations`: the folders of `operations/`, and what its `service/` has for keys."""
+
+DEFAULT_OPERATIONS: Final = tuple(sorted(OPERATIONS - {"batches", "fine_tuning"}))
+"""Operations of a key whose rule names none: batches and fine-tuning run up costs after the request."""
+
+
 class ConfigError(ValueError):
     """A mistake in the file. The message says where it is and what is wrong."""
 
@@ -71,6 +90,8 @@ class ModelRule(Deployment, kw_only=True):
     fallbacks: list[str] = []
     defaults: dict[str, Any] = {}
     safety_settings: list[dict[str, Any]] = []
+    enforced_safety_settings: list[dict[str, Any]] = []
+    enforced_labels: dict[str, str] = {}
     price: Price | None = None
     model_armor: str | None = None
 
@@ -79,17 +100,22 @@ class PublisherRule(Location, kw_only=True):
     """Settings for all models of a publisher."""
 
     safety_settings: list[dict[str, Any]] = []
+    enforced_safety_settings: list[dict[str, Any]] = []
+    enforced_labels: dict[str, str] = {}
 
 
 class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The rights and limits of an API key.
 
-    `models` are names, or patterns such as `gemini-*`. `budget_usd` is for a calendar day or month in UTC.
-    From the day or time `expires` on the key is refused.
+    `models` are names, or patterns such as `gemini-*`. `operations` are names in `OPERATIONS`. `debug` allows
+    the header `x-vertex-compat-debug`, which shows project and bucket. `budget_usd` is for a calendar day or
+    month in UTC. From the day or time `expires` on the key is refused.
     """
 
     models: tuple[str, ...] = ("*",)
     model_armor: str | None = None
+    operations: tuple[str, ...] = DEFAULT_OPERATIONS
+    debug: bool = False
     requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
     tokens_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
     max_parallel_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -118,6 +144,12 @@ class ConfigFile(Location, kw_only=True):
     `on_limit_store_failure`: what happens to keys with limits while Redis is away; without it, those with a
     budget are refused. `single_instance` says that one process serves all requests, so that it may count
     budgets in its memory.
+
+    `shared_files`: all keys have one space of files, batches, tuning jobs and stored responses. Objects in
+    the function's bucket whose names begin with one of `shared_prefixes` can be read by all keys. Requests
+    may name Cloud Storage objects in other buckets that match `allow_gcs` (all, if it is not set), and
+    resources of `allow_projects` and in `allow_locations` besides this deployment's own.
+    `enforced_safety_settings` and `enforced_labels` replace what clients send to Google's models.
     """
 
     allow: tuple[str, ...] = ("*",)
@@ -125,6 +157,13 @@ class ConfigFile(Location, kw_only=True):
     model_armor: str | None = None
     model_armor_failure: Literal["block", "pass"] = "block"
     safety_settings: list[dict[str, Any]] = []
+    enforced_safety_settings: list[dict[str, Any]] = []
+    enforced_labels: dict[str, str] = {}
+    shared_files: bool = False
+    shared_prefixes: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
+    allow_gcs: tuple[str, ...] | None = None
+    allow_projects: tuple[str, ...] = ()
+    allow_locations: tuple[str, ...] = ()
     publishers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     keys: dict[str, dict[str, Any]] = {}
@@ -146,7 +185,7 @@ class RoutingConfig(msgspec.Struct, frozen=True):
 
     def impersonates(self) -> bool:
         """Return whether any call is made as another service account."""
-        return any(place.impersonate for _, place in _places(self))
+        return any(place.impersonate for _, place in places(self))
 
     def corrections(self) -> Mapping[str, JSON]:
         """Return the corrections of the catalog: those of the prices' file, then those of this one."""
@@ -185,10 +224,13 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
         _as(fields, ModelProfile, f'[catalog."{name}"]')
     for name, fields in config.prices.items():
         _as(fields, Price, f'{file.prices}, ["{name}"]')
+    for location in file.allow_locations:
+        if not vertex.is_location(location):
+            raise ConfigError(f"allow_locations has {location!r}, which is no location.")
     for name in config.publishers.keys() - PUBLISHERS:
         known = ", ".join(sorted(PUBLISHERS))
         raise ConfigError(f"[publishers.{name}] is not a publisher; they are {known}.")
-    for where, place in _places(config):
+    for where, place in places(config):
         _check_place(place, where)
     for where, template in _templates(config):
         _check_template(template, where)
@@ -205,7 +247,11 @@ def key_rule(name: str, fields: Mapping[str, Any]) -> KeyRule:
     if isinstance(expires, datetime):
         expires = expires if expires.tzinfo else expires.replace(tzinfo=UTC)
         fields = {**fields, "expires": expires}
-    return _as(fields, KeyRule, f"[keys.{name}]")
+    rule = _as(fields, KeyRule, f"[keys.{name}]")
+    for operation in sorted(set(rule.operations) - OPERATIONS):
+        known = ", ".join(sorted(OPERATIONS))
+        raise ConfigError(f"[keys.{name}] operations: {operation!r} is not one of {known}.")
+    return rule
 
 
 def targets(name: str, rule: ModelRule) -> list[Target]:
@@ -237,7 +283,8 @@ def _as(content: Any, kind: type[T], where: str) -> T:
         raise ConfigError(f"{position}: {message[:1].lower()}{message[1:]}.") from None
 
 
-def _places(config: RoutingConfig) -> Iterator[tuple[str, Location]]:
+def places(config: RoutingConfig) -> Iterator[tuple[str, Location]]:
+    """Yield each part of the file that has projects and locations, after its name for messages."""
     yield "the file", config.file
     for name, publisher in config.publishers.items():
         yield f"[publishers.{name}]", publisher

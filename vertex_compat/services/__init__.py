@@ -1,4 +1,4 @@
-"""Vertex's side of what has no publisher: the bucket, batch jobs, tuning jobs.
+"""Google's services that have no model: Cloud Storage, batch jobs, tuning jobs, Natural Language.
 
-Each module has calls, described, and readers of their answers. Nothing here does I/O.
+A module describes the calls of one service and reads its responses. Nothing here does I/O.
 """

@@ -1,9 +1,9 @@
-"""Vertex's batch prediction jobs: what they take, a line a request, and what they write.
+"""Vertex AI's batch prediction jobs: the lines that they read, and the lines that they write.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini and
-https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/batch. Rows are written in no
-order, and a request comes back with its row, maybe in the proto's spelling and with defaults filled in. So
-each carries a key in a place that both sides leave alone.
+https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/batch. Rows are written in any
+order. A request comes back with its response, maybe in the proto's spelling and with defaults filled in, so
+each carries a key where both sides leave it alone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vertex_compat import vertex
+from vertex_compat.json_values import count, member, text
 from vertex_compat.types import JSON, UpstreamCall
 
-LABEL: Final = "vertex-compat-line"
-"""Holds the key of a request to Gemini, whose own fields have no room for one."""
+LINE_LABEL: Final = "vertex-compat-line"
+"""Label with the key of a request to Gemini, whose body has no other field for one."""
 
-_SNAKE: Final = {"outputDimensionality": "output_dimensionality", "taskType": "task_type"}
+OWNER_LABEL: Final = "vertex-compat-owner"
+"""Label with the owner of a job."""
+
+_SNAKE_CASE: Final = {"outputDimensionality": "output_dimensionality", "taskType": "task_type"}
 
 STATUS: Final = {
     "JOB_STATE_QUEUED": "validating",
@@ -41,142 +45,135 @@ ENDED: Final = {"completed", "failed", "cancelled", "expired"}
 
 
 class Row(NamedTuple):
-    """One answer: whose it is (None if that cannot be told), and what the model or else Vertex said."""
+    """One result: the key of its request (None if unknown), and the model's response or Vertex AI's error."""
 
     key: str | None
-    reply: JSON
-    fault: str
+    response: JSON
+    error: str
 
 
-class Format(NamedTuple):
-    """How requests are written, and what is read of the answers.
+class RowCodec(NamedTuple):
+    """Encodes requests as lines, and finds the key of a line.
 
-    `line` makes what Vertex reads of a request, given a key for it; `key` finds that of an answer. Where
-    there is no place for a key, it is made from what was asked, so what is the same has the same answer.
+    `encode` gets a request's body and a key for it. Lines without a field for a key are known by a hash of
+    their input, so equal requests share one response.
     """
 
-    line: Callable[[JSON, str], JSON]
+    encode: Callable[[JSON, str], JSON]
     key: Callable[[JSON], str | None]
 
 
-def _gemini(request: JSON, key: str) -> JSON:
-    return {"request": request | {"labels": request.get("labels", {}) | {LABEL: key}}}
+def _gemini_line(request: JSON, key: str) -> JSON:
+    return {"request": request | {"labels": member(request, "labels") | {LINE_LABEL: key}}}
 
 
 def _gemini_key(row: JSON) -> str | None:
-    key: str | None = (_dict(row, "request").get("labels") or {}).get(LABEL)
-    return key
+    return text(member(member(row, "request"), "labels").get(LINE_LABEL)) or None
 
 
-def _claude(request: JSON, key: str) -> JSON:
+def _claude_line(request: JSON, key: str) -> JSON:
     return {"custom_id": key, "request": request}
 
 
 def _claude_key(row: JSON) -> str | None:
-    key: str | None = row.get("custom_id")
-    return key
+    return text(row.get("custom_id")) or None
 
 
-def _embedding(request: JSON, key: str) -> JSON:
+def _embedding_line(request: JSON, key: str) -> JSON:
     if "instances" in request:
         instance: JSON = request["instances"][0]
         return instance
-    config = {_SNAKE.get(name, name): value for name, value in request.get("embedContentConfig", {}).items()}
-    return {"key": key, "request": {"content": request["content"], **config}}
+    config = member(request, "embedContentConfig")
+    fields = {_SNAKE_CASE.get(name, name): value for name, value in config.items()}
+    return {"key": key, "request": {"content": request["content"], **fields}}
 
 
 def _embedding_key(row: JSON) -> str | None:
     if "key" in row:
         return str(row["key"])
-    asked = _dict(row, "instance") or row
-    given = [asked.get("content"), asked.get("task_type", asked.get("taskType")), asked.get("title")]
-    return hashlib.sha256(msgspec.json.encode(given)).hexdigest()
+    instance = member(row, "instance") or row
+    fields = [
+        instance.get("content"),
+        instance.get("task_type", instance.get("taskType")),
+        instance.get("title"),
+    ]
+    return hashlib.sha256(msgspec.json.encode(fields)).hexdigest()
 
 
-def _dict(row: JSON, name: str) -> JSON:
-    held = row.get(name)
-    return held if isinstance(held, dict) else {}
-
-
-FORMATS: Final = {
-    ("chat", "google"): Format(_gemini, _gemini_key),
-    ("chat", "anthropic"): Format(_claude, _claude_key),
-    ("embeddings", "google"): Format(_embedding, _embedding_key),
+CODECS: Final = {
+    ("chat", "google"): RowCodec(_gemini_line, _gemini_key),
+    ("chat", "anthropic"): RowCodec(_claude_line, _claude_key),
+    ("embeddings", "google"): RowCodec(_embedding_line, _embedding_key),
 }
-"""Operation and publisher → how they are batched. Others have no batches on Vertex."""
+"""Operation and publisher → codec. Vertex AI has no batches of the others."""
 
 
 def parameters(request: JSON) -> JSON:
-    """What holds for all requests of a job, since its lines have no room for it."""
-    return request["parameters"] if "instances" in request else {}
+    """Return the parameters that are the same for all requests of a job: lines have no field for them."""
+    return member(request, "parameters") if "instances" in request else {}
 
 
-def row(written: JSON, form: Format) -> Row:
-    """One line of what a job has written."""
-    reply = (
-        {"predictions": written["predictions"]} if "predictions" in written else _dict(written, "response")
-    )
-    return Row(form.key(written), reply, str(written.get("status") or ""))
+def decode_row(row: JSON, codec: RowCodec) -> Row:
+    """Read one line that a job has written."""
+    response = {"predictions": row["predictions"]} if row.get("predictions") else member(row, "response")
+    return Row(codec.key(row), response, str(row.get("status") or ""))
 
 
-def create(name: str, model: str, source: str, target: str, given: JSON) -> UpstreamCall:
-    """Start a job that answers what is in `source`; `target` is where it writes, `gs://` both.
-
-    `given` are parameters that hold for all requests.
-    """
+def create(*, name: str, model: str, source: str, target: str, parameters: JSON, owner: str) -> UpstreamCall:
+    """Start a job that reads the file `source` and writes below `target`, both `gs://` URIs."""
     body: JSON = {
         "displayName": name,
         "model": model,
         "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": [source]}},
         "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": target}},
+        "labels": {OWNER_LABEL: owner},
     }
-    if given:
-        body["modelParameters"] = given
+    if parameters:
+        body["modelParameters"] = parameters
     return UpstreamCall("batchPredictionJobs", body)
 
 
-def get(job: str) -> UpstreamCall:
-    """A job as it stands."""
-    return UpstreamCall(f"batchPredictionJobs/{job}", {}, method="GET")
+def get(job_id: str) -> UpstreamCall:
+    """Get a job."""
+    return UpstreamCall(f"batchPredictionJobs/{job_id}", {}, method="GET")
 
 
-def endpoint(resource: str) -> UpstreamCall:
-    """What is known of an endpoint, and of the models that are deployed there."""
+def get_endpoint(resource: str) -> UpstreamCall:
+    """Get an endpoint, with the models that are deployed there."""
     return UpstreamCall(resource, {}, method="GET")
 
 
-def cancel(job: str) -> UpstreamCall:
-    """Ask a job to end. It ends later, and keeps what it has."""
-    return UpstreamCall(f"batchPredictionJobs/{job}:cancel", {})
+def cancel(job_id: str) -> UpstreamCall:
+    """Cancel a job. It ends later, and keeps the rows that it has written."""
+    return UpstreamCall(f"batchPredictionJobs/{job_id}:cancel", {})
 
 
 def status(job: JSON) -> str:
-    """OpenAI's status of a job."""
-    return STATUS.get(job.get("state", ""), "failed")
+    """Return the status of OpenAI's batch."""
+    return STATUS.get(text(job.get("state")), "failed")
 
 
 def progress(job: JSON, total: int) -> JSON:
-    """How a job stands, in OpenAI's words: status, times, and how many of `total` requests are done."""
-    now = status(job)
+    """Return status, times and counts of OpenAI's batch object, of `total` requests."""
+    current = status(job)
     times = {"in_progress_at": job.get("startTime")}
-    if now in ENDED:
-        times[f"{now}_at"] = job.get("endTime") or job.get("updateTime")
-    elif now == "cancelling":
+    if current in ENDED:
+        times[f"{current}_at"] = job.get("endTime") or job.get("updateTime")
+    elif current == "cancelling":
         times["cancelling_at"] = job.get("updateTime")
-    error = job.get("error") if now == "failed" else None
     return {
-        "status": now,
+        "status": current,
         "request_counts": counts(job, total),
-        "errors": _errors(error) if error else None,
+        "errors": _errors(member(job, "error")) if current == "failed" and job.get("error") else None,
         **{name: vertex.seconds(time) for name, time in times.items() if time},
     }
 
 
 def counts(job: JSON, total: int) -> JSON:
-    """How many requests are answered and how many have failed. When a job has ended, none is left."""
-    stats = job.get("completionStats", {})
-    completed = min(int(stats.get("successfulCount", 0)), total)
-    failed = min(int(stats.get("failedCount", 0)), total - completed)
+    """Return how many requests have a response and how many failed. A completed job has no others."""
+    stats = member(job, "completionStats")
+    completed = min(count(stats.get("successfulCount")), total)
+    failed = min(count(stats.get("failedCount")), total - completed)
     if status(job) == "completed":
         completed = completed if stats else total
         failed = total - completed
@@ -184,5 +181,5 @@ def counts(job: JSON, total: int) -> JSON:
 
 
 def _errors(error: JSON) -> JSON:
-    said = {"code": "batch_failed", "message": error.get("message", ""), "param": None, "line": None}
-    return {"object": "list", "data": [said]}
+    listed = {"code": "batch_failed", "message": text(error.get("message")), "param": None, "line": None}
+    return {"object": "list", "data": [listed]}

@@ -1,50 +1,137 @@
-"""Cloud Storage's JSON API, and the ids of files, which are places in it.
-
-https://cloud.google.com/storage/docs/json_api/v1
-"""
+"""Cloud Storage's JSON API: https://cloud.google.com/storage/docs/json_api/v1."""
 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-from vertex_compat import ids
+import msgspec
+
 from vertex_compat.types import JSON, UpstreamCall
 
-PIECE: Final = 256 * 1024
-"""Bytes: all pieces of an upload but the last are multiples of this."""
+CHUNK_GRANULARITY: Final = 256 * 1024
+"""Bytes: all chunks of an upload but the last are multiples of this."""
 
-MAX_NAME: Final = 1024
-"""Bytes."""
+MAX_NAME_BYTES: Final = 1024
 
 _URI: Final = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/([^\x00-\x1f\x7f\ud800-\udfff]+)")
 
 
-class Object(NamedTuple):
-    """An object, or one that could be."""
+class StorageObject(NamedTuple):
+    """The bucket and the name of an object, which need not exist."""
 
     bucket: str
     name: str
 
     @property
     def uri(self) -> str:
-        """As Vertex takes it."""
+        """The object's `gs://` URI."""
         return f"gs://{self.bucket}/{self.name}"
 
-    @property
-    def id(self) -> str:
-        """The id of a file that is this object."""
-        return ids.of_file(self.uri)
 
-
-def find(reference: str) -> Object | None:
-    """The object that a file's id or a `gs://` URI means, None if it is neither."""
-    if not (found := _URI.fullmatch(ids.uri_of(reference) or reference)):
+def parse_uri(uri: str) -> StorageObject | None:
+    """Return the object of a `gs://` URI, None if it is no such URI."""
+    if not (match := _URI.fullmatch(uri)):
         return None
-    bucket, name = found.groups()
-    return Object(bucket, name) if len(name.encode()) <= MAX_NAME and name not in {".", ".."} else None
+    bucket, name = match.groups()
+    if len(name.encode()) > MAX_NAME_BYTES or name in {".", ".."}:
+        return None
+    return StorageObject(bucket, name)
+
+
+def get_metadata(target: StorageObject) -> UpstreamCall:
+    """Get the object resource."""
+    return _call(_path(target))
+
+
+def download(target: StorageObject) -> UpstreamCall:
+    """Get the bytes of an object; its generation is in the header `x-goog-generation`."""
+    return _call(_path(target), query={"alt": "media"})
+
+
+def delete(target: StorageObject) -> UpstreamCall:
+    """Delete an object."""
+    return _call(_path(target), "DELETE")
+
+
+def set_metadata(target: StorageObject, metadata: Mapping[str, str]) -> UpstreamCall:
+    """Set an object's own metadata; the response is the object resource."""
+    return UpstreamCall(_path(target), {"metadata": dict(metadata)}, "storage/v1", "PATCH", "storage")
+
+
+def list_objects(bucket: str, prefix: str, start: str = "", page_token: str = "") -> UpstreamCall:
+    """List one page of the objects whose names begin with `prefix`, sorted by name, from `start` on."""
+    query = {"prefix": prefix, "startOffset": start, "pageToken": page_token, "maxResults": "1000"}
+    return _call(f"b/{bucket}/o", query={name: value for name, value in query.items() if value})
+
+
+def start_upload(target: StorageObject, content_type: str, metadata: Mapping[str, str]) -> UpstreamCall:
+    """Start a resumable upload of a new object, which exists once its last chunk is stored.
+
+    https://cloud.google.com/storage/docs/performing-resumable-uploads. The session's URL is in the header
+    `Location`.
+    """
+    query = urlencode({"uploadType": "resumable", "name": target.name, "ifGenerationMatch": "0"})
+    body: JSON = {"contentType": content_type, "metadata": dict(metadata)}
+    return UpstreamCall(f"b/{target.bucket}/o?{query}", body, "upload/storage/v1", "POST", "storage")
+
+
+def upload_chunk(session: str, content: bytes, offset: int, *, last: bool) -> UpstreamCall:
+    """Send the bytes from `offset` on. `session` is the URL that `start_upload` returned."""
+    end = offset + len(content)
+    byte_range = f"{offset}-{end - 1}" if content else "*"
+    headers = {
+        "Content-Range": f"bytes {byte_range}/{end if last else '*'}",
+        "Content-Type": "application/octet-stream",
+    }
+    version, path = _session_path(session)
+    return UpstreamCall(path, {}, version, "PUT", "storage", content, headers)
+
+
+def cancel_upload(session: str) -> UpstreamCall:
+    """Cancel an upload. Cloud Storage confirms with the status 499."""
+    version, path = _session_path(session)
+    return UpstreamCall(path, {}, version, "DELETE", "storage")
+
+
+def stored_bytes(headers: Mapping[str, str]) -> int:
+    """Return how many bytes of an upload are stored, from the response to a chunk that is not the last."""
+    match = re.fullmatch(r"bytes=0-(\d+)", headers.get("Range", ""))
+    return int(match[1]) + 1 if match else 0
+
+
+def insert(
+    target: StorageObject, content: bytes, *, expires_at: int | None = None, generation: int | None = None
+) -> UpstreamCall:
+    """Write an object of JSON in one call.
+
+    `expires_at` (seconds since 1970) becomes its `customTime`, for a lifecycle rule with
+    `daysSinceCustomTime`. With a `generation` only that version is replaced (0: no version may exist), else
+    the call fails with the status 412. https://cloud.google.com/storage/docs/uploading-objects
+    """
+    resource: JSON = {"name": target.name, "contentType": "application/json"}
+    if expires_at is not None:
+        resource["customTime"] = datetime.fromtimestamp(expires_at, UTC).isoformat()
+    query = {"uploadType": "multipart"}
+    if generation is not None:
+        query["ifGenerationMatch"] = str(generation)
+    boundary = secrets.token_hex(16)
+    body = b"".join(
+        [
+            f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n".encode(),
+            msgspec.json.encode(resource),
+            f"\r\n--{boundary}\r\nContent-Type: application/json\r\n\r\n".encode(),
+            content,
+            f"\r\n--{boundary}--\r\n".encode(),
+        ]
+    )
+    headers = {"Content-Type": f"multipart/related; boundary={boundary}"}
+    path = f"b/{target.bucket}/o?{urlencode(query)}"
+    return UpstreamCall(path, {}, "upload/storage/v1", "POST", "storage", body, headers)
 
 
 def _call(path: str, method: str = "GET", query: Mapping[str, str] | None = None) -> UpstreamCall:
@@ -52,73 +139,12 @@ def _call(path: str, method: str = "GET", query: Mapping[str, str] | None = None
     return UpstreamCall(path, {}, "storage/v1", method, "storage")
 
 
-def _path(one: Object) -> str:
-    return f"b/{one.bucket}/o/{quote(one.name, safe='')}"
+def _path(target: StorageObject) -> str:
+    return f"b/{target.bucket}/o/{quote(target.name, safe='')}"
 
 
-def stat(one: Object) -> UpstreamCall:
-    """What is known of an object."""
-    return _call(_path(one))
-
-
-def download(one: Object) -> UpstreamCall:
-    """The bytes of an object."""
-    return _call(_path(one), query={"alt": "media"})
-
-
-def delete(one: Object) -> UpstreamCall:
-    """An object's end."""
-    return _call(_path(one), "DELETE")
-
-
-def describe(one: Object, metadata: Mapping[str, str]) -> UpstreamCall:
-    """Set an object's metadata; the answer is as that of `stat`."""
-    return UpstreamCall(_path(one), {"metadata": dict(metadata)}, "storage/v1", "PATCH", "storage")
-
-
-def listing(bucket: str, prefix: str, start: str = "", page: str = "") -> UpstreamCall:
-    """One page of the objects whose names begin with `prefix`, in the names' order, from `start` on."""
-    query = {"prefix": prefix, "startOffset": start, "pageToken": page, "maxResults": "1000"}
-    given = {name: value for name, value in query.items() if value}
-    return _call(f"b/{bucket}/o", query=given)
-
-
-def begin(one: Object, content_type: str, metadata: Mapping[str, str]) -> UpstreamCall:
-    """Begin the upload of an object that is not there yet. Nothing is there before its last piece is.
-
-    https://cloud.google.com/storage/docs/performing-resumable-uploads
-    """
-    query = urlencode({"uploadType": "resumable", "name": one.name, "ifGenerationMatch": "0"})
-    body: JSON = {"contentType": content_type, "metadata": dict(metadata)}
-    return UpstreamCall(f"b/{one.bucket}/o?{query}", body, "upload/storage/v1", "POST", "storage")
-
-
-def piece(session: str, content: bytes, first: int, *, last: bool) -> UpstreamCall:
-    """Send bytes from number `first` on to a `session`, the `Location` that `begin` was answered."""
-    end = first + len(content)
-    sent = f"{first}-{end - 1}" if content else "*"
-    headers = {
-        "Content-Range": f"bytes {sent}/{end if last else '*'}",
-        "Content-Type": "application/octet-stream",
-    }
-    version, path = _session(session)
-    return UpstreamCall(path, {}, version, "PUT", "storage", content, headers)
-
-
-def abandon(session: str) -> UpstreamCall:
-    """Give an upload up. That it went well is answered with the status 499."""
-    version, path = _session(session)
-    return UpstreamCall(path, {}, version, "DELETE", "storage")
-
-
-def taken(headers: Mapping[str, str]) -> int:
-    """How many bytes of an upload are stored for good, as the answer to a piece that is not the last says."""
-    stored = re.fullmatch(r"bytes=0-(\d+)", headers.get("Range", ""))
-    return int(stored[1]) + 1 if stored else 0
-
-
-def _session(location: str) -> tuple[str, str]:
-    """The session's path. Its host is not looked at: our token goes to the one that is configured."""
-    parts = urlsplit(location)
+def _session_path(url: str) -> tuple[str, str]:
+    """Return version and path of a session; its host is ignored, so the token goes to the configured host."""
+    parts = urlsplit(url)
     version, _, path = parts.path.lstrip("/").partition("/")
     return version, f"{path}?{parts.query}"

@@ -1,7 +1,7 @@
-"""Vertex's tuning jobs for Gemini.
+"""Vertex AI's tuning jobs for Gemini.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/tuning. There are no events; what has
-happened shows in a job's times.
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/tuning. Vertex AI has no events of a
+job, so they are made from its times.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from vertex_compat import vertex
+from vertex_compat.json_values import count, integer, items, member, text
+from vertex_compat.services.batch_jobs import OWNER_LABEL
 from vertex_compat.types import JSON, UpstreamCall
 
 STATUS: Final = {
@@ -30,86 +32,112 @@ STATUS: Final = {
 
 ENDED: Final = {"succeeded", "failed", "cancelled"}
 
-SENT: Final = {
+HYPERPARAMETERS: Final = {
     "n_epochs": "epochCount",
     "learning_rate_multiplier": "learningRateMultiplier",
     "adapter_size": "adapterSize",
 }
-"""OpenAI's hyperparameters, and LiteLLM's one more → Vertex's."""
+"""OpenAI's hyperparameter, or LiteLLM's `adapter_size` → Vertex AI's."""
 
-_SIZES: Final = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
+_ADAPTER_SIZES: Final = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
 
 
-def hyperparameters(given: Mapping[str, Any]) -> JSON:
-    """Vertex's hyperparameters; what is left to it ("auto") is not sent."""
-    sent = {theirs: given[ours] for ours, theirs in SENT.items() if given.get(ours, "auto") != "auto"}
-    if (size := sent.get("adapterSize")) in _SIZES:
-        sent["adapterSize"] = f"ADAPTER_SIZE_{_SIZES[size]}"
+def hyperparameters(values: Mapping[str, Any]) -> JSON:
+    """Return Vertex AI's hyperparameters. What is "auto" is not sent."""
+    sent = {
+        vertex_name: values[name]
+        for name, vertex_name in HYPERPARAMETERS.items()
+        if values.get(name, "auto") != "auto"
+    }
+    if (size := sent.get("adapterSize")) in _ADAPTER_SIZES:
+        sent["adapterSize"] = f"ADAPTER_SIZE_{_ADAPTER_SIZES[size]}"
     return sent
 
 
-def create(base: str, training: str, validation: str | None, parameters: JSON, **about: str) -> UpstreamCall:
-    """Start to tune the model `base` on what stands at `training`; `about` are names and texts of the job."""
-    spec: JSON = {"trainingDatasetUri": training}
-    if validation:
-        spec["validationDatasetUri"] = validation
+def create(
+    base_model: str,
+    datasets: Mapping[Any, str],
+    parameters: JSON,
+    *,
+    owner: str,
+    display_name: str,
+    description: str,
+) -> UpstreamCall:
+    """Start to tune a model.
+
+    `datasets` has the URIs of `training_file` and maybe `validation_file`. `description` is stored with the
+    job and comes back with it.
+    """
+    spec: JSON = {"trainingDatasetUri": datasets["training_file"]}
+    if "validation_file" in datasets:
+        spec["validationDatasetUri"] = datasets["validation_file"]
     if parameters:
         spec["hyperParameters"] = parameters
-    return UpstreamCall("tuningJobs", {"baseModel": base, "supervisedTuningSpec": spec, **about})
+    body = {
+        "baseModel": base_model,
+        "supervisedTuningSpec": spec,
+        "tunedModelDisplayName": display_name,
+        "description": description,
+        "labels": {OWNER_LABEL: owner},
+    }
+    return UpstreamCall("tuningJobs", body)
 
 
-def get(job: str) -> UpstreamCall:
-    """A job as it stands."""
-    return UpstreamCall(f"tuningJobs/{job}", {}, method="GET")
+def get(job_id: str) -> UpstreamCall:
+    """Get a job."""
+    return UpstreamCall(f"tuningJobs/{job_id}", {}, method="GET")
 
 
-def cancel(job: str) -> UpstreamCall:
-    """Ask a job to end."""
-    return UpstreamCall(f"tuningJobs/{job}:cancel", {})
+def cancel(job_id: str) -> UpstreamCall:
+    """Cancel a job."""
+    return UpstreamCall(f"tuningJobs/{job_id}:cancel", {})
 
 
-def listing(page: str) -> UpstreamCall:
-    """One page of the jobs of a location."""
-    query = {"pageSize": "100"} | ({"pageToken": page} if page else {})
+def list_jobs(page_token: str) -> UpstreamCall:
+    """List one page of the jobs of a location."""
+    query = {"pageSize": "100"} | ({"pageToken": page_token} if page_token else {})
     return UpstreamCall(f"tuningJobs?{urlencode(query)}", {}, method="GET")
 
 
+def owner(job: JSON) -> str:
+    """Return the owner of a job, empty for a job that was started elsewhere."""
+    return text(member(job, "labels").get(OWNER_LABEL))
+
+
 def status(job: JSON) -> str:
-    """OpenAI's status of a job."""
-    return STATUS.get(job.get("state", ""), "queued")
+    """Return the status of OpenAI's fine-tuning job."""
+    return STATUS.get(text(job.get("state")), "queued")
 
 
-def model(endpoint: str | None) -> str | None:
-    """The name by which a tuned model chats."""
-    return f"gemini/{endpoint}" if endpoint else None
+def model_name(endpoint: object) -> str | None:
+    """Return the name under which a tuned model is called, None without an endpoint."""
+    return f"gemini/{endpoint}" if isinstance(endpoint, str) and endpoint else None
 
 
 def progress(job: JSON) -> JSON:
-    """How a job stands, in OpenAI's words."""
-    now = status(job)
-    spec = job.get("supervisedTuningSpec", {})
-    used = spec.get("hyperParameters", {})
-    stats = job.get("tuningDataStats", {}).get("supervisedTuningDataStats", {})
-    said = job.get("error") if now == "failed" else None
-    epochs = used.get("epochCount")
+    """Return the fields of OpenAI's fine-tuning job that Vertex AI's job has."""
+    current = status(job)
+    spec = member(job, "supervisedTuningSpec")
+    used = member(spec, "hyperParameters")
+    stats = member(member(job, "tuningDataStats"), "supervisedTuningDataStats")
+    failure = {"code": "job_failed", "message": text(member(job, "error").get("message")), "param": None}
     hyper = {
-        "n_epochs": int(epochs) if epochs else "auto",
+        "n_epochs": count(used.get("epochCount")) or "auto",
         "batch_size": "auto",
         "learning_rate_multiplier": used.get("learningRateMultiplier", "auto"),
     }
     if size := used.get("adapterSize"):
         hyper["adapter_size"] = size
+    tuned = model_name(member(job, "tunedModel").get("endpoint"))
     return {
-        "model": job.get("baseModel", ""),
-        "created_at": vertex.seconds(job["createTime"]),
-        "status": now,
-        "finished_at": vertex.seconds(job["endTime"]) if now in ENDED and "endTime" in job else None,
-        "fine_tuned_model": model(job.get("tunedModel", {}).get("endpoint")) if now == "succeeded" else None,
-        "trained_tokens": int(stats["totalBillableTokenCount"])
-        if "totalBillableTokenCount" in stats
-        else None,
-        "error": {"code": "job_failed", "message": said.get("message", ""), "param": None} if said else None,
-        "training_file": spec.get("trainingDatasetUri", ""),
+        "model": text(job.get("baseModel")),
+        "created_at": vertex.seconds(job.get("createTime")),
+        "status": current,
+        "finished_at": vertex.seconds(job["endTime"]) if current in ENDED and job.get("endTime") else None,
+        "fine_tuned_model": tuned if current == "succeeded" else None,
+        "trained_tokens": integer(stats.get("totalBillableTokenCount")),
+        "error": failure if current == "failed" and job.get("error") else None,
+        "training_file": text(spec.get("trainingDatasetUri")),
         "validation_file": spec.get("validationDatasetUri"),
         "hyperparameters": hyper,
         "method": {"type": "supervised", "supervised": {"hyperparameters": hyper}},
@@ -117,25 +145,25 @@ def progress(job: JSON) -> JSON:
 
 
 def events(job: JSON) -> Iterator[JSON]:
-    """What has happened, the latest first."""
-    now = status(job)
+    """Yield the events of a job, latest first."""
+    current = status(job)
     ends = {
         "succeeded": ("info", "The job has succeeded."),
-        "failed": ("error", f"The job has failed: {job.get('error', {}).get('message', '')}"),
+        "failed": ("error", f"The job has failed: {text(member(job, 'error').get('message'))}"),
         "cancelled": ("warn", "The job was cancelled."),
     }
-    if now in ends and "endTime" in job:
-        yield _event("endTime", job, *ends[now])
-    if "startTime" in job:
+    if current in ends and job.get("endTime"):
+        yield _event("endTime", job, *ends[current])
+    if job.get("startTime"):
         yield _event("startTime", job, "info", "The job has started.")
     yield _event("createTime", job, "info", "The job was created.")
 
 
-def _event(time: str, job: JSON, level: str, message: str) -> JSON:
+def _event(time_field: str, job: JSON, level: str, message: str) -> JSON:
     return {
-        "id": f"ftevent-{time.removesuffix('Time')}-{job['name'].rpartition('/')[2]}",
+        "id": f"ftevent-{time_field.removesuffix('Time')}-{_job_id(job)}",
         "object": "fine_tuning.job.event",
-        "created_at": vertex.seconds(job[time]),
+        "created_at": vertex.seconds(job.get(time_field)),
         "level": level,
         "message": message,
         "type": "message",
@@ -143,15 +171,19 @@ def _event(time: str, job: JSON, level: str, message: str) -> JSON:
     }
 
 
-def checkpoints(job: JSON, identity: str) -> Iterator[JSON]:
-    """The checkpoints that a job has left, the latest first; each chats."""
-    for checkpoint in reversed(job.get("tunedModel", {}).get("checkpoints", [])):
+def checkpoints(job: JSON, id_: str) -> Iterator[JSON]:
+    """Yield the checkpoints of the job with OpenAI's id `id_`, latest first; each is a model of its own."""
+    for checkpoint in reversed(items(member(job, "tunedModel").get("checkpoints"))):
         yield {
-            "id": f"ftckpt-{checkpoint['checkpointId']}-{job['name'].rpartition('/')[2]}",
+            "id": f"ftckpt-{text(checkpoint.get('checkpointId'))}-{_job_id(job)}",
             "object": "fine_tuning.job.checkpoint",
-            "created_at": vertex.seconds(job.get("endTime") or job["updateTime"]),
-            "fine_tuned_model_checkpoint": model(checkpoint.get("endpoint")) or "",
-            "fine_tuning_job_id": identity,
+            "created_at": vertex.seconds(job.get("endTime") or job.get("updateTime")),
+            "fine_tuned_model_checkpoint": model_name(checkpoint.get("endpoint")) or "",
+            "fine_tuning_job_id": id_,
             "metrics": {},
-            "step_number": int(checkpoint.get("step", 0)),
+            "step_number": count(checkpoint.get("step")),
         }
+
+
+def _job_id(job: JSON) -> str:
+    return text(job.get("name")).rpartition("/")[2]

@@ -73,6 +73,10 @@ class DedicatedEndpointTransport:
             return self._inner.describe(*_at_host(host, call, model))
         return self._inner.describe(call, model)
 
+    def project(self, model: Model | ResourceTarget) -> str:
+        """Return the Google Cloud project that calls to `model` are made in."""
+        return self._inner.project(model)
+
     def _known_host(self, model: Model) -> str | None:
         return model.endpoint_host or (self._hosts.get(_endpoint(model)) if self._hosts else None)
 

@@ -25,6 +25,9 @@ class Transport(Protocol):
     def describe(self, call: UpstreamCall, model: Model | ResourceTarget) -> JSON:
         """Return the request that `open` would send, without credentials."""
 
+    def project(self, model: Model | ResourceTarget) -> str:
+        """Return the Google Cloud project that calls to `model` are made in."""
+
 
 class RootTransport(Transport, Protocol):
     """A transport that can also make calls with the credentials of callers."""

@@ -114,7 +114,7 @@ class HttpTransport:
     def describe(self, call: UpstreamCall, model: Model | ResourceTarget) -> JSON:
         """Return the first request that `open` would send, without credentials."""
         location = self._candidate_locations(model)[0]
-        url = vertex.url(call, self._project(model), location, self._settings.base_urls)
+        url = vertex.url(call, self.project(model), location, self._settings.base_urls)
         body = call.body if call.content is None else f"{len(call.content)} bytes"
         return {"method": call.method, "url": url, "headers": dict(call.headers), "body": body}
 
@@ -135,7 +135,7 @@ class HttpTransport:
     ) -> UpstreamResponse:
         """Make the call once, and once more with a new token if the first one was refused."""
         credentials = self._credentials_of(model.impersonate_account)
-        url = vertex.url(call, self._project(model), location, self._settings.base_urls)
+        url = vertex.url(call, self.project(model), location, self._settings.base_urls)
         token = credentials.token()
         for renewed in (False, True):
             headers = {**_HEADERS, **call.headers, "Authorization": f"Bearer {token}"}
@@ -186,7 +186,8 @@ class HttpTransport:
             impersonated[account] = self._credentials.impersonating(account)
         return impersonated[account]
 
-    def _project(self, model: Model | ResourceTarget) -> str:
+    def project(self, model: Model | ResourceTarget) -> str:
+        """Return the Google Cloud project that calls to `model` are made in; raises `ApiError`."""
         project = model.project or self._credentials.project()
         if not project:
             raise errors.UpstreamFault(

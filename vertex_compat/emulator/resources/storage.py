@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_options_header
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request
 
@@ -47,7 +48,7 @@ ROUTES = Map(
     merge_slashes=False,
 )
 PARAMETERS = {"prefix", "startOffset", "pageToken", "maxResults", "alt", "uploadType", "name", "upload_id"}
-PARAMETERS |= {"ifGenerationMatch", "fields"}
+PARAMETERS |= {"fields", "ifGenerationMatch"}
 RANGE = re.compile(r"bytes (?:(?P<first>\d+)-(?P<last>\d+)|\*)/(?P<total>\d+|\*)")
 
 
@@ -60,6 +61,7 @@ class Stored:
     metadata: dict[str, str]
     generation: int
     created: str
+    custom_time: str | None = None
 
 
 @dataclass(slots=True)
@@ -153,11 +155,14 @@ class Storage:
             stored.metadata |= _json(request).get("metadata", {})
         elif request.args.get("alt") == "media":
             headers = {"Content-Type": stored.content_type, "Content-Length": str(len(stored.data))}
+            headers["x-goog-generation"] = str(stored.generation)
             return Response(200, _blocks(stored.data, cut="emulator-cut" in bucket), headers)
         return pretty_json_response(_resource(bucket, name, stored))
 
     def _upload(self, bucket: str, request: Request) -> Response:
         identity = request.args.get("upload_id", "")
+        if request.method == "POST" and request.args.get("uploadType") == "multipart":
+            return self._insert(bucket, request)
         if request.method == "POST":
             return self._begin(bucket, request)
         session = self.sessions.get(identity)
@@ -174,8 +179,8 @@ class Storage:
     def _begin(self, bucket: str, request: Request) -> Response:
         name = request.args.get("name", "")
         if request.args.get("uploadType") != "resumable" or not name:
-            raise _refused(400, "Only resumable uploads with a name are emulated.")
-        self._check_absent(bucket, name, request)
+            raise _refused(400, "Only resumable uploads with a name and multipart uploads are emulated.")
+        self._check_generation(bucket, name, request)
         body = _json(request)
         if body.keys() - {"contentType", "metadata"}:
             raise _refused(400, "Only contentType and metadata are emulated.")
@@ -187,9 +192,25 @@ class Storage:
         location = f"https://storage.googleapis.com/upload/storage/v1/b/{bucket}/o?{query}"
         return Response(200, (b"",), {"Location": location, "Content-Length": "0"})
 
-    def _check_absent(self, bucket: str, name: str, request: Request) -> None:
-        generation = request.args.get("ifGenerationMatch")
-        if generation == "0" and name in self.objects.get(bucket, {}):
+    def _insert(self, bucket: str, request: Request) -> Response:
+        """Store an object whose resource and data come in one multipart/related body."""
+        if "emulator-flaky" in bucket and next(self._numbers) % 2:
+            raise _refused(503, "We encountered an internal error. Please try again.")
+        resource, data = _related(request)
+        if not resource.get("name") or resource.keys() - {"name", "contentType", "customTime", "metadata"}:
+            raise _refused(400, "Only name, contentType, customTime and metadata are emulated.")
+        name = resource["name"]
+        self._check_generation(bucket, name, request)
+        kind = str(resource.get("contentType", "application/octet-stream"))
+        stored = self._store(bucket, name, data, kind, dict(resource.get("metadata", {})))
+        if custom_time := resource.get("customTime"):
+            stored.custom_time = dt.datetime.fromisoformat(custom_time).isoformat()
+        return pretty_json_response(_resource(bucket, name, stored))
+
+    def _check_generation(self, bucket: str, name: str, request: Request) -> None:
+        expected = request.args.get("ifGenerationMatch")
+        stored = self.objects.get(bucket, {}).get(name)
+        if expected is not None and expected != str(stored.generation if stored else 0):
             raise _refused(412, "At least one of the pre-conditions you specified did not hold.")
 
     def _piece(self, identity: str, session: Session, request: Request) -> Response:
@@ -212,7 +233,7 @@ class Storage:
             taken = {"Range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
             return Response(308, (b"",), {"Content-Length": "0"} | taken)
         del self.sessions[identity]
-        self._check_absent(session.bucket, session.name, request)
+        self._check_generation(session.bucket, session.name, request)
         stored = self._store(
             session.bucket, session.name, session.data, session.content_type, session.metadata
         )
@@ -245,6 +266,23 @@ def _json(request: Request) -> dict[str, Any]:
     return body
 
 
+def _related(request: Request) -> tuple[JSON, bytes]:
+    """Return the two parts of a multipart/related body: https://www.rfc-editor.org/rfc/rfc2387."""
+    kind, options = parse_options_header(request.headers.get("Content-Type", ""))
+    delimiter = b"\r\n--" + options.get("boundary", "").encode()
+    parts = (b"\r\n" + request.get_data()).split(delimiter)
+    if kind != "multipart/related" or len(parts) != 4 or parts[0] or parts[3].strip() != b"--":
+        raise _refused(400, "Malformed multipart body.")
+    head, data = (part.partition(b"\r\n\r\n")[2] for part in parts[1:3])
+    try:
+        resource = json.loads(head)
+    except ValueError:
+        resource = None
+    if not isinstance(resource, dict):
+        raise _refused(400, "Parse Error")
+    return resource, data
+
+
 def _resource(bucket: str, name: str, stored: Stored) -> JSON:
     """Return the object resource; numbers are strings, empty fields are absent."""
     shown: JSON = {
@@ -259,6 +297,7 @@ def _resource(bucket: str, name: str, stored: Stored) -> JSON:
         "timeCreated": stored.created,
         "updated": stored.created,
     }
+    shown |= {"customTime": stored.custom_time} if stored.custom_time else {}
     return shown | ({"metadata": stored.metadata} if stored.metadata else {})
 
 

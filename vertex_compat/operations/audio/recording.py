@@ -10,8 +10,9 @@ from typing import Final, Self
 from werkzeug.sansio.multipart import File
 
 from vertex_compat import errors
+from vertex_compat.ids import new_token
 from vertex_compat.operations.context import RequestContext
-from vertex_compat.operations.files.bucket import Bucket, Upload, token
+from vertex_compat.operations.files.bucket import Bucket, Upload
 from vertex_compat.operations.request import multipart
 from vertex_compat.publishers import media_types
 from vertex_compat.server.client_connection import ClientDisconnected
@@ -83,7 +84,7 @@ class Recording:
     def _move_to_bucket(self) -> None:
         bucket = Bucket(self._context)
         ending = re.search(r"\.[A-Za-z0-9]{1,8}$", self._name)
-        self._object = f"{FOLDER}{token()}{ending[0] if ending else ''}"
+        self._object = f"{FOLDER}{new_token()}{ending[0] if ending else ''}"
         self._upload = self._stack.enter_context(bucket.upload(self._object, self._mime))
         self._upload.write(bytes(self._data))
         self._data.clear()
@@ -94,7 +95,7 @@ class Recording:
             bucket = Bucket(self._context)
             self._upload.finish()
             self._stack.callback(self._delete, bucket)
-            return {"mime": self._mime, "uri": bucket.at(self._object).uri}
+            return {"mime": self._mime, "uri": bucket.target(self._object).uri}
         if not self._data:
             raise errors.BadRequest(
                 "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
@@ -104,7 +105,7 @@ class Recording:
     def _delete(self, bucket: Bucket) -> None:
         """Delete the object; one that cannot be deleted is left to the bucket's lifecycle rules."""
         with suppress(errors.ApiError, ClientDisconnected):
-            bucket.delete(self._object)
+            bucket.delete(bucket.target(self._object))
 
 
 def read(context: RequestContext, recording: Recording) -> multipart.Form:

@@ -1,15 +1,15 @@
-"""A batch in the bucket: its record, named for the job that runs it, and what the job reads and writes.
+"""A batch in the bucket: its metadata, and the files that its job reads and writes.
 
 ::
 
-    batches/TOKEN/LOCATION/JOB          what OpenAI's batch has and Vertex's job has not
-    batches/TOKEN/failed                the same, of a batch with a file that is no good: there is no job
-    batch-data/TOKEN/requests.jsonl     what Vertex reads
-    batch-data/TOKEN/lines.jsonl        a line for each request: what it takes to read the answer
-    batch-data/TOKEN/output/            what Vertex writes
+    batches/TOKEN/LOCATION/JOB          what OpenAI's batch object has and Vertex AI's job has not
+    batches/TOKEN/failed                the same for a batch whose file is wrong, which has no job
+    batch-data/TOKEN/requests.jsonl     what Vertex AI reads
+    batch-data/TOKEN/lines.jsonl        for each request, what is needed to read its response
+    batch-data/TOKEN/output/            what Vertex AI writes
 
-A batch's id is the name of its record, so an id that was made up leads nowhere: without the record, no job is
-asked for.
+All of it is in the owner's folder. A batch's id holds the name of its metadata: without that object in the
+caller's folder, no job is called.
 """
 
 from __future__ import annotations
@@ -19,23 +19,25 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from vertex_compat import errors, ids
+from vertex_compat import errors
+from vertex_compat.ids import IdSigner
+from vertex_compat.json_values import text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 
-RECORDS: Final = "batches/"
+FOLDER: Final = "batches/"
 FAILED: Final = "failed"
 
-_BATCH: Final = "batch_"
-_PATH: Final = re.compile(r"([0-9a-f]{28})/([a-z0-9-]{1,40}/[0-9]{1,30}|failed)")
-_JOB: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPredictionJobs/([^/]+)")
+_ID_PREFIX: Final = "batch_"
+_NAME: Final = re.compile(r"([0-9a-f]{28})/([a-z0-9-]{1,40}/[0-9]{1,30}|failed)")
+_JOB_NAME: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPredictionJobs/([^/]+)")
 
 
 class BatchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is remembered of a batch: nobody else knows it."""
+    """What a batch has and its job has not. `project` and `account` are those of the call to start it."""
 
     endpoint: str
     input_file_id: str
@@ -49,93 +51,100 @@ class BatchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
     problems: list[JSON] = []
 
 
-_record = msgspec.json.Decoder(BatchMetadata).decode
+_decode_metadata = msgspec.json.Decoder(BatchMetadata).decode
 
 
 class Batch(NamedTuple):
-    """Where a batch is: its token, and `LOCATION/JOB` or `failed`."""
+    """A batch's token, and `LOCATION/JOB` or `failed`."""
 
     token: str
     job: str
 
     @property
-    def id(self) -> str:
-        """OpenAI's id."""
-        return ids.encode(_BATCH, f"{self.token}/{self.job}")
+    def name(self) -> str:
+        """The name of its metadata object."""
+        return f"{FOLDER}{self.token}/{self.job}"
 
     @property
-    def name(self) -> str:
-        """Its record's name."""
-        return f"{RECORDS}{self.token}/{self.job}"
+    def location(self) -> str:
+        """The location of its job."""
+        return self.job.partition("/")[0]
 
-    def read(self, bucket: Bucket) -> BatchMetadata:
-        """Its record; raises `NotFound`."""
+    @property
+    def job_id(self) -> str:
+        """Vertex AI's id of its job."""
+        return self.job.partition("/")[2]
+
+    def id(self, signer: IdSigner) -> str:
+        """Return OpenAI's id."""
+        return signer.encode(_ID_PREFIX, f"{self.token}/{self.job}")
+
+    def read(self, bucket: Bucket, context: RequestContext) -> BatchMetadata:
+        """Return its metadata; raises `NotFound` if it is not the caller's."""
         try:
-            return _record(b"".join(bucket.read(self.name)))
+            return _decode_metadata(b"".join(bucket.read(bucket.target(self.name))))
         except errors.NotFound:
-            raise no_such_batch(self.id) from None
+            raise no_such_batch(self.id(context.ids)) from None
 
-    def ask_for(self, call: UpstreamCall, record: BatchMetadata, context: RequestContext) -> JSON:
-        """What Vertex says to a call about its job."""
-        location = self.job.partition("/")[0]
-        site = ResourceTarget(
-            "batchPredictionJobs", (location,), project=record.project, impersonate_account=record.account
+    def call_job(self, call: UpstreamCall, metadata: BatchMetadata, context: RequestContext) -> JSON:
+        """Return the response to a call to its job; raises `Forbidden` in a location that is not allowed."""
+        context.router.check_location(self.location)
+        target = ResourceTarget(
+            "batchPredictionJobs",
+            (self.location,),
+            project=metadata.project,
+            impersonate_account=metadata.account,
         )
-        return model_calls.get_json(call, site, context)
+        return model_calls.get_json(call, target, context)
 
-    def state(self, record: BatchMetadata, context: RequestContext) -> JSON | None:
-        """Its job as it stands, None if it never had one."""
+    def get_job(self, metadata: BatchMetadata, context: RequestContext) -> JSON | None:
+        """Return its job, None if it has none."""
         if self.job == FAILED:
             return None
         try:
-            return self.ask_for(batch_jobs.get(self.number), record, context)
+            return self.call_job(batch_jobs.get(self.job_id), metadata, context)
         except errors.NotFound:
-            gone = {"message": "Vertex AI has no job of this batch any more."}
-            return {"state": "JOB_STATE_FAILED", "error": gone}
-
-    @property
-    def number(self) -> str:
-        """Vertex's id of its job."""
-        return self.job.partition("/")[2]
+            reason = {"message": "Vertex AI has no job of this batch any more."}
+            return {"state": "JOB_STATE_FAILED", "error": reason}
 
 
-def requests(token: str) -> str:
-    """The name of what a batch's job reads."""
+def requests_name(token: str) -> str:
+    """Return the name of the file that a batch's job reads."""
     return f"batch-data/{token}/requests.jsonl"
 
 
-def lines(token: str) -> str:
-    """The name of what it takes to read the answers."""
+def lines_name(token: str) -> str:
+    """Return the name of the file with what is needed to read the responses."""
     return f"batch-data/{token}/lines.jsonl"
 
 
-def output(token: str) -> str:
-    """How the names of what a batch's job writes begin."""
+def output_prefix(token: str) -> str:
+    """Return the prefix of the names of what a batch's job writes."""
     return f"batch-data/{token}/output"
 
 
-def at(name: str) -> Batch | None:
-    """The batch whose record has this name, None if it is no record's."""
-    found = _PATH.fullmatch(name.removeprefix(RECORDS)) if name.startswith(RECORDS) else None
-    return Batch(*found.groups()) if found else None
+def from_name(name: str) -> Batch | None:
+    """Return the batch whose metadata object has this name, None for any other name."""
+    match = _NAME.fullmatch(name.removeprefix(FOLDER)) if name.startswith(FOLDER) else None
+    return Batch(*match.groups()) if match else None
 
 
-def find(identity: str) -> Batch:
-    """The batch that an id means; raises `NotFound`."""
-    batch = at(RECORDS + (ids.decode(_BATCH, identity) or ""))
+def from_id(id_: str, signer: IdSigner) -> Batch:
+    """Return the batch of an id; raises `NotFound` for an id that was not made here."""
+    batch = from_name(FOLDER + (signer.decode(_ID_PREFIX, id_) or ""))
     if batch is None:
-        raise no_such_batch(identity)
+        raise no_such_batch(id_)
     return batch
 
 
-def started(token: str, job: JSON) -> Batch:
-    """The batch whose job has just been started."""
-    named = _JOB.fullmatch(job.get("name", ""))
-    if not named:
-        raise errors.UpstreamFault("Vertex AI started a job and did not say which.")
-    return Batch(token, "/".join(named.groups()))
+def from_job(token: str, job: JSON) -> Batch:
+    """Return the batch of a job that has just been started."""
+    match = _JOB_NAME.fullmatch(text(job.get("name")))
+    if not match:
+        raise errors.UpstreamFault("Vertex AI started a job and did not name it.")
+    return Batch(token, "/".join(match.groups()))
 
 
-def no_such_batch(identity: str) -> errors.NotFound:
-    """The 404 of a batch."""
-    return errors.NotFound(f"No batch found with id '{identity[:300]}'.", param="batch_id")
+def no_such_batch(id_: str) -> errors.NotFound:
+    """Return the 404 for a batch."""
+    return errors.NotFound(f"No batch found with id '{id_[:300]}'.", param="batch_id")

@@ -1,7 +1,7 @@
-"""`/batches`: OpenAI's batches as Vertex's batch prediction jobs.
+"""`/batches`: OpenAI's batches as Vertex AI's batch prediction jobs.
 
-A wrong request is refused; a file that is no good makes a batch that has `failed`, with `errors` that name
-the lines, and nothing is started. That is what OpenAI does, so it is what its clients look for.
+A wrong request is refused. A wrong file makes a batch with the status `failed` whose `errors` name the lines,
+and starts no job: OpenAI does the same, and its clients look there.
 """
 
 from __future__ import annotations
@@ -15,163 +15,178 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.ids import new_token
+from vertex_compat.json_values import items, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.batches import batch_metadata, batches_schema, input_file, output_file
 from vertex_compat.operations.batches.batch_metadata import Batch, BatchMetadata
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.files import files
-from vertex_compat.operations.files.bucket import Bucket, token
+from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.operations.request import body, paging
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON, Model
 
-WINDOW: Final = "24h"
-FILES: Final = {output_file.OUTPUT: "output_file_id", output_file.ERRORS: "error_file_id"}
+COMPLETION_WINDOW: Final = "24h"
+FILE_KEYS: Final = {output_file.OUTPUT: "output_file_id", output_file.ERRORS: "error_file_id"}
 
-_DAY: Final = 24 * 60 * 60
+_DAY_SECONDS: Final = 24 * 60 * 60
+_TIMES: Final = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
 def create(context: RequestContext) -> Response:
     """Check and translate the file, then start the job."""
     bucket = Bucket(context)
-    given = body.drop_nulls(body.decode(context.body, batches_schema.Create))
-    endpoint = input_file.endpoint(given["endpoint"])
-    source = bucket.find(given["input_file_id"])
-    new = token()
-    reader = input_file.Reader(endpoint, context.router)
+    params = body.drop_nulls(body.decode(context.body, batches_schema.Create))
+    endpoint = input_file.parse_endpoint(params["endpoint"])
+    source = bucket.resolve(params["input_file_id"])
+    token = new_token()
+    reader = input_file.Reader(endpoint, context)
     with (
-        bucket.upload(batch_metadata.requests(new)) as requests,
-        bucket.upload(batch_metadata.lines(new)) as notes,
+        bucket.upload(batch_metadata.requests_name(token)) as requests,
+        bucket.upload(batch_metadata.lines_name(token)) as lines,
     ):
         for translated in reader.translate(files.read(bucket, context, source)):
             requests.write(translated.request)
-            notes.write(translated.note)
+            lines.write(translated.line)
         if not reader.problems:
-            notes.finish()
+            lines.finish()
             requests.finish()
-    record = BatchMetadata(
+    metadata = BatchMetadata(
         endpoint=endpoint,
-        input_file_id=given["input_file_id"],
+        input_file_id=params["input_file_id"],
         created_at=int(time.time()),
-        metadata=given.get("metadata"),
+        metadata=params.get("metadata"),
         total=reader.total,
         problems=reader.problems,
     )
-    # What is begun is brought to its end, whoever waits for it.
+    # From here on the client may leave: job and metadata are made both or not at all.
     context = msgspec.structs.replace(context, client=ClientConnection())
+    bucket = Bucket(context)
     if reader.problems or reader.model is None:
-        batch, job = Batch(new, batch_metadata.FAILED), None
-        Bucket(context).write_json(batch.name, record)
+        batch, job = Batch(token, batch_metadata.FAILED), None
+        bucket.write_json(batch.name, metadata)
     else:
-        record = msgspec.structs.replace(
-            record,
+        metadata = msgspec.structs.replace(
+            metadata,
             model=reader.model.requested_name,
             publisher=reader.model.publisher,
             project=reader.model.project,
             account=reader.model.impersonate_account,
         )
-        batch, job = _started(new, reader.model, reader.parameters, record, context)
-    return Response(_shown(batch, record, job, bucket), model_calls.ignored_header(sorted(reader.ignored)))
+        batch, job = _start(token, reader.model, reader.parameters, metadata, context)
+    shown = _batch_object(batch, metadata, job, context)
+    return Response(shown, model_calls.ignored_header(sorted(reader.ignored)))
 
 
-def _started(
-    new: str, model: Model, parameters: JSON, record: BatchMetadata, context: RequestContext
+def _start(
+    token: str, model: Model, parameters: JSON, metadata: BatchMetadata, context: RequestContext
 ) -> tuple[Batch, JSON]:
-    """Start the job and write the record that is named for it: both, or neither."""
+    """Start the job and write its metadata. If the metadata cannot be written, the job is cancelled."""
     bucket = Bucket(context)
-    names = (batch_metadata.requests(new), batch_metadata.lines(new))
+    source = bucket.target(batch_metadata.requests_name(token))
     try:
-        source, target = bucket.at(names[0]).uri, bucket.at(batch_metadata.output(new)).uri
-        name = f"vertex_compat {new}"
-        call = batch_jobs.create(name, _resource(model, context), source, target, parameters)
+        call = batch_jobs.create(
+            name=f"vertex_compat {token}",
+            model=_job_model(model, context),
+            source=source.uri,
+            target=bucket.target(batch_metadata.output_prefix(token)).uri,
+            parameters=parameters,
+            owner=context.owner,
+        )
         job = model_calls.get_json(call, model, context, retries=0)
     except errors.ApiError:
-        for name in names:
+        for target in (source, bucket.target(batch_metadata.lines_name(token))):
             with suppress(errors.ApiError):
-                bucket.delete(name)
+                bucket.delete(target)
         raise
-    batch = batch_metadata.started(new, job)
+    batch = batch_metadata.from_job(token, job)
     try:
-        bucket.write_json(batch.name, record)
+        bucket.write_json(batch.name, metadata)
     except errors.ApiError:
         with suppress(errors.ApiError):
-            batch.ask_for(batch_jobs.cancel(batch.number), record, context)
+            batch.call_job(batch_jobs.cancel(batch.job_id), metadata, context)
         raise
     return batch, job
 
 
-def _resource(model: Model, context: RequestContext) -> str:
-    """What a job calls the model: where the client names an endpoint, the model that is deployed there."""
+def _job_model(model: Model, context: RequestContext) -> str:
+    """Return the model's name for a job; for an endpoint, that of the model that is deployed there."""
     if not model.resource.startswith("endpoints/"):
         return model.resource
-    endpoint = model_calls.get_json(batch_jobs.endpoint(model.resource), model, context)
-    deployed = endpoint.get("deployedModels") or [{}]
-    return str(deployed[0].get("model", model.resource))
+    endpoint = model_calls.get_json(batch_jobs.get_endpoint(model.resource), model, context)
+    deployed = items(endpoint.get("deployedModels"))
+    return (text(deployed[0].get("model")) if deployed else "") or model.resource
 
 
 def retrieve(context: RequestContext) -> Response:
-    """A batch as it stands."""
-    return Response(_now(batch_metadata.find(context.path_args["batch"]), Bucket(context), context))
+    """Return a batch in its current state."""
+    return Response(_current(batch_metadata.from_id(context.path_args["batch"], context.ids), context))
 
 
 def cancel(context: RequestContext) -> Response:
-    """Ask a batch to end. What is answered by then stays."""
+    """Cancel a batch. Responses that were written by then stay."""
     bucket = Bucket(context)
-    batch = batch_metadata.find(context.path_args["batch"])
-    before = _now(batch, bucket, context)["status"]
-    if before in batch_jobs.ENDED:
-        raise errors.Conflict(f"Cannot cancel a batch with status '{before}'.", param="batch_id")
-    batch.ask_for(batch_jobs.cancel(batch.number), batch.read(bucket), context)
-    shown = _now(batch, bucket, context)
-    if shown["status"] not in batch_jobs.ENDED:  # Vertex takes its time
+    batch = batch_metadata.from_id(context.path_args["batch"], context.ids)
+    status = _current(batch, context)["status"]
+    if status in batch_jobs.ENDED:
+        raise errors.Conflict(f"Cannot cancel a batch with status '{status}'.", param="batch_id")
+    batch.call_job(batch_jobs.cancel(batch.job_id), batch.read(bucket, context), context)
+    shown = _current(batch, context)
+    if shown["status"] not in batch_jobs.ENDED:  # the job's state follows later
         shown["status"] = "cancelling"
     return Response(shown)
 
 
 def list_batches(context: RequestContext) -> Response:
-    """The batches, the newest first: the records' names are in that order."""
+    """List the caller's batches, newest first, which is the order of their names."""
     bucket = Bucket(context)
     size = paging.limit(context.query(), 20, 100)
-    last = batch_metadata.find(context.query()["after"]) if context.query().get("after") else None
-    stored = bucket.list(batch_metadata.RECORDS, last.name if last else "")
-    found = (batch for one in stored if (batch := batch_metadata.at(bucket.name(one))) and batch != last)
+    last_id = context.query().get("after")
+    last = batch_metadata.from_id(last_id, context.ids) if last_id else None
+    resources = bucket.list(batch_metadata.FOLDER, last.name if last else "")
+    named = (batch_metadata.from_name(bucket.resource_name(resource)) for resource in resources)
+    batches = (batch for batch in named if batch and batch != last)
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
-        shown = pool.map(lambda batch: _now(batch, bucket, context), islice(found, size + 1))
+        shown = pool.map(lambda batch: _current(batch, context), islice(batches, size + 1))
         return Response(paging.page(shown, size))
 
 
-def _now(batch: Batch, bucket: Bucket, context: RequestContext) -> JSON:
-    record = batch.read(bucket)
-    return _shown(batch, record, batch.state(record, context), bucket)
+def _current(batch: Batch, context: RequestContext) -> JSON:
+    metadata = batch.read(Bucket(context), context)
+    return _batch_object(batch, metadata, batch.get_job(metadata, context), context)
 
 
-def _shown(batch: Batch, record: BatchMetadata, job: JSON | None, bucket: Bucket) -> JSON:
-    """OpenAI's batch object; without a job it has failed before there was one."""
-    stands: JSON = {
+def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON | None, context: RequestContext) -> JSON:
+    """Return OpenAI's batch object. Without a job, the batch failed before one was started."""
+    state: JSON = {
         "status": "failed",
-        "failed_at": record.created_at,
-        "errors": {"object": "list", "data": record.problems},
+        "failed_at": metadata.created_at,
+        "errors": {"object": "list", "data": metadata.problems},
     }
     if job:
-        stands = batch_jobs.progress(job, record.total)
-    kinds = output_file.kinds(job, record) if job else ()
-    times = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
+        state = batch_jobs.progress(job, metadata.total)
+    bucket = Bucket(context)
+    kinds = output_file.kinds(job, metadata) if job else ()
     return {
-        "id": batch.id,
+        "id": batch.id(context.ids),
         "object": "batch",
-        "endpoint": record.endpoint,
-        "model": record.model or None,
+        "endpoint": metadata.endpoint,
+        "model": metadata.model or None,
         "errors": None,
-        "input_file_id": record.input_file_id,
-        "completion_window": WINDOW,
+        "input_file_id": metadata.input_file_id,
+        "completion_window": COMPLETION_WINDOW,
         "output_file_id": None,
         "error_file_id": None,
-        "created_at": record.created_at,
-        "expires_at": record.created_at + _DAY,
-        **{f"{time}_at": None for time in times},
-        "request_counts": {"total": record.total, "completed": 0, "failed": 0},
-        "metadata": record.metadata,
-        **stands,
-        **{FILES[kind]: bucket.at(output_file.Made(batch, kind).name).id for kind in kinds},
+        "created_at": metadata.created_at,
+        "expires_at": metadata.created_at + _DAY_SECONDS,
+        **{f"{time}_at": None for time in _TIMES},
+        "request_counts": {"total": metadata.total, "completed": 0, "failed": 0},
+        "metadata": metadata.metadata,
+        **state,
+        **{
+            FILE_KEYS[kind]: bucket.id_of(bucket.target(output_file.VirtualFile(batch, kind).name))
+            for kind in kinds
+        },
     }

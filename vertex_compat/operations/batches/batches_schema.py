@@ -1,4 +1,4 @@
-"""What OpenAI's `POST /batches` takes, and a line of the file that it names.
+"""Schemas of OpenAI's `POST /batches` and of a line of its input file.
 
 https://platform.openai.com/docs/api-reference/batch
 """

@@ -1,6 +1,6 @@
-"""A batch's file, checked line by line and translated for the publisher that its model is of.
+"""The input file of a batch, checked line by line and translated for the publisher of its model.
 
-All that is wrong is found before anything is started, as OpenAI does: each problem with its line.
+All mistakes are found before a job is started, each with its line, as OpenAI does.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.operations.batches import batches_schema
 from vertex_compat.operations.batches.row_operations import OPERATIONS
+from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files import jsonl
 from vertex_compat.operations.request import body
-from vertex_compat.routing.router import Router
 from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON, Model, UpstreamCall
 
@@ -23,37 +23,37 @@ MAX_LINES: Final = 200_000
 """https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini"""
 
 MAX_PROBLEMS: Final = 100
-"""Told of one file."""
+"""Problems that are listed for one file."""
 
-_OF_THE_REQUEST: Final = frozenset(
+_REQUEST_FIELDS: Final = frozenset(
     {"body", "content", "headers", "ignored", "method", "path", "service", "version"}
 )
-"""The fields of a call that reading its answer does not take."""
+"""The fields of a call that are not needed to read its response."""
 
 
-def endpoint(given: str) -> str:
-    """The endpoint that a client means; raises `BadRequest`."""
-    meant = f"/v1{given.removeprefix('/v1')}"
-    if meant not in OPERATIONS:
+def parse_endpoint(value: str) -> str:
+    """Return the batch's endpoint with `/v1` before it; raises `BadRequest`."""
+    endpoint = f"/v1{value.removeprefix('/v1')}"
+    if endpoint not in OPERATIONS:
         raise errors.BadRequest(
             f"Invalid value for 'endpoint': expected one of {', '.join(OPERATIONS)}.",
             param="endpoint",
             code="invalid_value",
         )
-    return meant
+    return endpoint
 
 
 class Translated(NamedTuple):
-    """One request: what Vertex reads, and what it takes to read the answer."""
+    """One request: the line that Vertex AI reads, and the line that is needed to read its response."""
 
     request: bytes
-    note: bytes
+    line: bytes
 
 
 class Reader:
-    """Reads one file. `model` is None before the first line that names one; `parameters` are the job's."""
+    """Reads one file. `model` is None before the first line; `parameters` are the same for all lines."""
 
-    def __init__(self, endpoint: str, router: Router) -> None:
+    def __init__(self, endpoint: str, context: RequestContext) -> None:
         self.model: Model | None = None
         self.parameters: JSON = {}
         self.total = 0
@@ -61,41 +61,41 @@ class Reader:
         self.ignored: set[str] = set()
         self._endpoint = endpoint
         self._operation = OPERATIONS[endpoint]
-        self._router = router
+        self._context = context
         self._seen: dict[str, int] = {}
 
-    def translate(self, blocks: Iterable[bytes]) -> Iterator[Translated]:
-        """The requests in `blocks`, up to the first problem; the problems are listed when it has ended."""
-        for number, line in jsonl.lines(blocks):
+    def translate(self, chunks: Iterable[bytes]) -> Iterator[Translated]:
+        """Yield the requests up to the first problem. All problems are listed when it has ended."""
+        for number, line in jsonl.lines(chunks):
             try:
-                translated = self._line(line, number)
+                translated = self._translate_line(line, number)
             except errors.ApiError as error:
-                self._problem(error, number)
+                self._add_problem(error, number)
                 if len(self.problems) == MAX_PROBLEMS:
                     return
             else:
                 if not self.problems:
                     yield translated
         if not self.total and not self.problems:
-            self._problem(errors.BadRequest("The file has no requests.", code="empty_file"), None)
+            self._add_problem(errors.BadRequest("The file has no requests.", code="empty_file"), None)
 
-    def _problem(self, error: errors.ApiError, number: int | None) -> None:
+    def _add_problem(self, error: errors.ApiError, number: int | None) -> None:
         code = error.code or "invalid_request"
         self.problems.append({"code": code, "message": error.message, "param": error.param, "line": number})
 
-    def _line(self, content: bytes, number: int) -> Translated:
-        line = _decoded(content)
+    def _translate_line(self, content: bytes, number: int) -> Translated:
+        line = _decode_line(content)
         self._check(line, number)
-        given = self._operation.parse(msgspec.json.encode(line["body"]))
-        model = self._model(given["model"])
-        call = self._operation.request(given, model)
+        params = self._operation.parse(msgspec.json.encode(line["body"]), self._context)
+        model = self._resolve_model(params["model"])
+        call = self._operation.request(params, model)
         self._check_parameters(batch_jobs.parameters(call.body))
         self.ignored.update(call.ignored)
-        form = batch_jobs.FORMATS[self._operation.name, model.publisher]
-        written = form.line(call.body, str(self.total))
-        note = {"custom_id": line["custom_id"], "key": form.key(written), "call": _kept(call)}
+        codec = batch_jobs.CODECS[self._operation.name, model.publisher]
+        row = codec.encode(call.body, str(self.total))
+        restore = {"custom_id": line["custom_id"], "key": codec.key(row), "call": _response_fields(call)}
         self.total += 1
-        return Translated(msgspec.json.encode(written) + b"\n", msgspec.json.encode(note) + b"\n")
+        return Translated(msgspec.json.encode(row) + b"\n", msgspec.json.encode(restore) + b"\n")
 
     def _check(self, line: JSON, number: int) -> None:
         if (url := line["url"].removeprefix("/v1")) != self._endpoint.removeprefix("/v1"):
@@ -107,21 +107,21 @@ class Reader:
         first = self._seen.setdefault(line["custom_id"], number)
         if first != number:
             raise errors.BadRequest(
-                f"The custom_id {line['custom_id'][:100]!r} is that of line {first} too.",
+                f"The custom_id {line['custom_id'][:100]!r} is used in line {first} too.",
                 param="custom_id",
                 code="duplicate_custom_id",
             )
         if self.total == MAX_LINES:
             raise errors.BadRequest(f"The file has more than {MAX_LINES} requests.", code="too_many_tasks")
 
-    def _model(self, name: str) -> Model:
-        """The model of all lines: a job has one."""
+    def _resolve_model(self, name: str) -> Model:
+        """Return the model, which is the same for all lines of a job."""
         if self.model is None:
-            model = self._router.candidates(name)[0]
-            if (self._operation.name, model.publisher) not in batch_jobs.FORMATS:
+            model = self._context.router.candidates(name)[0]
+            if (self._operation.name, model.publisher) not in batch_jobs.CODECS:
                 raise errors.BadRequest(
-                    f"Vertex AI runs no such batches of {name[:200]!r}: only of Gemini, Claude and Google's "
-                    "embeddings.",
+                    f"Vertex AI runs no such batches with {name[:200]!r}, only with Gemini, Claude and "
+                    "Google's embeddings.",
                     param="model",
                     code="model_not_supported",
                 )
@@ -129,23 +129,23 @@ class Reader:
         if name != self.model.requested_name:
             raise errors.BadRequest(
                 f"All requests of a batch go to one model; this one is to {name[:200]!r}, "
-                f"one before it to {self.model.requested_name!r}.",
+                f"an earlier one to {self.model.requested_name!r}.",
                 param="model",
                 code="mismatched_model",
             )
         return self.model
 
-    def _check_parameters(self, given: JSON) -> None:
+    def _check_parameters(self, parameters: JSON) -> None:
         if self.total == 0:
-            self.parameters = given
-        elif given != self.parameters:
+            self.parameters = parameters
+        elif parameters != self.parameters:
             raise errors.BadRequest(
-                "All requests of a batch have the same parameters beside their input.",
+                "All requests of a batch have the same parameters; only their input may differ.",
                 code="mismatched_parameters",
             )
 
 
-def _decoded(content: bytes) -> JSON:
+def _decode_line(content: bytes) -> JSON:
     try:
         line: Any = msgspec.json.decode(content)
     except (ValueError, RecursionError):
@@ -156,10 +156,10 @@ def _decoded(content: bytes) -> JSON:
     return line
 
 
-def _kept(call: UpstreamCall) -> JSON:
-    """What reading the answer takes."""
+def _response_fields(call: UpstreamCall) -> JSON:
+    """Return the fields of a call that are needed to read its response."""
     return {
         field.name: value
         for field in msgspec.structs.fields(call)
-        if field.name not in _OF_THE_REQUEST and (value := getattr(call, field.name))
+        if field.name not in _REQUEST_FIELDS and (value := getattr(call, field.name))
     }

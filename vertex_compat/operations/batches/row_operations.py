@@ -1,4 +1,4 @@
-"""What can be asked for in batches, and how one request of it is translated: as it is without a batch."""
+"""The operations that batches have, each translated as without a batch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from msgspec.structs import replace
 
 from vertex_compat import errors
 from vertex_compat.operations.chat import chat, custom_tools
+from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.embeddings import embeddings
+from vertex_compat.operations.files import file_ids
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, Delta, Model, UpstreamCall
 
 
-class Stamp(NamedTuple):
-    """What an answer carries of ours."""
+class ResponseIdentity(NamedTuple):
+    """Id, time and model name of one response."""
 
     id: str
     created: int
@@ -23,68 +25,78 @@ class Stamp(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One endpoint: what is in a request's body, the call that it means, and the body of the answer."""
+    """One endpoint: reads a request's body, makes the call to the model, and reads the response."""
 
     name: str
-    parse: Callable[[bytes], JSON]
+    parse: Callable[[bytes, RequestContext], JSON]
     request: Callable[[JSON, Model], UpstreamCall]
-    response: Callable[[JSON, UpstreamCall, str, Stamp], JSON]
+    response: Callable[[JSON, UpstreamCall, str, ResponseIdentity], JSON]
 
 
-def _chat_request(given: JSON, model: Model) -> UpstreamCall:
-    operation = PUBLISHERS[model.publisher].chat
-    if operation is None:
-        raise _unable(model, "chat")
-    if given.get("stream"):
+def _parse_chat(content: bytes, context: RequestContext) -> JSON:
+    return file_ids.resolve(chat.parse(content), context)
+
+
+def _parse_embeddings(content: bytes, context: RequestContext) -> JSON:
+    del context
+    return embeddings.parse(content)
+
+
+def _chat_request(params: JSON, model: Model) -> UpstreamCall:
+    adapter = PUBLISHERS[model.publisher].chat
+    if adapter is None:
+        raise _not_supported(model, "chat")
+    if params.get("stream"):
         raise errors.BadRequest("A batch has no streams.", param="stream", code="invalid_value")
-    if not operation.takes_n(model) and given.pop("n", 1) > 1:
+    if not adapter.takes_n(model) and params.pop("n", 1) > 1:
         raise errors.BadRequest(
-            "A request of a batch to this model has one answer; context in several lines.",
+            "A request of a batch to this model has one choice; use one line for each.",
             param="n",
             code="unsupported_value",
         )
-    params, custom = custom_tools.as_functions(given)
-    return replace(operation.request(params, model), custom_tools=tuple(sorted(custom)))
+    params, custom = custom_tools.as_functions(params)
+    return replace(adapter.request(params, model), custom_tools=tuple(sorted(custom)))
 
 
-def _chat_response(reply: JSON, call: UpstreamCall, publisher: str, stamp: Stamp) -> JSON:
-    operation = PUBLISHERS[publisher].chat
-    pieces = operation.response(reply, call) if operation else ()
+def _chat_response(reply: JSON, call: UpstreamCall, publisher: str, identity: ResponseIdentity) -> JSON:
+    adapter = PUBLISHERS[publisher].chat
+    parts = adapter.response(reply, call) if adapter else ()
     if call.custom_tools:
         calls = custom_tools.CustomCalls(call.custom_tools)
-        pieces = [calls.apply(one.choice, one) if isinstance(one, Delta) else one for one in pieces]
-    identity = f"chatcmpl-{stamp.id}"
-    return chat.completion(((0, piece) for piece in pieces), stamp.model, identity, stamp.created)
+        parts = [calls.apply(part.choice, part) if isinstance(part, Delta) else part for part in parts]
+    id_ = f"chatcmpl-{identity.id}"
+    return chat.completion(((0, part) for part in parts), identity.model, id_, identity.created)
 
 
-def _embeddings_request(given: JSON, model: Model) -> UpstreamCall:
-    operation = PUBLISHERS[model.publisher].embeddings
-    if operation is None:
-        raise _unable(model, "embed")
-    if len(given["input"]) != 1:
+def _embeddings_request(params: JSON, model: Model) -> UpstreamCall:
+    adapter = PUBLISHERS[model.publisher].embeddings
+    if adapter is None:
+        raise _not_supported(model, "embed")
+    if len(params["input"]) != 1:
         raise errors.BadRequest("A request of a batch has one input.", param="input", code="invalid_value")
-    if given.get("encoding_format") == "base64":
+    if params.get("encoding_format") == "base64":
         raise errors.BadRequest(
-            "The answers of a batch are numbers.", param="encoding_format", code="unsupported_value"
+            "Embeddings of a batch are lists of numbers; leave 'encoding_format' out.",
+            param="encoding_format",
+            code="unsupported_value",
         )
-    return operation.request(given, model)[0]
+    return adapter.request(params, model)[0]
 
 
-def _embeddings_response(reply: JSON, call: UpstreamCall, publisher: str, stamp: Stamp) -> JSON:
-    operation = PUBLISHERS[publisher].embeddings
-    vectors = operation.response(reply, call) if operation else ()
+def _embeddings_response(reply: JSON, call: UpstreamCall, publisher: str, identity: ResponseIdentity) -> JSON:
+    adapter = PUBLISHERS[publisher].embeddings
+    vectors = adapter.response(reply, call) if adapter else ()
     tokens = sum(vector.tokens for vector in vectors)
-    return embeddings.embedding_list([vector.values for vector in vectors], tokens, stamp.model)
+    return embeddings.embedding_list([vector.values for vector in vectors], tokens, identity.model)
 
 
-def _unable(model: Model, verb: str) -> errors.NotFound:
-    return errors.NotFound(
-        f"{model.requested_name!r} does not {verb}.", param="model", code="model_not_found"
-    )
+def _not_supported(model: Model, verb: str) -> errors.NotFound:
+    reason = f"{model.requested_name!r} does not {verb}."
+    return errors.NotFound(reason, param="model", code="model_not_found")
 
 
 OPERATIONS: Final = {
-    "/v1/chat/completions": Operation("chat", chat.parse, _chat_request, _chat_response),
-    "/v1/embeddings": Operation("embeddings", embeddings.parse, _embeddings_request, _embeddings_response),
+    "/v1/chat/completions": Operation("chat", _parse_chat, _chat_request, _chat_response),
+    "/v1/embeddings": Operation("embeddings", _parse_embeddings, _embeddings_request, _embeddings_response),
 }
-"""By their endpoint."""
+"""Endpoint → operation."""

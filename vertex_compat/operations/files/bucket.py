@@ -1,45 +1,39 @@
-"""The operator's bucket, as files, batches and fine-tuning use it.
+"""The caller's folder in the bucket, for files, batches, fine-tuning and stored responses.
 
-Everything that this function reads and writes stands in it under one prefix, and nothing else is touched: a
-reference to anything else is not found, whoever else may read it.
+The folder of a key named `alice` is `PREFIX/k-alice/`; callers without a key share `PREFIX/shared/`. All that
+operations read and write for a caller is in its folder, so a reference to anything else is not found, whether
+or not this function's account could read it. `shared_prefixes` of the settings file can be read by all.
 """
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final, Self
 
 import msgspec
 
-from vertex_compat import errors
+from vertex_compat import errors, ids
+from vertex_compat.json_values import items, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.services import storage
-from vertex_compat.services.storage import Object
+from vertex_compat.services.storage import StorageObject
 from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 
-PIECE: Final = 16 * storage.PIECE
-"""Bytes of an upload that are sent at once: 4 MiB, all that an upload holds in memory."""
+UPLOAD_CHUNK: Final = 16 * storage.CHUNK_GRANULARITY
+"""Bytes of an upload that are sent at once: 4 MiB, the most that an upload holds in memory."""
 
 JSON_LINES: Final = "application/jsonl"
 
-_SITE: Final = ResourceTarget("storage", ("global",))
-
-
-def token() -> str:
-    """A part of a name that no other thing has. What is newer sorts before what is older."""
-    milliseconds = int(time.time() * 1000)
-    return f"{(1 << 48) - milliseconds:012x}{secrets.token_hex(8)}"
+_TARGET: Final = ResourceTarget("storage", ("global",))
 
 
 class Bucket:
-    """The bucket, for one request; raises `BadRequest` if there is none.
+    """The caller's folder, for one request; raises `BadRequest` if no bucket is set.
 
-    A `name` is what follows the prefix.
+    A `name` is an object's name without the folder.
     """
 
     def __init__(self, context: RequestContext) -> None:
@@ -50,92 +44,111 @@ class Bucket:
                 code="bucket_not_set",
             )
         self._context = context
-        self._bucket, self._prefix = context.settings.bucket
-        self._no_bucket = errors.BadRequest(
-            f"The bucket {self._bucket!r}, which GCS_BUCKET_NAME names, does not exist.",
-            code="bucket_not_found",
-        )
+        self._bucket, prefix = context.settings.bucket
+        self._folder = f"{prefix}{context.owner}/"
+        self._shared = tuple(context.settings.routing.file.shared_prefixes)
 
-    def at(self, name: str) -> Object:
-        """The object of a name."""
-        return Object(self._bucket, self._prefix + name)
+    def target(self, name: str) -> StorageObject:
+        """Return the object with a name."""
+        return StorageObject(self._bucket, self._folder + name)
 
-    def find(self, reference: str) -> str:
-        """The name of the object that an id or a `gs://` URI means; raises `NotFound` if it is not ours."""
-        found = storage.find(reference)
-        if found is None or found.bucket != self._bucket or not found.name.startswith(self._prefix):
+    def id_of(self, target: StorageObject) -> str:
+        """Return the file id of an object."""
+        return self._context.ids.encode(ids.FILE, target.uri)
+
+    def resolve(self, reference: str) -> StorageObject:
+        """Return the object of a file id or a `gs://` URI; raises `NotFound` if the caller has none there."""
+        target = storage.parse_uri(self._context.ids.decode(ids.FILE, reference) or reference)
+        if target is None or target.bucket != self._bucket:
             raise no_such_file(reference)
-        return found.name.removeprefix(self._prefix)
+        if not target.name.startswith((self._folder, *self._shared)):
+            raise no_such_file(reference)
+        return target
 
-    def stat(self, name: str) -> JSON:
-        """What is known of an object; raises `NotFound`."""
-        one = self.at(name)
-        return self._json(storage.stat(one), no_such_file(one.id))
+    def name_of(self, target: StorageObject) -> str | None:
+        """Return the name of an object in the folder, None for one elsewhere."""
+        inside = target.bucket == self._bucket and target.name.startswith(self._folder)
+        return target.name.removeprefix(self._folder) if inside else None
 
-    def read(self, name: str) -> Iterator[bytes]:
-        """The bytes of an object as they come; raises `NotFound` at once."""
-        one = self.at(name)
-        with self._told(no_such_file(one.id)):
-            return model_calls.iter_body(storage.download(one), _SITE, self._context)
+    def resource_name(self, resource: JSON) -> str:
+        """Return the name of an object from its object resource."""
+        return text(resource.get("name")).removeprefix(self._folder)
+
+    def metadata(self, target: StorageObject) -> JSON:
+        """Return the object resource; raises `NotFound`."""
+        return self._json(storage.get_metadata(target), no_such_file(target.uri))
+
+    def read(self, target: StorageObject) -> Iterator[bytes]:
+        """Return an iterator over the bytes of an object; raises `NotFound` at once."""
+        with self._explained(no_such_file(target.uri)):
+            return model_calls.iter_body(storage.download(target), _TARGET, self._context)
+
+    def read_with_generation(self, target: StorageObject) -> tuple[bytes, int]:
+        """Return an object's bytes and generation; raises `NotFound`."""
+        headers, content = self.send(storage.download(target), no_such_file(target.uri))
+        return content, int(headers.get("x-goog-generation", "0"))
+
+    def insert(
+        self, target: StorageObject, content: bytes, expires_at: int | None, generation: int | None
+    ) -> None:
+        """Write an object of JSON in one call; raises `Conflict` if it has another generation."""
+        self.send(storage.insert(target, content, expires_at=expires_at, generation=generation))
 
     def write_json(self, name: str, value: object) -> None:
-        """Make an object that holds `value`."""
-        with self.upload(name, "application/json") as upload:
-            upload.write(msgspec.json.encode(value))
-            upload.finish()
+        """Write a new object that holds `value`."""
+        self.insert(self.target(name), msgspec.json.encode(value), None, 0)
 
     def upload(
         self, name: str, content_type: str = JSON_LINES, metadata: Mapping[str, str] | None = None
     ) -> Upload:
-        """Make an object piece by piece."""
-        return Upload(self, self.at(name), content_type, dict(metadata or {}))
+        """Return an upload of a new object, chunk by chunk."""
+        return Upload(self, self.target(name), content_type, dict(metadata or {}))
 
-    def delete(self, name: str) -> None:
-        """End an object; raises `NotFound`."""
-        one = self.at(name)
-        self.send(storage.delete(one), no_such_file(one.id))
+    def delete(self, target: StorageObject) -> None:
+        """Delete an object; raises `NotFound`."""
+        self.send(storage.delete(target), no_such_file(target.uri))
 
-    def list(self, begin: str, start: str = "") -> Iterator[JSON]:
-        """The objects whose names begin with `begin`, in order, from the name `start` on."""
-        prefix, first, page = self._prefix + begin, self._prefix + start if start else "", ""
+    def list(self, prefix: str, start: str = "") -> Iterator[JSON]:
+        """Yield the object resources whose names begin with `prefix`, sorted by name, from `start` on."""
+        first, page_token = self._folder + start if start else "", ""
         while True:
-            found = self._json(storage.listing(self._bucket, prefix, first, page))
-            yield from found.get("items", [])
-            if not (page := found.get("nextPageToken", "")):
+            call = storage.list_objects(self._bucket, self._folder + prefix, first, page_token)
+            page = self._json(call)
+            yield from items(page.get("items"))
+            if not (page_token := text(page.get("nextPageToken"))):
                 return
 
-    def name(self, found: JSON) -> str:
-        """The name of an object as Cloud Storage knows it."""
-        return str(found["name"]).removeprefix(self._prefix)
-
     def send(
-        self, call: UpstreamCall, missing: errors.ApiError | None = None
+        self, call: UpstreamCall, not_found: errors.ApiError | None = None
     ) -> tuple[Mapping[str, str], bytes]:
-        """Make a call; its answer's headers and content. `missing` is what a 404 means."""
-        with self._told(missing):
-            answer = self._context.transport.open(call, _SITE, self._context.client)
-            return answer.headers, b"".join(model_calls.iter_response(answer, self._context))
+        """Make a call; returns headers and body. Raises `not_found` at a 404."""
+        with self._explained(not_found):
+            response = self._context.transport.open(call, _TARGET, self._context.client)
+            return response.headers, b"".join(model_calls.iter_response(response, self._context))
 
-    def describe(self, one: Object, metadata: Mapping[str, str]) -> JSON:
-        """Set an object's metadata."""
-        return self._json(storage.describe(one, metadata))
+    def set_metadata(self, target: StorageObject, metadata: Mapping[str, str]) -> JSON:
+        """Set an object's own metadata; returns the object resource."""
+        return self._json(storage.set_metadata(target, metadata))
 
-    def abandon(self, session: str) -> None:
-        """Give an upload up, whether the client is still there or not."""
-        with suppress(errors.ApiError):  # a 499 is how it says yes; what it forgets to end, ends in a week
-            self._context.transport.open(storage.abandon(session), _SITE, ClientConnection()).close()
+    def cancel_upload(self, session: str) -> None:
+        """Cancel an upload, whether or not the client is still connected."""
+        with suppress(errors.ApiError):  # success is a 499; a session that is left open ends after a week
+            self._context.transport.open(storage.cancel_upload(session), _TARGET, ClientConnection()).close()
 
-    def _json(self, call: UpstreamCall, missing: errors.ApiError | None = None) -> JSON:
-        value: JSON = msgspec.json.decode(self.send(call, missing)[1])
+    def _json(self, call: UpstreamCall, not_found: errors.ApiError | None = None) -> JSON:
+        value: JSON = msgspec.json.decode(self.send(call, not_found)[1])
         return value
 
     @contextmanager
-    def _told(self, missing: errors.ApiError | None) -> Iterator[None]:
-        """Cloud Storage's refusals, in words that help."""
+    def _explained(self, not_found: errors.ApiError | None) -> Iterator[None]:
+        """Replace Cloud Storage's 403 and 404 by errors that say what to do."""
         try:
             yield
         except errors.NotFound:
-            raise missing or self._no_bucket from None
+            raise not_found or errors.BadRequest(
+                f"The bucket {self._bucket!r}, which GCS_BUCKET_NAME names, does not exist.",
+                code="bucket_not_found",
+            ) from None
         except errors.Forbidden as error:
             raise errors.Forbidden(
                 f"This function may not do that in the bucket {self._bucket!r}: its service account needs "
@@ -144,61 +157,69 @@ class Bucket:
 
 
 class Upload:
-    """An object in the making. Where `finish` is not reached, there is none."""
+    """Upload of one object. Without `finish`, no object is created.
 
-    def __init__(self, bucket: Bucket, one: Object, content_type: str, metadata: dict[str, str]) -> None:
+    `metadata` may change until then: fields of a form can come after its file.
+    """
+
+    def __init__(
+        self, bucket: Bucket, target: StorageObject, content_type: str, metadata: dict[str, str]
+    ) -> None:
         self.metadata = metadata
         self._bucket = bucket
-        self._object = one
+        self._target = target
         self._content_type = content_type
-        self._described = metadata
+        self._sent_metadata = metadata
         self._session: str | None = None
-        self._sent = 0
-        self._held = bytearray()
+        self._offset = 0
+        self._buffer = bytearray()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._session:
-            self._bucket.abandon(self._session)
+            self._bucket.cancel_upload(self._session)
 
     def write(self, data: bytes) -> None:
-        """The next bytes."""
-        self._held += data
-        while len(self._held) > PIECE:
-            self._send(PIECE, last=False)
+        """Append bytes."""
+        self._buffer += data
+        while len(self._buffer) > UPLOAD_CHUNK:
+            self._send(UPLOAD_CHUNK, last=False)
 
     def finish(self) -> JSON:
-        """The object, as Cloud Storage knows it now."""
-        while not (known := self._send(len(self._held), last=True)):
+        """Send the rest; returns the object resource."""
+        while not (content := self._send(len(self._buffer), last=True)):
             pass
         self._session = None
-        if self.metadata != self._described:  # the client told more after the file
-            return self._bucket.describe(self._object, self.metadata)
-        made: JSON = msgspec.json.decode(known)
-        return made
+        if self.metadata != self._sent_metadata:
+            return self._bucket.set_metadata(self._target, self.metadata)
+        resource: JSON = msgspec.json.decode(content)
+        return resource
 
     def _send(self, size: int, *, last: bool) -> bytes:
-        """Send the first `size` of the bytes that are held; the answer's content, where it was the last."""
-        session = self._session or self._begun()
-        piece = storage.piece(session, bytes(memoryview(self._held)[:size]), self._sent, last=last)
-        headers, content = self._bucket.send(piece)
+        """Send the first `size` bytes of the buffer; the response has content if the object is complete."""
+        session = self._session or self._start()
+        chunk = bytes(memoryview(self._buffer)[:size])
+        headers, content = self._bucket.send(storage.upload_chunk(session, chunk, self._offset, last=last))
         if not content:
-            taken = storage.taken(headers) - self._sent
-            if taken <= 0:
-                raise errors.Unavailable("Cloud Storage does not take the file.")
-            del self._held[:taken]
-            self._sent += taken
+            stored = storage.stored_bytes(headers) - self._offset
+            if stored <= 0:
+                raise errors.Unavailable("Cloud Storage does not store the file.")
+            del self._buffer[:stored]
+            self._offset += stored
         return content
 
-    def _begun(self) -> str:
-        self._described = dict(self.metadata)
-        headers, _ = self._bucket.send(storage.begin(self._object, self._content_type, self.metadata))
-        self._session = headers["Location"]
-        return self._session
+    def _start(self) -> str:
+        self._sent_metadata = dict(self.metadata)
+        call = storage.start_upload(self._target, self._content_type, self.metadata)
+        session = self._bucket.send(call)[0].get("Location")
+        if not session:
+            raise errors.UpstreamFault("Cloud Storage started an upload and did not say where.")
+        self._session = session
+        return session
 
 
 def no_such_file(reference: str) -> errors.NotFound:
-    """The 404 of a file."""
+    """Return the 404 for a file."""
     return errors.NotFound(f"No such File object: {reference[:300]}", param="id")

@@ -1,7 +1,7 @@
-"""`/files`: objects in the operator's bucket, and what the requests of a batch were answered.
+"""`/files`: objects in the caller's folder of the bucket, and the results of its batches.
 
-Uploads and downloads pass through piece by piece. An id says where its object is; wherever the API takes an
-id, it takes the object's `gs://` URI too.
+Uploads and downloads pass through in chunks. An id holds the object's URI; where the API takes an id, the
+object's `gs://` URI is accepted as well.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Final
 from werkzeug.sansio.multipart import File
 
 from vertex_compat import errors, vertex
+from vertex_compat.ids import new_token
+from vertex_compat.json_values import count, mapping, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.batches import output_file
 from vertex_compat.operations.context import RequestContext, Response, StreamingBody
-from vertex_compat.operations.files.bucket import Bucket, Upload, no_such_file, token
+from vertex_compat.operations.files.bucket import Bucket, Upload, no_such_file
 from vertex_compat.operations.request import multipart, paging
+from vertex_compat.services.storage import StorageObject
 from vertex_compat.types import JSON
 
 FOLDER: Final = "files/"
@@ -27,11 +30,11 @@ PURPOSES: Final = ("assistants", "batch", "evals", "fine-tune", "user_data", "vi
 
 MAX_LISTED: Final = 10_000
 
-_MAX_FIELD: Final = 1024
+_MAX_FIELD_LENGTH: Final = 1024
 
 
 def create(context: RequestContext) -> Response:
-    """Store an upload while it comes. One that breaks off, or that is wrong, leaves nothing."""
+    """Upload a file. An upload that is wrong or incomplete stores nothing."""
     bucket = Bucket(context)
     fields: dict[str, str] = {}
     upload: Upload | None = None
@@ -40,129 +43,133 @@ def create(context: RequestContext) -> Response:
             name = part.name or ""
             if isinstance(part, File) and name == "file":
                 if upload is None:
-                    upload = stack.enter_context(_begun(bucket, part, fields))
+                    upload = stack.enter_context(_start_upload(bucket, part, fields))
                 upload.write(data)
-            elif len(known := fields.get(name, "")) <= _MAX_FIELD:
-                fields[name] = known + data.decode("utf-8", "replace")
+            elif len(value := fields.get(name, "")) <= _MAX_FIELD_LENGTH:
+                fields[name] = value + data.decode("utf-8", "replace")
         purpose = _purpose(fields.get("purpose"))
         if upload is None:
             raise _missing("file")
         upload.metadata["purpose"] = purpose
-        stored = upload.finish()
-    expires = any(name.startswith("expires_after") for name in fields)  # a bucket's rules say what does
-    return Response(_file(bucket, stored), model_calls.ignored_header(["expires_after"] if expires else ()))
+        resource = upload.finish()
+    expires = any(name.startswith("expires_after") for name in fields)  # a rule of the bucket can do that
+    return Response(_file(bucket, resource), model_calls.ignored_header(["expires_after"] if expires else ()))
 
 
-def _begun(bucket: Bucket, part: File, fields: dict[str, str]) -> Upload:
-    if len(part.filename) > _MAX_FIELD:
-        raise errors.BadRequest(f"The name of the file has more than {_MAX_FIELD} characters.", param="file")
+def _start_upload(bucket: Bucket, part: File, fields: dict[str, str]) -> Upload:
+    if len(part.filename) > _MAX_FIELD_LENGTH:
+        reason = f"The name of the file has more than {_MAX_FIELD_LENGTH} characters."
+        raise errors.BadRequest(reason, param="file")
     metadata = {"filename": part.filename}
     if "purpose" in fields:
         metadata["purpose"] = _purpose(fields["purpose"])
-    # The ending stays: by it a model knows what kind of file it is given.
-    ending = re.search(r"\.[A-Za-z0-9]{1,8}$", part.filename)
-    name = f"{FOLDER}{token()}{ending[0] if ending else ''}"
+    # Models tell the type of a file by its extension.
+    extension = re.search(r"\.[A-Za-z0-9]{1,8}$", part.filename)
+    name = f"{FOLDER}{new_token()}{extension[0] if extension else ''}"
     content_type = part.headers.get("Content-Type") or "application/octet-stream"
     return bucket.upload(name, content_type, metadata)
 
 
-def _purpose(given: str | None) -> str:
-    if given is None:
+def _purpose(value: str | None) -> str:
+    if value is None:
         raise _missing("purpose")
-    if given not in PURPOSES:
+    if value not in PURPOSES:
         raise errors.BadRequest(
             f"Invalid value for 'purpose': expected one of {', '.join(PURPOSES)}.",
             param="purpose",
             code="invalid_value",
         )
-    return given
+    return value
 
 
-def _missing(name: str) -> errors.BadRequest:
+def _missing(param: str) -> errors.BadRequest:
     return errors.BadRequest(
-        f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter"
+        f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
     )
 
 
 def list_files(context: RequestContext) -> Response:
-    """The uploaded files, the newest first unless the client says otherwise."""
+    """List the caller's uploaded files, newest first by default."""
     bucket = Bucket(context)
-    size = paging.limit(context.query(), MAX_LISTED, MAX_LISTED)
-    last = context.query().get("after")
-    if context.query().get("order") == "asc":
-        return Response(
-            paging.page(paging.after(reversed(list(_files(bucket, context))), context.query()), size)
-        )
-    start = bucket.find(last) if last else ""
-    newest = (file for file in _files(bucket, context, start) if file["id"] != last)
-    return Response(paging.page(newest, size))
+    query = context.query()
+    size = paging.limit(query, MAX_LISTED, MAX_LISTED)
+    if query.get("order") == "asc":
+        oldest_first = reversed(list(_iter_files(bucket, query.get("purpose"))))
+        return Response(paging.page(paging.after(oldest_first, query), size))
+    last_id = query.get("after")
+    start = bucket.name_of(bucket.resolve(last_id)) or "" if last_id else ""
+    files = _iter_files(bucket, query.get("purpose"), start)
+    return Response(paging.page((file for file in files if file["id"] != last_id), size))
 
 
-def _files(bucket: Bucket, context: RequestContext, start: str = "") -> Iterator[JSON]:
-    """The files, the newest first: their names are in that order."""
-    for stored in bucket.list(FOLDER, start):
-        file = _file(bucket, stored)
-        if context.query().get("purpose", file["purpose"]) == file["purpose"]:
+def _iter_files(bucket: Bucket, purpose: str | None, start: str = "") -> Iterator[JSON]:
+    """Yield the files, newest first, which is the order of their names."""
+    for resource in bucket.list(FOLDER, start):
+        file = _file(bucket, resource)
+        if purpose in {None, file["purpose"]}:
             yield file
 
 
 def retrieve(context: RequestContext) -> Response:
-    """What is known of a file."""
+    """Return one file's metadata."""
     bucket = Bucket(context)
-    name = bucket.find(context.path_args["file"])
-    if made := output_file.find(name):
-        return Response(_known(bucket, name, **made.about(bucket, context)))
-    return Response(_file(bucket, bucket.stat(name)))
+    target = bucket.resolve(context.path_args["file"])
+    if virtual_file := _virtual_file(bucket, target):
+        return Response(_file_object(bucket.id_of(target), **virtual_file.metadata(bucket, context)))
+    return Response(_file(bucket, bucket.metadata(target), target))
 
 
 def content(context: RequestContext) -> Response:
-    """The bytes of a file."""
+    """Return the bytes of a file."""
     bucket = Bucket(context)
-    return Response(StreamingBody(read(bucket, context, bucket.find(context.path_args["file"]))))
+    return Response(StreamingBody(read(bucket, context, bucket.resolve(context.path_args["file"]))))
 
 
-def read(bucket: Bucket, context: RequestContext, name: str) -> Iterator[bytes]:
-    """The bytes of a file, stored or made; raises `NotFound` at once."""
-    if made := output_file.find(name):
-        return made.read(bucket, context)
-    return bucket.read(name)
+def read(bucket: Bucket, context: RequestContext, target: StorageObject) -> Iterator[bytes]:
+    """Return an iterator over the bytes of an uploaded file or a batch's results; raises `NotFound`."""
+    if virtual_file := _virtual_file(bucket, target):
+        return virtual_file.read(bucket, context)
+    return bucket.read(target)
 
 
 def delete(context: RequestContext) -> Response:
-    """Delete a file. What is made when it is read cannot be."""
+    """Delete an uploaded file."""
     bucket = Bucket(context)
-    name = bucket.find(context.path_args["file"])
-    if output_file.find(name):
+    target = bucket.resolve(context.path_args["file"])
+    if _virtual_file(bucket, target):
         raise errors.BadRequest(
-            "The files of a batch's results are made when they are read, so they cannot be deleted. "
+            "The result files of a batch are made when they are read, so they cannot be deleted. "
             "Delete what Vertex AI wrote in the bucket instead.",
             param="id",
         )
-    if not name.startswith(FOLDER):
+    if not (bucket.name_of(target) or "").startswith(FOLDER):
         raise no_such_file(context.path_args["file"])
-    bucket.delete(name)
-    return Response({"id": bucket.at(name).id, "object": "file", "deleted": True})
+    bucket.delete(target)
+    return Response({"id": bucket.id_of(target), "object": "file", "deleted": True})
 
 
-def _file(bucket: Bucket, stored: JSON) -> JSON:
-    """OpenAI's file object of an object."""
-    name = bucket.name(stored)
-    metadata = stored.get("metadata", {})
-    return _known(
-        bucket,
-        name,
-        bytes=int(stored["size"]),
-        created_at=vertex.seconds(stored["timeCreated"]),
-        filename=metadata.get("filename") or name.rpartition("/")[2],
-        purpose=metadata.get("purpose") or "user_data",
+def _virtual_file(bucket: Bucket, target: StorageObject) -> output_file.VirtualFile | None:
+    return output_file.find(bucket.name_of(target) or "")
+
+
+def _file(bucket: Bucket, resource: JSON, target: StorageObject | None = None) -> JSON:
+    """Return OpenAI's file object for an object resource; by default of one in the caller's folder."""
+    name = bucket.resource_name(resource)
+    metadata = mapping(resource.get("metadata"))
+    return _file_object(
+        bucket.id_of(target or bucket.target(name)),
+        bytes=count(resource.get("size")),
+        created_at=vertex.seconds(resource.get("timeCreated")),
+        filename=text(metadata.get("filename")) or name.rpartition("/")[2],
+        purpose=text(metadata.get("purpose")) or "user_data",
     )
 
 
-def _known(bucket: Bucket, name: str, **about: int | str) -> JSON:
+def _file_object(file_id: str, **metadata: int | str) -> JSON:
     return {
-        "id": bucket.at(name).id,
+        "id": file_id,
         "object": "file",
-        **about,
+        **metadata,
         "status": "processed",
         "expires_at": None,
         "status_details": None,

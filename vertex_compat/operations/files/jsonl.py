@@ -1,4 +1,4 @@
-"""JSON Lines, read as they come."""
+"""JSON Lines, read while they come."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Final
 from vertex_compat import errors
 
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of a line: more than a request to a model may have."""
+"""More than a request to a model may have."""
 
-_BOM: Final = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-def lines(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines in `blocks` that are not blank, each with its number, from 1; raises `PayloadTooLarge`."""
+def lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield each line that is not blank, with its number from 1; raises `PayloadTooLarge`."""
     number = 0
-    begun: list[bytes] = []  # pieces of the line that has not ended yet
+    unfinished: list[bytes] = []
     size = 0
-    for block in chain(blocks, [b"\n"]):
-        *ended, rest = block.split(b"\n")
-        for end in ended:
+    for chunk in chain(chunks, [b"\n"]):
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
             number += 1
-            line = b"".join([*begun, end])
-            begun, size = [], 0
+            line = b"".join([*unfinished, end])
+            unfinished, size = [], 0
             if number == 1:
-                line = line.removeprefix(_BOM)
+                line = line.removeprefix(_BYTE_ORDER_MARK)
             if line.strip():
                 yield number, line
-        begun.append(rest)
+        unfinished.append(rest)
         size += len(rest)
         if size > MAX_LINE_BYTES:
             raise errors.PayloadTooLarge(f"Line {number + 1} has more than {MAX_LINE_BYTES} bytes.")

@@ -1,7 +1,8 @@
-"""`/fine_tuning/jobs`: Gemini tuned by Vertex's tuning jobs.
+"""`/fine_tuning/jobs`: Gemini tuned by Vertex AI's tuning jobs.
 
-A job is all there is: its id says where it runs, and what Vertex has no field for stands in its description.
-Jobs run in the function's own project and location, where the tuned model then chats.
+A job's id holds its location and number, and what Vertex AI has no field for stands in the job's description,
+so nothing else is stored. Its owner is one of its labels. Jobs run in this deployment's project and location,
+where the tuned model is called afterwards.
 """
 
 from __future__ import annotations
@@ -13,208 +14,220 @@ from typing import Any, Final
 
 import msgspec
 
-from vertex_compat import errors, ids, vertex
+from vertex_compat import errors, vertex
+from vertex_compat.ids import new_token
+from vertex_compat.json_values import items, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat import chat
 from vertex_compat.operations.context import RequestContext, Response
-from vertex_compat.operations.files import files, jsonl
-from vertex_compat.operations.files.bucket import Bucket, token
+from vertex_compat.operations.files import file_ids, files, jsonl
+from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.operations.fine_tuning import fine_tuning_schema
 from vertex_compat.operations.request import body, paging
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.services import tuning_jobs
+from vertex_compat.services import storage, tuning_jobs
 from vertex_compat.types import JSON, Model, ResourceTarget
 
 FOLDER: Final = "tuning/"
 
-REGION: Final = "us-central1"
-"""Where jobs run, where no region is set: there is no tuning in `global`."""
+DEFAULT_REGION: Final = "us-central1"
+"""Location of jobs where no region is set: `global` has no tuning."""
 
-_JOB: Final = "ftjob-"
-_PLACE: Final = re.compile(r"([a-z0-9-]{1,40})/([0-9]{1,30})")
-_NAME: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/tuningJobs/([^/]+)")
-_KEPT: Final = ("training_file", "validation_file", "metadata", "seed", "suffix")
+_ID_PREFIX: Final = "ftjob-"
+_LOCATION_AND_NUMBER: Final = re.compile(r"([a-z0-9-]{1,40})/([0-9]{1,30})")
+_JOB_NAME: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/tuningJobs/([^/]+)")
+_IN_DESCRIPTION: Final = ("training_file", "validation_file", "metadata", "seed", "suffix")
 _IGNORED: Final = ("batch_size", "integrations", "seed")
 
 
 def create(context: RequestContext) -> Response:
-    """Convert the files where they need it, then start the job."""
-    given = body.drop_nulls(body.decode(context.body, fine_tuning_schema.Create))
-    model = context.router.candidates(given["model"])[0]
+    """Convert the files where necessary, then start the job."""
+    params = body.drop_nulls(body.decode(context.body, fine_tuning_schema.Create))
+    model = context.router.candidates(params["model"])[0]
     if model.publisher != "google" or not model.resource.startswith("publishers/"):
         raise errors.BadRequest(
-            f"{given['model']!r} cannot be tuned here: only Gemini can.",
+            f"{params['model']!r} cannot be tuned here: only Gemini can.",
             param="model",
             code="model_not_supported",
         )
-    parameters = _hyperparameters(given)
-    uris = [
-        _dataset(context, given[name], name, model)
+    values = _hyperparameters(params)
+    datasets = {
+        name: _dataset(context, params[name], name, model)
         for name in ("training_file", "validation_file")
-        if name in given
-    ]
-    kept = {name: given[name] for name in _KEPT if name in given}
+        if name in params
+    }
+    description = {name: params[name] for name in _IN_DESCRIPTION if name in params}
     call = tuning_jobs.create(
         model.name,
-        uris[0],
-        uris[1] if len(uris) > 1 else None,
-        tuning_jobs.hyperparameters(parameters),
-        tunedModelDisplayName=given.get("suffix", model.name),
-        description=msgspec.json.encode(kept).decode(),
+        datasets,
+        tuning_jobs.hyperparameters(values),
+        owner=context.owner,
+        display_name=params.get("suffix", model.name),
+        description=msgspec.json.encode(description).decode(),
     )
-    job = model_calls.get_json(call, _site(context), context, retries=0)
-    sized = parameters.get("batch_size", "auto") != "auto"
-    ignored = [name for name in _IGNORED if name in given or (name == "batch_size" and sized)]
-    return Response(_shown(job), model_calls.ignored_header(ignored))
+    job = model_calls.get_json(call, _target(context), context, retries=0)
+    has_batch_size = values.get("batch_size", "auto") != "auto"
+    ignored = [name for name in _IGNORED if name in params or (name == "batch_size" and has_batch_size)]
+    return Response(_job_object(job, context), model_calls.ignored_header(ignored))
 
 
-def _hyperparameters(given: JSON) -> JSON:
-    """Those of the method, else those beside it, where OpenAI had them first."""
-    inner = ((given.get("method") or {}).get("supervised") or {}).get("hyperparameters")
-    return body.drop_nulls(inner or given.get("hyperparameters") or {})
+def _hyperparameters(params: JSON) -> JSON:
+    """Return the hyperparameters of the method, else the deprecated ones at the top level."""
+    of_method = ((params.get("method") or {}).get("supervised") or {}).get("hyperparameters")
+    return body.drop_nulls(of_method or params.get("hyperparameters") or {})
 
 
 def _dataset(context: RequestContext, reference: str, param: str, model: Model) -> str:
-    """The URI of a file that Vertex can read: of the given one, or of a copy in Vertex's form.
+    """Return the URI of a dataset in Vertex AI's form: of the file itself, or of a converted copy.
 
-    A file that is not in our own bucket is Vertex's to read, not ours.
+    A file in another bucket is read by Vertex AI only, so it has to be in that form.
     """
-    settings = context.settings.bucket
-    if reference.startswith("gs://") and not (
-        settings and reference.startswith(f"gs://{settings.name}/{settings.prefix}")
-    ):
+    target = storage.parse_uri(reference)
+    if target and (context.settings.bucket is None or target.bucket != context.settings.bucket.name):
+        context.resources.check_uri(reference, param)
         return reference
     bucket = Bucket(context)
-    name = bucket.find(reference)
-    lines = jsonl.lines(files.read(bucket, context, name))
+    source = bucket.resolve(reference)
+    lines = jsonl.lines(files.read(bucket, context, source))
     first = next(lines, None)
     if first is None:
-        raise _wrong("The file has no examples.", param)
+        raise _invalid_file("The file has no examples.", param)
     if "contents" in _example(first, param):
-        return bucket.at(name).uri
-    copy = f"{FOLDER}{token()}.jsonl"
+        return source.uri
+    copy = f"{FOLDER}{new_token()}.jsonl"
     with bucket.upload(copy) as upload:
         for number, line in chain([first], lines):
-            upload.write(_converted(_example((number, line), param), number, param, model))
+            upload.write(_convert(_example((number, line), param), number, param, model, context))
         upload.finish()
-    return bucket.at(copy).uri
+    return bucket.target(copy).uri
 
 
-def _example(numbered: tuple[int, bytes], param: str) -> JSON:
-    number, line = numbered
+def _example(numbered_line: tuple[int, bytes], param: str) -> JSON:
+    number, line = numbered_line
     try:
         value: Any = msgspec.json.decode(line)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise _wrong(f"Line {number} is not a JSON object.", param)
+        raise _invalid_file(f"Line {number} is not a JSON object.", param)
     return value
 
 
-def _converted(example: JSON, number: int, param: str, model: Model) -> bytes:
-    """A conversation in Vertex's form, by the publisher's own translation."""
-    operation = PUBLISHERS[model.publisher].chat
-    asked = {name: example[name] for name in ("messages", "tools", "functions") if name in example}
+def _convert(example: JSON, number: int, param: str, model: Model, context: RequestContext) -> bytes:
+    """Return a conversation in Vertex AI's form, translated like a chat request."""
+    adapter = PUBLISHERS[model.publisher].chat
+    request = {name: example[name] for name in ("messages", "tools", "functions") if name in example}
     try:
         body.validate(example, fine_tuning_schema.Example)
-        given = chat.parse(msgspec.json.encode({"model": model.requested_name, **asked}))
-        call = operation.request(given, model) if operation else None
+        params = chat.parse(msgspec.json.encode({"model": model.requested_name, **request}))
+        params = file_ids.resolve(params, context)
+        call = adapter.request(params, model) if adapter else None
     except errors.ApiError as error:
-        raise _wrong(f"Line {number}: {error.message}", param) from None
-    if any(message.get("weight") == 0 for message in given["messages"]):
-        raise _wrong(
-            f"Line {number}: Vertex AI trains on every answer, so no message can have weight 0.", param
-        )
-    if given["messages"][-1]["role"] != "assistant":
-        raise _wrong(f"Line {number}: the last message has to be the assistant's.", param)
+        raise _invalid_file(f"Line {number}: {error.message}", param) from None
+    if any(message.get("weight") == 0 for message in params["messages"]):
+        reason = f"Line {number}: Vertex AI trains on every answer, so no message can have weight 0."
+        raise _invalid_file(reason, param)
+    if params["messages"][-1]["role"] != "assistant":
+        raise _invalid_file(f"Line {number}: the last message must be the assistant's.", param)
     sent = call.body if call else {}
-    kept = {name: sent[name] for name in ("systemInstruction", "contents", "tools") if name in sent}
-    return msgspec.json.encode(kept) + b"\n"
+    converted = {name: sent[name] for name in ("systemInstruction", "contents", "tools") if name in sent}
+    return msgspec.json.encode(converted) + b"\n"
 
 
-def _wrong(said: str, param: str) -> errors.BadRequest:
-    return errors.BadRequest(said, param=param, code=f"invalid_{param}")
+def _invalid_file(reason: str, param: str) -> errors.BadRequest:
+    return errors.BadRequest(reason, param=param, code=f"invalid_{param}")
 
 
 def retrieve(context: RequestContext) -> Response:
-    """A job as it stands."""
-    return Response(_shown(_job(context)))
+    """Return a job in its current state."""
+    return Response(_job_object(_get_job(context), context))
 
 
 def cancel(context: RequestContext) -> Response:
-    """Ask a job to end."""
-    location, number = _place(context)
-    job = _job(context)
-    if (now := tuning_jobs.status(job)) in tuning_jobs.ENDED:
-        raise errors.Conflict(
-            f"Cannot cancel a fine-tuning job with status '{now}'.", param="fine_tuning_job_id"
-        )
-    model_calls.get_json(tuning_jobs.cancel(number), _site(context, location), context)
-    return Response(_shown(_job(context)))
+    """Cancel a job."""
+    location, number = _location_and_number(context)
+    status = tuning_jobs.status(_get_job(context))
+    if status in tuning_jobs.ENDED:
+        reason = f"Cannot cancel a fine-tuning job with status '{status}'."
+        raise errors.Conflict(reason, param="fine_tuning_job_id")
+    model_calls.get_json(tuning_jobs.cancel(number), _target(context, location), context)
+    return Response(_job_object(_get_job(context), context))
 
 
 def list_jobs(context: RequestContext) -> Response:
-    """The jobs, the newest first."""
+    """List the caller's jobs, newest first."""
     size = paging.limit(context.query(), 20, 100)
-    jobs = sorted(_jobs(context), key=lambda job: str(job["createTime"]), reverse=True)
-    return Response(paging.page(paging.after(map(_shown, jobs), context.query()), size))
+    jobs = sorted(_iter_jobs(context), key=lambda job: text(job.get("createTime")), reverse=True)
+    shown = (_job_object(job, context) for job in jobs)
+    return Response(paging.page(paging.after(shown, context.query()), size))
 
 
-def _jobs(context: RequestContext) -> Iterator[JSON]:
-    page = ""
+def _iter_jobs(context: RequestContext) -> Iterator[JSON]:
+    page_token = ""
     while True:
-        found = model_calls.get_json(tuning_jobs.listing(page), _site(context), context)
-        yield from found.get("tuningJobs", [])
-        if not (page := found.get("nextPageToken", "")):
+        page = model_calls.get_json(tuning_jobs.list_jobs(page_token), _target(context), context)
+        for job in items(page.get("tuningJobs")):
+            if tuning_jobs.owner(job) == context.owner:
+                yield job
+        if not (page_token := text(page.get("nextPageToken"))):
             return
 
 
 def events(context: RequestContext) -> Response:
-    """What has happened to a job."""
-    listed = paging.after(tuning_jobs.events(_job(context)), context.query())
+    """List the events of a job, latest first."""
+    listed = paging.after(tuning_jobs.events(_get_job(context)), context.query())
     return Response(paging.page(listed, paging.limit(context.query(), 20, 100)))
 
 
 def checkpoints(context: RequestContext) -> Response:
-    """The checkpoints of a job that has succeeded."""
-    listed = paging.after(tuning_jobs.checkpoints(_job(context), context.path_args["job"]), context.query())
+    """List the checkpoints of a job that has succeeded."""
+    checkpoints = tuning_jobs.checkpoints(_get_job(context), context.path_args["job"])
+    listed = paging.after(checkpoints, context.query())
     return Response(paging.page(listed, paging.limit(context.query(), 10, 100)))
 
 
-def _site(context: RequestContext, location: str | None = None) -> ResourceTarget:
-    return context.router.project_site("tuningJobs", location, REGION)
+def _target(context: RequestContext, location: str | None = None) -> ResourceTarget:
+    return context.router.project_site("tuningJobs", location, DEFAULT_REGION)
 
 
-def _place(context: RequestContext) -> tuple[str, str]:
-    """Where the job of an id runs, and Vertex's id of it; raises `NotFound`."""
-    found = _PLACE.fullmatch(ids.decode(_JOB, context.path_args["job"]) or "")
-    if not found or not vertex.is_location(found[1]):
-        raise _no_such_job(context.path_args["job"])
-    return found[1], found[2]
+def _location_and_number(context: RequestContext) -> tuple[str, str]:
+    """Return where the job in the path runs, and its number; raises `NotFound`, `Forbidden`."""
+    name = context.ids.decode(_ID_PREFIX, context.path_args["job"]) or ""
+    match = _LOCATION_AND_NUMBER.fullmatch(name)
+    if not match or not vertex.is_location(match[1]):
+        raise _no_such_job(context)
+    context.router.check_location(match[1])
+    return match[1], match[2]
 
 
-def _job(context: RequestContext) -> JSON:
-    location, number = _place(context)
+def _get_job(context: RequestContext) -> JSON:
+    """Return the job in the path; raises `NotFound` if it is another owner's."""
+    location, number = _location_and_number(context)
     try:
-        return model_calls.get_json(tuning_jobs.get(number), _site(context, location), context)
+        job = model_calls.get_json(tuning_jobs.get(number), _target(context, location), context)
     except errors.NotFound:
-        raise _no_such_job(context.path_args["job"]) from None
+        raise _no_such_job(context) from None
+    if tuning_jobs.owner(job) != context.owner:
+        raise _no_such_job(context)
+    return job
 
 
-def _no_such_job(identity: str) -> errors.NotFound:
+def _no_such_job(context: RequestContext) -> errors.NotFound:
     return errors.NotFound(
-        f"Could not find fine tune: {identity[:300]}", param="fine_tuning_job_id", code="fine_tune_not_found"
+        f"Could not find fine tune: {context.path_args['job'][:300]}",
+        param="fine_tuning_job_id",
+        code="fine_tune_not_found",
     )
 
 
-def _shown(job: JSON) -> JSON:
-    """OpenAI's fine-tuning job."""
-    named = _NAME.fullmatch(job.get("name", ""))
-    if not named:
-        raise errors.UpstreamFault("Vertex AI spoke of a job and did not say which.")
-    kept = _kept(job.get("description", ""))
+def _job_object(job: JSON, context: RequestContext) -> JSON:
+    """Return OpenAI's fine-tuning job."""
+    match = _JOB_NAME.fullmatch(text(job.get("name")))
+    if not match:
+        raise errors.UpstreamFault("Vertex AI returned a job and did not name it.")
+    described = _decode_description(text(job.get("description")))
     return {
-        "id": ids.encode(_JOB, "/".join(named.groups())),
+        "id": context.ids.encode(_ID_PREFIX, "/".join(match.groups())),
         "object": "fine_tuning.job",
         "organization_id": "",
         "result_files": [],
@@ -223,12 +236,11 @@ def _shown(job: JSON) -> JSON:
         "estimated_finish": None,
         "metadata": None,
         **tuning_jobs.progress(job),
-        **{name: value for name, value in kept.items() if name in _KEPT and name != "suffix"},
+        **{name: described[name] for name in _IN_DESCRIPTION if name in described and name != "suffix"},
     }
 
 
-def _kept(description: str) -> JSON:
-    """What `create` has put into the description; nothing, if the job was made elsewhere."""
+def _decode_description(description: str) -> JSON:
     try:
         value: Any = msgspec.json.decode(description)
     except (ValueError, RecursionError):

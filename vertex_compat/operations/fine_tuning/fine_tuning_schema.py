@@ -1,4 +1,4 @@
-"""What OpenAI's `POST /fine_tuning/jobs` takes, and LiteLLM's one hyperparameter more.
+"""Schema of OpenAI's `POST /fine_tuning/jobs`, with LiteLLM's `adapter_size`.
 
 https://platform.openai.com/docs/api-reference/fine-tuning/create
 """

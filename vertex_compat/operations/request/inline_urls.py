@@ -9,6 +9,7 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.operations.context import FetchUrl, RequestContext
+from vertex_compat.operations.files import file_ids
 from vertex_compat.types import JSON, ChatAdapter
 
 MAX_URLS: Final = 20
@@ -21,7 +22,11 @@ _URL_KEYS: Final = {"image_url": "url", "file": "file_id"}
 
 
 def inline(params: JSON, adapter: ChatAdapter, context: RequestContext) -> JSON:
-    """Return the chat request as the model takes it: with the files themselves, if it takes no URLs."""
+    """Return the chat request as the model takes it.
+
+    File ids are replaced by `gs://` URIs, and URLs by the files themselves if the model takes no URLs.
+    """
+    params = file_ids.resolve(params, context)
     if adapter.accepts_urls or context.fetch_url is None:
         return params
     return params | {"messages": inline_messages(params["messages"], context.fetch_url)}
