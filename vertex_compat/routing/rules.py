@@ -38,6 +38,7 @@ OPERATIONS: Final = frozenset(
         "messages",
         "models",
         "moderations",
+        "ocr",
         "passthrough",
         "rerank",
         "responses",
