@@ -129,3 +129,24 @@ def test_searches_go_back_as_they_were(app, emulator):
     assert answer.status_code == 200
     sent = emulator.calls[-1].json["messages"][1]["content"]
     assert [block["type"] for block in sent] == ["text", "server_tool_use", "web_search_tool_result", "text"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_paused_turn_is_continued_for_responses(app, emulator, stream):
+    body = {
+        "model": "claude-sonnet-4-6-emulator-paused-2",
+        "tools": [{"type": "web_search"}],
+        "input": "find",
+    }
+    answer = app.post("/v1/responses", json=body | {"stream": stream})
+    if stream:
+        events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+        response = events[-1]["response"]
+    else:
+        response = answer.json
+    assert response["status"] == "completed"
+    written = "".join(
+        part["text"] for item in response["output"] if item["type"] == "message" for part in item["content"]
+    )
+    assert written.startswith("Search 2. Search 1. ")
+    assert len(emulator.calls) == 3

@@ -436,6 +436,36 @@ def test_a_file_that_claude_does_not_take_is_named(given):
     assert refused(messages=messages)["param"] == "messages[0].content[1]"
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_citations_context_and_title_of_a_file_reach_claude(inside):
+    more = {"citations": {"enabled": True}, "context": "ctx", "title": "T"}
+    given = part(
+        "file", file_data="data:text/plain;base64,QQ==", filename="d.txt", **(more if inside else {})
+    )
+    call = asked(messages=[{"role": "user", "content": [given | ({} if inside else more)]}])
+    source = {"type": "text", "media_type": "text/plain", "data": "A"}
+    assert call.body["messages"][0]["content"] == [{"type": "document", "source": source} | more]
+
+
+def test_anthropic_s_own_parts_are_sent_as_they_are():
+    found = {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "r"}]}
+    texts = {"type": "content", "content": [{"type": "text", "text": "a"}]}
+    document = {"type": "document", "source": texts, "citations": {"enabled": True}}
+    call = asked(messages=[{"role": "user", "content": [found, document]}])
+    assert call.body["messages"][0]["content"] == [found, document]
+
+
+def test_cited_documents_and_a_schema_use_the_tool():
+    document = part("file", file_data=PDF) | {"citations": {"enabled": True}}
+    call = asked(
+        messages=[{"role": "user", "content": [document]}],
+        response_format=with_schema(SCHEMA),
+        tools=[WEATHER],
+    )
+    assert "output_config" not in call.body
+    assert call.json_answer.tool
+
+
 def test_breakpoints_of_the_cache_stay_where_they_are():
     cache = {"type": "ephemeral", "ttl": "1h"}
     call = asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -55,7 +56,11 @@ def _chat_request(params: JSON, model: Model) -> UpstreamCall:
             code="unsupported_value",
         )
     params, custom = custom_tools.as_functions(params)
-    return replace(adapter.request(params, model), custom_tools=tuple(sorted(custom)))
+    call = adapter.request(params, model)
+    # Optional features cannot be tried in a batch: a refusal would come with its results.
+    if untried := [name for name in call.optional_features if not name.startswith("messages.")]:
+        call = adapter.request(params, dataclasses.replace(model, refused_features=frozenset(untried)))
+    return replace(call, custom_tools=tuple(sorted(custom)))
 
 
 def _chat_response(reply: JSON, call: UpstreamCall, publisher: str, identity: ResponseIdentity) -> JSON:

@@ -90,6 +90,8 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     context.ignore(*ignored, *tools.unused_tool_params(body))
     limit = _max_tokens(body, context)
     turns = chat_messages.read(body["messages"])
+    if any(turn.pictures for turn in turns):  # Claude's own turns have no pictures
+        context.ignore("messages.images")
     offered = tools.read(body)
     system, conversation = messages.write(turns, context)
     lost = messages.lacks_thinking(conversation)

@@ -100,7 +100,7 @@ def _blocks(turn: Turn, context: CallContext) -> Iterator[JSON]:
 
 def _stored_blocks(turn: Turn) -> list[JSON]:
     """The blocks of an answer with server tools, as they were given out, if its text is still the same."""
-    if turn.role != "assistant":
+    if turn.role != "assistant" or "extra_content" not in turn.raw:
         return []
     stored = items(member(member(turn.raw, "extra_content"), "anthropic").get("content"))
     if not all(isinstance(block.get("type"), str) for block in stored):

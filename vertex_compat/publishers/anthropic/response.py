@@ -56,10 +56,14 @@ def stream(call: UpstreamCall) -> StreamTranslator:
 
     def translate(event: JSON) -> Delta | Iterable[StreamPart]:
         """The parts of one event. Nearly every event is more text."""
-        if event.get("type") == "content_block_delta":
+        if event.get("type") == "content_block_delta" and reader.held is None:
             delta = event.get("delta")
             if type(delta) is dict and delta.get("type") == "text_delta":
-                return reader.append_text(event.get("index"), delta.get("text")) or ()
+                number, value = event.get("index"), delta.get("text")
+                if type(number) is int and type(value) is str and value and number in reader.open_blocks:
+                    reader.open_blocks[number].texts.append(value)
+                    reader.length += len(value)
+                    return Delta(0, {"content": value})
         return reader.event(event)
 
     return translate
@@ -86,11 +90,11 @@ class _Reader:
         self._call = call
         self._streamed = streamed
         self._continuations_left = MAX_CONTINUATIONS
-        self._open: dict[int, _Block] = {}
+        self.open_blocks: dict[int, _Block] = {}
         self._model: str | None = None
         self._ids: set[str] = set()
-        self._length = 0  # of the content so far
-        self._held: list[str] | None = [] if call.json_answer else None  # text that may be the answer
+        self.length = 0  # of the content so far
+        self.held: list[str] | None = [] if call.json_answer else None  # text that may be the answer
         self._answer: str | None = None  # arguments of the answer's tool
         self._emitted = False
         self._finished = False
@@ -119,7 +123,7 @@ class _Reader:
     def event(self, event: JSON) -> Iterator[StreamPart]:
         """The parts of one event of a stream."""
         number = event.get("index")
-        number = number if isinstance(number, int) else max(self._open, default=0)
+        number = number if isinstance(number, int) else max(self.open_blocks, default=0)
         match event.get("type"):
             case "content_block_delta":
                 yield from self._delta(number, mapping(event.get("delta")))
@@ -147,33 +151,27 @@ class _Reader:
         """More text of an open block."""
         if type(value) is not str:
             return None
-        if type(number) is int and number in self._open:
-            self._open[number].texts.append(value)
+        if type(number) is int and number in self.open_blocks:
+            self.open_blocks[number].texts.append(value)
         return self.say(value)
 
     def say(self, value: Any) -> Delta | None:
         """More text of the answer, None if it is held back."""
         if type(value) is not str or not value:
             return None
-        if self._held is not None and not self._passes(value):
-            self._held.append(value)
+        if self.held is not None and not self._passes(value):
+            self.held.append(value)
             return None
-        self._length += len(value)
+        self.length += len(value)
         self._emitted = True
         return Delta(0, {"content": value})
 
     def _passes(self, value: str) -> bool:
         """Return whether held text is known to be the JSON object that was asked for."""
         answer = self._call.json_answer
-        if (
-            self._held
-            or answer is None
-            or answer.tool
-            or answer.wrapped
-            or not value.lstrip().startswith("{")
-        ):
+        if self.held or answer is None or answer.tool or answer.wrapped or not value.lstrip().startswith("{"):
             return False
-        self._held = None
+        self.held = None
         return True
 
     def _begin(self, message: JSON) -> None:
@@ -187,7 +185,7 @@ class _Reader:
     # Blocks
 
     def _start(self, number: int, raw: JSON) -> Iterator[StreamPart]:
-        block = self._open[number] = _Block(dict(raw), self._length)
+        block = self.open_blocks[number] = _Block(dict(raw), self.length)
         match raw.get("type"):
             case "thinking":
                 yield from self._think(raw.get("thinking"))
@@ -206,7 +204,7 @@ class _Reader:
                     self._has_server_blocks = True
 
     def _delta(self, number: int, delta: JSON) -> Iterator[StreamPart]:
-        block = self._open.setdefault(number, _Block({}, self._length))
+        block = self.open_blocks.setdefault(number, _Block({}, self.length))
         match delta.get("type"):
             case "input_json_delta":
                 yield from self._append_arguments(block, text(delta.get("partial_json")))
@@ -222,7 +220,7 @@ class _Reader:
                     yield said
 
     def _stop(self, number: int) -> Iterator[StreamPart]:
-        block = self._open.pop(number, None)
+        block = self.open_blocks.pop(number, None)
         if block is None:
             return
         raw = block.raw
@@ -252,8 +250,8 @@ class _Reader:
         answer = self._call.json_answer
         if answer and name == answer.tool:
             # Text before the answer is no part of its JSON.
-            yield from self._think("".join(self._held or ()))
-            self._held = None
+            yield from self._think("".join(self.held or ()))
+            self.held = None
             return
         identity = text(block.raw.get("id"))
         if not identity or identity in self._ids:
@@ -289,7 +287,7 @@ class _Reader:
 
     def _finish(self, ending: JSON) -> Iterator[StreamPart]:
         """The end of a message. A whole message and the last delta of a stream have the same fields."""
-        for number in list(self._open):
+        for number in list(self.open_blocks):
             yield from self._stop(number)
         reason = ending.get("stop_reason")
         if reason is None and self._streamed:
@@ -325,8 +323,8 @@ class _Reader:
 
     def _json_content(self, finish: str) -> Iterator[StreamPart]:
         """The answer in JSON, which was held back until it was complete."""
-        answer, held = self._call.json_answer, "".join(self._held or ())
-        self._held = None
+        answer, held = self._call.json_answer, "".join(self.held or ())
+        self.held = None
         written = held if self._answer is None else self._answer
         if answer is None or not written:
             return
@@ -363,7 +361,7 @@ class _Reader:
             url = text(citation.get("url")) or text(citation.get("source"))
             if url.startswith(("https://", "http://")):
                 title = text(citation.get("title")) or url
-                span = {"start_index": block.start, "end_index": self._length}
+                span = {"start_index": block.start, "end_index": self.length}
                 self._annotations.append(
                     {"type": "url_citation", "url_citation": {"url": url, "title": title, **span}}
                 )
@@ -418,7 +416,7 @@ def _merge(counts: JSON, usage: Any) -> None:
 
 def _usage(messages: Iterable[JSON]) -> Usage:
     """Claude counts cached tokens besides `input_tokens`; OpenAI includes them in `prompt_tokens`."""
-    prompt = completion = read = written = thought = 0
+    prompt = completion = read = written = thought = hour = searches = 0
     for counts in messages:
         cached = (
             count(counts.get("cache_read_input_tokens")),
@@ -430,7 +428,14 @@ def _usage(messages: Iterable[JSON]) -> Usage:
         prompt += count(counts.get("input_tokens")) + sum(cached)
         completion += output
         thought += min(count(member(counts, "output_tokens_details").get("thinking_tokens")), output)
-    extra = {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
+        hour += count(member(counts, "cache_creation").get("ephemeral_1h_input_tokens"))
+        searches += count(member(counts, "server_tool_use").get("web_search_requests"))
+    extra = {
+        "cache_read_input_tokens": read,
+        "cache_creation_input_tokens": written,
+        "ephemeral_1h_input_tokens": hour,
+        "web_search_requests": searches,
+    }
     return Usage(
         prompt=prompt,
         completion=completion,
