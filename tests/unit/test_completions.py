@@ -119,8 +119,8 @@ def test_an_echo_repeats_the_prompt(app):
     [
         ({"prompt": None}, "prompt"),
         ({"prompt": []}, "prompt"),
-        ({"prompt": [1, 2]}, "prompt"),
-        ({"prompt": [[1], [2]]}, "prompt"),
+        ({"prompt": [1, "a"]}, "prompt"),
+        ({"prompt": [[1], [-2]]}, "prompt[1]"),
         ({"prompt": {"text": "a"}}, "prompt"),
         ({"prompt": ["a"] * 100, "n": 2}, "n"),
         ({"n": 0}, "n"),

@@ -168,8 +168,7 @@ def test_gemini_embeds_files_too(app, emulator):
         ({"model": "text-embedding-005", "input": ["a", ""]}, 400, "input[1]"),
         ({"model": "text-embedding-005", "input": ["a"] * 2049}, 400, "input"),
         ({"model": "text-embedding-005", "input": 3}, 400, "input"),
-        ({"model": "text-embedding-005", "input": [[1, 2], [3]]}, 400, "input"),
-        ({"model": "text-embedding-005", "input": [1, 2, 3]}, 400, "input"),
+        ({"model": "text-embedding-005", "input": [[1, 2], [-3]]}, 400, "input[1]"),
         ({"model": "text-embedding-005", "input": "a", "encoding_format": "int8"}, 400, "encoding_format"),
         ({"model": "text-embedding-005", "input": "a", "dimensions": 0}, 400, "dimensions"),
         ({"model": "text-embedding-005", "input": "a", "dimensions": 769}, 400, None),
@@ -189,11 +188,6 @@ def test_what_cannot_be_embedded_is_said(app, body, status, param):
     assert answer.status_code == status, answer.text
     if status != 200:
         assert answer.json["error"]["param"] == param
-
-
-def test_langchain_is_told_what_to_set(client):
-    with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
-        client.embeddings.create(model="text-embedding-005", input=[[1, 2, 3]])
 
 
 def test_the_first_error_is_the_answer(app, emulator):

@@ -12,7 +12,7 @@ from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat.chat import usage
 from vertex_compat.operations.completions import completions_schema
 from vertex_compat.operations.context import EventStream, RequestContext, Response
-from vertex_compat.operations.request import body
+from vertex_compat.operations.request import body, token_ids
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import prompt
 from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, StreamPart, UpstreamCall, Usage
@@ -35,7 +35,7 @@ def complete(context: RequestContext) -> Response:
     """Answer one request, streaming or whole."""
     params = body.drop_nulls(body.decode(context.body, completions_schema.Completion))
     body.check_stream_options(params)
-    prompts = _prompts(params.pop("prompt"))
+    prompts = token_ids.texts(params.pop("prompt"), "prompt")
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         calls: list[PromptCall] = []
@@ -60,18 +60,6 @@ def _respond(stream: UpstreamStream[StreamPart], encoder: _ChoiceEncoder, *, str
     for number, part in stream.collect():
         encoder.encode(number, part)
     return Response(encoder.whole(), stream.headers)
-
-
-def _prompts(prompt_param: str | list[str | int | list[int]]) -> list[str]:
-    prompts = [prompt_param] if isinstance(prompt_param, str) else prompt_param
-    texts = [text for text in prompts if isinstance(text, str)]
-    if len(texts) < len(prompts):
-        raise errors.BadRequest(
-            "'prompt' must be a text or a list of texts: Vertex AI's models do not know OpenAI's tokens.",
-            param="prompt",
-            code="invalid_type",
-        )
-    return texts
 
 
 def _adapter(publisher: Publisher) -> ChatAdapter | None:

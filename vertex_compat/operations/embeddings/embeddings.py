@@ -17,7 +17,7 @@ from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings_schema
-from vertex_compat.operations.request import body
+from vertex_compat.operations.request import body, token_ids
 from vertex_compat.types import JSON, Embedding, Usage
 
 MAX_PARALLEL_CALLS: Final = 32
@@ -59,7 +59,7 @@ def create(context: RequestContext) -> Response:
 def parse(content: bytes) -> JSON:
     """Return the validated request; its input is a list of texts."""
     params = body.drop_nulls(body.decode(content, embeddings_schema.Embeddings))
-    params["input"] = _texts(params["input"])
+    params["input"] = token_ids.texts(params["input"], "input")
     return params
 
 
@@ -74,20 +74,6 @@ def embedding_list(vectors: Sequence[object], tokens: int, model: str) -> JSON:
         "model": model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
-
-
-def _texts(input_param: str | list[str | int | list[int]]) -> list[str]:
-    """The texts; raises `BadRequest` for token ids, which mean other tokens to the models here."""
-    inputs = [input_param] if isinstance(input_param, str) else input_param
-    texts = [text for text in inputs if isinstance(text, str)]
-    if len(texts) < len(inputs):
-        raise errors.BadRequest(
-            "'input' must be a text or a list of texts: Vertex AI's models do not know OpenAI's tokens. "
-            "With LangChain's OpenAIEmbeddings, set check_embedding_ctx_length=False.",
-            param="input",
-            code="invalid_type",
-        )
-    return texts
 
 
 def _encode(
