@@ -27,6 +27,7 @@ from vertex_compat.operations.moderations import moderations
 from vertex_compat.operations.ocr import ocr
 from vertex_compat.operations.rerank import rerank
 from vertex_compat.operations.responses import responses
+from vertex_compat.operations.videos import videos
 from vertex_compat.operations.service import deployments, models, passthrough, root
 
 Operation = Callable[[RequestContext], Response]
@@ -73,6 +74,12 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/rerank"): rerank.create,
     ("POST", "/v2/rerank"): rerank.create,
     ("POST", "/ocr"): ocr.create,
+    ("POST", "/videos"): videos.create,
+    ("GET", "/videos"): videos.list_videos,
+    ("GET", "/videos/<video>"): videos.retrieve,
+    ("DELETE", "/videos/<video>"): videos.delete,
+    ("GET", "/videos/<video>/content"): videos.content,
+    ("POST", "/videos/<video>/remix"): videos.remix,
     ("POST", "/messages"): messages.create,
     ("POST", "/messages/batches"): messages.refuse_batches,
     ("GET", "/messages/batches"): messages.refuse_batches,

@@ -304,6 +304,28 @@ class SpeechAdapter:
     stream: ChatAdapter | None = None
 
 
+class VideoOperation(NamedTuple):
+    """The state of a video. `error` is a code and a message; the video is at `uri` or is base64 `data`."""
+
+    done: bool = False
+    error: tuple[str, str] | None = None
+    mime: str = "video/mp4"
+    uri: str = ""
+    data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoAdapter:
+    """Makes videos, which take minutes, in operations that are asked for their state."""
+
+    start: Callable[[JSON, Model], UpstreamCall]
+    location: Callable[[str], str]
+    """Returns the location of an operation; raises `UpstreamFault` for a name that is none."""
+    fetch: Callable[[str], UpstreamCall]
+    """Returns the call that shows an operation."""
+    read: Callable[[JSON], VideoOperation]
+
+
 @dataclass(frozen=True, slots=True)
 class Publisher:
     """The operations of a publisher. None means "not supported".
@@ -320,6 +342,7 @@ class Publisher:
     transcriptions: ChatAdapter | None = None
     rerank: UnaryAdapter[list[RankedDocument]] | None = None
     ocr: UnaryAdapter[JSON] | None = None
+    videos: VideoAdapter | None = None
     messages: Relay | None = None
     """Takes requests of Anthropic's Messages API."""
     generate_content: Relay | None = None

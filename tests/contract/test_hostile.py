@@ -129,6 +129,13 @@ BODIES = {
         "voice": {"languageCode": "de-DE", "name": "Kore"},
     },
     "/moderations": {"input": ["x"]},
+    "/videos": {
+        "model": "veo-3.1-generate-preview",
+        "prompt": "x",
+        "seconds": "8",
+        "size": "1280x720",
+        "input_reference": {"image_url": "data:image/png;base64,YQ=="},
+    },
     "/ocr": {
         "model": "mistral-ocr-2505",
         "document": {"type": "document_url", "document_url": "data:application/pdf;base64,YQ=="},

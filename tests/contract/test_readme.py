@@ -43,6 +43,7 @@ OPERATIONS = {
     "transcriptions": "transcriptions",
     "rerank": "rerank",
     "ocr": "ocr",
+    "videos": "videos",
 }
 
 

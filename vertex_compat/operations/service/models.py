@@ -23,6 +23,7 @@ OPERATIONS: Final = {
     "transcriptions": ("transcriptions",),
     "rerank": ("rerank",),
     "ocr": ("ocr",),
+    "videos": ("videos",),
 }
 """Field of `Publisher` → operations that clients can call. A model that chats also continues prompts."""
 

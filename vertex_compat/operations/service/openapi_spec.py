@@ -27,6 +27,7 @@ from vertex_compat.operations.generate_content import generate_content_schema
 from vertex_compat.operations.images import images_schema
 from vertex_compat.operations.messages import messages_schema
 from vertex_compat.operations.moderations import moderations_schema
+from vertex_compat.operations.videos import videos_schema
 from vertex_compat.operations.ocr import ocr_schema
 from vertex_compat.operations.rerank import rerank_schema
 from vertex_compat.operations.responses import responses_schema
@@ -108,6 +109,11 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/rerank"): _About(rerank_schema.Rerank, object="list"),
     ("POST", "/v2/rerank"): _About(rerank_schema.Rerank, object="list"),
     ("POST", "/ocr"): _About(ocr_schema.OCR),
+    ("POST", "/videos"): _About(videos_schema.Video, object="video"),
+    ("GET", "/videos"): _About(query=(*_PAGE, "order"), object="list"),
+    ("GET", "/videos/<video>"): _About(object="video"),
+    ("DELETE", "/videos/<video>"): _About(object="video.deleted"),
+    ("GET", "/videos/<video>/content"): _About(query=("variant",), types=("video/mp4",), json=False),
     ("POST", "/files"): _About(form={"file": _FILE, "purpose": {"type": "string"}}, object="file"),
     ("GET", "/files"): _About(query=(*_PAGE, "order", "purpose"), object="list"),
     ("GET", "/files/<path:file>"): _About(object="file"),

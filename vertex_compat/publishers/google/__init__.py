@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vertex_compat.publishers.google import embeddings, images, ranking, relay, speech, transcription
+from vertex_compat.publishers.google import embeddings, images, ranking, relay, speech, transcription, videos
 from vertex_compat.publishers.google.chat import chat
 from vertex_compat.types import Publisher
 
@@ -14,5 +14,6 @@ PUBLISHER = Publisher(
     speech=speech.SPEECH,
     transcriptions=transcription.TRANSCRIPTIONS,
     rerank=ranking.RERANK,
+    videos=videos.VIDEOS,
     generate_content=relay.request,
 )

@@ -1,0 +1,1 @@
+"""`/videos`: videos by Veo's long-running operations."""

@@ -1,0 +1,130 @@
+"""Ids of videos, which name Vertex AI's operations, and what the bucket remembers of a video.
+
+Without a bucket, the id is all there is, and Vertex AI keeps the video for some hours. With one, the video
+is in the caller's folder, beside an empty object whose metadata hold what `GET /videos` lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.json_values import mapping, text
+from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.files.bucket import Bucket
+from vertex_compat.types import JSON
+
+PREFIX: Final = "video_"
+
+FOLDER: Final = "videos/"
+
+RECORD: Final = ".video"
+"""How the names of objects end that remember a video."""
+
+MAX_PROMPT: Final = 2000
+"""Characters of a prompt that are remembered: an object's metadata may have 8 KiB."""
+
+
+class VideoJob(msgspec.Struct, array_like=True, frozen=True):
+    """What an id says; `token` names the folder in the bucket, "" without one."""
+
+    owner: str
+    operation: str
+    model: str
+    seconds: str
+    size: str
+    created: int
+    token: str
+
+    @property
+    def folder(self) -> str:
+        """The folder of the video in the bucket."""
+        return f"{FOLDER}{self.token}/"
+
+    @property
+    def record(self) -> str:
+        """The name of the object that remembers the video."""
+        return f"{FOLDER}{self.token}{RECORD}"
+
+
+_decode = msgspec.json.Decoder(VideoJob).decode
+
+
+def id_of(job: VideoJob, context: RequestContext) -> str:
+    """Return the id of a video."""
+    return context.ids.encode(PREFIX, msgspec.json.encode(job).decode())
+
+
+def find(context: RequestContext) -> VideoJob:
+    """Return the video that the path names; raises `NotFound` if the caller has none there."""
+    id_ = context.path_args["video"]
+    with suppress(msgspec.DecodeError):
+        if (name := context.ids.decode(PREFIX, id_)) and (job := _decode(name)).owner == context.owner:
+            return job
+    raise not_found(id_)
+
+
+def not_found(id_: str) -> errors.NotFound:
+    """Return the 404 for a video."""
+    return errors.NotFound(f"No such video: {id_[:300]}", param="video_id")
+
+
+def remember(job: VideoJob, prompt: str, context: RequestContext) -> None:
+    """Write the object that remembers a video, if there is a bucket."""
+    if not job.token:
+        return
+    metadata = {"id": id_of(job, context), "prompt": prompt[:MAX_PROMPT]}
+    with Bucket(context).upload(job.record, "application/octet-stream", metadata) as upload:
+        upload.finish()
+
+
+def prompt_of(job: VideoJob, context: RequestContext) -> str | None:
+    """Return the prompt of a video, None if it is not remembered; raises `NotFound` for a deleted video."""
+    if not job.token:
+        return None
+    bucket = Bucket(context)
+    return _prompt(bucket.metadata(bucket.target(job.record)))
+
+
+def remembered(context: RequestContext) -> Iterator[tuple[str, VideoJob, str | None]]:
+    """Yield id, job and prompt of the caller's videos, newest first."""
+    for resource in Bucket(context).list(FOLDER):
+        if not text(resource.get("name")).endswith(RECORD):
+            continue
+        id_ = text(mapping(resource.get("metadata")).get("id"))
+        with suppress(msgspec.DecodeError):
+            if name := context.ids.decode(PREFIX, id_):
+                yield id_, _decode(name), _prompt(resource)
+
+
+def _prompt(resource: JSON) -> str | None:
+    return text(mapping(resource.get("metadata")).get("prompt")) or None
+
+
+def stored_video(job: VideoJob, context: RequestContext) -> str | None:
+    """Return the `gs://` URI of a finished video in the bucket, whose operation may be gone."""
+    if not job.token:
+        return None
+    bucket = Bucket(context)
+    for resource in bucket.list(job.folder):
+        name = bucket.resource_name(resource)
+        if name.endswith(".mp4"):
+            return bucket.target(name).uri
+    return None
+
+
+def forget(job: VideoJob, context: RequestContext) -> None:
+    """Delete a video and what is remembered of it; raises `BadRequest` without a bucket."""
+    bucket = Bucket(context)
+    if not job.token:
+        raise errors.BadRequest(
+            "This video is not in a bucket: Vertex AI deletes it by itself.", code="bucket_not_set"
+        )
+    for resource in list(bucket.list(job.folder)):
+        with suppress(errors.NotFound):
+            bucket.delete(bucket.target(bucket.resource_name(resource)))
+    bucket.delete(bucket.target(job.record))

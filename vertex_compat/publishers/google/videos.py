@@ -1,0 +1,108 @@
+"""Veo's long-running operations.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/veo-video-generation. Vertex AI keeps an
+operation for a while only; with `storageUri` the video itself is in Cloud Storage, else in the operation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from vertex_compat import errors
+from vertex_compat.json_values import items, mapping, text
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall, VideoAdapter, VideoOperation
+
+PARAMETERS: Final = ParameterTable(
+    renamed={
+        "enhance_prompt": "enhancePrompt",
+        "generate_audio": "generateAudio",
+        "negative_prompt": "negativePrompt",
+        "person_generation": "personGeneration",
+        "resize_mode": "resizeMode",
+        "seed": "seed",
+    },
+    handled=frozenset({"image", "prompt", "seconds", "size", "storage_uri"}),
+    ignored=frozenset({"user"}),
+)
+
+RESOLUTIONS: Final = ((720, "720p"), (1080, "1080p"))
+"""Most pixels of a video's shorter side → resolution; more is 4k."""
+
+WITHOUT_RESOLUTION: Final = "veo-2"
+"""How the names of models begin that know only 720p."""
+
+_NAME: Final = re.compile(
+    r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/publishers/google/models/(?P<model>[^/]+)"
+    r"/operations/(?P<number>[A-Za-z0-9_-]+)"
+)
+
+
+def start(body: JSON, model: Model) -> UpstreamCall:
+    """Return the call that starts a video.
+
+    `image` is one with `mime` and either base64 `data` or a `gs://` `uri`; `storage_uri` is a folder.
+    """
+    client_request = ClientRequest(body, model)
+    parameters, ignored = PARAMETERS.apply(body)
+    client_request.ignore(*ignored)
+    width, height = map(int, body["size"].split("x"))
+    parameters |= {"sampleCount": 1, "durationSeconds": int(body["seconds"])}
+    parameters["aspectRatio"] = "16:9" if width >= height else "9:16"
+    resolution = _resolution(min(width, height))
+    if not model.name.startswith(WITHOUT_RESOLUTION):
+        parameters["resolution"] = resolution
+    elif resolution != RESOLUTIONS[0][1]:
+        client_request.ignore("size")
+    if "storage_uri" in body:
+        parameters["storageUri"] = body["storage_uri"]
+    instance: JSON = {"prompt": body["prompt"]}
+    if image := body.get("image"):
+        place = {"gcsUri": image["uri"]} if "uri" in image else {"bytesBase64Encoded": image["data"]}
+        instance["image"] = {**place, "mimeType": image["mime"]}
+    return UpstreamCall(
+        f"{model.resource}:predictLongRunning",
+        {"instances": [instance], "parameters": parameters},
+        ignored=client_request.ignored,
+    )
+
+
+def _resolution(side: int) -> str:
+    return next((name for most, name in RESOLUTIONS if side <= most), "4k")
+
+
+def location(operation: str) -> str:
+    """Return the location of an operation's name; raises `UpstreamFault` if it is none of a video."""
+    if match := _NAME.fullmatch(operation):
+        return match["location"]
+    raise errors.UpstreamFault("Vertex AI started a video and did not name its operation.")
+
+
+def fetch(operation: str) -> UpstreamCall:
+    """Return the call that shows an operation."""
+    resource = operation.partition("/operations/")[0].split("/locations/", 1)[-1].partition("/")[2]
+    return UpstreamCall(f"{resource}:fetchPredictOperation", {"operationName": operation})
+
+
+def read(operation: JSON) -> VideoOperation:
+    """Return the state of an operation, and its video."""
+    if not operation.get("done"):
+        return VideoOperation()
+    if failure := mapping(operation.get("error")):
+        reason = text(failure.get("message")) or "Vertex AI does not say why."
+        return VideoOperation(done=True, error=("video_generation_failed", reason))
+    response = mapping(operation.get("response"))
+    for video in items(response.get("videos")):
+        mime = text(video.get("mimeType")) or "video/mp4"
+        uri, data = text(video.get("gcsUri")), text(video.get("bytesBase64Encoded"))
+        if uri or data:
+            return VideoOperation(done=True, mime=mime, uri=uri, data=data)
+    reasons = response.get("raiMediaFilteredReasons")
+    reason = " ".join(map(text, reasons)) if isinstance(reasons, list) else ""
+    return VideoOperation(
+        done=True, error=("content_policy_violation", reason or "The video was filtered by the model.")
+    )
+
+
+VIDEOS: Final = VideoAdapter(start, location, fetch, read)
