@@ -27,8 +27,8 @@ from vertex_compat.operations.moderations import moderations
 from vertex_compat.operations.ocr import ocr
 from vertex_compat.operations.rerank import rerank
 from vertex_compat.operations.responses import responses
-from vertex_compat.operations.videos import videos
 from vertex_compat.operations.service import deployments, models, passthrough, root
+from vertex_compat.operations.videos import videos
 
 Operation = Callable[[RequestContext], Response]
 

@@ -8,6 +8,8 @@ import pytest
 from helpers.server import app_with_emulator
 
 from vertex_compat.operations.audio.recording import MAX_BYTES, MAX_INLINE_BYTES
+from vertex_compat.operations.audio.transcript import Transcript
+from vertex_compat.types import Delta
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 MODEL = "gemini-2.5-flash"
@@ -158,7 +160,7 @@ def test_what_is_wrong_is_said(app, emulator, given, param):
     assert not emulator.calls
 
 
-@pytest.mark.parametrize("model", ["whisper-1", "claude-sonnet-4-5", "vertex_ai/"])
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "vertex_ai/"])
 def test_a_model_that_does_not_hear_is_a_404(app, model):
     answer = upload(app, model=model)
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "model_not_found")
@@ -328,3 +330,26 @@ def test_a_failed_transcription_leaves_nothing_in_the_bucket(emulator, storage, 
     answer = upload_bytes(app, WAV + bytes(MAX_INLINE_BYTES), model=model, stream=stream)
     assert "error" in answer.text
     assert storage.names("emulated-bucket") == []
+
+
+def test_a_plain_text_is_one_segment_where_times_are_optional():
+    transcript = Transcript(as_json=True, times_optional=True)
+    transcript.add(Delta(0, {"content": "Hello."}, "stop"))
+    assert [one.text for one in transcript.complete()] == ["Hello."]
+    assert transcript.text == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "sent"),
+    [
+        ("a.webm", "audio/webm", "audio/webm"),
+        ("a.webm", "video/webm", "video/webm"),
+        ("a.webm", "application/octet-stream", "video/webm"),
+        ("a.mp4", "audio/mp4", "audio/mp4"),
+    ],
+)
+def test_a_declared_type_tells_sound_from_film(app, emulator, name, declared, sent):
+    form = {"model": "gemini-2.5-flash", "file": (io.BytesIO(b"x"), name, declared)}
+    app.post("/v1/audio/transcriptions", data=form)
+    parts = emulator.calls[-1].json["contents"][0]["parts"]
+    assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == [sent]

@@ -42,6 +42,7 @@ OPERATIONS: Final = frozenset(
         "passthrough",
         "rerank",
         "responses",
+        "videos",
     }
 )
 """Names for `[keys.NAME] operations`: the folders of `operations/`, and what its `service/` has for keys."""

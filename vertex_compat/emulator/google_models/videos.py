@@ -121,6 +121,11 @@ class VideoOperations:
             self._operations[name] = {"name": name, "done": True, **self._results[name]}
         return pretty_json_response(running)
 
+    def forget(self) -> None:
+        """Forget all operations, as Vertex AI does after some time."""
+        with self._lock:
+            self._operations.clear()
+
     def _result(self, number: str, model: str, instance: JSON, parameters: JSON) -> JSON:
         if "emulator-job-failed" in model:
             return {"error": {"code": 13, "message": "Video generation failed."}}

@@ -56,8 +56,11 @@ class Recording:
     def begin(self, part: File) -> None:
         """Start with the head of the file's part; raises `BadRequest` for another kind of file."""
         self._name = part.filename
-        declared = part.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        self._mime = media_types.of_name(part.filename) or declared
+        declared = media_types.normalize(part.headers.get("Content-Type")) or ""
+        named = media_types.of_name(part.filename) or declared
+        # A name such as a.webm does not tell sound from film; the declared type does.
+        other_kind = named.partition("/")[0] != declared.partition("/")[0]
+        self._mime = declared if other_kind and declared.startswith(TYPES) else named
         if not self._mime.startswith(TYPES):
             raise errors.BadRequest(
                 "The file is not a known kind of recording: its name should end in .flac, .m4a, .mp3, .mp4, "

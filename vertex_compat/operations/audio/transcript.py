@@ -46,11 +46,12 @@ class Transcript:
     """Collects the parts of one response.
 
     Transcription models return segments. A chat model returns text: plain, or JSON with segments if
-    `as_json` says that it was asked for them.
+    `as_json` says that it was asked for them. With `times_optional`, a plain text is one segment then.
     """
 
-    def __init__(self, *, as_json: bool, speakers: Iterable[str] = ()) -> None:
+    def __init__(self, *, as_json: bool, times_optional: bool = False, speakers: Iterable[str] = ()) -> None:
         self._as_json = as_json
+        self._times_optional = times_optional
         self._speakers = {name: name for name in speakers}
         self._labels = iter(SPEAKERS)
         self._texts: list[str] = []
@@ -84,8 +85,12 @@ class Transcript:
             )
         if not self._as_json or self._segments:
             return []
+        text = "".join(self._texts).strip()
+        if self._times_optional and not text.startswith("{"):
+            self._segments = [self._complete(Segment(text))] if text else []
+            return self._segments
         try:
-            answer = _decode_answer("".join(self._texts))
+            answer = _decode_answer(text)
         except (ValueError, RecursionError):
             raise errors.UpstreamFault("The model's transcript is not in the requested form.") from None
         self._segments = [self._complete(segment) for segment in answer.segments]

@@ -46,7 +46,9 @@ def _respond(context: RequestContext, *, translate: bool) -> Response:
                 return model_calls.describe(prepare(model)[0], model, context)
             stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
             transcript = Transcript(
-                as_json=params["segments"], speakers=params.get("known_speaker_names", ())
+                as_json=params["segments"],
+                times_optional=model.profile.operations == ("transcriptions",),
+                speakers=params.get("known_speaker_names", ()),
             )
             if not params.get("stream"):
                 return _whole(stream, transcript, params)

@@ -27,10 +27,10 @@ from vertex_compat.operations.generate_content import generate_content_schema
 from vertex_compat.operations.images import images_schema
 from vertex_compat.operations.messages import messages_schema
 from vertex_compat.operations.moderations import moderations_schema
-from vertex_compat.operations.videos import videos_schema
 from vertex_compat.operations.ocr import ocr_schema
 from vertex_compat.operations.rerank import rerank_schema
 from vertex_compat.operations.responses import responses_schema
+from vertex_compat.operations.videos import videos_schema
 from vertex_compat.types import JSON
 
 Row = tuple[str, str]

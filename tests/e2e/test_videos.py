@@ -1,0 +1,164 @@
+"""`/videos` by Veo, with and without a bucket."""
+
+import base64
+import io
+import warnings
+
+import openai
+import pytest
+from helpers.fixtures import post
+from helpers.server import app_with_emulator
+
+from vertex_compat.emulator.google_models.videos import MP4
+
+BUCKET = "emulated-bucket"
+VEO = "veo-3.1-generate-preview"
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()
+
+
+@pytest.fixture
+def stored(emulator, storage):  # noqa: ARG001  (an empty one)
+    """The function in this process, with a bucket."""
+    return app_with_emulator(emulator, STORAGE_EMULATOR_HOST=emulator.host, GCS_BUCKET_NAME=BUCKET)
+
+
+def create(app, prompt="A cat", model=VEO, **params):
+    return post(app, {"model": model, "prompt": prompt, **params}, "/v1/videos")
+
+
+def wait(app, video):
+    """The video after two looks: the first shows it running."""
+    assert app.get(f"/v1/videos/{video['id']}").json["status"] == "in_progress"
+    return app.get(f"/v1/videos/{video['id']}").json
+
+
+@pytest.mark.parametrize("env", [{}, {"GCS_BUCKET_NAME": BUCKET}])
+def test_openai_s_client_makes_a_video(serve, storage, emulator, env):  # noqa: ARG001  (an empty one)
+    with serve(**env).client() as client, warnings.catch_warnings(action="ignore"):
+        video = client.videos.create_and_poll(
+            model="sora-2", prompt="A cat", seconds="8", size="1280x720", poll_interval_ms=10
+        )
+        content = client.videos.download_content(video.id).read()
+    assert (video.status, video.progress, video.seconds, video.size) == ("completed", 100, "8", "1280x720")
+    assert content == MP4
+    (started,) = [call for call in emulator.calls if call.path.endswith(":predictLongRunning")]
+    parameters = started.json["parameters"]
+    assert parameters | {"durationSeconds": 8, "aspectRatio": "16:9", "resolution": "720p"} == parameters
+    assert ("storageUri" in parameters) == bool(env)
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio", "resolution"),
+    [("720x1280", "9:16", "720p"), ("1792x1024", "16:9", "1080p"), ("3840x2160", "16:9", "4k")],
+)
+def test_a_size_is_a_ratio_and_a_resolution(app, emulator, size, ratio, resolution):
+    assert create(app, size=size).status_code == 200
+    parameters = emulator.calls[-1].json["parameters"]
+    assert (parameters["aspectRatio"], parameters["resolution"]) == (ratio, resolution)
+
+
+def test_an_older_model_has_its_own_defaults(app, emulator):
+    answer = create(app, model="veo-2.0-generate-exp", size="1920x1080")
+    assert answer.headers["x-vertex-compat-ignored"] == "size"
+    assert answer.json["seconds"] == "8"
+    assert "resolution" not in emulator.calls[-1].json["parameters"]
+
+
+def test_a_video_starts_from_a_picture(app, emulator, serve):
+    url = f"data:image/png;base64,{PNG}"
+    assert create(app, input_reference={"image_url": url}).status_code == 200
+    image = {"bytesBase64Encoded": PNG, "mimeType": "image/png"}
+    assert emulator.calls[-1].json["instances"][0]["image"] == image
+    with serve().client() as client, warnings.catch_warnings(action="ignore"):
+        client.videos.create(model=VEO, prompt="A cat", input_reference=("a.png", base64.b64decode(PNG)))
+    assert emulator.calls[-1].json["instances"][0]["image"] == image
+
+
+def test_a_stored_file_can_be_the_picture(stored, emulator):
+    file = stored.post("/v1/files", data={"purpose": "vision", "file": (io.BytesIO(b"x"), "a.png")}).json
+    assert create(stored, input_reference={"file_id": file["id"]}).status_code == 200
+    (started,) = [call for call in emulator.calls if call.path.endswith(":predictLongRunning")]
+    image = started.json["instances"][0]["image"]
+    assert (image["mimeType"], image["gcsUri"].startswith(f"gs://{BUCKET}/")) == ("image/png", True)
+
+
+def test_videos_in_the_bucket_are_listed_and_deleted(stored, storage):
+    first, second = create(stored, "First").json, create(stored, "Second").json
+    wait(stored, first)
+    listed = stored.get("/v1/videos").json["data"]
+    assert {(one["id"], one["prompt"], one["status"]) for one in listed} == {
+        (second["id"], "Second", "in_progress"),
+        (first["id"], "First", "completed"),
+    }
+    page = stored.get("/v1/videos?limit=1&order=asc").json
+    assert page["has_more"]
+    assert len(stored.get(f"/v1/videos?order=asc&after={page['last_id']}").json["data"]) == 1
+    assert stored.delete(f"/v1/videos/{first['id']}").json["deleted"]
+    assert stored.get(f"/v1/videos/{first['id']}").status_code == 404
+    assert stored.get(f"/v1/videos/{first['id']}/content").status_code == 404
+    assert [one["id"] for one in stored.get("/v1/videos").json["data"]] == [second["id"]]
+    assert len([name for name in storage.names(BUCKET) if "/videos/" in name]) == 2
+
+
+def test_a_video_outlives_its_operation(stored, emulator):
+    video = create(stored).json
+    wait(stored, video)
+    emulator.app.cloud.videos.forget()
+    assert stored.get(f"/v1/videos/{video['id']}").json["status"] == "completed"
+    assert stored.get(f"/v1/videos/{video['id']}/content").data == MP4
+
+
+@pytest.mark.parametrize(
+    ("prompt", "model", "code"),
+    [
+        ("Something unsafe", VEO, "content_policy_violation"),
+        ("A cat", "veo-3.1-emulator-job-failed", "video_generation_failed"),
+    ],
+)
+def test_a_failed_video_says_why(app, prompt, model, code):
+    video = wait(app, create(app, prompt, model).json)
+    assert (video["status"], video["error"]["code"]) == ("failed", code)
+    assert app.get(f"/v1/videos/{video['id']}/content").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("params", "param"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"size": "big"}, "size"),
+        ({"seconds": "long"}, "seconds"),
+        ({"input_reference": {"image_url": "http://a"}}, "input_reference"),
+        ({"input_reference": {"image_url": "data:video/mp4;base64,YQ=="}}, "input_reference"),
+        ({"input_reference": {"file_id": "file-x"}}, None),
+    ],
+)
+def test_wrong_requests_are_refused(app, params, param):
+    error = create(app, **params).json["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+
+
+def test_what_is_not_there_is_not_found(app):
+    assert app.get("/v1/videos/video_x").status_code == 404
+    video = create(app).json
+    assert app.get(f"/v1/videos/{video['id'][:-2]}AA").status_code == 404
+    assert app.post(f"/v1/videos/{video['id']}/remix", json={}).status_code == 404
+    assert app.get(f"/v1/videos/{video['id']}/content?variant=thumbnail").status_code == 400
+    for answer in (app.get("/v1/videos"), app.delete(f"/v1/videos/{video['id']}")):
+        assert answer.json["error"]["code"] == "bucket_not_set"
+
+
+def test_a_model_that_makes_no_videos_is_refused(app):
+    assert create(app, model="gemini-2.5-flash").json["error"]["code"] == "model_not_found"
+
+
+def test_a_dry_run_starts_nothing(app, emulator):
+    body = {"model": VEO, "prompt": "A cat"}
+    answer = app.post("/v1/videos", json=body, headers={"x-vertex-compat-debug": "request"})
+    assert answer.json["url"].endswith(f"{VEO}:predictLongRunning")
+    assert not emulator.calls
+
+
+def test_the_client_raises_what_went_wrong(serve):
+    ignored, refused = warnings.catch_warnings(action="ignore"), pytest.raises(openai.NotFoundError)
+    with serve().client() as client, ignored, refused:
+        client.videos.retrieve("video_unknown")
