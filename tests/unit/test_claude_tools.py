@@ -6,6 +6,10 @@ import time
 import pytest
 from helpers.fixtures import CannedTransport, events_of, folded, function, post, upstream_call
 
+from vertex_compat.publishers.anthropic.chat import CHAT
+from vertex_compat.routing.catalog import CATALOG
+from vertex_compat.types import Model
+
 SONNET = "claude-sonnet-4-5"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
@@ -16,6 +20,15 @@ def tool(parameters, name="t", **more):
 
 def call(*tools, model=SONNET, **params):
     return upstream_call({"model": model, "messages": MESSAGES, "tools": [*tools]} | params)
+
+
+def request(tools, refused, model=SONNET):
+    """The call for a model that has refused optional features."""
+    resource = f"publishers/anthropic/models/{model}"
+    profile = CATALOG.profile("anthropic", model)
+    refused = frozenset(refused)
+    target = Model(model, "anthropic", model, resource, ("us",), profile=profile, refused_features=refused)
+    return CHAT.request({"model": model, "messages": MESSAGES, "tools": tools}, target)
 
 
 def sent_schema(parameters):
@@ -218,7 +231,31 @@ def test_domains_of_a_web_search_are_those_of_the_tool():
     assert made.ignored == ("web_search_options.filters.blocked_domains",)
 
 
+def test_server_tool_that_vertex_may_lack_is_an_optional_feature():
+    given = [{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}, tool({})]
+    made = call(*given, model="claude-sonnet-5-5")
+    assert made.body["tools"][1] == given[0]
+    assert made.optional_features == ("tools.advisor_20260301", "anthropic_beta.advisor-tool-2026-03-01")
+    made = request(given, refused=made.optional_features)
+    assert [one["name"] for one in made.body["tools"]] == ["t"]
+    assert made.ignored == ("tools.advisor_20260301",)
+
+
+def test_newer_web_search_falls_back_to_the_one_of_vertex():
+    given = [{"type": "web_search_20260318", "name": "web_search", "max_uses": 2}]
+    assert call(*given).body["tools"] == given
+    made = request(given, refused=["tools.web_search_20260318"])
+    assert made.body["tools"] == [{"type": "web_search_20250305", "name": "web_search", "max_uses": 2}]
+    assert made.body["anthropic_beta"] == ["web-search-2025-03-05"]
+    assert made.ignored == ("tools.web_search_20260318",)
+
+
 # Choice
+
+
+def test_anthropic_s_way_to_disable_parallel_calls_is_read():
+    choice = {"type": "auto", "disable_parallel_tool_use": True}
+    assert call(tool({}), tool_choice=choice).body["tool_choice"] == choice
 
 
 NAMED = {"type": "function", "function": {"name": "a"}}

@@ -94,10 +94,19 @@ def read(body: JSON) -> Tools:
         tuple(others),
         choice.mode,
         choice.only,
-        body.get("parallel_tool_calls"),
+        _parallel(body),
         legacy="functions" in body and "tools" not in body,
         forced=choice.forced,
     )
+
+
+def _parallel(body: JSON) -> bool | None:
+    """Whether several calls may be made at once; Anthropic's clients say it in `tool_choice`."""
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True:
+        return False
+    parallel: bool | None = body.get("parallel_tool_calls")
+    return parallel
 
 
 def unused_tool_params(body: JSON) -> list[str]:

@@ -21,6 +21,7 @@ VERSION: Final = "vertex-2023-10-16"
 
 OPTIONAL: Final = {
     "cache_control": None,
+    "compaction": "compact-2026-09-04",
     "container": None,
     "fallbacks": "server-side-fallback-2026-07-01",
     "inference_geo": None,
@@ -74,6 +75,7 @@ PARAMETERS: Final = ParameterTable(
     refused=frozenset({"audio", "modalities"}),
 )
 
+COMPACTION_BETA: Final = "compact-2026-01-12"
 CONTEXT_MANAGEMENT_BETA: Final = "context-management-2025-06-27"
 TASK_BUDGET_BETA: Final = "task-budgets-2026-03-13"
 
@@ -202,7 +204,9 @@ def _other(body: JSON, context: CallContext) -> JSON:
         context.ignore("metadata")
     if "context_management" in body:
         other["context_management"] = body["context_management"]
-        context.betas.append(CONTEXT_MANAGEMENT_BETA)
+        edits = json_values.items(json_values.mapping(body["context_management"]).get("edits"))
+        compacts = any(json_values.text(edit.get("type")).startswith("compact") for edit in edits)
+        context.betas.extend([CONTEXT_MANAGEMENT_BETA, *([COMPACTION_BETA] if compacts else [])])
     for name, beta in OPTIONAL.items():
         if name not in body:
             continue

@@ -26,13 +26,18 @@ WEB_SEARCH: Final = {"type": "web_search_20250305", "name": "web_search"}
 """The version that Vertex AI has."""
 
 BETA_OF_TOOL: Final = {
+    "advisor_20260301": "advisor-tool-2026-03-01",
     "computer_20250124": "computer-use-2025-01-24",
     "computer_20251124": "computer-use-2025-11-24",
+    "mcp_toolset": "mcp-client-2025-11-20",
     "tool_search_tool_bm25_20251119": "tool-search-tool-2025-10-19",
     "tool_search_tool_regex_20251119": "tool-search-tool-2025-10-19",
     "web_search_20250305": "web-search-2025-03-05",
 }
 """Type of one of Anthropic's tools → the beta that it needs on Vertex AI."""
+
+_SERVER_TOOLS: Final = ("advisor", "code_execution", "mcp_toolset", "web_fetch", "web_search")
+"""What the types of tools begin with that Anthropic's servers run. Vertex AI has few of them."""
 
 BETA_OF_PROPERTY: Final = {
     "defer_loading": "tool-search-tool-2025-10-19",
@@ -221,13 +226,18 @@ _cached_input_schema = lru_cache(256)(_adapt)
 
 def _anthropic_tools(body: JSON, offered: Tools, context: CallContext) -> list[JSON]:
     """Tools in Anthropic's own form, and its web search for OpenAI's."""
-    definitions = []
+    definitions: list[JSON] = []
     for tool in offered.others:
         _check(tool, body, context)
-        if isinstance(tool.get("name"), str) or _DATED.fullmatch(str(tool.get("type"))):
+        kind = tool.get("type") or next(iter(tool), "")
+        if not isinstance(tool.get("name"), str) and not _DATED.fullmatch(kind) and kind != "mcp_toolset":
+            context.ignore(f"tools.{kind}")  # another publisher's: offered, not demanded
+        elif kind == WEB_SEARCH["type"] or not kind.startswith(_SERVER_TOOLS) or context.use(f"tools.{kind}"):
             definitions.append(tool)
-        else:  # another publisher's: offered, not demanded
-            context.ignore(f"tools.{tool.get('type') or next(iter(tool), '')}")
+        else:
+            context.ignore(f"tools.{kind}")
+            if kind.startswith("web_search"):
+                definitions.append({**tool, **WEB_SEARCH})
     if (options := body.get("web_search_options")) is not None:
         definitions.append(_web_search(options, context))
     context.betas.extend(beta for tool in definitions if (beta := BETA_OF_TOOL.get(tool.get("type") or "")))
