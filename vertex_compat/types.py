@@ -130,8 +130,9 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     optional_features: tuple[str, ...] = ()
     """Features of the call that Vertex AI may refuse with a 400.
 
-    `ChatAdapter.request` makes a call without them for a model that has them in `refused_features`. Those
-    whose names begin with `messages.` depend on the conversation and are not remembered.
+    `ChatAdapter.request` makes a call without them for a model that has them in `refused_features`. Names
+    that begin with `policy.` are denied only with FAILED_PRECONDITION, by an organization policy. Names that
+    begin with `messages.` depend on the request and are not remembered.
     """
     audio_format: str | None = None
     """OpenAI's name of the audio format that the client wants."""

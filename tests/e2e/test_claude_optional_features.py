@@ -150,3 +150,18 @@ def test_paused_turn_is_continued_for_responses(app, emulator, stream):
     )
     assert written.startswith("Search 2. Search 1. ")
     assert len(emulator.calls) == 3
+
+
+def test_search_denied_by_policy_is_dropped_and_named(app, emulator):
+    answer = chat(app, "claude-haiku-4-5-emulator-policy", web_search_options={})
+    assert answer.status_code == 200
+    assert answer.headers["x-vertex-compat-ignored"] == "web_search_options"
+    assert "tools" not in emulator.calls[-1].json
+
+
+def test_schema_refused_for_itself_is_not_remembered(app, emulator):
+    schema = {"type": "object", "properties": {"too complex": {}}, "additionalProperties": False}
+    for _ in range(2):
+        emulator.forget_calls()
+        assert chat(app, "claude-opus-4-5", response_format=formatted(schema)).status_code == 200
+        assert ["output_config" in call.json for call in emulator.calls] == [True, False]

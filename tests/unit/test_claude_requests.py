@@ -309,7 +309,7 @@ def test_unknown_beta_is_sent_until_it_is_refused(betas):
 def test_a_schema_is_a_structured_output_from_claude_4_5_on(model):
     call = asked(model, response_format=with_schema(SCHEMA))
     assert call.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
-    assert call.optional_features == ("structured_outputs",)
+    assert call.optional_features == ("policy.structured_outputs", "messages.schema")
     assert "tools" not in call.body
     assert call.json_answer is None
     assert call.ignored == ()
@@ -353,7 +353,7 @@ def test_where_no_call_can_be_forced_the_answer_is_asked_for(model):
 
 
 def test_a_refused_structured_output_becomes_a_tool():
-    call = request({"response_format": with_schema(SCHEMA)}, refused={"structured_outputs"})
+    call = request({"response_format": with_schema(SCHEMA)}, refused={"policy.structured_outputs"})
     assert call.body["tool_choice"] == {"type": "tool", "name": "json_tool_call"}
     assert "output_config" not in call.body
 

@@ -22,13 +22,13 @@ def call(*tools, model=SONNET, **params):
     return upstream_call({"model": model, "messages": MESSAGES, "tools": [*tools]} | params)
 
 
-def request(tools, refused, model=SONNET):
+def request(tools, refused, model=SONNET, **params):
     """The call for a model that has refused optional features."""
     resource = f"publishers/anthropic/models/{model}"
     profile = CATALOG.profile("anthropic", model)
     refused = frozenset(refused)
     target = Model(model, "anthropic", model, resource, ("us",), profile=profile, refused_features=refused)
-    return CHAT.request({"model": model, "messages": MESSAGES, "tools": tools}, target)
+    return CHAT.request({"model": model, "messages": MESSAGES, "tools": tools} | params, target)
 
 
 def sent_schema(parameters):
@@ -248,6 +248,14 @@ def test_newer_web_search_falls_back_to_the_one_of_vertex():
     assert made.body["tools"] == [{"type": "web_search_20250305", "name": "web_search", "max_uses": 2}]
     assert made.body["anthropic_beta"] == ["web-search-2025-03-05"]
     assert made.ignored == ("tools.web_search_20260318",)
+    made = request(given, refused=["tools.web_search_20260318", "policy.web_search"])
+    assert "tools" not in made.body
+
+
+def test_web_search_denied_by_policy_is_dropped_and_named():
+    made = request([tool({})], refused=["policy.web_search"], web_search_options={})
+    assert [one["name"] for one in made.body["tools"]] == ["t"]
+    assert made.ignored == ("web_search_options",)
 
 
 # Choice

@@ -47,7 +47,7 @@ FAULTS = {
     "half-K": "the TCP connection is reset in the middle of event K+1",
     "end-K": "the stream ends cleanly after K events, unfinished",
     "paused-N": "Claude with web search pauses its turn N times (stop_reason pause_turn)",
-    "policy": "an organization policy denies Claude's structured outputs (400 FAILED_PRECONDITION)",
+    "policy": "an organization policy denies Claude's structured outputs and web search (400)",
     "many-N": "a stream of N small events as fast as possible",
     "big-N": "one event of N megabytes",
     "gzip": "the answer is gzip-encoded",

@@ -127,7 +127,13 @@ class UpstreamStream(Generic[P]):
 
     def _open_without_features(self, error: errors.BadRequest) -> None:
         """Make the calls without the optional features that Vertex AI may have refused, else raise."""
-        features = frozenset(feature for call in self._calls for feature in call.optional_features)
+        by_policy = error.code == "failed_precondition"
+        features = frozenset(
+            feature
+            for call in self._calls
+            for feature in call.optional_features
+            if by_policy or not feature.startswith("policy.")
+        )
         if not features or error.code == "context_length_exceeded":
             raise error
         refused = self._model.refused_features | features

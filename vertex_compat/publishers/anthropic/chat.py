@@ -160,7 +160,7 @@ def _output_config(body: JSON, planned: JSON, built: claude_tools.ToolFields, co
     """The client's `output_config` with the effort and the format that were chosen."""
     output = {**json_values.mapping(body.get("output_config"))}
     output.pop("effort", None)
-    if "format" in output and ("response_format" in body or not context.use(structured_output.FEATURE)):
+    if "format" in output and ("response_format" in body or not structured_output.may_use(context)):
         del output["format"]
         context.ignore("output_config.format")
     if "task_budget" in output:

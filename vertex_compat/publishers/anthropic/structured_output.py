@@ -17,7 +17,11 @@ from vertex_compat.publishers import json_schema
 from vertex_compat.publishers.anthropic.context import CallContext
 from vertex_compat.types import JSON, JSONAnswer
 
-FEATURE: Final = "structured_outputs"
+POLICY_FEATURE: Final = "policy.structured_outputs"
+"""Structured outputs as such, which an organization policy may deny."""
+
+SCHEMA_FEATURE: Final = "messages.schema"
+"""The schema of this request as a structured output: it may be too complex."""
 
 FORMATS: Final = frozenset(
     {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
@@ -65,6 +69,11 @@ def requested_schema(body: JSON) -> JSON | None:
         param="response_format",
         code="invalid_value",
     )
+
+
+def may_use(context: CallContext) -> bool:
+    """Return whether a structured output can be tried, and note that it is."""
+    return context.use(POLICY_FEATURE) and context.use(SCHEMA_FEATURE)
 
 
 def supported(schema: JSON) -> JSON | None:
@@ -175,7 +184,7 @@ def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_cita
     sent = json_schema.wrap(schema) if wrapped else schema
     native = bool(schema) and context.profile.supports_structured_outputs and not has_citations
     closed = supported(sent) if native else None
-    if closed is not None and context.use(FEATURE):
+    if closed is not None and may_use(context):
         answer = JSONAnswer(schema=closed, wrapped=True) if wrapped else None
         return Format(output={"type": "json_schema", "schema": closed}, answer=answer)
     if calls_demanded:  # what the client gets is a call

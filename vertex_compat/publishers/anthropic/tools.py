@@ -25,6 +25,9 @@ from vertex_compat.types import JSON, JSONAnswer
 WEB_SEARCH: Final = {"type": "web_search_20250305", "name": "web_search"}
 """The version that Vertex AI has."""
 
+SEARCH_FEATURE: Final = "policy.web_search"
+"""Web search, which an organization policy may deny."""
+
 BETA_OF_TOOL: Final = {
     "advisor_20260301": "advisor-tool-2026-03-01",
     "computer_20250124": "computer-use-2025-01-24",
@@ -180,7 +183,7 @@ def _definition(function: Function, context: CallContext) -> tuple[JSON, Mapping
         tool["description"] = function.description
     if function.strict:
         closed = structured_output.supported(schema) if context.profile.supports_structured_outputs else None
-        if closed is not None and context.use(structured_output.FEATURE):
+        if closed is not None and structured_output.may_use(context):
             tool |= {"input_schema": closed, "strict": True}
         else:
             context.ignore("tools.function.strict")
@@ -232,16 +235,25 @@ def _anthropic_tools(body: JSON, offered: Tools, context: CallContext) -> list[J
         kind = tool.get("type") or next(iter(tool), "")
         if not isinstance(tool.get("name"), str) and not _DATED.fullmatch(kind) and kind != "mcp_toolset":
             context.ignore(f"tools.{kind}")  # another publisher's: offered, not demanded
-        elif kind == WEB_SEARCH["type"] or not kind.startswith(_SERVER_TOOLS) or context.use(f"tools.{kind}"):
+        elif not kind.startswith(_SERVER_TOOLS) or context.use(_feature(kind)):
             definitions.append(tool)
         else:
             context.ignore(f"tools.{kind}")
-            if kind.startswith("web_search"):
+            if kind != WEB_SEARCH["type"] and kind.startswith("web_search") and context.use(SEARCH_FEATURE):
                 definitions.append({**tool, **WEB_SEARCH})
     if (options := body.get("web_search_options")) is not None:
-        definitions.append(_web_search(options, context))
+        search = _web_search(options, context)
+        if context.use(SEARCH_FEATURE):
+            definitions.append(search)
+        else:
+            context.ignore("web_search_options")
     context.betas.extend(beta for tool in definitions if (beta := BETA_OF_TOOL.get(tool.get("type") or "")))
     return definitions
+
+
+def _feature(kind: str) -> str:
+    """The optional feature for a tool that Anthropic's servers run."""
+    return SEARCH_FEATURE if kind == WEB_SEARCH["type"] else f"tools.{kind}"
 
 
 def _check(tool: JSON, body: JSON, context: CallContext) -> None:

@@ -363,13 +363,15 @@ def _check_policy(request: ModelRequest, body: JSON) -> None:
     structured = "format" in body.get("output_config", {}) or any(
         tool.get("strict") for tool in body.get("tools", [])
     )
-    if structured and request.fault.name == "policy":
+    searches = any(str(tool.get("type")).startswith("web_search") for tool in body.get("tools", []))
+    if (structured or searches) and request.fault.name == "policy":
+        feature = "structured_outputs" if structured else "web_search"
         raise RequestRefused(
             json_response(
                 google_errors.envelope(
                     400,
                     "Organization Policy constraint constraints/vertexai.allowedPartnerModelFeatures "
-                    "violated attempting to use a disallowed feature structured_outputs for Partner model "
+                    f"violated attempting to use a disallowed feature {feature} for Partner model "
                     f"{request.model}.",
                     status="FAILED_PRECONDITION",
                 ),
@@ -464,6 +466,8 @@ def _check_output(body: JSON, kind: Family) -> None:
         if output["format"]["type"] != "json_schema":
             raise refused("output_config.format.type: Input should be 'json_schema'")
         _check_closed(output["format"]["schema"], "output_config.format")
+        if "too complex" in output["format"]["schema"].get("properties", {}):
+            raise refused("Schema is too complex for compilation.")
 
 
 UNSUPPORTED = {
