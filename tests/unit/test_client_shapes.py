@@ -107,6 +107,39 @@ def test_unknown_part_is_named(part):
     assert answer.json["error"]["param"] == "messages[0].content[0].type"
 
 
+INPUT = {
+    "instructions": "s",
+    "input": [
+        {"role": "user", "content": [{"type": "input_text", "text": "read a"}]},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "ok"}]},
+        {"type": "function_call", "call_id": "toolu_1", "name": "read_file", "arguments": '{"path":"a"}'},
+        {
+            "type": "function_call_output",
+            "call_id": "toolu_1",
+            "output": [{"type": "input_text", "text": "AAA"}],
+        },
+        {"role": "user", "content": [{"type": "input_text", "text": "Go on."}]},
+    ],
+    "tools": [{"type": "function", "name": "read_file", "description": "d", "parameters": READ_FILE}],
+    "max_output_tokens": 100,
+    "reasoning": {"effort": "low"},
+}
+
+
+@pytest.mark.parametrize("publisher", PUBLISHERS)
+def test_input_stands_for_messages(publisher):
+    model = {"model": question(publisher)["model"], "seed": 7}
+    expected = {**model, **CHAT, "max_completion_tokens": 100, "reasoning_effort": "low"}
+    assert upstream_call({**model, **INPUT}).body == upstream_call(expected).body
+
+
+def test_input_is_answered_as_chat():
+    body = {"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}]}
+    answer = reply_to({"model": "openai/1", "input": "Hello"}, [json.dumps(body).encode()])
+    assert answer["object"] == "chat.completion"
+    assert answer["choices"][0]["message"]["content"] == "Hi"
+
+
 # Custom tools
 
 GRAMMAR = {"syntax": "lark", "definition": "start: /.+/s"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -127,7 +127,11 @@ def rename(error: errors.ApiError, names: ParamNames) -> None:
 
 def parse(content: bytes) -> JSON:
     """Return the validated request; raises `BadRequest`."""
-    params = body.drop_nulls(body.decode(content, responses_schema.CreateResponse))
+    return _checked(body.drop_nulls(body.decode(content, responses_schema.CreateResponse)))
+
+
+def _checked(params: JSON) -> JSON:
+    """Return parameters that need no stored response and have an input; raises `BadRequest`."""
     for name, alternative in STATEFUL.items():
         if params.get(name):
             raise errors.BadRequest(alternative, param=name, code="unsupported_parameter")
@@ -158,6 +162,31 @@ def translate(params: JSON) -> ResponsesRequest:
     with request.client_params():
         body.validate(chat, chat_schema.Chat)
     return request
+
+
+def as_chat(params: JSON) -> JSON:
+    """Return the chat parameters for a body of the Responses API that was sent to `/chat/completions`.
+
+    Cursor does so for some models. Parameters that only chat knows stay; raises `BadRequest`.
+    """
+    params = body.drop_nulls(params)
+    body.validate(params, responses_schema.CreateResponse)
+    translated = translate(_checked(params))
+    custom = {
+        tool.name: tool.definition for tool in translated.offered.functions.values() if tool.kind == "custom"
+    }
+    chat = translated.chat
+    if custom:  # chat has them too, in a form of its own
+        chat = chat | {"tools": [_custom_tool(tool, custom) for tool in chat["tools"]]}
+    names = chat_schema.Chat.__struct_fields__
+    return {name: params[name] for name in names if name in params and name not in TRANSLATED} | chat
+
+
+def _custom_tool(tool: JSON, custom: Mapping[str, JSON]) -> JSON:
+    if (definition := custom.get(tool["function"]["name"])) is None:
+        return tool
+    fields = {name: definition[name] for name in ("description", "format") if name in definition}
+    return {"type": "custom", "custom": {**fields, "name": tool["function"]["name"]}}
 
 
 def _read_items(params: JSON, offered: OfferedTools) -> ItemReader:
