@@ -206,6 +206,45 @@ def test_an_edit_needs_an_image(app):
     assert imagen.json["error"]["param"] == "image"
 
 
+PIXEL_URL = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"
+
+
+def edit_json(app, **fields):
+    body = {"model": "gemini-2.5-flash-image", "prompt": "A hat", **fields}
+    return app.post("/v1/images/edits", json=body)
+
+
+def test_an_edit_in_json_sends_its_images(app, emulator):
+    images = [{"image_url": PIXEL_URL}, {"image_url": "gs://bucket/b.webp"}]
+    answer = edit_json(app, images=images, mask={"image_url": PIXEL_URL}, size="1536x1024")
+    assert base64.b64decode(answer.json["data"][0]["b64_json"]) == PIXEL
+    parts = emulator.calls[-1].json["contents"][0]["parts"]
+    inline = {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(PIXEL).decode()}}
+    linked = {"fileData": {"mimeType": "image/webp", "fileUri": "gs://bucket/b.webp"}}
+    assert parts[:3] == [inline, linked, inline]
+    assert parts[4] == {"text": "A hat"}
+    assert image_config(emulator) == {"aspectRatio": "3:2"}
+
+
+@pytest.mark.parametrize(
+    ("images", "param"),
+    [
+        (None, "images"),
+        ([], "images"),
+        ([{"image_url": PIXEL_URL}] * 17, "images"),
+        ([{"image_url": PIXEL_URL}, {"image_url": "data:image/png;base64,?"}], "images[1]"),
+        ([{"image_url": "data:image/png;base64,AAAA"}], "images[0]"),
+        ([{"image_url": "ftp://example.com/a.png"}], "images[0]"),
+        ([{}], "images[0]"),
+        ([{"image_url": 3}], "images[0].image_url"),
+    ],
+)
+def test_a_wrong_image_in_json_is_named(app, images, param):
+    answer = edit_json(app, **({} if images is None else {"images": images}))
+    assert answer.status_code == 400
+    assert answer.json["error"]["param"] == param
+
+
 def test_variations_are_not_found(app):
     varied = app.post("/v1/images/variations", data={"image": (io.BytesIO(PIXEL), "a.png")})
     assert varied.status_code == 404

@@ -5,7 +5,6 @@ Images are returned as base64: there is no storage for a URL to point to.
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -15,7 +14,7 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
-from vertex_compat.operations.images import images_schema
+from vertex_compat.operations.images import image_sources, images_schema
 from vertex_compat.operations.request import body, multipart
 from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Usage
 
@@ -25,8 +24,6 @@ MAX_SOURCES: Final = 16
 IMAGES: Final = model_calls.Operation(
     lambda publisher: publisher.images, "make images", frozenset({"images"})
 )
-
-_SIGNATURES: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 def generate(context: RequestContext) -> Response:
@@ -40,21 +37,41 @@ def generate(context: RequestContext) -> Response:
 
 
 def edit(context: RequestContext) -> Response:
-    """Generate images from images and a prompt."""
+    """Generate images from images and a prompt, which come as a form or as JSON."""
+    is_json = context.content_type.partition(";")[0].strip().lower() == "application/json"
+    params, sources = _json_edit(context) if is_json else _form_edit(context)
+    if not 1 <= len(sources) <= MAX_SOURCES:
+        param = "images" if is_json else "image"
+        raise errors.BadRequest(
+            f"{param!r} takes from 1 to {MAX_SOURCES} images, not {len(sources)}.",
+            param=param,
+            code="invalid_value" if sources else "missing_required_parameter",
+        )
+    return _generate(params | {"image": sources}, "image_edit", context)
+
+
+def _form_edit(context: RequestContext) -> tuple[JSON, list[JSON]]:
+    """Return the parameters and the images of a form."""
     form = multipart.read(context)
     params = form.decode(images_schema.Images)
     params.pop("mask", None)  # a mask is a file, not a field
-    sources = form.files.get("image", [])
-    if not 1 <= len(sources) <= MAX_SOURCES:
-        raise errors.BadRequest(
-            f"'image' takes from 1 to {MAX_SOURCES} files, not {len(sources)}.",
-            param="image",
-            code="invalid_value" if sources else "missing_required_parameter",
-        )
-    params["image"] = [_source(upload, "image") for upload in sources]
     if masks := form.files.get("mask"):
-        params["mask"] = _source(masks[0], "mask")
-    return _generate(params, "image_edit", context)
+        params["mask"] = image_sources.of_upload(masks[0], "mask")
+    uploads = form.files.get("image", [])[: MAX_SOURCES + 1]
+    return params, [image_sources.of_upload(upload, "image") for upload in uploads]
+
+
+def _json_edit(context: RequestContext) -> tuple[JSON, list[JSON]]:
+    """Return the parameters and the images of a JSON body."""
+    params = body.drop_nulls(body.decode(context.body, images_schema.JSONEdit))
+    if mask := params.pop("mask", None):
+        params["mask"] = image_sources.of_reference(mask, "mask", context)
+    references = params.pop("images", [])[: MAX_SOURCES + 1]
+    sources = [
+        image_sources.of_reference(reference, f"images[{number}]", context)
+        for number, reference in enumerate(references)
+    ]
+    return params, sources
 
 
 def vary(_: RequestContext) -> Response:
@@ -63,22 +80,6 @@ def vary(_: RequestContext) -> Response:
         "Vertex AI has no variations of images. Use /images/edits with a prompt that says what to vary.",
         code="unknown_url",
     )
-
-
-def _source(upload: multipart.UploadedFile, param: str) -> JSON:
-    """The image as publishers take it: MIME type and base64."""
-    if not (mime := _mime(upload.data)):
-        raise errors.BadRequest(
-            f"{param!r} must be an image in PNG, JPEG, WebP or GIF.", param=param, code="invalid_image_format"
-        )
-    return {"mime": mime, "data": base64.b64encode(upload.data).decode()}
-
-
-def _mime(data: bytes) -> str | None:
-    """The MIME type by an image's first bytes: clients often declare `application/octet-stream`."""
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((mime for start, mime in _SIGNATURES.items() if data.startswith(start)), None)
 
 
 def _generate(params: JSON, event: str, context: RequestContext) -> Response:

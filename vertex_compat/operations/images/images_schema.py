@@ -27,3 +27,13 @@ class Images(Struct):
     stream: bool | None = None
     style: str | None = None
     user: str | None = None
+
+
+class ImageReference(Struct):
+    file_id: str | None = None
+    image_url: str | None = None
+
+
+class JSONEdit(Images):
+    images: Annotated[list[ImageReference], Meta(min_length=1)] = []
+    mask: ImageReference | None = None

@@ -63,10 +63,12 @@ class _About:
     """Request and response of an operation, where they are more than a plain object.
 
     `form` has the files of a form; `object` and `type` are fields of the response with these constant values.
-    `types` are media types of the response besides JSON, or instead of it if not `json`.
+    `types` are media types of the response besides JSON, or instead of it if not `json`. `takes_json` is the
+    JSON body of an operation that takes a form as well.
     """
 
     takes: type[msgspec.Struct] | None = None
+    takes_json: type[msgspec.Struct] | None = None
     form: Mapping[str, JSON] | None = None
     query: tuple[str, ...] = ()
     object: str | None = None
@@ -95,6 +97,7 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/images/generations"): _About(images_schema.Images, types=(_SSE,)),
     ("POST", "/images/edits"): _About(
         images_schema.Images,
+        images_schema.JSONEdit,
         form={"image": _FILE, "image[]": {"type": "array", "items": _FILE}, "mask": _FILE},
         types=(_SSE,),
     ),
@@ -158,7 +161,8 @@ def describe(operations: Operations, public: Iterable[str]) -> Response:
 def _document(
     operations: tuple[tuple[Row, Callable[[RequestContext], Response]], ...], public: frozenset[str]
 ) -> JSON:
-    structs = dict.fromkeys(about.takes for about in _ABOUT.values() if about.takes)
+    bodies = (body for about in _ABOUT.values() for body in (about.takes, about.takes_json))
+    structs = dict.fromkeys(filter(None, bodies))
     schemas, components = msgspec.json.schema_components(structs, ref_template=_REF)
     taken = dict(zip(structs, schemas, strict=True))
     paths: dict[str, JSON] = {}
@@ -278,7 +282,10 @@ def _body(about: _About, taken: Mapping[type[msgspec.Struct], Any]) -> JSON:
     if about.form is None:
         return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
     files = {"type": "object", "properties": about.form}
-    return {"requestBody": {"content": {"multipart/form-data": {"schema": {"allOf": [schema, files]}}}}}
+    content: JSON = {"multipart/form-data": {"schema": {"allOf": [schema, files]}}}
+    if about.takes_json:
+        content["application/json"] = {"schema": taken[about.takes_json]}
+    return {"requestBody": {"content": content}}
 
 
 def _responses(about: _About) -> JSON:

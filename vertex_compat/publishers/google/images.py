@@ -126,10 +126,17 @@ def _gemini(client_request: ClientRequest) -> UpstreamCall:
 def _parts(body: JSON) -> Iterator[JSON]:
     mask = body.get("mask")
     for source in [*body.get("image", []), *([mask] if mask else [])]:
-        yield {"inlineData": {"mimeType": source["mime"], "data": source["data"]}}
+        yield _source_part(source)
     if mask:
         yield {"text": MASK}
     yield {"text": body["prompt"]}
+
+
+def _source_part(source: JSON) -> JSON:
+    """Return an image to edit: its base64 `data`, or the `uri` of one in Cloud Storage."""
+    if "uri" in source:
+        return {"fileData": {"mimeType": source["mime"], "fileUri": source["uri"]}}
+    return {"inlineData": {"mimeType": source["mime"], "data": source["data"]}}
 
 
 def _imagen(count: int, client_request: ClientRequest) -> UpstreamCall:
