@@ -8,12 +8,13 @@ SOON = 2.0  # seconds within which the upstream is told that the client has left
 
 
 @contextmanager
-def posted(server, body, path="/v1/chat/completions"):
+def posted(server, body, path="/v1/chat/completions", headers=None):
     """A connection on which a request has been sent and nothing has been read."""
     content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
+    fields = {"Host": "localhost", "Content-Length": len(content)} | (headers or {})
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     with socket.create_connection(server.address, timeout=60) as line:
-        line.sendall(head.encode() + content)
+        line.sendall("\r\n".join([*lines, "", ""]).encode() + content)
         yield line
 
 

@@ -41,6 +41,10 @@ SETTINGS = (
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_",
 )
 """How variables begin that change what the function or its client does."""
 
@@ -149,12 +153,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
+FUNCTIONS_FRAMEWORK = ("-m", "functions_framework", "--target", "vertex_compat", "--source", "main.py")
+FUNCTIONS_FRAMEWORK += ("--host", "127.0.0.1", "--port", "PORT")
+"""The arguments of Python that start the function under functions-framework's production server."""
+
+
 @contextmanager
-def served(emulator, log, **env):
-    """The function under functions-framework's production server, for the time of a `with` block."""
+def served(emulator, log, arguments=FUNCTIONS_FRAMEWORK, **env):
+    """The function under a server, for the time of a `with` block; PORT in the arguments is its port."""
     port = free_port()
-    command = [sys.executable, "-m", "functions_framework", "--target", "vertex_compat"]
-    command += ["--source", str(ROOT / "main.py"), "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, *[argument.replace("PORT", str(port)) for argument in arguments]]
     pointed = {**emulator.env, "CLOUDSDK_CONFIG": os.devnull, "VERTEX_COMPAT_RETRIES": "0"}
     environment = {name: value for name, value in {**bare_environment(), **pointed, **env}.items() if value}
     with log.open("wb") as output:

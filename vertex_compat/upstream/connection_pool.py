@@ -7,6 +7,7 @@ pools are not used: they have no way to hand the client's connection on to a cal
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import ssl
 import struct
@@ -40,7 +41,7 @@ MAX_SINGLE_WRITE: Final = 65_536
 MAX_HOSTS: Final = 64
 """Hosts whose connections are kept; each location of Vertex AI has one."""
 
-BLOCKING_READS: Final = sys.platform != "win32"
+BLOCKING_READS: Final = sys.platform != "win32" and hasattr(os, "set_blocking")
 """Whether a socket's descriptor can block while Python treats the socket as non-blocking."""
 
 _SOCKET_OPTIONS: Final = [
