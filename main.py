@@ -21,6 +21,7 @@ from vertex_compat.config.settings import InvalidSetting, Settings
 from vertex_compat.server.capacity import concurrency
 from vertex_compat.server.gunicorn_hooks import GunicornHooks
 from vertex_compat.upstream.credentials import Credentials, credentials_factory
+from vertex_compat.upstream.network import Network
 from vertex_compat.upstream.transport import HttpTransport
 
 try:
@@ -42,7 +43,8 @@ if _settings.traces:
 sys.setswitchinterval(concurrency.SWITCH_INTERVAL_SECONDS)
 _server = GunicornHooks(_settings.upstream_timeout)
 _server.install()
-_app = App(_settings, HttpTransport(_settings, Credentials(credentials_factory(_settings))), _note, _server)
+_credentials = Credentials(credentials_factory(_settings), Network.from_settings(_settings))
+_app = App(_settings, HttpTransport(_settings, _credentials), _note, _server)
 
 gc.freeze()
 gc.enable()

@@ -54,6 +54,10 @@ def bare_environment():
     return {name: value for name, value in os.environ.items() if not name.upper().startswith(SETTINGS)}
 
 
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens URLs without the proxies of the environment."""
+
+
 class EmulatorCredentials(google.auth.credentials.Credentials):
     """Tokens from an emulator's metadata server, without google-auth's constants from the environment."""
 
@@ -65,7 +69,7 @@ class EmulatorCredentials(google.auth.credentials.Credentials):
         url = f"{self._emulator.url}/computeMetadata/v1/instance/service-accounts/default/token"
         asked = urllib.request.Request(url, headers={"Metadata-Flavor": "Google"})
         try:
-            with urllib.request.urlopen(asked, timeout=5) as answer:
+            with DIRECT.open(asked, timeout=5) as answer:
                 said = json.load(answer)
         except OSError as error:
             raise exceptions.RefreshError("no token") from error

@@ -8,12 +8,12 @@ from google.auth import exceptions
 
 from vertex_compat.config.settings import InvalidSetting, Settings
 from vertex_compat.upstream.credentials import SCOPES, Credentials, application_default, credentials_factory
-from vertex_compat.upstream.metadata_server import TIMEOUT, RuntimeAccount
+from vertex_compat.upstream.metadata_server import TIMEOUT_SECONDS, MetadataServerCredentials
 
 
 @pytest.fixture
 def account(emulator):
-    return RuntimeAccount(emulator.url.removeprefix("http://"), SCOPES)
+    return MetadataServerCredentials(emulator.url.removeprefix("http://"), SCOPES)
 
 
 def test_a_token_and_when_it_ends(account, emulator):
@@ -36,21 +36,21 @@ def test_a_server_that_fails_is_not_waited_for(account, emulator, fault):
     begun = time.monotonic()
     with pytest.raises(exceptions.RefreshError) as told:
         account.refresh(None)
-    assert time.monotonic() - begun < 2 * TIMEOUT + 2
+    assert time.monotonic() - begun < 2 * TIMEOUT_SECONDS + 2
     assert "ya29" not in str(told.value)
 
 
 def test_a_server_that_is_not_there(emulator):
     del emulator
     with pytest.raises(exceptions.RefreshError):
-        RuntimeAccount("127.0.0.1:1", SCOPES).refresh(None)
+        MetadataServerCredentials("127.0.0.1:1", SCOPES).refresh(None)
 
 
 def test_deployed_it_is_this_account_unless_a_file_names_another(emulator):
     deployed = {"K_SERVICE": "function", "GCE_METADATA_HOST": emulator.url.removeprefix("http://")}
     assert Credentials(credentials_factory(Settings.from_env(deployed))).project() == emulator.project
     for env in ({}, deployed | {"GOOGLE_APPLICATION_CREDENTIALS": "key.json"}):
-        assert credentials_factory(Settings.from_env(env)) is application_default
+        assert credentials_factory(Settings.from_env(env)).func is application_default
 
 
 def test_who_pays_for_quota(emulator):

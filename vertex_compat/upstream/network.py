@@ -52,6 +52,12 @@ class Network:
         """Return the network of the settings."""
         return Network(settings.ca_bundle, settings.ca_directory, use_proxies=settings.use_proxies)
 
+    @property
+    def ca_path(self) -> str | None:
+        """The file or directory of authorities, as `requests` takes it; None for certifi's."""
+        path = self._ca_bundle or self._ca_directory
+        return str(path) if path else None
+
     @cached_property
     def context(self) -> ssl.SSLContext:
         """The TLS context of all connections: its certificates are read once."""
