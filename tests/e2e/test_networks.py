@@ -66,7 +66,7 @@ def hashed(authority, folder):
 # Proxies
 
 
-def test_everything_but_the_metadata_server_goes_through_the_proxy(
+def test_all_calls_but_the_metadata_server_use_the_proxy(
     emulator, storage, secure, proxy, authority, tmp_path
 ):
     services = {name: secure.url for name in emulator.env if not name.startswith("GCE_")}
