@@ -90,9 +90,12 @@ Service: TypeAlias = Literal[
 
 
 class JSONAnswer(msgspec.Struct, frozen=True):
-    """Where a model's answer has the JSON that the client asked for: in its text, or in a tool's arguments.
+    """Where a model's answer has the JSON that the client asked for.
 
-    `schema` is of an object, as it was sent. `wrapped` says that the client's value is a property of it.
+    It is in the arguments of `tool` if the model calls it, also where only its text was asked for. `source`
+    says what the model has been asked: to call the tool, to write JSON as text, or nothing, since its text is
+    `constrained` to the schema. `schema` is of an object, as it was sent. `wrapped` says that the client's
+    value is a property of it.
     """
 
     tool: str | None = None
@@ -100,6 +103,7 @@ class JSONAnswer(msgspec.Struct, frozen=True):
     wrapped: bool = False
     names: Mapping[str, str] = {}
     """Names of properties as they were sent → as the client wrote them."""
+    source: Literal["tool", "text", "constrained"] = "tool"
 
 
 class UpstreamCall(msgspec.Struct, frozen=True):

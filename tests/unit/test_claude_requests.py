@@ -311,7 +311,7 @@ def test_a_schema_is_a_structured_output_from_claude_4_5_on(model):
     assert call.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
     assert call.optional_features == ("policy.structured_outputs", "messages.schema")
     assert "tools" not in call.body
-    assert call.json_answer is None
+    assert call.json_answer.source == "constrained"
     assert call.ignored == ()
 
 
@@ -362,7 +362,7 @@ def test_json_without_a_schema_is_an_instruction():
     call = asked(response_format={"type": "json_object"})
     assert "tools" not in call.body
     assert "JSON object" in call.body["system"][-1]["text"]
-    assert call.json_answer.tool is None
+    assert call.json_answer.source == "text"
 
 
 def test_with_tools_one_of_them_or_the_answer_is_demanded():

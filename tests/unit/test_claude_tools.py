@@ -332,6 +332,16 @@ def test_array_is_unwrapped_whatever_its_key(key):
     assert answer([], [block], **params)["choices"][0]["message"]["content"] == '["red"]'
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("schema", [OPEN, {"type": "array"}])
+def test_answer_in_arguments_that_were_not_asked_for_is_read(schema, stream):
+    written = {"value": ["a"]} if schema != OPEN else {"city": "Rome"}
+    block = {"type": "tool_use", "id": "1", "name": "json_tool_call", "input": written}
+    said = answer([], [block], stream=stream, response_format=formatted(schema))["choices"][0]
+    assert json.loads(said["message"]["content"]) == (["a"] if schema != OPEN else written)
+    assert said["finish_reason"] == "stop"
+
+
 def test_answer_without_required_properties_is_asked_for_again():
     message = {"content": [{"type": "tool_use", "id": "1", "name": "json_tool_call", "input": {}}]}
     reply = json.dumps(message | {"stop_reason": "tool_use"}).encode()

@@ -94,7 +94,7 @@ class _Reader:
         self._model: str | None = None
         self._ids: set[str] = set()
         self.length = 0  # of the content so far
-        self.held: list[str] | None = [] if call.json_answer else None  # text that may be the answer
+        self.held: list[str] | None = _held_texts(call)  # that may be the answer, or a part of it
         self._answer: str | None = None  # arguments of the answer's tool
         self._emitted = False
         self._finished = False
@@ -169,7 +169,9 @@ class _Reader:
     def _passes(self, value: str) -> bool:
         """Return whether held text is known to be the JSON object that was asked for."""
         answer = self._call.json_answer
-        if self.held or answer is None or answer.tool or answer.wrapped or not value.lstrip().startswith("{"):
+        if self.held or answer is None or answer.source == "tool" or answer.wrapped:
+            return False
+        if not value.lstrip().startswith("{"):
             return False
         self.held = None
         return True
@@ -376,6 +378,12 @@ class _Reader:
 def _sendable(block: JSON) -> JSON:
     """A block as it may be sent back: without nulls, and without the key that is ours."""
     return {name: value for name, value in block.items() if value is not None and name != "model"}
+
+
+def _held_texts(call: UpstreamCall) -> list[str] | None:
+    """A list if texts are held back: unless they are no answer in JSON, or just it."""
+    answer = call.json_answer
+    return None if answer is None or (answer.source == "constrained" and not answer.wrapped) else []
 
 
 def _complete(block: _Block) -> None:

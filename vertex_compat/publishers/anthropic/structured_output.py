@@ -170,7 +170,7 @@ _JSON_ONLY: Final = (
 class Format:
     """How the answer becomes JSON: `output` is `output_config.format`, `tool` is one more tool.
 
-    `answer` says how to read it, None if the text is the JSON.
+    `answer` says how to read it, None if there is no such answer.
     """
 
     output: JSON | None = None
@@ -185,14 +185,14 @@ def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_cita
     native = bool(schema) and context.profile.supports_structured_outputs and not has_citations
     closed = supported(sent) if native else None
     if closed is not None and may_use(context):
-        answer = JSONAnswer(schema=closed, wrapped=True) if wrapped else None
+        answer = JSONAnswer(TOOL, closed, wrapped, source="constrained")
         return Format(output={"type": "json_schema", "schema": closed}, answer=answer)
     if calls_demanded:  # what the client gets is a call
         context.ignore("response_format")
         return Format()
     if not schema:  # a tool without properties is called without arguments
         context.instructions.append(_JSON_ONLY)
-        return Format(answer=JSONAnswer())
+        return Format(answer=JSONAnswer(TOOL, source="text"))
     sent, names = json_schema.rename_properties(sent, PROPERTY_NAME)
     tool = {"name": TOOL, "description": _TOOL_DESCRIPTION, "input_schema": sent}
-    return Format(tool=tool, answer=JSONAnswer(tool=TOOL, schema=sent, wrapped=wrapped, names=names))
+    return Format(tool=tool, answer=JSONAnswer(TOOL, sent, wrapped, names))

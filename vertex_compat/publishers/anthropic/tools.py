@@ -98,11 +98,10 @@ def build(
     definitions += _anthropic_tools(body, offered, context)
     answer_format = _format(body, offered, context, has_citations=has_citations)
     fields: JSON = {"output_config": {"format": answer_format.output}} if answer_format.output else {}
-    answer = answer_format.answer
+    answer = answer_format.answer and _with_free_name(answer_format.answer, definitions)
     choice: JSON | None
     if answer_format.tool and answer:
         definitions = [] if offered.mode == "none" else definitions
-        answer = _with_free_name(answer, definitions)
         definitions.append({**answer_format.tool, "name": answer.tool})
         choice = _demand_answer(str(answer.tool), definitions, offered, context, forcible=forcible)
     else:
