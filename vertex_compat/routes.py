@@ -28,6 +28,7 @@ from vertex_compat.operations.ocr import ocr
 from vertex_compat.operations.rerank import rerank
 from vertex_compat.operations.responses import responses
 from vertex_compat.operations.service import deployments, models, passthrough, root
+from vertex_compat.operations.vector_stores import store_files, vector_stores
 from vertex_compat.operations.videos import videos
 
 Operation = Callable[[RequestContext], Response]
@@ -80,6 +81,21 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("DELETE", "/videos/<video>"): videos.delete,
     ("GET", "/videos/<video>/content"): videos.content,
     ("POST", "/videos/<video>/remix"): videos.remix,
+    ("POST", "/vector_stores"): vector_stores.create,
+    ("GET", "/vector_stores"): vector_stores.list_stores,
+    ("GET", "/vector_stores/<store>"): vector_stores.retrieve,
+    ("POST", "/vector_stores/<store>"): vector_stores.update,
+    ("DELETE", "/vector_stores/<store>"): vector_stores.delete,
+    ("POST", "/vector_stores/<store>/search"): vector_stores.search,
+    ("POST", "/vector_stores/<store>/files"): store_files.create,
+    ("GET", "/vector_stores/<store>/files"): store_files.list_files,
+    ("GET", "/vector_stores/<store>/files/<path:file>"): store_files.retrieve,
+    ("POST", "/vector_stores/<store>/files/<path:file>"): store_files.update,
+    ("DELETE", "/vector_stores/<store>/files/<path:file>"): store_files.delete,
+    ("POST", "/vector_stores/<store>/file_batches"): store_files.create_batch,
+    ("GET", "/vector_stores/<store>/file_batches/<batch>"): store_files.retrieve_batch,
+    ("GET", "/vector_stores/<store>/file_batches/<batch>/files"): store_files.list_batch_files,
+    ("POST", "/vector_stores/<store>/file_batches/<batch>/cancel"): store_files.cancel_batch,
     ("POST", "/messages"): messages.create,
     ("POST", "/messages/batches"): messages.refuse_batches,
     ("GET", "/messages/batches"): messages.refuse_batches,

@@ -42,6 +42,7 @@ OPERATIONS: Final = frozenset(
         "passthrough",
         "rerank",
         "responses",
+        "vector_stores",
         "videos",
     }
 )

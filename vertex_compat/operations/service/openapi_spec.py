@@ -30,6 +30,7 @@ from vertex_compat.operations.moderations import moderations_schema
 from vertex_compat.operations.ocr import ocr_schema
 from vertex_compat.operations.rerank import rerank_schema
 from vertex_compat.operations.responses import responses_schema
+from vertex_compat.operations.vector_stores import vector_stores_schema
 from vertex_compat.operations.videos import videos_schema
 from vertex_compat.types import JSON
 
@@ -112,6 +113,29 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/rerank"): _About(rerank_schema.Rerank, object="list"),
     ("POST", "/v2/rerank"): _About(rerank_schema.Rerank, object="list"),
     ("POST", "/ocr"): _About(ocr_schema.OCR),
+    ("POST", "/vector_stores"): _About(vector_stores_schema.CreateStore, object="vector_store"),
+    ("GET", "/vector_stores"): _About(query=(*_PAGE, "order"), object="list"),
+    ("GET", "/vector_stores/<store>"): _About(object="vector_store"),
+    ("POST", "/vector_stores/<store>"): _About(vector_stores_schema.UpdateStore, object="vector_store"),
+    ("DELETE", "/vector_stores/<store>"): _About(object="vector_store.deleted"),
+    ("POST", "/vector_stores/<store>/search"): _About(
+        vector_stores_schema.Search, object="vector_store.search_results.page"
+    ),
+    ("POST", "/vector_stores/<store>/files"): _About(
+        vector_stores_schema.AttachFile, object="vector_store.file"
+    ),
+    ("GET", "/vector_stores/<store>/files"): _About(query=(*_PAGE, "order", "filter"), object="list"),
+    ("GET", "/vector_stores/<store>/files/<path:file>"): _About(object="vector_store.file"),
+    ("POST", "/vector_stores/<store>/files/<path:file>"): _About(
+        vector_stores_schema.UpdateFile, object="vector_store.file"
+    ),
+    ("DELETE", "/vector_stores/<store>/files/<path:file>"): _About(object="vector_store.file.deleted"),
+    ("POST", "/vector_stores/<store>/file_batches"): _About(
+        vector_stores_schema.AttachFiles, object="vector_store.files_batch"
+    ),
+    ("GET", "/vector_stores/<store>/file_batches/<batch>"): _About(object="vector_store.files_batch"),
+    ("GET", "/vector_stores/<store>/file_batches/<batch>/files"): _LIST,
+    ("POST", "/vector_stores/<store>/file_batches/<batch>/cancel"): _About(object="vector_store.files_batch"),
     ("POST", "/videos"): _About(videos_schema.Video, object="video"),
     ("GET", "/videos"): _About(query=(*_PAGE, "order"), object="list"),
     ("GET", "/videos/<video>"): _About(object="video"),

@@ -1,0 +1,212 @@
+"""`/vector_stores` with OpenAI's client, RAG Engine and a bucket."""
+
+import io
+
+import openai
+import pytest
+from helpers.fixtures import post
+from helpers.server import app_with_emulator
+
+from vertex_compat.operations.vector_stores import filters
+
+BUCKET = "emulated-bucket"
+SKY = b"The sky is blue.\n\nClouds are white."
+GRASS = b"Grass is green."
+
+
+@pytest.fixture
+def start(emulator, storage):  # noqa: ARG001  (an empty one)
+    """`start(VERTEX_COMPAT_…="…")` is the function in this process, with a bucket."""
+
+    def started(**env):
+        env = {"GCS_BUCKET_NAME": BUCKET, "STORAGE_EMULATOR_HOST": emulator.host} | env
+        return app_with_emulator(emulator, **env)
+
+    return started
+
+
+@pytest.fixture
+def stored(start):
+    return start()
+
+
+def upload(app, data, name="a.txt", **headers):
+    form = {"purpose": "assistants", "file": (io.BytesIO(data), name)}
+    return app.post("/v1/files", data=form, headers=headers).json["id"]
+
+
+def store_with(app, *files, **params):
+    """A store whose files are all imported."""
+    store = post(app, {"file_ids": list(files), **params}, "/v1/vector_stores").json
+    return app.get(f"/v1/vector_stores/{store['id']}").json
+
+
+def search(app, store, query, **params):
+    return post(app, {"query": query, **params}, f"/v1/vector_stores/{store['id']}/search")
+
+
+def test_openai_s_client_fills_and_searches_a_store(serve, storage):  # noqa: ARG001  (an empty one)
+    with serve(GCS_BUCKET_NAME=BUCKET).client() as client:
+        store = client.vector_stores.create(name="Nature", metadata={"a": "b"})
+        file = client.vector_stores.files.upload_and_poll(
+            vector_store_id=store.id, file=("sky.txt", SKY), attributes={"kind": "sky"}
+        )
+        assert (file.status, file.attributes) == ("completed", {"kind": "sky"})
+        batch = client.vector_stores.file_batches.upload_and_poll(
+            vector_store_id=store.id, files=[("grass.txt", GRASS), ("empty.txt", b"emulator-unreadable")]
+        )
+        assert (batch.file_counts.completed, batch.file_counts.failed) == (1, 1)
+        (found, *_) = client.vector_stores.search(store.id, query="blue sky", max_num_results=1)
+        assert (found.filename, found.content[0].text, found.score) == ("sky.txt", "The sky is blue.", 1.0)
+        read = client.vector_stores.retrieve(store.id)
+        assert (read.name, read.metadata, read.status) == ("Nature", {"a": "b"}, "completed")
+        assert (read.file_counts.total, read.usage_bytes) == (3, len(SKY) + len(GRASS))
+        assert [one.id for one in client.vector_stores.list()] == [store.id]
+        assert len(list(client.vector_stores.files.list(store.id, filter="failed"))) == 1
+        assert client.vector_stores.files.delete(file.id, vector_store_id=store.id).deleted
+        assert not [one for one in client.vector_stores.search(store.id, query="sky") if one.score]
+        assert client.vector_stores.delete(store.id).deleted
+        with pytest.raises(openai.NotFoundError):
+            client.vector_stores.retrieve(store.id)
+
+
+def test_files_are_found_by_their_attributes(stored):
+    sky, grass = upload(stored, SKY), upload(stored, GRASS)
+    store = store_with(stored)
+    for file, year in ((sky, 2025), (grass, 2026)):
+        body = {"file_id": file, "attributes": {"year": year}}
+        assert post(stored, body, f"/v1/vector_stores/{store['id']}/files").status_code == 200
+        stored.get(f"/v1/vector_stores/{store['id']}")
+    after = {"type": "gt", "key": "year", "value": 2025}
+    assert {one["file_id"] for one in search(stored, store, "is", filters=after).json["data"]} == {grass}
+    none = {"type": "eq", "key": "year", "value": 1}
+    assert search(stored, store, "is", filters=none).json["data"] == []
+    changed = post(stored, {"attributes": {"year": 1}}, f"/v1/vector_stores/{store['id']}/files/{sky}")
+    assert changed.json["attributes"] == {"year": 1}
+    assert {one["file_id"] for one in search(stored, store, "is", filters=none).json["data"]} == {sky}
+
+
+def test_several_queries_are_one_search(stored):
+    store = store_with(stored, upload(stored, SKY), upload(stored, GRASS))
+    options = {"score_threshold": 0.5, "ranker": "default-2024-11-15"}
+    answer = search(stored, store, ["blue", "green"], ranking_options=options, rewrite_query=True)
+    assert [one["content"][0]["text"] for one in answer.json["data"]] == [
+        "The sky is blue.",
+        "Grass is green.",
+    ]
+    assert answer.json["search_query"] == ["blue", "green"]
+    assert answer.headers["x-vertex-compat-ignored"] == "ranking_options.ranker, rewrite_query"
+
+
+def test_files_are_divided_as_the_client_says(stored, emulator):
+    static = {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}
+    chunking = {"type": "static", "static": static}
+    store = store_with(stored, upload(stored, SKY), chunking_strategy=chunking)
+    (started,) = [call.json for call in emulator.calls if call.path.endswith("ragFiles:import")]
+    fixed = started["importRagFilesConfig"]["ragFileTransformationConfig"]["ragFileChunkingConfig"]
+    assert fixed == {"fixedLengthChunking": {"chunkSize": 200, "chunkOverlap": 50}}
+    (file,) = stored.get(f"/v1/vector_stores/{store['id']}/files").json["data"]
+    assert file["chunking_strategy"] == chunking
+
+
+def test_more_files_than_an_import_takes_follow_one_another(stored, emulator):
+    files = [upload(stored, b"File %d." % number) for number in range(27)]
+    created = post(stored, {"file_ids": files}, "/v1/vector_stores").json
+    assert created["file_counts"]["in_progress"] == 27
+    path = f"/v1/vector_stores/{created['id']}"
+    assert stored.get(path).json["file_counts"]["completed"] == 25
+    assert stored.get(path).json["file_counts"]["completed"] == 27
+    imports = [call.json for call in emulator.calls if call.path.endswith("ragFiles:import")]
+    assert [len(one["importRagFilesConfig"]["gcsSource"]["uris"]) for one in imports] == [25, 2]
+
+
+def test_a_batch_that_waits_can_be_cancelled(stored):
+    store = store_with(stored)
+    body = {"file_ids": [upload(stored, b"File %d." % number) for number in range(26)]}
+    path = f"/v1/vector_stores/{store['id']}/file_batches"
+    batch = post(stored, body, path).json
+    assert batch["status"] == "in_progress"
+    # The look at the batch finishes the first import and starts the second: nothing waits any more.
+    cancelled = stored.post(f"{path}/{batch['id']}/cancel").json
+    assert cancelled["file_counts"]["completed"] == 25
+    assert stored.get(f"{path}/{batch['id']}").json["status"] == "completed"
+    assert len(stored.get(f"{path}/{batch['id']}/files?limit=100").json["data"]) == 26
+    assert stored.get(f"{path}/vsfb_x").status_code == 404
+
+
+def test_a_store_can_be_changed_and_expires(stored, monkeypatch):
+    store = store_with(stored, upload(stored, SKY), expires_after={"anchor": "last_active_at", "days": 1})
+    assert store["expires_at"] == store["last_active_at"] + 86_400
+    changed = post(stored, {"name": "New", "metadata": {"x": "y"}}, f"/v1/vector_stores/{store['id']}").json
+    assert (changed["name"], changed["metadata"], changed["expires_at"]) == (
+        "New",
+        {"x": "y"},
+        store["expires_at"],
+    )
+    monkeypatch.setattr("vertex_compat.operations.vector_stores.records.DAY", -1)
+    assert stored.get(f"/v1/vector_stores/{store['id']}").json["status"] == "expired"
+    assert search(stored, store, "sky").json["error"]["code"] == "expired"
+
+
+def test_stores_belong_to_the_key_that_made_them(start):
+    app = start(VERTEX_COMPAT_API_KEYS="alice:sk-alice-00000000,bob:sk-bob-0000000000")
+    alice, bob = ({"Authorization": f"Bearer sk-{key}"} for key in ("alice-00000000", "bob-0000000000"))
+    file = upload(app, SKY, **alice)
+    store = app.post("/v1/vector_stores", json={"file_ids": [file]}, headers=alice).json
+    path = f"/v1/vector_stores/{store['id']}"
+    assert app.get(path, headers=alice).status_code == 200
+    assert app.get("/v1/vector_stores", headers=bob).json["data"] == []
+    for method, at in (("GET", path), ("POST", f"{path}/search"), ("DELETE", path), ("GET", f"{path}/files")):
+        body = {"query": "sky"} if method == "POST" else None
+        assert app.open(at, method=method, json=body, headers=bob).status_code == 404
+    assert app.post("/v1/vector_stores", json={"file_ids": [file]}, headers=bob).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"query": " "}, "query"),
+        ({"query": "a", "max_num_results": 51}, "max_num_results"),
+        ({"query": "a", "filters": {"type": "like", "key": "a", "value": "b"}}, "filters"),
+        ({"query": "a", "filters": {"type": "and", "filters": []}}, "filters.filters"),
+        ({"query": "a", "filters": {"type": "in", "key": "a", "value": "b"}}, "filters.value"),
+    ],
+)
+def test_wrong_searches_are_refused(stored, body, param):
+    store = store_with(stored)
+    error = post(stored, body, f"/v1/vector_stores/{store['id']}/search").json["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+
+
+def test_what_is_not_there_is_not_found(stored, app):
+    store = store_with(stored)
+    path = f"/v1/vector_stores/{store['id']}/files"
+    assert stored.get("/v1/vector_stores/vs_x").status_code == 404
+    assert stored.get("/v1/vector_stores/vs_..").status_code == 404
+    assert post(stored, {"file_id": "file-x"}, path).json["error"]["param"] == "file_id"
+    assert stored.get(f"{path}/{upload(stored, SKY)}").status_code == 404
+    both = {"file_ids": ["a"], "files": [{"file_id": "a"}]}
+    assert post(stored, both, f"/v1/vector_stores/{store['id']}/file_batches").status_code == 400
+    assert post(app, {}, "/v1/vector_stores").json["error"]["code"] == "bucket_not_set"
+
+
+@pytest.mark.parametrize(
+    ("given", "fits"),
+    [
+        ({"type": "ne", "key": "a", "value": 1}, True),
+        ({"type": "lte", "key": "a", "value": 2}, True),
+        ({"type": "lt", "key": "a", "value": "2"}, False),
+        ({"type": "gte", "key": "none", "value": 2}, False),
+        ({"type": "nin", "key": "a", "value": [2, 3]}, False),
+        (
+            {
+                "type": "or",
+                "filters": [{"type": "eq", "key": "a", "value": 5}, {"type": "in", "key": "a", "value": [2]}],
+            },
+            True,
+        ),
+    ],
+)
+def test_filters_compare_attributes(given, fits):
+    filters.check(given)
+    assert filters.matches(given, {"a": 2}) is fits

@@ -1,0 +1,64 @@
+"""Filters of a search: comparisons of a file's attributes, combined by `and` and `or`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from vertex_compat import errors
+from vertex_compat.types import JSON
+
+MAX_DEPTH: Final = 16
+
+_ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "gt": lambda a, b: a > b,
+    "gte": lambda a, b: a >= b,
+    "lt": lambda a, b: a < b,
+    "lte": lambda a, b: a <= b,
+}
+
+
+def check(given: Any, param: str = "filters", depth: int = 0) -> None:
+    """Raise `BadRequest` unless `given` is a filter."""
+    if not isinstance(given, dict) or depth > MAX_DEPTH:
+        raise _invalid(param)
+    kind = given.get("type")
+    if kind in {"and", "or"}:
+        inner = given.get("filters")
+        if not isinstance(inner, list) or not inner:
+            raise _invalid(f"{param}.filters")
+        for number, one in enumerate(inner):
+            check(one, f"{param}.filters[{number}]", depth + 1)
+    elif kind in {"in", "nin"}:
+        if not isinstance(given.get("value"), list) or not isinstance(given.get("key"), str):
+            raise _invalid(f"{param}.value")
+    elif kind not in {"eq", "ne", *_ORDERED} or not isinstance(given.get("key"), str):
+        raise _invalid(param)
+    elif not isinstance(given.get("value"), str | bool | int | float):
+        raise _invalid(f"{param}.value")
+
+
+def matches(given: JSON, attributes: Mapping[str, Any]) -> bool:
+    """Return whether a file with these attributes passes the filter."""
+    kind = given["type"]
+    if kind == "and":
+        return all(matches(one, attributes) for one in given["filters"])
+    if kind == "or":
+        return any(matches(one, attributes) for one in given["filters"])
+    value, wanted = attributes.get(given["key"]), given["value"]
+    if kind in {"eq", "ne"}:
+        return bool(value == wanted) == (kind == "eq")
+    if kind in {"in", "nin"}:
+        return bool(value in wanted) == (kind == "in")
+    if value is None or isinstance(value, str) != isinstance(wanted, str):
+        return False
+    return _ORDERED[kind](value, wanted)
+
+
+def _invalid(param: str) -> errors.BadRequest:
+    return errors.BadRequest(
+        "A filter is a comparison {type, key, value}, with type eq, ne, gt, gte, lt, lte, in or nin, or "
+        "{type, filters} with type and or or.",
+        param=param,
+        code="invalid_value",
+    )

@@ -1,0 +1,87 @@
+"""Searches in vector stores, for `/vector_stores/ID/search` and the tool `file_search`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, NamedTuple
+
+from vertex_compat import errors
+from vertex_compat.operations import model_calls
+from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.vector_stores import filters, ingestion
+from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile
+from vertex_compat.services import rag_engine
+from vertex_compat.types import JSON
+
+DEFAULT_RESULTS: Final = 10
+
+
+class Passage(NamedTuple):
+    """A passage of a file that fits a query."""
+
+    file_id: str
+    file: StoredFile
+    text: str
+    score: float
+
+    def as_dict(self) -> JSON:
+        """Return the passage as OpenAI's search result."""
+        return {
+            "file_id": self.file_id,
+            "filename": self.file.filename,
+            "score": self.score,
+            "attributes": self.file.attributes,
+            "content": [{"type": "text", "text": self.text}],
+        }
+
+
+def search(
+    stores: Sequence[Store], queries: Sequence[str], options: JSON, records: Records, context: RequestContext
+) -> list[Passage]:
+    """Return the passages that fit a query best. `options` are those of OpenAI's search."""
+    for store in stores:
+        if store.expired:
+            raise errors.BadRequest(
+                f"The vector store {store.id} has expired.", param="vector_store_id", code="expired"
+            )
+        records.touch(store)
+    limit = options.get("max_num_results", DEFAULT_RESULTS)
+    least = (options.get("ranking_options") or {}).get("score_threshold") or 0.0
+    asked = [(store, query) for store in stores for query in queries]
+
+    def ask(one: tuple[Store, str]) -> list[Passage]:
+        store, query = one
+        return list(_search(store, query, (limit, least, options.get("filters")), records, context))
+
+    with ThreadPoolExecutor(min(len(asked), model_calls.MAX_PARALLEL_CALLS)) as pool:
+        found = [passage for passages in pool.map(ask, asked) for passage in passages]
+    best: dict[tuple[str, str], Passage] = {}
+    for passage in sorted(found, key=lambda passage: -passage.score):
+        best.setdefault((passage.file_id, passage.text), passage)
+    return [passage for passage in best.values() if passage.score >= least][:limit]
+
+
+def _search(
+    store: Store, query: str, wanted: tuple[int, float, Any], records: Records, context: RequestContext
+) -> Iterable[Passage]:
+    limit, least, given = wanted
+    files = {file.uri: file for file in records.files(store)}
+    rag_files: list[str] = []
+    if given:
+        rag_files = [
+            file.rag_file
+            for file in files.values()
+            if file.rag_file and filters.matches(given, file.attributes)
+        ]
+        if not rag_files:
+            return
+    call = rag_engine.retrieve(store.corpus_name, query, limit, rag_files, least)
+    for found in rag_engine.contexts(ingestion.ask(call, store, context)):
+        if file := files.get(found.uri):
+            yield Passage(file_id(file, records), file, found.text, found.score)
+
+
+def file_id(file: StoredFile, records: Records) -> str:
+    """Return the id of a file in `/files`."""
+    return records.bucket.id_of(records.bucket.resolve(file.uri))

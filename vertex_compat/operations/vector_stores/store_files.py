@@ -1,0 +1,251 @@
+"""`/vector_stores/ID/files` and `/vector_stores/ID/file_batches`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+
+from vertex_compat import errors
+from vertex_compat.ids import new_token
+from vertex_compat.json_values import count, mapping, text
+from vertex_compat.operations import model_calls
+from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.request import body, paging
+from vertex_compat.operations.vector_stores import ingestion, search
+from vertex_compat.operations.vector_stores import vector_stores_schema as schema
+from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile
+from vertex_compat.services import rag_engine
+from vertex_compat.types import JSON
+
+BATCH: Final = "vsfb_"
+
+
+def _find(context: RequestContext) -> tuple[Store, Records]:
+    known = Records(context)
+    return known.store(context.path_args["store"]), known
+
+
+def prepare(
+    file_ids: Sequence[str], params: JSON, param: str, known: Records, batch: str = ""
+) -> list[StoredFile]:
+    """Return the records of files to attach; raises `NotFound` for a file that the caller does not have."""
+    now = int(time.time())
+
+    def record(file_id: str) -> StoredFile:
+        try:
+            target = known.bucket.resolve(file_id)
+            resource = known.bucket.metadata(target)
+        except errors.NotFound as error:
+            error.param = param
+            raise
+        return StoredFile(
+            uri=target.uri,
+            filename=text(mapping(resource.get("metadata")).get("filename")) or _last(target.name),
+            size=count(resource.get("size")),
+            created=now,
+            batch=batch,
+            attributes=params.get("attributes") or {},
+            chunking=_chunking(params),
+        )
+
+    if not file_ids:
+        return []
+    with ThreadPoolExecutor(min(len(file_ids), model_calls.MAX_PARALLEL_CALLS)) as pool:
+        return list(pool.map(record, dict.fromkeys(file_ids)))
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _chunking(params: JSON) -> tuple[int, int] | None:
+    chunking = params.get("chunking_strategy") or {}
+    if chunking.get("type") != "static":
+        return None
+    if not (fixed := chunking.get("static")):
+        raise errors.BadRequest(
+            "Missing required parameter: 'chunking_strategy.static'.",
+            param="chunking_strategy.static",
+            code="missing_required_parameter",
+        )
+    if fixed["chunk_overlap_tokens"] * 2 > fixed["max_chunk_size_tokens"]:
+        raise errors.BadRequest(
+            "'chunk_overlap_tokens' must not exceed half of 'max_chunk_size_tokens'.",
+            param="chunking_strategy.static.chunk_overlap_tokens",
+            code="invalid_value",
+        )
+    return fixed["max_chunk_size_tokens"], fixed["chunk_overlap_tokens"]
+
+
+def attach(
+    store: Store, files: Sequence[StoredFile], known: Records, context: RequestContext
+) -> list[StoredFile]:
+    """Attach files to a store and start their import; return the files of the store."""
+    with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
+        list(pool.map(lambda file: known.add_file(store, file), files))
+    return ingestion.advance(store, known, context)
+
+
+def counts(files: Iterable[StoredFile]) -> dict[str, int]:
+    """Return OpenAI's counts of files."""
+    found = [_status(file) for file in files]
+    statuses = ("in_progress", "completed", "failed", "cancelled")
+    return {status: found.count(status) for status in statuses} | {"total": len(found)}
+
+
+def _status(file: StoredFile) -> str:
+    return "in_progress" if file.status == "queued" else file.status
+
+
+def create(context: RequestContext) -> Response:
+    """Attach one file."""
+    params = body.drop_nulls(body.decode(context.body, schema.AttachFile))
+    store, known = _find(context)
+    (prepared,) = prepare([params["file_id"]], params, "file_id", known)
+    files = attach(store, [prepared], known, context)
+    return Response(_shown(_by_uri(files, prepared.uri), store, known))
+
+
+def _by_uri(files: Iterable[StoredFile], uri: str) -> StoredFile:
+    for file in files:
+        if file.uri == uri:
+            return file
+    raise errors.NotFound("No such file in the vector store.", param="file_id")
+
+
+def list_files(context: RequestContext) -> Response:
+    """List the files of a store."""
+    store, known = _find(context)
+    return _page(ingestion.advance(store, known, context), store, known, context)
+
+
+def _page(files: list[StoredFile], store: Store, known: Records, context: RequestContext) -> Response:
+    query = context.query()
+    size = paging.limit(query, 20, 100)
+    wanted = query.get("filter")
+    shown = [_shown(file, store, known) for file in files if wanted in {None, _status(file)}]
+    if query.get("order") == "asc":
+        shown.reverse()
+    return Response(paging.page(paging.after(shown, query), size))
+
+
+def _file(context: RequestContext) -> tuple[StoredFile, Store, Records]:
+    store, known = _find(context)
+    target = known.bucket.resolve(context.path_args["file"])
+    return _by_uri(ingestion.advance(store, known, context), target.uri), store, known
+
+
+def retrieve(context: RequestContext) -> Response:
+    """Return a file's state."""
+    return Response(_shown(*_file(context)))
+
+
+def update(context: RequestContext) -> Response:
+    """Change a file's attributes."""
+    params = body.decode(context.body, schema.UpdateFile)
+    file, store, known = _file(context)
+    file.attributes = params["attributes"] or {}
+    known.save_file(store, file)
+    return Response(_shown(file, store, known))
+
+
+def delete(context: RequestContext) -> Response:
+    """Remove a file from a store; the file in the bucket stays."""
+    file, store, known = _file(context)
+    if file.rag_file:
+        with suppress(errors.NotFound):
+            ingestion.ask(rag_engine.delete_file(store.corpus, file.rag_file), store, context)
+    known.forget_file(store, file)
+    id_ = search.file_id(file, known)
+    return Response({"id": id_, "object": "vector_store.file.deleted", "deleted": True})
+
+
+# Batches
+
+
+def create_batch(context: RequestContext) -> Response:
+    """Attach several files."""
+    params = body.drop_nulls(body.decode(context.body, schema.AttachFiles))
+    if ("files" in params) == ("file_ids" in params):
+        raise errors.BadRequest(
+            "Exactly one of 'file_ids' and 'files' is needed.", param="file_ids", code="invalid_value"
+        )
+    store, known = _find(context)
+    batch = BATCH + new_token()
+    if "files" in params:
+        prepared = [
+            file
+            for number, one in enumerate(params["files"])
+            for file in prepare([one["file_id"]], one, f"files[{number}].file_id", known, batch)
+        ]
+    else:
+        prepared = prepare(params["file_ids"], params, "file_ids", known, batch)
+    files = attach(store, prepared, known, context)
+    return Response(_batch(batch, files, store))
+
+
+def _batch_files(context: RequestContext) -> tuple[str, list[StoredFile], Store, Records]:
+    store, known = _find(context)
+    batch = context.path_args["batch"]
+    files = [file for file in ingestion.advance(store, known, context) if file.batch == batch]
+    if not files:
+        raise errors.NotFound(f"No such file batch: {batch[:200]}", param="batch_id")
+    return batch, files, store, known
+
+
+def retrieve_batch(context: RequestContext) -> Response:
+    """Return how far the files of a batch are."""
+    batch, files, store, _ = _batch_files(context)
+    return Response(_batch(batch, files, store))
+
+
+def list_batch_files(context: RequestContext) -> Response:
+    """List the files of a batch."""
+    _, files, store, known = _batch_files(context)
+    return _page(files, store, known, context)
+
+
+def cancel_batch(context: RequestContext) -> Response:
+    """Cancel the imports of a batch that have not started; those that run are finished."""
+    batch, files, store, known = _batch_files(context)
+    for file in files:
+        if file.status == "queued":
+            file.status = "cancelled"
+            known.save_file(store, file)
+    return Response(_batch(batch, files, store))
+
+
+def _batch(batch: str, files: Iterable[StoredFile], store: Store) -> JSON:
+    of_batch = [file for file in files if file.batch == batch]
+    found = counts(of_batch)
+    status = "in_progress" if found["in_progress"] else "cancelled" if found["cancelled"] else "completed"
+    return {
+        "id": batch,
+        "object": "vector_store.files_batch",
+        "created_at": min(file.created for file in of_batch) if of_batch else store.created,
+        "vector_store_id": store.id,
+        "status": status,
+        "file_counts": found,
+    }
+
+
+def _shown(file: StoredFile, store: Store, known: Records) -> JSON:
+    chunking: JSON = {"type": "other"}
+    if file.chunking:
+        size, overlap = file.chunking
+        fixed = {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}
+        chunking = {"type": "static", "static": fixed}
+    return {
+        "id": search.file_id(file, known),
+        "object": "vector_store.file",
+        "created_at": file.created,
+        "vector_store_id": store.id,
+        "status": _status(file),
+        "usage_bytes": file.size if file.status == "completed" else 0,
+        "last_error": {"code": "server_error", "message": file.error} if file.error else None,
+        "attributes": file.attributes,
+        "chunking_strategy": chunking,
+    }

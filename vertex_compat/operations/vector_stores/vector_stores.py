@@ -1,0 +1,158 @@
+"""`/vector_stores` and their search, by corpora of RAG Engine."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from vertex_compat import errors
+from vertex_compat.json_values import text
+from vertex_compat.operations import model_calls
+from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.request import body, paging
+from vertex_compat.operations.vector_stores import filters, ingestion, records, store_files
+from vertex_compat.operations.vector_stores import search as searches
+from vertex_compat.operations.vector_stores import vector_stores_schema as schema
+from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile
+from vertex_compat.services import rag_engine
+from vertex_compat.types import JSON
+
+
+def create(context: RequestContext) -> Response:
+    """Create a vector store, and attach files to it."""
+    params = body.drop_nulls(body.decode(context.body, schema.CreateStore))
+    known = Records(context)
+    prepared = store_files.prepare(params.get("file_ids", ()), params, "file_ids", known)
+    id_, now = records.new_id(), int(time.time())
+    where = ingestion.target(None, context)
+    call = rag_engine.create(params.get("name") or id_, id_)
+    if context.dry_run:
+        return Response(context.transport.describe(call, where))
+    started = model_calls.get_json(call, where, context)
+    name = text(ingestion.wait(started, where, context).get("name"))
+    corpus = rag_engine.number(name, "ragCorpora")
+    if not corpus:
+        raise errors.UpstreamFault("RAG Engine created a corpus and did not name it.")
+    store = Store(
+        id=id_,
+        corpus=corpus,
+        corpus_name=name,
+        location=where.locations[0],
+        created=now,
+        last_active=now,
+        name=params.get("name", ""),
+        metadata=params.get("metadata", {}),
+        expires_days=params.get("expires_after", {}).get("days"),
+    )
+    known.create(store)
+    files = store_files.attach(store, prepared, known, context) if prepared else []
+    ignored = [name for name in ("description",) if name in params]
+    return Response(_shown(store, files), model_calls.ignored_header(ignored))
+
+
+def list_stores(context: RequestContext) -> Response:
+    """List the caller's vector stores, newest first by default."""
+    known, query = Records(context), context.query()
+    size = paging.limit(query, 20, 100)
+    found = known.ids()
+    if query.get("order") == "asc":
+        found.reverse()
+    if last := query.get("after"):
+        if last not in found:
+            raise records.no_such_store(last)
+        found = found[found.index(last) + 1 :]
+
+    def show(id_: str) -> JSON | None:
+        with suppress(errors.NotFound):  # deleted meanwhile
+            store = known.store(id_)
+            return _shown(store, known.files(store))
+        return None
+
+    with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
+        shown = list(pool.map(show, found[: size + 1]))
+    return Response(paging.page([store for store in shown if store], size))
+
+
+def find(context: RequestContext) -> tuple[Store, Records]:
+    """Return the store that the path names; raises `NotFound`."""
+    known = Records(context)
+    return known.store(context.path_args["store"]), known
+
+
+def retrieve(context: RequestContext) -> Response:
+    """Return a vector store's state."""
+    store, known = find(context)
+    return Response(_shown(store, ingestion.advance(store, known, context)))
+
+
+def update(context: RequestContext) -> Response:
+    """Change a vector store's name, metadata or expiry."""
+    given = body.decode(context.body, schema.UpdateStore)
+    store, known = find(context)
+    if given.get("name") is not None:
+        store.name = given["name"]
+    if "metadata" in given:
+        store.metadata = given["metadata"] or {}
+    if "expires_after" in given:
+        store.expires_days = (given["expires_after"] or {}).get("days")
+        store.last_active = int(time.time())
+    known.save(store)
+    return Response(_shown(store, known.files(store)))
+
+
+def delete(context: RequestContext) -> Response:
+    """Delete a vector store; the files in the bucket stay."""
+    store, known = find(context)
+    with suppress(errors.NotFound):
+        ingestion.ask(rag_engine.delete(store.corpus), store, context)
+    known.forget(store)
+    return Response({"id": store.id, "object": "vector_store.deleted", "deleted": True})
+
+
+def search(context: RequestContext) -> Response:
+    """Search a vector store."""
+    params = body.drop_nulls(body.decode(context.body, schema.Search))
+    if "filters" in params:
+        filters.check(params["filters"])
+    queries = [params["query"]] if isinstance(params["query"], str) else params["query"]
+    if not all(query.strip() for query in queries):
+        raise errors.BadRequest("A query must not be empty.", param="query", code="invalid_value")
+    store, known = find(context)
+    found = searches.search([store], queries, params, known, context)
+    page = {
+        "object": "vector_store.search_results.page",
+        "search_query": queries,
+        "data": [passage.as_dict() for passage in found],
+        "has_more": False,
+        "next_page": None,
+    }
+    return Response(page, model_calls.ignored_header(ignored_options(params)))
+
+
+def ignored_options(params: JSON) -> list[str]:
+    """Return the names of a search's options that RAG Engine does not have."""
+    options = params.get("ranking_options") or {}
+    ignored = [f"ranking_options.{name}" for name in ("hybrid_search",) if options.get(name)]
+    if options.get("ranker", "auto") not in {"auto", "none"}:
+        ignored.append("ranking_options.ranker")
+    return [*ignored, "rewrite_query"] if params.get("rewrite_query") else ignored
+
+
+def _shown(store: Store, files: list[StoredFile]) -> JSON:
+    counts = store_files.counts(files)
+    status = "expired" if store.expired else "in_progress" if counts["in_progress"] else "completed"
+    expires = {"anchor": "last_active_at", "days": store.expires_days} if store.expires_days else None
+    return {
+        "id": store.id,
+        "object": "vector_store",
+        "created_at": store.created,
+        "name": store.name,
+        "usage_bytes": sum(file.size for file in files if file.status == "completed"),
+        "file_counts": counts,
+        "status": status,
+        "expires_after": expires,
+        "expires_at": store.expires_at,
+        "last_active_at": store.last_active,
+        "metadata": store.metadata,
+    }
