@@ -129,6 +129,15 @@ BODIES = {
         "voice": {"languageCode": "de-DE", "name": "Kore"},
     },
     "/moderations": {"input": ["x"]},
+    "/vector_stores": {
+        "name": "x",
+        "metadata": {"a": "b"},
+        "expires_after": {"anchor": "last_active_at", "days": 1},
+        "chunking_strategy": {
+            "type": "static",
+            "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 10},
+        },
+    },
     "/videos": {
         "model": "veo-3.1-generate-preview",
         "prompt": "x",
