@@ -45,11 +45,12 @@ def matches(given: JSON, attributes: Mapping[str, Any]) -> bool:
         return all(matches(one, attributes) for one in given["filters"])
     if kind == "or":
         return any(matches(one, attributes) for one in given["filters"])
-    value, wanted = attributes.get(given["key"]), given["value"]
+    value: Any = attributes.get(given["key"])
+    wanted: Any = given["value"]
     if kind in {"eq", "ne"}:
-        return bool(value == wanted) == (kind == "eq")
+        return (value == wanted) is (kind == "eq")
     if kind in {"in", "nin"}:
-        return bool(value in wanted) == (kind == "in")
+        return (value in wanted) is (kind == "in")
     if value is None or isinstance(value, str) != isinstance(wanted, str):
         return False
     return _ORDERED[kind](value, wanted)
