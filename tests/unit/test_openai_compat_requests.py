@@ -1,7 +1,12 @@
 """Requests to servers of OpenAI's form: what they refuse is rewritten, and what is lost is named."""
 
+from dataclasses import replace
+
 import pytest
 from helpers.fixtures import question, upstream_call
+
+from vertex_compat.publishers.mistral import mistral
+from vertex_compat.types import Model
 
 MISTRAL = "mistral-medium-3"
 LLAMA = "meta/llama-4-maverick-17b-128e-instruct-maas"
@@ -167,3 +172,21 @@ def test_tags_are_text_where_thinking_is_switched_off(switch):
     model = "qwen/qwen3-next-80b-a3b-thinking-maas"
     assert sent(model).reasoning_tags
     assert not sent(model, chat_template_kwargs={switch: False}).reasoning_tags
+
+
+def test_newer_fields_that_a_server_refuses_are_left_out():
+    params = question("mistralai", logprobs=True, metadata={"a": "b"}, seed=1)
+    refused = frozenset({"logprobs", "metadata"})
+    model = Model(
+        "m",
+        "mistralai",
+        "mistral-small-2503",
+        "publishers/mistralai/models/mistral-small-2503",
+        ("us-central1",),
+    )
+    call = mistral.request(params, model)
+    assert set(call.optional_features) == refused
+    call = mistral.request(params, replace(model, refused_features=refused))
+    assert call.body.keys() & refused == set()
+    assert call.body["random_seed"] == 1
+    assert set(call.ignored) == refused

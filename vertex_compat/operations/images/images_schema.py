@@ -35,5 +35,5 @@ class ImageReference(Struct):
 
 
 class JSONEdit(Images):
-    images: Annotated[list[ImageReference], Meta(min_length=1)] = []
+    images: Annotated[list[ImageReference], Meta(min_length=1)] | None = None
     mask: ImageReference | None = None

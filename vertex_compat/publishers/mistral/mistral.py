@@ -51,6 +51,9 @@ PARAMETERS: Final = ParameterTable(
     refused=frozenset({"audio", "modalities", "web_search_options"}),
 )
 
+OPTIONAL_FIELDS: Final = frozenset({"logprobs", "metadata", "min_tokens", "prediction", "top_logprobs"})
+"""Fields that Mistral's SDK for Google Cloud has (mistralai 3.7) and servers of older models refuse."""
+
 MAX_TEMPERATURE: Final = 1.5
 
 EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -82,6 +85,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         vertex.raw_predict(model, stream="stream" in body),
         body,
         ignored=client.ignored,
+        optional_features=tuple(sorted(OPTIONAL_FIELDS & body.keys())),
         tool_names=openai_request.tool_names(offered, turns),
     )
 
@@ -95,6 +99,9 @@ def _within_limits(body: JSON, client: ClientRequest) -> JSON:
     if body.get("random_seed", 0) < 0:
         del changed["random_seed"]
         client.ignore("seed")
+    for name in OPTIONAL_FIELDS & client.model.refused_features & body.keys():
+        del changed[name]
+        client.ignore(name)
     return changed
 
 
