@@ -235,8 +235,9 @@ def _check_rights(caller: Caller, operation: str) -> None:
 
 
 def _api_key(request: flask.Request) -> str | None:
-    """The API key where Anthropic's and Google's clients send it, as a bearer token."""
-    key = request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+    """The API key where Anthropic's, Azure's and Google's clients send it, as a bearer token."""
+    headers = request.headers
+    key = headers.get("x-api-key") or headers.get("api-key") or headers.get("x-goog-api-key")
     if not key and routes.takes_key_in_query(request.path):
         key = request.args.get("key")
     return f"Bearer {key}" if key else None
@@ -251,10 +252,10 @@ def _accounting_headers(log: RequestLog, *, whole: bool) -> dict[str, str]:
 
 
 def _used(log: RequestLog) -> Amount | None:
-    """Return what a request has used; None if it was answered in part and nothing was counted."""
+    """Return what a request has used; None if it was answered, in part at least, and nothing was counted."""
     if log.usages:
         return Amount(log.tokens(), log.cost() or 0)
-    return None if log.first_byte_at and log.error else Amount()
+    return None if log.counts_missing or (log.first_byte_at and log.error) else Amount()
 
 
 def _error_response(error: errors.ApiError, error_format: ErrorFormat, log: RequestLog) -> flask.Response:

@@ -258,3 +258,26 @@ def load(urls, count):
 
     with ThreadPoolExecutor(16) as pool:
         return Counter(status for statuses in pool.map(run, range(16)) for status in statuses)
+
+
+def test_azure_client_sends_its_key_in_a_header(limited):
+    app = limited("models = ['*']")
+
+    path = "/openai/deployments/gemini-3.8-flash/chat/completions?api-version=2026-10-01"
+    assert ask(app, path=path, headers={"api-key": KEY}).status_code == 200
+    assert ask(app, path=path, headers={"api-key": "wrong-key-0123"}).status_code == 401
+
+
+def test_uncounted_call_keeps_its_reservation(limited):
+    app = limited("tokens_per_minute = 6000")
+    path = "/vertex-ai/v1/publishers/google/models/gemini-3.8-flash:generateContent"
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+    statuses = []
+    for _ in range(2):
+        answer = app.post(
+            path, data=json.dumps(body).encode(), content_type="application/json", headers=HEADERS
+        )
+        statuses.append(answer.status_code)
+        answer.close()
+
+    assert statuses == [200, 429]

@@ -37,7 +37,9 @@ class RequestLog:
     """What is known of a request so far.
 
     `traceparent` is the W3C's header, where it is one; `execution` is what functions-framework calls the
-    request in its own lines. `calls` has, for each call to Google, the name that it was given there, or "".
+    request in its own lines. `price` and `service_tier` are those of the model that answers; `counts_missing`
+    says that its token counts are not read. `calls` has, for each call to Google, the name that it was given
+    there, or "".
     """
 
     operation: str
@@ -56,6 +58,7 @@ class RequestLog:
     allowance: Allowance | None = None
     price: Price | None = None
     service_tier: str | None = None
+    counts_missing: bool = False
     calls: list[str] = field(default_factory=list)
     usages: dict[object, Usage] = field(default_factory=dict)
 

@@ -75,6 +75,8 @@ def _forward(context: RequestContext) -> Response:
         raise errors.Forbidden(
             f"{model.requested_name!r} is checked by Model Armor, which needs /v1/chat/completions."
         )
+    model_calls.reserve((model,), context)
+    context.log.counts_missing = True
     sse = "?alt=sse" if context.query().get("alt") == "sse" else ""
     path = f"{found['resource']}{found['verb']}{sse}"
     call = UpstreamCall(path, {}, found["version"], content=context.body)
