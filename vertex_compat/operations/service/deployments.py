@@ -9,6 +9,7 @@ https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 
 import msgspec
 
@@ -21,6 +22,7 @@ def with_model_in_path(
 ) -> Callable[[RequestContext], Response]:
     """Return the operation for paths whose part `model` names the model."""
 
+    @wraps(operation)  # rights go by the operation's module
     def run(context: RequestContext) -> Response:
         if context.content_type.startswith("multipart/"):  # `multipart.read` adds the field
             return operation(context)
