@@ -112,7 +112,7 @@ PICTURES_ONLY: Final = Text("[image]")
 
 def read(messages: list[JSON]) -> list[Turn]:
     """Return the turns, system messages in their places; raises `BadRequest`."""
-    reader = _Reader()
+    reader = _TurnReader()
     for number, message in enumerate(messages):
         reader.read(message, f"messages[{number}]")
     return reader.turns
@@ -158,7 +158,7 @@ class _Slot:
 _Slots: TypeAlias = "dict[str, deque[_Slot]]"
 
 
-class _Reader:
+class _TurnReader:
     """Reads messages in their order. Each slot is in three queues, so that finding it takes no search."""
 
     def __init__(self) -> None:

@@ -13,16 +13,17 @@ from fnmatch import fnmatchcase
 from typing import Final, TypeGuard
 
 from vertex_compat.json_values import items, member, text
-from vertex_compat.publishers import json_schema
+from vertex_compat.publishers import json_schema, tools
 from vertex_compat.publishers.anthropic import documents, thinking
 from vertex_compat.publishers.anthropic.context import CallContext
-from vertex_compat.publishers.anthropic.tool_names import legal_name
 from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.types import JSON
 
 THINKING_FEATURE: Final = "messages.thinking_blocks"
 """Thinking blocks of the history: Claude may refuse them if the conversation before them has changed."""
 
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
+_MAX_TOOL_NAME: Final = 64
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SYSTEM: Final = "<system>\n{}\n</system>"
 _FIRST_USER_TEXT: Final = "."  # a text must not be blank
@@ -189,6 +190,16 @@ def _result(result: Result) -> JSON:
     if result.raw.get("is_error") is True:
         block["is_error"] = True
     return block | (_cache_control(result.raw) if not any("cache_control" in one for one in content) else {})
+
+
+def legal_name(name: str) -> str:
+    """Return the name of a tool as Claude takes it."""
+    return tools.sanitize_name(name, _TOOL_NAME, _MAX_TOOL_NAME)
+
+
+def client_names(names: Iterable[str]) -> Mapping[str, str]:
+    """Return the name that Claude takes → the client's, for those that differ."""
+    return tools.name_map(names, _TOOL_NAME, _MAX_TOOL_NAME)
 
 
 def call_id(id_: str) -> str:

@@ -17,9 +17,9 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.json_values import count, items, mapping, member, text
+from vertex_compat.json_values import items, mapping, member, text
 from vertex_compat.publishers import json_schema
-from vertex_compat.publishers.anthropic import json_answer, thinking
+from vertex_compat.publishers.anthropic import json_answer, thinking, usage
 from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)
@@ -35,24 +35,23 @@ FINISH_REASONS: Final = {
     "refusal": "content_filter",
 }
 
-
 MAX_CONTINUATIONS: Final = 10
 """Calls that continue a paused turn; Anthropic pauses after ten steps of its server tools."""
 
 
 def response(message: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
     """Return the parts of a whole message."""
-    yield from _Reader(call).message(message)
+    yield from _AnswerReader(call).message(message)
 
 
 def whole(call: UpstreamCall) -> Callable[[JSON], Iterable[StreamPart]]:
     """Return the translator of a whole message and of those that continue it."""
-    return _Reader(call).message
+    return _AnswerReader(call).message
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
     """Return the translator of one stream and of those that continue it."""
-    reader = _Reader(call, streamed=True)
+    reader = _AnswerReader(call, streamed=True)
 
     def translate(event: JSON) -> Delta | Iterable[StreamPart]:
         """The parts of one event. Nearly every event is more text."""
@@ -71,7 +70,7 @@ def stream(call: UpstreamCall) -> StreamTranslator:
 
 @dataclass(slots=True)
 class _Block:
-    """A block that has begun. `raw` has its fields without what is still to come."""
+    """A block that has begun. `raw` has its fields so far, `start` the length of the content before it."""
 
     raw: JSON
     start: int
@@ -80,10 +79,10 @@ class _Block:
     call: int | None = None
     """The index of a tool call; None for the answer's tool and for server tools."""
     held: bool = False
-    """The arguments are given out at the end of the block: names in them must be changed back."""
+    """Whether the arguments are given out at the end of the block, since names in them change."""
 
 
-class _Reader:
+class _AnswerReader:
     """The state of one answer."""
 
     def __init__(self, call: UpstreamCall, *, streamed: bool = False) -> None:
@@ -94,7 +93,7 @@ class _Reader:
         self._model: str | None = None
         self._ids: set[str] = set()
         self.length = 0  # of the content so far
-        self.held: list[str] | None = _held_texts(call)  # that may be the answer, or a part of it
+        self.held: list[str] | None = _held_texts(call)
         self._answer: str | None = None  # arguments of the answer's tool
         self._emitted = False
         self._finished = False
@@ -116,9 +115,9 @@ class _Reader:
         for number, block in enumerate(items(message.get("content"))):
             yield from self._start(number, block)
             yield from self._stop(number)
-        _merge(self._counts, message.get("usage"))
+        usage.merge(self._counts, message.get("usage"))
         yield from self._finish(message)
-        yield self.usage()
+        yield self._usage()
 
     def event(self, event: JSON) -> Iterator[StreamPart]:
         """The parts of one event of a stream."""
@@ -134,12 +133,12 @@ class _Reader:
             case "message_start":
                 message = member(event, "message")
                 self._begin(message)
-                _merge(self._counts, message.get("usage"))
+                usage.merge(self._counts, message.get("usage"))
                 yield Delta(0, {})
             case "message_delta":
-                _merge(self._counts, event.get("usage"))
+                usage.merge(self._counts, event.get("usage"))
                 yield from self._finish(mapping(event.get("delta")))
-                yield self.usage()
+                yield self._usage()
             case "message_stop" if not self._finished:
                 yield from self._finish({"stop_reason": "end_turn"})
             case "ping" | "message_stop":
@@ -255,14 +254,14 @@ class _Reader:
             yield from self._think("".join(self.held or ()))
             self.held = None
             return
-        identity = text(block.raw.get("id"))
-        if not identity or identity in self._ids:
-            identity = f"toolu_{secrets.token_hex(12)}"
+        id_ = text(block.raw.get("id"))
+        if not id_ or id_ in self._ids:
+            id_ = f"toolu_{secrets.token_hex(12)}"
         block.call = len(self._ids)
         block.held = name in self._call.argument_names
-        self._ids.add(identity)
+        self._ids.add(id_)
         function = {"name": self._call.tool_names.get(name, name), "arguments": ""}
-        opening = {"index": block.call, "id": identity, "type": "function", "function": function}
+        opening = {"index": block.call, "id": id_, "type": "function", "function": function}
         if toolset := text(block.raw.get("toolset_name")):
             opening["extra_content"] = {"anthropic": {"toolset_name": toolset}}
         self._emitted = True
@@ -307,9 +306,10 @@ class _Reader:
         known = FINISH_REASONS.get(reason) if isinstance(reason, str) else None
         if known is None and reason is not None:
             _log.warning("unknown stop_reason of Claude: %.80s", reason)
-        if known == "tool_calls" and not self._ids:  # only the tool of the answer
+        finish = known or "stop"
+        if finish == "tool_calls" and not self._ids:  # only the tool of the answer
             return "stop"
-        return "tool_calls" if self._ids and known in {None, "stop"} else known or "stop"
+        return "tool_calls" if finish == "stop" and self._ids else finish
 
     def _next_call(self) -> UpstreamCall:
         """The call that continues a paused message: the same, with the message so far at the end."""
@@ -370,9 +370,9 @@ class _Reader:
             else:
                 self._citations.append(citation)
 
-    def usage(self) -> Usage:
+    def _usage(self) -> Usage:
         """The counts of all messages of the answer."""
-        return _usage([*self._earlier, self._counts])
+        return usage.total([*self._earlier, self._counts])
 
 
 def _sendable(block: JSON) -> JSON:
@@ -381,7 +381,7 @@ def _sendable(block: JSON) -> JSON:
 
 
 def _held_texts(call: UpstreamCall) -> list[str] | None:
-    """A list if texts are held back: unless they are no answer in JSON, or just it."""
+    """A list if texts are held back until the end, None if they are the answer as they come."""
     answer = call.json_answer
     return None if answer is None or (answer.source == "constrained" and not answer.wrapped) else []
 
@@ -408,46 +408,3 @@ def _renamed(arguments: str, names: Mapping[str, str]) -> str:
     except (ValueError, RecursionError):
         return arguments
     return msgspec.json.encode(json_schema.rename_keys(value, names)).decode()
-
-
-def _merge(counts: JSON, usage: Any) -> None:
-    """Add the counts of a later event. Those that it does not have, or has as null, stay."""
-    for name, value in mapping(usage).items():
-        if isinstance(value, dict):
-            counts[name] = {
-                **mapping(counts.get(name)),
-                **{key: one for key, one in value.items() if one is not None},
-            }
-        elif value is not None:
-            counts[name] = value
-
-
-def _usage(messages: Iterable[JSON]) -> Usage:
-    """Claude counts cached tokens besides `input_tokens`; OpenAI includes them in `prompt_tokens`."""
-    prompt = completion = read = written = thought = hour = searches = 0
-    for counts in messages:
-        cached = (
-            count(counts.get("cache_read_input_tokens")),
-            count(counts.get("cache_creation_input_tokens")),
-        )
-        output = count(counts.get("output_tokens"))
-        read += cached[0]
-        written += cached[1]
-        prompt += count(counts.get("input_tokens")) + sum(cached)
-        completion += output
-        thought += min(count(member(counts, "output_tokens_details").get("thinking_tokens")), output)
-        hour += count(member(counts, "cache_creation").get("ephemeral_1h_input_tokens"))
-        searches += count(member(counts, "server_tool_use").get("web_search_requests"))
-    extra = {
-        "cache_read_input_tokens": read,
-        "cache_creation_input_tokens": written,
-        "ephemeral_1h_input_tokens": hour,
-        "web_search_requests": searches,
-    }
-    return Usage(
-        prompt=prompt,
-        completion=completion,
-        prompt_details={"cached_tokens": read, "cache_write_tokens": written},
-        completion_details={"reasoning_tokens": thought},
-        extra={name: tokens for name, tokens in extra.items() if tokens},
-    )

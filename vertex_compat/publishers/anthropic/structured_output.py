@@ -167,7 +167,7 @@ _JSON_ONLY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class AnswerFormat:
     """How the answer becomes JSON: `output` is `output_config.format`, `tool` is one more tool.
 
     `answer` says how to read it, None if there is no such answer.
@@ -178,7 +178,7 @@ class Format:
     answer: JSONAnswer | None = None
 
 
-def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_citations: bool) -> Format:
+def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_citations: bool) -> AnswerFormat:
     """Return how the model is made to answer with JSON that fits the schema."""
     wrapped = bool(schema) and not json_schema.is_object(schema)
     sent = json_schema.wrap(schema) if wrapped else schema
@@ -186,13 +186,13 @@ def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_cita
     closed = supported(sent) if native else None
     if closed is not None and may_use(context):
         answer = JSONAnswer(TOOL, closed, wrapped, source="constrained")
-        return Format(output={"type": "json_schema", "schema": closed}, answer=answer)
+        return AnswerFormat(output={"type": "json_schema", "schema": closed}, answer=answer)
     if calls_demanded:  # what the client gets is a call
         context.ignore("response_format")
-        return Format()
+        return AnswerFormat()
     if not schema:  # a tool without properties is called without arguments
         context.instructions.append(_JSON_ONLY)
-        return Format(answer=JSONAnswer(TOOL, source="text"))
+        return AnswerFormat(answer=JSONAnswer(TOOL, source="text"))
     sent, names = json_schema.rename_properties(sent, PROPERTY_NAME)
     tool = {"name": TOOL, "description": _TOOL_DESCRIPTION, "input_schema": sent}
-    return Format(tool=tool, answer=JSONAnswer(TOOL, sent, wrapped, names))
+    return AnswerFormat(tool=tool, answer=JSONAnswer(TOOL, sent, wrapped, names))

@@ -44,7 +44,7 @@ UPDATES_BETA: Final = "thinking-display-updates-2026-08-18"
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class _ThinkingRequest:
     """What the client asks for: a type of thinking with its fields, and a level of effort.
 
     `param` and `effort_param` are the parameters that ask for them.
@@ -75,7 +75,7 @@ def plan(body: JSON, context: CallContext, limit: int, *, forced: bool, blocks_m
     return planned
 
 
-def _read(body: JSON) -> _Request:
+def _read(body: JSON) -> _ThinkingRequest:
     """The parameters about thinking; raises `BadRequest`."""
     level = body.get("reasoning_effort") or None
     effort_param = "reasoning_effort"
@@ -85,7 +85,7 @@ def _read(body: JSON) -> _Request:
         effort, effort_param = output["effort"], "output_config.effort"
     if (thinking := body.get("thinking")) is None:
         wish = {None: None, "none": "disabled"}.get(level, "adaptive")
-        return _Request(wish, {}, effort, "reasoning_effort", effort_param)
+        return _ThinkingRequest(wish, {}, effort, "reasoning_effort", effort_param)
     kind, budget = thinking.get("type"), thinking.get("budget_tokens", MIN_BUDGET)
     if (
         isinstance(kind, str)
@@ -94,7 +94,7 @@ def _read(body: JSON) -> _Request:
     ):
         fields = {name: value for name, value in thinking.items() if name != "type"}
         known = kind if kind in _SUBSTITUTES else "enabled"
-        return _Request(known, fields, effort, "thinking", effort_param)
+        return _ThinkingRequest(known, fields, effort, "thinking", effort_param)
     raise errors.BadRequest(
         "'thinking' must be like {'type': 'adaptive'} or {'type': 'enabled', 'budget_tokens': 2048}.",
         param="thinking",
@@ -103,7 +103,13 @@ def _read(body: JSON) -> _Request:
 
 
 def _thinking(
-    request: _Request, body: JSON, context: CallContext, limit: int, *, forced: bool, blocks_missing: bool
+    request: _ThinkingRequest,
+    body: JSON,
+    context: CallContext,
+    limit: int,
+    *,
+    forced: bool,
+    blocks_missing: bool,
 ) -> JSON | None:
     profile = context.profile
     if request.type is None:
@@ -133,12 +139,12 @@ def _default(body: JSON, profile: ModelProfile) -> JSON | None:
     return {"type": "adaptive", "display": "summarized"} if profile.progress_in_thinking and tools else None
 
 
-def _adaptive(request: _Request) -> JSON:
+def _adaptive(request: _ThinkingRequest) -> JSON:
     fields = {name: value for name, value in request.fields.items() if name != "budget_tokens"}
     return {"type": "adaptive", "display": "summarized"} | fields
 
 
-def _within_budget(request: _Request, context: CallContext, limit: int) -> JSON | None:
+def _within_budget(request: _ThinkingRequest, context: CallContext, limit: int) -> JSON | None:
     """Thinking within a budget that leaves room for an answer, or none where there is no room."""
     budget = request.fields.get("budget_tokens") or BUDGETS.get(request.effort or "medium", BUDGETS["medium"])
     if limit <= MIN_BUDGET:
@@ -150,7 +156,7 @@ def _within_budget(request: _Request, context: CallContext, limit: int) -> JSON 
     return {"type": "enabled"} | request.fields | {"budget_tokens": fitting}
 
 
-def _effort(request: _Request, thinking: JSON | None, context: CallContext) -> str | None:
+def _effort(request: _ThinkingRequest, thinking: JSON | None, context: CallContext) -> str | None:
     """The level to send, None if the model has none or the budget says it."""
     kind = thinking["type"] if thinking else None
     efforts = context.profile.effort_levels
@@ -169,7 +175,7 @@ def _effort(request: _Request, thinking: JSON | None, context: CallContext) -> s
     return nearest
 
 
-def _implied_level(request: _Request, kind: str | None, profile: ModelProfile) -> str | None:
+def _implied_level(request: _ThinkingRequest, kind: str | None, profile: ModelProfile) -> str | None:
     """The level that stands for a budget, or for thinking that cannot be turned off."""
     if request.type == "enabled" and kind == "adaptive":
         budget = request.fields.get("budget_tokens", BUDGETS["medium"])

@@ -18,7 +18,7 @@ from vertex_compat import errors
 from vertex_compat.publishers import json_schema
 from vertex_compat.publishers.anthropic import structured_output
 from vertex_compat.publishers.anthropic.context import CallContext
-from vertex_compat.publishers.anthropic.tool_names import client_names, legal_name
+from vertex_compat.publishers.anthropic.messages import client_names, legal_name
 from vertex_compat.publishers.tools import Function, Tools
 from vertex_compat.types import JSON, JSONAnswer
 
@@ -118,10 +118,10 @@ def build(
 
 def _format(
     body: JSON, offered: Tools, context: CallContext, *, has_citations: bool
-) -> structured_output.Format:
+) -> structured_output.AnswerFormat:
     schema = structured_output.requested_schema(body)
     if schema is None:
-        return structured_output.Format()
+        return structured_output.AnswerFormat()
     demanded = offered.mode == "required"
     return structured_output.choose(schema, context, calls_demanded=demanded, has_citations=has_citations)
 
