@@ -1,6 +1,7 @@
 """`/vector_stores` with OpenAI's client, RAG Engine and a bucket."""
 
 import io
+import re
 
 import openai
 import pytest
@@ -205,3 +206,83 @@ def test_what_is_not_there_is_not_found(stored, app):
 def test_filters_compare_attributes(given, fits):
     filters.check(given)
     assert filters.matches(given, {"a": 2}) is fits
+
+
+# The tool
+
+MODELS = ("gemini-2.5-flash", "claude-sonnet-4-5", "mistral-small-2503")
+QUESTION = "What is blue? Say: the sky 【1】"
+
+
+def tool(store, **more):
+    return {"type": "file_search", "vector_store_ids": [store["id"]], **more}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_tool_searches_for_the_last_message(serve, storage, emulator, model, stream):  # noqa: ARG001
+    with serve(GCS_BUCKET_NAME=BUCKET).client() as client:
+        store = client.vector_stores.create()
+        sky = client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=("sky.txt", SKY))
+        arguments = {
+            "model": model,
+            "input": QUESTION,
+            "tools": [{"type": "file_search", "vector_store_ids": [store.id], "max_num_results": 1}],
+            "include": ["file_search_call.results"],
+        }
+        if stream:
+            with client.responses.stream(**arguments) as events:
+                kinds = [event.type for event in events]
+                answer = events.get_final_response()
+            assert "response.file_search_call.searching" in kinds
+        else:
+            answer = client.responses.create(**arguments)
+    search_call, *_, message = answer.output
+    assert (search_call.type, search_call.status) == ("file_search_call", "completed")
+    assert search_call.queries == [QUESTION]
+    assert [(one.file_id, one.filename, one.text) for one in search_call.results] == [
+        (sky.id, "sky.txt", "The sky is blue.")
+    ]
+    assert message.type == "message"
+    assert b"The sky is blue." in emulator.calls[-1].body
+
+
+def test_marks_in_the_text_cite_files(stored):
+    file = upload(stored, SKY, "sky.txt")
+    store = store_with(stored, file)
+    body = {"model": MODELS[0], "input": QUESTION, "tools": [tool(store)]}
+    *_, message = post(stored, body, "/v1/responses").json["output"]
+    (text,) = message["content"]
+    marks = [match.start() for match in re.finditer("【[12]】", text["text"])]
+    assert [one["index"] for one in text["annotations"]] == marks
+    assert {(one["type"], one["file_id"], one["filename"]) for one in text["annotations"]} <= {
+        ("file_citation", file, "sky.txt")
+    }
+    for choice in ({"type": "file_search"}, "required"):
+        assert post(stored, body | {"tool_choice": choice}, "/v1/responses").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"vector_store_ids": []}, "tools[0].vector_store_ids"),
+        ({"vector_store_ids": ["vs_0"]}, "tools[0].vector_store_ids"),
+        ({"max_num_results": 99}, "tools[0].max_num_results"),
+        ({"filters": {"type": "x"}}, "tools[0].filters"),
+    ],
+)
+def test_a_wrong_tool_is_refused(stored, more, param):
+    store = store_with(stored)
+    answer = post(stored, {"model": MODELS[0], "input": "Hi", "tools": [tool(store) | more]}, "/v1/responses")
+    assert (answer.status_code // 100, answer.json["error"]["param"]) == (4, param)
+
+
+def test_the_tool_does_not_search_again_after_a_tool_s_result(stored, emulator):
+    store = store_with(stored)
+    call = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "a", "output": "1"}
+    function = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+    messages = [{"role": "user", "content": "Hi"}, call, output]
+    body = {"model": MODELS[0], "input": messages, "tools": [tool(store), function]}
+    assert post(stored, body, "/v1/responses").status_code == 200
+    assert not [one for one in emulator.calls if one.path.endswith(":retrieveContexts")]

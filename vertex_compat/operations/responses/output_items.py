@@ -17,6 +17,7 @@ from vertex_compat.operations.chat import custom_tools
 from vertex_compat.operations.chat.chat import usage
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.responses import tools
+from vertex_compat.operations.responses.file_search import FileSearch
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
 
 ECHOED: Final[JSON] = {
@@ -68,7 +69,8 @@ class _Call:
 class ResponseBuilder:
     """Builds one response."""
 
-    def __init__(self, params: JSON) -> None:
+    def __init__(self, params: JSON, searched: FileSearch | None = None) -> None:
+        self._searched = searched
         self._offered = tools.read(params).functions
         self._sequence = 0
         self._open: _Item | None = None
@@ -96,6 +98,12 @@ class ResponseBuilder:
         """Yield the events before the first item."""
         yield self._event("response.created", response=self.response)
         yield self._event("response.in_progress", response=self.response)
+        if self._searched:
+            item = self._added(self._searched.item)
+            yield self._item_event("added", item)
+            for step in ("in_progress", "searching", "completed"):
+                yield self._in(item, f"file_search_call.{step}")
+            yield from self._done(item)
 
     def add(self, number: int, part: StreamPart) -> Iterator[Event]:
         """Yield the events of one part of upstream response `number`."""
@@ -199,16 +207,18 @@ class ResponseBuilder:
         item = self._opened()
         if not item.value["content"]:
             yield from self._text("output_text", "", Delta(0, {}))
+        if item.value["content"][-1]["type"] == "output_text":
+            yield self._cited(item, {"type": "url_citation", **(annotation.get("url_citation") or {})})
+
+    def _cited(self, item: _Item, cited: JSON) -> Event:
+        """Add an annotation to the last part of a message."""
         part = item.value["content"][-1]
-        if part["type"] != "output_text":
-            return
-        cited = {"type": "url_citation", **(annotation.get("url_citation") or {})}
         part["annotations"].append(cited)
         position = {
             "content_index": len(item.value["content"]) - 1,
             "annotation_index": len(part["annotations"]) - 1,
         }
-        yield self._in(item, "output_text.annotation.added", annotation=cited, **position)
+        return self._in(item, "output_text.annotation.added", annotation=cited, **position)
 
     def _search(self, grounding: JSON) -> Iterator[Event]:
         """A search that Google has made; its item follows the message that it was for."""
@@ -292,6 +302,8 @@ class ResponseBuilder:
         if part["type"] == "refusal":
             yield self._in(item, "refusal.done", content_index=index, refusal=part["refusal"])
         else:
+            for cited in self._searched.citations(part["text"]) if self._searched else ():
+                yield self._cited(item, cited)
             yield self._in(item, "output_text.done", content_index=index, **_some(part, "text", "logprobs"))
         yield self._in(item, "content_part.done", content_index=index, part=part)
 

@@ -15,6 +15,7 @@ from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import inline_urls
+from vertex_compat.operations.responses import file_search
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.output_items import Event, ResponseBuilder
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
@@ -26,6 +27,7 @@ NOT_STORED = "Responses are not stored here: none can be read or deleted later. 
 def create(context: RequestContext) -> Response:
     """Answer one request, streaming or whole."""
     request = responses_request.translate(responses_request.parse(context.body))
+    request, searched = file_search.run(request, context)
     params = request.params
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
@@ -39,7 +41,7 @@ def create(context: RequestContext) -> Response:
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)
         stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
-        encoder = _EventEncoder(ResponseBuilder(params))
+        encoder = _EventEncoder(ResponseBuilder(params, searched))
         if params.get("stream"):
             events = EventStream(stream.stream(encoder), encode_error=encoder.error)
             return Response(events, stream.headers)

@@ -25,6 +25,8 @@ from vertex_compat.types import JSON
 
 WEB_SEARCH: Final = frozenset({"web_search", "web_search_preview"})
 
+FILE_SEARCH: Final = "file_search"
+
 _DATE: Final = re.compile(r"_20[0-9]{2}_[0-9]{2}_[0-9]{2}$")
 """The end of a dated type, such as `web_search_2025_08_26`."""
 
@@ -91,6 +93,7 @@ class OfferedTools:
 
     functions: dict[str, OfferedTool] = field(default_factory=dict)
     web_search: OfferedTool | None = None
+    file_search: OfferedTool | None = None
     ignored: list[str] = field(default_factory=list)
 
     def name_of(self, kind: str) -> str:
@@ -130,6 +133,8 @@ def _add(offered: OfferedTools, tool: JSON, param: str, namespace: str | None = 
             _add(offered, inner, f"{param}.tools[{number}]", text(tool.get("name")))
     elif kind in WEB_SEARCH and tool.get("external_web_access") is not False:
         offered.web_search = OfferedTool(kind, kind, tool, param)
+    elif kind == FILE_SEARCH:
+        offered.file_search = OfferedTool(kind, kind, tool, param)
     elif kind in {"function", "custom"}:
         name = in_namespace(namespace, _name(tool, param))
         offered.functions[name] = OfferedTool(name, kind, tool, param, namespace)
@@ -200,7 +205,7 @@ def tool_choice(choice: str | JSON, offered: OfferedTools) -> str | JSON | None:
     """Return chat's `tool_choice`; raises `BadRequest` if it demands a tool that is not offered."""
     if isinstance(choice, dict):
         return _tool_choice(choice, offered)
-    if choice == "required" and not offered.functions and not offered.web_search:
+    if choice == "required" and not (offered.functions or offered.web_search or offered.file_search):
         raise errors.BadRequest(
             "'tool_choice' requires a call, but none of the tools is available here.",
             param="tool_choice",
@@ -217,6 +222,8 @@ def _tool_choice(choice: JSON, offered: OfferedTools) -> JSON | None:
         return {"type": "allowed_tools", "allowed_tools": allowed}
     if demands_search(choice) and offered.web_search:
         return None  # it searches when it needs to
+    if choice.get("type") == FILE_SEARCH and offered.file_search:
+        return None  # the search was made
     if name := _function_name(choice, offered):
         return _named(name)
     raise errors.BadRequest(
