@@ -221,8 +221,7 @@ class App:
         return caller
 
     def _authenticate(self, request: flask.Request, *, public: bool) -> Caller:
-        authorization = request.headers.get("Authorization") or _api_key(request)
-        return self._authenticator.authenticate(authorization, public=public)
+        return self._authenticator.authenticate(request.environ, _api_key(request), public=public)
 
 
 def _check_rights(caller: Caller, operation: str) -> None:
@@ -235,12 +234,12 @@ def _check_rights(caller: Caller, operation: str) -> None:
 
 
 def _api_key(request: flask.Request) -> str | None:
-    """The API key where Anthropic's, Azure's and Google's clients send it, as a bearer token."""
+    """Return the API key where Anthropic's, Azure's and Google's clients send it."""
     headers = request.headers
     key = headers.get("x-api-key") or headers.get("api-key") or headers.get("x-goog-api-key")
     if not key and routes.takes_key_in_query(request.path):
         key = request.args.get("key")
-    return f"Bearer {key}" if key else None
+    return key or None
 
 
 def _accounting_headers(log: RequestLog, *, whole: bool) -> dict[str, str]:

@@ -1,12 +1,14 @@
 """Client keys: who gets in, and what those who do not are told."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.request import Request, urlopen
 
 import openai
 import pytest
 from helpers.chat_client import ask
+from helpers.credentials import identity
 from helpers.fixtures import MODELS, RecordingTransport, function
 
 from vertex_compat.config.settings import InvalidSetting, Settings
@@ -86,10 +88,9 @@ def test_deployed_without_keys_every_request_is_401(path, authorization):
     assert "VERTEX_COMPAT_API_KEYS" in message
 
 
-@pytest.mark.parametrize("auth", ["iam", "none"])
-def test_where_others_check_the_function_does_not(auth):
-    assert asked(VERTEX_COMPAT_AUTH=auth, **DEPLOYED).status_code == 200
-    assert asked(VERTEX_COMPAT_AUTH=auth, authorization="Bearer eyJ.Cloud.Run").status_code == 200
+def test_auth_none_lets_everybody_call():
+    assert asked(VERTEX_COMPAT_AUTH="none", **DEPLOYED).status_code == 200
+    assert asked(VERTEX_COMPAT_AUTH="none", authorization="Bearer eyJ.Cloud.Run").status_code == 200
 
 
 def test_where_nobody_is_to_be_checked_keys_change_nothing():
@@ -135,14 +136,68 @@ def test_a_refused_chat_makes_no_call():
 IAM = {"VERTEX_COMPAT_AUTH": "iam", **KEYS, **DEPLOYED}
 
 
-def test_iam_with_keys_requires_key():
-    assert asked(authorization="Bearer sk-one-0123456789", **IAM).status_code == 200
-    for authorization in (
-        None,
-        "Bearer wrong",
-        "Bearer eyJhbGciOiJSUzI1NiJ9.eyJ9.SIGNATURE_REMOVED_BY_GOOGLE",
-    ):
-        assert "X-Serverless-Authorization" in told(asked(authorization=authorization, **IAM))
+def asked_with(headers, path="/v1/models", **env):
+    return function(RecordingTransport(), **env).get(path, headers=headers)
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-Serverless-Authorization"])
+def test_iam_accepts_an_identity_token(header):
+    headers = {header: f"Bearer {identity()}"}
+    assert asked_with(headers, VERTEX_COMPAT_AUTH="iam", **DEPLOYED).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "eyJhbGciOiJSUzI1NiJ9.eyJ9.SIGNATURE_REMOVED_BY_GOOGLE",
+        "a.b.c.d",
+        identity(iss="https://evil.example"),
+        identity(exp=time.time() - 60),
+        identity(exp="never"),
+        "é.é.é",
+        "." * 10_000,
+    ],
+)
+def test_iam_refuses_other_tokens(token):
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = asked_with(headers, VERTEX_COMPAT_AUTH="iam", **DEPLOYED)
+    assert "gcloud auth print-identity-token" in told(answer)
+
+
+def test_iam_without_token_refuses_but_answers_probes():
+    assert "print-identity-token" in told(asked(VERTEX_COMPAT_AUTH="iam", **DEPLOYED))
+    assert asked("/health", VERTEX_COMPAT_AUTH="iam", **DEPLOYED).status_code == 200
+
+
+def test_email_of_the_identity_token_has_its_rules(tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[keys."alice@example.com"]\nmodels = ["gemini-*"]\n')
+    env = {"VERTEX_COMPAT_AUTH": "iam", "VERTEX_COMPAT_CONFIG": str(rules), **DEPLOYED}
+    alice = {"Authorization": f"Bearer {identity()}"}
+    bob = {"Authorization": f"Bearer {identity('bob@example.com')}"}
+    claude = "/v1/models/claude-sonnet-4-5"
+    assert asked_with(alice, claude, **env).status_code == 403
+    assert asked_with(bob, claude, **env).status_code == 200
+
+
+def test_unverified_email_is_not_a_name(tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[keys."alice@example.com"]\nmodels = ["claude-*"]\n')
+    env = {"VERTEX_COMPAT_AUTH": "iam", "VERTEX_COMPAT_CONFIG": str(rules), **DEPLOYED}
+    headers = {"Authorization": f"Bearer {identity(email_verified=False)}"}
+    assert asked_with(headers, "/v1/models/gemini-3.5-flash", **env).status_code == 200
+
+
+def test_iam_with_keys_requires_both():
+    key = {"Authorization": "Bearer sk-one-0123456789"}
+    token = {"X-Serverless-Authorization": f"Bearer {identity()}"}
+    assert asked_with(key | token, **IAM).status_code == 200
+    assert asked_with({"x-api-key": "sk-one-0123456789"} | token, **IAM).status_code == 200
+    wrong = {"Authorization": "Bearer wrong"} | token
+    for headers in ({}, key, token, wrong, {"Authorization": f"Bearer {identity()}"}):
+        assert "X-Serverless-Authorization" in told(asked_with(headers, **IAM))
 
 
 def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
@@ -151,7 +206,7 @@ def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
     env = IAM | {"VERTEX_COMPAT_API_KEYS": "search:sk-search-0123456789", "VERTEX_COMPAT_CONFIG": str(rules)}
     headers = {
         "Authorization": "Bearer sk-search-0123456789",
-        "X-Serverless-Authorization": "Bearer eyJ.Cloud.Run",
+        "X-Serverless-Authorization": f"Bearer {identity()}",
     }
     app = function(RecordingTransport(), **env)
     assert app.get("/v1/models/gemini-2.5-flash", headers=headers).status_code == 200
@@ -160,6 +215,62 @@ def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
 
 def test_iam_without_keys_leaves_openapi_public():
     assert asked("/", **IAM).status_code == 200
+
+
+# No keys, not on Cloud Run
+
+
+def keyless(peer="127.0.0.1", path="/v1/models", headers=None, **env):
+    app = function(RecordingTransport(), **env)
+    return app.get(path, headers=headers or {}, environ_base={"REMOTE_ADDR": peer}).status_code
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", ""])
+def test_this_machine_needs_no_key(peer):
+    assert keyless(peer) == 200
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "192.168.1.7", "8.8.8.8", "::ffff:8.8.8.8", "fe80::1", "x"])
+def test_other_machines_need_a_key(peer):
+    assert keyless(peer) == 403
+    assert keyless(peer, path="/health") == 200
+    assert keyless(peer, VERTEX_COMPAT_AUTH="none") == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "a.localhost"]
+)
+def test_host_of_this_machine_needs_no_key(host):
+    assert keyless(headers={"Host": host}) == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "localhost.evil.example", "[::2]", "[x"]
+)
+def test_other_host_is_refused_without_a_key(host):
+    assert keyless(headers={"Host": host}) == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://localhost:8080"}, 200),
+        ({"Origin": "http://localhost:3000"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+    ],
+)
+def test_pages_of_other_origins_are_refused_without_a_key(headers, status):
+    assert keyless(headers={"Host": "localhost:8080"} | headers) == status
+
+
+def test_origin_of_the_settings_needs_no_key():
+    headers = {"Host": "localhost:8080", "Origin": "https://app.example", "Sec-Fetch-Site": "cross-site"}
+    assert keyless(headers=headers, VERTEX_COMPAT_CORS_ORIGINS="https://app.example") == 200
+    assert keyless(headers=headers, VERTEX_COMPAT_CORS_ORIGINS="https://other.example") == 403
 
 
 # The caller's own token

@@ -115,7 +115,7 @@ def test_a_piece_that_is_not_taken_whole_is_sent_again(local, storage, bucket):
 
 def test_an_upload_that_breaks_off_leaves_nothing(front, storage, emulator):
     with socket.create_connection(front.address) as line:
-        line.sendall(f"POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\n".encode())
+        line.sendall(f"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\n".encode())
         line.sendall(b"Content-Length: 99000000\r\n\r\n")
         line.sendall(part("purpose", b"batch") + part("file", LARGE, "x"))
         emulator.wait_for(

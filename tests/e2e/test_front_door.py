@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 from helpers.chat_client import WORDS, ask, get, joined, named
+from helpers.credentials import identity
 from helpers.fixtures import MODELS
 
 CHAT = {
@@ -278,6 +279,6 @@ def test_deployed_without_a_key_nobody_gets_in(serve):
     assert get(server, "/health")[0] == 200
 
 
-def test_iam_mode_does_not_check_callers_itself(serve):
-    with serve(K_SERVICE="vertex-compat", VERTEX_COMPAT_AUTH="iam").client("a Google id token") as client:
+def test_iam_mode_accepts_a_token_that_cloud_run_checked(serve):
+    with serve(K_SERVICE="vertex-compat", VERTEX_COMPAT_AUTH="iam").client(identity()) as client:
         assert ask(client, MODELS["google"]).choices

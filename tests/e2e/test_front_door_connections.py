@@ -335,7 +335,7 @@ def raw(server, content, *, broken_off=False):
 
 
 def request(*headers, body=BODY, method="POST", path="/v1/chat/completions", version="1.1"):
-    lines = [f"{method} {path} HTTP/{version}", "Host: x", "Connection: close", *headers]
+    lines = [f"{method} {path} HTTP/{version}", "Host: localhost", "Connection: close", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
@@ -414,7 +414,7 @@ def test_an_old_client_is_answered_too(front_door):
 def test_no_header_brings_it_down(front_door, line):
     headers = [line, f"Content-Length: {len(BODY)}"]
     content = "\r\n".join(
-        ["POST /v1/chat/completions HTTP/1.1", "Host: x", "Connection: close", *headers]
+        ["POST /v1/chat/completions HTTP/1.1", "Host: localhost", "Connection: close", *headers]
     ).encode("latin-1")
     answer = raw(front_door, content + b"\r\n\r\n" + BODY)
     assert int(answer.split()[1]) in {200, 400}

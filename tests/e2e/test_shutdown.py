@@ -46,7 +46,7 @@ def until_refused(server):
         except ConnectionRefusedError:
             return
         with line, suppress(ConnectionError):  # the one that came in the moment in which the port closed
-            line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            line.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert b" 200 " in rest_of(line)
     pytest.fail("the port stays open")
 

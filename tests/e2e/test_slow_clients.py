@@ -68,7 +68,7 @@ def stuck(server, publisher):
         Response(200, endless, {"Content-Type": SSE_TYPE}, streamed=True, unpaced=True)
     )
     content = json.dumps(question(publisher, stream=True)).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         line.connect(server.address)

@@ -398,7 +398,7 @@ def test_paths_that_google_does_not_know_are_html(emulator, bearer):
 def test_disconnect_inside_request_is_not_logged(emulator, capfd):
     name, port = emulator.host.split(":")
     with socket.create_connection((name, int(port))) as line:
-        line.sendall(b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        line.sendall(b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
     requests.get(emulator.url, timeout=5)
     emulator.close()
     assert emulator.calls == []
@@ -407,7 +407,7 @@ def test_disconnect_inside_request_is_not_logged(emulator, capfd):
 
 def test_a_second_request_on_the_line_is_not_taken_for_leaving(emulator):
     name, port = emulator.host.split(":")
-    head = "POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    head = "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
     emulator.script(b"late", delay=0.05)
     with socket.create_connection((name, int(port))) as line:
         line.sendall(head.encode() + b"GET / HTTP/1.1\r\n")

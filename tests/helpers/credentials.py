@@ -1,6 +1,9 @@
 """Credentials that a test controls."""
 
+import base64
+import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import google.auth.credentials
@@ -42,3 +45,13 @@ class Account(google.auth.credentials.Credentials):
     def find(self):
         self.found += 1
         return self, "a-project"
+
+
+def identity(subject="alice@example.com", **claims):
+    """An identity token as Cloud Run passes it on."""
+    payload = {"iss": "https://accounts.google.com", "sub": "1234567890", "exp": time.time() + 600}
+    payload |= {"email": subject, "email_verified": True} | claims
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({}, payload)
+    ]
+    return ".".join([*parts, "SIGNATURE_REMOVED_BY_GOOGLE"])

@@ -91,7 +91,7 @@ def run(address, streams, seconds, progress=lambda _: None):
 
 def _request(model):
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": WORDS * 4}], "stream": True})
-    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     return f"{head}Content-Length: {len(body.encode())}\r\n\r\n{body}".encode()
 
 

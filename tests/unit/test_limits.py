@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from vertex_compat import errors
 from vertex_compat.config.settings import InvalidSetting, Settings
 from vertex_compat.operations.request.body import MAX_DEPTH
-from vertex_compat.server.capacity import concurrency, wsgi_server
+from vertex_compat.server import wsgi_server
+from vertex_compat.server.capacity import concurrency
 from vertex_compat.server.request_body import RequestBody
 
 MEGABYTE = 1024 * 1024
@@ -54,7 +55,7 @@ def chunked(content, size=65_536):
 
 
 def framed(content, framing, path="/v1/chat/completions", content_type="application/json"):
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {content_type}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {content_type}\r\n"
     if framing == "chunked":
         return f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunked(content)
     return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
@@ -87,7 +88,7 @@ def test_openai_s_client_is_told_too(small):
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/audio/transcriptions", "/v1/images/edits"])
 def test_a_body_without_end_is_refused_while_it_comes(small, framing, path):
     """A gigabyte is announced; the answer comes long before that much is sent."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += "Content-Length: 1000000000\r\n" if framing == "length" else "Transfer-Encoding: chunked\r\n"
     block = b"x" * 65_536
     piece = b"%x\r\n%b\r\n" % (len(block), block) if framing == "chunked" else block
@@ -103,7 +104,7 @@ def test_a_body_without_end_is_refused_while_it_comes(small, framing, path):
 def test_who_has_no_key_is_not_read(serve):
     """The refusal comes though no byte of the body does."""
     server = serve(VERTEX_COMPAT_API_KEYS="sk-one-0123456789", K_SERVICE="vertex-compat")
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
     with socket.create_connection(server.address, timeout=20) as line:
         line.sendall(head)
         assert line.recv(65536).startswith(b"HTTP/1.1 401 ")

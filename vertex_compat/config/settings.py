@@ -137,6 +137,8 @@ class Settings:
         """Check that every rule of the settings file has a key; raises `InvalidSetting`."""
         source = "VERTEX_COMPAT_API_KEYS_FILE" if self.keys_file else "VERTEX_COMPAT_API_KEYS"
         for name in self.routing.keys.keys() - set(keys.digests.values()):
+            if self.auth == "iam" and "@" in name:  # the account of an identity token
+                continue
             raise InvalidSetting(f"[keys.{name}] is not the name of a key in {source}.")
         for name in self.routing.keys.keys() & keys.rules.keys():
             raise InvalidSetting(f"[keys.{name}] is in the settings file and in {source}; keep one of them.")

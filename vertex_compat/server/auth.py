@@ -1,13 +1,15 @@
-"""Who may call.
+"""Authentication of callers, by `VERTEX_COMPAT_AUTH`.
 
-* `api-key`: who has one of our keys, compared in constant time. Fails closed: deployed (`K_SERVICE` is set)
-  and no key configured, nobody may; a paid proxy is never open by accident. On a laptop with no key
-  configured, everybody may.
-* `iam`: Cloud Run has checked the caller's identity token before the function is asked. Where keys are
-  configured as well, both are needed: the token in `X-Serverless-Authorization`, which Cloud Run takes as
-  gladly, and the key where OpenAI's clients put it. So nobody leaves out the key, and with it its rules.
-* `caller`: who has an access token of Google's, which is used upstream instead of ours. Vertex decides.
-* `none`: everybody.
+* `api-key`: the caller has one of our keys; they are compared in constant time. Without a configured key,
+every
+  request on Cloud Run is refused, and elsewhere only programs of the same machine may call
+  (`keyless_access`).
+* `iam`: Cloud Run has checked the caller's identity token; a request without one is refused, and the e-mail
+  address in the token is the name of the key in logs and rules. Where keys are configured too, both are
+  needed: the token in `X-Serverless-Authorization` and the key where the client's API has it, so that no
+  caller gets around the rules of a key.
+* `caller`: the caller has an access token of Google's, which is used upstream instead of ours.
+* `none`: everybody may call.
 """
 
 from __future__ import annotations
@@ -15,14 +17,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from vertex_compat import errors
 from vertex_compat.config.api_keys import ApiKeyFile, ApiKeys, Digests
 from vertex_compat.config.settings import Settings
 from vertex_compat.routing.rules import KeyRule
+from vertex_compat.server import identity_token, keyless_access
 
 HOW_TO_SET_A_KEY: Final = (
     "This deployment has no API key configured, so it refuses every request. "
@@ -30,7 +33,12 @@ HOW_TO_SET_A_KEY: Final = (
     "or VERTEX_COMPAT_AUTH=iam where Cloud Run checks the callers."
 )
 
-_BESIDE: Final = (
+NO_IDENTITY: Final = (
+    "This deployment accepts only callers that Cloud Run has checked (VERTEX_COMPAT_AUTH=iam). "
+    "Send an identity token of Google's: `Authorization: Bearer $(gcloud auth print-identity-token)`."
+)
+
+_BOTH: Final = (
     " Cloud Run's identity token goes into `X-Serverless-Authorization`: this deployment asks for both."
 )
 
@@ -52,7 +60,7 @@ ANONYMOUS: Final = Caller()
 
 
 class Authenticator:
-    """Lets callers in. One for the process."""
+    """Authenticates callers. One object for the process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -60,31 +68,67 @@ class Authenticator:
         if settings.keys_file:
             self._keys = ApiKeyFile(settings.keys_file, settings.keys, settings.check_keys).keys
 
-    def authenticate(self, authorization: str | None, *, public: bool = False) -> Caller:
-        """Who calls; raises `Unauthorized`.
+    def authenticate(
+        self, environ: Mapping[str, Any], api_key: str | None = None, *, public: bool = False
+    ) -> Caller:
+        """Return the caller of a WSGI request; raises `Unauthorized`, `Forbidden`.
 
-        `authorization` is the value of that header. What is `public` needs no key, where there is one.
+        `api_key` is a key that stands elsewhere than in `Authorization`; `public` operations need none.
         """
-        auth = self._settings.auth
-        if auth == "none" or (public and auth != "api-key"):
-            return ANONYMOUS
-        if auth == "caller":
-            return Caller(token=_token(authorization))
+        authorization = environ.get("HTTP_AUTHORIZATION") or (f"Bearer {api_key}" if api_key else None)
+        match self._settings.auth:
+            case "api-key":
+                return self._authenticate_key(environ, authorization, public=public)
+            case "none":
+                return ANONYMOUS
+            case _ if public:
+                return ANONYMOUS
+            case "caller":
+                return Caller(token=_token(authorization))
+            case "iam":
+                return self._authenticate_identity(environ, api_key)
+
+    def _authenticate_key(
+        self, environ: Mapping[str, Any], authorization: str | None, *, public: bool
+    ) -> Caller:
         keys = self._keys()
-        if not keys.digests and not self._settings.keys_file:
-            if auth == "api-key" and self._settings.on_cloud_run:
-                raise errors.Unauthorized(HOW_TO_SET_A_KEY)
-            return ANONYMOUS
+        has_keys = keys.digests or self._settings.keys_file
+        if not has_keys and self._settings.on_cloud_run:
+            raise errors.Unauthorized(HOW_TO_SET_A_KEY)
         if public:
             return ANONYMOUS
-        name = _name(authorization, keys.digests, hint=_BESIDE if auth == "iam" else "")
+        if has_keys:
+            return self._caller(_name(authorization, keys.digests), keys)
+        keyless_access.check(environ, self._settings.cors_origins)
+        return ANONYMOUS
+
+    def _authenticate_identity(self, environ: Mapping[str, Any], api_key: str | None) -> Caller:
+        """Return the caller that an identity token names, and whose key is valid if keys are configured."""
+        keys = self._keys()
+        has_keys = keys.digests or self._settings.keys_file
+        authorization, token = (
+            environ.get("HTTP_AUTHORIZATION"),
+            environ.get("HTTP_X_SERVERLESS_AUTHORIZATION"),
+        )
+        if not token:
+            authorization, token = None, authorization
+        subject = identity_token.subject(_bearer(token))
+        if subject is None:
+            raise errors.Unauthorized(NO_IDENTITY + (_BOTH if has_keys else ""), headers=_CHALLENGE)
+        if not has_keys:
+            return self._caller(subject, keys)
+        key = authorization or (f"Bearer {api_key}" if api_key else None)
+        return self._caller(_name(key, keys.digests, _BOTH), keys)
+
+    def _caller(self, name: str, keys: ApiKeys) -> Caller:
         rule = keys.rules.get(name) or self._settings.routing.keys.get(name)
         if rule and rule.is_expired(datetime.now(UTC)):
             raise errors.Unauthorized(f"The API key {name!r} has expired.", headers=_CHALLENGE)
         return Caller(key=name, rule=rule)
 
 
-def _name(authorization: str | None, keys: Digests, hint: str) -> str:
+def _name(authorization: str | None, keys: Digests, hint: str = "") -> str:
+    """Return the name of the key in a header's value; raises `Unauthorized`."""
     key = _bearer(authorization)
     if not key:
         raise errors.Unauthorized(
