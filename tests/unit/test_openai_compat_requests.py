@@ -141,6 +141,19 @@ def test_reasoning_that_is_not_sent_is_named(model, field):
     assert call.ignored == (f"messages.{field}",)
 
 
+@pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
+def test_pictures_of_the_model_are_named(model):
+    picture = {"type": "image_url", "image_url": {"url": PNG}}
+    messages = [
+        {"role": "user", "content": "Draw."},
+        {"role": "assistant", "content": "Here.", "images": [picture]},
+        {"role": "user", "content": "Thanks."},
+    ]
+    call = sent(model, messages)
+    assert call.body["messages"][1] == {"role": "assistant", "content": "Here."}
+    assert call.ignored == ("messages.images",)
+
+
 def test_newer_fields_of_mistral_are_sent():
     fields = {"logprobs": True, "top_logprobs": 2, "metadata": {"a": "b"}, "min_tokens": 3}
     call = sent(MISTRAL, **fields)

@@ -104,6 +104,12 @@ FIELDS: dict[str, Reader] = {
     "chat_template_kwargs": MapOf(),
     "extra_body": MapOf(),
 }
+SYSTEM_FIRST = ("qwen/", "google/gemma")
+"""Beginnings of names of models whose chat templates take a system message only as the first one.
+
+A deployed model, whose name is not in the body, is taken for one of them.
+"""
+
 BODY = Object(FIELDS, ("model", "messages"))
 LLAMA_BODY = Object(
     {
@@ -170,6 +176,9 @@ def _check(body: JSON) -> None:
 
 def find_problem(body: JSON) -> str:
     """Return a message if fields contradict each other, else an empty string."""
+    roles = [message["role"] for message in body["messages"]]
+    if (body.get("model") or "qwen/").startswith(SYSTEM_FIRST) and "system" in roles[1:]:
+        return "System message must be at the beginning."
     known: set[str] = set()
     for message in body["messages"]:
         if message["role"] == "assistant":

@@ -63,7 +63,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         *(name for name in body if name in refused),
         *tools.unused_tool_params(params),
         *openai_request.non_functions(offered),
-        *openai_request.dropped_reasoning(turns, form),
+        *openai_request.dropped_fields(turns, form),
     )
     body = {name: value for name, value in body.items() if name not in refused}
     messages = openai_request.messages(openai_request.system_first(turns), form)

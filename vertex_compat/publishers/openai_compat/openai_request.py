@@ -171,12 +171,13 @@ def messages(turns: Iterable[Turn], form: MessageFormat) -> list[JSON]:
     return written or [{"role": "user", "content": PLACEHOLDER}]
 
 
-def dropped_reasoning(turns: Iterable[Turn], form: MessageFormat) -> list[str]:
-    """Return the name of the message field with earlier reasoning, if there is some that is not sent."""
+def dropped_fields(turns: list[Turn], form: MessageFormat) -> list[str]:
+    """Return the names of what messages have and the server does not get: pictures, and earlier reasoning."""
+    names = ["messages.images"] if any(turn.pictures for turn in turns) else []
     if form.write_reasoning:
-        return []
-    fields = (name for turn in turns for name in ("reasoning_content", "reasoning") if turn.raw.get(name))
-    return [f"messages.{name}" for name in dict.fromkeys(fields)]
+        return names
+    reasoning = (name for turn in turns for name in ("reasoning_content", "reasoning") if turn.raw.get(name))
+    return names + [f"messages.{name}" for name in dict.fromkeys(reasoning)]
 
 
 def _without_blocks(turns: Iterable[Turn]) -> list[Turn]:
