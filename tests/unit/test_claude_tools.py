@@ -181,6 +181,13 @@ def test_properties_of_anthropic_s_tools_reach_claude():
         assert made.ignored == ()
 
 
+def test_tools_beyond_the_limit_are_not_strict_and_named():
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    made = call(*(tool(schema, f"t{number}", strict=True) for number in range(22)))
+    assert sum("strict" in one for one in made.body["tools"]) == 20
+    assert made.ignored == ("tools.function.strict",)
+
+
 def test_toolset_without_a_name_is_sent():
     made = call({"type": "computer_toolset_20260801"}, model="claude-sonnet-5-5")
     assert made.body["tools"] == [{"type": "computer_toolset_20260801"}]

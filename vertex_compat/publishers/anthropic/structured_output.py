@@ -97,7 +97,8 @@ def _is_supported(node: JSON) -> bool:
     ):
         return False
     if "object" in _types(node) or "properties" in node:
-        return bool(node.get("properties")) and node.get("additionalProperties", False) is False
+        others = node.get("additionalProperties")  # an object without known properties is a map
+        return others is False or (others is None and bool(node.get("properties")))
     return not isinstance(node.get("enum"), list) or not any(
         isinstance(choice, dict | list) for choice in node["enum"]
     )

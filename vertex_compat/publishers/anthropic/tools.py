@@ -48,6 +48,9 @@ BETA_OF_PROPERTY: Final = {
 }
 """Property of a tool → the beta that it needs on Vertex AI."""
 
+MAX_STRICT_TOOLS: Final = 20
+"""https://platform.claude.com/docs/en/build-with-claude/structured-outputs#schema-complexity-limits"""
+
 PROPERTIES: Final = (
     "allowed_callers",
     "cache_control",
@@ -90,8 +93,10 @@ def build(
     functions = [one for one in offered.functions if not offered.only or one.name in offered.only]
     definitions: list[JSON] = []
     argument_names: dict[str, Mapping[str, str]] = {}
+    strict = 0
     for function in functions:
-        definition, names = _definition(function, context)
+        definition, names = _definition(function, context, may_be_strict=strict < MAX_STRICT_TOOLS)
+        strict += "strict" in definition
         definitions.append(definition)
         if names:
             argument_names[definition["name"]] = names
@@ -172,7 +177,9 @@ def _single(offered: Tools) -> JSON:
     return {"disable_parallel_tool_use": True} if offered.parallel is False else {}
 
 
-def _definition(function: Function, context: CallContext) -> tuple[JSON, Mapping[str, str]]:
+def _definition(
+    function: Function, context: CallContext, *, may_be_strict: bool
+) -> tuple[JSON, Mapping[str, str]]:
     """The tool for a function, and its property names → the client's."""
     schema, names, merged = _input_schema(function.parameters or {})
     if merged:
@@ -181,7 +188,8 @@ def _definition(function: Function, context: CallContext) -> tuple[JSON, Mapping
     if function.description:
         tool["description"] = function.description
     if function.strict:
-        closed = structured_output.supported(schema) if context.profile.supports_structured_outputs else None
+        native = may_be_strict and context.profile.supports_structured_outputs
+        closed = structured_output.supported(schema) if native else None
         if closed is not None and structured_output.may_use(context):
             tool |= {"input_schema": closed, "strict": True}
         else:
