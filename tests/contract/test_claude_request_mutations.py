@@ -133,3 +133,32 @@ def test_changed_value_is_answered_or_named(name, model):
         assert answer.status_code in {200, 400}, where
         if answer.status_code == 400:
             assert answer.json["error"]["param"] or "JSON" in answer.json["error"]["message"], where
+
+
+PLAIN_SCHEMA = {
+    "type": "object",
+    "description": "d",
+    "properties": {
+        "a": {"type": "string", "format": "phone", "minLength": 1, "description": "d"},
+        "b": {"type": "array", "items": {"$ref": "#/$defs/c"}},
+        "d": {"anyOf": [{"type": "integer", "enum": [1]}, {"type": "null"}]},
+    },
+    "required": ["a"],
+    "additionalProperties": False,
+    "$defs": {"c": {"type": "object", "properties": {"e": {"oneOf": [{"const": 1}]}}}},
+}
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "claude-sonnet-4"])
+def test_changed_schema_is_answered_or_named(strict, model):
+    app = function(CannedTransport([REPLY], "application/json"))
+    for path, mutated in mutations({"schema": PLAIN_SCHEMA}):
+        schema = mutated.get("schema")
+        tool = {"type": "function", "function": {"name": "t", "parameters": schema, "strict": strict}}
+        shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": strict}}
+        body = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
+        for params in ({"tools": [tool]}, {"response_format": shape}):
+            answer = post(app, body | params)
+            where = f"{path}: {answer.status_code} {answer.get_data()[:300]}"
+            assert answer.status_code in {200, 400}, where

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vertex_compat import errors
+from vertex_compat.json_values import mapping, text
 from vertex_compat.publishers import json_schema
 from vertex_compat.publishers.anthropic.context import CallContext
 from vertex_compat.types import JSON, JSONAnswer
@@ -131,7 +132,7 @@ def _is_recursive(schema: JSON) -> bool:
             node["$ref"] for node in json_schema.subschemas(inner) if isinstance(node.get("$ref"), str)
         }
         for keyword in ("$defs", "definitions")
-        for name, inner in (schema.get(keyword) or {}).items()
+        for name, inner in mapping(schema.get(keyword)).items()
     }
     if len(definitions) > MAX_DEFINITIONS:
         return True
@@ -144,11 +145,11 @@ def _is_recursive(schema: JSON) -> bool:
 
 def _closed(node: JSON) -> JSON:
     told: JSON = {keyword: node.pop(keyword) for keyword in _CONSTRAINTS if keyword in node}
-    if (form := node.get("format")) is not None and form not in FORMATS:
+    if "format" in node and text(node["format"]) not in FORMATS:
         told["format"] = node.pop("format")
     if told:
         limits = ", ".join(f"{keyword}: {value}" for keyword, value in told.items())
-        node["description"] = " ".join(filter(None, [node.get("description"), f"({limits})"]))
+        node["description"] = " ".join(filter(None, [text(node.get("description")), f"({limits})"]))
     if "oneOf" in node:
         node["anyOf"] = node.pop("oneOf")
     if "properties" in node:
