@@ -26,7 +26,7 @@ from vertex_compat.operations.messages import anthropic_models, messages
 from vertex_compat.operations.moderations import moderations
 from vertex_compat.operations.ocr import ocr
 from vertex_compat.operations.rerank import rerank
-from vertex_compat.operations.responses import responses
+from vertex_compat.operations.responses import compact, responses
 from vertex_compat.operations.service import deployments, models, passthrough, root
 from vertex_compat.operations.vector_stores import store_files, vector_stores
 from vertex_compat.operations.videos import videos
@@ -103,6 +103,7 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/messages/batches/<path:batch>"): messages.refuse_batches,
     ("DELETE", "/messages/batches/<path:batch>"): messages.refuse_batches,
     ("POST", "/responses"): responses.create,
+    ("POST", "/responses/compact"): compact.compact,
     ("GET", "/responses/<id>"): responses.missing,
     ("DELETE", "/responses/<id>"): responses.missing,
     ("POST", "/responses/<id>/cancel"): responses.missing,

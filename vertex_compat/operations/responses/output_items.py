@@ -143,7 +143,7 @@ class ResponseBuilder:
         status = "incomplete" if reason else "completed"
         self.response["status"] = status
         self.response["incomplete_details"] = {"reason": reason} if reason else None
-        self.response["usage"] = _usage(self._usage)
+        self.response["usage"] = usage_object(self._usage)
         self.response["completed_at"] = None if reason else int(time.time())
         yield self._event(f"response.{status}", response=self.response)
 
@@ -340,7 +340,8 @@ def _logprobs(part: Delta) -> list[JSON]:
     return found
 
 
-def _usage(usages: dict[int, Usage]) -> JSON:
+def usage_object(usages: dict[int, Usage]) -> JSON:
+    """Return the usage of the Responses API: the sum over the upstream responses."""
     counts = usage(usages.values())
     prompt, completion = (
         counts.get("prompt_tokens_details", {}),

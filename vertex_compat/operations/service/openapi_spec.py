@@ -94,6 +94,7 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
     ("DELETE", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
     ("POST", "/responses"): _About(responses_schema.CreateResponse, object="response", types=(_SSE,)),
+    ("POST", "/responses/compact"): _About(responses_schema.CreateResponse, object="response.compaction"),
     ("POST", "/embeddings"): _About(embeddings_schema.Embeddings, object="list"),
     ("POST", "/images/generations"): _About(images_schema.Images, types=(_SSE,)),
     ("POST", "/images/edits"): _About(
