@@ -29,22 +29,29 @@ try:
 except InvalidSetting as wrong:
     sys.exit(f"vertex_compat: {wrong}")
 
-_note = None
-if _settings.traces:
+_on_request_end = []
+_metrics = None
+if _settings.traces or _settings.metrics:
     try:
-        from vertex_compat.server import tracing
+        from vertex_compat.server import metrics, tracing
     except ImportError:
         sys.exit(
-            "vertex_compat: a collector of traces is set (OTEL_EXPORTER_OTLP_ENDPOINT), and the packages "
+            "vertex_compat: a collector is set (OTEL_EXPORTER_OTLP_ENDPOINT), and the packages "
             "opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http are not installed."
         )
-    _note = tracing.exporting()
+    if _settings.traces:
+        _on_request_end.append(tracing.exporting())
+    if _settings.metrics:
+        _metrics = metrics.exporting()
+        _on_request_end.append(_metrics.record)
 
 sys.setswitchinterval(concurrency.SWITCH_INTERVAL_SECONDS)
 _server = GunicornHooks(_settings.upstream_timeout)
 _server.install()
 _credentials = Credentials(credentials_factory(_settings), Network.from_settings(_settings))
-_app = App(_settings, HttpTransport(_settings, _credentials), _note, _server)
+_app = App(_settings, HttpTransport(_settings, _credentials), _on_request_end, _server)
+if _metrics:
+    _metrics.observe_capacity(_app.running, _app.free)
 
 gc.freeze()
 gc.enable()

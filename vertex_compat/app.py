@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -74,14 +74,14 @@ class _Request(NamedTuple):
 class App:
     """The function; one for the process.
 
-    `on_request_end` is called with the log entry and the status of each request that has ended.
+    Each of `on_request_end` is called with the log entry and the status of each request that has ended.
     """
 
     def __init__(
         self,
         settings: Settings,
         transport: RootTransport,
-        on_request_end: Callable[[RequestLog, int], None] | None = None,
+        on_request_end: Sequence[Callable[[RequestLog, int], None]] = (),
         server: GunicornHooks | None = None,
     ) -> None:
         self._on_request_end = on_request_end
@@ -96,6 +96,14 @@ class App:
         )
         self._memory_budget = MemoryBudget.from_settings(settings)
         self._list_vertex_models = self._model_list() if settings.list_vertex_models else None
+
+    def running(self) -> int:
+        """Return how many requests run now."""
+        return self._settings.threads - self._limiter.free()
+
+    def free(self) -> int:
+        """Return how many more requests this instance takes now."""
+        return self._limiter.free()
 
     def handle(self, request: flask.Request) -> flask.Response:
         """Answer one request, and write its line in the log when it has ended. Never raises."""
@@ -145,8 +153,8 @@ class App:
     def _end(self, log: RequestLog, status: int, resources: RequestResources) -> None:
         resources.release()
         log.write(status, project=self._settings.project, deployed=self._settings.on_cloud_run)
-        if self._on_request_end:
-            self._on_request_end(log, status)
+        for notify in self._on_request_end:
+            notify(log, status)
         if log.allowance:
             log.allowance.settle(_used(log))
 

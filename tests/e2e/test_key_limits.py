@@ -281,3 +281,29 @@ def test_uncounted_call_keeps_its_reservation(limited):
         answer.close()
 
     assert statuses == [200, 429]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/chat/completions", {}),
+        ("/v1/chat/completions", {"stream": True, "metadata": {"team": "search"}}),
+        ("/v1/chat/completions", {"model": "claude-opus-5-5"}),
+        ("/v1/messages", {"model": "claude-opus-5-5"}),
+    ],
+)
+def test_billing_label_names_the_key(limited, emulator, path, fields):
+    app = limited("models = ['*']", before="billing_labels = true")
+    answer = ask(app, path=path, **fields)
+    answer.close()
+
+    assert answer.status_code == 200
+    (call,) = [call for call in emulator.calls if call.method == "POST"]
+    assert call.json["labels"] == {"vertex_compat_key": "k-alice"} | fields.get("metadata", {})
+
+
+def test_no_billing_label_unless_the_settings_say_so(limited, emulator):
+    ask(limited("models = ['*']")).close()
+
+    (call,) = [call for call in emulator.calls if call.method == "POST"]
+    assert "labels" not in call.json

@@ -35,7 +35,7 @@ def ask(emulator):
     provider.add_span_processor(SimpleSpanProcessor(collected))
     settings = Settings.from_env({"GOOGLE_VERTEX_BASE_URL": emulator.url, "VERTEX_COMPAT_RETRIES": "0"})
     credentials = Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
-    function = App(settings, HttpTransport(settings, credentials), tracing.spans(provider))
+    function = App(settings, HttpTransport(settings, credentials), [tracing.spans(provider)])
     server = flask.Flask("traced")
 
     def ask(path, body, **headers):

@@ -49,8 +49,11 @@ BASE_URLS: Final = {
 }
 """Service → the variable with its base URL, where it is not Google's."""
 
-COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-"""OpenTelemetry's variables with the collector of spans."""
+COLLECTORS: Final = {
+    "traces": ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+    "metrics": ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"),
+}
+"""OpenTelemetry's variables with the collectors of spans and of metrics."""
 
 OBJECT_PREFIX: Final = "vertex_compat/"
 """The names of our objects in a bucket begin so, unless the operator chooses another prefix."""
@@ -90,7 +93,8 @@ class Settings:
     `metadata_host` is the metadata server to ask for tokens, None to use other credentials. `quota_project`
     is charged for quota.
     `list_vertex_models`: `GET /models` includes what Vertex lists. `playground`: browsers get a page.
-    `traces`: a collector of spans is set. `redis_url` is the store in which instances count limits together.
+    `traces`, `metrics`: a collector of them is set. `redis_url` is the store in which instances count limits
+    together.
     `base_path` is a prefix that a proxy in front leaves in the paths.
     `memory_budget` is how many bytes requests may hold together, None to derive it from the memory limit.
     `ca_bundle` and `ca_directory` have the certificate authorities to trust, where certifi's do not suffice;
@@ -119,6 +123,7 @@ class Settings:
     list_vertex_models: bool = False
     playground: bool = True
     traces: bool = False
+    metrics: bool = False
     redis_url: str | None = field(default=None, repr=False)
     base_path: str = ""
     memory_budget: int | None = None
@@ -204,7 +209,8 @@ class Settings:
             quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
             list_vertex_models=_read(env, ("VERTEX_COMPAT_DISCOVER",), _switch, default.list_vertex_models),
             playground=_read(env, ("VERTEX_COMPAT_PLAYGROUND",), _switch, default.playground),
-            traces=any(env.get(name) for name in COLLECTORS),
+            traces=any(env.get(name) for name in COLLECTORS["traces"]),
+            metrics=any(env.get(name) for name in COLLECTORS["metrics"]),
             redis_url=_read(env, ("VERTEX_COMPAT_REDIS_URL",), _redis_url, default.redis_url),
             base_path=_read(env, ("VERTEX_COMPAT_BASE_PATH",), _base_path, default.base_path),
             memory_budget=_read(env, ("VERTEX_COMPAT_MEMORY_BUDGET",), _megabytes, None),

@@ -27,6 +27,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.config.settings import Settings
+from vertex_compat.ids import owner_name
 from vertex_compat.json_values import text
 from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection
@@ -50,6 +51,23 @@ MODEL_KEYS: Final = frozenset({"model", "modelname"})
 
 CONTAINERS: Final = frozenset({"endpoints", "predictions"})
 """Publishers whose bodies only a container of the operator reads."""
+
+KEY_LABEL: Final = "vertex_compat_key"
+"""The label with the API key's name in Google's billing reports."""
+
+LABELLED_METHODS: Final = (
+    ":generateContent",
+    ":streamGenerateContent",
+    ":streamGenerateContent?alt=sse",
+    ":rawPredict",
+    ":streamRawPredict",
+)
+"""Methods whose bodies take labels, of Google's models and of Claude.
+
+https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/capabilities/add-labels-to-api-calls
+"""
+
+_LABELLED_PUBLISHERS: Final = frozenset({"google", "anthropic"})
 
 _RESOURCE_NAME: Final = re.compile(r"projects/([^/]{1,100})/(locations/([^/]{1,60})/|secrets/)?")
 _NAME_START: Final = 200
@@ -104,9 +122,20 @@ class ResourceRules:
         if model.publisher not in CONTAINERS:
             for reference in references(body):
                 self._check(reference, model, project)
+        changed = body
         if model.enforced and "enerateContent" in call.path:
-            return msgspec.structs.replace(call, body=_enforce(body, model), content=None)
-        return call
+            changed = _enforce(changed, model)
+        if self._is_labelled(call, model):
+            labels = {**(changed.get("labels") or {}), KEY_LABEL: owner_name(self.key)}
+            changed = changed | {"labels": labels}
+        if changed is body:
+            return call
+        return msgspec.structs.replace(call, body=changed, content=None)
+
+    def _is_labelled(self, call: UpstreamCall, model: Model) -> bool:
+        if self.key is None or not self.settings.routing.file.billing_labels:
+            return False
+        return model.publisher in _LABELLED_PUBLISHERS and call.path.endswith(LABELLED_METHODS)
 
     def check_uri(self, uri: str, param: str) -> None:
         """Raise `Forbidden` unless the caller may use the object or pattern that `uri` names."""

@@ -145,8 +145,8 @@ class ConfigFile(Location, kw_only=True):
     name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:
     OpenAI's names for speech, transcription and images, which clients have built in, lead to Google's models.
     `on_limit_store_failure`: what happens to keys with limits while Redis is away; without it, those with a
-    budget are refused. `single_instance` says that one process serves all requests, so that it may count
-    budgets in its memory.
+    budget are refused. `billing_labels`: calls to Gemini and Claude carry the key's name as a label.
+    `single_instance` says that one process serves all requests, so that it may count budgets in its memory.
 
     `shared_files`: all keys have one space of files, batches, tuning jobs and stored responses. Objects in
     the function's bucket whose names begin with one of `shared_prefixes` can be read by all keys. Requests
@@ -175,6 +175,7 @@ class ConfigFile(Location, kw_only=True):
     builtin_names: bool = True
     on_limit_store_failure: Literal["allow", "refuse"] | None = None
     single_instance: bool = False
+    billing_labels: bool = False
 
 
 class RoutingConfig(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ Note = Callable[[RequestLog, int], None]
 OPERATIONS: Final = {
     "/chat/completions": "chat",
     "/responses": "chat",
+    "/messages": "chat",
     "/completions": "text_completion",
     "/embeddings": "embeddings",
 }
@@ -41,6 +42,8 @@ ATTRIBUTES: Final = {
     "completion_tokens": "gen_ai.usage.output_tokens",
     "cached_tokens": "gen_ai.usage.cache_read.input_tokens",
     "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "cost_usd": "vertex_compat.cost_usd",
+    "service_tier": "vertex_compat.service_tier",
     "status": "http.response.status_code",
     "publisher": "vertex_compat.publisher",
     "location": "vertex_compat.location",
@@ -85,10 +88,15 @@ def spans(provider: TracerProvider) -> Note:
     return note
 
 
+def operation_name(operation: str) -> str:
+    """Return the convention's name of an operation, of which the log has method and path."""
+    path = operation.partition(" ")[2].rstrip("/").removeprefix("/v1")
+    return OPERATIONS.get(path, "generate_content")
+
+
 def _attributes(known: JSON) -> JSON:
-    path = known["operation"].partition(" ")[2].rstrip("/").removeprefix("/v1")
     attributes = {theirs: known[ours] for ours, theirs in ATTRIBUTES.items() if ours in known}
-    attributes["gen_ai.operation.name"] = OPERATIONS.get(path, "generate_content")
+    attributes["gen_ai.operation.name"] = operation_name(known["operation"])
     attributes["gen_ai.provider.name"] = "gcp.vertex_ai"
     if "ms_to_first" in known:
         attributes["gen_ai.request.stream"] = True

@@ -54,6 +54,10 @@ class ConcurrencyLimiter:
             return None
         return Slot(self._free)
 
+    def free(self) -> int:
+        """Return the number of free slots."""
+        return len(self._free)
+
 
 def busy() -> errors.RateLimited:
     """Return the error for a request beyond the limit."""

@@ -250,6 +250,7 @@ MESSAGES = Object(
         "top_p": Number(0, 1),
         "top_k": integer(0),
         "metadata": Object({"user_id": Nullable(String())}),
+        "labels": MapOf(String()),
         "stream": Boolean(),
         "context_management": Anything(),
     },
