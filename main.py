@@ -33,7 +33,7 @@ _on_request_end = []
 _metrics = None
 if _settings.traces or _settings.metrics:
     try:
-        from vertex_compat.server import metrics, tracing
+        from vertex_compat.server.telemetry import metrics, tracing
     except ImportError:
         sys.exit(
             "vertex_compat: a collector is set (OTEL_EXPORTER_OTLP_ENDPOINT), and the packages "

@@ -19,7 +19,7 @@ ONLY_WHEN_NEEDED = {
     "vertex_compat.upstream.model_list": "VERTEX_COMPAT_DISCOVER",
     "vertex_compat.cli": "`python main.py`",
     "vertex_compat.operations.service.openapi_spec": "/openapi.json",
-    "vertex_compat.server.tracing": "a collector",
+    "vertex_compat.server.telemetry.tracing": "a collector",
 }
 """Module → what it is for, of those that a first chat does without."""
 
@@ -108,7 +108,7 @@ def test_a_first_chat_loads_nothing_that_has_not_been_weighed(emulator):
 
 def test_what_is_loaded_when_it_is_needed_is_there():
     code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
-    names = ONLY_WHEN_NEEDED.keys() - {"vertex_compat.server.tracing"}
+    names = ONLY_WHEN_NEEDED.keys() - {"vertex_compat.server.telemetry.tracing"}
     subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, timeout=60, check=True)
 
 

@@ -39,7 +39,7 @@ ONLY_IN = {
     "requests": {"upstream.credentials", "upstream.network"},
     "urllib3": {"upstream"},
     "google": {"upstream.credentials", "upstream.metadata_server"},
-    "opentelemetry": {"server.tracing", "server.metrics"},
+    "opentelemetry": {"server.telemetry"},
     "redis": {"limits.redis_store"},
     "socket": {"server", "upstream", "cli"},
     "ssl": {"upstream"},
@@ -186,7 +186,7 @@ def test_start_loads_no_sdk_and_no_emulator():
         assert not any(within(name, sdk) for sdk in SDKS - {"pydantic"}), name
         assert not within(name, "vertex_compat.emulator")
         assert not within(name, "vertex_compat.cli")
-        assert not within(name, "vertex_compat.server.tracing")
+        assert not within(name, "vertex_compat.server.telemetry.tracing")
         assert not within(name, "opentelemetry")
     assert done.stderr == ""
 

@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from vertex_compat.app import App
 from vertex_compat.config.settings import Settings
-from vertex_compat.server import tracing
+from vertex_compat.server.telemetry import tracing
 from vertex_compat.upstream.credentials import Credentials
 from vertex_compat.upstream.transport import HttpTransport
 

@@ -5,8 +5,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from vertex_compat.model_profile import Price
-from vertex_compat.server.metrics import Metrics
 from vertex_compat.server.request_log import RequestLog
+from vertex_compat.server.telemetry.metrics import Metrics
 from vertex_compat.types import Usage
 
 

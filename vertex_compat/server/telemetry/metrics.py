@@ -19,7 +19,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from vertex_compat import __version__
 from vertex_compat.server.request_log import RequestLog
-from vertex_compat.server.tracing import operation_name
+from vertex_compat.server.telemetry.tracing import operation_name
 
 TOKEN_BUCKETS: Final = tuple(4.0**power for power in range(14))
 SECOND_BUCKETS: Final = tuple(0.01 * 2**power for power in range(14))

@@ -1,0 +1,1 @@
+"""Spans and metrics for OpenTelemetry, imported only where a collector is set."""
