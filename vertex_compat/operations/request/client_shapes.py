@@ -57,11 +57,11 @@ def _messages(message: Any) -> Iterator[Any]:
 
 def _assistant(message: JSON, content: list[Any]) -> JSON:
     uses = [part for part in content if _is_type(part, "tool_use")]
-    if not uses:
+    before = message.get("tool_calls") or []
+    if not uses or not isinstance(before, list):
         return {**message, "content": list(map(_part, content))}
     parts = [_part(part) for part in content if not _is_type(part, "tool_use")]
-    calls = [*(message.get("tool_calls") or ()), *map(_call, uses)]
-    return {**message, "content": parts or None, "tool_calls": calls}
+    return {**message, "content": parts or None, "tool_calls": [*before, *map(_call, uses)]}
 
 
 def _is_type(part: Any, kind: str) -> bool:

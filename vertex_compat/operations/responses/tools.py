@@ -114,7 +114,7 @@ def _lists(params: JSON) -> Iterator[tuple[str, list[JSON]]]:
     yield "tools", params.get("tools") or []
     input_ = params.get("input")
     for number, item in enumerate(input_ if isinstance(input_, list) else ()):
-        if item.get("type") in {"additional_tools", "tool_search_output"}:
+        if text(item.get("type")) in {"additional_tools", "tool_search_output"}:
             param = f"input[{number}].tools"
             tools = item.get("tools")
             if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
