@@ -26,7 +26,7 @@ from vertex_compat.operations.messages import anthropic_models, messages
 from vertex_compat.operations.moderations import moderations
 from vertex_compat.operations.ocr import ocr
 from vertex_compat.operations.rerank import rerank
-from vertex_compat.operations.responses import compact, responses
+from vertex_compat.operations.responses import compact, input_tokens, responses
 from vertex_compat.operations.service import deployments, models, passthrough, root
 from vertex_compat.operations.vector_stores import store_files, vector_stores
 from vertex_compat.operations.videos import videos
@@ -97,6 +97,7 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/vector_stores/<store>/file_batches/<batch>/files"): store_files.list_batch_files,
     ("POST", "/vector_stores/<store>/file_batches/<batch>/cancel"): store_files.cancel_batch,
     ("POST", "/messages"): messages.create,
+    ("POST", "/messages/count_tokens"): messages.count_tokens,
     ("POST", "/messages/batches"): messages.refuse_batches,
     ("GET", "/messages/batches"): messages.refuse_batches,
     ("GET", "/messages/batches/<path:batch>"): messages.refuse_batches,
@@ -104,6 +105,7 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("DELETE", "/messages/batches/<path:batch>"): messages.refuse_batches,
     ("POST", "/responses"): responses.create,
     ("POST", "/responses/compact"): compact.compact,
+    ("POST", "/responses/input_tokens"): input_tokens.count,
     ("GET", "/responses/<id>"): responses.missing,
     ("DELETE", "/responses/<id>"): responses.missing,
     ("POST", "/responses/<id>/cancel"): responses.missing,
@@ -126,6 +128,7 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/vertex-ai/<path:path>"): passthrough.forward,
     ("POST", "/v1beta/models/<path:model>:generateContent"): generate_content.generate,
     ("POST", "/v1beta/models/<path:model>:streamGenerateContent"): generate_content.stream,
+    ("POST", "/v1beta/models/<path:model>:countTokens"): generate_content.count_tokens,
     ("POST", "/v1beta/models/<path:model>:embedContent"): embed_content.embed,
     ("POST", "/v1beta/models/<path:model>:batchEmbedContents"): embed_content.embed_batch,
     ("GET", "/v1beta/models"): gemini_models.list_models,

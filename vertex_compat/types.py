@@ -252,6 +252,24 @@ class UnaryAdapter(Generic[T]):
     response: Callable[[JSON, UpstreamCall], T]
 
 
+def _same_model(model: Model) -> Model:
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounter:
+    """How a publisher counts the input tokens of a request.
+
+    `request` makes the call for a chat body, `relay` for a body of the publisher's own API. `response` reads
+    the number of tokens. `locate` returns the model with the locations that can count for it.
+    """
+
+    request: Callable[[JSON, Model], UpstreamCall]
+    relay: Callable[[RawBody, Model], UpstreamCall]
+    response: Callable[[JSON], int]
+    locate: Callable[[Model], Model] = _same_model
+
+
 Relay: TypeAlias = Callable[[RawBody, Model, str], UpstreamCall]
 """Makes the call for a request of the publisher's own API, which is passed on and not translated.
 
@@ -352,3 +370,4 @@ class Publisher:
     """Takes requests of Anthropic's Messages API."""
     generate_content: Relay | None = None
     """Takes requests of the Gemini API."""
+    token_counts: TokenCounter | None = None

@@ -311,3 +311,42 @@ def test_a_dry_run_shows_the_call(app, emulator):
     shown = app.post("/v1/messages", json=body, headers={"x-vertex-compat-debug": "request"}).json
     assert shown["url"].endswith(":rawPredict")
     assert emulator.calls == []
+
+
+@pytest.mark.parametrize("model", [CLAUDE, "claude-sonnet-4-5@20250929", GEMINI])
+def test_tokens_are_counted_by_the_model_s_publisher(app, emulator, model):
+    body = {
+        "model": model,
+        "system": "Be brief.",
+        "messages": HELLO,
+        "tools": [WEATHER],
+        "tool_choice": {"type": "auto"},
+        "thinking": {"type": "adaptive"} if model == CLAUDE else {"type": "disabled"},
+    }
+    response = app.post("/v1/messages/count_tokens?beta=true", json=body)
+    assert response.json.keys() == {"input_tokens"}
+    assert response.json["input_tokens"] > 5
+    path = emulator.calls[0].path
+    if model == GEMINI:
+        assert path.endswith(f"{GEMINI}:countTokens")
+    else:
+        assert path.endswith("locations/us-east5/publishers/anthropic/models/count-tokens:rawPredict")
+
+
+def test_a_model_that_cannot_count_says_so(app):
+    body = {"model": "mistral-medium-3", "messages": HELLO}
+    response = app.post("/v1/messages/count_tokens", json=body)
+    assert (response.status_code, response.json["error"]["type"]) == (404, "not_found_error")
+    assert "count tokens" in response.json["error"]["message"]
+
+
+def test_the_sdk_counts_and_lists(sdk):
+    counted = sdk.messages.count_tokens(model=CLAUDE, messages=HELLO)
+    assert counted.input_tokens > 0
+    listed = list(sdk.models.list(limit=5))
+    assert len(listed) > 5
+    assert CLAUDE in {model.id for model in listed}
+    assert sdk.models.retrieve(CLAUDE).max_input_tokens
+    first = sdk.models.list(limit=1)
+    assert first.has_more
+    assert sdk.models.list(limit=1, before_id=listed[1].id).data[0].id == listed[0].id

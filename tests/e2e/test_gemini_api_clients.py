@@ -219,3 +219,13 @@ def test_files_of_the_files_api_are_refused_for_gemini_too(app, emulator):
     response = app.post(f"/v1beta/models/{GEMINI}:generateContent", json={"contents": [{"parts": [part]}]})
     assert response.status_code == 400
     assert emulator.calls == []
+
+
+def test_tokens_are_counted(sdk, app, emulator):
+    for model in (GEMINI, CLAUDE):
+        assert sdk.models.count_tokens(model=model, contents="Hello, how are you?").total_tokens > 2
+    wrapped = {"generateContentRequest": HELLO | {"model": f"models/{GEMINI}"}}
+    emulator.forget_calls()
+    assert app.post(f"/v1beta/models/{GEMINI}:countTokens", json=wrapped).json["totalTokens"] > 0
+    assert json.loads(emulator.calls[0].body)["contents"][0]["role"] == "user"
+    assert app.post(f"/v1beta/models/{CLAUDE}:countTokens", json=wrapped).json["totalTokens"] > 0

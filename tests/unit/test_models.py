@@ -270,4 +270,5 @@ def test_every_slot_of_a_publisher_is_an_operation():
         "name",
         "messages",
         "generate_content",
+        "token_counts",
     }

@@ -186,6 +186,14 @@ def get_json(
     return _decode_object(b"".join(iter_response(response, context)))
 
 
+def get_result(call: UpstreamCall, model: Model, context: RequestContext) -> JSON:
+    """Make one call to a model and return its result; raises the error that it holds."""
+    with _name_replacement(model, context):
+        retries = 0 if model.has_fallback else None
+        response = context.transport.open(call, model, context.client, retries=retries)
+        return parse_object(b"".join(iter_response(response, context)))
+
+
 def iter_body(call: UpstreamCall, model: Model | ResourceTarget, context: RequestContext) -> Iterator[bytes]:
     """Make the call now, and return an iterator over its response; a refusal is raised before it."""
     return iter_response(context.transport.open(call, model, context.client), context)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from vertex_compat import errors
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import model_calls, token_counts
 from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response
 from vertex_compat.operations.generate_content import generate_content_schema, input_contents, relay
 from vertex_compat.operations.generate_content.output_contents import ContentChunks, whole_response
@@ -22,7 +22,16 @@ from vertex_compat.operations.request import body, inline_urls
 from vertex_compat.operations.request.chat_request import ChatRequest
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, Relay, StreamPart, UpstreamCall
+from vertex_compat.types import (
+    JSON,
+    ChatAdapter,
+    Model,
+    RawBody,
+    Relay,
+    StreamPart,
+    TokenCounter,
+    UpstreamCall,
+)
 
 GENERATE = "generateContent"
 STREAM = "streamGenerateContent"
@@ -41,6 +50,7 @@ class ContentRequest:
     def params(self) -> JSON:
         """The request in camel case, validated as one to a model that is not Gemini."""
         decoded = input_contents.camel_case(body.decode(self._context.body, body.AnyObject))
+        decoded = decoded.get("generateContentRequest", decoded)  # as `countTokens` may have it
         body.validate(decoded, generate_content_schema.GenerateContent)
         params: JSON = decoded
         return params
@@ -118,6 +128,18 @@ def _translate(
         return Response(EventStream(events, frames.content_type, frames.error), upstream.headers)
     parts = [chunk for number, part in upstream.collect() for chunk in chunks.part(number, part)]
     return Response(whole_response([*parts, chunks.end()]), upstream.headers)
+
+
+def count_tokens(context: RequestContext) -> Response:
+    """Count the input tokens of a request."""
+    request = ContentRequest(context, streaming=False)
+
+    def prepare(counter: TokenCounter, model: Model) -> UpstreamCall:
+        if PUBLISHERS[model.publisher].generate_content:
+            return counter.relay(request.fields, model)
+        return token_counts.chat_call(counter, model, request.chat.body, context)
+
+    return token_counts.count(context, request.model, prepare, lambda count: {"totalTokens": count})
 
 
 class ChunkEncoder:

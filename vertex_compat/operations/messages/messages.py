@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from vertex_compat import errors
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import model_calls, token_counts
 from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.messages import input_blocks, messages_schema, relay
@@ -27,7 +27,7 @@ from vertex_compat.operations.request import body, inline_urls
 from vertex_compat.operations.request.chat_request import ChatRequest
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, Relay, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, Relay, TokenCounter, UpstreamCall
 
 NO_BATCHES: Final = (
     "Message batches do not exist here. Upload the requests to /v1/files in OpenAI's batch format and create "
@@ -47,8 +47,13 @@ class _Head(msgspec.Struct):
 class MessageRequest:
     """A request of Anthropic's API, decoded as far as its model needs it."""
 
-    def __init__(self, context: RequestContext) -> None:
+    def __init__(
+        self,
+        context: RequestContext,
+        schema: type[messages_schema.CountTokens] = messages_schema.CreateMessage,
+    ) -> None:
         self._context = context
+        self._schema = schema
         self.fields: RawBody = body.decode_fields(context.body)
         known = {name: self.fields[name] for name in ("model", "stream") if name in self.fields}
         head = body.validate({name: msgspec.json.decode(raw) for name, raw in known.items()}, _Head)
@@ -58,7 +63,7 @@ class MessageRequest:
     @cached_property
     def params(self) -> JSON:
         """The request, validated as one to a model that is not Claude."""
-        return body.drop_nulls(body.decode(self._context.body, messages_schema.CreateMessage))
+        return body.drop_nulls(body.decode(self._context.body, self._schema))
 
     @cached_property
     def chat(self) -> ChatRequest:
@@ -123,6 +128,18 @@ def _display(params: JSON) -> Display:
         thoughts=thinking.get("display") != "omitted",
         search=any(input_blocks.is_web_search(tool) for tool in params.get("tools") or ()),
     )
+
+
+def count_tokens(context: RequestContext) -> Response:
+    """Count the input tokens of a request."""
+    request = MessageRequest(context, messages_schema.CountTokens)
+
+    def prepare(counter: TokenCounter, model: Model) -> UpstreamCall:
+        if PUBLISHERS[model.publisher].messages:
+            return counter.relay(request.fields, model)
+        return token_counts.chat_call(counter, model, request.chat.body, context)
+
+    return token_counts.count(context, request.model, prepare, lambda count: {"input_tokens": count})
 
 
 def refuse_batches(_: RequestContext) -> Response:

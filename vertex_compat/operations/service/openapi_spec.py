@@ -88,6 +88,11 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/messages"): _About(
         messages_schema.CreateMessage, types=(_SSE,), errors="AnthropicError", type="message"
     ),
+    ("POST", "/messages/count_tokens"): _About(messages_schema.CountTokens, errors="AnthropicError"),
+    ("POST", "/responses/input_tokens"): _About(
+        responses_schema.CreateResponse, object="response.input_tokens"
+    ),
+    ("POST", "/v1beta/models/<path:model>:countTokens"): _About(errors="GoogleError"),
     ("POST", "/messages/batches"): _About(errors="AnthropicError"),
     ("GET", "/messages/batches"): _About(errors="AnthropicError"),
     ("GET", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),

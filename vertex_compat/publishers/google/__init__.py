@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from vertex_compat.publishers.google import embeddings, images, ranking, relay, speech, transcription, videos
+from vertex_compat.publishers.google import (
+    embeddings,
+    images,
+    ranking,
+    relay,
+    speech,
+    token_counts,
+    transcription,
+    videos,
+)
 from vertex_compat.publishers.google.chat import chat
 from vertex_compat.types import Publisher
 
@@ -16,4 +25,5 @@ PUBLISHER = Publisher(
     rerank=ranking.RERANK,
     videos=videos.VIDEOS,
     generate_content=relay.request,
+    token_counts=token_counts.TOKEN_COUNTS,
 )

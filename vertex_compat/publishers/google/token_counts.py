@@ -1,0 +1,44 @@
+"""Counting the input tokens of Gemini: `countTokens`.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/count-tokens
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from vertex_compat.publishers.google import relay as gemini_relay
+from vertex_compat.publishers.google.chat import chat
+from vertex_compat.types import JSON, Model, RawBody, TokenCounter, UpstreamCall
+
+METHOD: Final = "countTokens"
+
+FIELDS: Final = frozenset({"contents", "generationConfig", "systemInstruction", "tools"})
+"""Fields of `generateContent` that are counted; the method has no others."""
+
+_WRAPPED: Final = ("generateContentRequest", "generate_content_request")
+
+
+def request(body: JSON, model: Model) -> UpstreamCall:
+    """Return the call that counts the tokens of a chat body."""
+    call = chat.request(body, model)
+    fields = {name: value for name, value in call.body.items() if name in FIELDS}
+    return UpstreamCall(f"{model.resource}:{METHOD}", fields, call.version)
+
+
+def relay(body: RawBody, model: Model) -> UpstreamCall:
+    """Return the call for a body of the Gemini API, which may hold a whole `generateContent` request."""
+    inner = next((body[name] for name in _WRAPPED if name in body), None)
+    fields: RawBody = msgspec.json.decode(inner, type=RawBody) if inner is not None else body
+    return gemini_relay.request(fields, model, METHOD)
+
+
+def response(body: JSON) -> int:
+    """Return the number of tokens. ProtoJSON leaves out a count of 0."""
+    count = body.get("totalTokens")
+    return count if isinstance(count, int) else 0
+
+
+TOKEN_COUNTS: Final = TokenCounter(request, relay, response)
