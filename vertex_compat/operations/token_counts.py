@@ -12,7 +12,9 @@ from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, Model, TokenCounter, UpstreamCall
 
 COUNT: Final = model_calls.Operation(
-    lambda publisher: publisher.token_counts, "count tokens: its publisher has no method for it"
+    lambda publisher: publisher.token_counts,
+    "count tokens: its publisher has no method for it",
+    frozenset({"chat", "speech"}),
 )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from vertex_compat.operations import token_counts
 from vertex_compat.operations.context import RequestContext, Response
-from vertex_compat.operations.responses import input_items
+from vertex_compat.operations.responses import request as responses_request
 
 
 def count(context: RequestContext) -> Response:
     """Count the input tokens of a request."""
-    _, chat, _ = input_items.read(context.body)
-    return token_counts.count_chat(
-        context, chat, lambda tokens: {"object": "response.input_tokens", "input_tokens": tokens}
-    )
+    request = responses_request.translate(responses_request.parse(context.body))
+    with request.client_params():
+        return token_counts.count_chat(
+            context,
+            request.chat,
+            lambda tokens: {"object": "response.input_tokens", "input_tokens": tokens},
+        )
