@@ -96,10 +96,11 @@ def without(value, *names):
 
 
 def counted(answer):
-    """An answer without the details of the usage that are zero: to leave them out says the same."""
+    """An answer without its cost, and without zeros in the usage: to leave them out says the same."""
     usage = {
         name: {kind: count for kind, count in held.items() if count} if isinstance(held, dict) else held
         for name, held in answer["usage"].items()
+        if name != "cost_usd"
     }
     return answer | {"usage": {name: held for name, held in usage.items() if held != {}}}
 
