@@ -197,6 +197,8 @@ class Usage(NamedTuple):
     prompt_details: Mapping[str, int] = MappingProxyType({})
     completion_details: Mapping[str, int] = MappingProxyType({})
     extra: Mapping[str, int] = MappingProxyType({})
+    service_tier: str | None = None
+    """`flex` or `priority`, where the publisher says that it served the request so."""
 
 
 StreamPart: TypeAlias = Delta | Usage
@@ -364,6 +366,8 @@ class Publisher:
     speech: SpeechAdapter | None = None
     transcriptions: ChatAdapter | None = None
     rerank: UnaryAdapter[list[RankedDocument]] | None = None
+    music: UnaryAdapter[Audio] | None = None
+    """Models of `speech` that sing and play instead."""
     ocr: UnaryAdapter[JSON] | None = None
     videos: VideoAdapter | None = None
     messages: Relay | None = None

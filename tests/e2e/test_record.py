@@ -197,3 +197,18 @@ def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
     log = server.wait_for_log(lambda said: '"attempts"' in said)
     written = json.loads(log.splitlines()[-1])
     assert (written["status"], written["attempts"], written["upstream_id"]) == (200, 2, "req_vrtx_011")
+
+
+def test_the_tier_is_the_one_that_vertex_ai_names(app, capfd):
+    body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}]}
+    for more, written in (
+        ({"service_tier": "flex"}, "service_tier=flex"),
+        ({"service_tier": "priority", "stream": True}, "service_tier=priority"),
+        ({}, ""),
+    ):
+        answer = post(app, body | more)
+        answer.get_data()
+        answer.close()
+        logged = capfd.readouterr().out
+        assert written in logged
+        assert ("service_tier" in logged) == bool(written)

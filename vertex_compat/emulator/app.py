@@ -69,6 +69,7 @@ CLAUDE = ModelServer("anthropic", claude.answer, claude.error_format)
 MISTRAL = ModelServer("mistralai", mistral.answer, mistral.error_format)
 JAMBA = ModelServer("ai21", jamba.answer, jamba.error_format)
 OPENAPI = ModelServer("openapi", maas.answer, maas.error_format)
+OPENAPI_EMBEDDINGS = ModelServer("openapi", maas.embed, maas.error_format)
 ENDPOINT = ModelServer("endpoints", deployed_endpoints.answer, deployed_endpoints.error_format)
 SPEECH = ModelServer("texttospeech", speech.synthesize, gemini.error_format)
 RANKING = ModelServer("discoveryengine", ranking.rank, gemini.error_format)
@@ -88,6 +89,7 @@ MODEL_ROUTES = Map(
         ),
         Rule(f"{LOCATION_PATH}/publishers/ai21/models/<model>:<verb>", endpoint=JAMBA, methods=["POST"]),
         Rule(f"{LOCATION_PATH}/endpoints/openapi/chat/completions", endpoint=OPENAPI, methods=["POST"]),
+        Rule(f"{LOCATION_PATH}/endpoints/openapi/embeddings", endpoint=OPENAPI_EMBEDDINGS, methods=["POST"]),
         Rule(f"{LOCATION_PATH}/endpoints/<model>/chat/completions", endpoint=ENDPOINT, methods=["POST"]),
         Rule(f"{LOCATION_PATH}/endpoints/<model>:<verb>", endpoint=ENDPOINT, methods=["POST"]),
         Rule(

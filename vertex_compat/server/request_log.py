@@ -136,7 +136,7 @@ class RequestLog:
             "attempts": len(self.calls) or None,
             **self._counts(),
             "cost_usd": self.cost_usd(),
-            "service_tier": self.service_tier,
+            "service_tier": self._tier(),
             "key": self.key,
             "ignored": self.ignored,
             "guardrail": self.guardrail,
@@ -151,7 +151,13 @@ class RequestLog:
         location = (self.target or "").rpartition("; location=")[2] or "global"
         day = datetime.now(UTC).date()
         usages = list(self.usages.values())
-        return pricing.cost(self.price, usages, location=location, tier=self.service_tier, day=day)
+        return pricing.cost(self.price, usages, location=location, tier=self._tier(), day=day)
+
+    def _tier(self) -> str | None:
+        """Return the tier that was set, else the one that an answer names."""
+        return self.service_tier or next(
+            filter(None, (one.service_tier for one in self.usages.values())), None
+        )
 
     def cost_usd(self) -> float | None:
         """Return the cost in US dollars; None if the price is not known."""

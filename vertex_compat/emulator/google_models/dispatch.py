@@ -17,6 +17,8 @@ def answer(request: ModelRequest) -> Response:
             return music.predict(request)
         case "predict":
             raise google_errors.model_not_found(request.resource, "google", request.model)
+        case "generateContent" if request.model.startswith(music.FAMILY):
+            return music.generate(request)
         case "embedContent":
             return embeddings.embed_content(request)
         case "generateContent" | "streamGenerateContent" if transcription.is_transcription_model(

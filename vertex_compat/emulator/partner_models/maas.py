@@ -6,6 +6,7 @@ reason, no `[DONE]`. The others: vendor documents. Errors are Google's envelope 
 
 import dataclasses
 
+from vertex_compat.emulator.google_models.embeddings import vector
 from vertex_compat.emulator.partner_models import mistral, openai_chat
 from vertex_compat.emulator.partner_models.openai_chat import ServerBehavior
 from vertex_compat.emulator.protocol import google_errors
@@ -28,9 +29,11 @@ from vertex_compat.emulator.protocol.responses import (
     ErrorFormat,
     RequestRefused,
     Response,
+    json_response,
     pretty_json_response,
     sse_event,
 )
+from vertex_compat.emulator.text_model.replies import count_tokens
 
 ORDINARY = ServerBehavior(usage="last", completion_id="2026-11-21|04:05:06.292195-07|9.7.144.202|-{hex}")
 REASONING = ServerBehavior(usage="last", completion_id=ORDINARY.completion_id, reasoning=True)
@@ -111,6 +114,12 @@ A deployed model, whose name is not in the body, is taken for one of them.
 """
 
 BODY = Object(FIELDS, ("model", "messages"))
+EMBEDDINGS_BODY = Object(
+    {"model": String(), "input": StringOr(ListOf(String(), 1)), "encoding_format": String(("float",))},
+    ("model", "input"),
+)
+EMBEDDING_MODELS = {"intfloat/multilingual-e5-large": 1024, "intfloat/multilingual-e5-small": 384}
+"""How the names of embedding models begin → dimensions."""
 LLAMA_BODY = Object(
     {
         name: reader
@@ -152,6 +161,26 @@ def answer(request: ModelRequest) -> Response:
     if False in (switches.get("thinking"), switches.get("enable_thinking")):
         reasoning = False
     return openai_chat.answer(request, body, dataclasses.replace(behavior, reasoning=reasoning), model)
+
+
+def embed(request: ModelRequest) -> Response:
+    """Answer `endpoints/openapi/embeddings`."""
+    body, problems = validate(EMBEDDINGS_BODY, request.body)
+    if problems:
+        raise _refused(400, "; ".join(f"{one.location}: {one.message}" for one in problems))
+    model = body["model"]
+    dimensions = next((size for name, size in EMBEDDING_MODELS.items() if model.startswith(name)), None)
+    if dimensions is None:
+        publisher, _, name = model.partition("/")
+        raise _refused(404, google_errors.model_not_found_message(request.resource, publisher, name))
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    data = [
+        {"object": "embedding", "index": index, "embedding": vector(text, dimensions)}
+        for index, text in enumerate(texts)
+    ]
+    tokens = sum(map(count_tokens, texts))
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return json_response({"object": "list", "data": data, "model": model, "usage": usage})
 
 
 def _read(behavior: ServerBehavior, sent: JSON) -> JSON:

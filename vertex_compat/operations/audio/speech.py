@@ -12,6 +12,7 @@ from vertex_compat.operations.audio import encoder, speech_schema
 from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response, StreamingBody
 from vertex_compat.operations.request import body
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
+from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.routing import model_names
 from vertex_compat.types import (
     JSON,
@@ -20,6 +21,7 @@ from vertex_compat.types import (
     Model,
     SpeechAdapter,
     StreamPart,
+    UnaryAdapter,
     UpstreamCall,
     Usage,
 )
@@ -37,14 +39,21 @@ def create(context: RequestContext) -> Response:
     params["model"] = _model_name(params["model"], context)
 
     def attempt(model: Model, adapter: SpeechAdapter) -> Response:
+        if music := _music(model):
+            return _whole(music, params, model, context)
         if adapter.stream is None:
-            return _whole(adapter, params, model, context)
+            return _whole(adapter.whole, params, model, context)
         form = _encodable_format(params)
         if "stream_format" in params and not context.dry_run:
             return _streamed(adapter.stream, params, form, model, context)
-        return _whole(adapter, params | {"response_format": form}, model, context)
+        return _whole(adapter.whole, params | {"response_format": form}, model, context)
 
     return model_calls.with_fallback(context, params["model"], SPEECH, attempt)
+
+
+def _music(model: Model) -> UnaryAdapter[Audio] | None:
+    """Return what makes music, if the model does."""
+    return PUBLISHERS[model.publisher].music if "music" in model.profile.operations else None
 
 
 def _encodable_format(params: JSON) -> str:
@@ -72,11 +81,11 @@ def _model_name(name: str, context: RequestContext) -> str:
     return name
 
 
-def _whole(adapter: SpeechAdapter, params: JSON, model: Model, context: RequestContext) -> Response:
+def _whole(adapter: UnaryAdapter[Audio], params: JSON, model: Model, context: RequestContext) -> Response:
     if context.dry_run:
-        call = adapter.whole.request({**model.defaults, **params}, model)[0]
+        call = adapter.request({**model.defaults, **params}, model)[0]
         return model_calls.describe(call, model, context)
-    results, headers = model_calls.collect_unary(context, params, model, adapter.whole, lambda audio: audio)
+    results, headers = model_calls.collect_unary(context, params, model, adapter, lambda audio: audio)
     audio = results[0]
     if audio.usage:
         context.log.usages["speech"] = audio.usage

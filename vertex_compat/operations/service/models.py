@@ -20,6 +20,7 @@ OPERATIONS: Final = {
     "embeddings": ("embeddings",),
     "images": ("images",),
     "speech": ("speech",),
+    "music": ("music",),
     "transcriptions": ("transcriptions",),
     "rerank": ("rerank",),
     "ocr": ("ocr",),

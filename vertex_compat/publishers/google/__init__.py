@@ -5,6 +5,7 @@ from __future__ import annotations
 from vertex_compat.publishers.google import (
     embeddings,
     images,
+    music,
     ranking,
     relay,
     speech,
@@ -21,6 +22,7 @@ PUBLISHER = Publisher(
     embeddings=embeddings.EMBEDDINGS,
     images=images.IMAGES,
     speech=speech.SPEECH,
+    music=music.MUSIC,
     transcriptions=transcription.TRANSCRIPTIONS,
     rerank=ranking.RERANK,
     videos=videos.VIDEOS,

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from vertex_compat.json_values import count, enum, integer, items
+from vertex_compat.json_values import count, enum, integer, items, text
 from vertex_compat.types import JSON, Usage
 
 MODALITIES: Final = ("MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "DOCUMENT")
 """The enum by its numbers."""
+
+TIERS: Final = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
+"""`trafficType` → OpenAI's `service_tier`."""
 
 
 def usage(counts: JSON) -> Usage:
@@ -40,6 +43,7 @@ def usage(counts: JSON) -> Usage:
             "reasoning_tokens": min(thoughts, completion),
             **_by_modality(items(counts.get("candidatesTokensDetails")), completion),
         },
+        service_tier=TIERS.get(text(counts.get("trafficType"))),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from vertex_compat.json_values import member
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Media
-from vertex_compat.publishers.openai_compat import openai_request, thinking_tags
+from vertex_compat.publishers.openai_compat import maas_embeddings, openai_request, thinking_tags
 from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, Publisher, UpstreamCall
@@ -107,5 +107,7 @@ def _media_part(media: Media) -> JSON:
 
 
 PUBLISHER: Final = Publisher(
-    "openapi", chat=ChatAdapter(request, thinking_tags.response, thinking_tags.stream, supports_n=True)
+    "openapi",
+    chat=ChatAdapter(request, thinking_tags.response, thinking_tags.stream, supports_n=True),
+    embeddings=maas_embeddings.EMBEDDINGS,
 )

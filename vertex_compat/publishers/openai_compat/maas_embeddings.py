@@ -1,0 +1,65 @@
+"""Open embedding models that Google serves (multilingual-e5), behind `endpoints/openapi/embeddings`.
+
+Request and response are OpenAI's. The number of dimensions is the model's own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vertex_compat import errors
+from vertex_compat.json_values import count, items, mapping, number
+from vertex_compat.publishers.parameters import ParameterTable
+from vertex_compat.types import JSON, Embedding, Model, UnaryAdapter, UpstreamCall
+
+PARAMETERS: Final = ParameterTable(
+    renamed={},
+    handled=frozenset({"dimensions", "encoding_format", "input"}),
+    ignored=frozenset({"auto_truncate", "input_type", "instance_key", "task_type", "title", "user"}),
+)
+
+MAX_TEXTS: Final = 32
+"""Texts of one call."""
+
+
+def request(params: JSON, model: Model) -> list[UpstreamCall]:
+    """Return the calls that embed all of `input`, in its order; raises `BadRequest`."""
+    _, ignored = PARAMETERS.apply(params)
+    own = model.profile.embedding_dimensions
+    if (wanted := params.get("dimensions", own)) != own:
+        raise errors.BadRequest(
+            f"This model's embeddings have {own or 'a fixed number of'} dimensions, not {wanted}.",
+            param="dimensions",
+            code="unsupported_value",
+        )
+    texts = params["input"]
+    return [
+        UpstreamCall(
+            f"{model.resource}/embeddings",
+            {"model": model.name, "input": texts[start : start + MAX_TEXTS]},
+            "v1beta1",
+            ignored=tuple(ignored),
+        )
+        for start in range(0, len(texts), MAX_TEXTS)
+    ]
+
+
+def response(answer: JSON, _: UpstreamCall) -> list[Embedding]:
+    """Return the embeddings of one call in the order of its texts; raises `UpstreamFault`."""
+    found = sorted(items(answer.get("data")), key=lambda one: count(one.get("index")))
+    if not found:
+        raise errors.UpstreamFault("Vertex AI answered without an embedding.")
+    tokens = count(mapping(answer.get("usage")).get("prompt_tokens"))
+    return [Embedding(_values(one), 0 if index else tokens) for index, one in enumerate(found)]
+
+
+def _values(one: JSON) -> list[float]:
+    vector = one.get("embedding")
+    values = [number(value) for value in vector] if isinstance(vector, list) else []
+    found = [value for value in values if value is not None]
+    if not found or len(found) < len(values):
+        raise errors.UpstreamFault("Vertex AI's answer is not an embedding.")
+    return found
+
+
+EMBEDDINGS: Final = UnaryAdapter(request, response)
