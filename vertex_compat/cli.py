@@ -14,15 +14,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from vertex_compat import errors
 from vertex_compat.config import api_keys
-from vertex_compat.config.settings import Settings
-from vertex_compat.upstream.credentials import Credentials
+from vertex_compat.config.settings import InvalidSetting, Settings
+from vertex_compat.upstream.credentials import Credentials, credentials_factory
+from vertex_compat.upstream.network import Network
+from vertex_compat.upstream.transport import HttpTransport
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -40,7 +42,7 @@ Or with OpenAI's SDK:
 from openai import OpenAI
 
 client = OpenAI(base_url="{url}/v1", api_key="{key}")
-for model in ("gemini-3.8-flash", "claude-sonnet-4-5", "mistral-medium-3", "xai/grok-4.1-fast-reasoning"):
+for model in ("gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3", "xai/grok-4.1-fast-reasoning"):
     print(f"\\n{{model}}: ", end="")
     stream = client.chat.completions.create(
         model=model, stream=True, messages=[{{"role": "user", "content": "Say hello."}}]
@@ -60,10 +62,12 @@ def main() -> None:
     if options.new_key:
         _print_key(options.new_key)
         return
+    if options.check is not None:
+        with _emulated() if options.emulator else nullcontext():
+            sys.exit(_check(options.check))
     _free(options.host, options.port)
     if options.emulator:
-        with _emulator() as url:
-            os.environ.update(_pointing_at(url))
+        with _emulated() as url:
             _serve(options.host, options.port, f", on an emulator of Vertex AI ({url})")
     else:
         _serve(options.host, options.port, f", on project {_project()}")
@@ -80,7 +84,8 @@ def _options() -> argparse.Namespace:
             "examples:\n"
             "  python main.py --emulator              without Google: an emulator answers, at no cost\n"
             "  gcloud auth application-default login  once, for Vertex AI itself:\n"
-            "  python main.py                         real models, with your own credentials\n\n"
+            "  python main.py                         real models, with your own credentials\n"
+            "  python main.py --check                 do the credentials, models and services work?\n\n"
             "An OpenAI client's base URL is then http://HOST:PORT/v1, its key anything.\n\n"
             "Settings come from the environment, as in the cloud. The first that one wants:\n"
             "  GOOGLE_CLOUD_PROJECT    the project, if not that of the credentials\n"
@@ -103,7 +108,36 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--new-key", metavar="NAME", help="print a new client key and the line to store, with its digest"
     )
+    parser.add_argument(
+        "--check",
+        nargs="*",
+        metavar="MODEL",
+        help="call each of these models once, or those of the settings file, and the services that the "
+        "settings need; print a table, and exit with 1 if one fails",
+    )
     return parser.parse_args()
+
+
+def _check(names: list[str]) -> int:
+    """Print the table of `check.run`; return the exit status."""
+    from vertex_compat import check  # noqa: PLC0415  (imports every publisher)
+
+    try:
+        settings = Settings.from_env()
+    except InvalidSetting as error:
+        sys.exit(f"vertex_compat: {error}")
+    credentials = Credentials(credentials_factory(settings), Network.from_settings(settings))
+    rows = check.run(settings, HttpTransport(settings, credentials), credentials, names)
+    print(check.table(rows))  # noqa: T201  (speaks to a person at a terminal)
+    return int(any(row.failed for row in rows))
+
+
+@contextmanager
+def _emulated() -> Iterator[str]:
+    """Run an emulator and let the environment lead to it; the value is its URL."""
+    with _emulator() as url:
+        os.environ.update(_pointing_at(url))
+        yield url
 
 
 def _print_key(name: str) -> None:

@@ -19,7 +19,8 @@ LAYERS = (
     {"upstream"},
     {"operations"},
     {"routes"},
-    {"app", "cli"},
+    {"app", "check"},
+    {"cli"},
     {"main"},
 )
 """Modules and folders of the package from the lowest layer to the highest; each imports lower layers only."""

@@ -1,0 +1,90 @@
+"""`python main.py --check`: a row for each target and service, with the error and what helps."""
+
+import pytest
+from helpers.server import EmulatorCredentials
+
+from vertex_compat import check
+from vertex_compat.config.settings import Settings
+from vertex_compat.upstream.credentials import Credentials
+from vertex_compat.upstream.transport import HttpTransport
+
+
+@pytest.fixture
+def rows(emulator, tmp_path):
+    """Runs the check with a settings file, and returns target → row."""
+
+    def run(*names, text="", **env):
+        path = tmp_path / "vertex_compat.toml"
+        path.write_text(text)
+        places = {name: value for name, value in emulator.env.items() if not name.startswith("GCE_")}
+        settings = Settings.from_env(places | {"VERTEX_COMPAT_CONFIG": str(path)} | env)
+        credentials = Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
+        found = check.run(settings, HttpTransport(settings, credentials), credentials, names)
+        return {row.target: row for row in found}
+
+    return run
+
+
+def test_named_models_are_called_once_each(rows, emulator):
+    found = rows("gemini-3.8-flash", "claude-opus-5-5", "gemini-embedding-001")
+
+    assert {row.result for row in found.values()} == {"ok"}
+    assert len([call for call in emulator.calls if call.method == "POST"]) == 3
+
+
+def test_models_of_the_settings_file_are_called_at_every_target(rows):
+    targets = '[{ model = "gemini-3.8-flash", location = "eu" }]'
+    text = f'[models.fast]\ntargets = {targets}\nfallbacks = ["mistral-medium-3"]'
+    found = rows(text=text)
+
+    assert found["fast → gemini-3.8-flash"].location == "eu"
+    assert found["fast → mistral-medium-3"].result == "ok"
+
+
+def test_without_models_one_is_called(rows):
+    assert rows()["gemini-3.8-flash"].result == "ok"
+
+
+def test_bucket_is_read(rows):
+    found = rows(GCS_BUCKET_NAME="emulated-bucket")
+
+    assert found["gs://emulated-bucket"].result == "ok"
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "help_"),
+    [
+        ("gemini-emulator-status-403", "403", "--role=roles/aiplatform.user"),
+        ("gemini-emulator-status-404", "404", "Model Garden"),
+        ("gemini-emulator-status-429", "429", "quota"),
+    ],
+)
+def test_error_is_shown_with_what_helps(rows, model, status, help_):
+    row = rows(model)[model]
+
+    assert row.failed
+    assert row.result.startswith(status)
+    assert help_ in row.help
+    assert help_ in check.table([row])
+
+
+def test_costly_model_is_skipped_and_unknown_one_fails(rows):
+    found = rows("gemini-3.1-flash-image", "nope")
+
+    assert found["gemini-3.1-flash-image"].result.startswith("skipped")
+    assert not found["gemini-3.1-flash-image"].failed
+    assert found["nope"].failed
+
+
+def test_credentials_that_fail_end_the_check(rows, emulator):
+    emulator.metadata_fault = "503"
+    found = rows("gemini-3.8-flash")
+
+    assert [row.target for row in found.values()] == ["credentials"]
+    assert found["credentials"].failed
+
+
+def test_redis_that_is_away_is_an_error(rows, tmp_path):
+    found = rows("gemini-3.8-flash", VERTEX_COMPAT_REDIS_URL=f"unix://{tmp_path}/none")
+
+    assert found["Redis"].result.startswith("unavailable")

@@ -1,0 +1,161 @@
+"""`python main.py --check`: one cheap call to each model and service that the settings need.
+
+Reads the settings as the start does. Each line of the table is a target, its location, "ok" or the error, and
+the time; for known errors a line below says what helps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from vertex_compat import errors
+from vertex_compat.config.settings import Settings
+from vertex_compat.limits.quota import Amount, Quota, StoreUnavailable
+from vertex_compat.limits.stores import open_store
+from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.routing.router import Router
+from vertex_compat.server.client_connection import ClientConnection
+from vertex_compat.services import storage
+from vertex_compat.types import Model, ResourceTarget, UpstreamCall
+from vertex_compat.upstream.credentials import Credentials
+from vertex_compat.upstream.interface import Transport
+from vertex_compat.upstream.response import multiplex
+
+DEFAULT_MODEL: Final = "gemini-3.8-flash"
+"""Called where the settings file defines no models and none is named."""
+
+MAX_MESSAGE: Final = 160
+
+ROLES: Final = {
+    "aiplatform": "roles/aiplatform.user",
+    "storage": "roles/storage.objectAdmin",
+    "texttospeech": "roles/serviceusage.serviceUsageConsumer",
+}
+
+
+class Row(NamedTuple):
+    """One line of the table. `result` is "ok", "skipped" or the error."""
+
+    target: str
+    location: str
+    result: str
+    milliseconds: int
+    help: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether this line is an error."""
+        return self.result != "ok" and not self.result.startswith("skipped")
+
+
+def run(
+    settings: Settings, transport: Transport, credentials: Credentials, names: Sequence[str]
+) -> list[Row]:
+    """Return the table; never raises for what is wrong at Google's."""
+    router = Router(settings.routing, settings.project, settings.location)
+    check = _Check(settings, transport)
+    rows = [_timed("credentials", "", credentials.token)]
+    if rows[0].failed:
+        return rows
+    project = settings.project or settings.routing.file.project or credentials.project()
+    rows = [rows[0]._replace(target=f"credentials, project {project or 'unknown'}")]
+    for name in names or router.names() or (DEFAULT_MODEL,):
+        rows += check.models(name, router)
+    return [*rows, *check.services()]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the table as text."""
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    lines = []
+    for row in rows:
+        target, location = (row[column].ljust(width) for column, width in enumerate(widths))
+        lines.append(f"{target}  {location}  {row.milliseconds:>6} ms  {row.result}")
+        if row.help:
+            lines.append(f"    {row.help}")
+    return "\n".join(lines)
+
+
+class _Check:
+    def __init__(self, settings: Settings, transport: Transport) -> None:
+        self._settings = settings
+        self._transport = transport
+
+    def models(self, name: str, router: Router) -> Iterator[Row]:
+        """Yield a row for each target of a name."""
+        try:
+            models = router.all_targets(name)
+        except errors.ApiError as error:
+            yield Row(name, "", error.message[:MAX_MESSAGE], 0)
+            return
+        for model in models:
+            shown = name if model.name in {name, ""} else f"{name} → {model.name}"
+            if (call := _question(model)) is None:
+                served = ", ".join(model.profile.operations)
+                yield Row(shown, model.locations[0], f"skipped ({served})", 0)
+                continue
+            for location in model.locations if model.location_pinned else model.locations[:1]:
+                placed = replace(model, locations=(location,))
+                yield self._call(shown, location, call, placed)
+
+    def services(self) -> Iterator[Row]:
+        """Yield a row for each service that the settings need."""
+        if bucket := self._settings.bucket:
+            call = storage.list_objects(bucket.name, bucket.prefix)
+            yield self._call(f"gs://{bucket.name}", "", call, ResourceTarget("storage", ("global",)))
+        if url := self._settings.redis_url:
+            yield _timed("Redis", "", lambda: _ping(url))
+
+    def _call(self, shown: str, location: str, call: UpstreamCall, target: Model | ResourceTarget) -> Row:
+        return _timed(shown, location, lambda: self._read(call, target), ROLES.get(call.service, ""))
+
+    def _read(self, call: UpstreamCall, target: Model | ResourceTarget) -> None:
+        client = ClientConnection(None, "check", [])
+        response = self._transport.open(call, target, client, retries=0)
+        with closing(response):
+            for _ in multiplex([response], client, keepalive=60, timeout=60):
+                pass
+
+
+def _question(model: Model) -> UpstreamCall | None:
+    """Return a cheap call to a model, None if its operations are not cheap."""
+    publisher, served = PUBLISHERS[model.publisher], model.profile.operations
+    if publisher.chat and (not served or "chat" in served) and "images" not in served:
+        messages = [{"role": "user", "content": "Say ok."}]
+        body = {"model": model.requested_name, "messages": messages, "max_tokens": 16}
+        return publisher.chat.request({**model.defaults, **body}, model)
+    if publisher.embeddings and (not served or "embeddings" in served):
+        return publisher.embeddings.request({"model": model.requested_name, "input": ["ok"]}, model)[0]
+    return None
+
+
+def _ping(url: str) -> None:
+    store, quota = open_store(url), Quota("check")
+    decision = store.reserve(quota, Amount())
+    store.settle(quota, decision, Amount(), Amount())
+
+
+def _timed(target: str, location: str, work: Callable[[], object], role: str = "") -> Row:
+    started = time.monotonic()
+    result = help_ = ""
+    try:
+        work()
+    except errors.ApiError as error:
+        result, help_ = f"{error.status} {error.message[:MAX_MESSAGE]}", _help(error, role)
+    except StoreUnavailable as error:
+        result, help_ = f"unavailable: {error}", "Check VERTEX_COMPAT_REDIS_URL and the VPC connector."
+    return Row(target, location, result or "ok", round((time.monotonic() - started) * 1000), help_)
+
+
+def _help(error: errors.ApiError, role: str) -> str:
+    if error.status == 403 and role:
+        return f"gcloud projects add-iam-policy-binding PROJECT --member=serviceAccount:ACCOUNT --role={role}"
+    if error.status == 404:
+        return "Enable the model in Model Garden, or choose a location that offers it."
+    if error.status == 429:
+        return "https://console.cloud.google.com/iam-admin/quotas shows and raises the quota."
+    return ""
