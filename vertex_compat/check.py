@@ -70,11 +70,12 @@ def run(
 
 def table(rows: Sequence[Row]) -> str:
     """Return the table as text."""
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    target_width = max(len(row.target) for row in rows)
+    location_width = max(len(row.location) for row in rows)
     lines = []
     for row in rows:
-        target, location = (row[column].ljust(width) for column, width in enumerate(widths))
-        lines.append(f"{target}  {location}  {row.milliseconds:>6} ms  {row.result}")
+        place = f"{row.target:<{target_width}}  {row.location:<{location_width}}"
+        lines.append(f"{place}  {row.milliseconds:>6} ms  {row.result}")
         if row.help:
             lines.append(f"    {row.help}")
     return "\n".join(lines)
