@@ -88,6 +88,23 @@ def test_image_of_another_api_is_an_image(part):
     assert message["content"] == [{"type": "image_url", "image_url": url}]
 
 
+def test_items_among_messages_are_calls_and_results():
+    items = [
+        {"role": "system", "content": [{"type": "input_text", "text": "s"}]},
+        {"role": "user", "content": "read a"},
+        {"type": "function_call", "call_id": "toolu_1", "name": "read_file", "arguments": '{"path":"a"}'},
+        {"type": "function_call_output", "call_id": "toolu_1", "output": "AAA"},
+    ]
+    messages = [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "read a"},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "toolu_1", "content": "AAA"},
+    ]
+    expected = upstream_call(question("mistralai", messages=messages)).body
+    assert upstream_call(question("mistralai", messages=items)).body == expected
+
+
 def test_top_level_system_is_the_first_message():
     messages = upstream_call(question("openapi", system=[{"type": "text", "text": "s"}])).body["messages"]
     assert messages[0] == {"role": "system", "content": "s"}

@@ -67,6 +67,11 @@ def test_image_in_tool_result_is_noted_for_text_model(model):
     assert messages[-1]["content"] == f"Image read successfully\n{note}"
 
 
+def test_image_in_tool_result_is_noted_in_a_prompt():
+    (instance,) = sent("1234567890", SCREENSHOT).body["instances"]
+    assert "Image read successfully\n[The image is left out" in instance["prompt"]
+
+
 @pytest.mark.parametrize("model", [DEPLOYED, LLAMA, "qwen/qwen3-next-80b-a3b-instruct-maas"])
 def test_later_system_message_becomes_the_users(model):
     messages = [
@@ -113,14 +118,17 @@ def test_format_without_schema_is_sent_alone():
 
 
 def remembered(field):
+    reasoning = "One and one."
+    if field == "reasoning_details":
+        reasoning = [{"type": "reasoning.text", "text": reasoning}]
     return [
         {"role": "user", "content": "One?"},
-        {"role": "assistant", "content": "Two.", field: "One and one."},
+        {"role": "assistant", "content": "Two.", field: reasoning},
         {"role": "user", "content": "Sure?"},
     ]
 
 
-@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "reasoning_details"])
 def test_reasoning_goes_back_to_models_that_read_it(field):
     call = sent(KIMI, remembered(field))
     assert call.body["messages"][1]["reasoning_content"] == "One and one."
@@ -133,7 +141,7 @@ def test_reasoning_goes_back_to_models_that_read_it(field):
     assert not call.ignored
 
 
-@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "reasoning_details"])
 @pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
 def test_reasoning_that_is_not_sent_is_named(model, field):
     call = sent(model, remembered(field))

@@ -320,6 +320,44 @@ def test_compaction_of_another_server_is_named():
     assert ignored == ["input.compaction"]
 
 
+@pytest.mark.parametrize(
+    ("item", "name", "arguments", "output"),
+    [
+        (
+            {
+                "type": "mcp_call",
+                "id": "mcp_1",
+                "server_label": "docs",
+                "name": "find",
+                "arguments": '{"q":"a"}',
+                "output": "b",
+            },
+            "docs__find",
+            {"q": "a"},
+            "b",
+        ),
+        (
+            {
+                "type": "code_interpreter_call",
+                "id": "ci_1",
+                "code": "1+1",
+                "outputs": [{"type": "logs", "logs": "2"}, {"type": "image", "url": "https://a"}],
+            },
+            "code_interpreter",
+            {"code": "1+1"},
+            "2",
+        ),
+    ],
+)
+def test_call_of_openais_servers_is_a_call_with_its_result(item, name, arguments, output):
+    body, ignored = sent(input=[{"role": "user", "content": "q"}, item, {"role": "user", "content": "r"}])
+    _, call, result, _, _ = body["messages"]
+    assert call["tool_calls"][0]["function"]["name"] == name
+    assert json.loads(call["tool_calls"][0]["function"]["arguments"]) == arguments
+    assert result["content"] == output
+    assert not ignored
+
+
 def test_instructions_alone_are_a_request():
     body, _ = sent("openai/1234567890", input=[], instructions="Say hello.")
     assert body["messages"][0] == {"role": "system", "content": "Say hello."}

@@ -43,7 +43,9 @@ def _is_system(system: Any) -> bool:
 def _messages(message: Any) -> Iterator[Any]:
     """Yield the messages that one message is: a result of a tool is one of its own in chat."""
     content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, list):
+    if isinstance(message, dict) and "role" not in message:
+        yield _item(message)
+    elif not isinstance(content, list):
         yield message
     elif message.get("role") == "assistant":
         yield _assistant(message, content)
@@ -62,6 +64,24 @@ def _assistant(message: JSON, content: list[Any]) -> JSON:
         return {**message, "content": list(map(_part, content))}
     parts = [_part(part) for part in content if not _is_type(part, "tool_use")]
     return {**message, "content": parts or None, "tool_calls": [*before, *map(_call, uses)]}
+
+
+def _item(item: JSON) -> JSON:
+    """Return an item of the Responses API, which has no role, as a message."""
+    match item.get("type"):
+        case "function_call":
+            function = {"name": item.get("name"), "arguments": item.get("arguments")}
+            call = {"id": item.get("call_id"), "type": "function", "function": function}
+            return {"role": "assistant", "content": None, "tool_calls": [call]}
+        case "custom_tool_call":
+            custom = {"name": item.get("name"), "input": item.get("input")}
+            call = {"id": item.get("call_id"), "type": "custom", "custom": custom}
+            return {"role": "assistant", "content": None, "tool_calls": [call]}
+        case "function_call_output" | "custom_tool_call_output":
+            output = item.get("output") or ""
+            content = list(map(_part, output)) if isinstance(output, list) else output
+            return {"role": "tool", "tool_call_id": item.get("call_id"), "content": content}
+    return item
 
 
 def _is_type(part: Any, kind: str) -> bool:
@@ -85,7 +105,7 @@ def _result(block: JSON) -> JSON:
 def _part(part: Any) -> Any:
     """Return a part in chat's words; the keys of a dialect, such as `cache_control`, stay."""
     match part:
-        case {"type": "output_text"}:
+        case {"type": "input_text" | "output_text"}:
             return {**part, "type": "text"}
         case {"type": "input_image"}:
             url = {"url": part.get("image_url") or part.get("file_id"), "detail": part.get("detail")}

@@ -36,6 +36,9 @@ _SKIPPED: Final = frozenset(
 )
 """Items that are no message: their tools are offered, or what they found is in the model's text."""
 
+_SERVER_CALLS: Final = frozenset({"code_interpreter_call", "mcp_call"})
+"""Items of calls that OpenAI's servers made, and that hold the results too."""
+
 _REFUSED: Final = {
     "item_reference": "Items are not stored: send the item itself instead of a reference to it.",
 }
@@ -70,6 +73,8 @@ class ItemReader:
             self._add_summary(item, param)
         elif call := _call(kind, item, self._offered):
             self._add_call(item, *call, param)
+        elif kind in _SERVER_CALLS:
+            self._add_server_call(item, param)
         elif read_output := _OUTPUTS.get(kind):
             self._add_output(item, read_output(item, f"{param}.output"), param)
         elif kind not in _SKIPPED and item.get("execution") != "server":
@@ -139,6 +144,13 @@ class ItemReader:
         function = {"name": name, "arguments": arguments}
         calls.append({"id": item.get("call_id"), "type": "function", "function": function})
 
+    def _add_server_call(self, item: JSON, param: str) -> None:
+        """Add a call that OpenAI's servers made, with its result."""
+        id_ = text(item.get("id")) or param
+        name, arguments, output = _server_call(item)
+        self._add_call({"call_id": id_}, name, arguments, param)
+        self.add({"role": "tool", "tool_call_id": id_, "content": output}, param)
+
     def _add_output(self, item: JSON, content: str | list[JSON], param: str) -> None:
         # The output of a local shell has the id of its call in `id`.
         id_ = item.get("call_id") or (item.get("id") if item["type"] == "local_shell_call_output" else None)
@@ -167,6 +179,15 @@ def _call(kind: str, item: JSON, offered: OfferedTools) -> tuple[str, Any] | Non
         case "apply_patch_call":
             return offered.name_of("apply_patch"), _encode(member(item, "operation"))
     return None
+
+
+def _server_call(item: JSON) -> tuple[str, str, str]:
+    """Return name, arguments and output of a call that OpenAI's servers made."""
+    if item["type"] == "mcp_call":
+        name = in_namespace(text(item.get("server_label")), text(item.get("name")))
+        return name, _encode(item.get("arguments")), _encode(item.get("output") or item.get("error"))
+    logs = [text(output.get("logs")) for output in items(item.get("outputs"))]
+    return "code_interpreter", _encode({"code": text(item.get("code"))}), "\n".join(filter(None, logs))
 
 
 def _encode(value: Any) -> str:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.json_values import mapping, member, text
+from vertex_compat.json_values import items, mapping, member, text
 from vertex_compat.publishers import chat_messages, parameters, tools
 from vertex_compat.publishers.chat_messages import Call, Media, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.publishers.openai_compat import openai_response
@@ -53,6 +53,9 @@ PLACEHOLDER: Final = "."
 
 DEFAULT_SCHEMA_NAME: Final = "response"
 """The name of a JSON Schema for which the client gives none: servers require one."""
+
+REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
+"""Fields of an assistant's message in which clients send reasoning back, in the order of preference."""
 
 _SYSTEM: Final = "<system>\n{}\n</system>"
 _FILE_FOLLOWS: Final = "[The {} is in the next message.]"
@@ -176,8 +179,15 @@ def dropped_fields(turns: list[Turn], form: MessageFormat) -> list[str]:
     names = ["messages.images"] if any(turn.pictures for turn in turns) else []
     if form.write_reasoning:
         return names
-    reasoning = (name for turn in turns for name in ("reasoning_content", "reasoning") if turn.raw.get(name))
+    reasoning = (name for turn in turns for name in REASONING_FIELDS if turn.raw.get(name))
     return names + [f"messages.{name}" for name in dict.fromkeys(reasoning)]
+
+
+def _reasoning(message: JSON) -> str:
+    """Return the earlier reasoning in an assistant's message; OpenRouter's is a list of parts."""
+    texts = [text(message.get("reasoning_content")), text(message.get("reasoning"))]
+    texts.append("".join([text(part.get("text")) for part in items(message.get("reasoning_details"))]))
+    return next(filter(None, texts), "")
 
 
 def _without_blocks(turns: Iterable[Turn]) -> list[Turn]:
@@ -207,8 +217,7 @@ def _message(turn: Turn, form: MessageFormat) -> JSON:
         message["content"] = content
     if calls := [_call(part, form) for part in turn.parts if isinstance(part, Call)]:
         message["tool_calls"] = calls
-    reasoning = text(turn.raw.get("reasoning_content")) or text(turn.raw.get("reasoning"))
-    if reasoning and form.write_reasoning and turn.role == "assistant":
+    if form.write_reasoning and turn.role == "assistant" and (reasoning := _reasoning(turn.raw)):
         form.write_reasoning(message, reasoning)
     return message
 
@@ -249,6 +258,22 @@ def _tool_messages(turn: Turn, form: MessageFormat) -> Iterator[JSON]:
             files += [{"type": "text", "text": _RESULT_OF.format(result.call.name)}, *shown]
     if files:
         yield {"role": "user", "content": files}
+
+
+def without_result_media(turns: list[Turn]) -> list[Turn]:
+    """Return the turns with a note in place of each file in a tool's result."""
+    changed = []
+    for turn in turns:
+        parts = [
+            replace(part, parts=tuple(map(_noted, part.parts))) if isinstance(part, Result) else part
+            for part in turn.parts
+        ]
+        changed.append(replace(turn, parts=parts))
+    return changed
+
+
+def _noted(part: Text | Media) -> Text:
+    return Text(_FILE_OMITTED.format(part.kind)) if isinstance(part, Media) else part
 
 
 def image_part(media: Media) -> JSON:

@@ -74,7 +74,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         del instance["model"]
     else:
         instance, ignored = PARAMETERS.apply(params)
-        turns = chat_messages.read(params["messages"])
+        turns = openai_request.without_result_media(chat_messages.read(params["messages"]))
         chat_messages.reject_media(turns)
         instance |= {"prompt": prompt(turns), **_limits(params)}
         call = UpstreamCall("", {}, ignored=tuple(ignored))
