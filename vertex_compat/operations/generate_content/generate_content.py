@@ -109,7 +109,7 @@ def _relay(request: ContentRequest, pass_on: Relay, model: Model, context: Reque
 def _translate(
     request: ContentRequest, adapter: ChatAdapter, model: Model, context: RequestContext
 ) -> Response:
-    chat = request.chat
+    chat = request.chat.for_adapter(adapter)
 
     def prepare(model: Model) -> list[UpstreamCall]:
         params = inline_urls.inline({**model.defaults, **chat.body}, adapter, context)

@@ -101,7 +101,7 @@ def _relay(request: MessageRequest, pass_on: Relay, model: Model, context: Reque
 def _translate(
     request: MessageRequest, adapter: ChatAdapter, model: Model, context: RequestContext
 ) -> Response:
-    chat = request.chat
+    chat = request.chat.for_adapter(adapter)
 
     def prepare(model: Model) -> list[UpstreamCall]:
         call = adapter.request(inline_urls.inline({**model.defaults, **chat.body}, adapter, context), model)

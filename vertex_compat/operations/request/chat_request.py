@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from vertex_compat.types import JSON
+from vertex_compat.types import JSON, ChatAdapter
 
 _LAST_SEGMENT: Final = re.compile(r"(?:\.[^.\[\]]*|\[[^\[\]]*\])$")
 
@@ -47,3 +47,19 @@ class ChatRequest(NamedTuple):
     body: JSON
     names: ParamNames
     ignored: tuple[str, ...]
+
+    def for_adapter(self, adapter: ChatAdapter) -> ChatRequest:
+        """Return the request for a publisher: without a web search that its models do not have."""
+        body, ignored = without_search(self.body, adapter)
+        return self if body is self.body else ChatRequest(body, self.names, (*self.ignored, *ignored))
+
+
+def without_search(body: JSON, adapter: ChatAdapter) -> tuple[JSON, tuple[str, ...]]:
+    """Return a chat body without a web search that a publisher does not have, and the search's name.
+
+    The client offers a search as one of the tools, so the model can do without it.
+    """
+    if adapter.searches_web or "web_search_options" not in body:
+        return body, ()
+    rest = {name: value for name, value in body.items() if name != "web_search_options"}
+    return rest, ("tools.web_search",)

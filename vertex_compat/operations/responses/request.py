@@ -10,7 +10,7 @@ from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, member
 from vertex_compat.operations.chat import chat_schema
 from vertex_compat.operations.request import body
-from vertex_compat.operations.request.chat_request import ParamNames
+from vertex_compat.operations.request.chat_request import ParamNames, without_search
 from vertex_compat.operations.responses import responses_schema, tools
 from vertex_compat.operations.responses.input_items import ItemReader
 from vertex_compat.operations.responses.tools import OfferedTools
@@ -88,16 +88,14 @@ class ResponsesRequest(NamedTuple):
 
         A web search that is offered to a model without one is left out; one that is demanded is an error.
         """
-        if adapter.searches_web or "web_search_options" not in self.chat:
-            return self.chat, self.ignored
-        if tools.demands_search(self.params.get("tool_choice")):
+        chat, left_out = without_search(self.chat, adapter)
+        if left_out and tools.demands_search(self.params.get("tool_choice")):
             raise errors.BadRequest(
                 "This model has no web search, which 'tool_choice' demands.",
                 param="tool_choice",
                 code="unsupported_value",
             )
-        chat = {name: value for name, value in self.chat.items() if name != "web_search_options"}
-        return chat, (*self.ignored, "tools.web_search")
+        return chat, (*self.ignored, *left_out)
 
     def ignored_names(self, ignored: Iterable[str]) -> tuple[str, ...]:
         """Return the client's names of parameters of the chat body that a publisher ignores."""
