@@ -42,7 +42,7 @@ Or with OpenAI's SDK:
 from openai import OpenAI
 
 client = OpenAI(base_url="{url}/v1", api_key="{key}")
-for model in ("gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3", "xai/grok-4.1-fast-reasoning"):
+for model in ("gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3", "xai/grok-4.7"):
     print(f"\\n{{model}}: ", end="")
     stream = client.chat.completions.create(
         model=model, stream=True, messages=[{{"role": "user", "content": "Say hello."}}]

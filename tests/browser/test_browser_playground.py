@@ -43,6 +43,7 @@ def test_a_model_is_chosen_and_its_answer_is_shown(playground, model):
     assert re.search(r"[\d,]+ tokens/s", meta)
     assert re.search(r"\d+ in", meta)
     assert re.search(r"\d+ out", meta)
+    assert re.search(r"\$0\.000", meta)
 
 
 def test_the_text_is_shown_as_it_comes(playground, emulator):

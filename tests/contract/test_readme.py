@@ -159,6 +159,18 @@ def test_the_filters_ask_for_fields_that_are_there(logged):
     assert asked <= logged.keys() | {"severity"}
 
 
+@pytest.mark.parametrize("name", ["dashboard.json", "cost-alert.json"])
+def test_dashboard_and_alert_read_metrics_of_the_script(name):
+    text = (ROOT / ".github" / "docs" / name).read_text()
+    fields = set(re.findall(r"user_vertex_compat_(\w+?)_(?:sum|bucket)\{", text))
+    (script,) = re.findall(r"for field in ([\w ]+);", MONITORING)
+
+    assert json.loads(text)["displayName"].startswith("vertex_compat")
+    assert fields
+    assert fields <= set(script.split())
+    assert f"-file=.github/docs/{name}" in MONITORING
+
+
 def test_the_metrics_are_made_of_numbers_in_the_log(logged, tmp_path):
     (script,) = [
         block for block in re.findall(r"```sh\n(.*?)```", MONITORING, re.DOTALL) if "metrics create" in block
@@ -169,10 +181,10 @@ def test_the_metrics_are_made_of_numbers_in_the_log(logged, tmp_path):
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=environment, check=True)
     made = [ruamel.yaml.YAML(typ="safe").load(path) for path in sorted(tmp_path.glob("*.made"))]
-    assert len(made) == 4
+    assert len(made) == 5
     for metric in made:
         (field,) = re.fullmatch(r"EXTRACT\(jsonPayload\.(\w+)\)", metric["valueExtractor"]).groups()
-        assert isinstance(logged[field], int)
+        assert isinstance(logged[field], int | float)
         assert f"jsonPayload.{field}>0" in metric["filter"]
         labels = {label["key"] for label in metric["metricDescriptor"]["labels"]}
         assert labels == metric["labelExtractors"].keys()

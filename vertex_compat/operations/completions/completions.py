@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.chat.chat import usage
+from vertex_compat.operations.chat.chat import usage, with_cost
 from vertex_compat.operations.completions import completions_schema
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import body, token_ids
@@ -49,7 +49,9 @@ def complete(context: RequestContext) -> Response:
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)
         stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
-        return _respond(stream, _ChoiceEncoder(calls, params), streaming=bool(params.get("stream")))
+        return _respond(
+            stream, _ChoiceEncoder(calls, params, context.log.cost_usd), streaming=bool(params.get("stream"))
+        )
 
     return model_calls.with_fallback(context, params["model"], COMPLETION, attempt)
 
@@ -95,7 +97,9 @@ class _ChoiceEncoder:
 
     keepalive = sse.KEEPALIVE
 
-    def __init__(self, calls: list[PromptCall], params: JSON) -> None:
+    def __init__(
+        self, calls: list[PromptCall], params: JSON, cost: Callable[[], float | None] = lambda: None
+    ) -> None:
         self._stamp: JSON = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
@@ -103,6 +107,7 @@ class _ChoiceEncoder:
             "model": params["model"],
         }
         self._calls = calls
+        self._cost = cost
         self._echo = bool(params.get("echo"))
         self._include_usage = bool((params.get("stream_options") or {}).get("include_usage"))
         self._texts: dict[int, list[str]] = {}
@@ -130,7 +135,8 @@ class _ChoiceEncoder:
         self._check_finished()
         last = [self._chunk([_choice(index, "", self._finish[index])]) for index in sorted(self._texts)]
         if self._include_usage:
-            last.append(sse.encode(self._stamp | {"choices": [], "usage": usage(self._usages.values())}))
+            counts = with_cost(usage(self._usages.values()), self._cost())
+            last.append(sse.encode(self._stamp | {"choices": [], "usage": counts}))
         return b"".join([*last, sse.DONE])
 
     def whole(self) -> JSON:
