@@ -1,5 +1,6 @@
 """Model Armor's checks of chats, for every publisher, whole and streamed."""
 
+import io
 import json
 
 import openai
@@ -200,3 +201,36 @@ def test_a_key_s_template_goes_before_a_model_s():
 )
 def test_the_text_of_the_last_turns_is_checked(body, text):
     assert prompt_text(body) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/images/generations", {"model": "gemini-3-pro-image", "prompt": BAD}),
+        ("/v1/audio/speech", {"model": "gemini-2.5-flash-tts", "input": BAD}),
+        ("/v1/audio/speech", {"model": "lyria-002", "input": BAD}),
+        ("/v1/videos", {"model": "veo-3.1-generate-preview", "prompt": BAD}),
+    ],
+)
+def test_prompts_for_pictures_and_sound_are_checked(guarded, emulator, path, body):
+    answer = post(guarded(), body, path)
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "content_filter")
+    assert [call.path for call in emulator.calls] == [armor_calls(emulator)[0].path]
+
+
+def test_a_checked_model_takes_no_batches(emulator, storage, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text(f'model_armor = "{TEMPLATE.format("strict")}"\n')
+    app = app_with_emulator(
+        emulator,
+        VERTEX_COMPAT_CONFIG=str(path),
+        GCS_BUCKET_NAME="emulated-bucket",
+        STORAGE_EMULATOR_HOST=emulator.host,
+    )
+    row = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+    row |= {"body": {"model": GEMINI, "messages": [{"role": "user", "content": GOOD}]}}
+    form = {"purpose": "batch", "file": (io.BytesIO(json.dumps(row).encode()), "a.jsonl")}
+    file = app.post("/v1/files", data=form).json
+    body = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    assert post(app, body, "/v1/batches").status_code == 403
+    assert len(storage.names("emulated-bucket")) == 1

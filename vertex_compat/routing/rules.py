@@ -139,7 +139,8 @@ class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 class ConfigFile(Location, kw_only=True):
     """The whole file.
 
-    `model_armor` is the template with which chats are checked, unless the model or the key has another;
+    `model_armor` is the template with which chats, and prompts for pictures, sound and videos, are checked,
+    unless the model or the key has another;
     `model_armor_failure` says whether a chat that cannot be checked is blocked or passed on.
     `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
     name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:

@@ -10,6 +10,7 @@ from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.audio import encoder, speech_schema
 from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response, StreamingBody
+from vertex_compat.operations.guardrails.guard import check_prompt
 from vertex_compat.operations.request import body
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
@@ -37,6 +38,7 @@ def create(context: RequestContext) -> Response:
     """Return the text as speech: a file, or events with its parts."""
     params = body.drop_nulls(body.decode(context.body, speech_schema.Speech))
     params["model"] = _model_name(params["model"], context)
+    check_prompt(params["input"], params["model"], context)
 
     def attempt(model: Model, adapter: SpeechAdapter) -> Response:
         if music := _music(model):

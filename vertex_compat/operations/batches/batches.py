@@ -50,6 +50,11 @@ def create(context: RequestContext) -> Response:
         for translated in reader.translate(files.read(bucket, context, source)):
             requests.write(translated.request)
             lines.write(translated.line)
+        if reader.model and reader.model.model_armor:
+            raise errors.Forbidden(
+                f"{reader.model.requested_name!r} is checked by Model Armor, which does not check batches.",
+                param="input_file_id",
+            )
         if not reader.problems:
             lines.finish()
             requests.finish()

@@ -67,14 +67,17 @@ class Guard:
         """Return the calls to make. Raises `BadRequest` for a blocked prompt."""
         if self._native:
             return [_with_template(call, self._template) for call in calls]
-        prompt = prompt_text(calls[0].body)
+        self.check_prompt(prompt_text(calls[0].body))
+        return calls
+
+    def check_prompt(self, prompt: str) -> None:
+        """Raise `BadRequest` for a blocked prompt."""
         if prompt != self._prompt and prompt.strip():
             verdict = self._ask(model_armor.check_prompt(self._template, prompt))
             if verdict.matches:
                 self._context.log.guardrail = "prompt_blocked"
                 raise errors.BadRequest(f"The prompt was {_blocked(verdict)}", code="content_filter")
         self._prompt = prompt
-        return calls
 
     def guarded(self, parser: Parser) -> Parser:
         """Return a parser whose parts have been checked."""
@@ -109,6 +112,13 @@ class Guard:
             f"Model Armor could not check this request, so it was not answered: {reason}",
             code="guardrail_unavailable",
         )
+
+
+def check_prompt(prompt: str, name: str, context: RequestContext) -> None:
+    """Check the prompt of a request for pictures, sound or a video; raises `BadRequest` for a blocked one."""
+    model = context.router.candidates(name)[0]
+    if model.model_armor and not context.dry_run:
+        Guard(model.model_armor, model, context).check_prompt(prompt)
 
 
 def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:

@@ -14,6 +14,7 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
+from vertex_compat.operations.guardrails.guard import check_prompt
 from vertex_compat.operations.images import image_sources, images_schema
 from vertex_compat.operations.request import body, multipart
 from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Usage
@@ -83,6 +84,7 @@ def vary(_: RequestContext) -> Response:
 
 
 def _generate(params: JSON, event: str, context: RequestContext) -> Response:
+    check_prompt(params["prompt"], params["model"], context)
     if params.get("response_format") == "b64_json":
         del params["response_format"]  # the default; any other value is ignored, and named as ignored
 

@@ -16,6 +16,7 @@ from vertex_compat.json_values import text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import FileBody, RequestContext, Response, StreamingBody
 from vertex_compat.operations.files.bucket import Bucket
+from vertex_compat.operations.guardrails.guard import check_prompt
 from vertex_compat.operations.request import body, multipart, paging
 from vertex_compat.operations.videos import video_jobs, videos_schema
 from vertex_compat.operations.videos.video_jobs import VideoJob
@@ -43,6 +44,7 @@ _VARIANT: Final = "variant"
 def create(context: RequestContext) -> Response:
     """Start a video."""
     params = _params(context)
+    check_prompt(params["prompt"], params["model"], context)
 
     def attempt(model: Model, adapter: VideoAdapter) -> Response:
         merged = {"seconds": _default_seconds(model), "size": DEFAULT_SIZE, **model.defaults, **params}
