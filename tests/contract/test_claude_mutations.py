@@ -48,9 +48,11 @@ def dumped(value):
 def test_changed_value_of_a_whole_answer_loses_no_text(case):
     question = case.question()
     in_json = "response_format" in question
+    transport = CannedTransport([], "application/json")
+    app = function(transport)
     for path, mutated in mutations(case.json("reply.json")):
-        transport = CannedTransport([dumped(mutated)], "application/json")
-        answer = post(function(transport), question)
+        transport.blocks = [dumped(mutated)]
+        answer = post(app, question)
         where = f"{path}: {answer.status_code} {answer.get_data()[:300]}"
         assert answer.status_code in EXPECTED, where
         if answer.status_code != 200:
@@ -68,11 +70,13 @@ def test_changed_value_of_a_stream_loses_no_text(case):
     question = case.question(stream=True, stream_options={"include_usage": True})
     lines = [line for line in case.stream.decode().splitlines() if line.startswith("data:")]
     events = [json.loads(line[5:]) for line in lines]
+    transport = CannedTransport([], "text/event-stream")
+    app = function(transport)
     for number, event in first_of_each_kind(events):
         for path, mutated in mutations(event):
             changed = [*events[:number], mutated, *events[number + 1 :]]
-            stream = b"".join([b"event: x\ndata: " + dumped(one) + b"\n\n" for one in changed])
-            answer = post(function(CannedTransport([stream], "text/event-stream")), question)
+            transport.blocks = [b"".join([b"event: x\ndata: " + dumped(one) + b"\n\n" for one in changed])]
+            answer = post(app, question)
             where = f"event {number} {path}: {answer.status_code} {answer.get_data()[:300]}"
             assert answer.status_code in EXPECTED, where
             if answer.status_code != 200:

@@ -200,11 +200,12 @@ class CannedTransport:
     """A network on which every call gets the same answer."""
 
     def __init__(self, blocks, content_type):
-        self._made = (blocks, content_type)
+        self.blocks = blocks
+        self.content_type = content_type
         self.answers = []
 
     def open(self, call, model, client, **_):  # noqa: ARG002
-        self.answers.append(CannedResponse(*self._made))
+        self.answers.append(CannedResponse(self.blocks, self.content_type))
         return self.answers[-1]
 
 

@@ -1,4 +1,4 @@
-"""Vertex's side: one module per publisher, and the table of them."""
+"""The publishers on Vertex AI, and the table of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Voices: Gemini's, and what stands for OpenAI's.
+"""Names of voices: Gemini's, and the counterparts of OpenAI's.
 
 https://cloud.google.com/text-to-speech/docs/gemini-tts and .../docs/list-voices-and-types
 """
@@ -57,7 +57,7 @@ ON_GEMINI: Final = {
     "shimmer": "Zephyr",
     "verse": "Achird",
 }
-"""OpenAI's voices → Gemini's of a like kind."""
+"""OpenAI's voices → similar ones of Gemini's."""
 
 ON_CLOUD: Final = {
     "alloy": "en-US-Studio-O",
@@ -74,4 +74,4 @@ ON_CLOUD: Final = {
     "shimmer": "en-US-Wavenet-F",
     "verse": "en-US-Wavenet-I",
 }
-"""OpenAI's voices → those of Cloud Text-to-Speech; as LiteLLM has them where it knows them."""
+"""OpenAI's voices → voices of Cloud Text-to-Speech, the same as LiteLLM's where it has one."""

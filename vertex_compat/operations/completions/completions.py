@@ -65,7 +65,7 @@ def _respond(stream: UpstreamStream[StreamPart], encoder: _ChoiceEncoder, *, str
 
 
 def _adapter(publisher: Publisher) -> ChatAdapter | None:
-    return publisher.completions or (publisher.chat and prompt.completions(publisher.chat))
+    return publisher.completions or (publisher.chat and prompt.completions_via_chat(publisher.chat))
 
 
 COMPLETION: Final = model_calls.Operation(_adapter, "complete", frozenset({"chat", "completions"}))

@@ -31,7 +31,7 @@ PARAMETERS: Final = ParameterTable(
 
 def completions(chat: ChatAdapter) -> ChatAdapter:
     """Return the completions of Mistral's models: Codestral's own, those of the others through `chat`."""
-    through_chat = prompt.completions(chat)
+    through_chat = prompt.completions_via_chat(chat)
 
     def request(params: JSON, model: Model) -> UpstreamCall:
         if model.name.startswith("codestral"):
