@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers.fixtures import CannedTransport, events_of, function, post
+from helpers.fixtures import CannedTransport, events_of, folded, function, post, upstream_call
 
 from vertex_compat.operations.batches.row_operations import OPERATIONS
 from vertex_compat.routing.catalog import CATALOG
@@ -64,3 +64,34 @@ def test_row_of_a_batch_has_no_feature_that_may_be_refused(name):
     assert "output_config" not in call.body
     assert call.json_answer.tool
     assert "speed" in call.ignored
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_compaction_is_given_out_and_goes_back(stream):
+    block = {"type": "compaction", "content": "So far: nothing."}
+    said = {"type": "text", "text": "Hello"}
+    if stream:
+        events = [
+            {
+                "type": "content_block_start",
+                "index": 0,
+                "content_block": {"type": "compaction", "content": ""},
+            },
+            {"type": "content_block_delta", "index": 0, "delta": block | {"type": "compaction_delta"}},
+            {"type": "content_block_start", "index": 1, "content_block": said},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+        ]
+        reply = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    else:
+        reply = json.dumps({"content": [block, said], "stop_reason": "end_turn"}).encode()
+    transport = CannedTransport([reply], "text/event-stream" if stream else "application/json")
+    body = {"model": "claude-sonnet-4-6", "messages": MESSAGES}
+    answer = post(function(transport), body | {"stream": stream})
+    if stream:
+        message = folded([chunk for chunk in events_of(answer.get_data()) if chunk != "[DONE]"])
+    else:
+        message = answer.json
+    message = message["choices"][0]["message"]
+    assert message["content"] == "Hello"
+    call = upstream_call(body | {"messages": [*MESSAGES, message, *MESSAGES]})
+    assert call.body["messages"][1]["content"] == [block, said]

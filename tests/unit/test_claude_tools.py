@@ -368,6 +368,8 @@ def test_answer_without_required_properties_is_asked_for_again():
         ('Here it is:\n```\n{"a": 1}\n```\nBye.', '{"a": 1}'),
         ('Sure: {"a": 1}', '{"a": 1}'),
         ("I cannot.", "I cannot."),
+        ("```\n", "```\n"),
+        ("```json {} ```", "{}"),
     ],
 )
 def test_json_mode_takes_the_json_out_of_the_text(text, content):
@@ -413,3 +415,11 @@ def test_many_tools_cost_linear_time():
     begin = time.process_time()
     call(*(tool({"properties": {f"p{number}": {}}}, f"tool {number}") for number in range(2_000)))
     assert time.process_time() - begin < 2
+
+
+def test_text_of_fences_costs_linear_time():
+    reply = json.dumps({"content": [{"type": "text", "text": "```\n" * 100_000}]}).encode()
+    body = {"model": SONNET, "messages": MESSAGES, "response_format": {"type": "json_object"}}
+    begin = time.process_time()
+    assert post(function(CannedTransport([reply], "application/json")), body).status_code == 200
+    assert time.process_time() - begin < 1

@@ -6,7 +6,6 @@ write an inner object as a string. `read` undoes this where the schema shows it.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +13,7 @@ import msgspec
 from vertex_compat.publishers import json_schema
 from vertex_compat.types import JSON, JSONAnswer
 
-_FENCE: Final = re.compile(r"```[A-Za-z0-9]*[ \t]*\r?\n(.*?)\n[ \t]*```", re.DOTALL)
+_FENCE: Final = "```"
 
 
 def read(text: str, answer: JSONAnswer) -> tuple[str, bool | None]:
@@ -37,14 +36,19 @@ def read(text: str, answer: JSONAnswer) -> tuple[str, bool | None]:
 
 def _candidates(text: str) -> list[str]:
     """The parts of a text that may be JSON: the whole, a code block, from the first brace to the last."""
-    found = [text.strip()]
-    if fenced := _FENCE.search(text):
-        found.append(fenced[1].strip())
+    found = [text.strip(), _fenced(text)]
     for opening, closing in ("{}", "[]"):
         start, end = text.find(opening), text.rfind(closing)
         if 0 <= start < end:
             found.append(text[start : end + 1])
     return found
+
+
+def _fenced(text: str) -> str:
+    """The content of the first code block, empty if there is none."""
+    begin = text.find("\n", max(text.find(_FENCE), 0))
+    end = text.find(_FENCE, begin)
+    return text[begin:end].strip() if _FENCE in text and 0 <= begin < end else ""
 
 
 def _fit(value: Any, answer: JSONAnswer) -> Any:

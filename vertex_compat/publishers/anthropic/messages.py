@@ -24,6 +24,7 @@ THINKING_FEATURE: Final = "messages.thinking_blocks"
 
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 _MAX_TOOL_NAME: Final = 64
+_MAX_MODEL_NAME: Final = 200
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _SYSTEM: Final = "<system>\n{}\n</system>"
 _FIRST_USER_TEXT: Final = "."  # a text must not be blank
@@ -121,7 +122,7 @@ def _thinking(block: JSON, context: CallContext) -> Iterator[JSON]:
     """A thinking block as it was given out, if the model can read it."""
     if not thinking.is_complete(block):
         return
-    producer = text(block.get("model"))
+    producer = text(block.get("model"))[:_MAX_MODEL_NAME]
     if _can_read(context, producer) and context.use(THINKING_FEATURE):
         yield {name: block[name] for name in _THINKING_FIELDS if name in block}
     else:
@@ -139,7 +140,10 @@ def _can_read(context: CallContext, producer: str) -> bool:
 
 
 def _undated(name: str) -> str:
-    return re.sub(r"(?:[-@](?:\d{8}|default|latest))+$", "", name)
+    """The name without its date: of `claude-opus-4-5@20251101` and `claude-opus-4-5-20251101` the same."""
+    name = name.partition("@")[0]
+    base, _, date = name.rpartition("-")
+    return base if len(date) == len("20251101") and date.isdigit() else name
 
 
 _THINKING_FIELDS: Final = ("type", "thinking", "signature", "data")

@@ -201,7 +201,7 @@ class _AnswerReader:
                 block.texts.append(text(raw.get("text")))
                 if delta := self.say(raw.get("text")):
                     yield delta
-                if text(kind).endswith(("_tool_use", "_tool_result")):
+                if kind != "text":  # of a server tool, or of a compaction
                     self._has_server_blocks = True
 
     def _delta(self, number: int, delta: JSON) -> Iterator[StreamPart]:
@@ -214,6 +214,8 @@ class _AnswerReader:
                 yield from self._think(delta.get("thinking"))
             case "signature_delta":
                 block.raw["signature"] = delta.get("signature")
+            case "compaction_delta":
+                block.raw["content"] = text(block.raw.get("content")) + text(delta.get("content"))
             case "citations_delta":
                 block.raw["citations"] = [*items(block.raw.get("citations")), *items([delta.get("citation")])]
             case _:
