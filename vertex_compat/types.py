@@ -84,7 +84,14 @@ class ResourceTarget:
 
 
 Service: TypeAlias = Literal[
-    "aiplatform", "discoveryengine", "language", "model_garden", "modelarmor", "storage", "texttospeech"
+    "aiplatform",
+    "discoveryengine",
+    "iamcredentials",
+    "language",
+    "model_garden",
+    "modelarmor",
+    "storage",
+    "texttospeech",
 ]
 """The Google APIs that are called. Model Garden is Vertex AI's API without the project in its paths."""
 

@@ -42,6 +42,7 @@ BASE_URLS: Final = {
     "aiplatform": "GOOGLE_VERTEX_BASE_URL",
     "dedicated": "GOOGLE_VERTEX_DEDICATED_BASE_URL",
     "discoveryengine": "GOOGLE_DISCOVERYENGINE_BASE_URL",
+    "iamcredentials": "GOOGLE_IAMCREDENTIALS_BASE_URL",
     "language": "GOOGLE_LANGUAGE_BASE_URL",
     "modelarmor": "GOOGLE_MODELARMOR_BASE_URL",
     "storage": "STORAGE_EMULATOR_HOST",
@@ -112,6 +113,7 @@ class Settings:
     base_urls: Mapping[str, str] = field(default_factory=dict)
     bucket: Bucket | None = None
     secret: str | None = field(default=None, repr=False)
+    signing_account: str | None = None
     threads: int = 80
     upstream_timeout: float = 600
     keepalive_interval: float = 15
@@ -200,6 +202,7 @@ class Settings:
             },
             bucket=_read(env, ("GCS_BUCKET_NAME",), _bucket, default.bucket),
             secret=_read(env, ("VERTEX_COMPAT_SECRET",), _secret, default.secret),
+            signing_account=_read(env, ("VERTEX_COMPAT_SIGNING_ACCOUNT",), _account, default.signing_account),
             threads=_read(env, ("THREADS",), _threads, default.threads),
             upstream_timeout=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.upstream_timeout),
             keepalive_interval=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive_interval),
@@ -341,6 +344,12 @@ def _host(value: str) -> str:
 def _secret(value: str) -> str:
     if len(value) < MIN_SECRET_LENGTH:
         raise ValueError(f"takes at least {MIN_SECRET_LENGTH} characters.")
+    return value
+
+
+def _account(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9.-]{1,100}@[a-z0-9.-]{1,100}", value):
+        raise ValueError(f"takes the email address of a service account, not {value!r}.")
     return value
 
 

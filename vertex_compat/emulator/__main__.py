@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
             "  GOOGLE_VERTEX_BASE_URL=URL GOOGLE_VERTEX_DEDICATED_BASE_URL=URL\n"
             "  GOOGLE_TEXTTOSPEECH_BASE_URL=URL STORAGE_EMULATOR_HOST=URL\n"
             "  GOOGLE_DISCOVERYENGINE_BASE_URL=URL GOOGLE_LANGUAGE_BASE_URL=URL\n"
-            "  GOOGLE_MODELARMOR_BASE_URL=URL\n"
+            "  GOOGLE_MODELARMOR_BASE_URL=URL GOOGLE_IAMCREDENTIALS_BASE_URL=URL\n"
             "  GCE_METADATA_HOST=HOST:PORT GCE_METADATA_IP=HOST:PORT\n\n"
             "A call needs a token from the metadata server. "
             "GET URL/emulator/calls lists the calls received; DELETE clears the list.\n\n"

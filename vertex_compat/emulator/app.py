@@ -49,7 +49,7 @@ from vertex_compat.emulator.protocol.responses import (
 from vertex_compat.emulator.resources.metadata_server import MetadataServer
 from vertex_compat.emulator.resources.routes import ProjectResources
 from vertex_compat.emulator.resources.storage import MAX_LOGGED_BYTES, UPLOADS
-from vertex_compat.emulator.services import model_armor, moderation, ranking
+from vertex_compat.emulator.services import iam_credentials, model_armor, moderation, ranking
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -73,6 +73,7 @@ OPENAPI_EMBEDDINGS = ModelServer("openapi", maas.embed, maas.error_format)
 ENDPOINT = ModelServer("endpoints", deployed_endpoints.answer, deployed_endpoints.error_format)
 SPEECH = ModelServer("texttospeech", speech.synthesize, gemini.error_format)
 RANKING = ModelServer("discoveryengine", ranking.rank, gemini.error_format)
+SIGNING = ModelServer("iamcredentials", iam_credentials.sign, gemini.error_format)
 MODERATION = ModelServer("language", moderation.moderate, gemini.error_format)
 MODEL_ARMOR = ModelServer("modelarmor", model_armor.sanitize, gemini.error_format)
 
@@ -95,6 +96,12 @@ MODEL_ROUTES = Map(
         Rule(
             "/<any(v1, v1beta1):version>/text:synthesize",
             endpoint=SPEECH,
+            methods=["POST"],
+            defaults=NO_LOCATION,
+        ),
+        Rule(
+            "/<any(v1):version>/projects/-/serviceAccounts/<model>:<verb>",
+            endpoint=SIGNING,
             methods=["POST"],
             defaults=NO_LOCATION,
         ),
@@ -122,6 +129,7 @@ VERBS = {
     "openapi": {""},
     "texttospeech": {""},
     "discoveryengine": {"rank"},
+    "iamcredentials": {"signBlob"},
     "language": {""},
     "modelarmor": {"sanitizeUserPrompt", "sanitizeModelResponse"},
 }

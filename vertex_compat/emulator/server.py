@@ -113,6 +113,7 @@ class Emulator:
             "GOOGLE_DISCOVERYENGINE_BASE_URL": self.url,
             "GOOGLE_LANGUAGE_BASE_URL": self.url,
             "GOOGLE_MODELARMOR_BASE_URL": self.url,
+            "GOOGLE_IAMCREDENTIALS_BASE_URL": self.url,
             "STORAGE_EMULATOR_HOST": self.host,
             "GCE_METADATA_HOST": self.host,
             "GCE_METADATA_IP": self.host,

@@ -1,6 +1,6 @@
 """`POST /images/generations` and `/images/edits`.
 
-Images are returned as base64: there is no storage for a URL to point to.
+Images are returned as base64, unless there is a bucket and an account that signs URLs of objects in it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.guardrails.guard import check_prompt
-from vertex_compat.operations.images import image_sources, images_schema
+from vertex_compat.operations.images import image_sources, image_urls, images_schema
 from vertex_compat.operations.request import body, multipart
 from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Usage
 
@@ -85,8 +85,10 @@ def vary(_: RequestContext) -> Response:
 
 def _generate(params: JSON, event: str, context: RequestContext) -> Response:
     check_prompt(params["prompt"], params["model"], context)
-    if params.get("response_format") == "b64_json":
-        del params["response_format"]  # the default; any other value is ignored, and named as ignored
+    form = params.get("response_format")
+    as_urls = form == "url" and not params.get("stream") and image_urls.are_available(context)
+    if as_urls or form == "b64_json":
+        del params["response_format"]  # any other value is ignored, and named as ignored
 
     def respond(results: list[GeneratedImages], headers: dict[str, str]) -> Response:
         images = [image for result in results for image in result.pictures]
@@ -95,16 +97,18 @@ def _generate(params: JSON, event: str, context: RequestContext) -> Response:
         usage = _usage(usages)
         if params.get("stream"):
             return Response(EventStream(_events(event, images, usage, params)), headers)
-        result = {"created": int(time.time()), "data": [_image(image) for image in images]}
+        urls = image_urls.store(images, context) if as_urls else [None] * len(images)
+        shown = [_image(image, url) for image, url in zip(images, urls, strict=True)]
+        result = {"created": int(time.time()), "data": shown}
         result |= {"output_format": _format(images[0])} | ({"usage": usage} if usage else {})
         return Response(result, headers)
 
     return model_calls.call_unary(context, params, IMAGES, lambda result: result, respond)
 
 
-def _image(image: GeneratedImage) -> JSON:
+def _image(image: GeneratedImage, url: str | None) -> JSON:
     revised = {"revised_prompt": image.prompt} if image.prompt else {}
-    return {"b64_json": image.data, **revised}
+    return ({"url": url} if url else {"b64_json": image.data}) | revised
 
 
 def _format(image: GeneratedImage) -> str:
