@@ -5,35 +5,62 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Final, Literal, TypeAlias
+from importlib import import_module
+from typing import Final, Literal, TypeAlias, cast
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from vertex_compat import errors
 from vertex_compat.error_formats import ANTHROPIC, GOOGLE, OPENAI, ErrorFormat
-from vertex_compat.operations.audio import speech, transcriptions, voices
-from vertex_compat.operations.batches import batches
-from vertex_compat.operations.chat import chat
-from vertex_compat.operations.completions import completions
 from vertex_compat.operations.context import RequestContext, Response
-from vertex_compat.operations.embeddings import embeddings
-from vertex_compat.operations.files import files
-from vertex_compat.operations.fine_tuning import fine_tuning
-from vertex_compat.operations.generate_content import embed_content, gemini_models, generate_content
-from vertex_compat.operations.images import images
-from vertex_compat.operations.messages import anthropic_models, messages
-from vertex_compat.operations.moderations import moderations
-from vertex_compat.operations.ocr import ocr
-from vertex_compat.operations.rerank import rerank
-from vertex_compat.operations.responses import compact, input_tokens, responses
-from vertex_compat.operations.service import deployments, models, passthrough, root
-from vertex_compat.operations.vector_stores import store_files, vector_stores
-from vertex_compat.operations.videos import videos
 
 Operation = Callable[[RequestContext], Response]
 
 ClientApi: TypeAlias = Literal["openai", "anthropic", "google"]
+
+
+class _LazyModule:
+    """A module of `operations` that is imported when one of its operations is called: most never are."""
+
+    def __init__(self, name: str) -> None:
+        self._name = f"vertex_compat.operations.{name}"
+
+    def __getattr__(self, name: str) -> Operation:
+        def operation(context: RequestContext) -> Response:
+            return cast(Response, getattr(import_module(self._name), name)(context))
+
+        operation.__module__, operation.__name__ = self._name, name
+        return operation
+
+
+anthropic_models = _LazyModule("messages.anthropic_models")
+batches = _LazyModule("batches.batches")
+chat = _LazyModule("chat.chat")
+compact = _LazyModule("responses.compact")
+completions = _LazyModule("completions.completions")
+embed_content = _LazyModule("generate_content.embed_content")
+embeddings = _LazyModule("embeddings.embeddings")
+files = _LazyModule("files.files")
+fine_tuning = _LazyModule("fine_tuning.fine_tuning")
+gemini_models = _LazyModule("generate_content.gemini_models")
+generate_content = _LazyModule("generate_content.generate_content")
+images = _LazyModule("images.images")
+input_tokens = _LazyModule("responses.input_tokens")
+messages = _LazyModule("messages.messages")
+models = _LazyModule("service.models")
+moderations = _LazyModule("moderations.moderations")
+ocr = _LazyModule("ocr.ocr")
+passthrough = _LazyModule("service.passthrough")
+rerank = _LazyModule("rerank.rerank")
+responses = _LazyModule("responses.responses")
+root = _LazyModule("service.root")
+speech = _LazyModule("audio.speech")
+store_files = _LazyModule("vector_stores.store_files")
+transcriptions = _LazyModule("audio.transcriptions")
+vector_stores = _LazyModule("vector_stores.vector_stores")
+videos = _LazyModule("videos.videos")
+voices = _LazyModule("audio.voices")
 
 
 def _list_models(context: RequestContext) -> Response:
@@ -56,8 +83,15 @@ def _retrieve_model(context: RequestContext) -> Response:
     return models.retrieve(context)
 
 
+def _describe_root(context: RequestContext) -> Response:
+    """Describe the deployment: name, version and operations."""
+    from vertex_compat.operations.service import root as module  # noqa: PLC0415  (rarely requested)
+
+    return module.describe(context, (f"{method} {path}" for method, path in TABLE))
+
+
 TABLE: Final[dict[tuple[str, str], Operation]] = {
-    ("GET", "/"): lambda context: root.describe(context, (f"{method} {path}" for method, path in TABLE)),
+    ("GET", "/"): _describe_root,
     ("GET", "/health"): root.health,
     ("GET", "/openapi.json"): lambda _: _openapi_spec(),
     ("POST", "/chat/completions"): chat.complete,
@@ -175,7 +209,14 @@ def error_format(path: str, header: Callable[[str], str]) -> ErrorFormat:
 def _openapi_spec() -> Response:
     from vertex_compat.operations.service import openapi_spec  # noqa: PLC0415  (rarely requested)
 
-    return openapi_spec.describe(TABLE, OPEN | PUBLIC)
+    return openapi_spec.describe(
+        {route: load(operation) for route, operation in TABLE.items()}, OPEN | PUBLIC
+    )
+
+
+def load(operation: Operation) -> Operation:
+    """Return the function of an operation of the table, whose module is imported for it."""
+    return cast(Operation, getattr(import_module(operation.__module__), operation.__name__, operation))
 
 
 def takes_key_in_query(path: str) -> bool:
@@ -211,6 +252,8 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
         return operation, {}
     named = _MODEL_IN_PATH.fullmatch(short)
     if named and (operation := TABLE.get((method, named["path"]))):
+        from vertex_compat.operations.service import deployments  # noqa: PLC0415  (rarely requested)
+
         return deployments.with_model_in_path(operation), {"model": named["model"]}
     try:
         endpoint, arguments = _map().match(_normalize(path), method)

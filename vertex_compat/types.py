@@ -358,27 +358,44 @@ class VideoAdapter:
     read: Callable[[JSON], VideoOperation]
 
 
-@dataclass(frozen=True, slots=True)
+A = TypeVar("A")
+
+
+class _LazyAdapter(Generic[A]):
+    """One operation of a publisher: its adapter, imported at its first use; None if there is none."""
+
+    def __set_name__(self, owner: type[Publisher], name: str) -> None:
+        self._operation = name
+
+    def __get__(self, publisher: Publisher, owner: type[Publisher]) -> A | None:
+        name = publisher.adapters.get(self._operation)
+        return publisher.load(name) if name else None
+
+
 class Publisher:
     """The operations of a publisher. None means "not supported".
 
-    `completions` continues a prompt; where it is None, `chat` is used.
+    `adapters` has the name of each operation's adapter, `load` returns the adapter with a name. So a
+    process imports only what its requests need. `completions` continues a prompt; where it is None, `chat`
+    is used. `messages` takes requests of Anthropic's Messages API, `generate_content` those of the Gemini
+    API. `music` has the models of `speech` that sing and play.
     """
 
-    name: str
-    chat: ChatAdapter | None = None
-    completions: ChatAdapter | None = None
-    embeddings: UnaryAdapter[list[Embedding]] | None = None
-    images: UnaryAdapter[GeneratedImages] | None = None
-    speech: SpeechAdapter | None = None
-    transcriptions: ChatAdapter | None = None
-    rerank: UnaryAdapter[list[RankedDocument]] | None = None
-    music: UnaryAdapter[Audio] | None = None
-    """Models of `speech` that sing and play instead."""
-    ocr: UnaryAdapter[JSON] | None = None
-    videos: VideoAdapter | None = None
-    messages: Relay | None = None
-    """Takes requests of Anthropic's Messages API."""
-    generate_content: Relay | None = None
-    """Takes requests of the Gemini API."""
-    token_counts: TokenCounter | None = None
+    def __init__(self, name: str, load: Callable[[str], Any], **adapters: str) -> None:
+        self.name = name
+        self.load = load
+        self.adapters: Mapping[str, str] = adapters
+
+    chat = _LazyAdapter["ChatAdapter"]()
+    completions = _LazyAdapter["ChatAdapter"]()
+    embeddings = _LazyAdapter["UnaryAdapter[list[Embedding]]"]()
+    images = _LazyAdapter["UnaryAdapter[GeneratedImages]"]()
+    speech = _LazyAdapter["SpeechAdapter"]()
+    transcriptions = _LazyAdapter["ChatAdapter"]()
+    rerank = _LazyAdapter["UnaryAdapter[list[RankedDocument]]"]()
+    ocr = _LazyAdapter["UnaryAdapter[JSON]"]()
+    videos = _LazyAdapter["VideoAdapter"]()
+    messages = _LazyAdapter["Relay"]()
+    generate_content = _LazyAdapter["Relay"]()
+    music = _LazyAdapter["UnaryAdapter[Audio]"]()
+    token_counts = _LazyAdapter["TokenCounter"]()

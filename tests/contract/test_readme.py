@@ -247,15 +247,15 @@ def acme():
 
 
 def test_the_publisher_in_the_readme_translates(acme):
-    publisher = acme["PUBLISHER"]
+    chat = acme["CHAT"]
     model = Model("acme-1", "acme", "acme-1", "publishers/acme/models/acme-1", ("us-central1",))
     said = {"messages": [{"role": "user", "content": "Hello"}], "seed": 7, "user": "ann", "stream": True}
-    call = publisher.chat.request(said, model)
+    call = chat.request(said, model)
     assert call.path == "publishers/acme/models/acme-1:streamRawPredict"
     assert call.body == {"model": "acme-1", "messages": said["messages"], "seed": 7, "stream": True}
     assert call.ignored == ("user",)
     chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
-    assert publisher.chat.stream(call)(chunk) == Delta(0, {"content": "Hi"})
+    assert chat.stream(call)(chunk) == Delta(0, {"content": "Hi"})
 
 
 def test_example_publisher_handles_every_parameter(acme):

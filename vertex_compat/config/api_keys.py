@@ -12,7 +12,6 @@ import re
 import secrets
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -123,6 +122,8 @@ def _warn(message: str) -> None:
 
 
 def _from_toml(text: str) -> ApiKeys:
+    import tomllib  # noqa: PLC0415  (few deployments have TOML: cold start)
+
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -16,7 +16,6 @@ import msgspec
 
 from vertex_compat import errors, sse
 from vertex_compat.operations.context import RequestContext
-from vertex_compat.operations.guardrails.guard import Guard
 from vertex_compat.operations.model_calls import (
     ignored_header,
     iter_blocks,
@@ -93,7 +92,7 @@ class UpstreamStream(Generic[P]):
         model: Model,
         context: RequestContext,
     ) -> None:
-        guard: Any = Guard(model.model_armor, model, context) if model.model_armor else None
+        guard = _guard(model, context)
         self._guard = guard
         self._prepare = guard.checked(prepare) if guard else prepare
         self._calls = self._prepare(model)
@@ -253,6 +252,15 @@ class UpstreamStream(Generic[P]):
                 self._responses, self._context.client, keepalive=TRAILING_SECONDS, timeout=TRAILING_SECONDS
             ):
                 pass
+
+
+def _guard(model: Model, context: RequestContext) -> Any:
+    """Return the guard of a model with a template of Model Armor, else None."""
+    if not model.model_armor:
+        return None
+    from vertex_compat.operations.guardrails.guard import Guard  # noqa: PLC0415  (few models have one: cold start)
+
+    return Guard(model.model_armor, model, context)
 
 
 class ChatParser:

@@ -1,17 +1,71 @@
-"""The publishers on Vertex AI, and the table of them."""
+"""The publishers on Vertex AI: the table of them, with the module and name of each operation's adapter."""
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from importlib import import_module
+from typing import Any, Final
 
-from vertex_compat.publishers import anthropic, google
-from vertex_compat.publishers.mistral import mistral
-from vertex_compat.publishers.openai_compat import ai21, endpoints, maas
-from vertex_compat.publishers.predict import predictions
-from vertex_compat.publishers.text_to_speech import text_to_speech
 from vertex_compat.types import Publisher
 
+
+@cache
+def _load(adapter: str) -> Any:
+    """Import an adapter: `module:NAME`, relative to this package."""
+    module, _, name = adapter.partition(":")
+    return getattr(import_module(f"{__name__}.{module}"), name)
+
+
 PUBLISHERS: Final[dict[str, Publisher]] = {
-    module.PUBLISHER.name: module.PUBLISHER
-    for module in (google, anthropic, mistral, ai21, maas, endpoints, predictions, text_to_speech)
+    publisher.name: publisher
+    for publisher in (
+        Publisher(
+            "google",
+            _load,
+            chat="google.chat.chat:CHAT",
+            embeddings="google.embeddings:EMBEDDINGS",
+            images="google.images:IMAGES",
+            speech="google.speech:SPEECH",
+            transcriptions="google.transcription:TRANSCRIPTIONS",
+            rerank="google.ranking:RERANK",
+            videos="google.videos:VIDEOS",
+            music="google.music:MUSIC",
+            generate_content="google.relay:request",
+            token_counts="google.token_counts:TOKEN_COUNTS",  # noqa: S106  (no password)
+        ),
+        Publisher(
+            "anthropic",
+            _load,
+            chat="anthropic.chat:CHAT",
+            messages="anthropic.relay:request",
+            token_counts="anthropic.token_counts:TOKEN_COUNTS",  # noqa: S106  (no password)
+        ),
+        Publisher(
+            "mistralai",
+            _load,
+            chat="mistral.mistral:CHAT",
+            completions="mistral.mistral:COMPLETIONS",
+            ocr="mistral.ocr:OCR",
+        ),
+        Publisher("ai21", _load, chat="openai_compat.ai21:CHAT"),
+        Publisher(
+            "openapi",
+            _load,
+            chat="openai_compat.maas:CHAT",
+            embeddings="openai_compat.maas_embeddings:EMBEDDINGS",
+        ),
+        Publisher(
+            "endpoints",
+            _load,
+            chat="openai_compat.endpoints:CHAT",
+            embeddings="openai_compat.deployed_embeddings:EMBEDDINGS",
+        ),
+        Publisher(
+            "predictions",
+            _load,
+            chat="predict.predictions:CHAT",
+            embeddings="openai_compat.deployed_embeddings:EMBEDDINGS",
+        ),
+        Publisher("texttospeech", _load, speech="text_to_speech.text_to_speech:SPEECH"),
+    )
 }

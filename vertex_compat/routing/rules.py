@@ -6,7 +6,6 @@ those fail. Everything is checked when the function starts: a mistake stops it w
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from fnmatch import fnmatchcase
@@ -272,6 +271,8 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  (few deployments have a settings file: cold start)
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -20,7 +20,6 @@ from vertex_compat.operations.chat import chat_schema, custom_tools
 from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import body, client_shapes, inline_urls
-from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
 
@@ -68,7 +67,9 @@ def parse(content: bytes) -> JSON:
     """Return the validated request, without null keys in the body, its messages and their parts."""
     params = body.decode_object(content)
     if "messages" not in params and "input" in params:
-        params = responses_request.as_chat(params)
+        from vertex_compat.operations.responses import request  # noqa: PLC0415  (rarely needed: cold start)
+
+        params = request.as_chat(params)
     params = client_shapes.normalize(params)
     body.validate(params, chat_schema.Chat)
     params = body.drop_nulls(params)

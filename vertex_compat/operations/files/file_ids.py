@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from vertex_compat import errors, ids
 from vertex_compat.operations.context import RequestContext
-from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.types import JSON
 
 KEYS: Final = frozenset({"file", "file_data", "file_id", "image_url", "source", "url", "video_url"})
@@ -46,6 +45,8 @@ def _resolve_part(value: Any, param: str, context: RequestContext) -> Any:
 
 def _uri(file_id: str, param: str, context: RequestContext) -> str:
     try:
+        from vertex_compat.operations.files.bucket import Bucket  # noqa: PLC0415  (few requests: cold start)
+
         return Bucket(context).resolve(file_id).uri
     except errors.NotFound as error:
         raise errors.BadRequest(error.message, param=param, code="invalid_value") from None

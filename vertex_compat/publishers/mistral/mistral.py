@@ -15,12 +15,12 @@ from typing import Any, Final
 from vertex_compat import errors, vertex
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Media, Turn
-from vertex_compat.publishers.mistral import citations, codestral, ocr
+from vertex_compat.publishers.mistral import citations, codestral
 from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.publishers.tools import Function
-from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, Publisher, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -212,4 +212,4 @@ def _without_keywords(schema: Any) -> Any:
 
 CHAT: Final = ChatAdapter(request, citations.response, citations.stream)
 
-PUBLISHER: Final = Publisher("mistralai", chat=CHAT, completions=codestral.completions(CHAT), ocr=ocr.OCR)
+COMPLETIONS: Final = codestral.completions(CHAT)

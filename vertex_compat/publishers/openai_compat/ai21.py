@@ -17,7 +17,7 @@ from vertex_compat.publishers.chat_messages import Text, Turn
 from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ClientRequest, Model, Publisher, UpstreamCall
+from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -84,4 +84,4 @@ def _schema_instruction(schema: JSON) -> Turn:
     return Turn("system", [Text(_SCHEMA.format(msgspec.json.encode(member(schema, "schema")).decode()))])
 
 
-PUBLISHER: Final = Publisher("ai21", chat=openai_request.chat(request))
+CHAT: Final = openai_request.chat(request)

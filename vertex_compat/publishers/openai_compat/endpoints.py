@@ -11,8 +11,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from vertex_compat.publishers.openai_compat import deployed_embeddings, maas, thinking_tags
-from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, UpstreamCall
+from vertex_compat.publishers.openai_compat import maas, thinking_tags
+from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
 
 def request(params: JSON, model: Model) -> UpstreamCall:
@@ -24,8 +24,4 @@ def request(params: JSON, model: Model) -> UpstreamCall:
     return replace(call, body=body)
 
 
-PUBLISHER: Final = Publisher(
-    "endpoints",
-    chat=ChatAdapter(request, thinking_tags.response, thinking_tags.stream, supports_n=True),
-    embeddings=deployed_embeddings.EMBEDDINGS,
-)
+CHAT: Final = ChatAdapter(request, thinking_tags.response, thinking_tags.stream, supports_n=True)

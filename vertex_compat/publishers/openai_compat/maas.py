@@ -12,10 +12,10 @@ from typing import Final
 from vertex_compat.json_values import member
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import Media
-from vertex_compat.publishers.openai_compat import maas_embeddings, openai_request, thinking_tags
+from vertex_compat.publishers.openai_compat import openai_request, thinking_tags
 from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, Publisher, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -106,8 +106,4 @@ def _media_part(media: Media) -> JSON:
     return {"type": kind, kind: media.raw[kind]}
 
 
-PUBLISHER: Final = Publisher(
-    "openapi",
-    chat=ChatAdapter(request, thinking_tags.response, thinking_tags.stream, supports_n=True),
-    embeddings=maas_embeddings.EMBEDDINGS,
-)
+CHAT: Final = ChatAdapter(request, thinking_tags.response, thinking_tags.stream, supports_n=True)

@@ -15,14 +15,13 @@ from msgspec.structs import replace
 from vertex_compat import errors
 from vertex_compat.publishers import chat_messages, parameters
 from vertex_compat.publishers.chat_messages import Turn
-from vertex_compat.publishers.openai_compat import deployed_embeddings, maas, openai_request, openai_response
+from vertex_compat.publishers.openai_compat import maas, openai_request, openai_response
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import (
     JSON,
     ChatAdapter,
     Delta,
     Model,
-    Publisher,
     StreamPart,
     StreamTranslator,
     UpstreamCall,
@@ -138,6 +137,4 @@ def stream(call: UpstreamCall) -> StreamTranslator:
     return lambda event: response(event, call)
 
 
-PUBLISHER: Final = Publisher(
-    "predictions", chat=ChatAdapter(request, response, stream), embeddings=deployed_embeddings.EMBEDDINGS
-)
+CHAT: Final = ChatAdapter(request, response, stream)

@@ -13,7 +13,7 @@ from vertex_compat import errors
 from vertex_compat.json_values import text
 from vertex_compat.publishers import voices
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Audio, Model, Publisher, SpeechAdapter, UnaryAdapter, UpstreamCall
+from vertex_compat.types import JSON, Audio, Model, SpeechAdapter, UnaryAdapter, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -110,4 +110,4 @@ def response(answer: JSON, call: UpstreamCall) -> Audio:
     return Audio(data, MEDIA_TYPES.get(encoding, "application/octet-stream"))
 
 
-PUBLISHER: Final = Publisher("texttospeech", speech=SpeechAdapter(UnaryAdapter(request, response)))
+SPEECH: Final = SpeechAdapter(UnaryAdapter(request, response))
