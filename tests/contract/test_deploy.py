@@ -79,7 +79,10 @@ FLAGS = {
         "source",
         "timeout",
     },
-    "run services update": {"cpu-boost", "min-instances", "update-env-vars"},
+    "run services update": {"cpu-boost", "min-instances", "update-env-vars", "vpc-connector"},
+    "iam roles create": {"permissions", "title"},
+    "monitoring dashboards create": {"config-from-file"},
+    "alpha monitoring policies create": {"policy-from-file"},
     "run services add-iam-policy-binding": {"member", "role"},
     "builds submit": {"config", "ignore-file", "substitutions"},
     "secrets create": {"data-file"},
@@ -312,3 +315,14 @@ def test_what_is_uploaded_runs_as_on_cloud_run(deployed, emulator, tmp_path, mod
         process.wait(20)
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     assert [(line["key"], line["status"], line["severity"]) for line in lines] == [("me", 200, "INFO")] * 2
+
+
+def test_locked_packages_are_those_of_the_requirements():
+    def pins(path):
+        return set(re.findall(r"^([a-z0-9-]+==[^ ;\n\\]+)", path.read_text(), re.MULTILINE))
+
+    lock = ROOT / ".ci" / "requirements.lock"
+    assert pins(ROOT / "requirements.txt") <= pins(lock)
+    assert len(re.findall(r"^[a-z0-9-]+==", lock.read_text(), re.MULTILINE)) < lock.read_text().count(
+        "--hash=sha256:"
+    )
