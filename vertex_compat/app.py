@@ -270,6 +270,13 @@ def _error_response(error: errors.ApiError, error_format: ErrorFormat, log: Requ
 
 
 def _flask_response(response: Response, log: RequestLog, encode_error: EncodeError) -> flask.Response:
+    answer = _with_body(response, log, encode_error)
+    if response.after:
+        answer.call_on_close(response.after)
+    return answer
+
+
+def _with_body(response: Response, log: RequestLog, encode_error: EncodeError) -> flask.Response:
     match response.body:
         case FileBody(data, content_type):
             return _whole(response.status, data, content_type, response.headers)

@@ -39,6 +39,7 @@ batches = _LazyModule("batches.batches")
 chat = _LazyModule("chat.chat")
 compact = _LazyModule("responses.compact")
 completions = _LazyModule("completions.completions")
+conversations = _LazyModule("conversations.conversations")
 embed_content = _LazyModule("generate_content.embed_content")
 embeddings = _LazyModule("embeddings.embeddings")
 files = _LazyModule("files.files")
@@ -57,6 +58,7 @@ responses = _LazyModule("responses.responses")
 root = _LazyModule("service.root")
 speech = _LazyModule("audio.speech")
 store_files = _LazyModule("vector_stores.store_files")
+stored_responses = _LazyModule("responses.stored_responses")
 transcriptions = _LazyModule("audio.transcriptions")
 vector_stores = _LazyModule("vector_stores.vector_stores")
 videos = _LazyModule("videos.videos")
@@ -140,10 +142,18 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/responses"): responses.create,
     ("POST", "/responses/compact"): compact.compact,
     ("POST", "/responses/input_tokens"): input_tokens.count,
-    ("GET", "/responses/<id>"): responses.missing,
-    ("DELETE", "/responses/<id>"): responses.missing,
-    ("POST", "/responses/<id>/cancel"): responses.missing,
-    ("GET", "/responses/<id>/input_items"): responses.missing,
+    ("GET", "/responses/<id>"): stored_responses.retrieve,
+    ("DELETE", "/responses/<id>"): stored_responses.delete,
+    ("POST", "/responses/<id>/cancel"): stored_responses.cancel,
+    ("GET", "/responses/<id>/input_items"): stored_responses.input_items,
+    ("POST", "/conversations"): conversations.create,
+    ("GET", "/conversations/<conversation>"): conversations.retrieve,
+    ("POST", "/conversations/<conversation>"): conversations.update,
+    ("DELETE", "/conversations/<conversation>"): conversations.delete,
+    ("POST", "/conversations/<conversation>/items"): conversations.create_items,
+    ("GET", "/conversations/<conversation>/items"): conversations.list_items,
+    ("GET", "/conversations/<conversation>/items/<item>"): conversations.retrieve_item,
+    ("DELETE", "/conversations/<conversation>/items/<item>"): conversations.delete_item,
     ("POST", "/files"): files.create,
     ("GET", "/files"): files.list_files,
     ("GET", "/files/<path:file>"): files.retrieve,

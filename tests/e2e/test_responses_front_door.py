@@ -163,7 +163,7 @@ def test_nothing_is_kept(client):
     made = client.responses.create(model="gemini-2.5-flash", input="Hello", store=True)
     assert made.model_dump()["store"] is False
     for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
-        with pytest.raises(openai.NotFoundError, match="not stored"):
+        with pytest.raises(openai.NotFoundError, match="stores no responses"):
             call(made.id)
 
 

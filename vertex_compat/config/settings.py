@@ -71,6 +71,11 @@ class InvalidSetting(ValueError):
     """A wrong setting. The message names it and says what it takes."""
 
 
+Store = Literal["bucket", "memory", "off"]
+STORES: Final[tuple[Store, ...]] = ("bucket", "memory", "off")
+
+MAX_STORE_DAYS: Final = 3650
+
 MIN_SECRET_LENGTH: Final = 16
 
 
@@ -90,9 +95,9 @@ class Settings:
     `upstream_timeout` is the longest silence of the upstream, before its first byte and between two.
     `keepalive_interval` is the silence of a stream after which the client gets a comment. A retry may begin
     until `retry_deadline` after the first attempt. `bucket` is where files live, and what batches read and
-    write; `secret` signs ids. `fetch_links`: linked files are fetched for models that read no links.
-    `metadata_host` is the metadata server to ask for tokens, None to use other credentials. `quota_project`
-    is charged for quota.
+    write; `secret` signs ids. `store` is where responses are stored, for `store_days`.
+    `fetch_links`: linked files are fetched for models that read no links. `metadata_host` is the metadata
+    server to ask for tokens, None to use other credentials. `quota_project` is charged for quota.
     `list_vertex_models`: `GET /models` includes what Vertex lists. `playground`: browsers get a page.
     `traces`, `metrics`: a collector of them is set. `redis_url` is the store in which instances count limits
     together.
@@ -114,6 +119,8 @@ class Settings:
     bucket: Bucket | None = None
     secret: str | None = field(default=None, repr=False)
     signing_account: str | None = None
+    store: Store = "bucket"
+    store_days: int = 30
     threads: int = 80
     upstream_timeout: float = 600
     keepalive_interval: float = 15
@@ -203,6 +210,8 @@ class Settings:
             bucket=_read(env, ("GCS_BUCKET_NAME",), _bucket, default.bucket),
             secret=_read(env, ("VERTEX_COMPAT_SECRET",), _secret, default.secret),
             signing_account=_read(env, ("VERTEX_COMPAT_SIGNING_ACCOUNT",), _account, default.signing_account),
+            store=_read(env, ("VERTEX_COMPAT_STORE",), _store, default.store),
+            store_days=_read(env, ("VERTEX_COMPAT_STORE_DAYS",), _days, default.store_days),
             threads=_read(env, ("THREADS",), _threads, default.threads),
             upstream_timeout=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.upstream_timeout),
             keepalive_interval=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive_interval),
@@ -339,6 +348,19 @@ def _base_url(value: str) -> str:
 def _host(value: str) -> str:
     """Return the URL of a URL or a host: Google's clients take both for an emulator of Cloud Storage."""
     return _base_url(value if "://" in value else f"http://{value}")
+
+
+def _store(value: str) -> Store:
+    for store in STORES:
+        if value == store:
+            return store
+    raise ValueError(f"takes one of {', '.join(STORES)}, not {value!r}.")
+
+
+def _days(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= MAX_STORE_DAYS:
+        raise ValueError(f"takes a number of days from 1 to {MAX_STORE_DAYS}, not {value!r}.")
+    return int(value)
 
 
 def _secret(value: str) -> str:

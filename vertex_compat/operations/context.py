@@ -141,3 +141,5 @@ class Response:
     body: JSON | FileBody | StreamingBody | EventStream
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
+    after: Callable[[], None] | None = None
+    """Called when the last byte has gone to the client."""

@@ -30,7 +30,7 @@ MAX_BUDGET_USD: Final = 1_000_000
 
 
 OPERATIONS: Final = frozenset(
-    {"audio", "batches", "chat", "completions", "embeddings", "files", "fine_tuning"}
+    {"audio", "batches", "chat", "completions", "conversations", "embeddings", "files", "fine_tuning"}
     | {
         "generate_content",
         "images",

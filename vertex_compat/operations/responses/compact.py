@@ -17,7 +17,7 @@ from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.request import inline_urls
-from vertex_compat.operations.responses import output_items
+from vertex_compat.operations.responses import memory, output_items
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.input_items import SUMMARY
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
@@ -34,7 +34,8 @@ def compact(context: RequestContext) -> Response:
     """Return the compacted items of a conversation."""
     params = responses_request.parse(context.body)
     params.pop("stream", None)
-    request = responses_request.translate(params)
+    turn = memory.begin(params, context)
+    request = responses_request.translate(turn.request_params(), turn.earlier)
     body = {
         name: value for name, value in request.chat.items() if name not in {"response_format", "tool_choice"}
     }
@@ -59,14 +60,17 @@ def compact(context: RequestContext) -> Response:
         text = "".join([part.fields.get("content", "") for _, part in parts if isinstance(part, Delta)])
         if not text.strip():
             raise errors.UpstreamFault("The model returned no summary of the conversation.")
-        return Response(_compacted(params, text, output_items.usage_object(usages)), stream.headers)
+        return Response(_compacted(turn, text, output_items.usage_object(usages)), stream.headers)
 
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
 
-def _compacted(params: JSON, summary: str, usage: JSON) -> JSON:
-    input_ = params.get("input") or []
-    items = [{"role": "user", "content": input_}] if isinstance(input_, str) else input_
+def _compacted(turn: memory.Turn, summary: str, usage: JSON) -> JSON:
+    input_ = turn.params.get("input") or []
+    items = [
+        *turn.earlier,
+        *([{"role": "user", "content": input_}] if isinstance(input_, str) else input_),
+    ]
     messages = [
         _message(item)
         for item in items

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from vertex_compat.operations import token_counts
 from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.responses import memory
 from vertex_compat.operations.responses import request as responses_request
 
 
 def count(context: RequestContext) -> Response:
     """Count the input tokens of a request."""
-    request = responses_request.translate(responses_request.parse(context.body))
+    turn = memory.begin(responses_request.parse(context.body), context)
+    request = responses_request.translate(turn.request_params(), turn.earlier)
     with request.client_params():
         return token_counts.count_chat(
             context,

@@ -6,18 +6,20 @@ https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
-import secrets
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from vertex_compat import errors
+from vertex_compat.ids import new_token
 from vertex_compat.operations.chat import custom_tools
 from vertex_compat.operations.chat.chat import usage
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.file_search import FileSearch
+from vertex_compat.operations.responses.stored_items import item_id
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
 
 ECHOED: Final[JSON] = {
@@ -67,9 +69,11 @@ class _Call:
 
 
 class ResponseBuilder:
-    """Builds one response."""
+    """Builds one response, whose items have ids with its `token`."""
 
-    def __init__(self, params: JSON, searched: FileSearch | None = None) -> None:
+    def __init__(self, params: JSON, searched: FileSearch | None = None, token: str | None = None) -> None:
+        self._token = token or new_token()
+        self._numbers = itertools.count()
         self._searched = searched
         self._offered = tools.read(params).functions
         self._sequence = 0
@@ -79,7 +83,7 @@ class ResponseBuilder:
         self._finish: str | None = None
         self._usage: dict[int, Usage] = {}
         self.response: JSON = {
-            "id": _new_id("resp"),
+            "id": f"resp_{self._token}",
             "object": "response",
             "created_at": int(time.time()),
             "status": "in_progress",
@@ -93,6 +97,9 @@ class ResponseBuilder:
             "usage": None,
             **{name: params.get(name, default) for name, default in ECHOED.items()},
         }
+
+    def _new_id(self, prefix: str) -> str:
+        return item_id(prefix, self._token, next(self._numbers))
 
     def start(self) -> Iterator[Event]:
         """Yield the events before the first item."""
@@ -165,9 +172,9 @@ class ResponseBuilder:
             return
         yield from self._close()
         if kind == "reasoning":
-            value: JSON = {"id": _new_id("rs"), "type": kind, "summary": [], "encrypted_content": None}
+            value: JSON = {"id": self._new_id("rs"), "type": kind, "summary": [], "encrypted_content": None}
         else:
-            value = {"id": _new_id("msg"), "type": kind, "role": "assistant", "content": []}
+            value = {"id": self._new_id("msg"), "type": kind, "role": "assistant", "content": []}
         self._open = self._added(value | {"status": "in_progress"})
         yield self._item_event("added", self._open)
 
@@ -228,7 +235,12 @@ class ResponseBuilder:
         found = [chunk.get("web") or {} for chunk in grounding.get("groundingChunks") or ()]
         sources = [{"type": "url", "url": web["uri"]} for web in found if "uri" in web]
         action = {"type": "search", "query": queries[0], "queries": queries, "sources": sources}
-        call = {"id": _new_id("ws"), "type": "web_search_call", "action": action, "status": "in_progress"}
+        call = {
+            "id": self._new_id("ws"),
+            "type": "web_search_call",
+            "action": action,
+            "status": "in_progress",
+        }
         item = self._added(call)
         yield self._item_event("added", item)
         for step in ("in_progress", "searching", "completed"):
@@ -258,8 +270,8 @@ class ResponseBuilder:
         if tool and tool.namespace:
             value |= {"name": tool.definition["name"], "namespace": tool.namespace}
         if tool and tool.kind == "custom":
-            return {"id": _new_id("ctc"), "type": "custom_tool_call", "input": "", **value}
-        return {"id": _new_id("fc"), "type": "function_call", "arguments": "", **value}
+            return {"id": self._new_id("ctc"), "type": "custom_tool_call", "input": "", **value}
+        return {"id": self._new_id("fc"), "type": "function_call", "arguments": "", **value}
 
     def _close_call(self, call: _Call) -> Iterator[Event]:
         arguments = "".join(call.arguments)
@@ -269,7 +281,7 @@ class ResponseBuilder:
             value = tools.client_call(tool, call.id, arguments)
             if value is None:  # arguments that the tool's item cannot hold
                 value = self._call_item(call) | {"arguments": arguments}
-            item = self._added({"id": _new_id("call"), **value, "status": "in_progress"})
+            item = self._added({"id": self._new_id("call"), **value, "status": "in_progress"})
             yield self._item_event("added", item)
         if item.value["type"] == "function_call":
             yield self._in(item, "function_call_arguments.done", **_some(item.value, "name", "arguments"))
@@ -361,7 +373,3 @@ def usage_object(usages: dict[int, Usage]) -> JSON:
 
 def _some(value: JSON, *keys: str) -> JSON:
     return {key: value[key] for key in keys}
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(16)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
@@ -49,15 +49,16 @@ TRANSLATED: Final = SAME_NAMES | {
 }
 
 STATEFUL: Final = {
-    "background": "Responses are not stored, so none can be fetched later: leave 'background' out.",
-    "conversation": "Conversations are not stored: send the items of the conversation as 'input'.",
-    "previous_response_id": (
-        "Responses are not stored: send the items of the earlier input and output as 'input' instead of "
-        "'previous_response_id'."
+    "background": (
+        "A response is made while the request is open, not in the background: leave 'background' out, and "
+        "use 'stream' for long responses."
     ),
     "prompt": "Prompt templates are not stored: send the instructions and the input themselves.",
 }
-"""Parameters that need stored responses, and the alternative."""
+"""Parameters that have no counterpart, and the alternative."""
+
+EARLIER: Final = ("previous_response_id", "conversation")
+"""Parameters that refer to earlier items: see `memory`."""
 
 ORIGINS: Final = {
     "logprobs": "include",
@@ -129,21 +130,21 @@ def parse(content: bytes) -> JSON:
 
 
 def _checked(params: JSON) -> JSON:
-    """Return parameters that need no stored response and have an input; raises `BadRequest`."""
+    """Return parameters that can be met and have an input; raises `BadRequest`."""
     for name, alternative in STATEFUL.items():
         if params.get(name):
             raise errors.BadRequest(alternative, param=name, code="unsupported_parameter")
-    if not params.get("input") and not params.get("instructions"):
+    if not any(params.get(name) for name in ("input", "instructions", *EARLIER)):
         raise errors.BadRequest(
             "Missing required parameter: 'input'.", param="input", code="missing_required_parameter"
         )
     return params
 
 
-def translate(params: JSON) -> ResponsesRequest:
-    """Translate a request that `parse` returned; raises `BadRequest`."""
+def translate(params: JSON, earlier: Sequence[JSON] = ()) -> ResponsesRequest:
+    """Translate a request that `parse` returned, after the items of earlier requests; raises `BadRequest`."""
     offered = tools.read(params)
-    reader = _read_items(params, offered)
+    reader = _read_items(params, earlier, offered)
     chat: JSON = {"model": params["model"], "messages": reader.messages}
     chat |= {name: params[name] for name in SAME_NAMES & params.keys()}
     chat |= _options(params) | _tools(params, offered)
@@ -169,6 +170,13 @@ def as_chat(params: JSON) -> JSON:
     """
     params = body.drop_nulls(params)
     body.validate(params, responses_schema.CreateResponse)
+    for name in EARLIER:
+        if params.get(name):
+            raise errors.BadRequest(
+                f"'{name}' is a parameter of /v1/responses; here, send all messages.",
+                param=name,
+                code="unsupported_parameter",
+            )
     translated = translate(_checked(params))
     custom = {
         tool.name: tool.definition for tool in translated.offered.functions.values() if tool.kind == "custom"
@@ -187,10 +195,12 @@ def _custom_tool(tool: JSON, custom: Mapping[str, JSON]) -> JSON:
     return {"type": "custom", "custom": {**fields, "name": tool["function"]["name"]}}
 
 
-def _read_items(params: JSON, offered: OfferedTools) -> ItemReader:
+def _read_items(params: JSON, earlier: Sequence[JSON], offered: OfferedTools) -> ItemReader:
     reader = ItemReader(offered)
     if instructions := params.get("instructions"):
         reader.add({"role": "developer", "content": instructions}, "instructions")
+    for item in earlier:
+        reader.read(item, "previous_response_id")
     input_ = params.get("input") or []
     if isinstance(input_, str):
         reader.add({"role": "user", "content": input_}, "input")

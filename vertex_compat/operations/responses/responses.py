@@ -1,12 +1,12 @@
-"""`POST /responses`: the Responses API for every publisher that chats, without stored responses.
+"""`POST /responses`: the Responses API for every publisher that chats.
 
-The request is translated into a chat request, and the parts of the response into items. Nothing is stored:
-parameters that need a stored response are refused, with the alternative in the message.
+The request is translated into a chat request, and the parts of the response into items. What is remembered
+between requests is in `memory`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec.structs import replace
@@ -15,18 +15,32 @@ from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import inline_urls
-from vertex_compat.operations.responses import file_search
+from vertex_compat.operations.responses import file_search, memory
 from vertex_compat.operations.responses import request as responses_request
+from vertex_compat.operations.responses.memory import Turn
 from vertex_compat.operations.responses.output_items import Event, ResponseBuilder
+from vertex_compat.operations.stored import store
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import ChatAdapter, Model, StreamPart, UpstreamCall
 
-NOT_STORED = "Responses are not stored here: none can be read or deleted later. Keep what create() returned."
-
 
 def create(context: RequestContext) -> Response:
-    """Answer one request, streaming or whole."""
-    request = responses_request.translate(responses_request.parse(context.body))
+    """Answer one request, streaming or whole.
+
+    With `truncation: auto`, older items are left out until the model takes the rest.
+    """
+    turn = memory.begin(responses_request.parse(context.body), context)
+    while True:
+        try:
+            return _respond(turn, context)
+        except errors.BadRequest as error:
+            too_long = error.code == "context_length_exceeded" and turn.params.get("truncation") == "auto"
+            if not (too_long and turn.drop_oldest()):
+                raise
+
+
+def _respond(turn: Turn, context: RequestContext) -> Response:
+    request = responses_request.translate(turn.request_params(), turn.earlier)
     request, searched = file_search.run(request, context)
     params = request.params
 
@@ -41,21 +55,28 @@ def create(context: RequestContext) -> Response:
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)
         stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
-        encoder = _EventEncoder(ResponseBuilder(params, searched))
+        headers = stream.headers | (store.headers() if turn.stored else {})
+        encoder = _EventEncoder(ResponseBuilder(params, searched, turn.token))
+        response = encoder.builder.response
+        response |= turn.response_fields()
         if params.get("stream"):
-            events = EventStream(stream.stream(encoder), encode_error=encoder.error)
-            return Response(events, stream.headers)
+            events = _save_after(stream.stream(encoder), turn, encoder.builder)
+            return Response(EventStream(events, encode_error=encoder.error), headers)
         for number, part in stream.collect():
             encoder.encode(number, part)
         encoder.finish()
-        return Response(encoder.builder.response, stream.headers)
+        if turn.conversation:  # the next request has to find its items
+            turn.save(response)
+            return Response(response, headers)
+        return Response(response, headers, after=lambda: turn.save(response))
 
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
 
-def missing(_: RequestContext) -> Response:
-    """Refuse to read, delete or cancel a response."""
-    raise errors.NotFound(NOT_STORED, code="response_not_found")
+def _save_after(events: Iterator[bytes], turn: Turn, builder: ResponseBuilder) -> Iterator[bytes]:
+    """Yield the events of a response, and store it when they have been sent and before the body ends."""
+    yield from events
+    turn.save(builder.response)
 
 
 class _EventEncoder:

@@ -21,6 +21,7 @@ from vertex_compat.operations.batches import batches_schema
 from vertex_compat.operations.chat import chat_schema
 from vertex_compat.operations.completions import completions_schema
 from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.conversations import conversations_schema
 from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.fine_tuning import fine_tuning_schema
 from vertex_compat.operations.generate_content import generate_content_schema
@@ -100,6 +101,19 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("DELETE", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
     ("POST", "/responses"): _About(responses_schema.CreateResponse, object="response", types=(_SSE,)),
     ("POST", "/responses/compact"): _About(responses_schema.CreateResponse, object="response.compaction"),
+    ("GET", "/responses/<id>"): _About(query=("stream", "starting_after"), object="response", types=(_SSE,)),
+    ("DELETE", "/responses/<id>"): _About(object="response"),
+    ("POST", "/responses/<id>/cancel"): _About(object="response"),
+    ("GET", "/responses/<id>/input_items"): _About(query=(*_PAGE, "order"), object="list"),
+    ("POST", "/conversations"): _About(conversations_schema.CreateConversation, object="conversation"),
+    ("GET", "/conversations/<conversation>"): _About(object="conversation"),
+    ("POST", "/conversations/<conversation>"): _About(
+        conversations_schema.UpdateConversation, object="conversation"
+    ),
+    ("DELETE", "/conversations/<conversation>"): _About(object="conversation.deleted"),
+    ("POST", "/conversations/<conversation>/items"): _About(conversations_schema.CreateItems, object="list"),
+    ("GET", "/conversations/<conversation>/items"): _About(query=(*_PAGE, "order"), object="list"),
+    ("DELETE", "/conversations/<conversation>/items/<item>"): _About(object="conversation"),
     ("POST", "/embeddings"): _About(embeddings_schema.Embeddings, object="list"),
     ("POST", "/images/generations"): _About(images_schema.Images, types=(_SSE,)),
     ("POST", "/images/edits"): _About(

@@ -1,0 +1,1 @@
+"""`/conversations`: items that requests to `/responses` share."""

@@ -1,0 +1,1 @@
+"""Stores for what clients read again, over Cloud Storage or process memory."""
