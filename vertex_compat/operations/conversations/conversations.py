@@ -13,9 +13,10 @@ from vertex_compat.operations.conversations.conversation_records import (
     StoredConversation,
 )
 from vertex_compat.operations.request import body, paging
-from vertex_compat.operations.responses import stored_items, tools
+from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.input_items import ItemReader
 from vertex_compat.operations.stored import store as stores
+from vertex_compat.operations.stored import stored_items
 from vertex_compat.operations.stored.store import Store
 from vertex_compat.types import JSON
 

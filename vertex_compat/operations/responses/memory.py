@@ -19,9 +19,9 @@ from vertex_compat.operations.conversations.conversation_records import (
     ConversationRecord,
     StoredConversation,
 )
-from vertex_compat.operations.responses import history, stored_items
-from vertex_compat.operations.responses.history import History
+from vertex_compat.operations.stored import history, stored_items
 from vertex_compat.operations.stored import store as stores
+from vertex_compat.operations.stored.history import History
 from vertex_compat.operations.stored.store import DAY_SECONDS, Store
 from vertex_compat.types import JSON
 

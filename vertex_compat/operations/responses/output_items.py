@@ -19,7 +19,7 @@ from vertex_compat.operations.chat.chat import usage
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.file_search import FileSearch
-from vertex_compat.operations.responses.stored_items import item_id
+from vertex_compat.operations.stored.stored_items import item_id
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
 
 ECHOED: Final[JSON] = {

@@ -9,8 +9,8 @@ from vertex_compat.operations.context import EventStream, RequestContext, Respon
 from vertex_compat.operations.conversations import conversation_records
 from vertex_compat.operations.conversations.conversation_records import ConversationRecord
 from vertex_compat.operations.request import paging
-from vertex_compat.operations.responses import history, replay
 from vertex_compat.operations.responses.memory import ID_PREFIX, NO_STORE, NOT_STORED_PREFIX
+from vertex_compat.operations.stored import history, replay
 from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored.store import Store
 from vertex_compat.types import JSON
