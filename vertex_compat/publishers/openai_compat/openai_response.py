@@ -98,7 +98,7 @@ class _AnswerReader:
         message, is_whole = self._message(choice)
         finish = _finish_reason(choice.get("finish_reason"))
         fields = _fields(message)
-        calls = items(message.get("tool_calls"))
+        calls = items(calls) if (calls := message.get("tool_calls")) else []
         if not calls and (legacy := member(message, "function_call")):
             calls = [{"function": legacy}]
         reader = self._calls.get(number)
@@ -120,7 +120,10 @@ class _AnswerReader:
         Some servers (Perplexity) send both. Then the delta counts, unless it is empty and no text has come
         before: their `message` repeats all text so far.
         """
-        delta, message = choice.get("delta"), member(choice, "message")
+        delta = choice.get("delta")
+        if "message" not in choice and isinstance(delta, dict):
+            return delta, False
+        message = member(choice, "message")
         if not isinstance(delta, dict):
             return message, bool(message) or "delta" not in choice
         if message and not self._has_text and not (_fields(delta) or delta.get("tool_calls")):
@@ -202,21 +205,33 @@ def _arguments(arguments: Any) -> str:
 
 def _fields(message: JSON) -> JSON:
     """Return the fields of a delta but for its calls. Fields of the server's own pass through."""
-    fields = {
-        name: value
-        for name, value in message.items()
-        if name not in _READ_HERE
-        and value not in (None, "", [])
-        and isinstance(value, _FIELD_TYPES.get(name, object))
-    }
-    if annotations := list(filter(_is_annotation, items(message.get("annotations")))):
-        fields["annotations"] = annotations
-    texts = {"content": "", "reasoning_content": ""}
-    for field, part in _texts(message.get("content")):
-        texts[field] += part
-    reasoning = _texts(message.get("reasoning_content")) or _texts(message.get("reasoning"))
-    texts["reasoning_content"] += "".join([part for _, part in reasoning])
-    return fields | {field: part for field, part in texts.items() if part}
+    fields: JSON = {}
+    if content := message.get("content"):
+        for field, part in [("content", content)] if type(content) is str else _texts(content):
+            fields[field] = fields.get(field, "") + part
+    if reasoning := _reasoning(message):
+        fields["reasoning_content"] = fields.get("reasoning_content", "") + reasoning
+    if own := message.keys() - _READ_HERE:
+        fields |= {name: message[name] for name in message if name in own and _passes(name, message[name])}
+    if "annotations" in message and (valid := [*filter(_is_annotation, items(message["annotations"]))]):
+        fields["annotations"] = valid
+    return fields
+
+
+def _reasoning(message: JSON) -> str:
+    """Return the reasoning under its older name, or under the name that vLLM has now."""
+    for name in ("reasoning_content", "reasoning"):
+        if value := message.get(name):
+            if type(value) is str:
+                return value
+            if parts := _texts(value):
+                return "".join([part for _, part in parts])
+    return ""
+
+
+def _passes(name: str, value: Any) -> bool:
+    """Whether a field passes through: it has a value, and of OpenAI's type if it is OpenAI's."""
+    return value not in (None, "", []) and isinstance(value, _FIELD_TYPES.get(name, object))
 
 
 def _is_annotation(annotation: JSON) -> bool:
@@ -262,6 +277,8 @@ def _finish_reason(reason: Any) -> str | None:
 
 def _logprobs(logprobs: Any) -> JSON | None:
     """Return log probabilities of the tokens, without entries that are not OpenAI's."""
+    if not logprobs:
+        return None
     content = [
         {**entry, "top_logprobs": list(filter(_is_logprob, items(entry.get("top_logprobs"))))}
         for entry in items(mapping(logprobs).get("content"))
