@@ -46,7 +46,7 @@ if _settings.traces or _settings.metrics:
         _on_request_end.append(_metrics.record)
 
 sys.setswitchinterval(concurrency.SWITCH_INTERVAL_SECONDS)
-_server = GunicornHooks(_settings.upstream_timeout)
+_server = GunicornHooks(_settings.upstream_timeout, _settings.head_timeout)
 _server.install()
 _credentials = Credentials(credentials_factory(_settings), Network.from_settings(_settings))
 _app = App(_settings, HttpTransport(_settings, _credentials), _on_request_end, _server)

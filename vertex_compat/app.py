@@ -118,6 +118,7 @@ class App:
             resources.memory,
             sock,
             self._server.deadlines,
+            self._settings.body_timeout,
         )
         error_format = routes.error_format(path, lambda name: request.headers.get(name, ""))
         client = ClientConnection(sock, log.id, log.calls, self._server.shutdown_fd)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from vertex_compat import errors
 from vertex_compat.config.settings import InvalidSetting, Settings
+from vertex_compat.operations.request import body
 from vertex_compat.operations.request.body import MAX_DEPTH
 from vertex_compat.server import wsgi_server
 from vertex_compat.server.capacity import concurrency
@@ -417,3 +418,26 @@ def test_a_place_that_is_forgotten_is_free():
     assert places.try_acquire() is None
     del again
     assert places.try_acquire()
+
+
+# JSON values
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "0", '""', "null", '{"a":0}'])
+def test_body_of_too_many_values_is_a_400(value):
+    many = ",".join([value] * (body.MAX_VALUES + 1))
+    with pytest.raises(errors.BadRequest, match="more than 1000000 JSON values"):
+        body.decode_object(f'{{"unknown": [{many}]}}'.encode())
+
+
+def test_commas_in_a_text_are_no_values():
+    text = r",[{\"" * body.MAX_VALUES
+    assert body.decode_object(f'{{"text": "{text}"}}'.encode())["text"].startswith(',[{"')
+
+
+@pytest.mark.parametrize("content", [b'"' * 3_000_000, b'"' + b'\\"' * 3_000_000, b"," * 3_000_000])
+def test_counting_values_takes_linear_time(content):
+    began = time.thread_time()
+    with pytest.raises(errors.BadRequest):
+        body.decode_object(content)
+    assert time.thread_time() - began < 2

@@ -44,7 +44,7 @@ _NAME: Final = re.compile(r"[\w-]{1,40}")
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
 _DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _VARIABLE: Final = "VERTEX_COMPAT_API_KEYS_FILE"
-_TOML: Final = re.compile(r"^\s*\[keys\.", re.MULTILINE)
+_TOML: Final = re.compile(r"^[ \t]*\[keys\.", re.MULTILINE)
 
 
 class UnreadableKeys(ValueError):

@@ -102,6 +102,7 @@ class Settings:
     `traces`, `metrics`: a collector of them is set. `redis_url` is the store in which instances count limits
     together.
     `base_path` is a prefix that a proxy in front leaves in the paths.
+    The head of a request has to arrive within `head_timeout`, each megabyte of a body within `body_timeout`.
     `memory_budget` is how many bytes requests may hold together, None to derive it from the memory limit.
     `ca_bundle` and `ca_directory` have the certificate authorities to trust, where certifi's do not suffice;
     `use_proxies`: the environment names proxies.
@@ -136,6 +137,8 @@ class Settings:
     redis_url: str | None = field(default=None, repr=False)
     base_path: str = ""
     memory_budget: int | None = None
+    head_timeout: float = 10
+    body_timeout: float = 60
     ca_bundle: Path | None = None
     ca_directory: Path | None = None
     use_proxies: bool = False
@@ -226,6 +229,8 @@ class Settings:
             redis_url=_read(env, ("VERTEX_COMPAT_REDIS_URL",), _redis_url, default.redis_url),
             base_path=_read(env, ("VERTEX_COMPAT_BASE_PATH",), _base_path, default.base_path),
             memory_budget=_read(env, ("VERTEX_COMPAT_MEMORY_BUDGET",), _megabytes, None),
+            head_timeout=_read(env, ("VERTEX_COMPAT_HEAD_TIMEOUT",), _seconds, default.head_timeout),
+            body_timeout=_read(env, ("VERTEX_COMPAT_BODY_TIMEOUT",), _seconds, default.body_timeout),
             ca_bundle=_read(env, CA_BUNDLES, _existing, None),
             ca_directory=_read(env, ("SSL_CERT_DIR",), _existing, None),
             use_proxies=any(env.get(name) for name in (*PROXIES, *map(str.upper, PROXIES))),

@@ -33,9 +33,6 @@ KEEPALIVE_SECONDS: Final = 10
 SEND_TIMEOUT_SECONDS: Final = 60.0
 """How long a client may read nothing of what is sent to it."""
 
-HEAD_SECONDS: Final = 10.0
-"""How long the head of a request may take to arrive."""
-
 MAX_REQUEST_LINE_BYTES: Final = 8190
 """gunicorn's largest finite limit; functions-framework sets none."""
 
@@ -48,8 +45,9 @@ _BACKLOG: Final = 2048  # connections that wait to be accepted, at most: gunicor
 class GunicornHooks:
     """Changes gunicorn's settings and handles its events. One object for the process."""
 
-    def __init__(self, upstream_timeout: float = SEND_TIMEOUT_SECONDS) -> None:
+    def __init__(self, upstream_timeout: float = SEND_TIMEOUT_SECONDS, head_timeout: float = 10) -> None:
         self._send_timeout = min(upstream_timeout, SEND_TIMEOUT_SECONDS)
+        self._head_timeout = head_timeout
         self.deadlines = ReadDeadlines()
         self.shutdown_fd = -1
         """A descriptor that is readable when requests have to end; -1 without gunicorn."""
@@ -97,7 +95,7 @@ class GunicornHooks:
         handle = worker.handle
 
         def handle_in_time(connection: Any) -> Any:
-            with self.deadlines.limit(connection.sock, HEAD_SECONDS):
+            with self.deadlines.limit(connection.sock, self._head_timeout):
                 return handle(connection)
 
         worker.handle = handle_in_time

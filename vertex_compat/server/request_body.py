@@ -25,19 +25,19 @@ MAX_STREAMED_BYTES: Final = 512 * 1024 * 1024
 DRAIN_SECONDS: Final = 5.0
 """How long a refused client may go on sending before it gets the response."""
 
-BODY_GRACE_SECONDS: Final = 15.0
-"""The time for a body, beside the time that its bytes may take."""
+MEGABYTE: Final = 1_048_576
 
-MIN_BYTES_PER_SECOND: Final = 1_048_576 / 60
-"""How fast a body has to arrive at least: 1 MB a minute."""
+GRACE_SHARE: Final = 0.25
+"""The time for any body, in megabytes, beside the time for its bytes."""
 
 
 class RequestBody:
     """The body that follows a request's head.
 
     `length` is its Content-Length, None if only its end tells. `max_bytes` may be held in memory; they
-    count in `memory`. Where `sock` is known, `deadlines` limits the time that the bytes take. A body that
-    breaks off, or whose framing is wrong, shows as an exception of the server's or as an early end.
+    count in `memory`. Where `sock` is known, `deadlines` limits the time that the bytes take, by
+    `seconds_per_megabyte`. A body that breaks off, or whose framing is wrong, shows as an exception of the
+    server's or as an early end.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class RequestBody:
         memory: HeldMemory | None = None,
         sock: socket.socket | None = None,
         deadlines: ReadDeadlines | None = None,
+        seconds_per_megabyte: float = 60,
     ) -> None:
         self._stream: IO[bytes] = body.stream
         self._length = body.length
@@ -54,6 +55,7 @@ class RequestBody:
         self._memory = memory
         self._sock = sock
         self._deadlines = deadlines
+        self._seconds_per_megabyte = seconds_per_megabyte
         self._received = 0
         self._seconds = 0.0
         self._complete = body.length == 0
@@ -115,7 +117,8 @@ class RequestBody:
         return self._deadlines.limit(self._sock, self._allowed_seconds(size) - self._seconds)
 
     def _allowed_seconds(self, size: int) -> float:
-        return BODY_GRACE_SECONDS + (self._received + size) / MIN_BYTES_PER_SECOND
+        megabytes = (self._received + size) / MEGABYTE
+        return (GRACE_SHARE + megabytes) * self._seconds_per_megabyte
 
     def _read_chunk(self, size: int) -> bytes:
         if self._length is not None:
@@ -130,7 +133,7 @@ class RequestBody:
         self._complete = not chunk or self._received == self._length
         if not chunk and self._length is not None:
             late = self._seconds + time.monotonic() - began >= self._allowed_seconds(size)
-            raise _too_slow() if late else _broken_off()
+            raise _too_slow(self._seconds_per_megabyte) if late else _broken_off()
         return chunk
 
 
@@ -141,8 +144,8 @@ def _too_large(max_bytes: int) -> errors.PayloadTooLarge:
     )
 
 
-def _too_slow() -> errors.RequestTimeout:
-    return errors.RequestTimeout("The request body arrived too slowly: less than 1 MB a minute.")
+def _too_slow(seconds: float) -> errors.RequestTimeout:
+    return errors.RequestTimeout(f"The request body arrived too slowly: 1 MB may take {seconds:g} seconds.")
 
 
 def _broken_off() -> errors.BadRequest:

@@ -18,6 +18,9 @@ from vertex_compat.types import JSON, RawBody
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+MAX_VALUES: Final = 1_000_000
+"""JSON values of a body. As Python's objects, each takes up to 64 bytes beside its text."""
+
 MAX_DEPTH: Final = 100
 """Levels of a body. Google's own parser takes as many, and no function here exhausts the stack with them."""
 
@@ -26,7 +29,7 @@ _decode_raw: Final = msgspec.json.Decoder(RawBody).decode
 _MAX_QUOTED_CHARS: Final = 300
 """Characters of msgspec's message, which repeats the client's value."""
 
-_MESSAGE: Final = re.compile(r"^(?P<reason>.*?)(?: - at `(?:key in )?\$\.?(?P<param>.*)`)?$", re.DOTALL)
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
 
@@ -43,6 +46,7 @@ def decode(content: bytes, schema: type[msgspec.Struct]) -> JSON:
 
 def decode_object(content: bytes) -> JSON:
     """Return the JSON object in `content`, of any shape; raises `BadRequest`."""
+    _check_values(content)
     try:
         decoded = msgspec.json.decode(content)
     except RecursionError:
@@ -56,8 +60,21 @@ def decode_object(content: bytes) -> JSON:
     return decoded
 
 
+def _check_values(content: bytes) -> None:
+    """Raise `BadRequest` for more than `MAX_VALUES` values; signs of values within texts do not count."""
+    if _signs(content) > MAX_VALUES and _signs(_STRING.sub(b"", content)) > MAX_VALUES:
+        raise errors.BadRequest(
+            f"The request body has more than {MAX_VALUES} JSON values.", code="too_many_values"
+        )
+
+
+def _signs(content: bytes) -> int:
+    return content.count(b",") + content.count(b"[") + content.count(b"{")
+
+
 def decode_fields(content: bytes) -> RawBody:
     """Return the keys of the JSON object in `content` with their values as they came; raises `BadRequest`."""
+    _check_values(content)
     try:
         return _decode_raw(content)
     except RecursionError:
@@ -117,8 +134,10 @@ def _prepare(schema: type[msgspec.Struct]) -> None:
 
 def _bad_request(message: str) -> errors.BadRequest:
     """The error for msgspec's message about a value."""
-    match = _MESSAGE.match(message)
-    reason, param = (match["reason"], match["param"] or "") if match else (message, "")
+    reason, found, path = message.partition(" - at `")
+    if not (found and path.endswith("`")):
+        reason, path = message, ""
+    param = path[:-1].removeprefix("key in ").removeprefix("$").removeprefix(".")
     if missing := _MISSING.match(reason):
         param = f"{param}.{missing['field']}".lstrip(".")
         return errors.BadRequest(

@@ -237,7 +237,7 @@ def _labels(client_request: ClientRequest) -> JSON:
 
 
 def _label(text: str) -> str:
-    return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:MAX_LABEL_LENGTH]
+    return re.sub(r"[^a-z0-9_-]", "_", text.lower()[:MAX_LABEL_LENGTH])
 
 
 def _tier(client_request: ClientRequest) -> dict[str, str]:
