@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import redis
 import requests
 from helpers.redis import redis_server
 from helpers.server import app_with_emulator, served
@@ -164,6 +165,25 @@ def test_model_without_a_price_is_refused_to_a_key_with_a_budget(limited):
     assert 'models."NAME".price' in answer.json["error"]["message"]
 
 
+def test_embeddings_count_against_a_budget(limited):
+    app = limited("budget_usd = 1")
+    body = json.dumps({"model": "gemini-embedding-001", "input": "Hello"}).encode()
+    answer = app.post("/v1/embeddings", data=body, content_type="application/json", headers=HEADERS)
+
+    assert answer.status_code == 200
+    assert float(answer.headers["x-vertex-compat-cost-usd"]) > 0
+
+
+def test_model_not_paid_by_tokens_is_refused_to_a_budget(limited):
+    app = limited("budget_usd = 1")
+    body = json.dumps({"model": "tts-1", "input": "Hello", "voice": "alloy"}).encode()
+
+    assert (
+        app.post("/v1/audio/speech", data=body, content_type="application/json", headers=HEADERS).status_code
+        == 403
+    )
+
+
 def test_failed_call_costs_nothing(limited):
     app = limited("tokens_per_minute = 300")
     for _ in range(5):
@@ -223,7 +243,7 @@ def test_two_instances_share_a_limit_exactly_until_redis_is_gone(shared_emulator
         env = {
             "VERTEX_COMPAT_CONFIG": str(rules),
             "VERTEX_COMPAT_API_KEYS": f"alice:{KEY}",
-            "VERTEX_COMPAT_REDIS_URL": url,
+            "VERTEX_COMPAT_REDIS_URL": f"{url}?socket_timeout=10",  # a busy machine is slow, Redis is not
         }
         with (
             served(shared_emulator, tmp_path / "one", **env) as one,
@@ -238,26 +258,65 @@ def test_two_instances_share_a_limit_exactly_until_redis_is_gone(shared_emulator
             assert load([one.url, two.url], 20) == {200: 20}
 
 
-def stop(folder):
-    import redis  # noqa: PLC0415
+def test_two_instances_share_a_budget_to_the_token(shared_emulator, tmp_path):
+    rules = tmp_path / "vertex_compat.toml"
+    rules.write_text("[keys.alice]\nbudget_usd = 0.02\nmax_parallel_requests = 20\n")
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_server(folder) as url:
+        env = {
+            "VERTEX_COMPAT_CONFIG": str(rules),
+            "VERTEX_COMPAT_API_KEYS": f"alice:{KEY}",
+            "VERTEX_COMPAT_REDIS_URL": f"{url}?socket_timeout=10",  # a busy machine is slow, Redis is not
+        }
+        with (
+            served(shared_emulator, tmp_path / "one", **env) as one,
+            served(shared_emulator, tmp_path / "two", **env) as two,
+        ):
+            answers = load([one.url, two.url], 200, answers=True)
+            paid = [answer for answer in answers if answer.status_code == 200]
+            assert {answer.status_code for answer in answers} == {200, 429}
+            assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 429} == {
+                "insufficient_quota"
+            }
+            cost = sum(round(float(answer.headers["x-vertex-compat-cost-usd"]) * 1e9) for answer in paid)
+            assert 0.015e9 < cost <= 0.02e9
+            wait_until(lambda: spent(folder) == cost)
 
+
+def spent(folder):
+    """The nano-dollars that Redis has for the one key with a budget."""
+    with redis.Redis(unix_socket_path=str(folder / "redis.sock")) as client:
+        (name,) = client.keys("*:spent:*")
+        return int(client.get(name))
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 5
+    while not holds():  # a request is settled after its last byte
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def stop(folder):
     redis.Redis(unix_socket_path=str(folder / "redis.sock")).shutdown(nosave=True)
 
 
-def load(urls, count):
-    """How often each status answered `count` requests, of 16 clients at once."""
+def load(urls, count, *, answers=False):
+    """The answers to `count` requests of 16 clients at once, or how often each status was among them."""
     body = json.dumps(CHAT).encode()
 
     def run(worker):
         with requests.Session() as session:
             session.headers.update(HEADERS | {"Content-Type": "application/json"})
             return [
-                session.post(f"{urls[number % len(urls)]}/v1/chat/completions", data=body).status_code
+                session.post(f"{urls[number % len(urls)]}/v1/chat/completions", data=body)
                 for number in range(worker, count, 16)
             ]
 
     with ThreadPoolExecutor(16) as pool:
-        return Counter(status for statuses in pool.map(run, range(16)) for status in statuses)
+        found = [answer for part in pool.map(run, range(16)) for answer in part]
+    return found if answers else Counter(answer.status_code for answer in found)
 
 
 def test_azure_client_sends_its_key_in_a_header(limited):

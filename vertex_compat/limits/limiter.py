@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import date
 from typing import Final, Literal, TypeAlias
 
 from vertex_compat import errors
 from vertex_compat.limits.estimate import Estimate
 from vertex_compat.limits.quota import Amount, Decision, Quota, Store, StoreUnavailable
 from vertex_compat.routing import pricing
+from vertex_compat.routing.catalog import today
 from vertex_compat.routing.rules import KeyRule
 from vertex_compat.types import Model
 
@@ -24,8 +25,10 @@ _log = logging.getLogger(__name__)
 
 OnFailure: TypeAlias = Literal["allow", "refuse"]
 
+MAX_FAILURES: Final = 3
+"""After so many failures in a row the store is not asked for `RETRY_SECONDS`, so that no request waits for it."""
+
 RETRY_SECONDS: Final = 1.0
-"""A store that has failed is left alone for so long: a request waits for it at most once in that time."""
 
 
 class Limiter:
@@ -35,13 +38,18 @@ class Limiter:
         self._store = store
         self._on_failure = on_failure
         self._down_until = 0.0
-        self._available = True
+        self._failures = 0
+        self._quotas: dict[str, tuple[KeyRule, date, Quota]] = {}
 
     def allowance(self, key: str | None, rule: KeyRule | None) -> Allowance | None:
         """Return what a request with this key may use, None if nothing limits it."""
         if key is None or rule is None or not rule.is_limited():
             return None
-        return Allowance(self, _quota(key, rule))
+        day = today()
+        known = self._quotas.get(key)
+        if known is None or known[0] is not rule or known[1] != day:
+            known = self._quotas[key] = rule, day, _quota(key, rule, day)
+        return Allowance(self, known[2])
 
     def reserve(self, quota: Quota, amount: Amount) -> Decision | None:
         """Return the store's decision; None if the store is away and the request may go on without."""
@@ -51,7 +59,7 @@ class Limiter:
             except StoreUnavailable as error:
                 self._failed(error)
             else:
-                self._available = True
+                self._failures = 0
                 return decision
         if (self._on_failure or ("allow" if quota.budget is None else "refuse")) == "allow":
             return None
@@ -69,9 +77,10 @@ class Limiter:
             self._failed(error)
 
     def _failed(self, error: StoreUnavailable) -> None:
-        self._down_until = time.monotonic() + RETRY_SECONDS
-        if self._available:
-            self._available = False
+        self._failures += 1
+        if self._failures >= MAX_FAILURES:
+            self._down_until = time.monotonic() + RETRY_SECONDS
+        if self._failures == 1:
             _log.error("The store of limits (VERTEX_COMPAT_REDIS_URL) does not answer: %s", error)
 
 
@@ -113,7 +122,7 @@ class Allowance:
         if self._quota.budget is None:
             return 0
         price = model.profile.price
-        cost = pricing.reserved(price, *tokens, day=datetime.now(UTC).date()) if price else None
+        cost = pricing.reserved(price, *tokens, day=today()) if price else None
         if cost is None:
             raise errors.Forbidden(
                 f"This API key has a budget, and the price of {model.requested_name[:200]!r} is not known. "
@@ -147,7 +156,7 @@ def refusal(quota: Quota, decision: Decision) -> errors.ClientFault:
     )
 
 
-def _quota(key: str, rule: KeyRule) -> Quota:
+def _quota(key: str, rule: KeyRule, day: date) -> Quota:
     budget = None if rule.budget_usd is None else round(rule.budget_usd * pricing.NANO)
     form = "%Y-%m" if rule.budget_period == "month" else "%Y-%m-%d"
     return Quota(
@@ -156,7 +165,7 @@ def _quota(key: str, rule: KeyRule) -> Quota:
         rule.tokens_per_minute,
         rule.max_parallel_requests,
         budget,
-        f"{datetime.now(UTC):{form}}" if budget is not None else "",
+        f"{day:{form}}" if budget is not None else "",
     )
 
 

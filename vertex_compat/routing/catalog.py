@@ -9,8 +9,9 @@ every generation accepts. The settings file can correct any of it (`[catalog."NA
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
@@ -29,6 +30,7 @@ NATIVE_PUBLISHERS: Final = frozenset({"google", "anthropic", "mistralai", "ai21"
 
 LISTED_OPERATIONS: Final = frozenset({"chat", "embeddings", "images", "speech", "transcriptions"})
 
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 _FILE: Final = Path(__file__).with_name("catalog.json")
 _VERSION: Final = re.compile(r"-(\d{1,2})(?:[.-](\d{1,2}))?(?=$|[-@.])")
 _VARIANT: Final = re.compile(r"(.+?)(?:@[A-Za-z0-9._-]+|-\d{3}|-latest|-preview(?:-\d\d-\d{4})?)")
@@ -84,7 +86,7 @@ def data() -> Data:
 
 def today() -> date:
     """Return the current day in UTC."""
-    return datetime.now(UTC).date()
+    return date.fromordinal(_EPOCH + int(time.time() // 86_400))
 
 
 class Catalog:

@@ -46,9 +46,16 @@ def on(price: Price, day: date) -> Price:
 
 
 def reserved(price: Price, prompt: int, completion: int, *, day: date) -> int | None:
-    """Return the nano-dollars to reserve for a request of at most so many tokens, at the standard price."""
-    usage = Usage(prompt, completion)
-    return cost(price, [usage], location="", tier="priority" if price.priority else None, day=day)
+    """Return the nano-dollars to reserve for a request of at most so many tokens, at the dearest tier.
+
+    None for models that are not paid by tokens: what they cost cannot be counted.
+    """
+    price = on(price, day)
+    rates = _rates(price, prompt)
+    if rates.input is None:
+        return None
+    factor = max(price.priority or 1.0, 1.0) * price.regional
+    return math.ceil((prompt * rates.input + completion * (rates.output or 0)) * factor * _PER_MILLION)
 
 
 def _tier(price: Price, tier: str | None) -> float:

@@ -13,14 +13,13 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from vertex_compat.limits.limiter import Allowance
 from vertex_compat.model_profile import Price
-from vertex_compat.routing import pricing
+from vertex_compat.routing import catalog, pricing
 from vertex_compat.types import JSON, Usage
 
 CLIENT_DISCONNECTED: Final = "client_left"
@@ -61,6 +60,7 @@ class RequestLog:
     counts_missing: bool = False
     calls: list[str] = field(default_factory=list)
     usages: dict[object, Usage] = field(default_factory=dict)
+    _costed: tuple[tuple[object, ...], int | None] | None = field(default=None, init=False, repr=False)
 
     @staticmethod
     def start(method: str, path: str, environ: Mapping[str, Any]) -> RequestLog:
@@ -148,10 +148,15 @@ class RequestLog:
 
     def cost(self) -> int | None:
         """Return the nano-dollars of the answers counted so far; None if the price is not known."""
-        location = (self.target or "").rpartition("; location=")[2] or "global"
-        day = datetime.now(UTC).date()
-        usages = list(self.usages.values())
-        return pricing.cost(self.price, usages, location=location, tier=self._tier(), day=day)
+        if self.price is None or not self.usages:
+            return None
+        counted = (self.target, *map(id, self.usages.values()))
+        if self._costed is None or self._costed[0] != counted:
+            location = (self.target or "").rpartition("; location=")[2] or "global"
+            usages, day = self.usages.values(), catalog.today()
+            cost = pricing.cost(self.price, usages, location=location, tier=self._tier(), day=day)
+            self._costed = counted, cost
+        return self._costed[1]
 
     def _tier(self) -> str | None:
         """Return the tier that was set, else the one that an answer names."""
