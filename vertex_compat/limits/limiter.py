@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 OnFailure: TypeAlias = Literal["allow", "refuse"]
 
 MAX_FAILURES: Final = 3
-"""After so many failures in a row the store is not asked for `RETRY_SECONDS`: no request waits for it then."""
+"""After so many failures in a row the store is not asked for `RETRY_SECONDS`, so that no request waits."""
 
 RETRY_SECONDS: Final = 1.0
 
