@@ -717,7 +717,7 @@ def test_hostile_fields_stay_text(playground, plays):
     )
     answer = playground.ask("Hello", plays.model)
     assert evil in answer.locator(".call h3").inner_text()
-    assert answer.get_by_role("list", name="Sources").locator("li").count() == 4
+    assert answer.get_by_role("list", name="Sources").locator("li").count() == 3
     assert "inherited" not in answer.inner_text()
     harmless(playground)
 

@@ -470,7 +470,7 @@ def test_a_certificate_of_nobody_s_is_a_503(serve, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         threading.Thread(target=shake_hands, args=(listener, context), daemon=True).start()
-        assert unreachable(serve, url, VERTEX_COMPAT_RETRIES="2") == {(503, "service_unavailable")}
+        assert unreachable(serve, url, VERTEX_COMPAT_RETRIES="2") == {(503, "certificate_not_trusted")}
         listener.shutdown(socket.SHUT_RDWR)
 
 

@@ -122,6 +122,9 @@ def test_the_unspoilt_bodies_are_close_to_good(long_lived_vertex, path):
         body["messages"] = MESSAGES[1:]
     if "gemini-3.1" in path:
         body["contents"] = GEMINI["contents"][:1]
+        body["generationConfig"] = GEMINI["generationConfig"] | {"candidateCount": 1}
+    if "gemini-2.5-flash:generate" in path:  # refuses functions together with JSON
+        body["generationConfig"] = {"candidateCount": 2, "stopSequences": ["x"]}
     if "thinking" in body and "opus-4-6" in path:
         body["thinking"] = {"type": "adaptive"}
     answer = long_lived_vertex.post(path, body)

@@ -278,6 +278,11 @@ def events_of(stream):
     return read
 
 
+def without_cost(usage):
+    """The counts of a stream's usage: a whole answer has its cost in a header."""
+    return without(usage, "cost_usd")
+
+
 def folded(chunks):
     """The whole answer that a client makes of chunks, by OpenAI's rules and none of our code."""
     choices = {}
@@ -306,7 +311,9 @@ def folded(chunks):
         "object": "chat.completion",
         "model": first["model"],
         "choices": [{"index": index, **choices[index]} for index in sorted(choices)],
-        "usage": next((chunk["usage"] for chunk in reversed(chunks) if chunk.get("usage")), None),
+        "usage": next(
+            (without_cost(chunk["usage"]) for chunk in reversed(chunks) if chunk.get("usage")), None
+        ),
     }
 
 

@@ -179,7 +179,7 @@ def test_gemini_embeds_files_too(app, emulator):
         ({"model": "multimodalembedding@001", "input": "gs://bucket/a.mp3"}, 400, "input[0]"),
         ({"model": "multimodalembedding@001", "input": "word " * 40}, 400, None),
         ({"model": "claude-sonnet-4-5", "input": "a"}, 404, "model"),
-        ({"model": "text-embedding-ada-002-of-openai", "input": "a"}, 200, None),
+        ({"model": "text-embedding-of-tomorrow", "input": "a"}, 200, None),
         ({"model": "textembedding-bison", "input": "a"}, 404, "model"),
     ],
 )
@@ -230,7 +230,7 @@ def test_a_model_that_cannot_answer_is_stood_in_for(serve, tmp_path):
 def test_a_client_that_leaves_ends_all_calls(serve_alone):
     running = serve_alone()
     body = json.dumps({"model": "gemini-embedding-001-emulator-delay-9", "input": ["a"] * 200}).encode()
-    head = f"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(running.address) as line:
         line.sendall(head.encode() + body)
         running.emulator.wait_for(lambda calls: len(calls) == MAX_PARALLEL_CALLS)

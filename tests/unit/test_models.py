@@ -80,7 +80,7 @@ def test_a_listed_model_answers_what_it_is_said_to(app, name):
         ("gemini-9-ultra", ["chat", "responses", "completions", "transcriptions"]),
         ("claude-opus-9", ["chat", "responses", "completions"]),
         ("codestral-2", ["chat", "responses", "completions"]),
-        ("gemini/1234", ["chat", "responses", "completions"]),
+        ("gemini/1234", ["chat", "responses", "completions", "embeddings", "transcriptions"]),
         ("endpoints/1234", ["chat", "responses", "completions", "embeddings"]),
     ],
 )
