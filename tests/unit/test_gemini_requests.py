@@ -607,12 +607,19 @@ def test_metadata_are_labels():
 
 @pytest.mark.parametrize(
     ("tier", "sent"),
-    [("flex", "flex"), ("priority", "priority"), ("auto", None), ("default", None), ("scale", None)],
+    [
+        ("flex", {"X-Vertex-AI-LLM-Shared-Request-Type": "flex"}),
+        ("priority", {"X-Vertex-AI-LLM-Shared-Request-Type": "priority"}),
+        ("auto", {}),
+        ("default", {}),
+        ("scale", {"X-Vertex-AI-LLM-Request-Type": "dedicated"}),
+        ("gold", {}),
+    ],
 )
 def test_a_service_tier_is_a_header(tier, sent):
     made = call(service_tier=tier)
-    assert made.headers.get("X-Vertex-AI-LLM-Shared-Request-Type") == sent
-    assert made.ignored == (("service_tier",) if tier == "scale" else ())
+    assert made.headers == sent
+    assert made.ignored == (("service_tier",) if tier == "gold" else ())
 
 
 def test_logprobs():

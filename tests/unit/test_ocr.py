@@ -1,6 +1,7 @@
 """`/ocr`, as Mistral's client calls it."""
 
 import base64
+import io
 
 import httpx
 import pytest
@@ -46,7 +47,9 @@ def test_pictures_are_read_whichever_way_they_are_written(app, emulator):
     ("document", "param"),
     [
         ({"type": "document_url"}, "document.document_url"),
+        ({"type": "file"}, "document.file_id"),
         ({"type": "file", "file_id": "a"}, "document"),
+        ({"type": "file", "file_id": "file-a"}, None),
         ({"type": "document_url", "document_url": "http://example.com/a.pdf"}, "document"),
         ({"type": "audio_url"}, "document.type"),
         ({"type": "document_url", "document_url": "data:text/plain,a"}, None),
@@ -65,6 +68,18 @@ def test_linked_documents_are_fetched(emulator, monkeypatch):
     )
     answer = ocr(app, {"type": "document_url", "document_url": "https://example.com/a.pdf"})
     assert answer.json["pages"][0]["markdown"] == "https://example.com/a.pdf"
+
+
+def test_files_of_the_bucket_are_read(emulator, storage):  # noqa: ARG001  (an empty one)
+    env = {"GCS_BUCKET_NAME": "emulated-bucket", "STORAGE_EMULATOR_HOST": emulator.host}
+    app = app_with_emulator(emulator, **env)
+    form = {"purpose": "user_data", "file": (io.BytesIO(b"Read me"), "a.pdf")}
+    file = app.post("/v1/files", data=form).json["id"]
+    for document in ({"type": "file", "file_id": file}, {"type": "document_url", "document_url": file}):
+        assert ocr(app, document).json["pages"][0]["markdown"] == "Read me"
+    assert emulator.calls[-1].json["document"]["document_url"].startswith("data:application/pdf;base64,")
+    unknown = ocr(app, {"type": "file", "file_id": "file-x"})
+    assert (unknown.status_code, unknown.json["error"]["param"]) == (400, "document")
 
 
 def test_a_model_that_chats_reads_no_documents(app):

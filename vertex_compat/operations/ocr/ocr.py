@@ -1,21 +1,30 @@
-"""`POST /ocr`, as Mistral's clients call it. Linked documents are fetched: Vertex AI takes only data URLs."""
+"""`POST /ocr`, as Mistral's clients call it.
+
+Linked documents are fetched, and files read from the bucket: Vertex AI takes only data URLs.
+"""
 
 from __future__ import annotations
 
 import base64
 from typing import Final
 
-from vertex_compat import errors
+from vertex_compat import errors, ids
+from vertex_compat.json_values import count, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.operations.ocr import ocr_schema
 from vertex_compat.operations.request import body
+from vertex_compat.publishers import media_types
 from vertex_compat.types import JSON
 
 OCR: Final = model_calls.Operation(lambda publisher: publisher.ocr, "read documents", frozenset({"ocr"}))
 
 IMAGE: Final = "image_url"
 DOCUMENT: Final = "document_url"
+
+MAX_BYTES: Final = 20 * 1024 * 1024
+"""Of a file that is read from the bucket."""
 
 _PARAM: Final = "document"
 
@@ -24,7 +33,10 @@ def create(context: RequestContext) -> Response:
     """Read a document: Markdown of each page, its pictures and their places."""
     params = body.drop_nulls(body.decode(context.body, ocr_schema.OCR))
     kind, url = _url(params[_PARAM])
-    document = {"type": kind, kind: _data_url(url, context)}
+    data = _data_url(url, context)
+    if kind == "file":
+        kind = IMAGE if data.startswith("data:image/") else DOCUMENT
+    document = {"type": kind, kind: data}
     if name := params[_PARAM].get("document_name"):
         document["document_name"] = name
     return model_calls.call_unary(
@@ -39,18 +51,13 @@ def create(context: RequestContext) -> Response:
 def _url(document: JSON) -> tuple[str, str]:
     """Return the type and URL of a document; raises `BadRequest`."""
     kind = document.get("type") or (IMAGE if document.get(IMAGE) else DOCUMENT)
-    if kind == "file":
-        raise errors.BadRequest(
-            "Files of Mistral's API do not exist here: send the document as a data: or https:// URL.",
-            param=_PARAM,
-            code="unsupported_value",
-        )
-    url = document.get(kind)
+    field = "file_id" if kind == "file" else kind
+    url = document.get(field)
     url = url["url"] if isinstance(url, dict) else url
     if not url:
         raise errors.BadRequest(
-            f"Missing required parameter: '{_PARAM}.{kind}'.",
-            param=f"{_PARAM}.{kind}",
+            f"Missing required parameter: '{_PARAM}.{field}'.",
+            param=f"{_PARAM}.{field}",
             code="missing_required_parameter",
         )
     return kind, url
@@ -60,10 +67,31 @@ def _data_url(url: str, context: RequestContext) -> str:
     """Return a document as a data URL; raises `BadRequest`."""
     if url[:5].lower() == "data:":
         return url
+    if url.startswith((ids.FILE, "gs://")):
+        return _stored(url, context)
     if url[:8].lower() != "https://" or context.fetch_url is None:
         linked = " or an https:// URL" if context.fetch_url else ""
         raise errors.BadRequest(
-            f"The document must be a data: URL with base64{linked}.", param=_PARAM, code="invalid_value"
+            f"The document must be a data: URL with base64, a file id{linked}.",
+            param=_PARAM,
+            code="invalid_value",
         )
     file = context.fetch_url(url, _PARAM)
     return f"data:{file.mime};base64,{base64.b64encode(file.data).decode()}"
+
+
+def _stored(reference: str, context: RequestContext) -> str:
+    """Return a file of the caller as a data URL; raises `BadRequest`."""
+    bucket = Bucket(context)
+    try:
+        target = bucket.resolve(reference)
+        resource = bucket.metadata(target)
+        if count(resource.get("size")) > MAX_BYTES:
+            raise errors.BadRequest(
+                f"The file has more than {MAX_BYTES} bytes.", param=_PARAM, code="invalid_value"
+            )
+        data = b"".join(bucket.read(target))
+    except errors.NotFound as error:
+        raise errors.BadRequest(error.message, param=_PARAM, code="invalid_value") from None
+    mime = media_types.of_name(target.name) or text(resource.get("contentType"))
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"

@@ -6,7 +6,7 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/pro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from vertex_compat import errors
@@ -74,10 +74,17 @@ MAX_LABELS: Final = 64
 MAX_LABEL_LENGTH: Final = 63
 
 TIER_HEADER: Final = "X-Vertex-AI-LLM-Shared-Request-Type"
-TIERS: Final = {"auto": None, "default": None, "flex": "flex", "priority": "priority"}
-"""`service_tier` → the header's value.
+TIERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "auto": {},
+    "default": {},
+    "flex": {TIER_HEADER: "flex"},
+    "priority": {TIER_HEADER: "priority"},
+    "scale": {"X-Vertex-AI-LLM-Request-Type": "dedicated"},
+}
+"""`service_tier` → headers; `scale` is provisioned throughput alone.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo
+https://cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo and
+https://cloud.google.com/vertex-ai/generative-ai/docs/provisioned-throughput/use-provisioned-throughput
 """
 
 MAX_PENALTY: Final = 1.99
@@ -240,12 +247,11 @@ def _label(text: str) -> str:
     return re.sub(r"[^a-z0-9_-]", "_", text.lower()[:MAX_LABEL_LENGTH])
 
 
-def _tier(client_request: ClientRequest) -> dict[str, str]:
+def _tier(client_request: ClientRequest) -> Mapping[str, str]:
     tier = client_request.body.get("service_tier", "auto")
     if tier not in TIERS:
         client_request.ignore("service_tier")
-    value = TIERS.get(tier)
-    return {TIER_HEADER: value} if value else {}
+    return TIERS.get(tier, {})
 
 
 def _check_cached(upstream_body: JSON) -> None:
