@@ -143,3 +143,21 @@ def test_correction_adds_a_model_and_changes_one():
 
 def test_retirement_is_a_date():
     assert Catalog().profile("google", "gemini-3.7-flash").retires == date(2027, 1, 28)
+
+
+def test_model_of_the_settings_file_is_listed():
+    names = list(
+        Catalog(
+            {"claude-opus-9": {}, "gemini-*": {}, "gemini-3.8-flash": {}, "x/y": {"listed": False}}
+        ).names()
+    )
+
+    assert names.count("claude-opus-9") == 1
+    assert names.count("gemini-3.8-flash") == 1
+    assert not {"gemini-*", "x/y"} & set(names)
+
+
+def test_tuned_endpoint_is_corrected_by_its_client_name():
+    corrected = Catalog({"gemini/8791234567": {"must_end_with_user": True}})
+
+    assert corrected.profile("google", "8791234567").must_end_with_user

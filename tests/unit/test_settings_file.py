@@ -80,6 +80,9 @@ def test_a_whole_file_is_read():
             "lead in a circle",
         ),
         ("[models.'gemini-2.5-pro']\nfallbacks = ['gemini-2.5-pro']", "falls back to itself"),
+        ("[catalog.nothing]\nsampling = 'all'", '[catalog."nothing"] is not a model name'),
+        ("[catalog.'gemini-*']\nsampling = 'some'", '[catalog."gemini-*"], sampling: invalid enum value'),
+        ("[catalog.'claude-opus-9']\nprice = { inputs = 1 }", "unknown field `inputs`"),
         ("[keys.team]\nmodel = ['x']", "[keys.team]: object contains unknown field `model`"),
     ],
 )

@@ -30,8 +30,12 @@ NATIVE_PUBLISHERS: Final = frozenset({"google", "anthropic", "mistralai", "ai21"
 
 LISTED_OPERATIONS: Final = frozenset({"chat", "embeddings", "images", "speech", "transcriptions"})
 
+_PREFIX_OF_TUNED: Final = "gemini/"
+"""Clients call a tuned Gemini `gemini/ENDPOINT_ID`."""
+
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _FILE: Final = Path(__file__).with_name("catalog.json")
+_WILDCARDS: Final = re.compile(r"[*?\[]")
 _VERSION: Final = re.compile(r"-(\d{1,2})(?:[.-](\d{1,2}))?(?=$|[-@.])")
 _VARIANT: Final = re.compile(r"(.+?)(?:@[A-Za-z0-9._-]+|-\d{3}|-latest|-preview(?:-\d\d-\d{4})?)")
 
@@ -113,7 +117,7 @@ class Catalog:
             **_row(qualified),
         }
         for pattern, fields in self._corrections.items():
-            if _matches(pattern, name, qualified):
+            if any(fnmatchcase(one, pattern) for one in (name, qualified, f"{_PREFIX_OF_TUNED}{name}")):
                 facts |= fields
         return msgspec.convert(facts, ModelProfile)
 
@@ -124,6 +128,10 @@ class Catalog:
             served = LISTED_OPERATIONS.intersection(profile.operations or LISTED_OPERATIONS)
             if profile.listed and served and not is_retired(profile):
                 yield client_name(qualified)
+        for name, fields in self._corrections.items():
+            known = name in _by_client_name() or name in data().models
+            if not known and not is_pattern(name) and fields.get("listed", True):
+                yield name
 
     def replacement(self, name: str) -> str | None:
         """Return the model to use instead of a retired one, None for every other name of a client's."""
@@ -143,6 +151,11 @@ CATALOG: Final = Catalog()
 def full_name(name: str) -> str:
     """Return `publisher/name` for an open model's name without its publisher, other names as they are."""
     return _by_bare_name().get(name, name)
+
+
+def is_pattern(name: str) -> bool:
+    """Return whether a name of the settings file stands for several models."""
+    return _WILDCARDS.search(name) is not None
 
 
 def is_retired(profile: ModelProfile) -> bool:
@@ -191,10 +204,6 @@ def _base(name: str) -> str:
     known = _by_client_name()
     base = _VARIANT.fullmatch(name)
     return base[1] if base and name not in known else name
-
-
-def _matches(pattern: str, name: str, qualified: str) -> bool:
-    return fnmatchcase(name, pattern) or fnmatchcase(qualified, pattern)
 
 
 def _longest(table: Mapping[str, Any], name: str) -> Any:

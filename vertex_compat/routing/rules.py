@@ -17,6 +17,7 @@ import msgspec
 from vertex_compat import errors, vertex
 from vertex_compat.model_profile import ModelProfile, Price
 from vertex_compat.routing import model_names
+from vertex_compat.routing.catalog import is_pattern
 from vertex_compat.types import JSON
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -231,6 +232,8 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
     for location in file.allow_locations:
         if not vertex.is_location(location):
             raise ConfigError(f"allow_locations has {location!r}, which is no location.")
+    for name in config.corrections():
+        _check_model_name(name)
     for name in config.publishers.keys() - PUBLISHERS:
         known = ", ".join(sorted(PUBLISHERS))
         raise ConfigError(f"[publishers.{name}] is not a publisher; they are {known}.")
@@ -354,6 +357,16 @@ def _check_names(name: str, config: RoutingConfig, path: tuple[str, ...]) -> Non
             model_names.resolve(other)
         except errors.NotFound:
             raise ConfigError(f'[models."{name}"] leads to {other!r}, which is not a model name.') from None
+
+
+def _check_model_name(name: str) -> None:
+    """Check that a name of the catalog is a pattern, or the name of a model."""
+    if is_pattern(name):
+        return
+    try:
+        model_names.resolve(name)
+    except errors.NotFound:
+        raise ConfigError(f'[catalog."{name}"] is not a model name, nor a pattern of names.') from None
 
 
 def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], config: RoutingConfig) -> None:
