@@ -58,6 +58,7 @@ responses = _LazyModule("responses.responses")
 root = _LazyModule("service.root")
 speech = _LazyModule("audio.speech")
 store_files = _LazyModule("vector_stores.store_files")
+stored_completions = _LazyModule("chat.stored_completions")
 stored_responses = _LazyModule("responses.stored_responses")
 transcriptions = _LazyModule("audio.transcriptions")
 vector_stores = _LazyModule("vector_stores.vector_stores")
@@ -97,6 +98,11 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/health"): root.health,
     ("GET", "/openapi.json"): lambda _: _openapi_spec(),
     ("POST", "/chat/completions"): chat.complete,
+    ("GET", "/chat/completions"): stored_completions.list_completions,
+    ("GET", "/chat/completions/<id>"): stored_completions.retrieve,
+    ("POST", "/chat/completions/<id>"): stored_completions.update,
+    ("DELETE", "/chat/completions/<id>"): stored_completions.delete,
+    ("GET", "/chat/completions/<id>/messages"): stored_completions.list_messages,
     ("POST", "/completions"): completions.complete,
     ("POST", "/embeddings"): embeddings.create,
     ("POST", "/images/generations"): images.generate,

@@ -143,6 +143,16 @@ def test_embeddings_are_batched_too(client, model):
     assert vectors[0] == vectors[2] != vectors[1]
 
 
+@pytest.mark.parametrize("model", ["gemini-embedding-001", "text-embedding-005", "gemini-embedding-2"])
+@pytest.mark.parametrize("options", [{}, {"encoding_format": "float"}])
+def test_embeddings_without_dimensions_are_batched(client, model, options):
+    body = {"model": model, "input": "a", **options}
+    row = {"custom_id": "e0", "method": "POST", "url": "/v1/embeddings", "body": body}
+    batch = ended(client, begun(client, [row], "/v1/embeddings"))
+    assert batch.status == "completed"
+    assert results(client, batch.output_file_id)["e0"]["response"]["body"]["data"][0]["embedding"]
+
+
 def problems(client, rows, **more):
     batch = begun(client, rows, **more)
     assert batch.status == "failed"
@@ -177,6 +187,19 @@ def test_a_bad_file_makes_a_batch_that_failed_and_starts_nothing(client, emulato
     assert problems(client, rows) == found
     assert not [call for call in emulator.calls if "batchPredictionJobs" in call.path]
     assert not [name for name in storage.names(BUCKET) if "batch-data" in name]
+
+
+def test_lines_of_one_batch_have_one_dimension(client):
+    rows = [
+        {
+            "custom_id": custom_id,
+            "method": "POST",
+            "url": "/v1/embeddings",
+            "body": {"model": "text-embedding-005", "input": "a", **options},
+        }
+        for custom_id, options in (("a", {"dimensions": 256}), ("b", {}))
+    ]
+    assert problems(client, rows, endpoint="/v1/embeddings") == [("mismatched_parameters", 2)]
 
 
 def test_of_many_problems_the_first_hundred_are_told(client):

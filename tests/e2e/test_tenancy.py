@@ -221,6 +221,22 @@ def test_only_own_objects_of_the_bucket_can_be_named(start, emulator, uri):
     assert not emulator.calls
 
 
+def test_files_of_jobs_name_only_what_requests_may(start, emulator):
+    app = start()
+    uri = f"gs://{BUCKET}/vertex_compat/k-alice/files/x.png"
+    messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": uri}}]}]
+    row = {"custom_id": "a", "method": "POST", "url": CHAT, "body": {"model": MODEL, "messages": messages}}
+    batch = new_batch(app, upload(app, json.dumps(row).encode(), BOB), BOB).json
+    assert batch["status"] == "failed"
+    assert uri in batch["errors"]["data"][0]["message"]
+    vertex = vertex_body({"fileData": {"mimeType": "image/png", "fileUri": uri}})
+    openai = {"messages": [*messages, {"role": "assistant", "content": "x"}]}
+    for example in (vertex, openai):
+        answer = new_job(app, BOB, upload(app, json.dumps(example).encode(), BOB, "fine-tune"))
+        assert (answer.status_code, answer.json["error"]["param"]) == (400, "training_file")
+    assert not [call for call in emulator.calls if call.path.endswith("Jobs")]
+
+
 def test_shared_prefixes_can_be_named_by_all(start):
     app = start("shared_prefixes = ['public/']")
     assert ask(app, BOB, messages=with_file(f"gs://{BUCKET}/public/a.pdf")).status_code == 200

@@ -120,8 +120,7 @@ class ResourceRules:
             return call
         body = _decoded(call)
         if model.publisher not in CONTAINERS:
-            for reference in references(body):
-                self._check(reference, model, project)
+            self.check_body(body, model, project)
         changed = body
         if model.enforced and "enerateContent" in call.path:
             changed = _enforce(changed, model)
@@ -136,6 +135,11 @@ class ResourceRules:
         if self.key is None or not self.settings.routing.file.billing_labels:
             return False
         return model.publisher in _LABELLED_PUBLISHERS and call.path.endswith(LABELLED_METHODS)
+
+    def check_body(self, body: JSON, model: Model, project: Callable[[], str]) -> None:
+        """Raise `RefusedReference` if a body for `model` names what the caller may not use."""
+        for reference in references(body):
+            self._check(reference, model, project)
 
     def check_uri(self, uri: str, param: str) -> None:
         """Raise `Forbidden` unless the caller may use the object or pattern that `uri` names."""

@@ -89,6 +89,7 @@ class Reader:
         params = self._operation.parse(msgspec.json.encode(line["body"]), self._context)
         model = self._resolve_model(params["model"])
         call = self._operation.request(params, model)
+        call = self._context.resources.checked(call, model, lambda: self._context.transport.project(model))
         self._check_parameters(batch_jobs.parameters(call.body))
         self.ignored.update(call.ignored)
         codec = batch_jobs.CODECS[self._operation.name, model.publisher]

@@ -55,7 +55,7 @@ def _chat_request(params: JSON, model: Model) -> UpstreamCall:
             param="n",
             code="unsupported_value",
         )
-    params, custom = custom_tools.as_functions(params)
+    params, custom = custom_tools.as_functions({**model.defaults, **params})
     call = adapter.request(params, model)
     # Optional features cannot be tried in a batch: a refusal would come with its results.
     if untried := [name for name in call.optional_features if not name.startswith("messages.")]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -23,6 +24,9 @@ from vertex_compat.operations.request import body, client_shapes, inline_urls
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
 
+if TYPE_CHECKING:
+    from vertex_compat.operations.chat.stored_completions import PendingCompletion
+
 _encode = msgspec.json.Encoder().encode
 _CALLS: Final = frozenset({"function_call", "tool_calls"})
 
@@ -31,6 +35,9 @@ def complete(context: RequestContext) -> Response:
     """Answer one chat request, streaming or whole."""
     params, custom = custom_tools.as_functions(parse(context.body))
     policy = OpenAIResponsePolicy(params, custom)
+    pending = _pending(params, context)
+    if pending:
+        params = {name: value for name, value in params.items() if name != "store"}
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         def prepare(model: Model) -> list[UpstreamCall]:
@@ -43,7 +50,7 @@ def complete(context: RequestContext) -> Response:
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)
         stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
-        return _respond(stream, params, policy, context.log.cost_usd)
+        return _respond(stream, params, policy, context.log.cost_usd, pending)
 
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
@@ -53,14 +60,30 @@ def _respond(
     params: JSON,
     policy: OpenAIResponsePolicy,
     cost: Callable[[], float | None],
+    pending: PendingCompletion | None,
 ) -> Response:
+    id_ = pending.id if pending else _new_id()
     if params.get("stream"):
         include_usage = bool((params.get("stream_options") or {}).get("include_usage"))
-        encoder = policy.wrap(ChatChunkEncoder(params["model"], include_usage=include_usage, cost=cost))
-        return Response(EventStream(stream.stream(encoder)), stream.headers)
+        encoder = ChatChunkEncoder(params["model"], id_, include_usage=include_usage, cost=cost)
+        if pending:
+            chunks = pending.save_after(stream.stream(policy.wrap(pending.recorded(encoder))))
+            return Response(EventStream(chunks), stream.headers)
+        return Response(EventStream(stream.stream(policy.wrap(encoder))), stream.headers)
     parts = [(number, policy.apply(number, part)) for number, part in stream.collect()]
     policy.check()
-    return Response(completion(parts, params["model"], _new_id(), int(time.time())), stream.headers)
+    answer = completion(parts, params["model"], id_, int(time.time()))
+    save = partial(pending.save, answer) if pending else None
+    return Response(answer, stream.headers, after=save)
+
+
+def _pending(params: JSON, context: RequestContext) -> PendingCompletion | None:
+    """Return the completion that will be stored, None if it will not."""
+    if params.get("store") is not True:
+        return None
+    from vertex_compat.operations.chat import stored_completions  # noqa: PLC0415  (rarely asked for)
+
+    return stored_completions.begin(params, context)
 
 
 def parse(content: bytes) -> JSON:
@@ -119,11 +142,16 @@ class ChatChunkEncoder:
     keepalive = sse.KEEPALIVE
 
     def __init__(
-        self, model: str, *, include_usage: bool, cost: Callable[[], float | None] = lambda: None
+        self,
+        model: str,
+        id_: str | None = None,
+        *,
+        include_usage: bool,
+        cost: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._stamp = msgspec.json.encode(
             {
-                "id": _new_id(),
+                "id": id_ or _new_id(),
                 "object": "chat.completion.chunk",
                 "created": int(time.time()),
                 "model": model,

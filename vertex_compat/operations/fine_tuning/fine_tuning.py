@@ -93,6 +93,8 @@ def _dataset(context: RequestContext, reference: str, param: str, model: Model) 
     if first is None:
         raise _invalid_file("The file has no examples.", param)
     if "contents" in _example(first, param):
+        for numbered_line in chain([first], lines):
+            _check_example(_example(numbered_line, param), numbered_line[0], param, model, context)
         return source.uri
     copy = f"{FOLDER}{new_token()}.jsonl"
     with bucket.upload(copy) as upload:
@@ -122,6 +124,8 @@ def _convert(example: JSON, number: int, param: str, model: Model, context: Requ
         params = chat.parse(msgspec.json.encode({"model": model.requested_name, **request}))
         params = file_ids.resolve(params, context)
         call = adapter.request(params, model) if adapter else None
+        if call:
+            context.resources.check_body(call.body, model, lambda: context.transport.project(model))
     except errors.ApiError as error:
         raise _invalid_file(f"Line {number}: {error.message}", param) from None
     if any(message.get("weight") == 0 for message in params["messages"]):
@@ -132,6 +136,14 @@ def _convert(example: JSON, number: int, param: str, model: Model, context: Requ
     sent = call.body if call else {}
     converted = {name: sent[name] for name in ("systemInstruction", "contents", "tools") if name in sent}
     return msgspec.json.encode(converted) + b"\n"
+
+
+def _check_example(example: JSON, number: int, param: str, model: Model, context: RequestContext) -> None:
+    """Check what an example in Vertex AI's form names: Vertex AI reads it with this deployment's rights."""
+    try:
+        context.resources.check_body(example, model, lambda: context.transport.project(model))
+    except errors.Forbidden as error:
+        raise _invalid_file(f"Line {number}: {error.message}", param) from None
 
 
 def _invalid_file(reason: str, param: str) -> errors.BadRequest:

@@ -18,7 +18,7 @@ import msgspec
 from vertex_compat import __version__
 from vertex_compat.operations.audio import speech_schema, transcriptions_schema
 from vertex_compat.operations.batches import batches_schema
-from vertex_compat.operations.chat import chat_schema
+from vertex_compat.operations.chat import chat_schema, stored_completions
 from vertex_compat.operations.completions import completions_schema
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.conversations import conversations_schema
@@ -101,6 +101,11 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("DELETE", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
     ("POST", "/responses"): _About(responses_schema.CreateResponse, object="response", types=(_SSE,)),
     ("POST", "/responses/compact"): _About(responses_schema.CreateResponse, object="response.compaction"),
+    ("GET", "/chat/completions"): _About(query=(*_PAGE, "order", "model"), object="list"),
+    ("GET", "/chat/completions/<id>"): _About(object="chat.completion"),
+    ("POST", "/chat/completions/<id>"): _About(stored_completions.UpdateCompletion, object="chat.completion"),
+    ("DELETE", "/chat/completions/<id>"): _About(object="chat.completion.deleted"),
+    ("GET", "/chat/completions/<id>/messages"): _About(query=(*_PAGE, "order"), object="list"),
     ("GET", "/responses/<id>"): _About(query=("stream", "starting_after"), object="response", types=(_SSE,)),
     ("DELETE", "/responses/<id>"): _About(object="response"),
     ("POST", "/responses/<id>/cancel"): _About(object="response"),

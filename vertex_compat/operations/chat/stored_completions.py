@@ -1,0 +1,229 @@
+"""Chat completions with `store: true`: stored, listed, read, changed and deleted.
+
+https://platform.openai.com/docs/api-reference/chat/list. A completion is one object, with the messages of its
+request, written after the last byte has gone to the client.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, NamedTuple
+
+import msgspec
+
+from vertex_compat import errors
+from vertex_compat.ids import new_token
+from vertex_compat.operations import model_calls
+from vertex_compat.operations.batches.batches_schema import Metadata
+from vertex_compat.operations.chat import chat
+from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.request import body, paging
+from vertex_compat.operations.stored import store as stores
+from vertex_compat.operations.stored.store import DAY_SECONDS, Store, get_written
+from vertex_compat.operations.upstream_stream import StreamEncoder
+from vertex_compat.types import JSON, StreamPart
+
+FOLDER: Final = "chat/"
+ID_PREFIX: Final = "chatcmpl-"
+
+
+class CompletionRecord(msgspec.Struct, omit_defaults=True):
+    """A stored completion and the messages of its request."""
+
+    completion: JSON
+    messages: list[JSON]
+    expires_at: int
+    metadata: dict[str, str] = {}
+
+    def shown(self) -> JSON:
+        """Return OpenAI's object."""
+        return {**self.completion, "metadata": self.metadata}
+
+
+class UpdateCompletion(msgspec.Struct):
+    """What `POST /chat/completions/{id}` takes."""
+
+    metadata: Metadata | None
+
+
+_decode = msgspec.json.Decoder(CompletionRecord).decode
+
+
+@dataclass(slots=True)
+class PendingCompletion:
+    """A completion that is being made, and will be stored."""
+
+    context: RequestContext
+    params: JSON
+    token: str = field(default_factory=new_token)
+    created: int = field(default_factory=lambda: int(time.time()))
+    parts: list[tuple[int, StreamPart]] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The id of the completion."""
+        return self.context.ids.encode(ID_PREFIX, self.token)
+
+    def recorded(self, encoder: StreamEncoder[StreamPart]) -> StreamEncoder[StreamPart]:
+        """Return an encoder that also collects the parts."""
+        return _RecordingEncoder(encoder, self.parts)
+
+    def save_after(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the chunks of a stream, and store the completion when they have been sent."""
+        yield from chunks
+        self.save(chat.completion(self.parts, self.params["model"], self.id, self.created))
+
+    def save(self, completion: JSON) -> None:
+        """Store the completion. A failure is logged: the client has its response."""
+        store = stores.store_for_writing(self.context)
+        if store is None:
+            return
+        record = CompletionRecord(
+            completion,
+            self.params["messages"],
+            int(time.time()) + self.context.settings.store_days * DAY_SECONDS,
+            self.params.get("metadata") or {},
+        )
+        try:
+            store.put(FOLDER + self.token, msgspec.json.encode(record), record.expires_at, 0)
+        except errors.ApiError as error:
+            stores.note_failure(f"The completion {self.id}", error)
+        else:
+            stores.note_success()
+
+
+class _RecordingEncoder:
+    def __init__(self, encoder: StreamEncoder[StreamPart], parts: list[tuple[int, StreamPart]]) -> None:
+        self.keepalive = encoder.keepalive
+        self.finish = encoder.finish
+        self._encoder = encoder
+        self._parts = parts
+
+    def encode(self, number: int, part: StreamPart) -> bytes:
+        """Collect the part, and encode it."""
+        self._parts.append((number, part))
+        return self._encoder.encode(number, part)
+
+
+def begin(params: JSON, context: RequestContext) -> PendingCompletion | None:
+    """Return the completion that will be stored, None if the deployment stores nothing."""
+    return PendingCompletion(context, params) if stores.open_store(context) else None
+
+
+class _Stored(NamedTuple):
+    store: Store
+    name: str
+    record: CompletionRecord
+    generation: int
+
+
+def retrieve(context: RequestContext) -> Response:
+    """Return a stored completion."""
+    return Response(_read(context).record.shown())
+
+
+def update(context: RequestContext) -> Response:
+    """Replace the metadata of a stored completion."""
+    params = body.decode(context.body, UpdateCompletion)
+    stored = _read(context)
+    stored.record.metadata = params["metadata"] or {}
+    content = msgspec.json.encode(stored.record)
+    stored.store.put(stored.name, content, stored.record.expires_at, stored.generation)
+    return Response(stored.record.shown())
+
+
+def delete(context: RequestContext) -> Response:
+    """Delete a stored completion."""
+    stored = _read(context)
+    stores.delete(stored.store, stored.name)
+    return Response({"id": context.path_args["id"], "object": "chat.completion.deleted", "deleted": True})
+
+
+def list_messages(context: RequestContext) -> Response:
+    """List the messages of the request of a stored completion, oldest first by default."""
+    size = paging.limit(context.query(), 20, 100)
+    stored = _read(context)
+    messages = [
+        _message(message, f"{context.path_args['id']}-{number}")
+        for number, message in enumerate(stored.record.messages)
+    ]
+    if context.query().get("order") == "desc":
+        messages.reverse()
+    return Response(paging.page(paging.after(messages, context.query()), size))
+
+
+def list_completions(context: RequestContext) -> Response:
+    """List the stored completions, oldest first by default, of a model and with metadata if asked for."""
+    store = _store(context)
+    query = context.query()
+    size = paging.limit(query, 20, 100)
+    names = list(store.names(FOLDER))
+    if query.get("order") != "desc":
+        names.reverse()  # newer names sort first
+    if last_id := query.get("after"):
+        last = FOLDER + _token(last_id, context)
+        names = names[names.index(last) + 1 :] if last in names else []
+    metadata = {
+        key[len("metadata[") : -1]: value for key, value in query.items() if key.startswith("metadata[")
+    }
+    shown = (
+        record.shown()
+        for record in _records(store, names)
+        if query.get("model", record.completion["model"]) == record.completion["model"]
+        and metadata.items() <= record.metadata.items()
+    )
+    return Response(paging.page(shown, size))
+
+
+def _records(store: Store, names: list[str]) -> Iterator[CompletionRecord]:
+    remaining = iter(names)
+    with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
+        while batch := list(islice(remaining, model_calls.MAX_PARALLEL_CALLS)):
+            for found in pool.map(store.get, batch):
+                if found and (record := _decode(found.content)).expires_at > time.time():
+                    yield record
+
+
+def _read(context: RequestContext) -> _Stored:
+    store = _store(context)
+    token = _token(context.path_args["id"], context)
+    found = get_written(store, FOLDER + token, token)
+    if found is None or (record := _decode(found.content)).expires_at < time.time():
+        raise _not_found(context.path_args["id"])
+    return _Stored(store, FOLDER + token, record, found.generation)
+
+
+def _store(context: RequestContext) -> Store:
+    store = stores.open_store(context)
+    if store is None:
+        raise errors.NotFound(
+            "This deployment stores no chat completions: have the operator set GCS_BUCKET_NAME.",
+            param="completion_id",
+        )
+    return store
+
+
+def _token(id_: str, context: RequestContext) -> str:
+    if (token := context.ids.decode(ID_PREFIX, id_)) is None:
+        raise _not_found(id_)
+    return token
+
+
+def _message(message: JSON, id_: str) -> JSON:
+    content = message.get("content")
+    parts = content if isinstance(content, list) else None
+    return {
+        "refusal": None,
+        **message,
+        "id": id_,
+        "content": None if parts else content,
+        "content_parts": parts,
+    }
+
+
+def _not_found(id_: str) -> errors.NotFound:
+    return errors.NotFound(f"Chat completion {id_[:300]!r} not found.", param="completion_id")
