@@ -95,6 +95,7 @@ FLAGS = {
     "iam service-accounts add-iam-policy-binding": {"member", "role"},
     "projects add-iam-policy-binding": {"member", "role"},
     "storage buckets create": {"location", "uniform-bucket-level-access"},
+    "storage buckets update": {"lifecycle-file"},
     "storage buckets add-iam-policy-binding": {"member", "role"},
     "auth print-identity-token": {"audiences"},
     "auth application-default login": set(),
