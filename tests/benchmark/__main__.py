@@ -136,7 +136,7 @@ def _steps(options, bench, compared):
         yield from (("installed", probes.size, one, WIRES[options.publishers[0]]) for one in compared)
     for publisher in options.publishers:
         wire = WIRES[publisher]
-        for probe in [one for one in (probes.cold_start,) if one in wanted]:
+        for probe in [one for one in probes.STARTS if one in wanted]:
             for number in range(bench.sizes.rounds):
                 yield from ((f"{publisher}, round {number + 1}", probe, one, wire) for one in compared)
         for number in range(bench.sizes.rounds):

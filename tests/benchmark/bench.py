@@ -151,6 +151,10 @@ class Bench:
         self._kept.close()
         self._warm.clear()
 
+    def deployed(self, subject, *, compiled):
+        """The subject as a fresh instance finds it, with or without bytecode of its own source."""
+        return subjects.deployed(subject, self._folder, compiled=compiled)
+
     @contextmanager
     def fresh(self, subject):
         """The subject, begun now, while no other runs; it may not listen yet."""

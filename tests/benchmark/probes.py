@@ -35,6 +35,19 @@ def cold_start(bench, subject, wire):
         return {"cold": (exchange.done - begun) / 1e9, "idle": run.memory()}
 
 
+def cold_start_deployed(bench, subject, wire):
+    """A cold start as cloudbuild.yaml deploys: the source was compiled before."""
+    return {"deployed": cold_start(bench, bench.deployed(subject, compiled=True), wire)["cold"]}
+
+
+def cold_start_source(bench, subject, wire):
+    """A cold start after a plain deployment, which brings no bytecode of the function's own source."""
+    return {"source": cold_start(bench, bench.deployed(subject, compiled=False), wire)["cold"]}
+
+
+STARTS = (cold_start, cold_start_deployed, cold_start_source)
+
+
 def one_client(bench, subject, wire):
     """What an answer costs that is not streamed, and how much later it comes than from the mock itself."""
     calls = bench.sizes.calls

@@ -7,12 +7,13 @@ settings, believes to be on Google Cloud, and trusts the mock's certificate (`ce
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from client import KEY, request
@@ -23,6 +24,9 @@ ROOT = HERE.parent.parent
 
 THREADS = 900
 """For every subject: at 1,000 and above gunicorn turns keep-alive off."""
+
+NOT_UPLOADED = shutil.ignore_patterns("__pycache__", "emulator")
+"""What `.gcloudignore` leaves behind of the package, and bytecode."""
 
 _PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
 _DIE_WITH_PARENT = 1
@@ -79,6 +83,29 @@ def ours(name, source):
     lines = source.with_name("requirements.txt").read_text().splitlines()
     needs = tuple(line for line in lines if line and not line.startswith(("#", "-")))
     return function(name, "vertex_compat", source, requirements=needs)
+
+
+def deployed(subject, folder, *, compiled):
+    """The subject as a fresh instance finds it: a copy of what `.gcloudignore` uploads, in `folder`.
+
+    A buildpack compiles the packages, not the function's own source. `compiled` says that the source was
+    compiled before, as cloudbuild.yaml does it; nothing writes bytecode when the subject runs.
+    """
+    if not (subject.folder / "vertex_compat").is_dir():
+        return replace(subject, settings={**subject.settings, "PYTHONDONTWRITEBYTECODE": "1"})
+    source = folder / f"{subject.name}-{'compiled' if compiled else 'source'}"
+    if not source.exists():
+        shutil.copytree(subject.folder / "vertex_compat", source / "vertex_compat", ignore=NOT_UPLOADED)
+        shutil.copy(subject.folder / "main.py", source)
+        if compiled:
+            command = [subject.python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+            subprocess.run([*command, str(source)], check=True)
+    return replace(
+        subject,
+        arguments=tuple(argument.replace(str(subject.folder), str(source)) for argument in subject.arguments),
+        folder=source,
+        settings={**subject.settings, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
 
 
 def litellm(python, upstream, folder):
