@@ -142,7 +142,7 @@ def test_cloud_build_s_file_is_one():
 
 
 def test_cloud_build_tests_deploys_and_asks():
-    assert [step["id"] for step in CLOUD_BUILD["steps"]] == ["test", "deploy", "ask"]
+    assert [step["id"] for step in CLOUD_BUILD["steps"]] == ["test", "compile", "deploy", "ask"]
     used = set(re.findall(r"\$\{?(_[A-Z]+)", (ROOT / "cloudbuild.yaml").read_text()))
     assert used == set(CLOUD_BUILD["substitutions"])
 
@@ -201,8 +201,16 @@ def built(step, tmp_path, **substitutions):
     script.write_text(next(one["script"] for one in CLOUD_BUILD["steps"] if one["id"] == step))
     known = {"PROJECT_ID": "my-project", **CLOUD_BUILD["substitutions"], **substitutions}
     environment = bare_environment() | known | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    workspace = tmp_path / "workspace"
+    shutil.copytree(ROOT / ".ci", workspace / ".ci", dirs_exist_ok=True)
     done = subprocess.run(
-        ["bash", script], env=environment, capture_output=True, text=True, timeout=60, check=False
+        ["bash", script],
+        cwd=workspace,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     return done, (tmp_path / "told").read_text().splitlines()
 

@@ -1,0 +1,111 @@
+"""The private or undocumented parts of libraries that the product relies on; each pinned, each named here.
+
+A new version of a library that changes one of them fails here first.
+"""
+
+import http.client
+import inspect
+import io
+import re
+import socket
+
+import certifi
+import gunicorn.config
+import gunicorn.http.wsgi
+import gunicorn.workers.gthread
+import msgspec
+import urllib3._base_connection
+import urllib3.connection
+import urllib3.response
+import werkzeug.wsgi
+from gunicorn.workers.sync import SyncWorker
+from helpers.server import ROOT
+
+PINNED = {"functions-framework", "flask", "requests", "google-auth", "msgspec"}
+BOUNDED = {"urllib3", "certifi", "werkzeug", "gunicorn"}
+
+
+def requirements():
+    lines = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    return {re.match(r"[\w-]+", line)[0].lower(): line for line in lines if line}
+
+
+def test_requirements_name_what_is_imported_with_bounds():
+    named = requirements()
+    assert named.keys() == PINNED | BOUNDED
+    assert all("==" in named[name] for name in PINNED)
+    assert all(re.search(r">=[\d.]+, ?<\d+", named[name]) for name in BOUNDED)
+
+
+def test_http_client_response_has_the_parts_that_are_read():
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        response = http.client.HTTPResponse(here)
+        response.begin()
+        assert isinstance(response.fp, io.BufferedReader)
+        assert response.fp.peek(1) == b"{}"
+        assert (response.chunked, response.length, response.will_close) == (False, 2, False)
+        response.close()
+
+
+def test_http_client_makes_responses_by_response_class():
+    source = inspect.getsource(http.client.HTTPConnection.getresponse)
+    assert "self.response_class(self.sock, method=self._method)" in source
+    assert "if self.headers is not None:" in inspect.getsource(http.client.HTTPResponse.begin)
+
+
+def test_urllib3_connection_leaves_getresponse_to_http_client():
+    assert issubclass(urllib3.connection.HTTPSConnection, http.client.HTTPConnection)
+    assert isinstance(urllib3.connection.HTTPConnection.is_connected, property)
+    assert urllib3.connection.HTTPConnection._new_conn
+    assert urllib3._base_connection.ProxyConfig._fields == (
+        "ssl_context",
+        "use_forwarding_for_https",
+        "assert_hostname",
+        "assert_fingerprint",
+    )
+    assert {"GzipDecoder", "DeflateDecoder"} <= vars(urllib3.response).keys()
+
+
+def test_urllib3_sends_an_iterable_with_content_length_unchunked():
+    sent = []
+    connection = urllib3.connection.HTTPConnection("localhost")
+    connection.send = sent.append
+    connection.sock = socket.socket()
+    connection.request("POST", "/", iter([b"a", b"b"]), {"Content-Length": "2"})
+    connection.sock.close()
+    assert b"Transfer-Encoding" not in sent[0]
+    assert sent[1:] == [b"a", b"b"]
+
+
+def test_gunicorn_settings_have_the_patched_defaults():
+    names = ("GracefulTimeout", "Keepalive", "ControlSocketDisable", "WhenReady", "PostWorkerInit")
+    for name in names:
+        setting = getattr(gunicorn.config, name)
+        assert hasattr(setting, "default"), name
+    assert gunicorn.config.LimitRequestLine.name == "limit_request_line"
+
+
+def test_gunicorn_threads_have_the_parts_of_the_hooks():
+    worker = gunicorn.workers.gthread.ThreadWorker
+    assert "self.tpool.submit(self.handle, conn)" in inspect.getsource(worker.enqueue_req)
+    assert {"accept", "set_accept_enabled", "handle_exit"} <= vars(worker).keys()
+    assert "method_queue" in inspect.getsource(worker.__init__)
+    assert inspect.signature(gunicorn.workers.gthread.PollableMethodQueue.defer).parameters
+    assert "self.sock = sock" in inspect.getsource(gunicorn.workers.gthread.TConn.__init__)
+    assert not hasattr(SyncWorker, "method_queue")
+
+
+def test_gunicorn_gives_the_clients_socket():
+    assert '"gunicorn.socket": sock' in inspect.getsource(gunicorn.http.wsgi.default_environ)
+
+
+def test_werkzeug_reads_a_terminated_input_as_it_is():
+    environ = {"wsgi.input": io.BytesIO(), "wsgi.input_terminated": True, "CONTENT_LENGTH": "5"}
+    assert werkzeug.wsgi.get_input_stream(environ) is environ["wsgi.input"]
+
+
+def test_certifi_and_msgspec_have_what_is_used():
+    assert certifi.where().endswith(".pem")
+    assert msgspec.json.Decoder(msgspec.Raw)
