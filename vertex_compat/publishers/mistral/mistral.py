@@ -18,6 +18,7 @@ from vertex_compat.publishers.chat_messages import Media, Turn
 from vertex_compat.publishers.mistral import citations, codestral
 from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
+from vertex_compat.publishers.openai_compat.request_types import Message, Tool
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.publishers.tools import Function
 from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, UpstreamCall
@@ -130,13 +131,13 @@ def _message_format(model: Model) -> MessageFormat:
     )
 
 
-def messages(turns: list[Turn], form: MessageFormat) -> list[JSON]:
+def messages(turns: list[Turn], form: MessageFormat) -> list[Message]:
     """Return the messages in the one order that all of Mistral's models take.
 
     The system's is the first, the assistant's stands between a tool's and the user's, and the last is the
     user's, a tool's, or a prefix that the model continues.
     """
-    ordered: list[JSON] = []
+    ordered: list[Message] = []
     for message in openai_request.messages(openai_request.merged_system(turns), form):
         previous = ordered[-1]["role"] if ordered else ""
         if message["role"] == "user" and previous == "tool":
@@ -159,7 +160,7 @@ def call_id(id_: str) -> str:
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:9])
 
 
-def _write_thinking(message: JSON, reasoning: str) -> None:
+def _write_thinking(message: Message, reasoning: str) -> None:
     """Add earlier reasoning as the part in which the model wrote it."""
     content = message.get("content") or []
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -187,7 +188,7 @@ _DROPPED_KEYWORDS: Final = frozenset({"$id", "$schema", "additionalProperties"})
 _NAMED_SCHEMAS: Final = frozenset({"properties", "$defs", "definitions"})
 
 
-def define(function: Function) -> JSON:
+def define(function: Function) -> Tool:
     """Return a tool without `strict` and the JSON Schema keywords that Mistral's servers have refused."""
     tool = openai_request.define(function)
     tool["function"].pop("strict", None)

@@ -19,6 +19,14 @@ from vertex_compat.json_values import items, mapping, member, text
 from vertex_compat.publishers import chat_messages, parameters, tools
 from vertex_compat.publishers.chat_messages import Call, Media, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.publishers.openai_compat import openai_response
+from vertex_compat.publishers.openai_compat.request_types import (
+    FunctionDefinition,
+    JSONSchemaFormat,
+    Message,
+    ResponseFormat,
+    Tool,
+    ToolCall,
+)
 from vertex_compat.publishers.tools import Function, Tools
 from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
@@ -81,18 +89,24 @@ def common_fields(params: JSON) -> JSON:
 def response_format(params: JSON) -> JSON:
     """Return `response_format` as servers take it: without nulls and LiteLLM's fields, the schema named."""
     form = params.get("response_format") or {}
-    if form.get("type") == "json_schema":
-        schema = {
-            name: value for name, value in mapping(form.get("json_schema")).items() if value is not None
-        }
-    elif "response_schema" in form:  # LiteLLM's `json_object` with a schema
-        schema = {"schema": form["response_schema"]}
-    else:
-        return {"response_format": {"type": form["type"]}} if form else {}
-    if "schema" not in schema and isinstance(own := form.get("response_schema"), dict):
-        schema["schema"] = own
-    schema["name"] = text(schema.get("name")) or DEFAULT_SCHEMA_NAME
-    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    if not form:
+        return {}
+    written: ResponseFormat = {"type": form["type"]}
+    if form["type"] == "json_schema" or "response_schema" in form:  # LiteLLM's `json_object` with a schema
+        written = {"type": "json_schema", "json_schema": _json_schema(form)}
+    return {"response_format": written}
+
+
+def _json_schema(form: JSON) -> JSONSchemaFormat:
+    sent = mapping(form.get("json_schema"))
+    written: JSONSchemaFormat = {"name": text(sent.get("name")) or DEFAULT_SCHEMA_NAME}
+    if isinstance(schema := sent.get("schema", form.get("response_schema")), dict):
+        written["schema"] = schema
+    if description := text(sent.get("description")):
+        written["description"] = description
+    if isinstance(strict := sent.get("strict"), bool):
+        written["strict"] = strict
+    return written
 
 
 def unversioned_name(model: Model) -> str:
@@ -130,11 +144,11 @@ class MessageFormat:
     """Whether a file in a tool's result can be shown to the model."""
     call_id: Callable[[str], str] = call_id
     """Makes an id that the server accepts."""
-    write_reasoning: Callable[[JSON, str], None] | None = None
+    write_reasoning: Callable[[Message, str], None] | None = None
     """Adds the model's earlier reasoning to an assistant message, where the server reads it again."""
 
 
-def reasoning_field(message: JSON, reasoning: str) -> None:
+def reasoning_field(message: Message, reasoning: str) -> None:
     """Add earlier reasoning to a message as `reasoning_content`."""
     message["reasoning_content"] = reasoning
 
@@ -165,9 +179,9 @@ def _system(texts: list[Text]) -> Turn:
     return Turn("system", [Text("\n\n".join(chat_messages.texts(texts)))])
 
 
-def messages(turns: Iterable[Turn], form: MessageFormat) -> list[JSON]:
+def messages(turns: Iterable[Turn], form: MessageFormat) -> list[Message]:
     """Return the conversation as messages of OpenAI's form, at least one."""
-    written: list[JSON] = []
+    written: list[Message] = []
     for turn in _without_blocks(turns):
         for message in _tool_messages(turn, form) if turn.role == "tool" else [_message(turn, form)]:
             _append(written, message)
@@ -199,20 +213,20 @@ def _without_blocks(turns: Iterable[Turn]) -> list[Turn]:
     return kept
 
 
-def _append(written: list[JSON], message: JSON) -> None:
+def _append(written: list[Message], message: Message) -> None:
     """Append a message; two of the user's in a row become one."""
     if written and written[-1]["role"] == message["role"] == "user":
         message = {"role": "user", "content": [*_parts(written.pop()), *_parts(message)]}
     written.append(message)
 
 
-def _parts(message: JSON) -> list[JSON]:
-    content = message["content"]
+def _parts(message: Message) -> list[JSON]:
+    content = message.get("content", [])
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _message(turn: Turn, form: MessageFormat) -> JSON:
-    message: JSON = {"role": turn.role}
+def _message(turn: Turn, form: MessageFormat) -> Message:
+    message: Message = {"role": turn.role}
     if content := _content(turn, form):
         message["content"] = content
     if calls := [_call(part, form) for part in turn.parts if isinstance(part, Call)]:
@@ -233,13 +247,17 @@ def _content(turn: Turn, form: MessageFormat) -> str | list[JSON]:
             ]
 
 
-def _call(call: Call, form: MessageFormat) -> JSON:
+def _call(call: Call, form: MessageFormat) -> ToolCall:
     name = tools.sanitize_name(call.name, TOOL_NAME, MAX_NAME)
-    function = {"name": name, "arguments": msgspec.json.encode(call.arguments).decode()}
-    return {"id": form.call_id(call.id), "type": "function", "function": function}
+    arguments = msgspec.json.encode(call.arguments).decode()
+    return {
+        "id": form.call_id(call.id),
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
 
 
-def _tool_messages(turn: Turn, form: MessageFormat) -> Iterator[JSON]:
+def _tool_messages(turn: Turn, form: MessageFormat) -> Iterator[Message]:
     """Return the results of calls, then the files in them as a message of the user's.
 
     A `tool` message holds text alone on these servers.
@@ -286,17 +304,20 @@ def image_part(media: Media) -> JSON:
 # Tools
 
 
-def define(function: Function) -> JSON:
+def define(function: Function) -> Tool:
     """Return a tool in OpenAI's form, its name in characters that servers accept."""
-    definition: JSON = {"name": tools.sanitize_name(function.name, TOOL_NAME, MAX_NAME)}
-    definition |= {"description": function.description} if function.description else {}
-    definition |= {"parameters": function.parameters} if function.parameters is not None else {}
-    definition |= {"strict": True} if function.strict else {}
+    definition: FunctionDefinition = {"name": tools.sanitize_name(function.name, TOOL_NAME, MAX_NAME)}
+    if function.description:
+        definition["description"] = function.description
+    if function.parameters is not None:
+        definition["parameters"] = function.parameters
+    if function.strict:
+        definition["strict"] = True
     return {"type": "function", "function": definition}
 
 
 def tool_fields(
-    offered: Tools, *, define: Callable[[Function], JSON] = define, required: str = "required"
+    offered: Tools, *, define: Callable[[Function], Tool] = define, required: str = "required"
 ) -> JSON:
     """Return `tools`, `tool_choice` and `parallel_tool_calls`.
 
