@@ -1,4 +1,4 @@
-"""Read values of JSON from outside that may be missing, null or of another type than documented.
+"""Read JSON values that may be missing, null or of another type than documented.
 
 Each function returns the value in the documented type, or that type's empty value. None raises, so a null
 where a token count should be does not cost the client its answer.
@@ -51,7 +51,7 @@ def integer(value: Any) -> int | None:
 
 
 def count(value: Any) -> int:
-    """Return a count (of tokens, of bytes): an integer of at least 0, and 0 if the value is none."""
+    """Return a count (of tokens, of bytes): an integer of at least 0, 0 for other values."""
     return max(integer(value) or 0, 0)
 
 

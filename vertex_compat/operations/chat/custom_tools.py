@@ -106,8 +106,8 @@ def _call(call: JSON) -> JSON:
     if call.get("type") != "custom" or not custom:
         return call
     rest = {name: value for name, value in call.items() if name not in {"type", "custom"}}
-    made = {"name": text(custom.get("name")), "arguments": arguments(text(custom.get("input")))}
-    return {**rest, "type": "function", "function": made}
+    called = {"name": text(custom.get("name")), "arguments": arguments(text(custom.get("input")))}
+    return {**rest, "type": "function", "function": called}
 
 
 # In a response
@@ -127,7 +127,7 @@ class CustomCalls:
 
     def apply(self, choice: int, delta: Delta) -> Delta:
         """Return the delta of a choice with custom calls in their own form."""
-        calls = [made for call in delta.fields.get("tool_calls", ()) for made in self._calls(choice, call)]
+        calls = [own for call in delta.fields.get("tool_calls", ()) for own in self._calls(choice, call)]
         if delta.finish_reason:
             calls += self._completed(choice)
         rest = {name: value for name, value in delta.fields.items() if name != "tool_calls"}

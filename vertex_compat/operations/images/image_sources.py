@@ -21,12 +21,12 @@ FORMATS: Final = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"
 
 
 def of_upload(upload: multipart.UploadedFile, param: str) -> JSON:
-    """Return an uploaded image as publishers take it: media type and base64; raises `BadRequest`."""
+    """Return the media type and base64 of an uploaded image; raises `BadRequest`."""
     return _inline(upload.data, param)
 
 
 def of_reference(reference: JSON, param: str, context: RequestContext) -> JSON:
-    """Return the image that a JSON body refers to; one in Cloud Storage as its URI. Raises `BadRequest`."""
+    """Return the image that a JSON body refers to, or its `gs://` URI; raises `BadRequest`."""
     url = reference.get("image_url") or ""
     if file_id := reference.get("file_id"):
         try:

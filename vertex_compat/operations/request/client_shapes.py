@@ -1,4 +1,4 @@
-"""Shapes of other APIs that clients send to `/chat/completions`, rewritten as chat parameters.
+"""Parameters in the shapes of other APIs, rewritten as those of `/chat/completions`.
 
 Cursor chooses the form of its messages by the name of the model: Anthropic's blocks and tools for `claude-…`,
 parts of the Responses API for others. What is clear is rewritten; anything else stays as it is, and the
@@ -21,7 +21,7 @@ def normalize(params: JSON) -> JSON:
     """Return a copy of chat parameters in chat's own shapes."""
     changed = {name: value for name, value in params.items() if name != "system" or not _is_system(value)}
     if isinstance(messages := params.get("messages"), list):
-        rewritten = [made for message in messages for made in _messages(message)]
+        rewritten = [chat for message in messages for chat in _messages(message)]
         if _is_system(system := params.get("system")):
             rewritten.insert(0, {"role": "system", "content": system})
         changed["messages"] = rewritten
@@ -33,7 +33,7 @@ def normalize(params: JSON) -> JSON:
 
 
 def _is_system(system: Any) -> bool:
-    """Whether a value is Anthropic's `system`: a text or blocks."""
+    """Return whether a value is Anthropic's `system`: a text or blocks."""
     return bool(system) and isinstance(system, str | list)
 
 

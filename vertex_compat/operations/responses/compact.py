@@ -1,4 +1,4 @@
-"""`POST /responses/compact`: a shorter list of items that a client sends instead of a long conversation.
+"""`POST /responses/compact`: a shorter list of items in place of a long conversation.
 
 https://platform.openai.com/docs/api-reference/responses/compact. The user's messages stay; everything else
 becomes one `compaction` item, which has the model's summary as encoded state: see `opaque_state`.

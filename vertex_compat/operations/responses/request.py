@@ -1,4 +1,4 @@
-"""A request of the Responses API as a chat request, which every publisher that chats can answer."""
+"""A request of the Responses API as a chat request, for every publisher that chats."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _IGNORED_NAMES: Final = ORIGINS | {"web_search_options": "tools.web_search"}
 
 
 class ResponsesRequest(NamedTuple):
-    """A request: the client's parameters, the chat body, its tools, and names for errors and headers."""
+    """A request: the client's parameters, the chat body, its tools, and parameter names."""
 
     params: JSON
     chat: JSON
@@ -164,7 +164,7 @@ def translate(params: JSON, earlier: Sequence[JSON] = ()) -> ResponsesRequest:
 
 
 def as_chat(params: JSON) -> JSON:
-    """Return the chat parameters for a body of the Responses API that was sent to `/chat/completions`.
+    """Return chat parameters for a body of the Responses API sent to `/chat/completions`.
 
     Cursor does so for some models. Parameters that only chat knows stay; raises `BadRequest`.
     """

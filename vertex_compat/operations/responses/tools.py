@@ -1,4 +1,4 @@
-"""Tools of the Responses API: the function that a model is offered for each, and the item of a call.
+"""Tools of the Responses API as functions of a model, and calls of them as items.
 
 Models on Vertex AI know functions only. A tool that the client runs (`custom`, `local_shell`, `shell`,
 `apply_patch`, `tool_search` with `execution: client`) is offered as a function with the parameters of the
@@ -89,7 +89,7 @@ class OfferedTool(NamedTuple):
 
 @dataclass(slots=True)
 class OfferedTools:
-    """The tools of a request: functions by their names for the model, and names of what is left out."""
+    """The tools of a request: functions by their names, and names of what is left out."""
 
     functions: dict[str, OfferedTool] = field(default_factory=dict)
     web_search: OfferedTool | None = None
@@ -156,7 +156,7 @@ def _name(tool: JSON, param: str) -> str:
 
 
 def _is_client_run(kind: str, tool: JSON) -> bool:
-    """Whether the client runs a tool: a shell may run in OpenAI's container, a search on its servers."""
+    """Return whether the client runs a tool, not OpenAI's container or servers."""
     if kind == "tool_search":
         return tool.get("execution") == "client"
     return kind != "shell" or member(tool, "environment").get("type", "local") == "local"
@@ -188,7 +188,7 @@ def function(tool: OfferedTool) -> JSON:
 
 
 def web_search_options(tool: OfferedTool) -> JSON:
-    """Return the options of a web search as chat's `web_search_options`; `filters` are not OpenAI's there."""
+    """Return the options of a web search as chat's `web_search_options`, with `filters`."""
     options: JSON = {"search_context_size": tool.definition.get("search_context_size")}
     if location := body.drop_nulls(member(tool.definition, "user_location")):
         place = {key: value for key, value in location.items() if key != "type"}
@@ -234,7 +234,7 @@ def _tool_choice(choice: JSON, offered: OfferedTools) -> JSON | None:
 
 
 def demands_search(choice: Any) -> bool:
-    """Whether `tool_choice` names the web search."""
+    """Return whether `tool_choice` names the web search."""
     return _DATE.sub("", text(mapping(choice).get("type"))) in WEB_SEARCH
 
 
@@ -254,7 +254,7 @@ def _named(name: str) -> JSON:
 
 
 def is_streamed(tool: OfferedTool | None) -> bool:
-    """Whether the item of a call is made when the call begins, since its arguments are streamed."""
+    """Return whether the arguments of a call are streamed, so its item comes first."""
     return tool is None or tool.kind in {"function", "custom"}
 
 

@@ -1,4 +1,4 @@
-"""Mistral's citations: parts of a content that name the references on which the text before them rests.
+"""Mistral's citations: parts of a content that name the sources of the text before them.
 
 https://docs.mistral.ai/capabilities/citations. OpenAI's annotations are URLs; these references are ids that
 the client has chosen. So the message gets a field of its own, where each reference has the number of

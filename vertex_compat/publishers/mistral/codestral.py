@@ -1,4 +1,4 @@
-"""Codestral's fill-in-the-middle: from a prompt and a suffix, the model writes the code between them.
+"""Codestral's fill-in-the-middle: code between a prompt and a suffix.
 
 https://docs.mistral.ai/capabilities/code_generation. The path is chat's, and so is the form of the answers.
 """
@@ -30,7 +30,7 @@ PARAMETERS: Final = ParameterTable(
 
 
 def completions(chat: ChatAdapter) -> ChatAdapter:
-    """Return the completions of Mistral's models: Codestral's own, those of the others through `chat`."""
+    """Return the adapter of completions: Codestral's own, that of other models by `chat`."""
     through_chat = prompt.completions_via_chat(chat)
 
     def request(params: JSON, model: Model) -> UpstreamCall:

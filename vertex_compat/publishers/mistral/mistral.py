@@ -153,7 +153,7 @@ def messages(turns: list[Turn], form: MessageFormat) -> list[Message]:
 
 
 def call_id(id_: str) -> str:
-    """Return the id of a call: Mistral's own as it is, another publisher's as a hash of nine characters."""
+    """Return the id of a call: Mistral's as it is, another's as nine characters of a hash."""
     if _CALL_ID.fullmatch(id_):
         return id_
     digest = hashlib.sha256(id_.encode("utf-8", "surrogatepass")).digest()
@@ -189,7 +189,7 @@ _NAMED_SCHEMAS: Final = frozenset({"properties", "$defs", "definitions"})
 
 
 def define(function: Function) -> Tool:
-    """Return a tool without `strict` and the JSON Schema keywords that Mistral's servers have refused."""
+    """Return a tool without `strict` and the keywords that Mistral's servers refused."""
     tool = openai_request.define(function)
     tool["function"].pop("strict", None)
     schema = function.parameters or {"type": "object", "properties": {}}

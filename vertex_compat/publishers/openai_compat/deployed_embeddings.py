@@ -46,7 +46,10 @@ def response(answer: JSON, _: UpstreamCall) -> list[Embedding]:
 
 
 def _values(prediction: Any) -> list[float]:
-    """Return a prediction's vector. Feature extraction has one a token: the first stands for the text."""
+    """Return a prediction's vector.
+
+    Feature extraction has one for each token: the first stands for the text.
+    """
     for _ in range(_MAX_DEPTH):
         if isinstance(prediction, dict):
             prediction = next((prediction[key] for key in _WRAPPERS if key in prediction), None)

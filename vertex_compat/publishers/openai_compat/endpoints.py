@@ -16,7 +16,7 @@ from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
 
 def request(params: JSON, model: Model) -> UpstreamCall:
-    """Translate the parameters as for MaaS models; vLLM counts a stream's tokens only on request."""
+    """Translate the parameters as for MaaS models, and request a stream's token counts."""
     call = maas.request(params, model)
     body = call.body | {"model": model.served_name or ""}
     if params.get("stream"):

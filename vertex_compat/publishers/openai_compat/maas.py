@@ -80,7 +80,10 @@ def request(params: JSON, model: Model) -> UpstreamCall:
 
 
 def _writes_tags(params: JSON, model: Model) -> bool:
-    """Whether the answer may begin with reasoning between tags: the template's switch may turn it off."""
+    """Return whether the answer may begin with reasoning between tags.
+
+    A parameter of the chat template may switch the reasoning off.
+    """
     switches = member(params, "chat_template_kwargs")
     if switches.get("enable_thinking") is False or switches.get("thinking") is False:
         return False

@@ -87,7 +87,7 @@ def common_fields(params: JSON) -> JSON:
 
 
 def response_format(params: JSON) -> JSON:
-    """Return `response_format` as servers take it: without nulls and LiteLLM's fields, the schema named."""
+    """Return `response_format` without nulls and LiteLLM's fields, its schema with a name."""
     form = params.get("response_format") or {}
     if not form:
         return {}
@@ -118,7 +118,7 @@ def unversioned_name(model: Model) -> str:
 
 
 def call_id(id_: str) -> str:
-    """Return the id of a call: as it is, unless it is so long that it holds another publisher's state."""
+    """Return the id of a call; a hash of one so long that it holds a publisher's state."""
     if len(id_) <= _MAX_ID:
         return id_
     return f"call_{hashlib.sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
@@ -136,12 +136,12 @@ def takes_nothing(_: Media) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MessageFormat:
-    """How a server wants messages."""
+    """The form in which a server takes messages."""
 
     write_media: Callable[[Media], JSON] = no_media
     """Writes a file as a part; raises `BadRequest` for one that the server does not take."""
     takes_media: Callable[[Media], bool] = takes_nothing
-    """Whether a file in a tool's result can be shown to the model."""
+    """Returns whether a file in a tool's result can be shown to the model."""
     call_id: Callable[[str], str] = call_id
     """Makes an id that the server accepts."""
     write_reasoning: Callable[[Message, str], None] | None = None
@@ -189,7 +189,7 @@ def messages(turns: Iterable[Turn], form: MessageFormat) -> list[Message]:
 
 
 def dropped_fields(turns: list[Turn], form: MessageFormat) -> list[str]:
-    """Return the names of what messages have and the server does not get: pictures, and earlier reasoning."""
+    """Return the names of fields of messages that are not sent: pictures and reasoning."""
     names = ["messages.images"] if any(turn.pictures for turn in turns) else []
     if form.write_reasoning:
         return names
@@ -206,11 +206,11 @@ def _reasoning(message: JSON) -> str:
 
 def _without_blocks(turns: Iterable[Turn]) -> list[Turn]:
     """Return the turns without the blocks that only Claude can read."""
-    kept: list[Turn] = []
+    readable: list[Turn] = []
     for turn in turns:
         if parts := [part for part in turn.parts if not isinstance(part, Thinking | ServerTool)]:
-            chat_messages.append_merged(kept, Turn(turn.role, [*parts], turn.raw))
-    return kept
+            chat_messages.append_merged(readable, Turn(turn.role, [*parts], turn.raw))
+    return readable
 
 
 def _append(written: list[Message], message: Message) -> None:
@@ -339,7 +339,7 @@ def tool_fields(
 
 
 def non_functions(offered: Tools) -> list[str]:
-    """Return the names of tools that are no functions: these servers have none, so they are left out."""
+    """Return the names of tools that are no functions, which these servers do not have."""
     return [f"tools.{text(tool.get('type')) or next(iter(tool), 'type')}" for tool in offered.others]
 
 

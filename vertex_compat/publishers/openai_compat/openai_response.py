@@ -3,7 +3,7 @@
 Servers differ in what they leave out and where they put it. Chunks may have no id, the role in each of them,
 the usage in the last choice's chunk or in one of its own, finish reasons of the server's own. Tool calls may
 repeat id and name in every chunk, have a wrong index, or no id. Content may be a list of parts. A field of a
-wrong type reads as an absent one, so it never costs the text beside it.
+wrong type reads as an absent one, so it never costs the client the text.
 """
 
 from __future__ import annotations
@@ -190,7 +190,10 @@ def index(value: Any, default: int) -> int:
 
 
 def _call_id(delta: JSON) -> str | None:
-    """Return the id of a call. TGI numbers its calls; the type of Mistral's SDK has a default of "null"."""
+    """Return the id of a call, None if it has none.
+
+    TGI numbers its calls; the type of Mistral's SDK has a default of "null".
+    """
     id_ = delta.get("id")
     id_ = str(id_) if isinstance(id_, int) else id_
     return id_ if isinstance(id_, str) and id_ not in _NO_IDS else None
@@ -230,12 +233,12 @@ def _reasoning(message: JSON) -> str:
 
 
 def _passes(name: str, value: Any) -> bool:
-    """Whether a field passes through: it has a value, and of OpenAI's type if it is OpenAI's."""
+    """Return whether a field passes through: it has a value, of OpenAI's type if it is OpenAI's."""
     return value not in (None, "", []) and isinstance(value, _FIELD_TYPES.get(name, object))
 
 
 def _is_annotation(annotation: JSON) -> bool:
-    """Whether an annotation is OpenAI's `url_citation`, the only one that chat has."""
+    """Return whether an annotation is OpenAI's `url_citation`, the only one that chat has."""
     match annotation:
         case {
             "type": "url_citation",
@@ -252,7 +255,7 @@ def _texts(content: Any) -> list[tuple[str, str]]:
 
 
 def part_texts(part: Any) -> list[tuple[str, str]]:
-    """Return the texts of one part of a content, each with the field of a message that it belongs to."""
+    """Return the texts of one part of a content, each with its field of the message."""
     match part:
         case str() if part:
             return [("content", part)]
@@ -297,7 +300,8 @@ def _is_logprob(entry: JSON) -> bool:
 def usage(counts: JSON) -> Usage:
     """Return the token counts, with reasoning inside the completion.
 
-    Gemini and Grok count reasoning beside the completion: the total tells, or that there is more of it.
+    Gemini and Grok count reasoning apart from the completion. The total shows it, or that there is more
+    reasoning than completion.
     """
     prompt, completion = count(counts.get("prompt_tokens")), count(counts.get("completion_tokens"))
     reasoning = count(member(counts, "completion_tokens_details").get("reasoning_tokens"))

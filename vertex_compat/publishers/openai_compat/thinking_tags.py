@@ -1,6 +1,6 @@
-"""Reasoning that a server leaves in the content, between `<think>` and `</think>`, as `reasoning_content`.
+"""Reasoning between `<think>` and `</think>` in the content, as `reasoning_content`.
 
-vLLM does so where it is not told which parser a model needs:
+vLLM leaves it there unless its settings name a parser:
 https://docs.vllm.ai/en/latest/features/reasoning_outputs. Tags are read only of models that are known to
 write them, or that the settings name, and only at the beginning of an answer: elsewhere they are text.
 Newlines beside the tags belong to them.
@@ -67,7 +67,10 @@ class _State(enum.Enum):
 
 
 class _Separator:
-    """Separates the content of one choice. Text that may be reasoning, or part of a tag, is held back."""
+    """Separates the content of one choice.
+
+    Text that may be reasoning or part of a tag is held back.
+    """
 
     def __init__(self) -> None:
         self._state = _State.UNDECIDED
@@ -79,7 +82,7 @@ class _Separator:
         self._after_tag = True  # whether nothing but newlines has come since the tag
 
     def separate(self, fields: JSON, *, is_last: bool) -> JSON:
-        """Return the fields of a delta, separated. Fields beside the content end the holding back."""
+        """Return the fields of a delta, separated. Other fields than the content end the holding back."""
         others = {name: value for name, value in fields.items() if name != "content"}
         content = fields.get("content", "")
         if self._state is _State.UNDECIDED:
@@ -96,7 +99,7 @@ class _Separator:
         return others | ({"content": content} if content else {})
 
     def _decide(self, content: str, *, is_final: bool) -> str:
-        """Return the text so far without an opening tag once it is decided what it is, until then nothing."""
+        """Return the text so far once it is decided what it is, until then an empty string."""
         self._held.append(content)
         self._length += len(content)
         window = self._tail + content
@@ -137,7 +140,7 @@ class _Separator:
 
 
 def _possible_end(text: str) -> int:
-    """Return how many characters at the end may be newlines before the closing tag, or its beginning."""
+    """Return the length of the end that may be newlines and the start of the closing tag."""
     tag = next(length for length in range(len(CLOSE), -1, -1) if text.endswith(CLOSE[:length]))
     before = text[: len(text) - tag]
     return tag + len(before) - len(before.rstrip("\n"))

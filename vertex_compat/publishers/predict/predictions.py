@@ -1,4 +1,4 @@
-"""Models that the user has deployed in containers without OpenAI's chat API: an endpoint's `predict`.
+"""Deployed models in containers without OpenAI's chat API: an endpoint's `predict`.
 
 https://cloud.google.com/vertex-ai/docs/predictions/get-online-predictions. Every Model Garden container takes
 a `prompt`, so that is what is sent. One that has a chat template is sent messages if the request says
@@ -86,7 +86,7 @@ def _limits(params: JSON) -> JSON:
 
 
 def prompt(turns: Iterable[Turn]) -> str:
-    """Return a single question as it is, a longer conversation as a dialogue for the model to continue."""
+    """Return one question as it is, a longer conversation as a dialogue to continue."""
     lines = [(turn.role, "\n".join(_texts(turn))) for turn in turns]
     if [role for role, _ in lines] == ["user"]:
         return lines[0][1]
@@ -103,7 +103,7 @@ def _texts(turn: Turn) -> list[str]:
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
-    """Return the parts of an answer; raises the error in it, and `UpstreamFault` if it has no text."""
+    """Return the parts of an answer; raises `ApiError` for an error or an answer without text."""
     predictions = body.get("predictions")
     if errors.is_error(predictions):
         raise errors.from_body(200, predictions)

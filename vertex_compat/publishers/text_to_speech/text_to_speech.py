@@ -44,7 +44,7 @@ _SSML: Final = re.compile(r"<speak[\s>]")
 
 
 def request(params: JSON, _: Model) -> list[UpstreamCall]:
-    """Translate OpenAI's speech parameters. Fields of the client's `audioConfig` replace those made here."""
+    """Translate OpenAI's speech parameters; the client's `audioConfig` takes precedence."""
     ignored = PARAMETERS.apply(params)[1]
     content = params["input"]
     is_ssml = params.get("use_ssml") or _SSML.search(content)
@@ -57,7 +57,7 @@ def request(params: JSON, _: Model) -> list[UpstreamCall]:
 
 
 def _voice(voice: str | JSON) -> JSON:
-    """Return Google's voice for OpenAI's or Gemini's name, `{id}`, `{languageCode, name}` or its own name."""
+    """Return Google's voice for a name of OpenAI's, Gemini's or its own, or for an object."""
     if isinstance(voice, dict):
         if "id" not in voice:
             return voice
