@@ -122,6 +122,7 @@ def test_toml_file_has_keys_and_their_rules():
         ("[keys.a]\nmodels = 'x'", "for `key` in"),
         ("[keys.a]\nkey = 'sk-a-0123456789'\nmodles = []", "unknown field `modles`"),
         ("[keys.a]\nkey = 'sk-a-0123456789'\n[other]\nx = 1", "takes only tables"),
+        ("[keys]\na = 1\n[keys.b]\nkey = 'sk-b-0123456789'", "takes only tables"),
         ("[keys.'a b']\nkey = 'sk-a-0123456789'", "other characters"),
         ("[keys.a]\nkey = ", "is not valid TOML"),
     ],

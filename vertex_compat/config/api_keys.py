@@ -133,6 +133,8 @@ def _from_toml(text: str) -> ApiKeys:
     digests: dict[bytes, str] = {}
     found: dict[str, KeyRule] = {}
     for name, table in tables["keys"].items():
+        if not isinstance(table, dict):
+            raise ValueError("takes only tables [keys.NAME] beside keys in TOML.")
         fields = dict(table)
         if not _NAME.fullmatch(name):
             raise ValueError(
