@@ -128,13 +128,11 @@ def _from_toml(text: str) -> ApiKeys:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"is not valid TOML: {error}.") from None
-    if tables.keys() != {"keys"}:
-        raise ValueError("takes only tables [keys.NAME] beside keys in TOML.")
+    if tables.keys() != {"keys"} or not _has_tables_only(tables["keys"]):
+        raise ValueError("takes only tables [keys.NAME] in TOML.")
     digests: dict[bytes, str] = {}
     found: dict[str, KeyRule] = {}
     for name, table in tables["keys"].items():
-        if not isinstance(table, dict):
-            raise ValueError("takes only tables [keys.NAME] beside keys in TOML.")
         fields = dict(table)
         if not _NAME.fullmatch(name):
             raise ValueError(
@@ -144,6 +142,10 @@ def _from_toml(text: str) -> ApiKeys:
         if fields:
             found[name] = _rule(name, fields)
     return ApiKeys(digests, found)
+
+
+def _has_tables_only(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(table, dict) for table in value.values())
 
 
 def _listed(value: Any, name: str) -> list[str]:
