@@ -230,7 +230,6 @@ def test_what_a_key_stored_only_that_key_sees(start):
     made = create(app, {"model": MODEL, "input": "Hello"}, headers=alice).json
     talk = app.post("/v1/conversations", json={}, headers=alice).json
     assert app.get(f"/v1/responses/{made['id']}", headers=alice).status_code == 200
-    # bob asks for what was never written in his folder: after the wait for a write, it is a 404
     assert app.get(f"/v1/responses/{made['id']}", headers=bob).status_code == 404
     assert app.delete(f"/v1/responses/{made['id']}", headers=bob).status_code == 404
     assert app.get(f"/v1/conversations/{talk['id']}", headers=bob).status_code == 404
@@ -255,6 +254,36 @@ def test_without_a_store_the_setting_is_named(emulator):
         answer = create(app, {"model": MODEL, "input": "Hello", name: "x_1"})
         assert (answer.status_code, answer.json["error"]["param"]) == (400, name)
         assert "GCS_BUCKET_NAME" in answer.json["error"]["message"]
+
+
+TOO_LONG = {
+    "type": "error",
+    "error": {
+        "type": "invalid_request_error",
+        "message": "prompt is too long: 200001 tokens > 200000 maximum",
+    },
+}
+
+
+@pytest.mark.parametrize("truncation", ["disabled", "auto"])
+def test_truncation_auto_drops_the_oldest_turns(start, emulator, truncation):
+    app = start(VERTEX_COMPAT_STORE="memory")
+    made = {"id": None}
+    for word in ("first", "second", "third"):
+        body = {"model": "claude-sonnet-4-5", "input": word, "truncation": truncation}
+        body |= {"previous_response_id": made["id"]} if made["id"] else {}
+        if word == "third":
+            emulator.forget_calls()
+            emulator.script(json.dumps(TOO_LONG).encode(), status=400)
+        answer = create(app, body)
+        made = answer.json
+    if truncation == "disabled":
+        assert (answer.status_code, made["error"]["code"]) == (400, "context_length_exceeded")
+        return
+    assert (answer.status_code, made["truncation"]) == (200, "auto")
+    sent = [json.dumps(call.json["messages"]) for call in emulator.calls]
+    assert ["first" in messages for messages in sent] == [True, False]
+    assert all("third" in messages for messages in sent)
 
 
 # Conversations

@@ -96,6 +96,11 @@ class RequestContext(msgspec.Struct, frozen=True):
         return IdSigner(self.settings.id_secret())
 
     @property
+    def owner_ids(self) -> IdSigner:
+        """Makes and reads the ids of stored responses, conversations and completions of the owner alone."""
+        return IdSigner(f"{self.settings.id_secret()} {self.owner}")
+
+    @property
     def resources(self) -> ResourceRules:
         """What the request may name."""
         return ResourceRules(self.settings, self.router, self.owner, self.log.key)

@@ -66,7 +66,7 @@ class PendingCompletion:
     @property
     def id(self) -> str:
         """The id of the completion."""
-        return self.context.ids.encode(ID_PREFIX, self.token)
+        return self.context.owner_ids.encode(ID_PREFIX, self.token)
 
     def recorded(self, encoder: StreamEncoder[StreamPart]) -> StreamEncoder[StreamPart]:
         """Return an encoder that also collects the parts."""
@@ -208,7 +208,7 @@ def _store(context: RequestContext) -> Store:
 
 
 def _token(id_: str, context: RequestContext) -> str:
-    if (token := context.ids.decode(ID_PREFIX, id_)) is None:
+    if (token := context.owner_ids.decode(ID_PREFIX, id_)) is None:
         raise _not_found(id_)
     return token
 

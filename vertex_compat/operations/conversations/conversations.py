@@ -113,7 +113,7 @@ def _store(context: RequestContext) -> Store:
 
 
 def _read(context: RequestContext) -> StoredConversation:
-    return conversation_records.read(_store(context), context.path_args["conversation"], context.ids)
+    return conversation_records.read(_store(context), context.path_args["conversation"], context.owner_ids)
 
 
 def _new_items(items: list[JSON]) -> list[JSON]:
@@ -126,7 +126,7 @@ def _new_items(items: list[JSON]) -> list[JSON]:
 
 def _conversation_object(token: str, record: ConversationRecord, context: RequestContext) -> JSON:
     return {
-        "id": context.ids.encode(conversation_records.ID_PREFIX, token),
+        "id": context.owner_ids.encode(conversation_records.ID_PREFIX, token),
         "object": "conversation",
         "created_at": record.created_at,
         "metadata": record.metadata,

@@ -58,7 +58,7 @@ class Turn:
         name = self.token if self.stored else f"{NOT_STORED_PREFIX}{self.token}"
         if self.stored and self.conversation:
             name = f"{self.conversation.token}/{self.token}"
-        return self.context.ids.encode(ID_PREFIX, name)
+        return self.context.owner_ids.encode(ID_PREFIX, name)
 
     def request_params(self) -> JSON:
         """Return the parameters for the model: without those that are handled here."""
@@ -70,7 +70,7 @@ class Turn:
         fields: JSON = {"id": self.id, "store": self.stored}
         fields["previous_response_id"] = self.params.get("previous_response_id")
         if self.conversation:
-            id_ = self.context.ids.encode(conversation_records.ID_PREFIX, self.conversation.token)
+            id_ = self.context.owner_ids.encode(conversation_records.ID_PREFIX, self.conversation.token)
             fields["conversation"] = {"id": id_}
         if stores.open_store(self.context) and "truncation" in self.params:
             fields["truncation"] = self.params["truncation"]
@@ -146,7 +146,7 @@ def begin(params: JSON, context: RequestContext) -> Turn:
     if store and previous_id:
         chain, earlier, conversation = _previous(store, previous_id, context)
     elif store and conversation_id:
-        conversation = conversation_records.read(store, conversation_id, context.ids)
+        conversation = conversation_records.read(store, conversation_id, context.owner_ids)
         earlier = list(conversation.record.items)
     token = new_token()
     stored = store is not None and params.get("store") is not False
@@ -173,7 +173,7 @@ def _previous(
     store: Store, id_: str, context: RequestContext
 ) -> tuple[History, list[JSON], StoredConversation | None]:
     """Return the chain up to the previous response. In a conversation, the next one is not part of it."""
-    name = context.ids.decode(ID_PREFIX, id_) or ""
+    name = context.owner_ids.decode(ID_PREFIX, id_) or ""
     conversation_token, _, token = name.rpartition("/")
     missing = errors.BadRequest(
         f"Previous response with id '{id_[:300]}' not found.",
@@ -197,8 +197,8 @@ def _items_until(
     store: Store, conversation_token: str, token: str, context: RequestContext
 ) -> list[JSON] | None:
     """Return the items of a conversation up to those of one of its responses."""
-    id_ = context.ids.encode(conversation_records.ID_PREFIX, conversation_token)
-    record = conversation_records.read(store, id_, context.ids).record
+    id_ = context.owner_ids.encode(conversation_records.ID_PREFIX, conversation_token)
+    record = conversation_records.read(store, id_, context.owner_ids).record
     if (entry := record.responses.get(token)) is None:
         return None
     known = {*entry["input"], *entry["output"]}

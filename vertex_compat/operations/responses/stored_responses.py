@@ -91,7 +91,7 @@ def _locate(context: RequestContext) -> _Location:
     store = stores.open_store(context)
     if store is None:
         raise errors.NotFound(NO_STORE, param="response_id", code="response_not_found")
-    name = context.ids.decode(ID_PREFIX, context.path_args["id"]) or ""
+    name = context.owner_ids.decode(ID_PREFIX, context.path_args["id"]) or ""
     conversation, _, token = name.rpartition("/")
     if not token or name.startswith(NOT_STORED_PREFIX):
         raise _not_found(context)
@@ -102,9 +102,9 @@ def _in_conversation(
     location: _Location, context: RequestContext
 ) -> tuple[conversation_records.StoredConversation, JSON | None]:
     """Return a conversation, and a response in it with its output; None if it is not there."""
-    id_ = context.ids.encode(conversation_records.ID_PREFIX, location.conversation)
+    id_ = context.owner_ids.encode(conversation_records.ID_PREFIX, location.conversation)
     try:
-        conversation = conversation_records.read(location.store, id_, context.ids)
+        conversation = conversation_records.read(location.store, id_, context.owner_ids)
     except errors.NotFound:
         raise _not_found(context) from None
     entry = conversation.record.responses.get(location.token)

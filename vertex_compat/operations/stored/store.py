@@ -36,7 +36,10 @@ MAX_REQUEST_SECONDS: Final = 3600.0
 FAILURE_SECONDS: Final = 60.0
 """Clients are told for so long that responses are not stored."""
 
-_POLL_SECONDS: Final = 0.1
+_FIRST_POLL_SECONDS: Final = 0.05
+
+MAX_MEMORY_BYTES: Final = 256 * 1024 * 1024
+"""Content that a process remembers; above it the oldest objects are forgotten."""
 
 
 class StoredObject(NamedTuple):
@@ -78,6 +81,7 @@ class ProcessMemory:
 
     objects: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     deleted: dict[str, None] = field(default_factory=dict)
+    size: int = 0
     failed_at: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     generations: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -108,11 +112,21 @@ class MemoryStore:
             known = self._memory.objects.get(key)
             if generation is not None and generation != (known.generation if known else 0):
                 raise errors.Conflict("The object was changed meanwhile.")
+            self._remove(key)
             self._memory.objects[key] = _Kept(content, next(self._memory.generations), expires_at)
+            self._memory.size += len(content)
+            while self._memory.size > MAX_MEMORY_BYTES:
+                self._remove(next(iter(self._memory.objects)))
 
     def delete(self, name: str) -> bool:
         """Delete an object; returns whether there was one."""
-        return self._memory.objects.pop((self._owner, name), None) is not None
+        with self._memory.lock:
+            return self._remove((self._owner, name))
+
+    def _remove(self, key: tuple[str, str]) -> bool:
+        kept = self._memory.objects.pop(key, None)
+        self._memory.size -= len(kept.content) if kept else 0
+        return kept is not None
 
     def names(self, prefix: str, start: str = "") -> Iterator[str]:
         """Yield the names that begin with `prefix`, sorted, from `start` on."""
@@ -170,10 +184,12 @@ def store_for_writing(context: RequestContext) -> Store | None:
 def get_written(store: Store, name: str, token: str) -> StoredObject | None:
     """Return an object, which may still be on its way from another request; None if there is none."""
     deadline = time.monotonic() + WRITE_SECONDS
+    wait = _FIRST_POLL_SECONDS
     while (found := store.get(name)) is None:
         if name in MEMORY.deleted or token_age(token) > MAX_REQUEST_SECONDS or time.monotonic() > deadline:
             return None
-        time.sleep(_POLL_SECONDS)
+        time.sleep(wait)
+        wait *= 2
     return found
 
 
