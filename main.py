@@ -8,9 +8,9 @@ import gc
 import os
 import sys
 
-gc.disable()  # nothing that is imported is garbage: looking for it would be a tenth of the start
+gc.disable()  # imports make no garbage: collecting would be a tenth of the start
 
-# One thread a stream, and functions-framework would take 4 a CPU. Deploy with the same --concurrency.
+# A stream holds a thread; functions-framework's default is 4 a CPU. Deploy with the same --concurrency.
 os.environ.setdefault("THREADS", "500")
 
 import flask
@@ -26,8 +26,8 @@ from vertex_compat.upstream.transport import HttpTransport
 
 try:
     _settings = Settings.from_env()
-except InvalidSetting as wrong:
-    sys.exit(f"vertex_compat: {wrong}")
+except InvalidSetting as error:
+    sys.exit(f"vertex_compat: {error}")
 
 _on_request_end = []
 _metrics = None
@@ -59,13 +59,13 @@ gc.enable()
 
 @functions_framework.http
 def vertex_compat(request: flask.Request) -> flask.Response:
-    """OpenAI's API over Vertex AI's models."""
+    """Answer a request of OpenAI's, Anthropic's or Google's API."""
     return _app.handle(request)
 
 
 @functions_framework.errorhandler(404)  # type: ignore[untyped-decorator]
 def unrouted(_: Exception) -> flask.Response:
-    """What functions-framework would answer by itself, in HTML: a path with a line break, /favicon.ico."""
+    """Answer paths that functions-framework does not route: /favicon.ico, or one with a line break."""
     return _app.handle(flask.request)
 
 
@@ -74,5 +74,5 @@ if __name__ == "__main__":
 
     cli.main()
 else:
-    # functions-framework reads it when it has loaded this file.
+    # functions-framework reads this variable when it has loaded this file.
     os.environ["THREADS"] = str(_settings.threads + concurrency.RESERVE_THREADS)

@@ -1,6 +1,6 @@
-"""`python main.py`: the function on this machine, with Google behind it or the emulator.
+"""`python main.py`: run the function on this machine, in front of Vertex AI or the emulator.
 
-What runs is functions-framework with the production server, as on Google Cloud.
+functions-framework serves it with the production server, as on Google Cloud.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
     if options.check is not None:
         with _emulated() if options.emulator else nullcontext():
             sys.exit(_check(options.check))
-    _free(options.host, options.port)
+    _check_port(options.host, options.port)
     if options.emulator:
         with _emulated() as url:
             _serve(options.host, options.port, f", on an emulator of Vertex AI ({url})")
@@ -148,8 +148,8 @@ def _print_key(name: str) -> None:
     print(f"The key, for its user:\n  {key}\nThe line for VERTEX_COMPAT_API_KEYS:\n  {line}")  # noqa: T201  (speaks to a person at a terminal)
 
 
-def _free(host: str, port: int) -> None:
-    """Say so at once if the address cannot be had: the server itself would try for seconds."""
+def _check_port(host: str, port: int) -> None:
+    """Exit with a message if the address is in use; the server itself would retry for seconds."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -161,11 +161,11 @@ def _free(host: str, port: int) -> None:
 
 
 def _project() -> str:
-    """The project that the Application Default Credentials lead to, or an exit that says what is missing."""
+    """Return the project of the Application Default Credentials, or exit with what is missing."""
     settings = Settings.from_env()
-    if settings.auth == "caller":  # nothing of ours is needed
+    if settings.auth == "caller":  # it needs no credentials of ours
         return settings.project or str(settings.routing.file.project)
-    credentials = Credentials()
+    credentials = Credentials(credentials_factory(settings), Network.from_settings(settings))
     try:
         credentials.token()
         project = settings.project or credentials.project()
@@ -178,13 +178,13 @@ def _project() -> str:
 
 @contextmanager
 def _emulator() -> Iterator[str]:
-    """The emulator's URL. It runs in a process of its own, which ends with this one, however that ends."""
+    """Run the emulator in a process of its own, which ends with this one; the value is its URL."""
     command = [sys.executable, "-m", "vertex_compat.emulator", "--port", "0", "--until-stdin-closes"]
     with subprocess.Popen(  # noqa: S603  (our own module)
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        said = process.stdout.readline() if process.stdout else ""
-        url = said.strip().rpartition(" ")[2]
+        line = process.stdout.readline() if process.stdout else ""
+        url = line.strip().rpartition(" ")[2]
         if not url:
             sys.exit("vertex_compat: the emulator did not start.")
         try:
@@ -194,7 +194,7 @@ def _emulator() -> Iterator[str]:
 
 
 def _pointing_at(url: str) -> Mapping[str, str]:
-    """The environment that leads to the emulator and to nothing else: no credentials of this machine's."""
+    """Return the variables for the emulator, and remove this machine's credentials from the environment."""
     for name in (
         "GOOGLE_APPLICATION_CREDENTIALS",
         "GOOGLE_CLOUD_PROJECT",
@@ -204,7 +204,10 @@ def _pointing_at(url: str) -> Mapping[str, str]:
     ):
         os.environ.pop(name, None)
     host = urlsplit(url).netloc
+    no_proxy = ",".join(filter(None, [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "127.0.0.1"]))
     return {
+        "no_proxy": no_proxy,
+        "NO_PROXY": no_proxy,
         "CLOUDSDK_CONFIG": os.devnull,
         "GCE_METADATA_HOST": host,
         "GCE_METADATA_IP": host,
@@ -218,7 +221,7 @@ def _pointing_at(url: str) -> Mapping[str, str]:
 
 def _serve(host: str, port: int, upstream: str) -> None:
     url = f"http://{host}:{port}"
-    key = "YOUR_KEY" if Settings.from_env().keys else "unused"
+    key = "YOUR_KEY" if Settings.from_env().keys.digests else "unused"
     banner = BANNER.format(url=url, key=key, python=sys.executable, upstream=upstream)
     threading.Thread(target=_greet, args=(host, port, banner), daemon=True).start()
     sys.argv = ["functions-framework", "--target", "vertex_compat", "--source", str(ROOT / "main.py")]
@@ -227,7 +230,7 @@ def _serve(host: str, port: int, upstream: str) -> None:
 
 
 def _greet(host: str, port: int, banner: str) -> None:
-    """Print the banner as soon as the server takes connections."""
+    """Print the banner when the server accepts connections."""
     for _ in range(600):
         try:
             socket.create_connection((host, port), timeout=1).close()

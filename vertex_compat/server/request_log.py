@@ -1,8 +1,8 @@
-"""One line in the log for each request: who asked what of which model, and how it went.
+"""One line in the log for each request: its key, model, duration, tokens and error.
 
-Deployed, the line is JSON, in the names that Cloud Logging knows
-(https://cloud.google.com/logging/docs/structured-logging); else it is for reading. No prompt, no answer, no
-key and no token of ours is ever in it.
+On Cloud Run the line is JSON with the names of Cloud Logging
+(https://cloud.google.com/logging/docs/structured-logging), elsewhere it is text. It never holds a prompt, a
+response, a key or a token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vertex_compat.routing import catalog, pricing
 from vertex_compat.types import JSON, Usage
 
 CLIENT_DISCONNECTED: Final = "client_left"
-"""The `error` of a request whose client did not wait for the end. It is nobody's fault."""
+"""The `error` of a request whose client disconnected. It is logged without a severity above INFO."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/=+-]{1,128}")
 _CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?")
@@ -33,12 +33,11 @@ _EXECUTION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 @dataclass(slots=True)
 class RequestLog:
-    """What is known of a request so far.
+    """What is known about a request so far.
 
-    `traceparent` is the W3C's header, where it is one; `execution` is what functions-framework calls the
-    request in its own lines. `price` and `service_tier` are those of the model that answers; `counts_missing`
-    says that its token counts are not read. `calls` has, for each call to Google, the name that it was given
-    there, or "".
+    `traceparent` is the W3C's header, if it is valid; `execution` is functions-framework's id of the
+    request. `price` and `service_tier` are those of the model that answers; `counts_missing` says that its
+    token counts are not read. `calls` has the upstream's id of each upstream call, or "".
     """
 
     operation: str
@@ -64,28 +63,28 @@ class RequestLog:
 
     @staticmethod
     def start(method: str, path: str, environ: Mapping[str, Any]) -> RequestLog:
-        """The record of a request that has come in, with the headers of WSGI's environment.
+        """Return the log of a request that has arrived, with the headers of WSGI's environment.
 
-        A client's own request id is kept.
+        A valid request id of the client's is used.
         """
-        given = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = environ.get("HTTP_X_REQUEST_ID", "")
         parent = _TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
         trace = _CLOUD_TRACE.fullmatch(environ.get("HTTP_X_CLOUD_TRACE_CONTEXT", "")) or parent
         execution = environ.get("HTTP_FUNCTION_EXECUTION_ID", "")
         return RequestLog(
             operation=f"{method} {path[:100]}",
-            id=given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}",
+            id=request_id if _REQUEST_ID.fullmatch(request_id) else f"req_{secrets.token_hex(16)}",
             trace=trace[1] if trace else None,
             traceparent=parent[0] if parent else None,
             execution=execution if _EXECUTION.fullmatch(execution) else None,
         )
 
     def headers(self) -> dict[str, str]:
-        """What a client is told of its request."""
+        """Return the headers about the request."""
         return {"x-request-id": self.id, "openai-processing-ms": str(_ms(self.started, time.monotonic()))}
 
     def write(self, status: int, *, project: str | None, deployed: bool) -> None:
-        """Write the line, in one piece: other threads write theirs."""
+        """Write the line in one piece, since other threads write too."""
         line = self._structured(status, project) if deployed else self._readable(status).encode()
         # Not `sys.stdout`: functions-framework puts a writer of its own there, which reads our JSON again.
         if out := sys.__stdout__:
@@ -103,27 +102,23 @@ class RequestLog:
         return msgspec.json.encode(entry)
 
     def _severity(self, status: int) -> str:
-        broken = status < 400 and self.error not in {
-            None,
-            CLIENT_DISCONNECTED,
-        }  # a stream has its status before its end
-        return "ERROR" if broken or status >= 500 else "WARNING" if status >= 400 else "INFO"
+        # A stream may fail after its status was sent.
+        failed_later = status < 400 and self.error not in {None, CLIENT_DISCONNECTED}
+        return "ERROR" if failed_later or status >= 500 else "WARNING" if status >= 400 else "INFO"
 
     def _readable(self, status: int) -> str:
         entry = self.as_dict(status)
-        said = " ".join([f"{name}={value}" for name, value in entry.items() if name not in _SHOWN])
-        line = f"{status} {self.operation} {said}"
+        fields = " ".join([f"{name}={value}" for name, value in entry.items() if name not in _SHOWN])
+        line = f"{status} {self.operation} {fields}"
         if line.isprintable():
             return line
-        return "".join(
-            [one if one.isprintable() else "?" for one in line]
-        )  # no client writes lines of its own
+        return "".join([char if char.isprintable() else "?" for char in line])  # no line breaks of a client's
 
     def as_dict(self, status: int) -> JSON:
-        """What is known, by the names of the line; what is not is left out."""
+        """Return the fields of the line that are known."""
         now = time.monotonic()
-        place, _, location = (self.target or "").rpartition("; location=")
-        publisher, _, served = place.partition("/")
+        model, _, location = (self.target or "").rpartition("; location=")
+        publisher, _, served = model.partition("/")
         entry = {
             "operation": self.operation,
             "status": status,
@@ -174,7 +169,7 @@ class RequestLog:
         return sum(usage.prompt + usage.completion for usage in self.usages.values())
 
     def _counts(self) -> dict[str, int | None]:
-        """Tokens, over all answers; None is nothing to tell."""
+        """Return the tokens of all responses; None instead of 0."""
         prompt = completion = cached = reasoning = 0
         for usage in self.usages.values():
             prompt += usage.prompt
@@ -192,5 +187,5 @@ class RequestLog:
 _SHOWN: Final = frozenset({"operation", "status"})
 
 
-def _ms(begin: float, end: float) -> int:
-    return round((end - begin) * 1000)
+def _ms(start: float, end: float) -> int:
+    return round((end - start) * 1000)
