@@ -200,6 +200,8 @@ class App:
                 path_args=path_args,
                 query=lambda: request.flask.args,
                 header=lambda name: headers.get(name, ""),
+                headers=lambda: [(name.lower(), value) for name, value in headers.items()],
+                method=request.flask.method,
                 client=request.client,
                 settings=self._settings,
                 fetch_url=LinkedFiles(self._fetch_file, memory.add).fetch

@@ -69,9 +69,8 @@ def test_a_key_is_needed_and_may_come_in_google_s_header(serve):
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/publishers/google/models/gemini-2.5-flash:predictLongRunning", 404),
-        ("/publishers/google/models/gemini-2.5-flash", 404),
-        ("/cachedContents", 404),
+        ("/publishers/google/models/gemini-2.5-flash", 405),
+        ("/publishers/google/models/gemini-2.5-flash:tuneModel", 404),
         ("/batchPredictionJobs", 404),
         ("/publishers/google/models/../../../x:generateContent", 404),
         ("/publishers/google/models/a%2F..%2Fb:generateContent", 404),
@@ -125,3 +124,96 @@ def test_a_stream_that_breaks_breaks(front_door):
     client = google(front_door)
     with pytest.raises(Exception, match=r"(?i)incomplete|peer closed|disconnected|protocol"):
         list(client.models.generate_content_stream(model="gemini-emulator-cut-2", contents="Hello"))
+
+
+CLAUDE_BODY = {
+    "anthropic_version": "vertex-2023-10-16",
+    "max_tokens": 50,
+    "messages": [{"role": "user", "content": "Hello"}],
+}
+
+
+def test_headers_that_vertex_reads_are_forwarded(app, emulator):
+    headers = {
+        "anthropic-beta": "context-1m-2025-08-07",
+        "X-Vertex-AI-LLM-Shared-Request-Type": "priority",
+        "x-goog-request-params": "location=us-central1",
+        "X-Other": "kept here",
+    }
+    path = f"{BASE}/publishers/anthropic/models/claude-opus-4-8:rawPredict"
+    assert app.post(path, json=CLAUDE_BODY, headers=headers).status_code == 200
+    sent = emulator.calls[0].headers
+    assert sent["anthropic-beta"] == "context-1m-2025-08-07"
+    assert sent["x-vertex-ai-llm-shared-request-type"] == "priority"
+    assert sent["x-goog-request-params"] == "location=us-central1"
+    assert "x-other" not in sent
+
+
+def test_a_stream_without_alt_is_a_json_array(app, emulator):
+    path = f"{BASE}/publishers/google/models/gemini-3.8-flash:streamGenerateContent"
+    response = app.post(f"{path}?%24alt=json;enum-encoding%3Dint", json=HELLO)
+    assert isinstance(response.get_json(), list)
+    assert emulator.calls[0].query == {"$alt": "json;enum-encoding=int"}
+
+
+def test_models_and_endpoints_are_described(app):
+    model = app.get(f"{BASE}/publishers/google/models/gemini-3.8-flash")
+    assert model.json["name"] == "publishers/google/models/gemini-3.8-flash"
+    endpoint = app.get(f"{BASE}/endpoints/1234567890")
+    assert endpoint.json["name"].endswith("/endpoints/1234567890")
+    assert app.delete(f"{BASE}/endpoints/1234567890").status_code == 405
+
+
+def test_cached_contents_are_managed(front_door):
+    client = google(front_door)
+    config = types.CreateCachedContentConfig(contents=[{"role": "user", "parts": [{"text": "Long"}]}])
+    made = client.caches.create(model="gemini-3.8-flash", config=config)
+    assert client.caches.get(name=made.name).name == made.name
+    assert made.name in {cache.name for cache in client.caches.list()}
+    update = types.UpdateCachedContentConfig(expire_time="2027-01-01T00:00:00Z")
+    assert client.caches.update(name=made.name, config=update).expire_time.year == 2027
+    client.caches.delete(name=made.name)
+    with pytest.raises(genai_errors.ClientError):
+        client.caches.get(name=made.name)
+
+
+def test_keys_that_do_not_share_have_no_cached_contents(serve):
+    server = serve(VERTEX_COMPAT_API_KEYS="a:sk-alice-0123456789,b:sk-bob-0123456789")
+    headers = {"Authorization": "Bearer sk-alice-0123456789"}
+    refused = httpx.get(f"{server.url}{BASE}/cachedContents", headers=headers)
+    assert (refused.status_code, refused.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
+
+
+def test_a_video_is_started_and_polled(app):
+    model = f"{BASE}/publishers/google/models/veo-3.1-generate-001"
+    started = app.post(f"{model}:predictLongRunning", json={"instances": [{"prompt": "A cat"}]})
+    assert started.status_code == 200, started.json
+    polled = app.post(f"{model}:fetchPredictOperation", json={"operationName": started.json["name"]})
+    assert polled.json["name"] == started.json["name"]
+
+
+def test_mistral_s_client_is_answered_at_the_root(front_door):
+    path = f"projects/{PROJECT}/locations/us-central1/publishers/mistralai/models/mistral-medium-3:rawPredict"
+    body = {"model": "mistral-medium-3", "messages": [{"role": "user", "content": "Hello"}]}
+    for version in ("v1", "v1beta1"):
+        response = httpx.post(f"{front_door.url}/{version}/{path}", json=body)
+        assert response.json()["choices"][0]["message"]["content"].startswith("You said: Hello")
+
+
+def test_a_key_for_gemini_may_use_gemini_here_too(tmp_path, serve):
+    settings = tmp_path / "vertex_compat.toml"
+    settings.write_text("[keys.me]\nmodels = ['gemini-*']\n")
+    server = serve(VERTEX_COMPAT_CONFIG=str(settings), VERTEX_COMPAT_API_KEYS="me:sk-test-0123456789")
+    headers = {"Authorization": "Bearer sk-test-0123456789"}
+    url = f"{server.url}{BASE}/publishers"
+    gemini = f"{url}/google/models/gemini-3.8-flash:generateContent"
+    assert httpx.post(gemini, json=HELLO, headers=headers).status_code == 200
+    claude = f"{url}/anthropic/models/claude-opus-4-8:rawPredict"
+    assert httpx.post(claude, json=CLAUDE_BODY, headers=headers).status_code == 403
+
+
+def test_a_dry_run_of_a_passed_call_shows_it(app, emulator):
+    path = f"{BASE}/publishers/google/models/gemini-3.8-flash:generateContent"
+    shown = app.post(path, json=HELLO, headers={"x-vertex-compat-debug": "request"}).json
+    assert shown["url"].endswith("gemini-3.8-flash:generateContent")
+    assert emulator.calls == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
@@ -74,6 +74,9 @@ class RequestContext(msgspec.Struct, frozen=True):
     query: Callable[[], Mapping[str, str]]
     header: Callable[[str], str]
     """Returns a request header by its name, empty if the client sent none."""
+    headers: Callable[[], Iterable[tuple[str, str]]]
+    """Returns all request headers, their names in lower case."""
+    method: str
     client: ClientConnection
     settings: Settings
     fetch_url: FetchUrl | None

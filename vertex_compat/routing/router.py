@@ -19,7 +19,7 @@ import msgspec
 from vertex_compat import errors, vertex
 from vertex_compat.model_profile import ModelProfile
 from vertex_compat.routing import model_names
-from vertex_compat.routing.catalog import Catalog, data
+from vertex_compat.routing.catalog import NATIVE_PUBLISHERS, Catalog, data
 from vertex_compat.routing.refused_features import RefusedFeatures
 from vertex_compat.routing.rules import (
     ConfigFile,
@@ -94,6 +94,9 @@ class Router:
     def allows(self, name: str) -> bool:
         """Return whether the settings let this caller use the model name."""
         names = {name, self._target_name(name)}
+        publisher, _, short = name.partition("/")
+        if publisher in NATIVE_PUBLISHERS and short:  # `google/gemini-…` is the model `gemini-…`
+            names.add(short)
         return all(any(matches(one, patterns) for one in names) for patterns in self._patterns)
 
     def _target_name(self, name: str) -> str:

@@ -16,6 +16,7 @@ from vertex_compat.emulator.protocol import google_errors
 from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_json_response
 from vertex_compat.emulator.resources import listings
 from vertex_compat.emulator.resources.batch_jobs import BatchJobs
+from vertex_compat.emulator.resources.cached_contents import CachedContents
 from vertex_compat.emulator.resources.metadata_server import MetadataServer
 from vertex_compat.emulator.resources.storage import Storage
 from vertex_compat.emulator.resources.tuning_jobs import TuningJobs
@@ -24,6 +25,7 @@ from vertex_compat.emulator.services.rag_engine import RagEngine
 LOCATION_PATH = "/<any(v1, v1beta1):version>/projects/<project>/locations/<location>"
 JOBS_PATH = f"{LOCATION_PATH}/<any(batchPredictionJobs, tuningJobs):kind>"
 CORPORA_PATH = f"{LOCATION_PATH}/ragCorpora"
+CACHES_PATH = f"{LOCATION_PATH}/cachedContents"
 VIDEOS_PATH = f"{LOCATION_PATH}/publishers/google/models/<model>"
 LOCATION = re.compile(r"global|us|eu|[a-z]+-[a-z]+[0-9]{1,2}")
 
@@ -38,6 +40,7 @@ class ProjectResources:
         self.tuning = TuningJobs(self.storage)
         self.videos = VideoOperations(self.storage)
         self.rag = RagEngine(self.storage)
+        self.caches = CachedContents()
 
     def answer(self, request: Request) -> Response | None:
         """Answer a request, or return None if no route matches."""
@@ -109,6 +112,26 @@ def _list_models(_: ProjectResources, request: Request, found: Any) -> Response:
     return listings.publisher_models(found["publisher"], request.args)
 
 
+def _get_model(_: ProjectResources, __: Request, found: Any) -> Response:
+    name = f"publishers/{found['publisher']}/models/{found['model']}"
+    if found["model"].startswith("missing"):
+        raise google_errors.refused(404, f"Publisher Model `{name}` was not found.")
+    return pretty_json_response({"name": name, "versionId": "default", "launchStage": "GA"})
+
+
+def _create_cache(resources: ProjectResources, request: Request, found: Any) -> Response:
+    return resources.caches.create(found["location"], _object(request))
+
+
+def _list_caches(resources: ProjectResources, _: Request, found: Any) -> Response:
+    return resources.caches.list_caches(found["location"])
+
+
+def _cache(resources: ProjectResources, request: Request, found: Any) -> Response:
+    body = _object(request) if request.method == "PATCH" else {}
+    return resources.caches.one(request.method, found["location"], found["number"], body)
+
+
 # Videos
 
 
@@ -172,6 +195,10 @@ _TABLE: tuple[tuple[tuple[str, ...], str, Handler], ...] = (
     (("GET",), f"{LOCATION_PATH}/endpoints/<number>", _get_endpoint),
     (("GET",), f"{LOCATION_PATH}/endpoints", _list_endpoints),
     (("GET",), "/v1beta1/publishers/<publisher>/models", _list_models),
+    (("GET",), "/v1beta1/publishers/<publisher>/models/<model>", _get_model),
+    (("POST",), CACHES_PATH, _create_cache),
+    (("GET",), CACHES_PATH, _list_caches),
+    (("GET", "PATCH", "DELETE"), f"{CACHES_PATH}/<number>", _cache),
     (("POST",), f"{VIDEOS_PATH}:predictLongRunning", _start_video),
     (("POST",), f"{VIDEOS_PATH}:fetchPredictOperation", _fetch_video),
     (("POST",), CORPORA_PATH, _create_corpus),

@@ -197,7 +197,15 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("GET", "/v1beta/models/<path:model>"): _About(errors="GoogleError"),
     ("GET", "/models"): _About(object="list"),
     ("GET", "/models/<path:model>"): _About(object="model"),
-    ("POST", "/vertex-ai/<path:path>"): _About(types=("*/*",), json=False, errors="GoogleError"),
+    **{
+        (method, path): _About(types=("*/*",), json=False, errors="GoogleError")
+        for path, methods in {
+            "/vertex-ai/<path:path>": ("GET", "POST", "PATCH", "DELETE"),
+            "/projects/<path:path>": ("GET", "POST"),
+            "/<any(v1beta1):version>/projects/<path:path>": ("GET", "POST"),
+        }.items()
+        for method in methods
+    },
 }
 
 
