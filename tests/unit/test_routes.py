@@ -60,7 +60,7 @@ def test_a_head_request_is_answered_without_a_body(app):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/v1/chat/completions", "POST"),
+        ("GET", "/v1/embeddings", "POST"),
         ("PUT", "/chat/completions", "POST"),
         ("DELETE", "/v1/chat/completions/", "POST"),
         ("OPTIONS", "/v1/chat/completions", "POST"),
@@ -87,7 +87,7 @@ def test_a_wrong_method_is_told_the_right_ones(app, method, path, allowed):
         "/v2/models",
         "/v1/v1/models",
         "/chat",
-        "/chat/completions/extra",
+        "/completions/extra",
         "/chat//completions",
         "/v1/chat/completions%00",
         "/é",
