@@ -5,6 +5,10 @@ import json
 import pytest
 from helpers.fixtures import CannedTransport, events_of, function, post, question, reply_to, upstream_call
 
+from vertex_compat.operations.batches import row_operations
+from vertex_compat.operations.chat import chat
+from vertex_compat.routing import model_names
+
 READ_FILE = {"type": "object", "properties": {"path": {"type": "string"}}}
 CALL = {"id": "toolu_1", "type": "function", "function": {"name": "read_file", "arguments": '{"path":"a"}'}}
 
@@ -265,3 +269,17 @@ def test_custom_tool_without_a_name_is_an_error():
     answer = post(function(transport), question("openapi", tools=[{"type": "custom", "custom": {}}]))
     assert answer.status_code == 400
     assert answer.json["error"]["param"] == "tools[0].custom.name"
+
+
+def test_custom_tool_of_a_batch_comes_back_in_its_form():
+    operation = row_operations.OPERATIONS["/v1/chat/completions"]
+    body = {**question("google", tools=[PATCH]), "model": "gemini-3.8-flash"}
+    model = model_names.resolve(body["model"])
+    call = operation.request(chat.parse(json.dumps(body).encode()), model)
+    assert call.custom_tools == ("ApplyPatch",)
+    part = {"functionCall": {"name": "ApplyPatch", "args": {"input": "*** Begin Patch"}}}
+    reply = {"candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}]}
+    identity = row_operations.ResponseIdentity("1", 1, body["model"])
+    answer = operation.response(reply, call, "google", identity)
+    (made,) = answer["choices"][0]["message"]["tool_calls"]
+    assert (made["type"], made["custom"]) == ("custom", PATCHED["custom"])
