@@ -109,7 +109,7 @@ def test_a_client_s_own_request_id_is_kept(app):
         ("GET", "/health", 200),
         ("GET", "/v1/models", 200),
         ("POST", "/v1/chat/completions", 400),
-        ("GET", "/v1/chat/completions", 405),
+        ("GET", "/v1/embeddings", 405),
         ("GET", "/v1/nothing", 404),
         ("POST", "/vertex-ai/v1/nothing", 404),
     ],
@@ -197,6 +197,17 @@ def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
     log = server.wait_for_log(lambda said: '"attempts"' in said)
     written = json.loads(log.splitlines()[-1])
     assert (written["status"], written["attempts"], written["upstream_id"]) == (200, 2, "req_vrtx_011")
+
+
+@pytest.mark.parametrize("tier", ["flex", "priority"])
+def test_the_client_gets_the_tier(client, tier):
+    messages = [{"role": "user", "content": "Hi"}]
+    asked = {"model": "gemini-2.5-flash", "messages": messages, "service_tier": tier}
+    assert client.chat.completions.create(**asked).service_tier == tier
+    chunks = client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    assert list(chunks)[-1].service_tier == tier
+    response = client.responses.create(model="gemini-2.5-flash", input="Hi", service_tier=tier)
+    assert response.service_tier == tier
 
 
 def test_the_tier_is_the_one_that_vertex_ai_names(app, capfd):

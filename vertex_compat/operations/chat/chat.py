@@ -129,7 +129,7 @@ def completion(parts: Iterable[tuple[int, StreamPart]], model: str, id_: str, cr
         "model": model,
         "choices": [choices[index] for index in sorted(choices)],
         "usage": usage(usages.values()),
-    }
+    } | tier_field(usages.values())
 
 
 class ChatChunkEncoder:
@@ -199,8 +199,9 @@ class ChatChunkEncoder:
             last.append(head + b'{},"logprobs":null,"finish_reason":' + finish + b"}]")
             last.append(self._usage_key + b"}\n\n")
         if self._include_usage:
-            counts = msgspec.json.encode(with_cost(usage(self._usages.values()), self._cost()))
-            last.append(b"data: " + self._stamp + b',"choices":[],"usage":' + counts + b"}\n\n")
+            counts: JSON = {"usage": with_cost(usage(self._usages.values()), self._cost())}
+            encoded = msgspec.json.encode(counts | tier_field(self._usages.values()))
+            last.append(b"data: " + self._stamp + b',"choices":[],' + encoded[1:] + b"\n\n")
         return b"".join([*last, sse.DONE])
 
     def _head(self, choice: int) -> bytes:
@@ -254,6 +255,12 @@ def _fold_calls(message: JSON, deltas: Iterable[JSON]) -> None:
             calls[delta["index"]]["custom"]["input"] += delta["custom"]["input"]
         else:
             calls[delta["index"]]["function"]["arguments"] += delta["function"]["arguments"]
+
+
+def tier_field(usages: Iterable[Usage]) -> JSON:
+    """Return `service_tier`, if a publisher says that it served the request as another than the default."""
+    tier = next((counts.service_tier for counts in usages if counts.service_tier), None)
+    return {"service_tier": tier} if tier else {}
 
 
 def usage(usages: Iterable[Usage]) -> JSON:

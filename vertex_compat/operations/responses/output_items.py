@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from vertex_compat import errors
 from vertex_compat.ids import new_token
 from vertex_compat.operations.chat import custom_tools
-from vertex_compat.operations.chat.chat import usage
+from vertex_compat.operations.chat.chat import tier_field, usage
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.file_search import FileSearch
@@ -151,6 +151,7 @@ class ResponseBuilder:
         self.response["status"] = status
         self.response["incomplete_details"] = {"reason": reason} if reason else None
         self.response["usage"] = usage_object(self._usage)
+        self.response |= tier_field(self._usage.values())
         self.response["completed_at"] = None if reason else int(time.time())
         yield self._event(f"response.{status}", response=self.response)
 
