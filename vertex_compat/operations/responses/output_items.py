@@ -10,7 +10,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
@@ -18,9 +18,11 @@ from vertex_compat.operations.chat import custom_tools
 from vertex_compat.operations.chat.chat import tier_field, usage
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.responses import tools
-from vertex_compat.operations.responses.file_search import FileSearch
 from vertex_compat.operations.stored.stored_items import item_id
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.responses.file_search import FileSearch
 
 ECHOED: Final[JSON] = {
     "instructions": None,

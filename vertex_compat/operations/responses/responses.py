@@ -15,7 +15,7 @@ from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import inline_urls
-from vertex_compat.operations.responses import file_search, memory
+from vertex_compat.operations.responses import memory
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.memory import Turn
 from vertex_compat.operations.responses.output_items import Event, ResponseBuilder
@@ -41,7 +41,11 @@ def create(context: RequestContext) -> Response:
 
 def _respond(turn: Turn, context: RequestContext) -> Response:
     request = responses_request.translate(turn.request_params(), turn.earlier)
-    request, searched = file_search.run(request, context)
+    searched = None
+    if request.offered.file_search:
+        from vertex_compat.operations.responses import file_search  # noqa: PLC0415  (rarely offered: cold start)
+
+        request, searched = file_search.run(request, context)
     params = request.params
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
