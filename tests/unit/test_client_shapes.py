@@ -161,6 +161,59 @@ def test_input_is_answered_as_chat():
     assert answer["choices"][0]["message"]["content"] == "Hi"
 
 
+PDF = "data:application/pdf;base64,JVBERi0="
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (
+            {
+                "system": "s",
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "tool_result", "tool_use_id": "a", "content": "x"},
+                            {"type": "tool_result", "tool_use_id": "b", "content": "y"},
+                            {"type": "text", "text": "z"},
+                            {"type": "input_file", "file_data": PDF},
+                        ],
+                    }
+                ],
+            },
+            "messages[0].content[3]",
+        ),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "x"},
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {"type": "tool_use", "id": "a", "input": {}},
+                            {"type": "text", "text": 3},
+                        ],
+                    },
+                ],
+            },
+            "messages[1].content[1]",
+        ),
+        ({"system": [{"type": "image"}], "messages": [{"role": "user", "content": "x"}]}, "system"),
+        ({"input": ["x"]}, "input[0]"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_file", "file_data": PDF}]}]},
+            "input[0].content[0]",
+        ),
+    ],
+)
+def test_error_names_the_place_that_the_client_sent(body, param):
+    transport = CannedTransport([b"{}"], "application/json")
+    answer = post(function(transport), {"model": "openai/1234567890", **body})
+    assert answer.status_code == 400
+    assert (answer.json["error"]["param"] or "").startswith(param), answer.json
+
+
 # Custom tools
 
 GRAMMAR = {"syntax": "lark", "definition": "start: /.+/s"}

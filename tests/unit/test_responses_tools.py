@@ -4,6 +4,10 @@ import json
 
 import pytest
 from helpers.fixtures import CannedTransport, RecordingTransport, function, post
+from openai.types.responses import ResponseStreamEvent
+from pydantic import TypeAdapter
+
+EVENT = TypeAdapter(ResponseStreamEvent)
 
 MODELS = ["gemini-3.8-flash", "claude-sonnet-4-5", "mistral-medium-3", "openai/1234567890"]
 MISTRAL = "mistral-medium-3"
@@ -68,6 +72,8 @@ def answered(tools, *functions, **params):
     transport = CannedTransport([f"data: {json.dumps(chunk)}\n\n".encode()], "text/event-stream")
     stream = post(function(transport), {**asked, "stream": True}, "/v1/responses").get_data()
     events = [json.loads(line[6:]) for line in stream.decode().splitlines() if line.startswith("data: ")]
+    for event in events:
+        EVENT.validate_python(event)
     streamed = events[-1]["response"]["output"]
     done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
     assert done == streamed

@@ -33,6 +33,27 @@ _CALLS: Final = frozenset({"function_call", "tool_calls"})
 
 def complete(context: RequestContext) -> Response:
     """Answer one chat request, streaming or whole."""
+    try:
+        return _complete(context)
+    except errors.BadRequest as error:
+        if error.param and error.param.startswith("messages"):
+            _rename_param(error, error.param, body.decode_object(context.body))
+        raise
+
+
+def _rename_param(error: errors.BadRequest, param: str, sent: JSON) -> None:
+    """Give an error the name of the parameter that the client sent, whose shape may be another API's."""
+    if "messages" not in sent and "input" in sent:
+        from vertex_compat.operations.responses import request  # noqa: PLC0415
+
+        own = request.as_chat_names(sent).of(param)
+    else:
+        own = client_shapes.client_param(param, sent)
+    error.param = own
+    error.message = error.message.replace(f"'{param}'", f"'{own}'")
+
+
+def _complete(context: RequestContext) -> Response:
     params, custom = custom_tools.as_functions(parse(context.body))
     policy = OpenAIResponsePolicy(params, custom)
     pending = _pending(params, context)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from vertex_compat import errors
 from vertex_compat.types import JSON, ChatAdapter
 
 _LAST_SEGMENT: Final = re.compile(r"(?:\.[^.\[\]]*|\[[^\[\]]*\])$")
@@ -39,6 +40,13 @@ class ParamNames:
         ignored = dict.fromkeys(params)
         used = {self.of(name) for name in body if name not in ignored}
         return [name for name in dict.fromkeys(map(self.of, ignored)) if name not in used]
+
+
+def rename_param(error: errors.ApiError, names: ParamNames) -> None:
+    """Replace the chat parameter that an error names by the client's."""
+    if error.param and (own := names.of(error.param)) != error.param:
+        error.message = error.message.replace(f"'{error.param}'", f"'{own}'")
+        error.param = own
 
 
 class ChatRequest(NamedTuple):

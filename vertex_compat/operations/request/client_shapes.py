@@ -37,6 +37,50 @@ def _is_system(system: Any) -> bool:
     return bool(system) and isinstance(system, str | list)
 
 
+# Names of parameters
+
+
+def client_param(param: str, sent: JSON) -> str:
+    """Return the client's name of a parameter of the messages that `sent` was rewritten as."""
+    origins = _origins(sent)
+    path = param
+    while path and path not in origins:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return origins[path] + param[len(path) :] if path else param
+
+
+def _origins(params: JSON) -> dict[str, str]:
+    """Return the client's names of rewritten messages and of their parts."""
+    has_system = _is_system(params.get("system"))
+    origins = {"messages[0]": "system"} if has_system else {}
+    count = int(has_system)
+    messages = params.get("messages")
+    for number, message in enumerate(messages if isinstance(messages, list) else ()):
+        for parts in _message_origins(message, f"messages[{number}]"):
+            origins |= {f"messages[{count}]{name}": origin for name, origin in parts.items()}
+            count += 1
+    return origins
+
+
+def _message_origins(message: Any, param: str) -> Iterator[dict[str, str]]:
+    """Yield the origins of each message that one message becomes, and of its parts."""
+    content = message.get("content") if isinstance(message, dict) else None
+    parts = list(enumerate(content if isinstance(content, list) else ()))
+    calls: dict[str, str] = {}
+    if isinstance(message, dict) and message.get("role") == "assistant":
+        moved = [number for number, part in parts if _is_type(part, "tool_use")]
+        before = message.get("tool_calls")
+        first = len(before) if isinstance(before, list) else 0
+        calls = {f".tool_calls[{first + k}]": f"{param}.content[{n}]" for k, n in enumerate(moved)}
+    else:
+        moved = [number for number, part in parts if _is_type(part, "tool_result")]
+        yield from ({"": f"{param}.content[{number}]"} for number in moved)
+        if moved and len(moved) == len(parts):
+            return
+    rest = [number for number, _ in parts if number not in moved]
+    yield {"": param} | calls | {f".content[{k}]": f"{param}.content[{n}]" for k, n in enumerate(rest)}
+
+
 # Messages
 
 

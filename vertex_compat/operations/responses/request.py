@@ -10,7 +10,7 @@ from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, member
 from vertex_compat.operations.chat import chat_schema
 from vertex_compat.operations.request import body
-from vertex_compat.operations.request.chat_request import ParamNames, without_search
+from vertex_compat.operations.request.chat_request import ParamNames, rename_param, without_search
 from vertex_compat.operations.responses import responses_schema, tools
 from vertex_compat.operations.responses.input_items import ItemReader
 from vertex_compat.operations.responses.tools import OfferedTools
@@ -108,20 +108,13 @@ class ResponsesRequest(NamedTuple):
         try:
             yield
         except errors.ApiError as error:
-            rename(error, self.names)
+            rename_param(error, self.names)
             raise
 
 
 def _ignored_name(name: str) -> str:
     first, dot, rest = name.partition(".")
     return _IGNORED_NAMES.get(first, first) + dot + rest
-
-
-def rename(error: errors.ApiError, names: ParamNames) -> None:
-    """Replace the chat parameter that an error names by the client's."""
-    if error.param and (own := names.of(error.param)) != error.param:
-        error.message = error.message.replace(f"'{error.param}'", f"'{own}'")
-        error.param = own
 
 
 def parse(content: bytes) -> JSON:
@@ -186,6 +179,11 @@ def as_chat(params: JSON) -> JSON:
         chat = chat | {"tools": [_custom_tool(tool, custom) for tool in chat["tools"]]}
     names = chat_schema.Chat.__struct_fields__
     return {name: params[name] for name in names if name in params and name not in TRANSLATED} | chat
+
+
+def as_chat_names(params: JSON) -> ParamNames:
+    """Return the client's names of the parameters that `as_chat` returns."""
+    return translate(body.drop_nulls(params)).names
 
 
 def _custom_tool(tool: JSON, custom: Mapping[str, JSON]) -> JSON:
