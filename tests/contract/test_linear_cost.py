@@ -1,0 +1,143 @@
+"""A request of twice the size costs at most 2.3 times the CPU; the long history of an agent is cheap."""
+
+import gc
+import json
+import time
+
+import pytest
+from helpers.fixtures import MODELS, RecordingTransport, function, post
+
+FACTOR = 2.3
+LEAST_SECONDS = 0.004
+"""Below this a measurement says nothing."""
+
+AGENT_SECONDS = 0.025
+
+each_publisher = pytest.mark.parametrize("publisher", MODELS)
+
+
+def tool(number, parameters=None):
+    schema = parameters or {
+        "type": "object",
+        "properties": {"path": {"type": "string"}},
+        "required": ["path"],
+    }
+    return {"type": "function", "function": {"name": f"tool_{number}", "parameters": schema}}
+
+
+def call(number, name="tool_0"):
+    function = {"name": name, "arguments": json.dumps({"path": f"/src/{number}", "text": "x" * 200})}
+    return {"id": f"call_{number:09d}", "type": "function", "function": function}
+
+
+def texts(count):
+    roles = ("user", "assistant")
+    return {"messages": [{"role": roles[n % 2], "content": f"message {n}"} for n in range(2 * count + 1)]}
+
+
+def parts(count):
+    return {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": f"{n}"} for n in range(count)]}]
+    }
+
+
+def history(count, per_turn=2):
+    messages = [{"role": "user", "content": "Begin."}]
+    for turn in range(count):
+        calls = [call(turn * per_turn + n) for n in range(per_turn)]
+        messages.append({"role": "assistant", "content": None, "tool_calls": calls})
+        messages += [{"role": "tool", "tool_call_id": one["id"], "content": "y" * 2000} for one in calls]
+    return {"messages": messages, "tools": [tool(0)]}
+
+
+def old_functions(count):
+    messages = [{"role": "user", "content": "Begin."}]
+    for number in range(count):
+        function = {"name": "tool_0", "arguments": "{}"}
+        messages.append({"role": "assistant", "content": None, "function_call": function})
+        messages.append({"role": "function", "name": "tool_0", "content": str(number)})
+    return {"messages": messages, "functions": [tool(0)["function"]]}
+
+
+def tools(count):
+    return {"messages": [{"role": "user", "content": "Hi"}], "tools": [tool(n) for n in range(count)]}
+
+
+def wide_schema(count):
+    properties = {f"field_{n}": {"type": "string", "description": f"{n}"} for n in range(count)}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"messages": [{"role": "user", "content": "Hi"}], "tools": [tool(0, schema)]}
+
+
+def data_url(count):
+    url = "data:image/png;base64," + "iVBORw0KGgo" * count
+    part = {"type": "image_url", "image_url": {"url": url[: len(url) // 4 * 4]}}
+    return {"messages": [{"role": "user", "content": [{"type": "text", "text": "What?"}, part]}]}
+
+
+KINDS = {
+    "messages": (texts, 1500),
+    "parts": (parts, 900),
+    "tool calls": (history, 300),
+    "old functions": (old_functions, 400),
+    "tools": (tools, 500),
+    "schema": (wide_schema, 1500),
+    "data URL": (data_url, 400_000),
+}
+
+
+@pytest.fixture(scope="module")
+def transport():
+    return RecordingTransport()
+
+
+@pytest.fixture(scope="module")
+def app(transport):
+    app = function(transport)
+    app.transport = transport
+    return app
+
+
+def seconds(app, body, rounds=3):
+    """CPU of the fastest of some requests, each of which was translated."""
+    content = json.dumps(body).encode()
+    best = float("inf")
+    for _ in range(rounds):
+        gc.collect()
+        gc.disable()
+        try:
+            began = time.thread_time()
+            response = post(app, content)
+            best = min(best, time.thread_time() - began)
+        finally:
+            gc.enable()
+        assert app.transport.calls, response.data
+        app.transport.calls.clear()
+        response.close()
+    return best
+
+
+@each_publisher
+@pytest.mark.parametrize("kind", KINDS)
+def test_twice_the_size_costs_at_most_2_3_times_the_cpu(app, publisher, kind):
+    make, count = KINDS[kind]
+    small = seconds(app, make(count) | {"model": MODELS[publisher]})
+    large = seconds(app, make(2 * count) | {"model": MODELS[publisher]})
+    if large > FACTOR * max(small, LEAST_SECONDS):  # once more: another program may have used the caches
+        small = seconds(app, make(count) | {"model": MODELS[publisher]}, 5)
+        large = seconds(app, make(2 * count) | {"model": MODELS[publisher]}, 5)
+    assert large <= FACTOR * max(small, LEAST_SECONDS)
+
+
+@each_publisher
+def test_agents_history_of_a_megabyte_is_translated_in_25_ms(app, publisher):
+    body = history(200) | {"model": MODELS[publisher], "tools": [tool(n) for n in range(50)]}
+    assert seconds(app, body, 8) <= AGENT_SECONDS * speed_of_this_machine()
+
+
+def speed_of_this_machine():
+    """How many times longer this machine takes than the one on which the limit was set."""
+    began = time.thread_time()
+    for _ in range(5):
+        json.loads(json.dumps([{"a": number, "b": "text"} for number in range(20_000)]))
+    return max(1.0, (time.thread_time() - began) / 0.12)
