@@ -131,6 +131,7 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/vector_stores/<store>/search"): vector_stores.search,
     ("POST", "/vector_stores/<store>/files"): store_files.create,
     ("GET", "/vector_stores/<store>/files"): store_files.list_files,
+    ("GET", "/vector_stores/<store>/files/<path:file>/content"): store_files.content,
     ("GET", "/vector_stores/<store>/files/<path:file>"): store_files.retrieve,
     ("POST", "/vector_stores/<store>/files/<path:file>"): store_files.update,
     ("DELETE", "/vector_stores/<store>/files/<path:file>"): store_files.delete,

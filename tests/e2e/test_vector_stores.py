@@ -208,6 +208,17 @@ def test_filters_compare_attributes(given, fits):
     assert filters.matches(given, {"a": 2}) is fits
 
 
+def test_the_text_of_a_text_file_can_be_read(serve, storage):  # noqa: ARG001  (an empty one)
+    with serve(GCS_BUCKET_NAME=BUCKET).client() as client:
+        store = client.vector_stores.create()
+        add, read = client.vector_stores.files.upload_and_poll, client.vector_stores.files.content
+        text = add(vector_store_id=store.id, file=("sky.md", SKY))
+        assert [one.text for one in read(text.id, vector_store_id=store.id)] == [SKY.decode()]
+        other = add(vector_store_id=store.id, file=("sky.pdf", SKY))
+        with pytest.raises(openai.BadRequestError):
+            read(other.id, vector_store_id=store.id)
+
+
 # The tool
 
 MODELS = ("gemini-2.5-flash", "claude-sonnet-4-5", "mistral-small-2503")

@@ -353,3 +353,17 @@ def test_a_declared_type_tells_sound_from_film(app, emulator, name, declared, se
     app.post("/v1/audio/transcriptions", data=form)
     parts = emulator.calls[-1].json["contents"][0]["parts"]
     assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == [sent]
+
+
+def test_a_file_of_the_bucket_can_be_transcribed(emulator, storage):
+    env = {"GCS_BUCKET_NAME": "emulated-bucket", "STORAGE_EMULATOR_HOST": emulator.host}
+    app = app_with_emulator(emulator, **env)
+    form = {"purpose": "user_data", "file": (io.BytesIO(WAV), "a.wav")}
+    file = app.post("/v1/files", data=form).json["id"]
+    path = "/v1/audio/transcriptions"
+    assert app.post(path, data={"model": MODEL, "file": file}).status_code == 200
+    parts = emulator.calls[-1].json["contents"][0]["parts"]
+    (uri,) = [part["fileData"]["fileUri"] for part in parts if "fileData" in part]
+    assert uri.removeprefix("gs://emulated-bucket/") in storage.names("emulated-bucket")
+    unknown = app.post(path, data={"model": MODEL, "file": "file-x"})
+    assert (unknown.status_code, unknown.json["error"]["param"]) == (400, "file")

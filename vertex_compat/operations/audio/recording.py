@@ -7,6 +7,7 @@ import re
 from contextlib import ExitStack, suppress
 from typing import Final, Self
 
+from werkzeug.datastructures import Headers
 from werkzeug.sansio.multipart import File
 
 from vertex_compat import errors
@@ -41,6 +42,7 @@ class Recording:
         self._name = ""
         self._upload: Upload | None = None
         self._object = ""
+        self._uri = ""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -68,6 +70,17 @@ class Recording:
                 param="file",
                 code="invalid_value",
             )
+
+    def refer(self, reference: str) -> None:
+        """Take a file of the caller in the bucket instead: its id or `gs://` URI; raises `BadRequest`."""
+        bucket = Bucket(self._context)
+        try:
+            target = bucket.resolve(reference)
+            content_type = bucket.metadata(target).get("contentType")
+        except errors.NotFound as error:
+            raise errors.BadRequest(error.message, param="file", code="invalid_value") from None
+        self.begin(File("file", target.name, Headers({"Content-Type": content_type or ""})))
+        self._uri = target.uri
 
     def write(self, data: bytes) -> None:
         """Take the next bytes; raises `PayloadTooLarge`."""
@@ -99,6 +112,8 @@ class Recording:
             self._upload.finish()
             self._stack.callback(self._delete, bucket)
             return {"mime": self._mime, "uri": bucket.target(self._object).uri}
+        if self._uri:
+            return {"mime": self._mime, "uri": self._uri}
         if not self._data:
             raise errors.BadRequest(
                 "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
@@ -134,7 +149,9 @@ def read(context: RequestContext, recording: Recording) -> multipart.Form:
             )
         if not more:
             text = texts.pop(name)
-            if name.endswith("[]"):
+            if name == "file" and text:
+                recording.refer(text)
+            elif name.endswith("[]"):
                 lists.setdefault(name.removesuffix("[]"), []).append(text)
             else:
                 form.fields[name.partition("[")[0]] = text

@@ -151,6 +151,9 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ),
     ("GET", "/vector_stores/<store>/files"): _About(query=(*_PAGE, "order", "filter"), object="list"),
     ("GET", "/vector_stores/<store>/files/<path:file>"): _About(object="vector_store.file"),
+    ("GET", "/vector_stores/<store>/files/<path:file>/content"): _About(
+        object="vector_store.file_content.page"
+    ),
     ("POST", "/vector_stores/<store>/files/<path:file>"): _About(
         vector_stores_schema.UpdateFile, object="vector_store.file"
     ),

@@ -17,10 +17,17 @@ from vertex_compat.operations.request import body, paging
 from vertex_compat.operations.vector_stores import ingestion, search
 from vertex_compat.operations.vector_stores import vector_stores_schema as schema
 from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile
+from vertex_compat.publishers import media_types
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
 
 BATCH: Final = "vsfb_"
+
+TEXTS: Final = frozenset({"application/json", "application/xml", "application/x-ndjson", "application/jsonl"})
+"""Media types of texts that do not begin with `text/`."""
+
+MAX_CONTENT: Final = 20 * 1024 * 1024
+"""Bytes of a file whose text is returned."""
 
 
 def _find(context: RequestContext) -> tuple[Store, Records]:
@@ -141,6 +148,32 @@ def _file(context: RequestContext) -> tuple[StoredFile, Store, Records]:
 def retrieve(context: RequestContext) -> Response:
     """Return a file's state."""
     return Response(_shown(*_file(context)))
+
+
+def content(context: RequestContext) -> Response:
+    """Return the text of a text file; that of other files only RAG Engine has read."""
+    store, known = _find(context)
+    target = known.bucket.resolve(context.path_args["file"])
+    file = _by_uri(known.files(store), target.uri)
+    media_type = media_types.of_name(file.filename) or media_types.of_name(target.name) or ""
+    if not media_type.startswith("text/") and media_type not in TEXTS:
+        raise errors.BadRequest(
+            "The text of this file is not available: RAG Engine shows only the passages that a search finds.",
+            param="file_id",
+            code="unsupported_value",
+        )
+    if file.size > MAX_CONTENT:
+        raise errors.BadRequest(
+            f"The file has more than {MAX_CONTENT} bytes: use /files/ID/content.", param="file_id"
+        )
+    data = b"".join(known.bucket.read(target)).decode("utf-8", "replace")
+    page: JSON = {
+        "object": "vector_store.file_content.page",
+        "data": [{"type": "text", "text": data}],
+        "has_more": False,
+        "next_page": None,
+    }
+    return Response(page)
 
 
 def update(context: RequestContext) -> Response:
