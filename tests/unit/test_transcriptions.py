@@ -360,10 +360,14 @@ def test_a_file_of_the_bucket_can_be_transcribed(emulator, storage):
     app = app_with_emulator(emulator, **env)
     form = {"purpose": "user_data", "file": (io.BytesIO(WAV), "a.wav")}
     file = app.post("/v1/files", data=form).json["id"]
-    path = "/v1/audio/transcriptions"
-    assert app.post(path, data={"model": MODEL, "file": file}).status_code == 200
+
+    def transcribe(file):
+        form = {"model": MODEL, "file": file}
+        return app.post("/v1/audio/transcriptions", data=form, content_type="multipart/form-data")
+
+    assert transcribe(file).status_code == 200
     parts = emulator.calls[-1].json["contents"][0]["parts"]
     (uri,) = [part["fileData"]["fileUri"] for part in parts if "fileData" in part]
     assert uri.removeprefix("gs://emulated-bucket/") in storage.names("emulated-bucket")
-    unknown = app.post(path, data={"model": MODEL, "file": "file-x"})
+    unknown = transcribe("file-x")
     assert (unknown.status_code, unknown.json["error"]["param"]) == (400, "file")
