@@ -366,6 +366,65 @@ def test_a_wrong_conversation_is_refused(start, body, param):
     assert (answer.status_code, answer.json["error"]["param"]) == (400, param), answer.text
 
 
+# In the background
+
+
+def ended(client, response):
+    while response.status in {"queued", "in_progress"}:
+        response = client.responses.retrieve(response.id)
+    return response
+
+
+@pytest.mark.parametrize("model", [MODEL, "deep-research-preview-04-2026"])
+def test_a_background_response_is_retrieved_until_its_end(client, emulator, model):
+    made = client.responses.create(
+        model=model, input="Whales", instructions="Be brief.", background=True, max_output_tokens=99
+    )
+    assert (made.status, made.background) == ("queued", True)
+    done = ended(client, made)
+    assert (done.id, done.status, done.output_text) == (made.id, "completed", "Researched: Whales")
+    assert (done.usage.input_tokens, done.usage.output_tokens) == (7, 5)
+    assert client.responses.retrieve(made.id) == done
+    (started,) = [call for call in emulator.calls if call.path.endswith("/interactions")]
+    assert started.json["system_instruction"] == "Be brief."
+    assert started.json["labels"] == {"vertex-compat-owner": "shared"}
+    emulator.forget_calls()
+    client.responses.create(model=MODEL, input="More?", previous_response_id=made.id)
+    assert texts(model_calls(emulator)[0])[-3:] == ["Whales", "Researched: Whales", "More?"]
+
+
+def test_a_background_response_is_cancelled(client):
+    made = client.responses.create(model=MODEL, input="Whales", background=True)
+    assert client.responses.cancel(made.id).status == "cancelled"
+    assert client.responses.cancel(made.id).status == "cancelled"
+
+
+def test_a_background_response_that_fails_says_why(client):
+    made = client.responses.create(
+        model="gemini-emulator-interaction-failed", input="Whales", background=True
+    )
+    done = ended(client, made)
+    assert (done.status, done.error.message) == ("failed", "It did not work.")
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"model": "claude-sonnet-5-5"}, "background"),
+        ({"store": False}, "background"),
+        ({"stream": True}, "stream"),
+        ({"tools": [WEATHER]}, "tools"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "gs://b/x"}]}]},
+            "input",
+        ),
+    ],
+)
+def test_what_cannot_run_in_the_background_is_a_400(start, fields, param):
+    answer = create(start(), {"model": MODEL, "input": "x", "background": True} | fields)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, param), answer.text
+
+
 # The Agents SDK
 
 

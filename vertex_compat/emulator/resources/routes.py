@@ -20,12 +20,14 @@ from vertex_compat.emulator.resources.cached_contents import CachedContents
 from vertex_compat.emulator.resources.metadata_server import MetadataServer
 from vertex_compat.emulator.resources.storage import Storage
 from vertex_compat.emulator.resources.tuning_jobs import TuningJobs
+from vertex_compat.emulator.services.interactions import Interactions
 from vertex_compat.emulator.services.rag_engine import RagEngine
 
 LOCATION_PATH = "/<any(v1, v1beta1):version>/projects/<project>/locations/<location>"
 JOBS_PATH = f"{LOCATION_PATH}/<any(batchPredictionJobs, tuningJobs):kind>"
 CORPORA_PATH = f"{LOCATION_PATH}/ragCorpora"
 CACHES_PATH = f"{LOCATION_PATH}/cachedContents"
+INTERACTIONS_PATH = f"{LOCATION_PATH}/interactions"
 VIDEOS_PATH = f"{LOCATION_PATH}/publishers/google/models/<model>"
 LOCATION = re.compile(r"global|us|eu|[a-z]+-[a-z]+[0-9]{1,2}")
 
@@ -41,6 +43,7 @@ class ProjectResources:
         self.videos = VideoOperations(self.storage)
         self.rag = RagEngine(self.storage)
         self.caches = CachedContents()
+        self.interactions = Interactions()
 
     def answer(self, request: Request) -> Response | None:
         """Answer a request, or return None if no route matches."""
@@ -132,6 +135,21 @@ def _cache(resources: ProjectResources, request: Request, found: Any) -> Respons
     return resources.caches.one(request.method, found["location"], found["number"], body)
 
 
+# Interactions
+
+
+def _create_interaction(resources: ProjectResources, request: Request, found: Any) -> Response:
+    return resources.interactions.create(found["location"], _object(request))
+
+
+def _get_interaction(resources: ProjectResources, _: Request, found: Any) -> Response:
+    return resources.interactions.get(found["location"], found["id"])
+
+
+def _cancel_interaction(resources: ProjectResources, _: Request, found: Any) -> Response:
+    return resources.interactions.cancel(found["location"], found["id"])
+
+
 # Videos
 
 
@@ -196,6 +214,9 @@ _TABLE: tuple[tuple[tuple[str, ...], str, Handler], ...] = (
     (("GET",), f"{LOCATION_PATH}/endpoints", _list_endpoints),
     (("GET",), "/v1beta1/publishers/<publisher>/models", _list_models),
     (("GET",), "/v1beta1/publishers/<publisher>/models/<model>", _get_model),
+    (("POST",), INTERACTIONS_PATH, _create_interaction),
+    (("GET",), f"{INTERACTIONS_PATH}/<id>", _get_interaction),
+    (("POST",), f"{INTERACTIONS_PATH}/<id>/cancel", _cancel_interaction),
     (("POST",), CACHES_PATH, _create_cache),
     (("GET",), CACHES_PATH, _list_caches),
     (("GET", "PATCH", "DELETE"), f"{CACHES_PATH}/<number>", _cache),

@@ -63,6 +63,7 @@ class Turn:
     def request_params(self) -> JSON:
         """Return the parameters for the model: without those that are handled here."""
         handled = PARAMS if stores.open_store(self.context) else PARAMS - {"store", "truncation"}
+        handled |= {"background"}
         return {name: value for name, value in self.params.items() if name not in handled}
 
     def response_fields(self) -> JSON:
@@ -98,8 +99,12 @@ class Turn:
         else:
             stores.note_success()
 
+    def stored_input(self) -> list[JSON]:
+        """Return the input as it is stored."""
+        return stored_items.normalize(self.params.get("input") or [], self.token)
+
     def _write(self, store: Store, response: JSON) -> None:
-        input_ = stored_items.normalize(self.params.get("input") or [], self.token)
+        input_ = self.stored_input()
         if self.conversation:
             entry = _ConversationEntry(self.token, response, input_)
             conversation_records.update(store, self.conversation, entry.add)
@@ -190,6 +195,12 @@ def _previous(
         return History([history.Piece(base, items)]), items, None
     if (chain := history.load(store, token)) is None:
         raise missing
+    if chain.parent and chain.parent.response["status"] in {"queued", "in_progress"}:
+        raise errors.BadRequest(
+            "The previous response has not ended yet, as far as is stored: retrieve it until it has.",
+            param="previous_response_id",
+            code="previous_response_in_progress",
+        )
     return chain, chain.items(), None
 
 

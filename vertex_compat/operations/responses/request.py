@@ -49,10 +49,6 @@ TRANSLATED: Final = SAME_NAMES | {
 }
 
 STATEFUL: Final = {
-    "background": (
-        "A response is made while the request is open, not in the background: leave 'background' out, and "
-        "use 'stream' for long responses."
-    ),
     "prompt": "Prompt templates are not stored: send the instructions and the input themselves.",
 }
 """Parameters that have no counterpart, and the alternative."""
@@ -163,7 +159,7 @@ def as_chat(params: JSON) -> JSON:
     """
     params = body.drop_nulls(params)
     body.validate(params, responses_schema.CreateResponse)
-    for name in EARLIER:
+    for name in (*EARLIER, "background"):
         if params.get(name):
             raise errors.BadRequest(
                 f"'{name}' is a parameter of /v1/responses; here, send all messages.",

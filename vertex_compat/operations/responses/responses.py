@@ -30,6 +30,10 @@ def create(context: RequestContext) -> Response:
     With `truncation: auto`, older items are left out until the model takes the rest.
     """
     turn = memory.begin(responses_request.parse(context.body), context)
+    if turn.params.get("background"):
+        from vertex_compat.operations.responses import background  # noqa: PLC0415  (rarely asked for)
+
+        return background.create(turn, context)
     while True:
         try:
             return _respond(turn, context)

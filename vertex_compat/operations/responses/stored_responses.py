@@ -9,6 +9,7 @@ from vertex_compat.operations.context import EventStream, RequestContext, Respon
 from vertex_compat.operations.conversations import conversation_records
 from vertex_compat.operations.conversations.conversation_records import ConversationRecord
 from vertex_compat.operations.request import paging
+from vertex_compat.operations.responses import background
 from vertex_compat.operations.responses.memory import ID_PREFIX, NO_STORE, NOT_STORED_PREFIX
 from vertex_compat.operations.stored import history, replay
 from vertex_compat.operations.stored import store as stores
@@ -29,7 +30,7 @@ def retrieve(context: RequestContext) -> Response:
     location = _locate(context)
     response = _in_conversation(location, context)[1] if location.conversation else None
     if response is None and (record := history.read_record(location.store, location.token)):
-        response = record.response
+        response = background.current(location.store, location.token, record, context).response
     if response is None:
         raise _not_found(context)
     if context.query().get("stream") == "true":
@@ -76,15 +77,12 @@ def input_items(context: RequestContext) -> Response:
 
 
 def cancel(context: RequestContext) -> Response:
-    """Refuse to cancel: no response is made in the background."""
+    """Cancel a response that is made in the background."""
     location = _locate(context)
-    if not location.conversation and history.read_record(location.store, location.token) is None:
+    record = None if location.conversation else history.read_record(location.store, location.token)
+    if record is None:
         raise _not_found(context)
-    raise errors.BadRequest(
-        "Only a response that is made in the background can be cancelled. To stop this one, close the "
-        "connection while it is streamed.",
-        param="response_id",
-    )
+    return background.cancel(location.store, location.token, record, context)
 
 
 def _locate(context: RequestContext) -> _Location:

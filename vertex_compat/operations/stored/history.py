@@ -38,6 +38,14 @@ class Base(msgspec.Struct, frozen=True):
     created_at: int
 
 
+class Background(msgspec.Struct, frozen=True):
+    """The interaction that makes a response in the background."""
+
+    id: str
+    location: str
+    project: str | None = None
+
+
 class ResponseRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """A stored response. `bases` are at most two, oldest first."""
 
@@ -49,6 +57,7 @@ class ResponseRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     level: Level = "full"
     bases: list[Base] = []
     segment: list[JSON] = []
+    background: Background | None = None
 
     def items(self) -> list[JSON]:
         """Return the items that this object holds, in their order."""
