@@ -1,7 +1,7 @@
 """Vertex AI's Interactions API, which runs Gemini and research agents in the background.
 
-https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/capabilities/interactions/overview. Paths
-and fields, in snake_case, are those of the Google Gen AI SDK 3.4 (`client.interactions`).
+https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/capabilities/interactions/overview.
+Paths and fields, in snake_case, are those of the Google Gen AI SDK 3.4 (`client.interactions`).
 """
 
 from __future__ import annotations
