@@ -218,6 +218,17 @@ TRANSCRIBER = "gemini-3.5-transcribe"
 SENTENCES = "Good morning. Good morning, how are you? Fine, thanks."
 
 
+def test_words_beside_segments_are_named_where_a_model_has_none(client):
+    raw = client.audio.transcriptions.with_raw_response.create(
+        model="gemini-3.8-flash",
+        file=("a.wav", WAV),
+        response_format="verbose_json",
+        timestamp_granularities=["word", "segment"],
+    )
+    assert raw.headers["x-vertex-compat-ignored"] == "timestamp_granularities"
+    assert raw.parse().segments
+
+
 def test_words_have_times(client, emulator):
     answer = client.audio.transcriptions.create(
         model=TRANSCRIBER,

@@ -83,7 +83,8 @@ def _transcription_request(body: JSON, model: Model) -> UpstreamCall:
 
 
 def _chat_request(body: JSON, model: Model) -> UpstreamCall:
-    if body.get("words"):
+    with_segments = "segment" in body.get("timestamp_granularities", ())
+    if body.get("words") and not with_segments:
         raise errors.BadRequest(
             f"{model.requested_name!r} does not return the times of words; transcription models such as "
             "gemini-3.5-transcribe do.",
@@ -91,6 +92,7 @@ def _chat_request(body: JSON, model: Model) -> UpstreamCall:
             code="unsupported_value",
         )
     config, ignored = CHAT_MODELS.apply(body)
+    ignored += ["timestamp_granularities"] if body.get("words") else []
     config = {"temperature": 0, **config}
     if body.get("segments"):
         schema = _schema(with_speakers=bool(body.get("diarize")))
