@@ -171,7 +171,7 @@ def system_first(turns: list[Turn]) -> list[Turn]:
         if turn.role == "system":
             texts = [Text(_SYSTEM.format(content)) for content in chat_messages.texts(turn.parts)]
             turn = Turn("user", [*texts])  # noqa: PLW2901 - the turn in the user's role
-        chat_messages.append_merged(changed, Turn(turn.role, [*turn.parts], turn.raw))
+        chat_messages.append_merged(changed, Turn(turn.role, [*turn.parts], {**turn.raw}))
     return changed
 
 
@@ -209,7 +209,7 @@ def _without_blocks(turns: Iterable[Turn]) -> list[Turn]:
     readable: list[Turn] = []
     for turn in turns:
         if parts := [part for part in turn.parts if not isinstance(part, Thinking | ServerTool)]:
-            chat_messages.append_merged(readable, Turn(turn.role, [*parts], turn.raw))
+            chat_messages.append_merged(readable, Turn(turn.role, [*parts], {**turn.raw}))
     return readable
 
 
