@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -37,7 +38,17 @@ from vertex_compat.upstream.response import UpstreamResponse
 
 TEXT_KEYS: Final = frozenset(
     {"arguments", "content", "data", "description", "input", "prompt", "stop", "stopsequences", "system"}
-    | {"bytesbase64encoded", "text", "thinking", "thought", "thoughtsignature", "signature", "title"}
+    | {
+        "bytesbase64encoded",
+        "mimetype",
+        "role",
+        "text",
+        "thinking",
+        "thought",
+        "thoughtsignature",
+        "signature",
+        "title",
+    }
 )
 """Keys, in lower case without underscores, whose strings are text or base64."""
 
@@ -84,22 +95,26 @@ class Reference(NamedTuple):
 
 
 def references(body: Any) -> Iterator[Reference]:
-    """Yield the strings of a body that may name a resource."""
+    """Yield the strings of a body that may name a resource: all names but those of models have a slash."""
     pending: list[tuple[str, Any]] = [("", body)]
     while pending:
         key, value = pending.pop()
-        if type(value) is str:
-            if key not in TEXT_KEYS:
-                yield Reference(key, value)
-        elif type(value) is dict:
-            for name, inner in value.items():
-                kind = type(inner)
-                if kind is str or kind is dict or kind is list:
-                    short = name.replace("_", "").lower()
-                    if kind is str or short not in FREE_FORM_KEYS:
-                        pending.append((short, inner))
-        elif type(value) is list:
-            pending += [(key, inner) for inner in value]
+        members = value.items() if type(value) is dict else ((key, inner) for inner in value)
+        for name, inner in members:
+            kind = type(inner)
+            if kind is str:
+                if name in TEXT_KEYS:
+                    continue
+                short = _short(name)
+                if short in MODEL_KEYS or ("/" in inner and short not in TEXT_KEYS):
+                    yield Reference(short, inner)
+            elif (kind is dict or kind is list) and _short(name) not in FREE_FORM_KEYS:
+                pending.append((name, inner))
+
+
+@lru_cache(1024)
+def _short(key: str) -> str:
+    return key.replace("_", "").lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,8 +314,14 @@ def _decoded(call: UpstreamCall) -> JSON:
 
 
 def _decode(content: bytes) -> Any:
-    """Decode JSON; raises `BadRequest` for a key that occurs twice: readers differ in which one they take."""
+    """Decode JSON; raises `BadRequest` for a key that occurs twice: readers differ in which one they take.
+
+    Most bodies are the same when they are encoded again, which rules that out and is fast.
+    """
     try:
+        value = msgspec.json.decode(content)
+        if msgspec.json.format(content, indent=-1) == msgspec.json.encode(value):
+            return value
         return json.loads(content, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise errors.BadRequest(f"The request body is not valid JSON: {error}") from None
