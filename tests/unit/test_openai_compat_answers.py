@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from helpers.fixtures import events_of, folded, question, reply_to
+from helpers.fixtures import CannedTransport, events_of, folded, function, post, question, reply_to
 
 
 def whole(choice, publisher="openapi", **more):
@@ -88,3 +88,21 @@ def test_null_count_does_not_erase_an_earlier_one():
     last = chunk({}, "stop", usage={"prompt_tokens": None, "completion_tokens": 8})
     counted = streamed(first, last)["usage"]
     assert (counted["prompt_tokens"], counted["completion_tokens"]) == (5, 8)
+
+
+def test_answer_that_the_server_failed_to_complete_is_an_error():
+    choice = {"index": 0, "message": {"content": "Par"}, "finish_reason": "error"}
+    transport = CannedTransport([json.dumps({"choices": [choice]}).encode()], "application/json")
+    answer = post(function(transport), question("mistralai"))
+    assert answer.status_code == 502
+    assert answer.json["error"]["message"] == "The model ended its answer with an error."
+
+
+def test_stream_that_the_server_failed_to_complete_is_an_error():
+    chunks = [chunk({"content": "Par"}), chunk({"content": "is"}, "error")]
+    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    transport = CannedTransport(blocks, "text/event-stream")
+    events = events_of(post(function(transport), question("mistralai", stream=True)).get_data())
+    texts = [piece["delta"].get("content") for event in events[:-1] for piece in event["choices"]]
+    assert "".join(filter(None, texts)) == "Paris"
+    assert events[-1]["error"]["message"] == "The model ended its answer with an error."

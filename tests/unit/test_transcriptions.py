@@ -218,7 +218,7 @@ TRANSCRIBER = "gemini-3.5-transcribe"
 SENTENCES = "Good morning. Good morning, how are you? Fine, thanks."
 
 
-def test_words_beside_segments_are_named_where_a_model_has_none(client):
+def test_words_besides_segments_are_named_without_a_source(client):
     raw = client.audio.transcriptions.with_raw_response.create(
         model="gemini-3.8-flash",
         file=("a.wav", WAV),

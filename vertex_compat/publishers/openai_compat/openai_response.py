@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from vertex_compat import errors
 from vertex_compat.json_values import count, items, mapping, member, text
 from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage, parts_of
 
@@ -27,12 +28,14 @@ FINISH_REASONS: Final = {
     "content_filter": "content_filter",
     "function_call": "tool_calls",
     "model_length": "length",  # Mistral: the model's limit, not the request's
-    "error": "stop",  # Mistral
     "eos_token": "stop",  # TGI
     "stop_sequence": "stop",  # TGI
     "abort": "stop",  # vLLM
     "repetition": "stop",  # vLLM
 }
+
+FAILED: Final = "error"
+"""Mistral's finish reason of an answer that the server could not complete."""
 
 MAX_CHOICES: Final = 128
 """OpenAI's limit of `n`; an index beyond it is no index."""
@@ -89,6 +92,8 @@ class _AnswerReader:
     def _read(self, answer: JSON) -> Iterator[StreamPart]:
         for position, choice in enumerate(items(answer.get("choices"))):
             yield self._choice(choice, index(choice.get("index"), position))
+            if choice.get("finish_reason") == FAILED:
+                raise errors.UpstreamFault("The model ended its answer with an error.", retryable=True)
         if counts := member(answer, "usage"):
             # A later event may have nulls where an earlier one had counts.
             self._counts |= {name: value for name, value in counts.items() if value is not None}
@@ -270,7 +275,7 @@ def part_texts(part: Any) -> list[tuple[str, str]]:
 
 def _finish_reason(reason: Any) -> str | None:
     """Return OpenAI's finish reason; an unknown one is `stop`."""
-    if not reason:
+    if not reason or reason == FAILED:
         return None
     if isinstance(reason, str) and reason in FINISH_REASONS:
         return FINISH_REASONS[reason]
