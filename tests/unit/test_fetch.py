@@ -14,9 +14,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from helpers.connect_proxy import ConnectProxy
 
 from vertex_compat import errors
+from vertex_compat.server.capacity.memory_budget import HeldMemory, MemoryBudget
 from vertex_compat.upstream import url_fetcher
+from vertex_compat.upstream.linked_files import MAX_BYTES_PER_REQUEST, LinkedFiles
 from vertex_compat.upstream.network import Network
 from vertex_compat.upstream.url_fetcher import UrlFetcher, is_public
 
@@ -113,12 +116,22 @@ def test_only_https_is_fetched(url):
 # A server of the test's own stands for the internet: for it alone loopback is public.
 
 
+DRIPS = {
+    "/drip": (b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n", b"x"),
+    "/drip-head": (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
+    "/early": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+"""What comes first, and then again and again."""
+
+
 class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
     def do_GET(self):
         self.server.asked.append((self.path, dict(self.headers)))
+        if self.path in DRIPS:
+            self.drip(*DRIPS[self.path])
         match self.path:
             case "/image.png":
                 self.answer(200, {"Content-Type": "image/png; charset=x"}, PNG)
@@ -138,12 +151,14 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(302, {"Location": "/round"}, b"")
             case "/large":
                 self.answer(200, {"Content-Type": "image/png"}, bytes(url_fetcher.MAX_BYTES + 1))
-            case "/drip":
-                self.send_response(200)
-                self.send_header("Content-Type", "image/png")
-                self.end_headers()
-                while not self.server.ended.wait(0.01):
-                    self.wfile.write(b"x")
+            case "/half":
+                self.answer(200, {"Content-Type": "image/png"}, bytes(16 * 1024 * 1024))
+
+    def drip(self, head, drop):
+        with contextlib.suppress(OSError):  # the fetcher gives up
+            self.wfile.write(head)
+            while not self.server.ended.wait(0.01):
+                self.wfile.write(drop)
 
     def answer(self, status, headers, body):
         self.send_response(status)
@@ -235,12 +250,53 @@ def test_what_cannot_be_used_says_why(internet, fetcher, path, says):
         fetcher.fetch(internet.url + path, "place")
 
 
-def test_a_server_that_drips_does_not_hold_us(internet, fetcher, monkeypatch):
-    monkeypatch.setattr(url_fetcher, "MAX_SECONDS", 0.3)
-    begun = time.monotonic()
+@pytest.mark.parametrize("path", DRIPS)
+def test_fetch_from_a_server_that_drips_ends_at_the_deadline(internet, fetcher, monkeypatch, path):
+    monkeypatch.setattr(url_fetcher, "MAX_SECONDS", 0.5)
+    began = time.monotonic()
     with pytest.raises(errors.BadRequest, match=r"too long|could not be fetched"):
-        fetcher.fetch(f"{internet.url}/drip", "place")
-    assert time.monotonic() - begun < 5
+        fetcher.fetch(f"{internet.url}{path}", "place")
+    assert time.monotonic() - began < 5
+
+
+def test_files_of_a_request_are_limited_together(internet, fetcher):
+    held = []
+    files = LinkedFiles(fetcher.fetch, held.append)
+    assert files.fetch(f"{internet.url}/half", "first").mime == "image/png"
+    with pytest.raises(errors.BadRequest, match="31457280 bytes together") as refused:
+        files.fetch(f"{internet.url}/half", "second")
+    assert refused.value.param == "second"
+    assert sum(held) <= MAX_BYTES_PER_REQUEST
+
+
+def test_files_count_in_the_memory_budget(internet, fetcher):
+    memory = HeldMemory(MemoryBudget(1024 * 1024))
+    with pytest.raises(errors.RateLimited):
+        LinkedFiles(fetcher.fetch, memory.add).fetch(f"{internet.url}/half", "place")
+
+
+def test_only_port_443_is_fetched(certificate):
+    fetcher = UrlFetcher(Network(ca_bundle=certificate), public=lambda _: True)
+    with pytest.raises(errors.BadRequest, match="port 443"):
+        fetcher.fetch("https://localhost:8443/image.png", "place")
+
+
+def test_file_is_fetched_through_the_proxy(internet, certificate, monkeypatch):
+    with ConnectProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        network = Network(ca_bundle=certificate, use_proxies=True)
+        fetcher = UrlFetcher(network, public=lambda _: True, ports=None)
+        assert fetcher.fetch(f"{internet.url}/image.png", "place").data == PNG
+        assert proxy.targets == [f"CONNECT localhost:{internet.server_port}"]
+
+
+def test_proxy_is_not_asked_for_an_address_inside(certificate, monkeypatch):
+    with ConnectProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        fetcher = UrlFetcher(Network(ca_bundle=certificate, use_proxies=True))
+        with pytest.raises(errors.BadRequest, match="not public"):
+            fetcher.fetch("https://127.0.0.1/", "place")
+        assert proxy.targets == []
 
 
 def test_a_certificate_for_another_name_is_refused(internet, fetcher):

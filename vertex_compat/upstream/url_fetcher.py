@@ -206,6 +206,8 @@ def _address(socket_address: Any) -> Address:
 
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: float, param: str, count: CountBytes) -> Fetched:
+    if time.monotonic() >= deadline:  # a head that was cut off looks like a complete one
+        raise _too_slow(param)
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if response.status != 200:
         raise _invalid(f"The link answers with status {response.status}.", param)
