@@ -326,7 +326,7 @@ def _check_schema(schema: Any, where: str) -> None:
     booleans = [
         name
         for name in ("exclusiveMinimum", "exclusiveMaximum", "required")
-        if schema.get(name) in (True, False)
+        if isinstance(schema.get(name), bool)
     ]
     if unknown or booleans or isinstance(schema.get("items"), list):
         raise refused(f"{where}.input_schema: {_OLDER_DRAFT}")

@@ -1,0 +1,153 @@
+"""Claude Code, Gemini CLI and the JavaScript SDKs of Anthropic and Google, run as they are shipped.
+
+`npm install --prefix tests/clients/agents` installs them; without it these tests are skipped.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from vertex_compat.emulator.protocol.responses import Response
+
+AGENTS = Path(__file__).parent / "agents"
+BIN = AGENTS / "node_modules" / ".bin"
+KEY = "sk-test-0123456789"
+
+pytestmark = pytest.mark.skipif(not BIN.exists(), reason="npm install --prefix tests/clients/agents")
+
+
+@pytest.fixture
+def server(serve):
+    return serve(VERTEX_COMPAT_API_KEYS=f"me:{KEY}")
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home and a working directory with nothing but one file."""
+    (tmp_path / "home" / ".gemini").mkdir(parents=True)
+    settings = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+    (tmp_path / "home" / ".gemini" / "settings.json").write_text(json.dumps(settings))
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "notes.txt").write_text("alpha\n")
+    return tmp_path
+
+
+def run(home, command, **env):
+    """What a command prints in an environment of its own."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home / "home"), "CI": "1", **env}
+    done = subprocess.run(
+        command,
+        cwd=home / "work",
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def claude_code(home, server, model, prompt, *options):
+    output = run(
+        home,
+        [BIN / "claude", "-p", prompt, "--output-format", "json", "--model", model, *options],
+        ANTHROPIC_BASE_URL=server.url,
+        ANTHROPIC_API_KEY=KEY,
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        DISABLE_AUTOUPDATER="1",
+    )
+    return json.loads(output)
+
+
+def gemini_cli(home, server, model, prompt):
+    return run(
+        home,
+        [BIN / "gemini", "-p", prompt, "-m", model],
+        GOOGLE_GEMINI_BASE_URL=server.url,
+        GEMINI_API_KEY=KEY,
+        GEMINI_CLI_TRUST_WORKSPACE="true",
+    )
+
+
+def chunks(*parts):
+    """A stream of Gemini's with these parts."""
+    content = {"role": "model", "parts": list(parts)}
+    chunk = {
+        "candidates": [{"content": content, "finishReason": "STOP"}],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 5, "totalTokenCount": 10},
+    }
+    data = b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n"
+    return Response(200, (data,), {"Content-Type": "text/event-stream"}, streamed=True)
+
+
+def call(name, **args):
+    return {"functionCall": {"name": name, "args": args}, "thoughtSignature": "c2lnbmF0dXJl"}
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-8", "gemini-3.8-flash", "mistral-medium-3"])
+def test_claude_code_answers_with_every_publisher(home, server, model):
+    result = claude_code(home, server, model, "Say hi", "--tools", "")
+    assert not result["is_error"], result["result"]
+    assert result["usage"]["output_tokens"] > 0
+
+
+def test_claude_code_on_gemini_reads_and_edits_a_file(home, server, emulator):
+    path = str(home / "work" / "notes.txt")
+    emulator.app.scripts.extend(
+        [
+            chunks({"text": "I read it."}, call("Read", file_path=path)),
+            chunks(call("Edit", file_path=path, old_string="alpha", new_string="beta")),
+            chunks({"text": "Changed."}),
+        ]
+    )
+    options = ("--tools", "Read,Edit", "--permission-mode", "acceptEdits")
+    result = claude_code(home, server, "gemini-3.8-flash", "Replace alpha by beta in notes.txt", *options)
+    assert (result["result"], result["num_turns"]) == ("Changed.", 3)
+    assert (home / "work" / "notes.txt").read_text() == "beta\n"
+    last = json.loads(emulator.calls[-1].body)
+    signed = [part for content in last["contents"] for part in content["parts"] if "functionCall" in part]
+    assert [part["thoughtSignature"] for part in signed] == ["c2lnbmF0dXJl"] * 2
+
+
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-opus-4-8", "mistral-medium-3"])
+def test_gemini_cli_answers_with_every_publisher(home, server, emulator, model):
+    assert gemini_cli(home, server, model, "Say hi").strip()
+    assert model in emulator.calls[-1].path
+
+
+SDKS = {
+    "anthropic": """
+import Anthropic from "@anthropic-ai/sdk";
+const client = new Anthropic({ baseURL: process.env.URL, apiKey: process.env.KEY, maxRetries: 0 });
+const stream = client.messages.stream({
+  model: process.env.MODEL, max_tokens: 100, messages: [{ role: "user", content: "Hello" }],
+});
+const message = await stream.finalMessage();
+console.log(message.content[0].text, message.stop_reason);
+""",
+    "google": """
+import { GoogleGenAI } from "@google/genai";
+const options = { baseUrl: process.env.URL };
+const client = new GoogleGenAI({ apiKey: process.env.KEY, httpOptions: options });
+const stream = await client.models.generateContentStream({ model: process.env.MODEL, contents: "Hello" });
+let text = "";
+for await (const chunk of stream) text += chunk.text ?? "";
+console.log(text);
+""",
+}
+
+
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-opus-4-8", "mistral-medium-3"])
+@pytest.mark.parametrize("sdk", SDKS)
+def test_the_javascript_sdks_stream(home, server, sdk, model):
+    script = home / "work" / "client.mjs"
+    script.write_text(SDKS[sdk])
+    (home / "work" / "node_modules").symlink_to(AGENTS / "node_modules")
+    output = run(home, ["node", script], URL=server.url, KEY=KEY, MODEL=model)
+    assert output.startswith("You said: Hello")
