@@ -245,6 +245,14 @@ def test_a_bucket_that_is_away_costs_no_response(start):
     assert create(app, body).status_code == 403
 
 
+def test_a_write_that_fails_once_is_tried_again(start, storage):
+    app = start("emulator-flaky", VERTEX_COMPAT_RETRIES="1")
+    for _ in range(3):
+        made = create(app, {"model": MODEL, "input": "Hello"}).json
+        assert app.get(f"/v1/responses/{made['id']}").json == made
+    assert len(storage.names("emulator-flaky")) == 3
+
+
 def test_without_a_store_the_setting_is_named(emulator):
     app = app_with_emulator(emulator)
     made = create(app, {"model": MODEL, "input": "Hello", "store": True})
