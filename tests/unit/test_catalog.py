@@ -161,3 +161,9 @@ def test_tuned_endpoint_is_corrected_by_its_client_name():
     corrected = Catalog({"gemini/8791234567": {"must_end_with_user": True}})
 
     assert corrected.profile("google", "8791234567").must_end_with_user
+
+
+def test_tuned_endpoint_answers_schemas_beside_tools_with_a_tool():
+    profile = Catalog().profile("google", "8791234567")
+
+    assert not profile.supports_structured_outputs_with_tools
