@@ -70,6 +70,11 @@ class _Request(NamedTuple):
     resources: RequestResources
     log: RequestLog
 
+    def free_body(self) -> None:
+        """Free the body of a stream that has begun: only the translated request is needed."""
+        self.body.discard()
+        self.resources.memory.release_half()
+
 
 class App:
     """The function; one for the process.
@@ -164,8 +169,7 @@ class App:
         if self._settings.cors_origins and cors.is_preflight(request.flask.method, headers.get):
             return flask.Response(status=204)
         try:
-            response = self._run_operation(request)
-            return _flask_response(response, log, lambda error: error_format.event(error, log.id))
+            return self._succeed(request, error_format)
         except errors.ApiError as error:
             log.error = error.code or error.type
             return _error_response(error, error_format, log)
@@ -176,6 +180,15 @@ class App:
             log_unexpected(error)
             log.error = _UNEXPECTED.type
             return _error_response(_UNEXPECTED, error_format, log)
+
+    def _succeed(self, request: _Request, error_format: ErrorFormat) -> flask.Response:
+        """Return the response of the operation; raises its errors, those before the first event included."""
+        log = request.log
+        result = self._run_operation(request)
+        response = _flask_response(result, log, lambda error: error_format.event(error, log.id))
+        if isinstance(response, _StreamingResponse):
+            request.free_body()
+        return response
 
     def _run_operation(self, request: _Request) -> Response:
         headers, log, memory = request.flask.headers, request.log, request.resources.memory

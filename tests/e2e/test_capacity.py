@@ -8,7 +8,7 @@ import pytest
 from helpers.chat_client import get
 from helpers.connections import arrived, posted
 from helpers.fixtures import MODELS, RecordingTransport, function, post, question
-from helpers.server import KEY
+from helpers.server import KEY, app_with_emulator
 
 from vertex_compat.server.capacity import memory_budget
 from vertex_compat.server.capacity.memory_budget import COPIES, RESERVED, HeldMemory, MemoryBudget
@@ -58,6 +58,18 @@ def test_memory_budget_counts_all_requests():
     one.release()
     one.release()
     other.add(50)
+
+
+def test_stream_that_has_begun_holds_half_of_its_memory(emulator):
+    app = app_with_emulator(emulator, VERTEX_COMPAT_MEMORY_BUDGET="1")
+    large = question("google", stream=True, user="x" * 600_000)
+    first = post(app, large)
+    second = post(app, large)
+    third = post(app, large)
+    assert [first.status_code, second.status_code, third.status_code] == [200, 200, 429]
+    for response in (first, second, third):
+        response.close()
+    assert post(app, large).status_code == 200
 
 
 def test_default_budget_follows_the_memory_limit(monkeypatch, tmp_path):

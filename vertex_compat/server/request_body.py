@@ -74,6 +74,10 @@ class RequestBody:
             self._content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         return self._content
 
+    def discard(self) -> None:
+        """Free the content, which is not needed any more."""
+        self._content = b""
+
     def iter_chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives; raises `PayloadTooLarge`, `RequestTimeout`, `BadRequest`."""
         return self._chunks(max(self._max_bytes, MAX_STREAMED_BYTES), CHUNK_BYTES)

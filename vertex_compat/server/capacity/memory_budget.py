@@ -72,6 +72,12 @@ class HeldMemory:
         self._budget.hold(size)
         self._size += size
 
+    def release_half(self) -> None:
+        """Count half of the bytes: of a stream that has begun, only the translated request is still there."""
+        half = self._size // 2
+        self._size -= half
+        self._budget.release(half)
+
     def release(self) -> None:
         """Count the request's bytes no longer. A second call changes nothing."""
         size, self._size = self._size, 0
