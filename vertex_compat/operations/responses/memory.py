@@ -2,7 +2,8 @@
 
 `store` is true by default where a store is set. A response that is in no conversation is an object of its
 own; one in a conversation is part of the conversation's object, so every turn is one write. It is made after
-the last byte has gone to the client.
+the last byte has gone to the client; only a whole response in a conversation is written before it is sent,
+since the next request would not know that the conversation has changed.
 """
 
 from __future__ import annotations

@@ -84,9 +84,9 @@ class History(NamedTuple):
     def next_record(self, response: JSON, input_: list[JSON], expires_at: int | None) -> ResponseRecord:
         """Return the record of a response that follows."""
         turn = self.parent.turn + 1 if self.parent else 0
-        kept = self._kept(turn)
-        rest = self.pieces[len(kept) :]
-        level: Level = "full" if not kept else "part" if turn % PART_EVERY == 0 else "delta"
+        bases = self._bases(turn)
+        rest = self.pieces[len(bases) :]
+        level: Level = "full" if not bases else "part" if turn % PART_EVERY == 0 else "delta"
         return ResponseRecord(
             response=response,
             input=input_,
@@ -94,18 +94,18 @@ class History(NamedTuple):
             expires_at=expires_at,
             turn=turn,
             level=level,
-            bases=[piece.base for piece in kept],
+            bases=[piece.base for piece in bases],
             segment=[item for piece in rest for item in piece.items],
         )
 
-    def _kept(self, turn: int) -> list[Piece]:
+    def _bases(self, turn: int) -> list[Piece]:
         """Return the pieces that the response number `turn` refers to instead of copying them."""
         if turn % FULL_EVERY == 0:
             return []
         levels = {"full"} if turn % PART_EVERY == 0 else {"full", "part"}
-        kept = [piece for piece in self.pieces if piece.base.level in levels]
+        bases = [piece for piece in self.pieces if piece.base.level in levels]
         oldest = time.time() - MAX_BASE_AGE_SECONDS
-        return [] if any(piece.base.created_at < oldest for piece in kept) else kept
+        return [] if any(piece.base.created_at < oldest for piece in bases) else bases
 
 
 EMPTY: Final = History([])

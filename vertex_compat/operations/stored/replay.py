@@ -38,10 +38,14 @@ def _events(response: JSON) -> Iterator[tuple[str, JSON]]:
 
 def _content(item: JSON, output_index: int) -> Iterator[tuple[str, JSON]]:
     for index, part in enumerate(item["content"]):
-        place: dict[str, Any] = {"item_id": item["id"], "output_index": output_index, "content_index": index}
+        position: dict[str, Any] = {
+            "item_id": item["id"],
+            "output_index": output_index,
+            "content_index": index,
+        }
         kind, key = ("refusal", "refusal") if part["type"] == "refusal" else ("output_text", "text")
         logprobs = {"logprobs": part.get("logprobs", [])} if kind == "output_text" else {}
-        yield "response.content_part.added", {**place, "part": {**part, key: ""}}
-        yield f"response.{kind}.delta", {**place, "delta": part[key], **logprobs}
-        yield f"response.{kind}.done", {**place, key: part[key], **logprobs}
-        yield "response.content_part.done", {**place, "part": part}
+        yield "response.content_part.added", {**position, "part": {**part, key: ""}}
+        yield f"response.{kind}.delta", {**position, "delta": part[key], **logprobs}
+        yield f"response.{kind}.done", {**position, key: part[key], **logprobs}
+        yield "response.content_part.done", {**position, "part": part}

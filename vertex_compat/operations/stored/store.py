@@ -69,7 +69,7 @@ class Store(Protocol):
         """Yield the names that begin with `prefix`, sorted, from `start` on."""
 
 
-class _Kept(NamedTuple):
+class _MemoryObject(NamedTuple):
     content: bytes
     generation: int
     expires_at: int | None
@@ -79,7 +79,7 @@ class _Kept(NamedTuple):
 class ProcessMemory:
     """What stores remember between requests: one for the process."""
 
-    objects: dict[tuple[str, str], _Kept] = field(default_factory=dict)
+    objects: dict[tuple[str, str], _MemoryObject] = field(default_factory=dict)
     deleted: dict[str, None] = field(default_factory=dict)
     size: int = 0
     failed_at: float | None = None
@@ -100,10 +100,10 @@ class MemoryStore:
 
     def get(self, name: str) -> StoredObject | None:
         """Return an object, None if there is none or it has expired."""
-        kept = self._memory.objects.get((self._owner, name))
-        if kept is None or (kept.expires_at is not None and kept.expires_at < time.time()):
+        found = self._memory.objects.get((self._owner, name))
+        if found is None or (found.expires_at is not None and found.expires_at < time.time()):
             return None
-        return StoredObject(kept.content, kept.generation)
+        return StoredObject(found.content, found.generation)
 
     def put(self, name: str, content: bytes, expires_at: int | None, generation: int | None = None) -> None:
         """Write an object; raises `Conflict`."""
@@ -113,7 +113,7 @@ class MemoryStore:
             if generation is not None and generation != (known.generation if known else 0):
                 raise errors.Conflict("The object was changed meanwhile.")
             self._remove(key)
-            self._memory.objects[key] = _Kept(content, next(self._memory.generations), expires_at)
+            self._memory.objects[key] = _MemoryObject(content, next(self._memory.generations), expires_at)
             self._memory.size += len(content)
             while self._memory.size > MAX_MEMORY_BYTES:
                 self._remove(next(iter(self._memory.objects)))
@@ -124,9 +124,9 @@ class MemoryStore:
             return self._remove((self._owner, name))
 
     def _remove(self, key: tuple[str, str]) -> bool:
-        kept = self._memory.objects.pop(key, None)
-        self._memory.size -= len(kept.content) if kept else 0
-        return kept is not None
+        found = self._memory.objects.pop(key, None)
+        self._memory.size -= len(found.content) if found else 0
+        return found is not None
 
     def names(self, prefix: str, start: str = "") -> Iterator[str]:
         """Yield the names that begin with `prefix`, sorted, from `start` on."""
