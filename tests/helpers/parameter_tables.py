@@ -4,7 +4,7 @@ import typing
 
 from openai.types.chat import completion_create_params as openai_params
 
-from vertex_compat.publishers.anthropic import chat as anthropic
+from vertex_compat.publishers.anthropic.chat import chat as anthropic
 from vertex_compat.publishers.google.chat import chat as google
 from vertex_compat.publishers.mistral import mistral
 from vertex_compat.publishers.openai_compat import ai21, maas

@@ -3,7 +3,7 @@
 import pytest
 from helpers.fixtures import RecordingTransport, function, post, question, upstream_call
 
-from vertex_compat.publishers.anthropic.chat import CHAT
+from vertex_compat.publishers.anthropic.chat.chat import CHAT
 from vertex_compat.routing.catalog import CATALOG
 from vertex_compat.types import Model
 

@@ -6,7 +6,7 @@ import time
 import pytest
 from helpers.fixtures import CannedTransport, events_of, folded, function, post, upstream_call
 
-from vertex_compat.publishers.anthropic.chat import CHAT
+from vertex_compat.publishers.anthropic.chat.chat import CHAT
 from vertex_compat.routing.catalog import CATALOG
 from vertex_compat.types import Model
 

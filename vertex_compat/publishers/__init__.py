@@ -36,7 +36,7 @@ PUBLISHERS: Final[dict[str, Publisher]] = {
         Publisher(
             "anthropic",
             _load,
-            chat="anthropic.chat:CHAT",
+            chat="anthropic.chat.chat:CHAT",
             messages="anthropic.relay:request",
             token_counts="anthropic.token_counts:TOKEN_COUNTS",  # noqa: S106  (no password)
         ),

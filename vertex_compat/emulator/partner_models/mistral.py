@@ -23,13 +23,7 @@ from vertex_compat.emulator.protocol.body_readers import (
     validate,
 )
 from vertex_compat.emulator.protocol.model_request import ModelRequest
-from vertex_compat.emulator.protocol.responses import (
-    JSON,
-    SSE_GARBAGE,
-    ErrorFormat,
-    Response,
-    sse_event,
-)
+from vertex_compat.emulator.protocol.responses import JSON, SSE_GARBAGE, ErrorFormat, Response, sse_event
 
 FAMILIES = ("mistral-", "ministral", "codestral", "magistral", "pixtral", "open-mistral", "open-mixtral")
 MISSING = ("not-found", "nonexistent")

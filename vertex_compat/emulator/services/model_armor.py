@@ -7,12 +7,7 @@ skipped.
 
 from vertex_compat.emulator.protocol import google_errors, proto_json
 from vertex_compat.emulator.protocol.model_request import ModelRequest
-from vertex_compat.emulator.protocol.proto_json import (
-    BoolField,
-    BytesField,
-    Message,
-    StringField,
-)
+from vertex_compat.emulator.protocol.proto_json import BoolField, BytesField, Message, StringField
 from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_json_response
 
 RAI = {

@@ -8,10 +8,7 @@ from vertex_compat import errors
 from vertex_compat.ids import new_token
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.conversations import conversation_records, conversations_schema
-from vertex_compat.operations.conversations.conversation_records import (
-    ConversationRecord,
-    StoredConversation,
-)
+from vertex_compat.operations.conversations.conversation_records import ConversationRecord, StoredConversation
 from vertex_compat.operations.request import body, paging
 from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.input_items import ItemReader

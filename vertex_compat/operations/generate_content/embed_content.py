@@ -14,10 +14,7 @@ from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings.embeddings import EMBEDDING, MAX_PARALLEL_CALLS
-from vertex_compat.operations.generate_content.generate_content_schema import (
-    BatchEmbedContents,
-    EmbedContent,
-)
+from vertex_compat.operations.generate_content.generate_content_schema import BatchEmbedContents, EmbedContent
 from vertex_compat.operations.generate_content.input_contents import camel_case
 from vertex_compat.operations.request import body
 from vertex_compat.types import JSON, Embedding, Usage

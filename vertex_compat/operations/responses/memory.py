@@ -16,10 +16,7 @@ from vertex_compat import errors
 from vertex_compat.ids import new_token
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.conversations import conversation_records
-from vertex_compat.operations.conversations.conversation_records import (
-    ConversationRecord,
-    StoredConversation,
-)
+from vertex_compat.operations.conversations.conversation_records import ConversationRecord, StoredConversation
 from vertex_compat.operations.stored import history, stored_items
 from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored.history import History

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from vertex_compat import vertex
-from vertex_compat.publishers.anthropic import betas as beta_names
-from vertex_compat.publishers.anthropic.chat import VERSION
+from vertex_compat.publishers.anthropic.chat import betas as beta_names
+from vertex_compat.publishers.anthropic.chat.chat import VERSION
 from vertex_compat.types import JSON, Model, RawBody, UpstreamCall
 
 BETA_HEADER: Final = "anthropic-beta"

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from vertex_compat.publishers.anthropic import chat
+from vertex_compat.publishers.anthropic.chat import chat
 from vertex_compat.types import JSON, Model, RawBody, TokenCounter, UpstreamCall
 
 RESOURCE: Final = "publishers/anthropic/models/count-tokens"

@@ -17,15 +17,7 @@ from vertex_compat.publishers import chat_messages, parameters
 from vertex_compat.publishers.chat_messages import Turn
 from vertex_compat.publishers.openai_compat import maas, openai_request, openai_response
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import (
-    JSON,
-    ChatAdapter,
-    Delta,
-    Model,
-    StreamPart,
-    StreamTranslator,
-    UpstreamCall,
-)
+from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, StreamTranslator, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={

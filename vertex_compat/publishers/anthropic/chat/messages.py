@@ -14,8 +14,8 @@ from typing import Final, TypeGuard
 
 from vertex_compat.json_values import items, member, text
 from vertex_compat.publishers import json_schema, tools
-from vertex_compat.publishers.anthropic import documents, thinking
-from vertex_compat.publishers.anthropic.context import CallContext
+from vertex_compat.publishers.anthropic.chat import documents, thinking
+from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.types import JSON
 

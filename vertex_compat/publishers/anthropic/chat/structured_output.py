@@ -15,7 +15,7 @@ from typing import Any, Final
 from vertex_compat import errors
 from vertex_compat.json_values import mapping, text
 from vertex_compat.publishers import json_schema
-from vertex_compat.publishers.anthropic.context import CallContext
+from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.types import JSON, JSONAnswer
 
 POLICY_FEATURE: Final = "policy.structured_outputs"

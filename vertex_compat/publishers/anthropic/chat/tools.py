@@ -16,9 +16,9 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.publishers import json_schema
-from vertex_compat.publishers.anthropic import structured_output
-from vertex_compat.publishers.anthropic.context import CallContext
-from vertex_compat.publishers.anthropic.messages import client_names, legal_name
+from vertex_compat.publishers.anthropic.chat import structured_output
+from vertex_compat.publishers.anthropic.chat.context import CallContext
+from vertex_compat.publishers.anthropic.chat.messages import client_names, legal_name
 from vertex_compat.publishers.tools import Function, Tools
 from vertex_compat.types import JSON, JSONAnswer
 

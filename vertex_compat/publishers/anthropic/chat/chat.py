@@ -10,9 +10,9 @@ from typing import Final
 
 from vertex_compat import json_values, vertex
 from vertex_compat.publishers import chat_messages, parameters, tools
-from vertex_compat.publishers.anthropic import betas, messages, response, structured_output, thinking
-from vertex_compat.publishers.anthropic import tools as claude_tools
-from vertex_compat.publishers.anthropic.context import CallContext
+from vertex_compat.publishers.anthropic.chat import betas, messages, response, structured_output, thinking
+from vertex_compat.publishers.anthropic.chat import tools as claude_tools
+from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.model_profile import ModelProfile
-from vertex_compat.publishers.anthropic.context import CallContext
+from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.types import JSON
 
 BUDGETS: Final = {

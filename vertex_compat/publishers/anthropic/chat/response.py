@@ -19,7 +19,7 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, member, text
 from vertex_compat.publishers import json_schema
-from vertex_compat.publishers.anthropic import json_answer, thinking, usage
+from vertex_compat.publishers.anthropic.chat import json_answer, thinking, usage
 from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
 
 _log = logging.getLogger(__name__)

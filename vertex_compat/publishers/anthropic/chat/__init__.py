@@ -1,0 +1,1 @@
+"""Chat with Claude: requests, responses, tools, structured output, thinking."""
