@@ -33,6 +33,7 @@ from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 NEVER_SENT: Final = frozenset(
     {
         "anthropic_beta",
+        "auto_cache",
         "cached_content",
         "context_management",
         "google",

@@ -10,7 +10,14 @@ from typing import Final
 
 from vertex_compat import json_values, vertex
 from vertex_compat.publishers import chat_messages, parameters, tools
-from vertex_compat.publishers.anthropic.chat import betas, messages, response, structured_output, thinking
+from vertex_compat.publishers.anthropic.chat import (
+    auto_cache,
+    betas,
+    messages,
+    response,
+    structured_output,
+    thinking,
+)
 from vertex_compat.publishers.anthropic.chat import tools as claude_tools
 from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.publishers.parameters import ParameterTable
@@ -36,6 +43,7 @@ PARAMETERS: Final = ParameterTable(
     | OPTIONAL.keys()
     | {
         "anthropic_beta",
+        "auto_cache",
         "context_management",
         "max_completion_tokens",
         "max_tokens",
@@ -119,7 +127,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     call |= {"anthropic_beta": names} if names else {}
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in call),
-        call,
+        auto_cache.with_breakpoints(call) if auto_cache.requested(body) else call,
         headers={"anthropic-beta": ",".join(names)} if names else {},
         ignored=context.ignored,
         optional_features=tuple(context.features),
