@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
     @property
     def failed(self) -> bool:
-        """Whether this line is an error."""
+        """True if this line is an error."""
         return self.result != "ok" and not self.result.startswith("skipped")
 
 

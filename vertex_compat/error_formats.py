@@ -1,4 +1,4 @@
-"""How OpenAI's, Anthropic's and Google's APIs write an error: its status, its body, its event in a stream.
+"""Errors in the form of OpenAI's, Anthropic's and Google's APIs: status, body, event in a stream.
 
 * OpenAI: https://platform.openai.com/docs/guides/error-codes
 * Anthropic: https://platform.claude.com/docs/en/api/errors

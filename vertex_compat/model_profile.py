@@ -66,7 +66,7 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a model is for, what it takes and what it costs.
+    """Operations, limits, capabilities and prices of a model.
 
     `operations` are the operations of a publisher's table that it serves (`chat`, `completions`,
     `embeddings`, `images`, `speech`, `transcriptions`, `videos`, `music`, `ocr`, `rerank`), or `live` and

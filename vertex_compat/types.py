@@ -42,9 +42,9 @@ class Model:
     resource: str
     """Path after `…/locations/{location}/`: `publishers/google/models/gemini-3.8-flash`, `endpoints/123`."""
     locations: tuple[str, ...]
-    """Where to call it, best first."""
+    """Locations to call it in, best first."""
     location_pinned: bool = False
-    """Whether the operator has chosen the locations; else they are those where the model is offered."""
+    """True if the operator has chosen the locations; else they are those where the model is offered."""
     project: str | None = None
     """Google Cloud project; None is the function's own."""
     impersonate_account: str | None = None
@@ -56,7 +56,7 @@ class Model:
     served_name: str | None = None
     """Model name that a container checks in the body's `model`."""
     reasoning_tags: bool = False
-    """Whether the model writes its reasoning into the content, between `<think>` and `</think>`."""
+    """True if the model writes its reasoning into the content, between `<think>` and `</think>`."""
     model_armor: str | None = None
     """Model Armor template with which prompts and responses are checked."""
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -66,7 +66,7 @@ class Model:
     has_fallback: bool = field(default=False, compare=False)
     refused_features: frozenset[str] = field(default=frozenset(), compare=False)
     """Optional features that Vertex AI has refused: see `UpstreamCall.optional_features`."""
-    """Whether another model answers if this one fails."""
+    """True if another model answers when this one fails."""
     profile: ModelProfile = field(default=ModelProfile(), compare=False, repr=False)
     """The facts about the model: what it takes, its limits and its price."""
 
@@ -97,7 +97,7 @@ Service: TypeAlias = Literal[
 
 
 class JSONAnswer(msgspec.Struct, frozen=True):
-    """Where a model's answer has the JSON that the client asked for.
+    """The place of the requested JSON in a model's answer.
 
     It is in the arguments of `tool` if the model calls it, also where only its text was asked for. `source`
     says what the model has been asked: to call the tool, to write JSON as text, or nothing, since its text is
@@ -137,7 +137,7 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     argument_names: Mapping[str, Mapping[str, str]] = {}
     """Name of a tool as it was sent → names of its arguments' properties → as the client wrote them."""
     json_answer: JSONAnswer | None = None
-    """How to read the JSON that the client asked for; None if the text is the answer."""
+    """The place of the requested JSON; None if the text is the answer."""
     optional_features: tuple[str, ...] = ()
     """Features of the call that Vertex AI may refuse with a 400.
 
@@ -224,7 +224,7 @@ def parts_of(translated: Delta | Iterable[StreamPart]) -> Iterable[StreamPart]:
 
 @dataclass(frozen=True, slots=True)
 class ChatAdapter:
-    """How a publisher chats.
+    """Chat with the models of a publisher.
 
     `request` translates the client's body, `response` a whole response. `stream` returns the translator of
     one streamed response.
@@ -234,15 +234,15 @@ class ChatAdapter:
     response: Callable[[JSON, UpstreamCall], Iterable[StreamPart]]
     stream: Callable[[UpstreamCall], StreamTranslator]
     supports_n: bool = False
-    """Whether one call can return `n` choices, if the model can; else `n` calls are made in parallel."""
+    """True if one call can return `n` choices, if the model can; else `n` calls are made in parallel."""
     accepts_urls: bool = True
-    """Whether https:// URLs of files can be sent; else the files themselves are."""
+    """True if https:// URLs of files can be sent; else the files themselves are."""
     whole: Callable[[UpstreamCall], Callable[[JSON], Iterable[StreamPart]]] | None = None
     """Returns the translator of whole responses that may be continued; it gets one after the other."""
     header_params: Mapping[str, str] = field(default_factory=dict)
     """Header of the client's request → parameter of `request` that has its comma-separated values."""
     searches_web: bool = False
-    """Whether models take `web_search_options`."""
+    """True if models accept `web_search_options`."""
 
     def takes_n(self, model: Model) -> bool:
         """Return whether one call to this model can return `n` choices."""
@@ -267,7 +267,7 @@ def _same_model(model: Model) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class TokenCounter:
-    """How a publisher counts the input tokens of a request.
+    """Input token counts by a publisher.
 
     `request` makes the call for a chat body, `relay` for a body of the publisher's own API. `response` reads
     the number of tokens. `locate` returns the model with the locations that can count for it.
@@ -326,7 +326,7 @@ class RankedDocument(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpeechAdapter:
-    """How a publisher speaks: `whole` returns a file, or samples; `stream` returns samples as they come.
+    """Speech of a publisher: `whole` returns a file, or samples; `stream` returns samples as they come.
 
     The deltas of `stream` have `audio`, samples of 16 bits, and `rate`, how many there are a second. A
     publisher without `stream` makes the format that the client requests; samples are encoded here.

@@ -85,7 +85,7 @@ class Limiter:
 
 
 class Allowance:
-    """What one request may use of its key's limits."""
+    """The part of its key's limits that one request may use."""
 
     def __init__(self, limiter: Limiter, quota: Quota) -> None:
         self._limiter = limiter

@@ -1,4 +1,4 @@
-"""What a key may use, and what became of a request that asks for a part of it."""
+"""The limits of a key, and the result of a request for a part of them."""
 
 from __future__ import annotations
 

@@ -87,11 +87,11 @@ class RequestContext(msgspec.Struct, frozen=True):
     log: RequestLog
     transport: Transport
     allowance: Allowance | None = None
-    """What the request may use of its key's limits; None where it has none."""
+    """The part of its key's limits that the request may use; None without limits."""
     owner: str = SHARED_OWNER
     """The owner of what the request creates: a folder of the bucket, a label of jobs."""
     dry_run: bool = False
-    """Whether the client wants the call to the model described instead of made."""
+    """True if the client wants a description of the call to the model instead of the call."""
 
     @property
     def ids(self) -> IdSigner:
@@ -105,7 +105,7 @@ class RequestContext(msgspec.Struct, frozen=True):
 
     @property
     def resources(self) -> ResourceRules:
-        """What the request may name."""
+        """The resources that the request may name."""
         return ResourceRules(self.settings, self.router, self.owner, self.log.key)
 
     @property

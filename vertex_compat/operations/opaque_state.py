@@ -1,4 +1,4 @@
-"""What a model needs back unchanged, as one string that the client's API has a place for.
+"""State that a model needs back unchanged, as one string that fits the client's API.
 
 The Responses API has `encrypted_content` of reasoning items, Anthropic's the `signature` of thinking blocks,
 Google's the `thoughtSignature` of parts. The string is encoded, not encrypted: it holds nothing secret.

@@ -119,7 +119,7 @@ def _short(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRules:
-    """What one caller's requests may name."""
+    """The resources that one caller's requests may name."""
 
     settings: Settings
     router: Router

@@ -31,7 +31,7 @@ P = TypeVar("P")
 P_contra = TypeVar("P_contra", contravariant=True)
 
 TRAILING_SECONDS: Final = 0.2
-"""How long the end of a body may take after its last event."""
+"""Longest time between the last event of a body and its end."""
 
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -56,7 +56,7 @@ class ResponseParser(Protocol[P]):
     """Parses one upstream response."""
 
     done: bool
-    """Whether its last event has been read."""
+    """True if its last event has been read."""
     continuation: UpstreamCall | None
     """The call whose response belongs to the same answer."""
 

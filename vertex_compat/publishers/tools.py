@@ -101,7 +101,7 @@ def read(body: JSON) -> Tools:
 
 
 def _parallel(body: JSON) -> bool | None:
-    """Whether several calls may be made at once; Anthropic's clients say it in `tool_choice`."""
+    """True if parallel calls are allowed; Anthropic's clients set it in `tool_choice`."""
     choice = body.get("tool_choice")
     if isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True:
         return False

@@ -66,7 +66,7 @@ class Location(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Deployment(Location, kw_only=True):
-    """Where a model runs, and facts about a model that the operator has deployed.
+    """Location of a model, and facts about a model that the operator has deployed.
 
     `dedicated_endpoint_dns` is its endpoint's `dedicatedEndpointDns`; `served_model_name` is the model name
     that its container expects (vLLM's `--served-model-name`); `reasoning_tags` says that it writes its

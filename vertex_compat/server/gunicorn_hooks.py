@@ -31,7 +31,7 @@ KEEPALIVE_SECONDS: Final = 10
 """For an idle connection: longer than the SDKs keep theirs (4 to 5 s), so that no request meets its end."""
 
 SEND_TIMEOUT_SECONDS: Final = 60.0
-"""How long a client may read nothing of what is sent to it."""
+"""Longest time for which a client may read nothing."""
 
 MAX_REQUEST_LINE_BYTES: Final = 8190
 """gunicorn's largest finite limit; functions-framework sets none."""

@@ -1,4 +1,4 @@
-"""Who may call a function that has no API key: only programs of the same machine, and no foreign web page.
+"""Access without API keys: only programs of the same machine, and no foreign web page.
 
 A page of another origin can post to a server on loopback without asking (`text/plain` needs no preflight),
 and with a name that it controls it can also read the responses (DNS rebinding). `Host`, `Origin` and

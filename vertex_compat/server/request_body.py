@@ -23,7 +23,7 @@ MAX_STREAMED_BYTES: Final = 512 * 1024 * 1024
 """Of an upload that is passed on in chunks; OpenAI has the same limit for a file."""
 
 DRAIN_SECONDS: Final = 5.0
-"""How long a refused client may go on sending before it gets the response."""
+"""Time that a refused client may go on sending before it gets the response."""
 
 MEGABYTE: Final = 1_048_576
 

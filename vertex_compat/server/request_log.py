@@ -33,7 +33,7 @@ _EXECUTION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 @dataclass(slots=True)
 class RequestLog:
-    """What is known about a request so far.
+    """Facts about one request, collected while it runs.
 
     `traceparent` is the W3C's header, if it is valid; `execution` is functions-framework's id of the
     request. `price` and `service_tier` are those of the model that answers; `counts_missing` says that its

@@ -1,4 +1,4 @@
-"""What the WSGI servers offer beyond PEP 3333, and what is done without it.
+"""Features of WSGI servers beyond PEP 3333, and the fallback without each of them.
 
 gunicorn's threads (production), gunicorn's sync workers, waitress, Flask's own server and Flask's test client
 all serve the function. What differs:

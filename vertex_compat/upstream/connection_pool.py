@@ -27,7 +27,7 @@ from vertex_compat.server.polling import READABLE, new_poller
 from vertex_compat.upstream.network import Network
 
 WOULD_BLOCK: Final = (BlockingIOError, ssl.SSLWantReadError)
-"""What a read of a non-blocking socket raises that has no bytes."""
+"""Exceptions of a read from a non-blocking socket without bytes."""
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 """For a connection, and for each write of at most `MAX_SINGLE_WRITE` bytes."""
@@ -42,7 +42,7 @@ MAX_HOSTS: Final = 64
 """Hosts whose connections are kept; each location of Vertex AI has one."""
 
 BLOCKING_READS: Final = sys.platform != "win32" and hasattr(os, "set_blocking")
-"""Whether a socket's descriptor can block while Python treats the socket as non-blocking."""
+"""True if a socket's descriptor can block while Python treats the socket as non-blocking."""
 
 _SOCKET_OPTIONS: Final = [
     *HTTPConnection.default_socket_options,

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 REFRESH_BEFORE: Final = timedelta(minutes=3, seconds=45)
-"""How long before its expiry a token is refreshed; google-auth has the same."""
+"""Time before its expiry at which a token is refreshed; google-auth has the same."""
 
 SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 

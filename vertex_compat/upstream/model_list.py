@@ -31,16 +31,16 @@ from vertex_compat.upstream.response import multiplex
 _log = logging.getLogger(__name__)
 
 TTL_SECONDS: Final = 600.0
-"""How long lists are used before they are read again."""
+"""Time for which a list is used before it is read again."""
 
 RETRY_AFTER_SECONDS: Final = 30.0
-"""How long lists that could not be read are not tried again."""
+"""Time after a failed read before a list is read again."""
 
 INITIAL_WAIT_SECONDS: Final = 3.0
-"""How long a client waits for the first lists."""
+"""Time that a client waits for the first lists."""
 
 READ_TIMEOUT_SECONDS: Final = 20.0
-"""How long Vertex AI may be silent while it sends a page."""
+"""Longest silence of Vertex AI while it sends a page."""
 
 PAGE_SIZE: Final = 300
 MAX_PAGES: Final = 20

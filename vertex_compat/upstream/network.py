@@ -1,4 +1,4 @@
-"""How hosts are reached: the certificate authorities to trust, and the proxies of the environment.
+"""Certificate authorities to trust, and the proxies of the environment.
 
 The variables are those of `requests` and OpenSSL: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
 (https://requests.readthedocs.io/en/latest/user/advanced/#proxies), REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE,

@@ -42,7 +42,7 @@ class UpstreamResponse(Protocol):
     content_type: str
     location: str
     complete: bool
-    """Whether the body has been read to its end."""
+    """True if the body has been read to its end."""
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""

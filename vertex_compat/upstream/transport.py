@@ -44,7 +44,7 @@ _REQUEST_ID: Final = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What the transports of all callers share.
+    """State shared by the transports of all callers.
 
     `impersonated` has the credentials of the service accounts that were impersonated, `last_good_location`
     the location that answered last, by the model's resource.

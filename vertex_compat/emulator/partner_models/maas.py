@@ -119,7 +119,7 @@ EMBEDDINGS_BODY = Object(
     ("model", "input"),
 )
 EMBEDDING_MODELS = {"intfloat/multilingual-e5-large": 1024, "intfloat/multilingual-e5-small": 384}
-"""How the names of embedding models begin → dimensions."""
+"""Name prefix of an embedding model → dimensions."""
 LLAMA_BODY = Object(
     {
         name: reader

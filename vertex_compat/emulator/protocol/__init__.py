@@ -1,1 +1,1 @@
-"""What every emulated service needs of HTTP: responses, errors, and the checking of bodies."""
+"""HTTP for every emulated service: responses, errors, and the checking of bodies."""

@@ -1,1 +1,1 @@
-"""What a project has besides models: storage, jobs, endpoints, the metadata server."""
+"""The resources of a project besides models: storage, jobs, endpoints, the metadata server."""

@@ -114,7 +114,7 @@ class _WavEncoder:
 
 
 class _Output:
-    """What FFmpeg writes; without `seek`, so it never goes back to a part that has been sent."""
+    """Output of FFmpeg without `seek`, so it never goes back to a part that has been sent."""
 
     def __init__(self) -> None:
         self._blocks: list[bytes] = []

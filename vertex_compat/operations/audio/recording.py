@@ -23,7 +23,7 @@ MAX_BYTES: Final = 25 * 1024 * 1024
 """OpenAI's limit of a file; a deployment with a bucket takes larger ones."""
 
 MAX_INLINE_BYTES: Final = 14 * 1024 * 1024
-"""What fits, in base64, into the 20 MB of a request to Vertex AI. Larger files go by the bucket."""
+"""Largest file that fits, in base64, into the 20 MB of a request. Larger files go through the bucket."""
 
 MAX_FIELD_BYTES: Final = 65_536
 

@@ -1,4 +1,4 @@
-"""What OpenAI's `POST /audio/speech` takes, and the parts that LiteLLM's dialect adds.
+"""Schema of OpenAI's `POST /audio/speech`, with the fields of LiteLLM's dialect.
 
 https://platform.openai.com/docs/api-reference/audio/createSpeech
 """

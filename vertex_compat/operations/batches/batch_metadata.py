@@ -37,7 +37,7 @@ _JOB_NAME: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPrediction
 
 
 class BatchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a batch has and its job has not. `project` and `account` are those of the call to start it."""
+    """Facts about a batch that its job does not have. `project` and `account` are of the starting call."""
 
     endpoint: str
     input_file_id: str

@@ -45,7 +45,7 @@ class CompletionRecord(msgspec.Struct, omit_defaults=True):
 
 
 class UpdateCompletion(msgspec.Struct):
-    """What `POST /chat/completions/{id}` takes."""
+    """Schema of `POST /chat/completions/{id}`."""
 
     metadata: Metadata | None
 

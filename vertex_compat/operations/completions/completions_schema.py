@@ -1,4 +1,4 @@
-"""What OpenAI's `POST /completions` takes, and `min_tokens` of Mistral's.
+"""Schema of OpenAI's `POST /completions`, with Mistral's `min_tokens`.
 
 https://platform.openai.com/docs/api-reference/completions/create
 """

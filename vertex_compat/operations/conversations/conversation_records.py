@@ -25,7 +25,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 class ConversationRecord(msgspec.Struct, omit_defaults=True):
-    """What is stored. `responses` has response objects without their output, by token."""
+    """The stored record. `responses` has response objects without their output, by token."""
 
     created_at: int
     metadata: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What OpenAI's `POST /embeddings` takes, and the parts that Google's and LiteLLM's dialects add.
+"""Schema of OpenAI's `POST /embeddings`, with the fields of Google's and LiteLLM's dialects.
 
 https://platform.openai.com/docs/api-reference/embeddings/create
 """

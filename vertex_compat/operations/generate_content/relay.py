@@ -20,7 +20,7 @@ class _Candidate(msgspec.Struct, rename="camel"):
 
 
 class _Chunk(msgspec.Struct, rename="camel"):
-    """What is read of a chunk."""
+    """The fields that are read of a chunk."""
 
     candidates: list[_Candidate] | None = None
     prompt_feedback: dict[str, Any] | None = None

@@ -20,7 +20,7 @@ from vertex_compat.types import GeneratedImage, ResourceTarget
 FOLDER: Final = "images/"
 
 SECONDS: Final = 3600
-"""How long a URL is valid, as OpenAI's are."""
+"""Validity of a URL, the same as OpenAI's."""
 
 TARGET: Final = ResourceTarget("iamcredentials", ("global",))
 

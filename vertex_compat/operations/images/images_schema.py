@@ -1,4 +1,4 @@
-"""What OpenAI's `POST /images/generations` and `/images/edits` take, and parts of Google's dialect.
+"""Schema of OpenAI's `POST /images/generations` and `/images/edits`, with parts of Google's dialect.
 
 https://platform.openai.com/docs/api-reference/images
 """

@@ -48,7 +48,7 @@ EFFORT_OF_BUDGET: Final = ((1024, "low"), (2048, "medium"))
 """Largest budget of tokens → effort; more than all of them is `high`."""
 
 _BILLING: Final = "x-anthropic-billing-header:"
-"""How a block of the system prompt begins in which Claude Code says its version, for Anthropic alone."""
+"""Prefix of the system block with Claude Code's version, which is meant for Anthropic alone."""
 
 _DOCUMENT: Final = '<document title="{}">\n{}\n</document>'
 

@@ -134,7 +134,7 @@ ServerBlock = (
     | McpToolResult
     | Compaction
 )
-"""What ran on Anthropic's servers."""
+"""Blocks of tools that ran on Anthropic's servers."""
 
 Block = (
     Text | Image | Document | SearchResult | ToolUse | ToolResult | Thinking | RedactedThinking | ServerBlock

@@ -40,7 +40,7 @@ def encode_event(event: JSON) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """What the client asked for: `thinking` blocks, `thoughts` (their text), results of a web `search`."""
+    """The client's wishes: `thinking` blocks, `thoughts` (their text), results of a web `search`."""
 
     thinking: bool = False
     thoughts: bool = True

@@ -30,7 +30,7 @@ class _Message(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    """What is read of an event."""
+    """The fields that are read of an event."""
 
     type: str = ""
     message: _Message | None = None

@@ -26,7 +26,7 @@ from vertex_compat.services import interactions
 from vertex_compat.types import JSON, ResourceTarget
 
 AGENTS: Final = "deep-research-"
-"""How the names of the agents begin that are called like models."""
+"""Name prefixes of the agents that are called like models."""
 
 LOCATION: Final = "global"
 """Location of interactions where none is set."""

@@ -1,4 +1,4 @@
-"""What a request to `/responses` remembers: the items before its input, and where it is stored.
+"""Memory of a request to `/responses`: the items before its input, and the place where it is stored.
 
 `store` is true by default where a store is set. A response that is in no conversation is an object of its
 own; one in a conversation is part of the conversation's object, so every turn is one write. It is made after

@@ -18,7 +18,7 @@ from vertex_compat.types import JSON
 
 
 class _Location(NamedTuple):
-    """Where a response is stored: an object of its own, or in a conversation."""
+    """Location of a stored response: an object of its own, or in a conversation."""
 
     store: Store
     conversation: str

@@ -47,7 +47,7 @@ _MODEL_PATH: Final = re.compile(
 _CACHE_PATH: Final = re.compile(_PLACE + r"(?P<resource>cachedContents(?P<id>/[A-Za-z0-9_-]+)?)")
 
 CACHE_METHODS: Final = {False: ("GET", "POST"), True: ("DELETE", "GET", "PATCH")}
-"""Whether a path names one cached content → methods that it takes."""
+"""True for a path that names one cached content → its methods."""
 
 FORWARDED_HEADERS: Final = ("anthropic-beta", "x-goog-request-params")
 FORWARDED_PREFIX: Final = "x-vertex-ai-"
@@ -116,7 +116,7 @@ def _call_model(found: re.Match[str], context: RequestContext) -> Response:
 
 
 def _operation_target(found: re.Match[str], model: Model, context: RequestContext) -> ResourceTarget:
-    """Where an operation is polled. Its name must be one of the model in the path, of whichever project."""
+    """Return the path for polling an operation. Its name must be of the model in the path, in any project."""
     try:
         name = msgspec.json.decode(context.body)["operationName"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -77,7 +77,7 @@ class _MemoryObject(NamedTuple):
 
 @dataclass(slots=True)
 class ProcessMemory:
-    """What stores remember between requests: one for the process."""
+    """State of the stores between requests; one for the process."""
 
     objects: dict[tuple[str, str], _MemoryObject] = field(default_factory=dict)
     deleted: dict[str, None] = field(default_factory=dict)

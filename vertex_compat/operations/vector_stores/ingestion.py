@@ -19,10 +19,10 @@ from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 
 REGION: Final = "us-central1"
-"""Where corpora are created if no region is set: there is no RAG Engine in `global`."""
+"""Region of new corpora if none is set: there is no RAG Engine in `global`."""
 
 WAIT_SECONDS: Final = 60.0
-"""How long the creation of a corpus may take."""
+"""Longest time that the creation of a corpus may take."""
 
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 3.0

@@ -1,4 +1,4 @@
-"""What the bucket remembers of vector stores and their files.
+"""Records of vector stores and their files, kept in the bucket.
 
 A store is an object of JSON in the caller's folder, and so is another caller's never found. A file of a store
 is an empty object whose metadata say what it is and how far it is, so that a list shows all files at once.
@@ -30,7 +30,7 @@ MAX_RECORD: Final = 7000
 """Bytes of a file's record: an object's metadata may have 8 KiB."""
 
 ACTIVE_SECONDS: Final = 3600
-"""How exactly the last use of a store that expires is noted."""
+"""Precision with which the last use of an expiring store is recorded."""
 
 DAY: Final = 86_400
 
@@ -57,7 +57,7 @@ class Store(msgspec.Struct, omit_defaults=True):
 
     @property
     def expired(self) -> bool:
-        """Whether it has expired."""
+        """True if it has expired."""
         return self.expires_at is not None and self.expires_at < time.time()
 
 

@@ -23,14 +23,14 @@ PREFIX: Final = "video_"
 FOLDER: Final = "videos/"
 
 RECORD: Final = ".video"
-"""How the names of objects end that remember a video."""
+"""Name suffix of the objects with records of videos."""
 
 MAX_PROMPT: Final = 2000
 """Characters of a prompt that are remembered: an object's metadata may have 8 KiB."""
 
 
 class VideoJob(msgspec.Struct, array_like=True, frozen=True):
-    """What an id says; `token` names the folder in the bucket, "" without one."""
+    """The content of an id; `token` names the folder in the bucket, "" without one."""
 
     owner: str
     operation: str

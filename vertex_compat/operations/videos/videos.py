@@ -32,7 +32,7 @@ DEFAULT_SECONDS: Final = "4"
 """OpenAI's defaults."""
 
 LONGER_MODELS: Final = ("veo-2",)
-"""How the names of models begin that make no videos of four seconds."""
+"""Name prefixes of models that make no videos of four seconds."""
 
 MAX_LISTED: Final = 100
 POLL_AFTER: Final = {"openai-poll-after-ms": "5000"}

@@ -19,7 +19,7 @@ from vertex_compat.types import JSON, Model, RawBody, UpstreamCall
 BETA_HEADER: Final = "anthropic-beta"
 
 FOREIGN_STATE: Final = "vc1."
-"""How a signature begins that this function gave out for a model of another publisher."""
+"""Prefix of a signature that this function made for a model of another publisher."""
 
 DEFAULTS: Final = frozenset({"max_tokens", "stop_sequences", "temperature", "thinking", "top_k", "top_p"})
 """Parameters of the settings that have the same name and meaning in Anthropic's API."""

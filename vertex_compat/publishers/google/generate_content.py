@@ -1,4 +1,4 @@
-"""What the operations that call `generateContent` share: a request of one user turn."""
+"""A request of one user turn, for the operations that call `generateContent`."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ GENERATE_CONTENT: Final = ParameterTable(
 )
 
 PREDICTED: Final = ("lyria-002", "lyria-base", "lyria-2")
-"""How the names of the models with `predict` begin."""
+"""Name prefix of the models with `predict`."""
 
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:

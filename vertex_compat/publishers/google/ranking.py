@@ -20,7 +20,7 @@ PARAMETERS: Final = ParameterTable(
 )
 
 RANKERS: Final = "semantic-ranker-"
-"""How the names of ranking models begin."""
+"""Name prefix of ranking models."""
 
 CONFIG: Final = "rankingConfigs/default_ranking_config"
 

@@ -31,7 +31,7 @@ RESOLUTIONS: Final = ((720, "720p"), (1080, "1080p"))
 """Most pixels of a video's shorter side → resolution; more is 4k."""
 
 WITHOUT_RESOLUTION: Final = "veo-2"
-"""How the names of models begin that know only 720p."""
+"""Name prefixes of models that support only 720p."""
 
 _NAME: Final = re.compile(
     r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/publishers/google/models/(?P<model>[^/]+)"

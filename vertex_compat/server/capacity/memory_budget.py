@@ -19,13 +19,13 @@ RESERVED: Final = 192 * 1024 * 1024
 """Bytes of the process itself: the idle function, its threads and their streams."""
 
 COPIES: Final = 4
-"""How many times a request's bytes are in memory at the most."""
+"""Highest number of copies of a request's bytes in memory."""
 
 CGROUP_LIMITS: Final = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-"""Where the kernel tells a container its memory limit: cgroup v2 and v1."""
+"""Files with a container's memory limit: cgroup v2 and v1."""
 
 
 class MemoryBudget:

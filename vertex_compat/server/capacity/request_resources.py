@@ -1,4 +1,4 @@
-"""What a request occupies until it ends: a slot and memory."""
+"""Resources that a request holds until it ends: a slot and memory."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def exporting() -> Note:
 
 
 def spans(provider: TracerProvider) -> Note:
-    """What notes a request as a span of `provider`'s. The client's span, if it named one, is its parent."""
+    """Return the function that records a request as a span, a child of the client's span if it names one."""
     tracer = provider.get_tracer("vertex_compat", __version__)
     parents = TraceContextTextMapPropagator()
 

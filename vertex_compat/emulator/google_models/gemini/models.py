@@ -29,12 +29,12 @@ class Generation:
 
     @property
     def continues(self) -> bool:
-        """Whether an answer can be longer than one call: Gemini 4's long decode."""
+        """True if an answer can be longer than one call: Gemini 4's long decode."""
         return self.version >= FIRST_CONTINUING
 
     @property
     def names_calls(self) -> bool:
-        """Whether function calls have ids. Recorded: none in early 2026, short ones since."""
+        """True if function calls have ids. Recorded: none in early 2026, short ones since."""
         return self.version > FIRST_SIGNING
 
 

@@ -79,7 +79,7 @@ class _Block:
     call: int | None = None
     """The index of a tool call; None for the answer's tool and for server tools."""
     held: bool = False
-    """Whether the arguments are given out at the end of the block, since names in them change."""
+    """True if the arguments are sent at the end of the block, because names in them change."""
 
 
 class _AnswerReader:

@@ -170,7 +170,7 @@ _JSON_ONLY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """How the answer becomes JSON: `output` is `output_config.format`, `tool` is one more tool.
+    """The way to get JSON: `output` is `output_config.format`, `tool` is an additional tool.
 
     `answer` says how to read it, None if there is no such answer.
     """

@@ -45,7 +45,7 @@ UPDATES_BETA: Final = "thinking-display-updates-2026-08-18"
 
 @dataclass(frozen=True, slots=True)
 class _ThinkingRequest:
-    """What the client asks for: a type of thinking with its fields, and a level of effort.
+    """The client's request for thinking: a type with its fields, and a level of effort.
 
     `param` and `effort_param` are the parameters that ask for them.
     """

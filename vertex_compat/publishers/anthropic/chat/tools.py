@@ -40,7 +40,7 @@ BETA_OF_TOOL: Final = {
 """Type of one of Anthropic's tools → the beta that it needs on Vertex AI."""
 
 _SERVER_TOOLS: Final = ("advisor", "code_execution", "mcp_toolset", "web_fetch", "web_search")
-"""What the types of tools begin with that Anthropic's servers run. Vertex AI has few of them."""
+"""Type prefixes of the tools that Anthropic's servers run. Vertex AI has few of them."""
 
 BETA_OF_PROPERTY: Final = {
     "defer_loading": "tool-search-tool-2025-10-19",

@@ -97,7 +97,7 @@ https://ai.google.dev/gemini-api/docs/generate-content/long-decode
 """
 
 MAX_STREAMED_OUTPUT_TOKENS: Final = 65_536
-"""What one call generates at most. A model with more continues its answer in further calls."""
+"""Most tokens that one call generates. A model with a higher limit continues in further calls."""
 
 _MAX_SEED: Final = 2**31
 _NOT_SENT: Final = frozenset({"audio", "name"})
@@ -156,7 +156,7 @@ def _method(body: JSON, config: JSON, model: Model) -> str:
 
 
 class _StructuredOutput(NamedTuple):
-    """How the model is told the form of its answer, and the tools beside it."""
+    """The ways to request the form of the answer, with and without tools."""
 
     tools: ToolConfig
     config: JSON

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from vertex_compat.types import JSON
 
 SKIP: Final = base64.b64encode(b"skip_thought_signature_validator").decode()
-"""What Google documents for a part of another model: it is not validated."""
+"""The documented value for a part of another model: it is not validated."""
 
 MAX_ID_LENGTH: Final = 64
 
@@ -28,7 +28,7 @@ _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class CallMarks(NamedTuple):
-    """What came with a call. `id` is None where Gemini sent none."""
+    """Signature and id of a call. `id` is None where Gemini sent none."""
 
     id: str | None = None
     signature: str | None = None
