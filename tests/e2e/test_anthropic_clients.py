@@ -352,3 +352,20 @@ def test_the_sdk_counts_and_lists(sdk):
     first = sdk.models.list(limit=1)
     assert first.has_more
     assert sdk.models.list(limit=1, before_id=listed[1].id).data[0].id == listed[0].id
+
+
+SEALED = {"role": "assistant", "content": [{"type": "thinking", "thinking": "t", "signature": "vc1.e30="}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/messages", {"model": CLAUDE, "max_tokens": 5, "messages": [[1], SEALED]}),
+        ("/v1/messages", {"model": CLAUDE, "max_tokens": 5, "messages": {"a": SEALED}}),
+        ("/v1/messages", {"model": GEMINI, "max_tokens": 5, "messages": HELLO, "output_format": [1]}),
+        ("/v1/messages/count_tokens", {"model": GEMINI, "messages": HELLO, "metadata": [1]}),
+    ],
+)
+def test_values_of_a_wrong_type_are_a_400(app, path, body):
+    response = app.post(path, json=body)
+    assert (response.status_code, response.json["error"]["type"]) == (400, "invalid_request_error")

@@ -182,18 +182,19 @@ class OutputConfig(Struct):
 class CountTokens(Struct):
     model: str
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
+    metadata: Metadata | None = None
     output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None
+    stop_sequences: list[str] | None = None
+    stream: bool | None = None
     system: str | Annotated[list[Text], Many] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     thinking: Thinks | None = None
     tool_choice: ToolChoice | None = None
     tools: Annotated[list[Tool], Many] | None = None
+    top_k: int | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 class CreateMessage(CountTokens, kw_only=True):
     max_tokens: Annotated[int, Meta(ge=1)]
-    metadata: Metadata | None = None
-    stop_sequences: list[str] | None = None
-    stream: bool | None = None
-    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_k: int | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None

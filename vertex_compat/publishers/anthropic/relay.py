@@ -14,7 +14,7 @@ import msgspec
 from vertex_compat import vertex
 from vertex_compat.publishers.anthropic.chat import betas as beta_names
 from vertex_compat.publishers.anthropic.chat.chat import VERSION
-from vertex_compat.types import JSON, Model, RawBody, UpstreamCall
+from vertex_compat.types import Model, RawBody, UpstreamCall
 
 BETA_HEADER: Final = "anthropic-beta"
 
@@ -61,16 +61,15 @@ def _in_body(body: RawBody) -> list[str]:
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
-def _without_foreign_thinking(messages: msgspec.Raw) -> list[JSON]:
+def _without_foreign_thinking(messages: msgspec.Raw) -> object:
     """The messages without thinking of other publishers' models, whose signatures Claude refuses."""
-    decoded: list[JSON] = msgspec.json.decode(messages)
-    return [_without_foreign_blocks(message) for message in decoded]
+    decoded = msgspec.json.decode(messages)
+    return [_without_foreign_blocks(message) for message in decoded] if isinstance(decoded, list) else decoded
 
 
-def _without_foreign_blocks(message: JSON) -> JSON:
-    content = message.get("content")
-    if not isinstance(content, list):
-        return message
+def _without_foreign_blocks(message: object) -> object:
+    if not isinstance(message, dict) or not isinstance(content := message.get("content"), list):
+        return message  # Vertex AI says what is wrong with it
     return message | {"content": [block for block in content if not _is_foreign(block)]}
 
 
