@@ -74,8 +74,8 @@ def table(rows: Sequence[Row]) -> str:
     location_width = max(len(row.location) for row in rows)
     lines = []
     for row in rows:
-        place = f"{row.target:<{target_width}}  {row.location:<{location_width}}"
-        lines.append(f"{place}  {row.milliseconds:>6} ms  {row.result}")
+        columns = f"{row.target:<{target_width}}  {row.location:<{location_width}}"
+        lines.append(f"{columns}  {row.milliseconds:>6} ms  {row.result}")
         if row.help:
             lines.append(f"    {row.help}")
     return "\n".join(lines)

@@ -82,8 +82,8 @@ def chat_params(adapter: ChatAdapter, params: JSON, model: Model, context: Reque
     merged = {**model.defaults, **params}
     for header, name in adapter.header_params.items():
         if values := [value.strip() for value in context.header(header).split(",") if value.strip()]:
-            given = merged.get(name, [])
-            merged[name] = [*(given.split(",") if isinstance(given, str) else given), *values]
+            value = merged.get(name, [])
+            merged[name] = [*(value.split(",") if isinstance(value, str) else value), *values]
     return merged
 
 

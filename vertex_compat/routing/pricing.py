@@ -82,11 +82,11 @@ def _tokens(price: Price, usage: Usage) -> float | None:
     spoken, drawn = completion.get("audio_tokens", 0), completion.get("image_tokens", 0)
     thought = completion.get("reasoning_tokens", 0) if price.reasoning is not None else 0
     written_parts = ((spoken, price.audio_output), (drawn, price.image_output), (thought, price.reasoning))
-    asked = _sum(usage.prompt, rates.input, parts)
+    input_cost = _sum(usage.prompt, rates.input, parts)
     answered = _sum(usage.completion, rates.output, written_parts)
-    if asked is None or answered is None:
+    if input_cost is None or answered is None:
         return None
-    return asked + answered + usage.extra.get("web_search_requests", 0) * (price.search or 0) * 1_000_000
+    return input_cost + answered + usage.extra.get("web_search_requests", 0) * (price.search or 0) * 1_000_000
 
 
 def _rates(price: Price, prompt: int) -> Price | LongContext:

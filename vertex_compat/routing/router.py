@@ -70,7 +70,7 @@ class Router:
             impersonate=file.impersonate,
         )
         self._named_locations = frozenset(file.allow_locations) | {
-            location for _, place in places(config) for location in _locations(place)
+            location for _, entry in places(config) for location in _locations(entry)
         }
         self._cooling: dict[Model, float] = {}
         self._refused = RefusedFeatures()
@@ -215,7 +215,7 @@ class Router:
         """Return the model with what the target, its rule, its publisher and the file say, in this order."""
         publisher = self.config.publishers.get(model.publisher, PublisherRule())
         order = (target, rule, publisher, self._default)
-        pinned = next((place for place in order if place.location), None)
+        pinned = next((entry for entry in order if entry.location), None)
         host = target.dedicated_endpoint_dns or rule.dedicated_endpoint_dns
         if host:  # an endpoint with a host of its own is in that host's region only
             pinned = Location(location=vertex.region_of(host))
@@ -271,7 +271,7 @@ def _enforced(rule: ConfigFile | PublisherRule | ModelRule) -> JSON:
 def _overridden(model: Model, rule: ModelRule, target: Target) -> Model:
     """Return the model of an inner alias with what the outer alias says differently."""
     order = (target, rule)
-    pinned = next((place for place in order if place.location), None)
+    pinned = next((entry for entry in order if entry.location), None)
     return replace(
         model,
         project=_first(order, "project") or model.project,
@@ -289,12 +289,12 @@ def _priced(profile: ModelProfile, rule: ModelRule) -> ModelProfile:
     return msgspec.structs.replace(profile, price=rule.price) if rule.price else profile
 
 
-def _locations(place: Location) -> tuple[str, ...]:
-    return tuple(filter(None, [place.location, *place.fallback_locations]))
+def _locations(entry: Location) -> tuple[str, ...]:
+    return tuple(filter(None, [entry.location, *entry.fallback_locations]))
 
 
 def _first(places: tuple[Location, ...], key: str) -> str | None:
-    found: Iterator[str] = (value for place in places if (value := getattr(place, key)))
+    found: Iterator[str] = (value for entry in places if (value := getattr(entry, key)))
     return next(found, None)
 
 

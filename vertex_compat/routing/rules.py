@@ -190,7 +190,7 @@ class RoutingConfig(msgspec.Struct, frozen=True):
 
     def impersonates(self) -> bool:
         """Return whether any call is made as another service account."""
-        return any(place.impersonate for _, place in places(self))
+        return any(entry.impersonate for _, entry in places(self))
 
     def corrections(self) -> Mapping[str, JSON]:
         """Return the corrections of the catalog: those of the prices' file, then those of this one."""
@@ -237,8 +237,8 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
     for name in config.publishers.keys() - PUBLISHERS:
         known = ", ".join(sorted(PUBLISHERS))
         raise ConfigError(f"[publishers.{name}] is not a publisher; they are {known}.")
-    for where, place in places(config):
-        _check_place(place, where)
+    for where, entry in places(config):
+        _check_entry(entry, where)
     for where, template in _templates(config):
         _check_template(template, where)
     for name in config.models:
@@ -319,22 +319,22 @@ def _check_template(template: str | None, where: str) -> None:
         )
 
 
-def _check_place(place: Location, where: str) -> None:
-    if place.project is not None and not vertex.is_project(place.project):
-        raise ConfigError(f"{where}: {place.project!r} is not a project id.")
-    for location in filter(None, [place.location, *place.fallback_locations]):
+def _check_entry(entry: Location, where: str) -> None:
+    if entry.project is not None and not vertex.is_project(entry.project):
+        raise ConfigError(f"{where}: {entry.project!r} is not a project id.")
+    for location in filter(None, [entry.location, *entry.fallback_locations]):
         if not vertex.is_location(location):
             raise ConfigError(f"{where}: {location!r} is not a location; use global, us, eu or a region.")
-    if place.fallback_locations and not place.location:
+    if entry.fallback_locations and not entry.location:
         raise ConfigError(f"{where}: fallback_locations needs a location to fall back from.")
-    if isinstance(place, Deployment) and (host := place.dedicated_endpoint_dns) is not None:
+    if isinstance(entry, Deployment) and (host := entry.dedicated_endpoint_dns) is not None:
         region = vertex.region_of(host)
         if region is None:
             form = f"ENDPOINT_ID.REGION-NUMBER.{vertex.DEDICATED}"
             raise ConfigError(f"{where}: dedicated_endpoint_dns {host!r} does not have the form {form}.")
-        if place.location not in {None, region}:
+        if entry.location not in {None, region}:
             raise ConfigError(
-                f"{where}: dedicated_endpoint_dns is in {region}, and location is {place.location}."
+                f"{where}: dedicated_endpoint_dns is in {region}, and location is {entry.location}."
             )
 
 
@@ -376,7 +376,7 @@ def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], con
         "served_model_name": {"endpoints"},
         "reasoning_tags": {"endpoints", "openapi"},
     }
-    used = {key for key in publishers for place in places if getattr(place, key) is not None}
+    used = {key for key in publishers for entry in places if getattr(entry, key) is not None}
     if not used:
         return
     try:

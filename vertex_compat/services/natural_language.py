@@ -55,7 +55,7 @@ def confidences(answer: JSON) -> dict[str, float]:
 def result(rated: Mapping[str, float]) -> JSON:
     """Return OpenAI's moderation of one input. Google's categories are in `google_categories`."""
     scores = {
-        name: max((rated.get(theirs, 0.0) for theirs in counterparts), default=0.0)
+        name: max((rated.get(google_name, 0.0) for google_name in counterparts), default=0.0)
         for name, counterparts in COUNTERPARTS.items()
     }
     flags = {name: score >= FLAGGED for name, score in scores.items()}

@@ -18,35 +18,35 @@ _ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def check(given: Any, param: str = "filters", depth: int = 0) -> None:
+def check(filter_: Any, param: str = "filters", depth: int = 0) -> None:
     """Raise `BadRequest` unless `given` is a filter."""
-    if not isinstance(given, dict) or depth > MAX_DEPTH:
+    if not isinstance(filter_, dict) or depth > MAX_DEPTH:
         raise _invalid(param)
-    kind = given.get("type")
+    kind = filter_.get("type")
     if kind in {"and", "or"}:
-        inner = given.get("filters")
+        inner = filter_.get("filters")
         if not isinstance(inner, list) or not inner:
             raise _invalid(f"{param}.filters")
         for number, one in enumerate(inner):
             check(one, f"{param}.filters[{number}]", depth + 1)
     elif kind in {"in", "nin"}:
-        if not isinstance(given.get("value"), list) or not isinstance(given.get("key"), str):
+        if not isinstance(filter_.get("value"), list) or not isinstance(filter_.get("key"), str):
             raise _invalid(f"{param}.value")
-    elif kind not in {"eq", "ne", *_ORDERED} or not isinstance(given.get("key"), str):
+    elif kind not in {"eq", "ne", *_ORDERED} or not isinstance(filter_.get("key"), str):
         raise _invalid(param)
-    elif not isinstance(given.get("value"), str | bool | int | float):
+    elif not isinstance(filter_.get("value"), str | bool | int | float):
         raise _invalid(f"{param}.value")
 
 
-def matches(given: JSON, attributes: Mapping[str, Any]) -> bool:
+def matches(filter_: JSON, attributes: Mapping[str, Any]) -> bool:
     """Return whether a file with these attributes passes the filter."""
-    kind = given["type"]
+    kind = filter_["type"]
     if kind == "and":
-        return all(matches(one, attributes) for one in given["filters"])
+        return all(matches(one, attributes) for one in filter_["filters"])
     if kind == "or":
-        return any(matches(one, attributes) for one in given["filters"])
-    value: Any = attributes.get(given["key"])
-    wanted: Any = given["value"]
+        return any(matches(one, attributes) for one in filter_["filters"])
+    value: Any = attributes.get(filter_["key"])
+    wanted: Any = filter_["value"]
     if kind in {"eq", "ne"}:
         return (value == wanted) is (kind == "eq")
     if kind in {"in", "nin"}:

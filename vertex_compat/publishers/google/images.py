@@ -169,11 +169,11 @@ def _ratio(body: JSON, ratios: tuple[str, ...]) -> str | None:
         return str(ratio)
     if not (pixels := _pixels(body)):
         return None
-    wanted = math.log(pixels[0] / pixels[1])
+    requested_ratio = math.log(pixels[0] / pixels[1])
 
     def distance(ratio: str) -> float:
         width, height = ratio.split(":")
-        return abs(math.log(int(width) / int(height)) - wanted)
+        return abs(math.log(int(width) / int(height)) - requested_ratio)
 
     return min(ratios, key=distance)
 

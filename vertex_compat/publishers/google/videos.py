@@ -59,8 +59,8 @@ def start(body: JSON, model: Model) -> UpstreamCall:
         parameters["storageUri"] = body["storage_uri"]
     instance: JSON = {"prompt": body["prompt"]}
     if image := body.get("image"):
-        place = {"gcsUri": image["uri"]} if "uri" in image else {"bytesBase64Encoded": image["data"]}
-        instance["image"] = {**place, "mimeType": image["mime"]}
+        source = {"gcsUri": image["uri"]} if "uri" in image else {"bytesBase64Encoded": image["data"]}
+        instance["image"] = {**source, "mimeType": image["mime"]}
     return UpstreamCall(
         f"{model.resource}:predictLongRunning",
         {"instances": [instance], "parameters": parameters},

@@ -26,9 +26,9 @@ def request(params: JSON, model: Model) -> list[UpstreamCall]:
     """Return the calls that embed all of `input`, in its order; raises `BadRequest`."""
     _, ignored = PARAMETERS.apply(params)
     own = model.profile.embedding_dimensions
-    if (wanted := params.get("dimensions", own)) != own:
+    if (requested := params.get("dimensions", own)) != own:
         raise errors.BadRequest(
-            f"This model's embeddings have {own or 'a fixed number of'} dimensions, not {wanted}.",
+            f"This model's embeddings have {own or 'a fixed number of'} dimensions, not {requested}.",
             param="dimensions",
             code="unsupported_value",
         )

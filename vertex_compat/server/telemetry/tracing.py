@@ -72,14 +72,14 @@ def spans(provider: TracerProvider) -> Note:
             return
         known = record.as_dict(status)
         ended = time.time_ns()
-        begun = ended - round((time.monotonic() - record.started) * 1e9)
+        started_at = ended - round((time.monotonic() - record.started) * 1e9)
         attributes = _attributes(known)
         span = tracer.start_span(
             f"{attributes['gen_ai.operation.name']} {known['model']}",
             context=parents.extract({"traceparent": record.traceparent or ""}),
             kind=SpanKind.CLIENT,
             attributes=attributes,
-            start_time=begun,
+            start_time=started_at,
         )
         if "error.type" in attributes:
             span.set_status(StatusCode.ERROR)
@@ -95,7 +95,7 @@ def operation_name(operation: str) -> str:
 
 
 def _attributes(known: JSON) -> JSON:
-    attributes = {theirs: known[ours] for ours, theirs in ATTRIBUTES.items() if ours in known}
+    attributes = {attribute: known[field] for field, attribute in ATTRIBUTES.items() if field in known}
     attributes["gen_ai.operation.name"] = operation_name(known["operation"])
     attributes["gen_ai.provider.name"] = "gcp.vertex_ai"
     if "ms_to_first" in known:

@@ -68,8 +68,8 @@ def ensure_user_last(messages: list[JSON], *, prefill: bool) -> None:
 
 def lacks_thinking(messages: list[JSON]) -> bool:
     """Return whether the last assistant message has calls, and not the thinking blocks before them."""
-    said = [message["content"] for message in messages if message["role"] == "assistant"]
-    types = [block["type"] for block in said[-1]] if said else []
+    contents = [message["content"] for message in messages if message["role"] == "assistant"]
+    types = [block["type"] for block in contents[-1]] if contents else []
     return "tool_use" in types and types[0] not in _THINKING
 
 
@@ -107,9 +107,11 @@ def _stored_blocks(turn: Turn) -> list[JSON]:
     stored = items(member(member(turn.raw, "extra_content"), "anthropic").get("content"))
     if not all(isinstance(block.get("type"), str) for block in stored):
         return []
-    kept = [block for block in stored if block["type"] != "tool_use"]
-    said = "".join(text(block.get("text")) for block in kept)
-    return kept if said == "".join(part.text for part in turn.parts if isinstance(part, Text)) else []
+    blocks = [block for block in stored if block["type"] != "tool_use"]
+    stored_text = "".join(text(block.get("text")) for block in blocks)
+    return (
+        blocks if stored_text == "".join(part.text for part in turn.parts if isinstance(part, Text)) else []
+    )
 
 
 def _stored(block: JSON) -> Iterator[JSON]:

@@ -55,7 +55,7 @@ def stream(call: UpstreamCall) -> StreamTranslator:
 
     def translate(event: JSON) -> Delta | Iterable[StreamPart]:
         """The parts of one event. Nearly every event is more text."""
-        if event.get("type") == "content_block_delta" and reader.held is None:
+        if event.get("type") == "content_block_delta" and reader.buffered is None:
             delta = event.get("delta")
             if type(delta) is dict and delta.get("type") == "text_delta":
                 number, value = event.get("index"), delta.get("text")
@@ -78,7 +78,7 @@ class _Block:
     arguments: list[str] = field(default_factory=list)
     call: int | None = None
     """The index of a tool call; None for the answer's tool and for server tools."""
-    held: bool = False
+    buffered: bool = False
     """True if the arguments are sent at the end of the block, because names in them change."""
 
 
@@ -93,7 +93,7 @@ class _AnswerReader:
         self._model: str | None = None
         self._ids: set[str] = set()
         self.length = 0  # of the content so far
-        self.held: list[str] | None = _held_texts(call)
+        self.buffered: list[str] | None = _held_texts(call)
         self._answer: str | None = None  # arguments of the answer's tool
         self._emitted = False
         self._finished = False
@@ -158,8 +158,8 @@ class _AnswerReader:
         """More text of the answer, None if it is held back."""
         if type(value) is not str or not value:
             return None
-        if self.held is not None and not self._passes(value):
-            self.held.append(value)
+        if self.buffered is not None and not self._passes(value):
+            self.buffered.append(value)
             return None
         self.length += len(value)
         self._emitted = True
@@ -168,11 +168,11 @@ class _AnswerReader:
     def _passes(self, value: str) -> bool:
         """Return whether held text is known to be the JSON object that was asked for."""
         answer = self._call.json_answer
-        if self.held or answer is None or answer.source == "tool" or answer.wrapped:
+        if self.buffered or answer is None or answer.source == "tool" or answer.wrapped:
             return False
         if not value.lstrip().startswith("{"):
             return False
-        self.held = None
+        self.buffered = None
         return True
 
     def _begin(self, message: JSON) -> None:
@@ -219,8 +219,8 @@ class _AnswerReader:
             case "citations_delta":
                 block.raw["citations"] = [*items(block.raw.get("citations")), *items([delta.get("citation")])]
             case _:
-                if said := self.append_text(number, delta.get("text")):
-                    yield said
+                if appended := self.append_text(number, delta.get("text")):
+                    yield appended
 
     def _stop(self, number: int) -> Iterator[StreamPart]:
         block = self.open_blocks.pop(number, None)
@@ -253,14 +253,14 @@ class _AnswerReader:
         answer = self._call.json_answer
         if answer and name == answer.tool:
             # Text before the answer is no part of its JSON.
-            yield from self._think("".join(self.held or ()))
-            self.held = None
+            yield from self._think("".join(self.buffered or ()))
+            self.buffered = None
             return
         id_ = text(block.raw.get("id"))
         if not id_ or id_ in self._ids:
             id_ = f"toolu_{secrets.token_hex(12)}"
         block.call = len(self._ids)
-        block.held = name in self._call.argument_names
+        block.buffered = name in self._call.argument_names
         self._ids.add(id_)
         function = {"name": self._call.tool_names.get(name, name), "arguments": ""}
         opening = {"index": block.call, "id": id_, "type": "function", "function": function}
@@ -273,14 +273,14 @@ class _AnswerReader:
         if not written:
             return
         block.arguments.append(written)
-        if block.call is not None and not block.held:
+        if block.call is not None and not block.buffered:
             yield _arguments(block.call, written)
 
     def _end_call(self, block: _Block) -> Iterator[StreamPart]:
         written = "".join(block.arguments)
         if block.call is None:
             self._answer = written or "{}"
-        elif block.held:
+        elif block.buffered:
             names = self._call.argument_names[text(block.raw.get("name"))]
             yield _arguments(block.call, _renamed(written or "{}", names))
         elif not written:
@@ -327,9 +327,9 @@ class _AnswerReader:
 
     def _json_content(self, finish: str) -> Iterator[StreamPart]:
         """The answer in JSON, which was held back until it was complete."""
-        answer, held = self._call.json_answer, "".join(self.held or ())
-        self.held = None
-        written = held if self._answer is None else self._answer
+        answer, buffered = self._call.json_answer, "".join(self.buffered or ())
+        self.buffered = None
+        written = buffered if self._answer is None else self._answer
         if answer is None or not written:
             return
         if self._answer is None and self._ids:  # a text beside calls is no answer

@@ -144,11 +144,11 @@ def _is_recursive(schema: JSON) -> bool:
 
 
 def _closed(node: JSON) -> JSON:
-    told: JSON = {keyword: node.pop(keyword) for keyword in _CONSTRAINTS if keyword in node}
+    constraints: JSON = {keyword: node.pop(keyword) for keyword in _CONSTRAINTS if keyword in node}
     if "format" in node and text(node["format"]) not in FORMATS:
-        told["format"] = node.pop("format")
-    if told:
-        limits = ", ".join(f"{keyword}: {value}" for keyword, value in told.items())
+        constraints["format"] = node.pop("format")
+    if constraints:
+        limits = ", ".join(f"{keyword}: {value}" for keyword, value in constraints.items())
         node["description"] = " ".join(filter(None, [text(node.get("description")), f"({limits})"]))
     if "oneOf" in node:
         node["anyOf"] = node.pop("oneOf")

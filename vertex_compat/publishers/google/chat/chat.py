@@ -194,11 +194,11 @@ def _structured_output(client_request: ClientRequest, offered: ToolConfig) -> _S
 def _sampling(client_request: ClientRequest) -> JSON:
     """Return `n` and the sampling parameters, as far as they have an effect."""
     body, profile = client_request.body, client_request.model.profile
-    given = {name: body[name] for name in SAMPLING if name in body}
+    present = {name: body[name] for name in SAMPLING if name in body}
     if profile.sampling == "none":
-        client_request.ignore(*given)
-        given = {}
-    config = {SAMPLING[name]: value for name, value in given.items()}
+        client_request.ignore(*present)
+        present = {}
+    config = {SAMPLING[name]: value for name, value in present.items()}
     if "n" in body and profile.takes_several_candidates:
         config["candidateCount"] = body["n"]
     elif body.get("n", 1) > 1:
@@ -209,10 +209,10 @@ def _sampling(client_request: ClientRequest) -> JSON:
 def _penalties(client_request: ClientRequest) -> JSON:
     """Return the penalties that the model accepts: none from Gemini 3 on, before that less than 2."""
     body = client_request.body
-    given = {name: body[name] for name in PENALTIES if name in body}
-    accepted = given if client_request.model.profile.takes_penalties else {}
+    present = {name: body[name] for name in PENALTIES if name in body}
+    accepted = present if client_request.model.profile.takes_penalties else {}
     accepted = {name: min(value, MAX_PENALTY) for name, value in accepted.items()}
-    client_request.ignore(*(name for name, value in given.items() if accepted.get(name) != value))
+    client_request.ignore(*(name for name, value in present.items() if accepted.get(name) != value))
     return {PENALTIES[name]: value for name, value in accepted.items()}
 
 

@@ -47,21 +47,21 @@ def thinking_config(request: ClientRequest, options: JSON) -> JSON:
 
 
 def _native(config: JSON, request: ClientRequest) -> JSON:
-    wanted = {camel_case(name): value for name, value in config.items() if value is not None}
+    requested = {camel_case(name): value for name, value in config.items() if value is not None}
     request.ignore(*(f"google.thinking_config.{name}" for name in config if camel_case(name) not in _FIELDS))
-    if wanted.keys() >= {"thinkingBudget", "thinkingLevel"}:
+    if requested.keys() >= {"thinkingBudget", "thinkingLevel"}:
         raise _invalid("google.thinking_config", "takes a budget or a level, not both.")
-    if "thinkingBudget" in wanted:
+    if "thinkingBudget" in requested:
         param = "google.thinking_config.thinking_budget"
-        budget = wanted.pop("thinkingBudget")
+        budget = requested.pop("thinkingBudget")
         if not _is_integer(budget):
             raise _invalid(param, "must be an integer.")
-        wanted |= _budget(budget, request, param)
-    if "thinkingLevel" in wanted:
-        if not isinstance(wanted["thinkingLevel"], str):
+        requested |= _budget(budget, request, param)
+    if "thinkingLevel" in requested:
+        if not isinstance(requested["thinkingLevel"], str):
             raise _invalid("google.thinking_config.thinking_level", "must be a string.")
-        wanted["thinkingLevel"] = wanted["thinkingLevel"].upper()
-    return {name: value for name, value in wanted.items() if name in _FIELDS}
+        requested["thinkingLevel"] = requested["thinkingLevel"].upper()
+    return {name: value for name, value in requested.items() if name in _FIELDS}
 
 
 def _thinking(thinking: JSON, request: ClientRequest) -> JSON:
@@ -134,10 +134,10 @@ def _effort_budget(effort: str, request: ClientRequest, param: str) -> JSON:
 
 def _nearest(effort: str, profile: ModelProfile) -> str:
     """Return the level of the model that is nearest to an effort; of two, the higher one."""
-    wanted = LEVELS.index({"none": "minimal", "max": "xhigh"}.get(effort, effort))
+    requested = LEVELS.index({"none": "minimal", "max": "xhigh"}.get(effort, effort))
     return min(
         profile.effort_levels,
-        key=lambda level: (abs(LEVELS.index(level) - wanted), LEVELS.index(level) < wanted),
+        key=lambda level: (abs(LEVELS.index(level) - requested), LEVELS.index(level) < requested),
     )
 
 

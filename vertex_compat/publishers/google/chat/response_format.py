@@ -51,11 +51,11 @@ def mime_type(response_format: JSON) -> str | None:
 def schema(response_format: JSON) -> JSON | None:
     """Return the client's schema with its description, None if there is none."""
     described = response_format.get("json_schema") or {}
-    wanted = response_format.get("response_schema") or described.get("schema")
-    if not isinstance(wanted, dict):
+    requested = response_format.get("response_schema") or described.get("schema")
+    if not isinstance(requested, dict):
         return None
     description = described.get("description")
-    return ({"description": description} if isinstance(description, str) and description else {}) | wanted
+    return ({"description": description} if isinstance(description, str) and description else {}) | requested
 
 
 def fields(request: ClientRequest) -> JSON:
@@ -64,19 +64,19 @@ def fields(request: ClientRequest) -> JSON:
     if not (type_ := mime_type(response_format)):
         return {}
     config: JSON = {"responseMimeType": type_}
-    if (wanted := schema(response_format)) is None:
+    if (requested := schema(response_format)) is None:
         return config
     if not request.model.profile.takes_json_schema:
-        return config | {"responseSchema": proto_schema.translate(wanted, "response_format")}
-    return config | {"responseJsonSchema": json_schema.adapt(wanted, "response_format")}
+        return config | {"responseSchema": proto_schema.translate(requested, "response_format")}
+    return config | {"responseJsonSchema": json_schema.adapt(requested, "response_format")}
 
 
 def instruction(request: ClientRequest) -> str:
     """Return the response format in words, for models that refuse it together with tools."""
-    wanted = schema(request.body.get("response_format", {}))
-    if wanted is None:
+    requested = schema(request.body.get("response_format", {}))
+    if requested is None:
         return _INSTRUCTION
-    return _INSTRUCTION_WITH_SCHEMA + msgspec.json.encode(wanted).decode()
+    return _INSTRUCTION_WITH_SCHEMA + msgspec.json.encode(requested).decode()
 
 
 def logprobs(body: JSON) -> JSON:
@@ -100,10 +100,10 @@ def modalities(body: JSON) -> JSON:
             param="modalities",
             code="invalid_value",
         )
-    wanted = [MODALITIES[name.lower()] for name in names]
-    if "AUDIO" in wanted:
+    requested = [MODALITIES[name.lower()] for name in names]
+    if "AUDIO" in requested:
         return {"responseModalities": ["AUDIO"]} | _speech(body.get("audio", {}))
-    return {"responseModalities": wanted} if wanted else {}
+    return {"responseModalities": requested} if requested else {}
 
 
 def _speech(audio: JSON) -> JSON:
