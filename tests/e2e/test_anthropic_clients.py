@@ -364,6 +364,7 @@ SEALED = {"role": "assistant", "content": [{"type": "thinking", "thinking": "t",
         ("/v1/messages", {"model": CLAUDE, "max_tokens": 5, "messages": {"a": SEALED}}),
         ("/v1/messages", {"model": GEMINI, "max_tokens": 5, "messages": HELLO, "output_format": [1]}),
         ("/v1/messages/count_tokens", {"model": GEMINI, "messages": HELLO, "metadata": [1]}),
+        ("/v1/messages/count_tokens", {"model": GEMINI, "messages": HELLO, "max_tokens": {}}),
     ],
 )
 def test_values_of_a_wrong_type_are_a_400(app, path, body):

@@ -229,3 +229,10 @@ def test_tokens_are_counted(sdk, app, emulator):
     assert app.post(f"/v1beta/models/{GEMINI}:countTokens", json=wrapped).json["totalTokens"] > 0
     assert json.loads(emulator.calls[0].body)["contents"][0]["role"] == "user"
     assert app.post(f"/v1beta/models/{CLAUDE}:countTokens", json=wrapped).json["totalTokens"] > 0
+
+
+@pytest.mark.parametrize("model", [GEMINI, CLAUDE])
+@pytest.mark.parametrize("value", [5, [1], "x"])
+def test_a_count_of_what_is_no_request_is_a_400(app, model, value):
+    response = app.post(f"/v1beta/models/{model}:countTokens", json={"generateContentRequest": value})
+    assert (response.status_code, response.json["error"]["status"]) == (400, "INVALID_ARGUMENT")

@@ -182,6 +182,7 @@ class OutputConfig(Struct):
 class CountTokens(Struct):
     model: str
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
     metadata: Metadata | None = None
     output_config: OutputConfig | None = None
     output_format: OutputFormat | None = None

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from vertex_compat import errors
 from vertex_compat.publishers.google import relay as gemini_relay
 from vertex_compat.publishers.google.chat import chat
 from vertex_compat.types import JSON, Model, RawBody, TokenCounter, UpstreamCall
@@ -31,7 +32,12 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 def relay(body: RawBody, model: Model) -> UpstreamCall:
     """Return the call for a body of the Gemini API, which may hold a whole `generateContent` request."""
     inner = next((body[name] for name in _WRAPPED if name in body), None)
-    fields: RawBody = msgspec.json.decode(inner, type=RawBody) if inner is not None else body
+    try:
+        fields: RawBody = msgspec.json.decode(inner, type=RawBody) if inner is not None else body
+    except msgspec.ValidationError:
+        raise errors.BadRequest(
+            "'generateContentRequest' is not an object.", param="generateContentRequest", code="invalid_type"
+        ) from None
     return gemini_relay.request(fields, model, METHOD)
 
 
