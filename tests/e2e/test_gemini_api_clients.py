@@ -236,3 +236,14 @@ def test_tokens_are_counted(sdk, app, emulator):
 def test_a_count_of_what_is_no_request_is_a_400(app, model, value):
     response = app.post(f"/v1beta/models/{model}:countTokens", json={"generateContentRequest": value})
     assert (response.status_code, response.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+@pytest.mark.parametrize("model", ["gemini-3.5-transcribe", "gemini-3.1-flash-image", "gemini-3.8-flash-tts"])
+def test_every_gemini_gets_its_requests(app, emulator, model):
+    app.post(f"/v1beta/models/{model}:generateContent", json=HELLO)
+    assert emulator.calls[0].path.endswith(f"/{model}:generateContent")
+
+
+def test_an_embedding_model_generates_no_content(app):
+    response = app.post("/v1beta/models/text-embedding-005:generateContent", json=HELLO)
+    assert (response.status_code, response.json["error"]["status"]) == (404, "NOT_FOUND")

@@ -8,6 +8,7 @@ response into Gemini's chunks.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -35,6 +36,13 @@ from vertex_compat.types import (
 
 GENERATE = "generateContent"
 STREAM = "streamGenerateContent"
+
+CONTENT: Final = model_calls.Operation(
+    lambda publisher: publisher.chat,
+    "generate content",
+    frozenset({"chat", "images", "speech", "transcriptions"}),
+)
+"""Gemini's image, speech and transcription models have the same method as those that chat."""
 
 
 class ContentRequest:
@@ -86,7 +94,7 @@ def _respond(request: ContentRequest, context: RequestContext) -> Response:
             error.param = error.param and request.chat.names.of(error.param)
             raise
 
-    return model_calls.with_fallback(context, request.model, model_calls.CHAT, attempt)
+    return model_calls.with_fallback(context, request.model, CONTENT, attempt)
 
 
 def _relay(request: ContentRequest, pass_on: Relay, model: Model, context: RequestContext) -> Response:
