@@ -61,7 +61,6 @@ class MessageEvents:
         self._searches = 0
         self._finish: str | None = None
         self._refusal: str | None = None
-        self._stop_sequence: str | None = None
         self._started = False
 
     @property
@@ -88,12 +87,10 @@ class MessageEvents:
             yield from self._fields(delta)
         yield from self._close()
         reason = STOP_REASONS.get(self._finish, "end_turn")
-        if self._stop_sequence is not None and reason == "end_turn":
-            reason = "stop_sequence"
         details = {"type": "refusal", "category": None, "explanation": self._refusal}
         delta = {
             "stop_reason": reason,
-            "stop_sequence": self._stop_sequence if reason == "stop_sequence" else None,
+            "stop_sequence": None,  # no publisher but Anthropic says which one matched
             "stop_details": details if reason == "refusal" else None,
         }
         yield {"type": "message_delta", "delta": delta, "usage": self._counts()}
@@ -140,8 +137,6 @@ class MessageEvents:
             yield from self._text(f"![image]({image['image_url']['url']})")
         if refusal := fields.get("refusal"):
             self._refusal = (self._refusal or "") + refusal
-        if isinstance(stop := fields.get("stop_sequence"), str):
-            self._stop_sequence = stop
         for annotation in fields.get("annotations") or ():
             yield from self._citation(annotation.get("url_citation") or {})
         for grounding in fields.get("vertex_ai_grounding_metadata") or ():
