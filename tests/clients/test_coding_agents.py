@@ -1,6 +1,6 @@
 """Claude Code, Gemini CLI and the JavaScript SDKs of Anthropic and Google, run as they are shipped.
 
-`npm install --prefix tests/clients/agents` installs them; without it these tests are skipped.
+`npm ci --prefix tests/clients/agents` installs them, as `.ci/run` does; without it these tests are skipped.
 """
 
 import json
@@ -16,7 +16,7 @@ AGENTS = Path(__file__).parent / "agents"
 BIN = AGENTS / "node_modules" / ".bin"
 KEY = "sk-test-0123456789"
 
-pytestmark = pytest.mark.skipif(not BIN.exists(), reason="npm install --prefix tests/clients/agents")
+pytestmark = pytest.mark.skipif(not BIN.exists(), reason="npm ci --prefix tests/clients/agents")
 
 
 @pytest.fixture
