@@ -121,12 +121,14 @@ def seconds(app, body, rounds=3):
 @pytest.mark.parametrize("kind", KINDS)
 def test_twice_the_size_costs_at_most_2_3_times_the_cpu(app, publisher, kind):
     make, count = KINDS[kind]
-    small = seconds(app, make(count) | {"model": MODELS[publisher]})
-    large = seconds(app, make(2 * count) | {"model": MODELS[publisher]})
-    if large > FACTOR * max(small, LEAST_SECONDS):  # once more: another program may have used the caches
-        small = seconds(app, make(count) | {"model": MODELS[publisher]}, 5)
-        large = seconds(app, make(2 * count) | {"model": MODELS[publisher]}, 5)
-    assert large <= FACTOR * max(small, LEAST_SECONDS)
+    if kind == "data URL" and publisher == "ai21":
+        pytest.skip("Jamba takes no images")
+    for rounds in (3, 5, 8, 12):  # more, if another program may have used the caches
+        small = seconds(app, make(count) | {"model": MODELS[publisher]}, rounds)
+        large = seconds(app, make(2 * count) | {"model": MODELS[publisher]}, rounds)
+        if large <= FACTOR * max(small, LEAST_SECONDS):
+            return
+    pytest.fail(f"{large:.4f} s for twice the size of what takes {small:.4f} s")
 
 
 @each_publisher

@@ -150,10 +150,19 @@ def test_pattern_takes_linear_time(pattern, method):
     for prefix, unit, end in attacks(pattern):
         for size in (SIZE >> 8, SIZE >> 4, SIZE):
             text = build(prefix, unit, end, size, binary=binary)
-            began = time.thread_time()
-            run(pattern, method, text)
-            took = time.thread_time() - began
-            assert took < (SUBSTITUTION_SECONDS if method == "sub" else SECONDS), (prefix, unit, end, size)
+            limit = SUBSTITUTION_SECONDS if method == "sub" else SECONDS
+            assert any(cpu_seconds(pattern, method, text) < limit for _ in range(5)), (
+                prefix,
+                unit,
+                end,
+                size,
+            )
+
+
+def cpu_seconds(pattern, method, text):
+    began = time.thread_time()
+    run(pattern, method, text)
+    return time.thread_time() - began
 
 
 def run(pattern, method, text):

@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 import sys
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -120,10 +121,8 @@ class ConnectionPool:
         self._size = size
         self._network = network
         self._proxy = network.proxy_for(origin)
-
-    def __del__(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        # Not `__del__`: in a reference cycle, it may run after that of the sockets.
+        weakref.finalize(self, _close_all, self._idle).atexit = False
 
     def request(
         self,
@@ -173,6 +172,11 @@ class ConnectionPool:
         return self._network.connection(
             self._url, self._proxy, timeout=CONNECT_TIMEOUT_SECONDS, socket_options=_SOCKET_OPTIONS
         )
+
+
+def _close_all(connections: list[HTTPConnection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 class ConnectionPools:

@@ -205,7 +205,7 @@ _ABOUT: Final[Mapping[Row, _About]] = {
         for path, methods in {
             "/vertex-ai/<path:path>": ("GET", "POST", "PATCH", "DELETE"),
             "/projects/<path:path>": ("GET", "POST"),
-            "/<any(v1beta1):version>/projects/<path:path>": ("GET", "POST"),
+            "/v1beta1/projects/<path:path>": ("GET", "POST"),
         }.items()
         for method in methods
     },

@@ -39,8 +39,8 @@ METHODS: Final = (
 _PLACE: Final = r"(?P<version>v1|v1beta1)/(?:projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/)?"
 
 _MODEL_PATH: Final = re.compile(
-    _PLACE + r"(?P<resource>publishers/(?P<publisher>[a-z0-9-]+)/models/(?P<model>[A-Za-z0-9._@-]+)"
-    r"|endpoints/(?P<endpoint>[A-Za-z0-9_-]+))"
+    _PLACE + r"(?P<resource>publishers/(?P<publisher>[a-z0-9-]+)/models/(?P<model>[A-Za-z0-9._@-]{1,256})"
+    r"|endpoints/(?P<endpoint>[A-Za-z0-9_-]{1,256}))"
     rf"(?P<method>:(?:{'|'.join(METHODS)})|/chat/completions|/embeddings)?"
 )
 
@@ -80,10 +80,18 @@ def forward(context: RequestContext) -> Response:
     )
 
 
-def forward_root(context: RequestContext) -> Response:
-    """Make the call to Vertex AI that a path without `/vertex-ai` names."""
-    args = context.path_args
-    path = f"{args.get('version', 'v1')}/projects/{args['path']}"
+def forward_v1(context: RequestContext) -> Response:
+    """Make the call to Vertex AI's v1 that a path without `/vertex-ai` names."""
+    return _forward_root("v1", context)
+
+
+def forward_v1beta1(context: RequestContext) -> Response:
+    """Make the call to Vertex AI's v1beta1 that a path without `/vertex-ai` names."""
+    return _forward_root("v1beta1", context)
+
+
+def _forward_root(version: str, context: RequestContext) -> Response:
+    path = f"{version}/projects/{context.path_args['path']}"
     return forward(msgspec.structs.replace(context, path_args={"path": path}))
 
 
