@@ -419,6 +419,14 @@ def test_a_schema_that_cannot_be_checked_is_the_client_s_fault(app, emulator, sc
     assert failed.json["error"]["param"] == "response_format"
 
 
+def test_pattern_of_a_schema_costs_linear_time(app, emulator):
+    whole(emulator, chunk({"text": f'"{"a" * 100_000}!"'}, finishReason="STOP"))
+    shape = {"type": "string", "pattern": "^(a+)+$"}  # exponential for an engine that backtracks
+    checked = {"type": "json_object", "response_schema": shape, "enforce_validation": True}
+    answered = post(app, question("google", response_format=checked))
+    assert answered.json["error"]["code"] == "json_schema_validation_error"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_one_call_at_most_where_the_client_wants_one(app, emulator, stream):
     (script if stream else whole)(emulator, chunk(CALL, CALL, finishReason="STOP"))

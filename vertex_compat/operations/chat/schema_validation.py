@@ -1,7 +1,7 @@
 """LiteLLM's `enforce_validation`: an answer that does not fit its JSON Schema is an error.
 
-https://docs.litellm.ai/docs/completion/json_mode. The package `jsonschema` is optional: it is imported for
-requests with this parameter.
+https://docs.litellm.ai/docs/completion/json_mode. The package `jsonschema-rs` is optional: it is imported for
+requests with this parameter. Its patterns are matched in linear time, as a client's patterns must be.
 """
 
 from __future__ import annotations
@@ -38,32 +38,40 @@ def validator(params: JSON) -> Callable[[str], None] | None:
 
 
 def _schema_checker(schema: JSON) -> Callable[[Any], str | None]:
-    """A function that returns the first error of a value, or None. References to URLs are not fetched."""
+    """Return a function that gives the first error of a value, or None.
+
+    Patterns are matched in linear time, so they have no look-around; references to URLs are not fetched.
+    """
     try:
-        import jsonschema  # noqa: PLC0415  (optional)
-        import referencing  # noqa: PLC0415
+        import jsonschema_rs  # noqa: PLC0415  (optional)
     except ImportError:
         raise errors.BadRequest(
-            "'enforce_validation' needs the package 'jsonschema': add it to requirements.txt.",
+            "'enforce_validation' needs the package 'jsonschema-rs': add it to requirements.txt.",
             param="response_format.enforce_validation",
             code="unsupported_parameter",
         ) from None
-    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
-        kind.check_schema(schema)
-    except jsonschema.SchemaError as error:
+        checker = jsonschema_rs.validator_for(
+            schema, retriever=_refuse, pattern_options=jsonschema_rs.RegexOptions()
+        )
+    except (ValueError, LookupError) as error:
         raise errors.BadRequest(
-            f"The schema is not valid: {error.message[:_MAX_REASON]}.", param="response_format"
+            f"The schema is not valid: {_first_line(error)}.", param="response_format"
         ) from None
-    checker = kind(schema, registry=referencing.Registry())
 
     def reason(value: Any) -> str | None:
-        try:
-            found = jsonschema.exceptions.best_match(checker.iter_errors(value))
-        except referencing.exceptions.Unresolvable as error:
-            raise errors.BadRequest(
-                f"The schema refers to {error.ref!r}, which is not in it.", param="response_format"
-            ) from None
-        return f"{found.json_path}: {found.message[:_MAX_REASON]}." if found else None
+        error = next(iter(checker.iter_errors(value)), None)
+        if error is None:
+            return None
+        path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error.instance_path)
+        return f"${path}: {error.message[:_MAX_REASON]}."
 
     return reason
+
+
+def _refuse(uri: str) -> JSON:
+    raise LookupError(f"it refers to {uri!r}, which is not in it")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:_MAX_REASON]
