@@ -64,9 +64,9 @@ class Model:
     enforced: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Google's `safety_settings` and `labels` that replace the client's."""
     has_fallback: bool = field(default=False, compare=False)
+    """True if another model answers when this one fails."""
     refused_features: frozenset[str] = field(default=frozenset(), compare=False)
     """Optional features that Vertex AI has refused: see `UpstreamCall.optional_features`."""
-    """True if another model answers when this one fails."""
     profile: ModelProfile = field(default=ModelProfile(), compare=False, repr=False)
     """The facts about the model: what it takes, its limits and its price."""
 
