@@ -251,11 +251,19 @@ STATUS_OF_NAME: Final[dict[str, int]] = {
 }
 """Name in an error event → HTTP status: an event inside a stream has no status of its own."""
 
-CONTEXT_LENGTH: Final = re.compile(
-    r"prompt is too long|input token count .{0,40} exceeds|maximum context length"
-    r"|exceeds the (?:model's )?(?:maximum|max) (?:context|number of tokens)",
-    re.IGNORECASE,
+CONTEXT_LENGTH: Final = (
+    "prompt is too long",
+    "maximum context length",
+    *(
+        f"exceeds the {whose}{most} {what}"
+        for whose in ("", "model's ")
+        for most in ("maximum", "max")
+        for what in ("context", "number of tokens")
+    ),
 )
+"""Phrases, in lower case, of a message that says that the prompt is too long."""
+
+_TOKEN_COUNT: Final = re.compile(r"input token count .{0,40} exceeds")
 
 _MAX_MESSAGE: Final = 4000
 
@@ -298,7 +306,7 @@ def from_body(status: int, body: Any, headers: Mapping[str, str] | None = None) 
     kind = BY_STATUS.get(status) or (BadRequest if 400 <= status < 500 else UpstreamFault)
     message = _message(error) or f"Vertex AI answered {status} without a message."
     code = CODES.get(status)
-    if kind is BadRequest and CONTEXT_LENGTH.search(message):
+    if kind is BadRequest and _is_too_long(message):
         code = "context_length_exceeded"
     elif error.get("status") == "FAILED_PRECONDITION":
         code = "failed_precondition"
@@ -311,6 +319,12 @@ def from_body(status: int, body: Any, headers: Mapping[str, str] | None = None) 
         headers=_retry_after(error, headers or {}),
         retryable=status in RETRYABLE,
     )
+
+
+def _is_too_long(message: str) -> bool:
+    """Return True for the message of an error about a prompt that is too long."""
+    text = message.lower()
+    return any(phrase in text for phrase in CONTEXT_LENGTH) or _TOKEN_COUNT.search(text) is not None
 
 
 def _error_object(body: Any) -> JSON:
