@@ -16,6 +16,10 @@ SIZE = 1 << 20
 SECONDS = 0.05
 """For `SIZE` characters. A quadratic pattern would take minutes."""
 
+REFERENCE = re.compile("(?:ab?)+")
+REFERENCE_SECONDS = 0.0023
+"""What `REFERENCE` takes for a quarter of `SIZE` on the machine on which the limit was set."""
+
 SUBSTITUTION_SECONDS = 1
 """The same, where each character may be replaced."""
 
@@ -157,6 +161,11 @@ def test_pattern_takes_linear_time(pattern, method):
                 end,
                 size,
             )
+
+
+def speed_of_this_machine():
+    """How many times longer this machine takes, at this moment, than the one on which the limit was set."""
+    return max(1.0, cpu_seconds(REFERENCE, "fullmatch", "ab" * (SIZE // 8)) / REFERENCE_SECONDS)
 
 
 def cpu_seconds(pattern, method, text):
