@@ -49,11 +49,6 @@ class Tools:
     legacy: bool = False
     forced: str | None = None
 
-    @property
-    def callable_names(self) -> tuple[str, ...]:
-        """The functions that `tool_choice` leaves to call, empty if it leaves all."""
-        return (self.forced,) if self.forced else self.only
-
 
 @dataclass(frozen=True, slots=True)
 class _Choice:

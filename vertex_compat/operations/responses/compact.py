@@ -10,13 +10,10 @@ import secrets
 import time
 from typing import Final
 
-from msgspec.structs import replace
-
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.opaque_state import encode_state
-from vertex_compat.operations.request import inline_urls
 from vertex_compat.operations.responses import memory, output_items
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.input_items import SUMMARY
@@ -46,11 +43,7 @@ def compact(context: RequestContext) -> Response:
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         def prepare(model: Model) -> list[UpstreamCall]:
-            with request.client_params():
-                chat, ignored = request.for_adapter(adapter)
-                merged = model_calls.chat_params(adapter, chat, model, context)
-                call = adapter.request(inline_urls.inline(merged, adapter, context), model)
-            return [replace(call, ignored=(*ignored, *request.ignored_names(call.ignored)))]
+            return [request.upstream_call(adapter, model, context)]
 
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, member
+from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat import chat_schema
-from vertex_compat.operations.request import body
+from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.request import body, inline_urls
 from vertex_compat.operations.request.chat_request import ParamNames, rename_param, without_search
 from vertex_compat.operations.responses import responses_schema, tools
 from vertex_compat.operations.responses.input_items import ItemReader
 from vertex_compat.operations.responses.tools import OfferedTools
-from vertex_compat.types import JSON, ChatAdapter
+from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
 SAME_NAMES: Final = frozenset(
     {
@@ -97,6 +101,14 @@ class ResponsesRequest(NamedTuple):
     def ignored_names(self, ignored: Iterable[str]) -> tuple[str, ...]:
         """Return the client's names of parameters of the chat body that a publisher ignores."""
         return tuple(dict.fromkeys(map(_ignored_name, ignored)))
+
+    def upstream_call(self, adapter: ChatAdapter, model: Model, context: RequestContext) -> UpstreamCall:
+        """Return the call to a model; raises `BadRequest` in the client's words."""
+        with self.client_params():
+            chat, ignored = self.for_adapter(adapter)
+            params = model_calls.chat_params(adapter, chat, model, context)
+            call = adapter.request(inline_urls.inline(params, adapter, context), model)
+        return replace(call, ignored=(*ignored, *self.ignored_names(call.ignored)))
 
     @contextmanager
     def client_params(self) -> Iterator[None]:

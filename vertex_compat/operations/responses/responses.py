@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import msgspec
-from msgspec.structs import replace
 
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
-from vertex_compat.operations.request import inline_urls
 from vertex_compat.operations.responses import memory
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.memory import Turn
@@ -54,11 +52,7 @@ def _respond(turn: Turn, context: RequestContext) -> Response:
 
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         def prepare(model: Model) -> list[UpstreamCall]:
-            with request.client_params():
-                chat, ignored = request.for_adapter(adapter)
-                body = model_calls.chat_params(adapter, chat, model, context)
-                call = adapter.request(inline_urls.inline(body, adapter, context), model)
-            return [replace(call, ignored=(*ignored, *request.ignored_names(call.ignored)))]
+            return [request.upstream_call(adapter, model, context)]
 
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)
