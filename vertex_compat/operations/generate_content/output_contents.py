@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.operations.opaque_state import encode_state
+from vertex_compat.publishers.chat_messages import read_arguments
 from vertex_compat.types import JSON, StreamPart, Usage
 
 FINISH_REASONS: Final = {
@@ -95,7 +94,7 @@ class Candidate:
         known["arguments"].append(function.get("arguments") or "")
 
     def _function_call(self, call: JSON) -> JSON:
-        arguments = _arguments("".join(call["arguments"]))
+        arguments = read_arguments("".join(call["arguments"]))
         return {"functionCall": {"id": call.get("id"), "name": call["name"], "args": arguments}}
 
 
@@ -105,14 +104,6 @@ def _image(image: JSON) -> JSON:
     if head.startswith("data:"):
         return {"inlineData": {"mimeType": head.removeprefix("data:").partition(";")[0], "data": data}}
     return {"fileData": {"fileUri": url}}
-
-
-def _arguments(written: str) -> Any:
-    try:
-        value = msgspec.json.decode(written or "{}")
-    except (ValueError, RecursionError):
-        value = written
-    return value if isinstance(value, dict) else {"arguments": value}
 
 
 def _token(token: JSON) -> JSON:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations.opaque_state import encode_state
+from vertex_compat.publishers.chat_messages import read_arguments
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
 
 STOP_REASONS: Final = {
@@ -280,7 +281,7 @@ class _CallOrder:
         self._arguments = [written]
         try:
             msgspec.json.decode(written)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         return True
 
@@ -349,13 +350,4 @@ def _finish_block(block: JSON, written: str) -> None:
         case "text" | "thinking" as kind:
             block[kind] = written
         case "tool_use" | "server_tool_use":
-            block["input"] = _input(written)
-
-
-def _input(written: str) -> Any:
-    """The input of a call: an object, whatever the model has written."""
-    try:
-        value = msgspec.json.decode(written or "{}")
-    except (ValueError, RecursionError):
-        value = written
-    return value if isinstance(value, dict) else {"arguments": value}
+            block["input"] = read_arguments(written)
