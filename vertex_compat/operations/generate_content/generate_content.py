@@ -20,7 +20,7 @@ from vertex_compat.operations.generate_content import generate_content_schema, i
 from vertex_compat.operations.generate_content.output_contents import ContentChunks, whole_response
 from vertex_compat.operations.generate_content.relay import ArrayFrames, EventFrames, RelayEncoder
 from vertex_compat.operations.request import body, inline_urls
-from vertex_compat.operations.request.chat_request import ChatRequest
+from vertex_compat.operations.request.chat_request import ChatRequest, rename_param
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import (
@@ -91,7 +91,7 @@ def _respond(request: ContentRequest, context: RequestContext) -> Response:
         try:
             return _translate(request, adapter, model, context)
         except errors.BadRequest as error:
-            error.param = error.param and request.chat.names.of(error.param)
+            rename_param(error, request.chat.names)
             raise
 
     return model_calls.with_fallback(context, request.model, CONTENT, attempt)

@@ -24,7 +24,7 @@ from vertex_compat.operations.messages.output_blocks import (
     whole_message,
 )
 from vertex_compat.operations.request import body, inline_urls
-from vertex_compat.operations.request.chat_request import ChatRequest
+from vertex_compat.operations.request.chat_request import ChatRequest, rename_param
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, Relay, TokenCounter, UpstreamCall
@@ -82,7 +82,7 @@ def create(context: RequestContext) -> Response:
         try:
             return _translate(request, adapter, model, context)
         except errors.BadRequest as error:
-            error.param = error.param and request.chat.names.of(error.param)
+            rename_param(error, request.chat.names)
             raise
 
     return model_calls.with_fallback(context, request.model, model_calls.CHAT, attempt)
