@@ -62,6 +62,13 @@ def number(value: Any) -> float | None:
     return float(value) if math.isfinite(value) and abs(value) <= MAX_INTEGER else None
 
 
+def numbers(value: Any) -> list[float] | None:
+    """Return a list of finite numbers, None if it is empty or any other value."""
+    values = [number(one) for one in value] if isinstance(value, list) else []
+    found = [one for one in values if one is not None]
+    return found if found and len(found) == len(values) else None
+
+
 def enum(value: Any, names: Sequence[str]) -> str:
     """Return the name of an enum's value; ProtoJSON allows its number, an index into `names`.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from vertex_compat import errors
-from vertex_compat.json_values import items, number
+from vertex_compat.json_values import items, numbers
 from vertex_compat.publishers import media_types
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ClientRequest, Embedding, Model, UpstreamCall
@@ -121,6 +121,6 @@ def response(prediction: JSON, call: UpstreamCall) -> Iterator[Embedding]:
 
 def values(vector: Any) -> list[float]:
     """Return the numbers of a vector; raises `UpstreamFault` if it has none, or anything but numbers."""
-    if not isinstance(vector, list) or not vector or any(number(value) is None for value in vector):
+    if (found := numbers(vector)) is None:
         raise errors.UpstreamFault("Vertex AI answered without an embedding.")
-    return vector
+    return found

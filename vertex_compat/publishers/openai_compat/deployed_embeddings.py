@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vertex_compat import errors
-from vertex_compat.json_values import number
+from vertex_compat.json_values import numbers
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Embedding, Model, UnaryAdapter, UpstreamCall
 
@@ -55,11 +55,9 @@ def _values(prediction: Any) -> list[float]:
             prediction = next((prediction[key] for key in _WRAPPERS if key in prediction), None)
         elif isinstance(prediction, list) and prediction and isinstance(prediction[0], list | dict):
             prediction = prediction[0]
-    values = [number(value) for value in prediction] if isinstance(prediction, list) else []
-    found = [value for value in values if value is not None]
-    if not found or len(found) < len(values):
+    if (values := numbers(prediction)) is None:
         raise errors.UpstreamFault("The endpoint's answer is not an embedding.")
-    return found
+    return values
 
 
 EMBEDDINGS: Final = UnaryAdapter(request, response)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.json_values import count, items, mapping, number
+from vertex_compat.json_values import count, items, mapping, numbers
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Embedding, Model, UnaryAdapter, UpstreamCall
 
@@ -54,12 +54,9 @@ def response(answer: JSON, _: UpstreamCall) -> list[Embedding]:
 
 
 def _values(one: JSON) -> list[float]:
-    vector = one.get("embedding")
-    values = [number(value) for value in vector] if isinstance(vector, list) else []
-    found = [value for value in values if value is not None]
-    if not found or len(found) < len(values):
+    if (values := numbers(one.get("embedding"))) is None:
         raise errors.UpstreamFault("Vertex AI's answer is not an embedding.")
-    return found
+    return values
 
 
 EMBEDDINGS: Final = UnaryAdapter(request, response)
