@@ -111,8 +111,16 @@ def raw_predict(model: Model, *, stream: bool) -> str:
 
 
 def seconds(time: object) -> int:
-    """Return the Unix time of an RFC 3339 time with up to nine digits after the second, 0 for no time."""
+    """Return the Unix time of an RFC 3339 time in whole seconds, 0 for no time."""
+    return int(timestamp(time))
+
+
+def timestamp(time: object) -> float:
+    """Return the Unix time of an RFC 3339 time with up to nine digits after the second, 0 for no time.
+
+    Google omits trailing zeros (`.12Z`), so times compare as numbers, not as text.
+    """
     try:
-        return int(datetime.fromisoformat(time).timestamp()) if isinstance(time, str) else 0
+        return datetime.fromisoformat(time).timestamp() if isinstance(time, str) else 0
     except ValueError:
         return 0

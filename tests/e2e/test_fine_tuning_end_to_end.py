@@ -6,6 +6,7 @@ import openai
 import pytest
 from helpers.server import app_with_emulator
 
+from vertex_compat.emulator.resources import jobs
 from vertex_compat.ids import IdSigner
 
 BUCKET = "tuning-of-tests"
@@ -214,6 +215,16 @@ def test_jobs_and_events_are_listed_newest_first_page_by_page(client):
     ended(client, client.fine_tuning.jobs.retrieve(made[0]))
     events = [event.message for event in client.fine_tuning.jobs.list_events(made[0], limit=1)]
     assert events == ["The job has succeeded.", "The job has started.", "The job was created."]
+
+
+def test_times_without_trailing_zeros_are_compared_as_times(emulator, monkeypatch):
+    times = [f"2026-11-26T10:00:00{fraction}Z" for fraction in ("", ".1", ".12", ".123456", ".2")]
+    monkeypatch.setattr(jobs, "now", iter(times).__next__)
+    app = app_with_emulator(emulator)
+    body = {"model": "gemini-2.5-flash", "training_file": PUBLIC}
+    ids = [app.post("/v1/fine_tuning/jobs", json=body).json["id"] for _ in times]
+    listed = [job["id"] for job in app.get("/v1/fine_tuning/jobs").json["data"]]
+    assert [name for name in listed if name in ids] == ids[::-1]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 import redis
@@ -234,54 +235,50 @@ def test_redis_away_allows_rate_limited_keys_and_refuses_budgets(limited, tmp_pa
     assert ask(allowing).status_code == 200
 
 
-def test_two_instances_share_a_limit_exactly_until_redis_is_gone(shared_emulator, tmp_path):
-    rules = tmp_path / "vertex_compat.toml"
-    rules.write_text("[keys.alice]\nrequests_per_minute = 500\n")
+@contextmanager
+def two_instances(emulator, tmp_path, rules):
+    """Two served functions with the same rules over one Redis, and that server's folder."""
+    config = tmp_path / "vertex_compat.toml"
+    config.write_text(rules)
     folder = tmp_path / "redis"
     folder.mkdir()
     with redis_server(folder) as url:
         env = {
-            "VERTEX_COMPAT_CONFIG": str(rules),
+            "VERTEX_COMPAT_CONFIG": str(config),
             "VERTEX_COMPAT_API_KEYS": f"alice:{KEY}",
             "VERTEX_COMPAT_REDIS_URL": f"{url}?socket_timeout=10",  # a busy machine is slow, Redis is not
         }
         with (
-            served(shared_emulator, tmp_path / "one", **env) as one,
-            served(shared_emulator, tmp_path / "two", **env) as two,
+            served(emulator, tmp_path / "one", **env) as one,
+            served(emulator, tmp_path / "two", **env) as two,
         ):
-            started = time.monotonic()
-            statuses = load([one.url, two.url], 2000)
-            assert time.monotonic() - started < 60
-            assert statuses == {200: 500, 429: 1500}
-            assert load([one.url], 1) == {429: 1}
-            stop(folder)
-            assert load([one.url, two.url], 20) == {200: 20}
+            yield one, two, folder
+
+
+def test_two_instances_share_a_limit_exactly_until_redis_is_gone(shared_emulator, tmp_path):
+    rules = "[keys.alice]\nrequests_per_minute = 500\n"
+    with two_instances(shared_emulator, tmp_path, rules) as (one, two, folder):
+        started = time.monotonic()
+        statuses = load([one.url, two.url], 2000)
+        assert time.monotonic() - started < 60
+        assert statuses == {200: 500, 429: 1500}
+        assert load([one.url], 1) == {429: 1}
+        stop(folder)
+        assert load([one.url, two.url], 20) == {200: 20}
 
 
 def test_two_instances_share_a_budget_to_the_token(shared_emulator, tmp_path):
-    rules = tmp_path / "vertex_compat.toml"
-    rules.write_text("[keys.alice]\nbudget_usd = 0.02\nmax_parallel_requests = 20\n")
-    folder = tmp_path / "redis"
-    folder.mkdir()
-    with redis_server(folder) as url:
-        env = {
-            "VERTEX_COMPAT_CONFIG": str(rules),
-            "VERTEX_COMPAT_API_KEYS": f"alice:{KEY}",
-            "VERTEX_COMPAT_REDIS_URL": f"{url}?socket_timeout=10",  # a busy machine is slow, Redis is not
+    rules = "[keys.alice]\nbudget_usd = 0.02\nmax_parallel_requests = 20\n"
+    with two_instances(shared_emulator, tmp_path, rules) as (one, two, folder):
+        answers = load([one.url, two.url], 200, answers=True)
+        paid = [answer for answer in answers if answer.status_code == 200]
+        assert {answer.status_code for answer in answers} == {200, 429}
+        assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 429} == {
+            "insufficient_quota"
         }
-        with (
-            served(shared_emulator, tmp_path / "one", **env) as one,
-            served(shared_emulator, tmp_path / "two", **env) as two,
-        ):
-            answers = load([one.url, two.url], 200, answers=True)
-            paid = [answer for answer in answers if answer.status_code == 200]
-            assert {answer.status_code for answer in answers} == {200, 429}
-            assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 429} == {
-                "insufficient_quota"
-            }
-            cost = sum(round(float(answer.headers["x-vertex-compat-cost-usd"]) * 1e9) for answer in paid)
-            assert 0.015e9 < cost <= 0.02e9
-            wait_until(lambda: spent(folder) == cost)
+        cost = sum(round(float(answer.headers["x-vertex-compat-cost-usd"]) * 1e9) for answer in paid)
+        assert 0.015e9 < cost <= 0.02e9
+        wait_until(lambda: spent(folder) == cost)
 
 
 def spent(folder):

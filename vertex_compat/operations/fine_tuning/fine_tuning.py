@@ -169,7 +169,7 @@ def cancel(context: RequestContext) -> Response:
 def list_jobs(context: RequestContext) -> Response:
     """List the caller's jobs, newest first."""
     size = paging.limit(context.query(), 20, 100)
-    jobs = sorted(_iter_jobs(context), key=lambda job: text(job.get("createTime")), reverse=True)
+    jobs = sorted(_iter_jobs(context), key=lambda job: vertex.timestamp(job.get("createTime")), reverse=True)
     shown = (_job_object(job, context) for job in jobs)
     return Response(paging.page(paging.after(shown, context.query()), size))
 
