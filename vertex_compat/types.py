@@ -190,6 +190,8 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     logprobs: JSON | None = None
     continuation: UpstreamCall | None = None
     """The call that continues the answer. `finish_reason` counts only where that call cannot be made."""
+    stop_sequence: str | None = None
+    """The stop sequence that ended the answer, where the publisher names it."""
 
 
 class Usage(NamedTuple):

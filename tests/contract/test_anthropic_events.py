@@ -206,6 +206,18 @@ def test_finish_reasons_have_anthropic_s_names(finish, reason):
     assert whole([Delta(0, {"content": "x"}, finish)])["stop_reason"] == reason
 
 
+@pytest.mark.parametrize(
+    ("sequence", "finish", "reason"),
+    [("END", "stop", "stop_sequence"), ("<eot>", "stop", "end_turn"), ("END", "tool_calls", "tool_use")],
+)
+def test_only_the_client_s_stop_sequences_are_named(sequence, finish, reason):
+    events = MessageEvents("m", EVERYTHING, ["END"])
+    started = list(events.part(Delta(0, {"content": "x"}, finish, stop_sequence=sequence)))
+    message = whole_message([*started, *events.end()])
+    named = sequence if reason == "stop_sequence" else None
+    assert (message["stop_reason"], message["stop_sequence"]) == (reason, named)
+
+
 def test_cached_tokens_are_counted_apart():
     usage = Usage(10, 5, {"cached_tokens": 4, "cache_write_tokens": 1}, {"reasoning_tokens": 2})
     counts = whole([Delta(0, {"content": "x"}, "stop"), usage])["usage"]

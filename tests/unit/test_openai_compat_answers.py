@@ -3,7 +3,18 @@
 import json
 
 import pytest
-from helpers.fixtures import CannedTransport, events_of, folded, function, post, question, reply_to
+from helpers.fixtures import (
+    CannedTransport,
+    events_of,
+    folded,
+    function,
+    post,
+    question,
+    reply_to,
+    upstream_call,
+)
+
+from vertex_compat.publishers import PUBLISHERS
 
 
 def whole(choice, publisher="openapi", **more):
@@ -106,3 +117,11 @@ def test_stream_that_the_server_failed_to_complete_is_an_error():
     texts = [piece["delta"].get("content") for event in events[:-1] for piece in event["choices"]]
     assert "".join(filter(None, texts)) == "Paris"
     assert events[-1]["error"]["message"] == "The model ended its answer with an error."
+
+
+@pytest.mark.parametrize("name", ["stop_reason", "matched_stop"])
+@pytest.mark.parametrize(("value", "sequence"), [("END", "END"), (151645, None), (None, None)])
+def test_stop_sequence_of_vllm_and_sglang(name, value, sequence):
+    body = {"choices": [message("Paris") | {name: value}]}
+    (delta,) = PUBLISHERS["openapi"].chat.response(body, upstream_call(question("openapi")))
+    assert (delta.finish_reason, delta.stop_sequence) == ("stop", sequence)

@@ -6,6 +6,7 @@ served model name, 9000 is a vLLM with a reasoning model and no reasoning parser
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from vertex_compat.emulator.google_models import embeddings, gemini
@@ -41,8 +42,8 @@ MISSING = "404"
 NAMED = "8000"
 TAGGED = "9000"
 SERVED_NAME = "casperhansen/llama-3-70b-instruct-awq"
-VLLM = ServerBehavior(usage="requested")
-WITHOUT_PARSER = ServerBehavior(usage="requested", reasoning=True, reasoning_in_tags=True)
+VLLM = ServerBehavior(usage="requested", names_stop=True)
+WITHOUT_PARSER = replace(VLLM, reasoning=True, reasoning_in_tags=True)
 ERROR_TYPES = {400: "BadRequestError", 404: "NotFoundError", 422: "BadRequestError"}
 
 REQUEST_FORMAT = "@requestFormat"

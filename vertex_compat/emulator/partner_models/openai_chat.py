@@ -154,6 +154,7 @@ class ServerBehavior:
     reasoning_in_content: bool = False  # reasoning is content parts
     reasoning_in_tags: bool = False  # reasoning is in the content, between <think> tags
     null_logprobs: bool = False
+    names_stop: bool = False  # choices have `stop_reason`, the stop sequence that was met
     sends_done: bool = True
     extra_usage: tuple[tuple[str, Any], ...] = ()
 
@@ -208,7 +209,13 @@ def _choice(turn: Turn, number: int, one: Reply) -> JSON:
     if one.calls:
         message["tool_calls"] = [_call(turn, number, index, call) for index, call in enumerate(one.calls)]
     choice = {"index": number, "message": message, "finish_reason": FINISH[one.ending]}
-    return choice | ({"logprobs": None} if behavior.null_logprobs else {})
+    return choice | _own_fields(behavior, one.stop)
+
+
+def _own_fields(behavior: ServerBehavior, stop: str | None) -> JSON:
+    """Return the fields that choices of this server have and those of others have not."""
+    logprobs = {"logprobs": None} if behavior.null_logprobs else {}
+    return logprobs | ({"stop_reason": stop} if behavior.names_stop else {})
 
 
 def _thinking(text: str) -> JSON:
@@ -268,9 +275,9 @@ def _choice_deltas(turn: Turn, number: int, one: Reply) -> Iterator[JSON]:
             finish = {"finish_reason": FINISH[one.ending]} if last else {}
             yield {"delta": whole_delta} | finish | {"index": number}
         else:
-            logprobs = {"logprobs": None} if turn.behavior.null_logprobs else {}
             finish_reason = FINISH[one.ending] if last else None
-            yield {"index": number, "delta": delta, "finish_reason": finish_reason} | logprobs
+            more = _own_fields(turn.behavior, one.stop if last else None)
+            yield {"index": number, "delta": delta, "finish_reason": finish_reason} | more
 
 
 def _deltas(turn: Turn, number: int, one: Reply) -> Iterator[JSON]:

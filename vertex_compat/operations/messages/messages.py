@@ -111,7 +111,8 @@ def _translate(
     if context.dry_run:
         return model_calls.describe(prepare(model)[0], model, context)
     stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
-    events = MessageEvents(request.model, _display(request.params))
+    stops = request.params.get("stop_sequences") or ()
+    events = MessageEvents(request.model, _display(request.params), stops)
     policy = OpenAIResponsePolicy(chat.body)
     if request.streaming:
         encoder = policy.wrap(MessageEncoder(events))

@@ -7,7 +7,7 @@ each block's start, deltas and stop, `message_delta`, `message_stop`. The whole 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,9 +51,10 @@ class Display:
 class MessageEvents:
     """Turns the parts of one response into Anthropic's events."""
 
-    def __init__(self, model: str, display: Display) -> None:
+    def __init__(self, model: str, display: Display, stop_sequences: Collection[str] = ()) -> None:
         self._model = model
         self._display = display
+        self._stop_sequences = stop_sequences  # the client's
         self._index = -1  # of the newest block
         self._open: str | None = None  # type of the block that is open
         self._state: JSON = {}
@@ -62,6 +63,7 @@ class MessageEvents:
         self._searches = 0
         self._finish: str | None = None
         self._refusal: str | None = None
+        self._stop_sequence: str | None = None
         self._started = False
 
     @property
@@ -77,6 +79,7 @@ class MessageEvents:
         if not self._started:
             yield self._start()
         self._finish = part.finish_reason or self._finish
+        self._stop_sequence = part.stop_sequence or self._stop_sequence
         for delta in self._calls.in_order(part.fields):
             yield from self._fields(delta)
 
@@ -87,15 +90,20 @@ class MessageEvents:
         for delta in self._calls.remaining():
             yield from self._fields(delta)
         yield from self._close()
-        reason = STOP_REASONS.get(self._finish, "end_turn")
+        yield {"type": "message_delta", "delta": self._ending(self._finish), "usage": self._counts()}
+        yield {"type": "message_stop"}
+
+    def _ending(self, finish: str) -> JSON:
+        """Return why the message ended. A server may stop at sequences of its own, which are no reason."""
+        reason = STOP_REASONS.get(finish, "end_turn")
+        if reason == "end_turn" and self._stop_sequence in self._stop_sequences:
+            reason = "stop_sequence"
         details = {"type": "refusal", "category": None, "explanation": self._refusal}
-        delta = {
+        return {
             "stop_reason": reason,
-            "stop_sequence": None,  # no publisher but Anthropic says which one matched
+            "stop_sequence": self._stop_sequence if reason == "stop_sequence" else None,
             "stop_details": details if reason == "refusal" else None,
         }
-        yield {"type": "message_delta", "delta": delta, "usage": self._counts()}
-        yield {"type": "message_stop"}
 
     def _start(self) -> JSON:
         self._started = True

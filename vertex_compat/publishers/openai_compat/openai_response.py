@@ -117,7 +117,9 @@ class _AnswerReader:
             if rest := list(reader.complete()):
                 fields["tool_calls"] = [*fields.get("tool_calls", []), *rest]
         self._has_text = self._has_text or "content" in fields
-        return Delta(number, fields, finish, _logprobs(choice.get("logprobs")))
+        return Delta(
+            number, fields, finish, _logprobs(choice.get("logprobs")), stop_sequence=_stop_sequence(choice)
+        )
 
     def _message(self, choice: JSON) -> tuple[JSON, bool]:
         """Return the choice's message or delta, and whether it is the whole message.
@@ -281,6 +283,14 @@ def _finish_reason(reason: Any) -> str | None:
         return FINISH_REASONS[reason]
     _log.warning("unknown finish_reason: %.80s", reason)
     return "stop"
+
+
+def _stop_sequence(choice: JSON) -> str | None:
+    """Return the stop sequence that vLLM or SGLang names. Of a stop token they name the number."""
+    for name in ("stop_reason", "matched_stop"):
+        if isinstance(sequence := choice.get(name), str):
+            return sequence
+    return None
 
 
 def _logprobs(logprobs: Any) -> JSON | None:

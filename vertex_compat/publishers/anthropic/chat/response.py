@@ -302,7 +302,8 @@ class _AnswerReader:
             yield Delta(0, self._last_fields(ending), finish, continuation=self._next_call())
             return
         yield from self._json_content(finish)
-        yield Delta(0, self._last_fields(ending), finish)
+        sequence = text(ending.get("stop_sequence")) or None
+        yield Delta(0, self._last_fields(ending), finish, stop_sequence=sequence)
 
     def _finish_reason(self, reason: Any) -> str:
         known = FINISH_REASONS.get(reason) if isinstance(reason, str) else None

@@ -1,0 +1,41 @@
+"""Answers of other publishers than Anthropic, and what comes back of them in the next request."""
+
+import anthropic
+import pytest
+
+GEMINI = "gemini-3.8-flash"
+MISTRAL = "mistral-medium-3"
+DEPLOYED = "endpoints/1234567890"
+DEPLOYED_REASONING = "endpoints/9000567890"
+
+streamed_or_not = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+
+
+@pytest.fixture
+def sdk(front_door):
+    with anthropic.Anthropic(base_url=front_door.url, api_key="sk-test", max_retries=0) as client:
+        yield client
+
+
+def answer(client, *, streamed, **params):
+    params = {"max_tokens": 4000, "messages": [{"role": "user", "content": "Hello"}]} | params
+    if not streamed:
+        return client.messages.create(**params)
+    with client.messages.stream(**params) as stream:
+        return stream.get_final_message()
+
+
+@streamed_or_not
+@pytest.mark.parametrize("model", [DEPLOYED, DEPLOYED_REASONING])
+def test_stop_sequence_that_the_server_names(sdk, model, streamed):
+    message = answer(sdk, streamed=streamed, model=model, stop_sequences=["never", "opinion"])
+    assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", "opinion")
+    assert message.content[-1].text.endswith("has no ")
+
+
+@streamed_or_not
+@pytest.mark.parametrize("model", [GEMINI, MISTRAL, DEPLOYED])
+def test_end_that_no_stop_sequence_made(sdk, model, streamed):
+    stop = "never" if model == DEPLOYED else "opinion"
+    message = answer(sdk, streamed=streamed, model=model, stop_sequences=[stop])
+    assert (message.stop_reason, message.stop_sequence) == ("end_turn", None)
