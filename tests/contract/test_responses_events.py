@@ -209,6 +209,15 @@ def test_failure_in_mid_stream_is_failed_response():
         EVENT.validate_python(event, strict=True)
     assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
     assert events[-1]["response"]["error"] == {"code": "rate_limit_exceeded", "message": "Slow down."}
+    assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Once"
+
+
+def test_failed_response_has_the_arguments_so_far():
+    writer = ResponseBuilder({"model": "m"})
+    call = {"index": 0, "id": "call_1", "function": {"name": "look", "arguments": '{"at":'}}
+    list(writer.add(0, Delta(0, {"tool_calls": [call]})))
+    *_, event = frozen(writer.failed(errors.RateLimited("Slow down.")))
+    assert event["response"]["output"][0]["arguments"] == '{"at":'
 
 
 def test_a_tool_in_a_namespace_is_called_by_both_names():

@@ -60,6 +60,21 @@ class _Item(NamedTuple):
     value: JSON
 
 
+class _GrowingText(NamedTuple):
+    """A text in an item that is still being streamed: `target[name]` is set when all of it is there.
+
+    Appending to a string in an object copies the string for each delta.
+    """
+
+    target: JSON
+    name: str
+    deltas: list[str]
+
+    def write(self) -> None:
+        """Set the field to the text so far."""
+        self.target[self.name] = "".join(self.deltas)
+
+
 @dataclass(slots=True)
 class _Call:
     """A tool call; its item is made at the end where it depends on all of the arguments."""
@@ -80,6 +95,7 @@ class ResponseBuilder:
         self._offered = tools.read(params).functions
         self._sequence = 0
         self._open: _Item | None = None
+        self._text: _GrowingText | None = None
         self._calls: dict[int, _Call] = {}
         self._state: JSON = {}
         self._finish: str | None = None
@@ -125,13 +141,13 @@ class ResponseBuilder:
                 self._add_state(key, part.fields[key])
         if reasoning := part.fields.get("reasoning_content"):
             yield from self._item("reasoning")
-            yield from self._summary(reasoning)
+            yield from self._add_summary(reasoning)
         if text := part.fields.get("content"):
             yield from self._item("message")
-            yield from self._text("output_text", text, part)
+            yield from self._add_text("output_text", text, part)
         if refusal := part.fields.get("refusal"):
             yield from self._item("message")
-            yield from self._text("refusal", refusal, part)
+            yield from self._add_text("refusal", refusal, part)
         for grounding in part.fields.get("vertex_ai_grounding_metadata") or ():
             yield from self._search(grounding)
         for annotation in part.fields.get("annotations") or ():
@@ -159,6 +175,10 @@ class ResponseBuilder:
 
     def failed(self, error: errors.ApiError) -> Iterator[Event]:
         """Yield the last events of a response that ended with an error."""
+        self._write_text()
+        for call in self._calls.values():
+            if call.item and call.item.value["type"] == "function_call":
+                call.item.value["arguments"] = "".join(call.arguments)
         code = error.code if error.code == "rate_limit_exceeded" else "server_error"
         self.response["status"] = "failed"
         self.response["error"] = {"code": code, "message": error.message}
@@ -185,15 +205,27 @@ class ResponseBuilder:
         self.response["output"].append(value)
         return _Item(len(self.response["output"]) - 1, value)
 
-    def _summary(self, text: str) -> Iterator[Event]:
+    def _add_summary(self, text: str) -> Iterator[Event]:
         item = self._opened()
         if not item.value["summary"]:
             item.value["summary"].append({"type": "summary_text", "text": ""})
             yield self._in(item, "reasoning_summary_part.added", summary_index=0, part=_EMPTY_SUMMARY)
-        item.value["summary"][0]["text"] += text
+        self._append(item.value["summary"][0], "text", text)
         yield self._in(item, "reasoning_summary_text.delta", summary_index=0, delta=text)
 
-    def _text(self, kind: str, text: str, part: Delta) -> Iterator[Event]:
+    def _append(self, target: JSON, name: str, delta: str) -> None:
+        """Append to a text of the open item."""
+        if self._text is None or self._text.target is not target:
+            self._text = _GrowingText(target, name, [])
+        self._text.deltas.append(delta)
+
+    def _write_text(self) -> None:
+        """Write the text that has been streamed into its item."""
+        if self._text:
+            self._text.write()
+            self._text = None
+
+    def _add_text(self, kind: str, text: str, part: Delta) -> Iterator[Event]:
         """Text or refusal of a message: consecutive parts of its content."""
         item = self._opened()
         parts = item.value["content"]
@@ -203,11 +235,11 @@ class ResponseBuilder:
             yield self._in(item, "content_part.added", content_index=len(parts) - 1, part=parts[-1])
         delta = {"content_index": len(parts) - 1, "delta": text}
         if kind == "refusal":
-            parts[-1]["refusal"] += text
+            self._append(parts[-1], "refusal", text)
             yield self._in(item, "refusal.delta", **delta)
             return
         logprobs = _logprobs(part)
-        parts[-1]["text"] += text
+        self._append(parts[-1], "text", text)
         parts[-1]["logprobs"] += logprobs
         yield self._in(item, "output_text.delta", logprobs=logprobs, **delta)
 
@@ -216,7 +248,7 @@ class ResponseBuilder:
         yield from self._item("message")
         item = self._opened()
         if not item.value["content"]:
-            yield from self._text("output_text", "", Delta(0, {}))
+            yield from self._add_text("output_text", "", Delta(0, {}))
         if item.value["content"][-1]["type"] == "output_text":
             yield self._cited(item, {"type": "url_citation", **(annotation.get("url_citation") or {})})
 
@@ -263,7 +295,6 @@ class ResponseBuilder:
         if arguments := function.get("arguments"):
             known.arguments.append(arguments)
             if known.item and known.item.value["type"] == "function_call":
-                known.item.value["arguments"] += arguments
                 yield self._in(known.item, "function_call_arguments.delta", delta=arguments)
 
     def _call_item(self, call: _Call) -> JSON:
@@ -287,6 +318,7 @@ class ResponseBuilder:
             item = self._added({"id": self._new_id("call"), **value, "status": "in_progress"})
             yield self._item_event("added", item)
         if item.value["type"] == "function_call":
+            item.value["arguments"] = arguments
             yield self._in(item, "function_call_arguments.done", **_some(item.value, "name", "arguments"))
         elif item.value["type"] == "custom_tool_call":
             item.value["input"] = custom_tools.input_of(arguments)
@@ -300,6 +332,7 @@ class ResponseBuilder:
             return
         self._open = None
         if item.value["type"] == "reasoning":
+            self._write_text()
             if item.value["summary"]:
                 part = item.value["summary"][0]
                 yield self._in(item, "reasoning_summary_text.done", summary_index=0, text=part["text"])
@@ -311,6 +344,7 @@ class ResponseBuilder:
         yield from self._done(item)
 
     def _close_part(self, item: _Item) -> Iterator[Event]:
+        self._write_text()
         if not item.value["content"]:
             return
         part, index = item.value["content"][-1], len(item.value["content"]) - 1
