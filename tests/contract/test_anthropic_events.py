@@ -13,6 +13,7 @@ from anthropic.types import Message, RawMessageStreamEvent
 from helpers.fixtures import call_of, cases
 
 from vertex_compat import errors, sse
+from vertex_compat.operations.messages.input_blocks import chat_request
 from vertex_compat.operations.messages.output_blocks import (
     PING,
     Display,
@@ -184,6 +185,26 @@ def test_a_signature_of_a_call_travels_in_the_thinking_before_it():
     thinking, call = whole(parts)["content"]
     assert (thinking["type"], call["type"]) == ("thinking", "tool_use")
     assert decode_state(thinking["signature"]) == {"call_extra_content": {"extra_content": signed}}
+
+
+def test_each_call_gets_its_own_signature_back():
+    def signed(text):
+        return {"google": {"thought_signature": text}}
+
+    parts = [
+        tool(0, id="call_a", type="function", name="f", arguments="{}", extra_content=signed("YQ==")),
+        Delta(0, {"reasoning_content": "Hm."}),
+        tool(1, id="call_b", type="function", name="f", arguments="{}", extra_content=signed("Yg==")),
+        Delta(0, {"reasoning_content": "Hm."}),
+        tool(2, id="call_c", type="function", name="f", arguments="{}"),
+        Delta(0, {"extra_content": signed("ZA==")}, "tool_calls"),
+    ]
+    answer = {"role": "assistant", "content": whole(parts)["content"]}
+    request = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Go"}, answer]}
+    _, returned = chat_request(request).body["messages"]
+    assert returned["extra_content"] == signed("ZA==")
+    extras = [call.get("extra_content") for call in returned["tool_calls"]]
+    assert extras == [None, signed("Yg=="), None]  # the id of the first has its signature
 
 
 def test_no_thinking_is_shown_to_a_client_that_did_not_ask():

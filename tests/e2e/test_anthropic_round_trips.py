@@ -3,6 +3,8 @@
 import anthropic
 import pytest
 
+from vertex_compat.emulator.protocol.model_request import signature
+
 GEMINI = "gemini-3.8-flash"
 MISTRAL = "mistral-medium-3"
 DEPLOYED = "endpoints/1234567890"
@@ -39,3 +41,28 @@ def test_end_that_no_stop_sequence_made(sdk, model, streamed):
     stop = "never" if model == DEPLOYED else "opinion"
     message = answer(sdk, streamed=streamed, model=model, stop_sequences=[stop])
     assert (message.stop_reason, message.stop_sequence) == ("end_turn", None)
+
+
+THINK = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
+
+
+@streamed_or_not
+def test_gemini_gets_the_signature_of_its_text_back(sdk, emulator, streamed):
+    messages = [{"role": "user", "content": "Hello"}]
+    first = answer(sdk, streamed=streamed, model=GEMINI, messages=messages, **THINK)
+    assert [block.type for block in first.content] == ["thinking", "text", "thinking"]
+    assert first.content[0].thinking
+    assert not first.content[2].thinking
+    messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": "Go on"}]
+    answer(sdk, streamed=streamed, model=GEMINI, messages=messages, **THINK)
+    text = first.content[1].text
+    assert emulator.calls[-1].json["contents"][1] == {
+        "role": "model",
+        "parts": [{"text": text, "thoughtSignature": signature(text)}],
+    }
+
+
+@streamed_or_not
+def test_no_signature_comes_unasked(sdk, streamed):
+    message = answer(sdk, streamed=streamed, model=GEMINI)
+    assert [block.type for block in message.content] == ["text"]

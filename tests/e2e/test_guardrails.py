@@ -234,3 +234,30 @@ def test_a_checked_model_takes_no_batches(emulator, storage, tmp_path):
     body = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
     assert post(app, body, "/v1/batches").status_code == 403
     assert len(storage.names("emulated-bucket")) == 1
+
+
+WEATHER = {"name": "get_weather", "input_schema": {"type": "object", "properties": {}}}
+
+
+def test_a_checked_claude_gets_its_thinking_back(guarded, emulator):
+    """Its messages are translated, and Claude refuses a result of a call without the thinking before it."""
+    app = guarded()
+    messages = [{"role": "user", "content": "Think, then use the tools."}]
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 4000, "thinking": thinking, "tools": [WEATHER]}
+    called = post(app, body | {"messages": messages}, "/v1/messages").json
+    (id_,) = [block["id"] for block in called["content"] if block["type"] == "tool_use"]
+    result = {"type": "tool_result", "tool_use_id": id_, "content": "Sunny"}
+    messages += [{"role": "assistant", "content": called["content"]}, {"role": "user", "content": [result]}]
+    emulator.forget_calls()
+    answered = post(app, body | {"messages": messages}, "/v1/messages").json
+    assert answered["stop_reason"] == "end_turn", answered
+    (sent,) = [call.json for call in emulator.calls if "messages" in call.json]
+    assert sent["thinking"]
+    assert sent["messages"][1]["content"][0]["type"] == "thinking"
+
+
+def test_a_checked_claude_names_its_stop_sequence(guarded):
+    body = {"model": CLAUDE, "max_tokens": 99, "messages": [{"role": "user", "content": GOOD}]}
+    answered = post(guarded(), body | {"stop_sequences": ["opinion"]}, "/v1/messages").json
+    assert (answered["stop_reason"], answered["stop_sequence"]) == ("stop_sequence", "opinion")

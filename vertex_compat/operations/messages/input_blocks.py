@@ -247,14 +247,13 @@ class _MessageReader:
                 case "thinking" | "redacted_thinking":
                     _restore_thinking(message, block)
                 case "tool_use":
-                    calls.append(_tool_call(block))
+                    calls.append(_tool_call(block) | (message.pop("call_extra_content", None) or {}))
                 case _:
                     block_path = f"{path}.content[{number}]"
                     parts += [(part, block_path) for part in _parts(block, block_path)]
+        message.pop("call_extra_content", None)  # of a call that the client left out
         if calls:
-            calls[0] |= message.pop("call_extra_content", None) or {}
             message["tool_calls"] = calls
-        message.pop("call_extra_content", None)
         self._add(message, parts, path, always=bool(calls))
 
     def _add(self, message: JSON, parts: list[tuple[JSON, str]], path: str, *, always: bool = False) -> None:

@@ -39,6 +39,10 @@ def encode_event(event: JSON) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _encode(event))
 
 
+def _empty_thinking() -> JSON:
+    return {"type": "thinking", "thinking": "", "signature": ""}
+
+
 @dataclass(frozen=True, slots=True)
 class Display:
     """The client's wishes: `thinking` blocks, `thoughts` (their text), results of a web `search`."""
@@ -90,6 +94,7 @@ class MessageEvents:
         for delta in self._calls.remaining():
             yield from self._fields(delta)
         yield from self._close()
+        yield from self._late_signature()
         yield {"type": "message_delta", "delta": self._ending(self._finish), "usage": self._counts()}
         yield {"type": "message_stop"}
 
@@ -156,9 +161,15 @@ class MessageEvents:
     def _thought(self, text: str) -> Iterator[JSON]:
         if not self._display.thinking:
             return
-        yield from self._block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+        yield from self._block("thinking", _empty_thinking())
         if self._display.thoughts:
             yield self._delta({"type": "thinking_delta", "thinking": text})
+
+    def _late_signature(self) -> Iterator[JSON]:
+        """An empty thinking block for state that came after the thinking: Gemini's signature of its text."""
+        if self._state and self._display.thinking:
+            yield from self._new_block("thinking", _empty_thinking())
+            yield from self._close()
 
     def _text(self, text: str) -> Iterator[JSON]:
         yield from self._block("text", {"type": "text", "text": ""})
@@ -200,6 +211,7 @@ class MessageEvents:
                 self._state["call_extra_content"] = {"extra_content": extra}
             use = {"type": "tool_use", "id": call["id"], "name": function["name"], "input": {}}
             yield from self._new_block("tool_use", use)
+            self._state.pop("call_extra_content", None)  # belongs to thinking right before its call
         if arguments := function.get("arguments"):
             yield self._delta({"type": "input_json_delta", "partial_json": arguments})
 
