@@ -15,7 +15,6 @@ from vertex_compat import errors, ids, routes
 from vertex_compat.config.settings import Settings
 from vertex_compat.error_formats import ErrorFormat
 from vertex_compat.limits.limiter import Limiter
-from vertex_compat.limits.quota import Amount
 from vertex_compat.limits.stores import open_store
 from vertex_compat.operations.context import (
     DryRunTransport,
@@ -162,7 +161,7 @@ class App:
         for notify in self._on_request_end:
             notify(log, status)
         if log.allowance:
-            log.allowance.settle(_used(log))
+            log.allowance.settle(*_used(log))
 
     def _respond(self, request: _Request, error_format: ErrorFormat) -> flask.Response:
         log, headers = request.log, request.flask.headers
@@ -274,11 +273,15 @@ def _accounting_headers(log: RequestLog, *, whole: bool) -> dict[str, str]:
     return headers
 
 
-def _used(log: RequestLog) -> Amount | None:
-    """Return what a request has used; None if it was answered, in part at least, and nothing was counted."""
-    if log.usages:
-        return Amount(log.tokens(), log.cost() or 0)
-    return None if log.counts_missing or (log.first_byte_at and log.error) else Amount()
+def _used(log: RequestLog) -> tuple[int | None, int | None]:
+    """Return the tokens and nano-dollars that a request has used; None for what is not known.
+
+    Nothing is used where no model has answered, unless the client has left a model that was about to.
+    """
+    if log.usages or log.units:
+        return log.tokens(), log.cost()
+    answered = log.target or (log.error == CLIENT_DISCONNECTED and log.calls)
+    return (None, None) if answered else (0, 0)
 
 
 def _error_response(error: errors.ApiError, error_format: ErrorFormat, log: RequestLog) -> flask.Response:

@@ -32,8 +32,9 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     Per million tokens: `input`, `cached_input` (read from a cache), `cache_write` and `cache_write_hour`
     (written to a cache that lives 5 minutes or an hour), `output`, `reasoning`, `audio_input`,
     `audio_output`, `image_output`. Per million characters: `characters`. Each: `image` (generated),
-    `image_input`, `second` (of sound or video), `page`, `item` (a song, a reranking request), `search` (a web
-    search query of the model's).
+    `image_input`, `second` (of sound or video), `page`, `item` (a song, a reranking request, 100 characters
+    that are moderated), `search` (a web search query of the model's). `variants` are the prices of kinds of
+    voices and of resolutions of videos; those that it does not list have this price.
 
     `batch`, `flex`, `priority` and `regional` multiply the price: of a batch job, of a request with that
     service tier, and of one in a location that is not `global`. None means that the tier is not offered.
@@ -56,6 +57,7 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     page: float | None = None
     item: float | None = None
     search: float | None = None
+    variants: dict[str, Price] = {}
     long_context: LongContext | None = None
     batch: float | None = None
     flex: float | None = None

@@ -210,6 +210,28 @@ class Usage(NamedTuple):
     """`flex` or `priority`, where the publisher says that it served the request so."""
 
 
+class Units(NamedTuple):
+    """Quantities of a request that are paid by other units than tokens; `Price` has the rates."""
+
+    characters: int = 0
+    images: int = 0
+    image_inputs: int = 0
+    seconds: float = 0
+    pages: int = 0
+    items: int = 0
+    variant: str = ""
+    """The kind of voice, or the resolution: a key of `Price.variants` if it has a price of its own."""
+
+    def counts(self) -> dict[str, float]:
+        """Return the quantities that are not 0."""
+        return {name: count for name, count in zip(self._fields[:-1], self[:-1], strict=True) if count}
+
+
+def no_units(_: JSON, __: Model) -> Units | None:
+    """Return None: the request is paid by tokens."""
+    return None
+
+
 StreamPart: TypeAlias = Delta | Usage
 
 StreamTranslator: TypeAlias = "Callable[[JSON], Delta | Iterable[StreamPart]]"
@@ -256,11 +278,13 @@ class UnaryAdapter(Generic[T]):
     """An operation whose responses are not streamed.
 
     `request` translates a body into calls, which are made in parallel; `response` reads the response to one
-    of them. The results of all calls, in their order, are the result of the operation.
+    of them. The results of all calls, in their order, are the result of the operation. `units` returns what
+    is charged for a request that is not paid by tokens; it may be an estimate.
     """
 
     request: Callable[[JSON, Model], Sequence[UpstreamCall]]
     response: Callable[[JSON, UpstreamCall], T]
+    units: Callable[[JSON, Model], Units | None] = no_units
 
 
 def _same_model(model: Model) -> Model:
@@ -289,10 +313,11 @@ The string is what the client sent beside the body: the header `anthropic-beta`,
 
 
 class Embedding(NamedTuple):
-    """An embedding, and the number of tokens of its input."""
+    """An embedding, and the number of tokens of its input, or of seconds of its video."""
 
     values: list[float]
     tokens: int = 0
+    seconds: float = 0
 
 
 class GeneratedImage(NamedTuple):
@@ -358,6 +383,8 @@ class VideoAdapter:
     fetch: Callable[[str], UpstreamCall]
     """Returns the call that shows an operation."""
     read: Callable[[JSON], VideoOperation]
+    units: Callable[[JSON, Model], Units | None] = no_units
+    """Returns what is charged for a request of `start`."""
 
 
 A = TypeVar("A")

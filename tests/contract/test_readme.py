@@ -26,7 +26,7 @@ from vertex_compat.publishers import PUBLISHERS, parameters
 from vertex_compat.publishers.predict import predictions
 from vertex_compat.routing import rules
 from vertex_compat.server.request_log import RequestLog
-from vertex_compat.types import Delta, Model, Usage
+from vertex_compat.types import Delta, Model, Units, Usage
 from vertex_compat.upstream import url_fetcher
 
 README = (ROOT / "README.md").read_text()
@@ -137,7 +137,7 @@ def logged(capfd):
     record = RequestLog.start("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
     known = {"target": "google/gemini-2.5-flash; location=global", "usages": {0: CHAT}}
     known |= {"first_byte_at": record.started + 1, "calls": ["upstream_id"]}
-    known |= {"price": Price(input=1, output=1), "allowance": None}
+    known |= {"price": Price(input=1, output=1), "units": Units(seconds=8), "allowance": None}
     unknown = {
         field.name: field.name for field in dataclasses.fields(record) if not getattr(record, field.name)
     }

@@ -175,16 +175,6 @@ def test_embeddings_count_against_a_budget(limited):
     assert float(answer.headers["x-vertex-compat-cost-usd"]) > 0
 
 
-def test_model_not_paid_by_tokens_is_refused_to_a_budget(limited):
-    app = limited("budget_usd = 1")
-    body = json.dumps({"model": "tts-1", "input": "Hello", "voice": "alloy"}).encode()
-
-    assert (
-        app.post("/v1/audio/speech", data=body, content_type="application/json", headers=HEADERS).status_code
-        == 403
-    )
-
-
 def test_failed_call_costs_nothing(limited):
     app = limited("tokens_per_minute = 300")
     for _ in range(5):
@@ -337,6 +327,40 @@ def test_uncounted_call_keeps_its_reservation(limited):
         answer.close()
 
     assert statuses == [200, 429]
+
+
+def test_answer_without_counts_keeps_its_reservation(limited):
+    app = limited("tokens_per_minute = 1500")
+    statuses = []
+    for _ in range(2):
+        answer = ask(app, model="1234567890", max_tokens=1000)
+        statuses.append(answer.status_code)
+        answer.close()
+
+    assert statuses == [200, 429]
+
+
+def test_counting_tokens_costs_nothing(limited):
+    app = limited("tokens_per_minute = 1\nbudget_usd = 0.00001\nrequests_per_minute = 2")
+    fields = {"model": "claude-opus-5-5", "max_tokens": None}
+    statuses = []
+    for _ in range(3):
+        answer = ask(app, path="/v1/messages/count_tokens", **fields)
+        statuses.append(answer.status_code)
+        answer.close()
+
+    assert statuses == [200, 200, 429]
+
+
+def test_refused_forwarded_call_costs_nothing(limited):
+    app = limited("tokens_per_minute = 6000")
+    path = "/vertex-ai/v1/publishers/google/models/gemini-emulator-status-400:generateContent"
+    for _ in range(3):
+        answer = app.post(
+            path, data=json.dumps({"contents": []}), content_type="application/json", headers=HEADERS
+        )
+        assert answer.status_code == 400
+        answer.close()
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,14 @@ def ask(emulator):
     provider.shutdown()
 
 
+def test_paid_units_and_cost_are_attributes(ask):
+    body = {"model": "veo-3.1-generate-preview", "prompt": "A wave", "seconds": "4"}
+    (span,) = ask("/v1/videos", body)
+
+    assert span.attributes["vertex_compat.seconds"] == 4
+    assert span.attributes["vertex_compat.cost_usd"] == pytest.approx(1.6)
+
+
 def test_a_chat_is_a_span_of_the_convention_s(ask):
     body = question("anthropic") | {"messages": [{"role": "user", "content": SECRET}]}
     (span,) = ask("/v1/chat/completions", body, traceparent=PARENT)

@@ -9,7 +9,7 @@ import pytest
 from vertex_compat.model_profile import LongContext, Price
 from vertex_compat.routing import pricing
 from vertex_compat.routing.catalog import Catalog
-from vertex_compat.types import Usage
+from vertex_compat.types import Units, Usage
 
 DAY = date(2026, 11, 26)
 FLASH = Price(
@@ -96,3 +96,62 @@ def test_announced_price_holds_from_its_day():
 
     assert cost(price, Usage(1_000_000, 0), day=date(2026, 11, 30)) == 2_000_000_000
     assert cost(price, Usage(1_000_000, 0), day=date(2026, 12, 1)) == 4_000_000_000
+
+
+# Units
+
+
+@pytest.mark.parametrize(
+    ("price", "units", "nano"),
+    [
+        (Price(characters=30), Units(characters=1000), 30_000_000),
+        (Price(image=0.04), Units(images=3), 120_000_000),
+        (Price(image_input=0.0001, characters=0.2), Units(characters=500, image_inputs=2), 300_000),
+        (Price(second=0.4), Units(seconds=4.5), 1_800_000_000),
+        (Price(page=0.0005), Units(pages=7), 3_500_000),
+        (Price(item=0.001), Units(items=2), 2_000_000),
+        (Price(second=0.4, variants={"4k": Price(second=0.6)}), Units(seconds=1, variant="4k"), 600_000_000),
+        (Price(second=0.4, variants={"4k": Price()}), Units(seconds=1, variant="720p"), 400_000_000),
+        (Price(second=0.4, variants={"4k": Price()}), Units(seconds=1, variant="4k"), None),
+        (Price(characters=0.2), Units(characters=500, seconds=3), None),
+        (Price(characters=0.2), Units(), None),
+        (Price(input=1, output=2), Units(images=1), None),
+    ],
+)
+def test_units_have_their_rates(price, units, nano):
+    assert pricing.cost(price, [], units, location="global", tier=None, day=DAY) == nano
+
+
+@pytest.mark.parametrize(
+    ("price", "nano"),
+    [
+        (Price(image=0.04), 40_000_000),  # tokens without a price are not what is paid
+        (Price(input=1, output=2), 30_000),
+        (Price(input=1, output=2, image=0.04), 40_030_000),
+    ],
+)
+def test_price_says_whether_tokens_or_units_are_paid(price, nano):
+    usages, units = [Usage(10, 10)], Units(images=1)
+
+    assert pricing.cost(price, usages, units, location="global", tier=None, day=DAY) == nano
+
+
+def test_tokens_without_any_rate_cost_nothing_known():
+    price = Catalog().profile("google", "multimodalembedding@001").price
+
+    assert cost(price, Usage(0, 0)) is None
+
+
+@pytest.mark.parametrize(
+    ("price", "units", "nano"),
+    [
+        (Price(item=0.06), Units(items=1), 60_000_000),
+        (Price(item=0.06), None, None),
+        (Price(input=1, output=2), None, 100 * 1000 + 10 * 2000),
+        (Price(input=1, output=2, image_output=60), None, 100 * 1000 + 10 * 60_000),
+        (Price(output=12, audio_input=2), None, 100 * 2000 + 10 * 12_000),
+        (Price(input=1, output=2, priority=1.8, regional=1.1), None, 237_600),
+    ],
+)
+def test_reservation_is_at_the_dearest_rates(price, units, nano):
+    assert pricing.reserved(price, 100, 10, units, day=DAY) == nano

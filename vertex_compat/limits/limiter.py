@@ -19,7 +19,7 @@ from vertex_compat.limits.quota import Amount, Decision, Quota, Store, StoreUnav
 from vertex_compat.routing import pricing
 from vertex_compat.routing.catalog import today
 from vertex_compat.routing.rules import KeyRule
-from vertex_compat.types import Model
+from vertex_compat.types import Model, Units
 
 _log = logging.getLogger(__name__)
 
@@ -94,15 +94,32 @@ class Allowance:
         self._reserved = Amount()
         self._asked = False
 
-    def reserve(self, models: Iterable[Model], estimate: Callable[[], Estimate]) -> None:
+    @property
+    def has_budget(self) -> bool:
+        """True if the cost of the request counts against a budget."""
+        return self._quota.budget is not None
+
+    def reserve(
+        self,
+        models: Iterable[Model],
+        estimate: Callable[[], Estimate],
+        units: Callable[[Model], Units | None] = lambda _: None,
+    ) -> None:
         """Reserve the cost of the dearest of `models`, once a request; raises `RateLimited`, `Forbidden`."""
-        if self._asked:
-            return
+        if not self._asked:
+            tokens = estimate()
+            costs = [self._cost(model, tokens, units(model)) for model in models]
+            self._reserve(Amount(sum(tokens), max(costs, default=0)))
+
+    def reserve_nothing(self) -> None:
+        """Count a request that costs nothing; raises `RateLimited`."""
+        if not self._asked:
+            self._reserve(Amount())
+
+    def _reserve(self, amount: Amount) -> None:
         self._asked = True
-        tokens = estimate()
-        cost = max((self._cost(model, tokens) for model in models), default=0)
-        self._reserved = Amount(sum(tokens), cost)
-        decision = self._limiter.reserve(self._quota, self._reserved)
+        self._reserved = amount
+        decision = self._limiter.reserve(self._quota, amount)
         if decision and decision.refused:
             raise refusal(self._quota, decision)
         self._decision = decision
@@ -111,18 +128,21 @@ class Allowance:
         """Return OpenAI's headers that tell what is left of the limits."""
         return _headers(self._quota, self._decision) if self._decision else {}
 
-    def settle(self, used: Amount | None) -> None:
-        """Replace the reservation by what the request has used; None keeps it as what was used."""
+    def settle(self, tokens: int | None, cost: int | None) -> None:
+        """Replace the reservation by what the request has used; None keeps that part of it."""
         if self._decision:
-            used = self._reserved if used is None else used
+            used = Amount(
+                self._reserved.tokens if tokens is None else tokens,
+                self._reserved.cost if cost is None else cost,
+            )
             self._limiter.settle(self._quota, self._decision, self._reserved, used)
             self._decision = None
 
-    def _cost(self, model: Model, tokens: Estimate) -> int:
-        if self._quota.budget is None:
+    def _cost(self, model: Model, tokens: Estimate, units: Units | None) -> int:
+        if not self.has_budget:
             return 0
         price = model.profile.price
-        cost = pricing.reserved(price, *tokens, day=today()) if price else None
+        cost = pricing.reserved(price, *tokens, units, day=today()) if price else None
         if cost is None:
             raise errors.Forbidden(
                 f"This API key has a budget, and the price of {model.requested_name[:200]!r} is not known. "

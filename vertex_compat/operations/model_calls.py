@@ -20,6 +20,7 @@ from vertex_compat.types import (
     Publisher,
     ResourceTarget,
     UnaryAdapter,
+    Units,
     UpstreamCall,
 )
 from vertex_compat.upstream.response import Block, UpstreamResponse, multiplex
@@ -32,12 +33,13 @@ class Operation(NamedTuple, Generic[T]):
     """An operation of models.
 
     `adapter` returns the publisher's adapter for it, `verb` is that of "the model does not …", and
-    `served_by` are the operations of a profile that a model must have one of.
+    `served_by` are the operations of a profile that a model must have one of. `is_free`: it costs nothing.
     """
 
     adapter: Callable[[Publisher], T | None]
     verb: str
     served_by: frozenset[str]
+    is_free: bool = False
 
 
 CHAT: Final = Operation(lambda publisher: publisher.chat, "chat", frozenset({"chat", "speech"}))
@@ -58,14 +60,20 @@ def with_fallback(
     name: str,
     operation: Operation[T],
     attempt: Callable[[Model, T], R],
+    units: Callable[[Model, T], Units | None] = lambda _, __: None,
 ) -> R:
-    """Return the result of `attempt` with the first model for `name` that is available; raises `NotFound`."""
+    """Return the result of `attempt` with the first model for `name` that is available; raises `NotFound`.
+
+    `units` returns what a model will charge for, if that is not tokens.
+    """
     context.log.model = name
     models = context.router.candidates(name)
-    reserve(models, context)
+    if operation.is_free:
+        reserve_nothing(context)
+    else:
+        reserve(models, context, lambda model: _units(model, operation, units))
     for model in models:
-        adapter = operation.adapter(PUBLISHERS[model.publisher])
-        if adapter is None or not _serves(model, operation):
+        if (adapter := _adapter(model, operation)) is None:
             raise _not_served(name, model, operation)
         context.log.price = model.profile.price
         try:
@@ -87,19 +95,35 @@ def chat_params(adapter: ChatAdapter, params: JSON, model: Model, context: Reque
     return merged
 
 
-def reserve(models: Sequence[Model], context: RequestContext) -> None:
+def reserve(
+    models: Sequence[Model],
+    context: RequestContext,
+    units: Callable[[Model], Units | None] = lambda _: None,
+) -> None:
     """Reserve what a request may use of its key's limits; raises `RateLimited`, `Forbidden`."""
     if context.allowance and not context.dry_run:
         is_form = context.content_type.startswith("multipart/")
         context.allowance.reserve(
-            models, lambda: estimate.FILE_UPLOAD if is_form else estimate.of_body(context.body)
+            models, lambda: estimate.FILE_UPLOAD if is_form else estimate.of_body(context.body), units
         )
 
 
-def _serves(model: Model, operation: Operation[T]) -> bool:
-    """Return whether the model has the operation, as far as is known."""
+def reserve_nothing(context: RequestContext) -> None:
+    """Count a request that costs nothing in its key's limits; raises `RateLimited`."""
+    if context.allowance and not context.dry_run:
+        context.allowance.reserve_nothing()
+
+
+def _units(model: Model, operation: Operation[T], units: Callable[[Model, T], Units | None]) -> Units | None:
+    adapter = _adapter(model, operation)
+    return None if adapter is None else units(model, adapter)
+
+
+def _adapter(model: Model, operation: Operation[T]) -> T | None:
+    """Return the adapter for the operation, None if the model is known not to have it."""
     known = model.profile.operations
-    return not known or not operation.served_by.isdisjoint(known)
+    is_served = not known or not operation.served_by.isdisjoint(known)
+    return operation.adapter(PUBLISHERS[model.publisher]) if is_served else None
 
 
 def _not_served(name: str, model: Model, operation: Operation[T]) -> errors.NotFound:
@@ -130,7 +154,13 @@ def call_unary(
             return describe(adapter.request({**model.defaults, **params}, model)[0], model, context)
         return respond(*collect_unary(context, params, model, adapter, convert, max_parallel))
 
-    return with_fallback(context, params["model"], operation, attempt)
+    return with_fallback(
+        context,
+        params["model"],
+        operation,
+        attempt,
+        lambda model, adapter: adapter.units({**model.defaults, **params}, model),
+    )
 
 
 def collect_unary(
@@ -145,7 +175,8 @@ def collect_unary(
 
     At the first error the calls that have not started are dropped.
     """
-    calls = adapter.request({**model.defaults, **params}, model)
+    merged = {**model.defaults, **params}
+    calls = adapter.request(merged, model)
 
     def call_once(call: UpstreamCall) -> tuple[R, dict[str, str]]:
         response = context.transport.open(
@@ -156,6 +187,7 @@ def collect_unary(
 
     with _name_replacement(model, context):
         results = _in_parallel(call_once, calls, max_parallel)
+    context.log.units = adapter.units(merged, model)
     names = [name for call in calls for name in call.ignored]
     ignored = ignored_header(name for name in names if name in params or name not in model.defaults)
     return [result for result, _ in results], ignored | results[0][1]

@@ -15,6 +15,7 @@ COUNT: Final = model_calls.Operation(
     lambda publisher: publisher.token_counts,
     "count tokens: its publisher has no method for it",
     frozenset({"chat", "speech"}),
+    is_free=True,
 )
 
 

@@ -69,6 +69,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `locations`, `rules` and `retired` have beginnings of names (`publisher/name`; in `retired` as a client
     writes them); the longest one that fits holds. `families` are by publisher, `models` by `publisher/name`.
+    `services` are Google's APIs that have a price and no models.
     `builtin_names` are OpenAI's models that clients have built in, with the model that answers for them.
     """
 
@@ -79,6 +80,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     families: dict[str, _Family]
     retired: dict[str, str]
     builtin_names: dict[str, str]
+    services: dict[str, JSON]
     models: dict[str, JSON]
 
 
@@ -115,6 +117,7 @@ class Catalog:
             **_generation(publisher, name, version),
             **({"operations": kind.operations, **kind.rules} if kind else {}),
             **_row(qualified),
+            **data().services.get(publisher, {}),
         }
         for pattern, fields in self._corrections.items():
             if any(fnmatchcase(one, pattern) for one in (name, qualified, f"{_PREFIX_OF_TUNED}{name}")):

@@ -1,7 +1,9 @@
-"""The cost of a request, from the counts that Vertex answered and the model's prices.
+"""The cost of a request, from the counts of tokens or other units and the model's prices.
 
-Amounts are whole nano-dollars (a billionth of a US dollar), so that sums are exact. A part of the price that
-is not known is taken at the price of the plain tokens; a model without a price costs None, never 0.
+Amounts are whole nano-dollars (a billionth of a US dollar), so that sums are exact. Tokens of a kind that has
+no price of its own are taken at the price of the plain ones; what has no price costs None, never 0. A model
+with prices for tokens is paid by tokens, and by such other units as it has prices for; every other model is
+paid by units.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from datetime import date
 from typing import Final
 
 from vertex_compat.model_profile import LongContext, Price
-from vertex_compat.types import Usage
+from vertex_compat.types import Units, Usage
 
 NANO: Final = 1_000_000_000
 """Nano-dollars in a dollar."""
@@ -21,7 +23,13 @@ _PER_MILLION: Final = NANO / 1_000_000
 
 
 def cost(
-    price: Price | None, usages: Iterable[Usage], *, location: str, tier: str | None, day: date
+    price: Price | None,
+    usages: Iterable[Usage],
+    units: Units | None = None,
+    *,
+    location: str,
+    tier: str | None,
+    day: date,
 ) -> int | None:
     """Return the nano-dollars of all answers to a request; None if the price is not known.
 
@@ -30,12 +38,12 @@ def cost(
     if price is None:
         return None
     price = on(price, day)
-    parts = [_tokens(price, usage) for usage in usages]
-    if not parts or None in parts:
-        return None
+    parts = _units(price, units)
+    if _is_by_tokens(price):
+        counted = [_tokens(price, usage) for usage in usages]
+        parts = counted and [*counted, *(part for part in parts if part is not None)]
     factor = _tier(price, tier) * (1.0 if location == "global" else price.regional)
-    total = sum(part for part in parts if part is not None)
-    return math.ceil(round(total * factor * _PER_MILLION, 3))
+    return _total(parts, factor)
 
 
 def on(price: Price, day: date) -> Price:
@@ -45,17 +53,53 @@ def on(price: Price, day: date) -> Price:
     return price
 
 
-def reserved(price: Price, prompt: int, completion: int, *, day: date) -> int | None:
-    """Return the nano-dollars to reserve for a request of at most so many tokens, at the dearest tier.
+def reserved(
+    price: Price, prompt: int, completion: int, units: Units | None = None, *, day: date
+) -> int | None:
+    """Return the nano-dollars to reserve for a request of at most so many tokens, at the dearest rates.
 
-    None for models that are not paid by tokens: what they cost cannot be counted.
+    None if what it costs is not known: the units of a model that is not paid by tokens, or their price.
     """
     price = on(price, day)
-    rates = _rates(price, prompt)
-    if rates.input is None:
+    parts = _units(price, units)
+    if _is_by_tokens(price):
+        rates = _rates(price, prompt)
+        written = (rates.output, price.reasoning, price.audio_output, price.image_output)
+        tokens = prompt * (rates.input or price.audio_input or 0) + completion * max(map(_or_zero, written))
+        parts = [tokens, *(part for part in parts if part is not None)]
+    return _total(parts, max(price.priority or 1.0, 1.0) * price.regional)
+
+
+def _or_zero(rate: float | None) -> float:
+    return rate or 0.0
+
+
+def _is_by_tokens(price: Price) -> bool:
+    return price.input is not None or price.output is not None
+
+
+def _units(price: Price, units: Units | None) -> list[float | None]:
+    """Return the price of each quantity in millionths of a dollar; None where there is no rate."""
+    if units is None:
+        return []
+    price = price.variants.get(units.variant, price)
+    parts = (
+        (units.characters, price.characters),
+        (units.images * 1_000_000, price.image),
+        (units.image_inputs * 1_000_000, price.image_input),
+        (units.seconds * 1_000_000, price.second),
+        (units.pages * 1_000_000, price.page),
+        (units.items * 1_000_000, price.item),
+    )
+    return [None if rate is None else count * rate for count, rate in parts if count]
+
+
+def _total(parts: list[float | None], factor: float) -> int | None:
+    """Return the nano-dollars of prices in millionths of a dollar; None if one of them is None, or none."""
+    known = [part for part in parts if part is not None]
+    if not parts or len(known) < len(parts):
         return None
-    factor = max(price.priority or 1.0, 1.0) * price.regional
-    return math.ceil((prompt * rates.input + completion * (rates.output or 0)) * factor * _PER_MILLION)
+    return math.ceil(round(sum(known) * factor * _PER_MILLION, 3))
 
 
 def _tier(price: Price, tier: str | None) -> float:

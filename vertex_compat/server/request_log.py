@@ -20,7 +20,7 @@ import msgspec
 from vertex_compat.limits.limiter import Allowance
 from vertex_compat.model_profile import Price
 from vertex_compat.routing import catalog, pricing
-from vertex_compat.types import JSON, Usage
+from vertex_compat.types import JSON, Units, Usage
 
 CLIENT_DISCONNECTED: Final = "client_left"
 """The `error` of a request whose client disconnected. It is logged without a severity above INFO."""
@@ -36,8 +36,8 @@ class RequestLog:
     """Facts about one request, collected while it runs.
 
     `traceparent` is the W3C's header, if it is valid; `execution` is functions-framework's id of the
-    request. `price` and `service_tier` are those of the model that answers; `counts_missing` says that its
-    token counts are not read. `calls` has the upstream's id of each upstream call, or "".
+    request. `price` and `service_tier` are those of the model that answers; `units` are what it is paid for
+    besides tokens. `calls` has the upstream's id of each upstream call, or "".
     """
 
     operation: str
@@ -56,7 +56,7 @@ class RequestLog:
     allowance: Allowance | None = None
     price: Price | None = None
     service_tier: str | None = None
-    counts_missing: bool = False
+    units: Units | None = None
     calls: list[str] = field(default_factory=list)
     usages: dict[object, Usage] = field(default_factory=dict)
     _costed: tuple[tuple[object, ...], int | None] | None = field(default=None, init=False, repr=False)
@@ -130,6 +130,7 @@ class RequestLog:
             "location": location or None,
             "attempts": len(self.calls) or None,
             **self._counts(),
+            "units": self.units and self.units.counts(),
             "cost_usd": self.cost_usd(),
             "service_tier": self._tier(),
             "key": self.key,
@@ -143,13 +144,13 @@ class RequestLog:
 
     def cost(self) -> int | None:
         """Return the nano-dollars of the answers counted so far; None if the price is not known."""
-        if self.price is None or not self.usages:
+        if self.price is None or not (self.usages or self.units):
             return None
-        counted = (self.target, *map(id, self.usages.values()))
+        counted = (self.target, self.units, *map(id, self.usages.values()))
         if self._costed is None or self._costed[0] != counted:
             location = (self.target or "").rpartition("; location=")[2] or "global"
-            usages, day = self.usages.values(), catalog.today()
-            cost = pricing.cost(self.price, usages, location=location, tier=self._tier(), day=day)
+            usages, tier, day = self.usages.values(), self._tier(), catalog.today()
+            cost = pricing.cost(self.price, usages, self.units, location=location, tier=tier, day=day)
             self._costed = counted, cost
         return self._costed[1]
 

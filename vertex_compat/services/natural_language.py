@@ -44,6 +44,11 @@ def moderate(text: str) -> UpstreamCall:
     return UpstreamCall("documents:moderateText", {"document": document}, "v2", service="language")
 
 
+def units(text: str) -> int:
+    """Return the units of 100 characters that a text is charged for: https://cloud.google.com/natural-language/pricing."""
+    return -(-len(text) // 100)
+
+
 def confidences(answer: JSON) -> dict[str, float]:
     """Return Google's categories with their confidences."""
     try:

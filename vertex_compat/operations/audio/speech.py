@@ -23,6 +23,7 @@ from vertex_compat.types import (
     SpeechAdapter,
     StreamPart,
     UnaryAdapter,
+    Units,
     UpstreamCall,
     Usage,
 )
@@ -50,7 +51,11 @@ def create(context: RequestContext) -> Response:
             return _streamed(adapter.stream, params, form, model, context)
         return _whole(adapter.whole, params | {"response_format": form}, model, context)
 
-    return model_calls.with_fallback(context, params["model"], SPEECH, attempt)
+    def units(model: Model, adapter: SpeechAdapter) -> Units | None:
+        unary = _music(model) or adapter.whole
+        return unary.units({**model.defaults, **params}, model)
+
+    return model_calls.with_fallback(context, params["model"], SPEECH, attempt, units)
 
 
 def _music(model: Model) -> UnaryAdapter[Audio] | None:

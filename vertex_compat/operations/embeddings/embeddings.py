@@ -9,7 +9,7 @@ import array
 import base64
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,7 @@ from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.request import body, token_ids
+from vertex_compat.server.request_log import RequestLog
 from vertex_compat.types import JSON, Embedding, Usage
 
 MAX_PARALLEL_CALLS: Final = 32
@@ -31,19 +32,27 @@ EncodedVector: TypeAlias = str | msgspec.Raw
 """A vector as it stands in the response: base64, or a JSON list."""
 
 
+class _EncodedCall(NamedTuple):
+    """The encoded vectors of one call, and the tokens and seconds of their inputs."""
+
+    vectors: list[EncodedVector]
+    tokens: int
+    seconds: float
+
+
 def create(context: RequestContext) -> Response:
     """Answer one request for embeddings."""
     params = parse(context.body)
     encode = _base64 if params.get("encoding_format") == "base64" else _floats
 
-    def respond(results: list[tuple[list[EncodedVector], int]], headers: dict[str, str]) -> Response:
-        vectors = [vector for encoded, _ in results for vector in encoded]
+    def respond(results: list[_EncodedCall], headers: dict[str, str]) -> Response:
+        vectors = [vector for result in results for vector in result.vectors]
         if len(vectors) != len(params["input"]):
             raise errors.UpstreamFault(
                 f"Vertex AI returned {len(vectors)} embeddings for {len(params['input'])} inputs."
             )
-        tokens = sum(tokens for _, tokens in results)
-        context.log.usages["embeddings"] = Usage(tokens, 0)
+        tokens = sum(result.tokens for result in results)
+        log_counts(context.log, tokens, sum(result.seconds for result in results))
         return Response(embedding_list(vectors, tokens, params["model"]), headers)
 
     return model_calls.call_unary(
@@ -54,6 +63,14 @@ def create(context: RequestContext) -> Response:
         respond,
         MAX_PARALLEL_CALLS,
     )
+
+
+def log_counts(log: RequestLog, tokens: int, seconds: float = 0) -> None:
+    """Note what Vertex AI has counted: tokens, or seconds of videos instead of their estimate."""
+    if tokens:
+        log.usages["embeddings"] = Usage(tokens, 0)
+    if log.units:
+        log.units = log.units._replace(seconds=seconds)
 
 
 def parse(content: bytes) -> JSON:
@@ -76,11 +93,12 @@ def embedding_list(vectors: Sequence[object], tokens: int, model: str) -> JSON:
     }
 
 
-def _encode(
-    embeddings: list[Embedding], encode: Callable[[list[float]], EncodedVector]
-) -> tuple[list[EncodedVector], int]:
-    """The encoded vectors of one call, and the tokens of their inputs."""
-    return [encode(one.values) for one in embeddings], sum(one.tokens for one in embeddings)
+def _encode(embeddings: list[Embedding], encode: Callable[[list[float]], EncodedVector]) -> _EncodedCall:
+    return _EncodedCall(
+        [encode(one.values) for one in embeddings],
+        sum(one.tokens for one in embeddings),
+        sum(one.seconds for one in embeddings),
+    )
 
 
 def _floats(values: list[float]) -> msgspec.Raw:

@@ -13,11 +13,11 @@ import msgspec
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
-from vertex_compat.operations.embeddings.embeddings import EMBEDDING, MAX_PARALLEL_CALLS
+from vertex_compat.operations.embeddings.embeddings import EMBEDDING, MAX_PARALLEL_CALLS, log_counts
 from vertex_compat.operations.generate_content.generate_content_schema import BatchEmbedContents, EmbedContent
 from vertex_compat.operations.generate_content.input_contents import camel_case
 from vertex_compat.operations.request import body
-from vertex_compat.types import JSON, Embedding, Usage
+from vertex_compat.types import JSON, Embedding
 
 MAX_REQUESTS = 2048
 
@@ -56,7 +56,7 @@ def _respond(context: RequestContext, requests: list[JSON], write: Any) -> Respo
 
     def respond(results: list[list[Embedding]], headers: dict[str, str]) -> Response:
         embeddings = [embedding for result in results for embedding in result]
-        context.log.usages["embeddings"] = Usage(sum(one.tokens for one in embeddings), 0)
+        log_counts(context.log, sum(one.tokens for one in embeddings))
         return Response(write([{"values": one.values} for one in embeddings]), headers)
 
     params = {"model": context.path_args["model"], "input": texts, **options}

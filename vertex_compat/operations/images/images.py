@@ -17,7 +17,7 @@ from vertex_compat.operations.context import EventStream, RequestContext, Respon
 from vertex_compat.operations.guardrails.guard import check_prompt
 from vertex_compat.operations.images import image_sources, image_urls, images_schema
 from vertex_compat.operations.request import body, multipart
-from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Usage
+from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Units, Usage
 
 MAX_SOURCES: Final = 16
 """Images that one edit takes."""
@@ -94,6 +94,8 @@ def _generate(params: JSON, event: str, context: RequestContext) -> Response:
         images = [image for result in results for image in result.pictures]
         usages = [result.usage for result in results if result.usage]
         context.log.usages |= dict(enumerate(usages))
+        if context.log.units:
+            context.log.units = Units(images=len(images))
         usage = _usage(usages)
         if params.get("stream"):
             return Response(EventStream(_events(event, images, usage, params)), headers)

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from vertex_compat import errors
+from vertex_compat.model_profile import ModelProfile
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.moderations import moderations_schema
 from vertex_compat.operations.request import body
 from vertex_compat.services import natural_language
-from vertex_compat.types import JSON, ResourceTarget
+from vertex_compat.types import JSON, Model, ResourceTarget, Units
 
 TARGET: Final = ResourceTarget("language", ("global",))
 
@@ -28,9 +29,17 @@ def create(context: RequestContext) -> Response:
     texts = _texts(params["input"])
     if context.dry_run:
         return Response(context.transport.describe(natural_language.moderate(texts[0]), TARGET))
+    units = Units(items=sum(map(natural_language.units, texts)))
+    priced = Model(model, "language", "", "", TARGET.locations, profile=_profile(context))
+    model_calls.reserve((priced,), context, lambda _: units)
     with ThreadPoolExecutor(min(len(texts), model_calls.MAX_PARALLEL_CALLS)) as pool:
         results = list(pool.map(lambda text: _rated(text, context), texts))
+    context.log.price, context.log.units = priced.profile.price, units
     return Response({"id": f"modr-{secrets.token_hex(12)}", "model": model, "results": results})
+
+
+def _profile(context: RequestContext) -> ModelProfile:
+    return context.router.catalog.profile("language", "")
 
 
 def _rated(text: str, context: RequestContext) -> JSON:

@@ -9,14 +9,14 @@ import base64
 from typing import Final
 
 from vertex_compat import errors, ids
-from vertex_compat.json_values import count, text
+from vertex_compat.json_values import count, mapping, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.operations.ocr import ocr_schema
 from vertex_compat.operations.request import body
 from vertex_compat.publishers import media_types
-from vertex_compat.types import JSON
+from vertex_compat.types import JSON, Units
 
 OCR: Final = model_calls.Operation(lambda publisher: publisher.ocr, "read documents", frozenset({"ocr"}))
 
@@ -39,13 +39,13 @@ def create(context: RequestContext) -> Response:
     document = {"type": kind, kind: data}
     if name := params[_PARAM].get("document_name"):
         document["document_name"] = name
-    return model_calls.call_unary(
-        context,
-        {**params, _PARAM: document},
-        OCR,
-        lambda answer: answer,
-        lambda answers, headers: Response(answers[0], headers),
-    )
+
+    def respond(answers: list[JSON], headers: dict[str, str]) -> Response:
+        counted = mapping(answers[0].get("usage_info")).get("pages_processed")
+        context.log.units = Units(pages=count(counted) or len(answers[0]["pages"]))
+        return Response(answers[0], headers)
+
+    return model_calls.call_unary(context, {**params, _PARAM: document}, OCR, lambda answer: answer, respond)
 
 
 def _url(document: JSON) -> tuple[str, str]:

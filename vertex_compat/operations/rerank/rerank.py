@@ -12,7 +12,7 @@ from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import body
 from vertex_compat.operations.rerank import rerank_schema
-from vertex_compat.publishers.google.ranking import MAX_RECORDS
+from vertex_compat.publishers.google.ranking import search_units
 from vertex_compat.types import JSON, RankedDocument
 
 RERANK: Final = model_calls.Operation(lambda publisher: publisher.rerank, "rerank", frozenset({"rerank"}))
@@ -48,13 +48,12 @@ def _shown(ranked: Iterable[RankedDocument], params: JSON) -> JSON:
         )
         for one in best
     ]
-    units = -(-len(documents) // MAX_RECORDS)
     return {
         "id": f"rerank-{secrets.token_hex(12)}",
         "object": "list",
         "model": params["model"],
         "results": results,
-        "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": units}},
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": search_units(params)}},
     }
 
 

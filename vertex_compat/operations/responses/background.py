@@ -49,6 +49,7 @@ def create(turn: Turn, context: RequestContext) -> Response:
             raise _unsupported(f"A background response takes no '{name}'.", name)
     chat = responses_request.translate(turn.request_params(), turn.earlier).chat
     runs, target = _model(turn.params["model"], context)
+    _reserve(turn.params["model"], context)
     options = {own: chat[name] for name, own in _OPTIONS.items() if name in chat}
     call = interactions.create(runs, _texts(chat["messages"]), options, context.owner)
     interaction = model_calls.get_json(call, target, context, retries=0)
@@ -61,7 +62,20 @@ def create(turn: Turn, context: RequestContext) -> Response:
     record = turn.history.next_record(response, input_, expires_at)
     record = msgspec.structs.replace(record, background=background)
     history.write(store, turn.token, record)
-    return Response(response)
+    (name,) = runs.values()
+    return Response(response, {"x-vertex-compat-target": f"google/{name}; location={background.location}"})
+
+
+def _reserve(name: str, context: RequestContext) -> None:
+    """Count the request in its key's limits; raises `Forbidden` if the key has a budget, `RateLimited`."""
+    context.log.model = name
+    if context.allowance and context.allowance.has_budget:
+        raise errors.Forbidden(
+            "This API key has a budget, and the cost of a background response is not known when its request "
+            "ends. Leave 'background' out.",
+            param="background",
+        )
+    model_calls.reserve((), context)
 
 
 def current(store: Store, token: str, record: ResponseRecord, context: RequestContext) -> ResponseRecord:

@@ -70,11 +70,16 @@ def _price(profile: ModelProfile, day: date) -> JSON:
     """Return the price that holds on a day, in US dollars; see `model_profile.Price` for the units."""
     if profile.price is None:
         return {}
-    fields: JSON = msgspec.to_builtins(pricing.on(profile.price, day))
-    long_context: JSON = fields.pop("long_context", None) or {}
-    price = {key: value for key, value in fields.items() if value is not None and key != "later"}
-    long_context = {key: value for key, value in long_context.items() if value is not None}
-    return price | ({"long_context": long_context} if long_context else {})
+    fields: JSON = msgspec.to_builtins(pricing.on(profile.price, day)) | {"later": None}
+    for variant in fields["variants"].values():
+        del variant["regional"]
+    return _known(fields)
+
+
+def _known(fields: JSON) -> JSON:
+    """Return the fields that have a value, in objects inside them too."""
+    known = {key: _known(value) if isinstance(value, dict) else value for key, value in fields.items()}
+    return {key: value for key, value in known.items() if value not in (None, {})}
 
 
 def _common_operations(targets: Sequence[Model]) -> list[str]:

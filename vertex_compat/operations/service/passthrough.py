@@ -36,6 +36,8 @@ METHODS: Final = (
 )
 """Inference, and counting for it."""
 
+FREE_METHODS: Final = frozenset({":computeTokens", ":countTokens", ":fetchPredictOperation"})
+
 _PLACE: Final = r"(?P<version>v1|v1beta1)/(?:projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/)?"
 
 _MODEL_PATH: Final = re.compile(
@@ -105,8 +107,10 @@ def _call_model(found: re.Match[str], context: RequestContext) -> Response:
         raise errors.Forbidden(
             f"{model.requested_name!r} is checked by Model Armor, which needs /v1/chat/completions."
         )
-    model_calls.reserve((model,), context)
-    context.log.counts_missing = True
+    if found["method"] in FREE_METHODS:
+        model_calls.reserve_nothing(context)
+    else:
+        model_calls.reserve((model,), context)
     call = UpstreamCall(
         f"{found['resource']}{found['method']}{_query(context)}",
         {},

@@ -47,8 +47,7 @@ def create(context: RequestContext) -> Response:
     check_prompt(params["prompt"], params["model"], context)
 
     def attempt(model: Model, adapter: VideoAdapter) -> Response:
-        merged = {"seconds": _default_seconds(model), "size": DEFAULT_SIZE, **model.defaults, **params}
-        merged["seconds"] = str(merged["seconds"])
+        merged = _with_defaults(params, model)
         token = new_token() if context.settings.bucket else ""
         if token:
             merged["storage_uri"] = Bucket(context).target(f"{video_jobs.FOLDER}{token}").uri
@@ -59,6 +58,7 @@ def create(context: RequestContext) -> Response:
         started = model_calls.parse_object(b"".join(model_calls.iter_response(opened, context)))
         operation = text(started.get("name"))
         adapter.location(operation)
+        context.log.units = adapter.units(merged, model)
         job = VideoJob(
             owner=context.owner,
             operation=operation,
@@ -73,11 +73,19 @@ def create(context: RequestContext) -> Response:
         shown = _video(video_jobs.id_of(job, context), job, merged["prompt"], None)
         return Response(shown, headers | POLL_AFTER)
 
-    return model_calls.with_fallback(context, params["model"], VIDEOS, attempt)
+    return model_calls.with_fallback(
+        context,
+        params["model"],
+        VIDEOS,
+        attempt,
+        lambda model, adapter: adapter.units(_with_defaults(params, model), model),
+    )
 
 
-def _default_seconds(model: Model) -> str:
-    return "8" if model.name.startswith(LONGER_MODELS) else DEFAULT_SECONDS
+def _with_defaults(params: JSON, model: Model) -> JSON:
+    seconds = "8" if model.name.startswith(LONGER_MODELS) else DEFAULT_SECONDS
+    merged = {"seconds": seconds, "size": DEFAULT_SIZE, **model.defaults, **params}
+    return merged | {"seconds": str(merged["seconds"])}
 
 
 def _params(context: RequestContext) -> JSON:

@@ -13,7 +13,7 @@ from vertex_compat.json_values import count, items, mapping
 from vertex_compat.publishers.google import multimodal_embeddings
 from vertex_compat.publishers.google.multimodal_embeddings import EmbeddedFile, values
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ClientRequest, Embedding, Model, UnaryAdapter, UpstreamCall
+from vertex_compat.types import JSON, ClientRequest, Embedding, Model, UnaryAdapter, Units, UpstreamCall
 
 HANDLED: Final = frozenset({"encoding_format", "input", "input_type", "task_type", "title"})
 
@@ -60,6 +60,11 @@ def request(body: JSON, model: Model) -> Sequence[UpstreamCall]:
         _predict(texts, ClientRequest(body, model))
         for texts in _batches(body["input"], _max_instances(model))
     ]
+
+
+def units(body: JSON, model: Model) -> Units | None:
+    """Return what is charged for where it is not tokens."""
+    return multimodal_embeddings.units(body) if model.name.startswith("multimodalembedding") else None
 
 
 def _uses_embed_content(model: Model) -> bool:
@@ -146,4 +151,4 @@ def _embedding(fields: JSON) -> Embedding:
     return Embedding(values(fields.get("values")), tokens)
 
 
-EMBEDDINGS: Final = UnaryAdapter(request, response)
+EMBEDDINGS: Final = UnaryAdapter(request, response, units)

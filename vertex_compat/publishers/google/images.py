@@ -26,6 +26,7 @@ from vertex_compat.types import (
     GeneratedImages,
     Model,
     UnaryAdapter,
+    Units,
     UpstreamCall,
 )
 
@@ -93,6 +94,11 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
         counts = [MAX_SAMPLES] * (images // MAX_SAMPLES) + [images % MAX_SAMPLES]
         return [_imagen(count, ClientRequest(body, model)) for count in counts if count]
     return [_gemini(ClientRequest(body, model))] * images
+
+
+def units(body: JSON, model: Model) -> Units | None:
+    """Return the images that are charged for; Gemini's are paid by tokens."""
+    return Units(images=body.get("n", 1)) if _is_imagen(model) else None
 
 
 def _is_imagen(model: Model) -> bool:
@@ -248,4 +254,4 @@ def _refused(reason: str) -> errors.BadRequest:
     )
 
 
-IMAGES: Final = UnaryAdapter(request, response)
+IMAGES: Final = UnaryAdapter(request, response, units)

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from vertex_compat import errors
-from vertex_compat.json_values import items, numbers
+from vertex_compat.json_values import count, items, numbers
 from vertex_compat.publishers import media_types
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ClientRequest, Embedding, Model, UpstreamCall
+from vertex_compat.types import JSON, ClientRequest, Embedding, Model, Units, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={"dimensions": "dimension"},
@@ -26,6 +26,8 @@ PARAMETERS: Final = ParameterTable(
 
 DIMENSIONS: Final = (128, 256, 512, 1408)
 VIDEO_DIMENSIONS: Final = 1408
+MAX_VIDEO_SECONDS: Final = 120
+"""The model embeds no more of a video."""
 
 _DATA_URI: Final = re.compile(r"data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0-9+/_=-]+)")
 
@@ -82,6 +84,27 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
     ]
 
 
+def units(body: JSON) -> Units:
+    """Return the characters, images and seconds of video that are charged for; the seconds are a maximum."""
+    characters = images = seconds = 0
+    for text in body["input"]:
+        match _kind(text):
+            case "image":
+                images += 1
+            case "video":
+                seconds += MAX_VIDEO_SECONDS
+            case _:
+                characters += len(text)
+    return Units(characters=characters, image_inputs=images, seconds=seconds)
+
+
+def _kind(text: str) -> str:
+    """Return the kind of an input by its beginning, or by the extension of an object's name."""
+    mime_type = media_types.of_name(text) or "" if text.startswith("gs://") else text[5:12]
+    is_file = text.startswith(("gs://", "data:"))
+    return mime_type.partition("/")[0].lower() if is_file else "text"
+
+
 def _instances(inputs: list[str]) -> Iterator[JSON]:
     instance: JSON = {}
     for index, text in enumerate(inputs):
@@ -113,8 +136,9 @@ def response(prediction: JSON, call: UpstreamCall) -> Iterator[Embedding]:
     """Yield an embedding for each input of the call's instance; of a video, that of its first segment."""
     for kind in call.body["instances"][0]:
         if kind == "video":
-            segment = next(iter(items(prediction.get("videoEmbeddings"))), {})
-            yield Embedding(values(segment.get("embedding")))
+            segments = items(prediction.get("videoEmbeddings")) or [{}]
+            seconds = max(count(segment.get("endOffsetSec")) for segment in segments)
+            yield Embedding(values(segments[0].get("embedding")), seconds=seconds)
         else:
             yield Embedding(values(prediction.get(EMBEDDING_FIELDS[kind])))
 

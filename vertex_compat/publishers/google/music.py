@@ -18,7 +18,7 @@ from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.publishers.google.usage import usage
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Audio, ClientRequest, Model, UnaryAdapter, UpstreamCall
+from vertex_compat.types import JSON, Audio, ClientRequest, Model, UnaryAdapter, Units, UpstreamCall
 
 HANDLED: Final = frozenset({"input", "instructions", "response_format", "stream_format"})
 
@@ -87,4 +87,4 @@ def _files(answer: JSON) -> Iterator[tuple[str, str]]:
                 yield data, text(blob.get("mimeType")) or "audio/mpeg"
 
 
-MUSIC: Final = UnaryAdapter(request, response)
+MUSIC: Final = UnaryAdapter(request, response, lambda _, __: Units(items=1))

@@ -11,7 +11,7 @@ from typing import Final
 
 from vertex_compat import errors, vertex
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Model, RankedDocument, UnaryAdapter, UpstreamCall
+from vertex_compat.types import JSON, Model, RankedDocument, UnaryAdapter, Units, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -60,6 +60,11 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
     ]
 
 
+def search_units(body: JSON) -> int:
+    """Return how many queries are charged for: one for each call."""
+    return -(-len(body["documents"]) // MAX_RECORDS)
+
+
 def response(answer: JSON, _: UpstreamCall) -> list[RankedDocument]:
     """Return the documents of one call, best first. A score is a probability."""
     try:
@@ -68,4 +73,4 @@ def response(answer: JSON, _: UpstreamCall) -> list[RankedDocument]:
         raise errors.UpstreamFault("Discovery Engine's response has no ranked records.") from None
 
 
-RERANK: Final = UnaryAdapter(request, response)
+RERANK: Final = UnaryAdapter(request, response, lambda body, _: Units(items=search_units(body)))

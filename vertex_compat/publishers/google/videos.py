@@ -12,7 +12,15 @@ from typing import Final
 from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, text
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall, VideoAdapter, VideoOperation
+from vertex_compat.types import (
+    JSON,
+    ClientRequest,
+    Model,
+    Units,
+    UpstreamCall,
+    VideoAdapter,
+    VideoOperation,
+)
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -68,6 +76,14 @@ def start(body: JSON, model: Model) -> UpstreamCall:
     )
 
 
+def units(body: JSON, model: Model) -> Units:
+    """Return the seconds that are charged for; variants are the resolution, and a video without audio."""
+    resolution = _resolution(min(map(int, body["size"].split("x"))))
+    is_fixed = model.name.startswith(WITHOUT_RESOLUTION)
+    variant = "without_audio" if body.get("generate_audio") is False else "" if is_fixed else resolution
+    return Units(seconds=int(body["seconds"]), variant=variant)
+
+
 def _resolution(side: int) -> str:
     return next((name for most, name in RESOLUTIONS if side <= most), "4k")
 
@@ -105,4 +121,4 @@ def read(operation: JSON) -> VideoOperation:
     )
 
 
-VIDEOS: Final = VideoAdapter(start, location, fetch, read)
+VIDEOS: Final = VideoAdapter(start, location, fetch, read, units)

@@ -10,7 +10,7 @@ from typing import Final
 from vertex_compat import errors, vertex
 from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Model, UnaryAdapter, UpstreamCall
+from vertex_compat.types import JSON, Model, UnaryAdapter, Units, UpstreamCall
 
 _FIRST: Final = (
     "bbox_annotation_format",
@@ -35,6 +35,10 @@ FIRST_MODEL: Final = "mistral-ocr-2505"
 """Model that refuses fields that came after it."""
 
 
+ESTIMATED_PAGES: Final = 30
+"""Stands for all pages of a document until the response has counted them."""
+
+
 def _table(sent: tuple[str, ...], ignored: tuple[str, ...]) -> ParameterTable:
     return ParameterTable({name: name for name in sent}, frozenset(), frozenset(ignored))
 
@@ -51,6 +55,12 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
     return [UpstreamCall(vertex.raw_predict(model, stream=False), sent, ignored=tuple(ignored))]
 
 
+def units(body: JSON, _: Model) -> Units:
+    """Return the pages that are charged for, an estimate where the client does not name them."""
+    pages = body.get("pages")
+    return Units(pages=len(pages) if isinstance(pages, list) else ESTIMATED_PAGES)
+
+
 def response(answer: JSON, _: UpstreamCall) -> JSON:
     """Return Mistral's response; raises `UpstreamFault` if it has no pages."""
     if not isinstance(answer.get("pages"), list):
@@ -58,4 +68,4 @@ def response(answer: JSON, _: UpstreamCall) -> JSON:
     return answer
 
 
-OCR: Final = UnaryAdapter(request, response)
+OCR: Final = UnaryAdapter(request, response, units)

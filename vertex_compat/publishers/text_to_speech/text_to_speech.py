@@ -13,7 +13,7 @@ from vertex_compat import errors
 from vertex_compat.json_values import text
 from vertex_compat.publishers import voices
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Audio, Model, SpeechAdapter, UnaryAdapter, UpstreamCall
+from vertex_compat.types import JSON, Audio, Model, SpeechAdapter, UnaryAdapter, Units, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -76,6 +76,13 @@ def _voice(voice: str | JSON) -> JSON:
     return {"languageCode": language, "name": name}
 
 
+def units(params: JSON, _: Model) -> Units:
+    """Return the characters that are charged for, and the type of the voice, such as `Chirp3-HD`."""
+    name = str(_voice(params.get("voice", "alloy")).get("name", ""))
+    kind = name.split("-", 2)[-1].rpartition("-")[0]
+    return Units(characters=len(params["input"]), variant=kind)
+
+
 def _audio_config(params: JSON) -> JSON:
     audio_format = params.get("response_format", "mp3")
     if audio_format not in ENCODINGS:
@@ -110,4 +117,4 @@ def response(answer: JSON, call: UpstreamCall) -> Audio:
     return Audio(data, MEDIA_TYPES.get(encoding, "application/octet-stream"))
 
 
-SPEECH: Final = SpeechAdapter(UnaryAdapter(request, response))
+SPEECH: Final = SpeechAdapter(UnaryAdapter(request, response, units))

@@ -96,6 +96,7 @@ def operation_name(operation: str) -> str:
 
 def _attributes(known: JSON) -> JSON:
     attributes = {attribute: known[field] for field, attribute in ATTRIBUTES.items() if field in known}
+    attributes |= {f"vertex_compat.{unit}": count for unit, count in known.get("units", {}).items()}
     attributes["gen_ai.operation.name"] = operation_name(known["operation"])
     attributes["gen_ai.provider.name"] = "gcp.vertex_ai"
     if "ms_to_first" in known:
