@@ -176,6 +176,14 @@ class ClientRequest:
         return tuple(self._ignored)
 
 
+class CodeExecution(NamedTuple):
+    """Code that the publisher ran (`code`), or what it wrote (`output`)."""
+
+    code: str | None = None
+    output: str | None = None
+    failed: bool = False
+
+
 class Delta(msgspec.Struct, frozen=True, gc=False):
     """Part of one choice: the `delta` object of OpenAI's chunk, without the role.
 
@@ -192,6 +200,8 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     """The call that continues the answer. `finish_reason` counts only where that call cannot be made."""
     stop_sequence: str | None = None
     """The stop sequence that ended the answer, where the publisher names it."""
+    code_execution: CodeExecution | None = None
+    """Code that the publisher ran, or its output; the `content` of `fields` is the same as text."""
 
 
 class Usage(NamedTuple):
@@ -267,6 +277,8 @@ class ChatAdapter:
     """Header of the client's request → parameter of `request` that has its comma-separated values."""
     searches_web: bool = False
     """True if models accept `web_search_options`."""
+    runs_code: bool = False
+    """True if the publisher runs code that its models write: tools of type `code_interpreter`."""
 
     def takes_n(self, model: Model) -> bool:
         """Return whether one call to this model can return `n` choices."""

@@ -9,9 +9,11 @@ from pydantic import TypeAdapter
 
 from vertex_compat import errors, sse
 from vertex_compat.operations.opaque_state import decode_state
-from vertex_compat.operations.responses.output_items import ResponseBuilder
+from vertex_compat.operations.responses import tools
+from vertex_compat.operations.responses.input_items import ItemReader
+from vertex_compat.operations.responses.output.response_builder import ResponseBuilder
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import Delta, Usage, parts_of
+from vertex_compat.types import CodeExecution, Delta, Usage, parts_of
 
 EVENT = TypeAdapter(types.ResponseStreamEvent)
 
@@ -68,6 +70,8 @@ def grown(events):
                 output[event["output_index"]]["arguments"] += event["delta"]
             case "custom_tool_call_input.delta":
                 output[event["output_index"]]["input"] += event["delta"]
+            case "code_interpreter_call_code.delta":
+                output[event["output_index"]]["code"] += event["delta"]
     return output
 
 
@@ -82,7 +86,7 @@ def check_laws(events, response):
     assert [done[index] for index in sorted(done)] == response["output"]
     assert all(item["status"] == "completed" for item in response["output"])
     for made, item in zip(grown(events), response["output"], strict=True):
-        said_at_the_end = {"status", "encrypted_content"}
+        said_at_the_end = {"status", "encrypted_content", "outputs"}
         assert {k: v for k, v in made.items() if k not in said_at_the_end} == {
             k: v for k, v in item.items() if k not in said_at_the_end
         }
@@ -111,10 +115,106 @@ def test_the_responses_api_says_what_chat_says(case):
     texts = [
         p["text"] for i in response["output"] if i["type"] == "message" for p in i["content"] if "text" in p
     ]
-    assert "".join(texts) == (message["content"] or "")
+    ran_code = any(item["type"] == "code_interpreter_call" for item in response["output"])
+    assert ran_code or "".join(texts) == (message["content"] or "")
     thoughts = [p["text"] for i in response["output"] if i["type"] == "reasoning" for p in i["summary"]]
     assert "".join(thoughts) == message.get("reasoning_content", "")
     assert response["usage"]["total_tokens"] == chat["usage"]["total_tokens"]
+
+
+def code(**fields):
+    """A delta with code that Google ran, or its output, which chat shows as text."""
+    text = fields.get("code") or fields.get("output")
+    return Delta(0, {"content": f"[{text}]"}, code_execution=CodeExecution(**fields))
+
+
+def test_code_that_google_ran_is_an_item_with_its_output():
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    citation = {"type": "url_citation", "url_citation": {"url": "https://a.example/", "title": "A"}}
+    before = len("Let me see.[print(6*7)][42][1/0][ZeroDivisionError]")
+    citation["url_citation"] |= {"start_index": before + 3, "end_index": before + 5}
+    events, response = written(
+        [
+            Delta(0, {"content": "Let me see."}),
+            code(code="print(6*7)"),
+            code(output="42"),
+            Delta(0, {"images": [image]}),
+            code(code="1/0"),
+            code(output="ZeroDivisionError", failed=True),
+            Delta(0, {"content": "It is 42."}),
+            Delta(0, {"annotations": [citation]}, "stop"),
+        ]
+    )
+    assert [item["type"] for item in response["output"]] == [
+        "message",
+        "code_interpreter_call",
+        "code_interpreter_call",
+        "message",
+    ]
+    first, second = response["output"][1:3]
+    assert (first["code"], first["status"]) == ("print(6*7)", "completed")
+    assert first["outputs"] == [
+        {"type": "logs", "logs": "42"},
+        {"type": "image", "url": "data:image/png;base64,AAAA"},
+    ]
+    assert (second["status"], second["outputs"][0]["logs"]) == ("failed", "ZeroDivisionError")
+    assert [
+        event["type"].removeprefix("response.code_interpreter_call")
+        for event in events
+        if "code_int" in event["type"]
+    ] == 2 * [
+        ".in_progress",
+        "_code.delta",
+        "_code.done",
+        ".interpreting",
+        ".completed",
+    ]
+    said = response["output"][3]["content"][0]
+    assert said["text"] == "It is 42."
+    assert said["annotations"][0]["start_index"] == 3
+    for event in events:
+        EVENT.validate_python(event, strict=True)
+
+
+def test_citations_count_from_their_text():
+    url = {"url": "https://a.example/", "title": "A", "start_index": 8, "end_index": 12}
+    _, response = written(
+        [
+            Delta(0, {"content": "One. "}),
+            Delta(0, {"reasoning_content": "Hm."}),
+            Delta(0, {"content": "It is so."}),
+            Delta(0, {"annotations": [{"type": "url_citation", "url_citation": url}]}, "stop"),
+        ]
+    )
+    (annotation,) = response["output"][2]["content"][0]["annotations"]
+    assert (annotation["start_index"], annotation["end_index"]) == (3, 7)
+
+
+def test_picture_is_an_item_that_comes_back_with_its_signature():
+    signed = {"google": {"thought_signature": "c2ln"}}
+    image = {
+        "type": "image_url",
+        "image_url": {"url": "data:image/jpeg;base64,AAAA"},
+        "index": 0,
+        "extra_content": signed,
+    }
+    events, response = written([Delta(0, {"content": "Here: "}), Delta(0, {"images": [image]}, "stop")])
+    check_laws(events, response)
+    message, picture = response["output"]
+    assert (picture["type"], picture["result"], picture["output_format"]) == (
+        "image_generation_call",
+        "AAAA",
+        "jpeg",
+    )
+    assert [e["type"] for e in events if "image" in e["type"]] == [
+        f"response.image_generation_call.{step}" for step in ("in_progress", "generating", "completed")
+    ]
+    reader = ItemReader(tools.read({}))
+    for item in (message, picture):
+        reader.read(item, "input[0]")
+    reader.finish()
+    (turn,) = reader.messages
+    assert turn["images"] == [{name: image[name] for name in ("type", "image_url", "extra_content")}]
 
 
 def tool(index, **fields):

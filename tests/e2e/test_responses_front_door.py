@@ -300,3 +300,56 @@ def test_the_request_of_codex_is_answered(front_door):
     assert events[-1]["type"] == "response.completed"
     done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
     assert "shell" in [item.get("name") for item in done]
+
+
+INTERPRETER = {"type": "code_interpreter", "container": {"type": "auto"}}
+
+
+def test_code_that_google_runs_is_an_item_for_all_models(client, emulator):
+    asked = [user("What is 6 * 7?")]
+    whole = client.responses.create(model="gemini-3.8-flash", input=asked, tools=[INTERPRETER])
+    with client.responses.stream(model="gemini-3.8-flash", input=asked, tools=[INTERPRETER]) as stream:
+        kinds = [event.type for event in stream]
+        streamed = stream.get_final_response()
+    for response in (whole, streamed):
+        (call,) = [item for item in response.output if item.type == "code_interpreter_call"]
+        assert call.code == "print(6 * 7)\n"
+        assert [output.logs for output in call.outputs] == ["42\n"]
+        assert "print(" not in response.output_text != ""
+    assert "response.code_interpreter_call_code.done" in kinds
+    items = [*asked, *(item.model_dump(exclude_none=True) for item in whole.output), user("Say it again.")]
+    for model in ("gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3"):
+        emulator.forget_calls()
+        answer = client.responses.with_raw_response.create(model=model, input=items, tools=[INTERPRETER])
+        assert answer.parse().output_text
+        ignored = answer.headers.get("x-vertex-compat-ignored", "")
+        assert ("tools.code_interpreter" in ignored) == (model != "gemini-3.8-flash")
+        assert "print(6 * 7)" in json.dumps(emulator.calls[-1].json)
+
+
+def test_code_interpreter_that_must_be_used_has_to_exist(client):
+    with pytest.raises(openai.BadRequestError, match="code_interpreter") as caught:
+        client.responses.create(
+            model="claude-sonnet-5-5",
+            input="What is 6 * 7?",
+            tools=[INTERPRETER],
+            tool_choice={"type": "code_interpreter"},
+        )
+    assert caught.value.param == "tool_choice"
+
+
+def test_pictures_of_a_model_come_back_in_the_next_turn(client, emulator):
+    model = "gemini-3.1-flash-image"
+    asked, tools = [user("Draw a cat.")], [{"type": "image_generation"}]
+    whole = client.responses.create(model=model, input=asked, tools=tools)
+    with client.responses.stream(model=model, input=asked, tools=tools) as stream:
+        kinds = [event.type for event in stream]
+        streamed = stream.get_final_response()
+    for response in (whole, streamed):
+        (picture,) = [item for item in response.output if item.type == "image_generation_call"]
+        assert picture.result.startswith("iVBORw0KGgo")
+    assert "response.image_generation_call.completed" in kinds
+    items = [*asked, *(item.model_dump(exclude_none=True) for item in whole.output), user("Now a dog.")]
+    assert client.responses.create(model=model, input=items).output_text
+    _, turn, _ = emulator.calls[-1].json["contents"]
+    assert [part["inlineData"]["mimeType"] for part in turn["parts"] if "inlineData" in part] == ["image/png"]

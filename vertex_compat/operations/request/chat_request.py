@@ -9,6 +9,9 @@ from typing import Final, NamedTuple
 from vertex_compat import errors
 from vertex_compat.types import JSON, ChatAdapter
 
+CODE_INTERPRETER: Final[JSON] = {"type": "code_interpreter"}
+"""The chat tool for code that the publisher runs."""
+
 _LAST_SEGMENT: Final = re.compile(r"(?:\.[^.\[\]]*|\[[^\[\]]*\])$")
 
 
@@ -57,17 +60,21 @@ class ChatRequest(NamedTuple):
     ignored: tuple[str, ...]
 
     def for_adapter(self, adapter: ChatAdapter) -> ChatRequest:
-        """Return the request for a publisher: without a web search that its models do not have."""
-        body, ignored = without_search(self.body, adapter)
+        """Return the request for a publisher: without hosted tools that it does not have."""
+        body, ignored = without_hosted_tools(self.body, adapter)
         return self if body is self.body else ChatRequest(body, self.names, (*self.ignored, *ignored))
 
 
-def without_search(body: JSON, adapter: ChatAdapter) -> tuple[JSON, tuple[str, ...]]:
-    """Return a chat body without a web search that a publisher does not have, and the search's name.
+def without_hosted_tools(body: JSON, adapter: ChatAdapter) -> tuple[JSON, tuple[str, ...]]:
+    """Return a chat body without the tools that a publisher does not run, and their names.
 
-    The client offers a search as one of the tools, so the model can do without it.
+    The client offers them among other tools, so the model can do without them.
     """
-    if adapter.searches_web or "web_search_options" not in body:
-        return body, ()
-    rest = {name: value for name, value in body.items() if name != "web_search_options"}
-    return rest, ("tools.web_search",)
+    ignored: list[str] = []
+    if "web_search_options" in body and not adapter.searches_web:
+        body = {name: value for name, value in body.items() if name != "web_search_options"}
+        ignored.append("tools.web_search")
+    if CODE_INTERPRETER in (tools := body.get("tools", ())) and not adapter.runs_code:
+        body = body | {"tools": [tool for tool in tools if tool != CODE_INTERPRETER]}
+        ignored.append("tools.code_interpreter")
+    return body, tuple(ignored)

@@ -17,7 +17,7 @@ from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.memory import NO_STORE, Turn
-from vertex_compat.operations.responses.output_items import ResponseBuilder
+from vertex_compat.operations.responses.output.response_builder import ResponseBuilder
 from vertex_compat.operations.stored import history
 from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored.history import Background, ResponseRecord

@@ -14,9 +14,10 @@ from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.opaque_state import encode_state
-from vertex_compat.operations.responses import memory, output_items
+from vertex_compat.operations.responses import memory
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.input_items import SUMMARY
+from vertex_compat.operations.responses.output import response_builder
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import JSON, ChatAdapter, Delta, Model, UpstreamCall, Usage
 
@@ -53,7 +54,7 @@ def compact(context: RequestContext) -> Response:
         text = "".join([part.fields.get("content", "") for _, part in parts if isinstance(part, Delta)])
         if not text.strip():
             raise errors.UpstreamFault("The model returned no summary of the conversation.")
-        return Response(_compacted(turn, text, output_items.usage_object(usages)), stream.headers)
+        return Response(_compacted(turn, text, response_builder.usage_object(usages)), stream.headers)
 
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 

@@ -29,7 +29,6 @@ _SKIPPED: Final = frozenset(
         "additional_tools",
         "configuration_update",
         "file_search_call",
-        "image_generation_call",
         "mcp_list_tools",
         "web_search_call",
     }
@@ -75,6 +74,8 @@ class ItemReader:
             self._add_call(item, *call, param)
         elif kind in _SERVER_CALLS:
             self._add_server_call(item, param)
+        elif kind == "image_generation_call":
+            self._add_image(item, param)
         elif read_output := _OUTPUTS.get(kind):
             self._add_output(item, read_output(item, f"{param}.output"), param)
         elif kind not in _SKIPPED and item.get("execution") != "server":
@@ -150,6 +151,16 @@ class ItemReader:
         name, arguments, output = _server_call(item)
         self._add_call({"call_id": id_}, name, arguments, param)
         self.add({"role": "tool", "tool_call_id": id_, "content": output}, param)
+
+    def _add_image(self, item: JSON, param: str) -> None:
+        """Add a picture that the model drew; one that failed has no `result`."""
+        if not (data := text(item.get("result"))):
+            return
+        images = self._turn.setdefault("images", [])
+        self.origins[f"messages[{len(self.messages)}].images[{len(images)}]"] = f"{param}.result"
+        url = f"data:image/{text(item.get('output_format')) or 'png'};base64,{data}"
+        extra = {"extra_content": item["extra_content"]} if item.get("extra_content") else {}
+        images.append({"type": "image_url", "image_url": {"url": url}, **extra})
 
     def _add_output(self, item: JSON, content: str | list[JSON], param: str) -> None:
         # The output of a local shell has the id of its call in `id`.

@@ -14,7 +14,12 @@ from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat import chat_schema
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.request import body, inline_urls
-from vertex_compat.operations.request.chat_request import ParamNames, rename_param, without_search
+from vertex_compat.operations.request.chat_request import (
+    CODE_INTERPRETER,
+    ParamNames,
+    rename_param,
+    without_hosted_tools,
+)
 from vertex_compat.operations.responses import responses_schema, tools
 from vertex_compat.operations.responses.input_items import ItemReader
 from vertex_compat.operations.responses.tools import OfferedTools
@@ -84,18 +89,21 @@ class ResponsesRequest(NamedTuple):
     names: ParamNames
     ignored: tuple[str, ...]
 
-    def for_adapter(self, adapter: ChatAdapter) -> tuple[JSON, tuple[str, ...]]:
-        """Return the chat body for a publisher, and the names of what this leaves out.
+    def for_model(self, model: Model, adapter: ChatAdapter) -> tuple[JSON, tuple[str, ...]]:
+        """Return the chat body for a model, and the names of what this leaves out.
 
-        A web search that is offered to a model without one is left out; one that is demanded is an error.
+        A hosted tool that is offered to a model without it is left out; one that is demanded is an error.
         """
-        chat, left_out = without_search(self.chat, adapter)
-        if left_out and tools.demands_search(self.params.get("tool_choice")):
-            raise errors.BadRequest(
-                "This model has no web search, which 'tool_choice' demands.",
-                param="tool_choice",
-                code="unsupported_value",
-            )
+        chat, left_out = without_hosted_tools(self.chat, adapter)
+        if drawing := self.offered.image_generation:
+            if "images" in model.profile.operations:
+                chat = chat | {"modalities": ["text", "image"]}
+                options = body.drop_nulls(drawing.definition).keys() - {"type"}
+                left_out += tuple(f"tools.image_generation.{name}" for name in sorted(options))
+            else:
+                left_out += ("tools.image_generation",)
+        missing = {name.removeprefix("tools.") for name in left_out}
+        tools.check_choice(self.params.get("tool_choice"), self.offered, missing)
         return chat, (*self.ignored, *left_out)
 
     def ignored_names(self, ignored: Iterable[str]) -> tuple[str, ...]:
@@ -105,7 +113,7 @@ class ResponsesRequest(NamedTuple):
     def upstream_call(self, adapter: ChatAdapter, model: Model, context: RequestContext) -> UpstreamCall:
         """Return the call to a model; raises `BadRequest` in the client's words."""
         with self.client_params():
-            chat, ignored = self.for_adapter(adapter)
+            chat, ignored = self.for_model(model, adapter)
             params = model_calls.chat_params(adapter, chat, model, context)
             call = adapter.request(inline_urls.inline(params, adapter, context), model)
         return replace(call, ignored=(*ignored, *self.ignored_names(call.ignored)))
@@ -251,8 +259,11 @@ def _format(text_format: JSON) -> JSON | None:
 
 def _tools(params: JSON, offered: OfferedTools) -> JSON:
     chat: dict[str, Any] = {}
-    if offered.functions:
-        chat["tools"] = [tools.function(tool) for tool in offered.functions.values()]
+    chat_tools = [tools.function(tool) for tool in offered.functions.values()]
+    if offered.code_interpreter:
+        chat_tools.append(CODE_INTERPRETER)
+    if chat_tools:
+        chat["tools"] = chat_tools
     if offered.web_search:
         chat["web_search_options"] = tools.web_search_options(offered.web_search)
     if (choice := params.get("tool_choice")) is not None:

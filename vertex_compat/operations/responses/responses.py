@@ -16,7 +16,7 @@ from vertex_compat.operations.context import EventStream, RequestContext, Respon
 from vertex_compat.operations.responses import memory
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.memory import Turn
-from vertex_compat.operations.responses.output_items import Event, ResponseBuilder
+from vertex_compat.operations.responses.output.response_builder import Event, ResponseBuilder
 from vertex_compat.operations.stored import store
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import ChatAdapter, Model, StreamPart, UpstreamCall

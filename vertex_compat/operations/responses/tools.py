@@ -11,7 +11,7 @@ https://platform.openai.com/docs/guides/tools and OpenAI's SDK, types/responses/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -23,12 +23,19 @@ from vertex_compat.operations.chat import custom_tools
 from vertex_compat.operations.request import body
 from vertex_compat.types import JSON
 
-WEB_SEARCH: Final = frozenset({"web_search", "web_search_preview"})
+WEB_SEARCH: Final = "web_search"
+WEB_SEARCH_TYPES: Final = frozenset({WEB_SEARCH, "web_search_preview"})
 
 FILE_SEARCH: Final = "file_search"
 
+CODE_INTERPRETER: Final = "code_interpreter"
+
+IMAGE_GENERATION: Final = "image_generation"
+
 _DATE: Final = re.compile(r"_20[0-9]{2}_[0-9]{2}_[0-9]{2}$")
 """The end of a dated type, such as `web_search_2025_08_26`."""
+
+_NEW_CONTAINER: Final[JSON] = {"type": "auto"}
 
 _STRING: Final[JSON] = {"type": "string"}
 _STRINGS: Final[JSON] = {"type": "array", "items": _STRING}
@@ -94,7 +101,18 @@ class OfferedTools:
     functions: dict[str, OfferedTool] = field(default_factory=dict)
     web_search: OfferedTool | None = None
     file_search: OfferedTool | None = None
+    code_interpreter: OfferedTool | None = None
+    image_generation: OfferedTool | None = None
     ignored: list[str] = field(default_factory=list)
+
+    def hosted(self) -> Mapping[str, OfferedTool | None]:
+        """Return the tools that run upstream or here, by their types."""
+        return {
+            WEB_SEARCH: self.web_search,
+            FILE_SEARCH: self.file_search,
+            CODE_INTERPRETER: self.code_interpreter,
+            IMAGE_GENERATION: self.image_generation,
+        }
 
     def name_of(self, kind: str) -> str:
         """Return the name of the function for the tool of a type."""
@@ -131,10 +149,16 @@ def _add(offered: OfferedTools, tool: JSON, param: str, namespace: str | None = 
     if kind == "namespace" and namespace is None:
         for number, inner in enumerate(items(tool.get("tools"))):
             _add(offered, inner, f"{param}.tools[{number}]", text(tool.get("name")))
-    elif kind in WEB_SEARCH and tool.get("external_web_access") is not False:
+    elif kind in WEB_SEARCH_TYPES and tool.get("external_web_access") is not False:
         offered.web_search = OfferedTool(kind, kind, tool, param)
     elif kind == FILE_SEARCH:
         offered.file_search = OfferedTool(kind, kind, tool, param)
+    elif kind == CODE_INTERPRETER:
+        offered.code_interpreter = OfferedTool(kind, kind, tool, param)
+        if body.drop_nulls(tool).get("container", _NEW_CONTAINER) != _NEW_CONTAINER:
+            offered.ignored.append("tools.code_interpreter.container")
+    elif kind == IMAGE_GENERATION:
+        offered.image_generation = OfferedTool(kind, kind, tool, param)
     elif kind in {"function", "custom"}:
         name = in_namespace(namespace, _name(tool, param))
         offered.functions[name] = OfferedTool(name, kind, tool, param, namespace)
@@ -201,16 +225,31 @@ def web_search_options(tool: OfferedTool) -> JSON:
 # tool_choice
 
 
-def tool_choice(choice: str | JSON, offered: OfferedTools) -> str | JSON | None:
-    """Return chat's `tool_choice`; raises `BadRequest` if it demands a tool that is not offered."""
-    if isinstance(choice, dict):
-        return _tool_choice(choice, offered)
-    if choice == "required" and not (offered.functions or offered.web_search or offered.file_search):
+def check_choice(choice: Any, offered: OfferedTools, missing: Collection[str] = ()) -> None:
+    """Raise `BadRequest` if `tool_choice` demands a tool that the model does not have.
+
+    `missing` are types of hosted tools that are offered, and that the model does not have.
+    """
+    if (kind := demanded_tool(choice)) in missing:
+        raise errors.BadRequest(
+            f"This model has no {kind}, which 'tool_choice' demands.",
+            param="tool_choice",
+            code="unsupported_value",
+        )
+    hosted = {kind for kind, tool in offered.hosted().items() if tool}
+    if choice == "required" and not (offered.functions or hosted - set(missing)):
         raise errors.BadRequest(
             "'tool_choice' requires a call, but none of the tools is available here.",
             param="tool_choice",
             code="unsupported_value",
         )
+
+
+def tool_choice(choice: str | JSON, offered: OfferedTools) -> str | JSON | None:
+    """Return chat's `tool_choice`; raises `BadRequest` if it demands a tool that is not offered."""
+    if isinstance(choice, dict):
+        return _tool_choice(choice, offered)
+    check_choice(choice, offered)
     return choice if offered.functions else None
 
 
@@ -220,10 +259,8 @@ def _tool_choice(choice: JSON, offered: OfferedTools) -> JSON | None:
         names = [name for tool in tools if (name := _function_name(tool, offered))]
         allowed = {"mode": choice.get("mode", "auto"), "tools": list(map(_named, names))}
         return {"type": "allowed_tools", "allowed_tools": allowed}
-    if demands_search(choice) and offered.web_search:
-        return None  # it searches when it needs to
-    if choice.get("type") == FILE_SEARCH and offered.file_search:
-        return None  # the search was made
+    if offered.hosted().get(demanded_tool(choice)):
+        return None  # the model uses it when it needs to
     if name := _function_name(choice, offered):
         return _named(name)
     raise errors.BadRequest(
@@ -233,9 +270,10 @@ def _tool_choice(choice: JSON, offered: OfferedTools) -> JSON | None:
     )
 
 
-def demands_search(choice: Any) -> bool:
-    """Return whether `tool_choice` names the web search."""
-    return _DATE.sub("", text(mapping(choice).get("type"))) in WEB_SEARCH
+def demanded_tool(choice: Any) -> str:
+    """Return the type of the tool that `tool_choice` names, without its date."""
+    kind = _DATE.sub("", text(mapping(choice).get("type")))
+    return WEB_SEARCH if kind in WEB_SEARCH_TYPES else kind
 
 
 def _function_name(tool: JSON, offered: OfferedTools) -> str | None:

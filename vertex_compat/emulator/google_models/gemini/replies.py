@@ -209,6 +209,9 @@ def _parts(turn: Turn, one: Reply) -> Iterator[JSON]:
     """Yield the parts. Gemini 3 signs its first call, or its text in a last, empty part."""
     if turn.config.get("thinkingConfig", {}).get("includeThoughts"):
         yield from ({"text": piece, "thought": True} for piece in one.thoughts)
+    if one.pieces and any("codeExecution" in tool for tool in turn.body.get("tools", [])):
+        yield {"executableCode": {"language": "PYTHON", "code": EXECUTED_CODE}}
+        yield {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "42\n"}}
     yield from ({"text": piece} for piece in one.pieces)
     if "IMAGE" in turn.config.get("responseModalities", []):
         yield {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
@@ -237,6 +240,7 @@ def _joined(parts: Iterator[JSON]) -> list[JSON]:
     return joined
 
 
+EXECUTED_CODE = "print(6 * 7)\n"
 CACHED_TOKENS = 32  # size of every cached content
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 

@@ -280,5 +280,11 @@ def _not_sent(client_messages: Iterable[JSON]) -> list[str]:
 
 
 CHAT: Final = ChatAdapter(
-    request, response.response, response.stream, supports_n=True, whole=response.whole, searches_web=True
+    request,
+    response.response,
+    response.stream,
+    supports_n=True,
+    whole=response.whole,
+    searches_web=True,
+    runs_code=True,
 )

@@ -22,11 +22,21 @@ from vertex_compat.publishers.google.chat.audio_output import AudioOutput
 from vertex_compat.publishers.google.chat.signatures import CallMarks, digest
 from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, FINISH, UNUSABLE, finish_reason
 from vertex_compat.publishers.google.usage import total, usage
-from vertex_compat.types import JSON, Delta, JSONAnswer, StreamPart, StreamTranslator, UpstreamCall, Usage
+from vertex_compat.types import (
+    JSON,
+    CodeExecution,
+    Delta,
+    JSONAnswer,
+    StreamPart,
+    StreamTranslator,
+    UpstreamCall,
+    Usage,
+)
 
 _log = logging.getLogger(__name__)
 
 LANGUAGES: Final = ("LANGUAGE_UNSPECIFIED", "PYTHON")
+SUCCESS: Final = "OUTCOME_OK"
 OUTCOMES: Final = ("OUTCOME_UNSPECIFIED", "OUTCOME_OK", "OUTCOME_FAILED", "OUTCOME_DEADLINE_EXCEEDED")
 
 MAX_CONTINUATIONS: Final = 32
@@ -203,7 +213,7 @@ class _Candidate:
         for part in items(mapping(candidate.get("content")).get("parts")):
             self._part_offsets.append(self._size)
             if fields := self._part(part):
-                yield Delta(self.index, fields)
+                yield Delta(self.index, fields, code_execution=_code_execution(part))
         if logprobs := _logprobs(mapping(candidate.get("logprobsResult"))):
             yield Delta(self.index, {}, logprobs=logprobs)
 
@@ -237,9 +247,8 @@ class _Candidate:
             language = enum(code.get("language"), LANGUAGES).lower()
             return self._content(_fenced(language, text(code.get("code"))))
         if result := mapping(part.get("codeExecutionResult")):
-            outcome = enum(result.get("outcome"), OUTCOMES) or "OUTCOME_OK"
             return self._content(
-                _fenced("output" if outcome == "OUTCOME_OK" else "error", text(result.get("output")))
+                _fenced("output" if _outcome(result) == SUCCESS else "error", text(result.get("output")))
             )
         if transcription := mapping(part.get("audioTranscription")):
             return self._transcription(transcription)
@@ -357,6 +366,21 @@ def _json_answer(call: JSON, answer: JSONAnswer) -> str:
     arguments = mapping(call.get("args"))
     value = arguments.get(json_schema.VALUE) if answer.wrapped else arguments
     return msgspec.json.encode(value).decode()
+
+
+def _code_execution(part: JSON) -> CodeExecution | None:
+    """Return the code that Google ran, or its output; None for any other part."""
+    if code := mapping(part.get("executableCode")):
+        return CodeExecution(code=text(code.get("code")))
+    if result := mapping(part.get("codeExecutionResult")):
+        outcome = _outcome(result)
+        failed = outcome != SUCCESS
+        return CodeExecution(output=text(result.get("output")) or (outcome if failed else ""), failed=failed)
+    return None
+
+
+def _outcome(result: JSON) -> str:
+    return enum(result.get("outcome"), OUTCOMES) or SUCCESS
 
 
 def _fenced(language: str, code: str) -> str:

@@ -18,8 +18,9 @@ from vertex_compat.operations.chat import custom_tools
 from vertex_compat.operations.chat.chat import tier_field, usage
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.responses import tools
+from vertex_compat.operations.responses.output import server_items
 from vertex_compat.operations.stored.stored_items import item_id
-from vertex_compat.types import JSON, Delta, StreamPart, Usage
+from vertex_compat.types import JSON, CodeExecution, Delta, StreamPart, Usage
 
 if TYPE_CHECKING:
     from vertex_compat.operations.responses.file_search import FileSearch
@@ -96,6 +97,8 @@ class ResponseBuilder:
         self._sequence = 0
         self._open: _Item | None = None
         self._text: _GrowingText | None = None
+        self._length = 0  # of all text of the answer so far
+        self._offset = 0  # of the last text part in that text
         self._calls: dict[int, _Call] = {}
         self._state: JSON = {}
         self._finish: str | None = None
@@ -124,11 +127,7 @@ class ResponseBuilder:
         yield self._event("response.created", response=self.response)
         yield self._event("response.in_progress", response=self.response)
         if self._searched:
-            item = self._added(self._searched.item)
-            yield self._item_event("added", item)
-            for step in ("in_progress", "searching", "completed"):
-                yield self._in(item, f"file_search_call.{step}")
-            yield from self._done(item)
+            yield from self._server_item(self._searched.item)
 
     def add(self, number: int, part: StreamPart) -> Iterator[Event]:
         """Yield the events of one part of upstream response `number`."""
@@ -142,12 +141,18 @@ class ResponseBuilder:
         if reasoning := part.fields.get("reasoning_content"):
             yield from self._item("reasoning")
             yield from self._add_summary(reasoning)
-        if text := part.fields.get("content"):
+        text = part.fields.get("content")
+        if part.code_execution:
+            yield from self._run_code(part.code_execution)
+        elif text:
             yield from self._item("message")
             yield from self._add_text("output_text", text, part)
+        self._length += len(text or "")
         if refusal := part.fields.get("refusal"):
             yield from self._item("message")
             yield from self._add_text("refusal", refusal, part)
+        for image in part.fields.get("images") or ():
+            yield from self._image(image)
         for grounding in part.fields.get("vertex_ai_grounding_metadata") or ():
             yield from self._search(grounding)
         for annotation in part.fields.get("annotations") or ():
@@ -232,6 +237,7 @@ class ResponseBuilder:
         if not parts or parts[-1]["type"] != kind:
             yield from self._close_part(item)
             parts.append(_part(kind))
+            self._offset = self._length
             yield self._in(item, "content_part.added", content_index=len(parts) - 1, part=parts[-1])
         delta = {"content_index": len(parts) - 1, "delta": text}
         if kind == "refusal":
@@ -244,13 +250,19 @@ class ResponseBuilder:
         yield self._in(item, "output_text.delta", logprobs=logprobs, **delta)
 
     def _annotation(self, annotation: JSON) -> Iterator[Event]:
-        """A citation in the form of chat, added to the last text of a message."""
+        """A citation in the form of chat, added to the last text of a message.
+
+        Chat counts its `start_index` and `end_index` from the beginning of the answer.
+        """
         yield from self._item("message")
         item = self._opened()
         if not item.value["content"]:
             yield from self._add_text("output_text", "", Delta(0, {}))
         if item.value["content"][-1]["type"] == "output_text":
-            yield self._cited(item, {"type": "url_citation", **(annotation.get("url_citation") or {})})
+            citation = {"type": "url_citation", **(annotation.get("url_citation") or {})}
+            for name in {"start_index", "end_index"} & citation.keys():
+                citation[name] = max(0, citation[name] - self._offset)
+            yield self._cited(item, citation)
 
     def _cited(self, item: _Item, cited: JSON) -> Event:
         """Add an annotation to the last part of a message."""
@@ -264,22 +276,45 @@ class ResponseBuilder:
 
     def _search(self, grounding: JSON) -> Iterator[Event]:
         """A search that Google has made; its item follows the message that it was for."""
-        queries = grounding.get("webSearchQueries")
-        if not queries:
-            return
-        found = [chunk.get("web") or {} for chunk in grounding.get("groundingChunks") or ()]
-        sources = [{"type": "url", "url": web["uri"]} for web in found if "uri" in web]
-        action = {"type": "search", "query": queries[0], "queries": queries, "sources": sources}
-        call = {
-            "id": self._new_id("ws"),
-            "type": "web_search_call",
-            "action": action,
-            "status": "in_progress",
-        }
-        item = self._added(call)
+        if call := server_items.web_search_call(self._new_id("ws"), grounding):
+            yield from self._server_item(call)
+
+    def _image(self, image: JSON) -> Iterator[Event]:
+        """A picture: drawn by code, or by the model; one that is a link is text."""
+        if self._open and self._open.value["type"] == "code_interpreter_call":
+            server_items.add_image(self._open.value, image)
+        elif call := server_items.image_generation_call(self._new_id("ig"), image):
+            yield from self._close()
+            yield from self._server_item(call)
+        else:
+            yield from self._item("message")
+            yield from self._add_text("output_text", f"![image]({image['image_url']['url']})", Delta(0, {}))
+
+    def _run_code(self, execution: CodeExecution) -> Iterator[Event]:
+        """Code that the publisher ran, or its output; the item stays open for more output."""
+        is_open = self._open is not None and self._open.value["type"] == "code_interpreter_call"
+        if execution.code is not None or not is_open:
+            yield from self._close()
+            yield from self._code(execution.code or "")
+        if execution.output is not None:
+            server_items.add_output(self._opened().value, execution)
+
+    def _code(self, code: str) -> Iterator[Event]:
+        item = self._added(server_items.code_interpreter_call(self._new_id("ci"), f"cntr_{self._token}"))
+        self._open = item
         yield self._item_event("added", item)
-        for step in ("in_progress", "searching", "completed"):
-            yield self._in(item, f"web_search_call.{step}")
+        yield self._in(item, "code_interpreter_call.in_progress")
+        item.value["code"] = code
+        yield self._in(item, "code_interpreter_call_code.delta", delta=code)
+        yield self._in(item, "code_interpreter_call_code.done", code=code)
+        yield self._in(item, "code_interpreter_call.interpreting")
+
+    def _server_item(self, value: JSON) -> Iterator[Event]:
+        """An item that is complete, with the events of its work."""
+        item = self._added(value)
+        yield self._item_event("added", item)
+        for step in server_items.STEPS[value["type"]]:
+            yield self._in(item, f"{value['type']}.{step}")
         yield from self._done(item)
 
     def _call(self, call: JSON) -> Iterator[Event]:
@@ -339,6 +374,8 @@ class ResponseBuilder:
                 yield self._in(item, "reasoning_summary_part.done", summary_index=0, part=part)
             item.value["encrypted_content"] = encode_state(self._state) if self._state else None
             self._state = {}
+        elif item.value["type"] == "code_interpreter_call":
+            yield self._in(item, "code_interpreter_call.completed")
         else:
             yield from self._close_part(item)
         yield from self._done(item)
@@ -357,7 +394,8 @@ class ResponseBuilder:
         yield self._in(item, "content_part.done", content_index=index, part=part)
 
     def _done(self, item: _Item) -> Iterator[Event]:
-        item.value["status"] = "completed"
+        if item.value["status"] != "failed":
+            item.value["status"] = "completed"
         yield self._item_event("done", item)
 
     def _opened(self) -> _Item:

@@ -1,0 +1,1 @@
+"""A model's response as items of the Responses API."""
