@@ -11,6 +11,12 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+EmbeddingMethod: TypeAlias = Literal["embedContent", "predict", "multimodal"]
+"""`embedContent` with one content, `predict` with texts, or `predict` with texts, images and videos."""
+
+MediaMethod: TypeAlias = Literal["generateContent", "predict"]
+"""The method that makes images or music."""
+
 Sampling: TypeAlias = Literal["all", "one", "none"]
 """Which of `temperature`, `top_p` and `top_k` have an effect: all, at most one of the first two, or none."""
 
@@ -89,7 +95,16 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     `supports_validated_calls`: calls can be held to their schema. `takes_json_schema`: JSON Schema, not only
     Google's `Schema`. `has_call_ids`: calls and results carry ids. `signs_calls`: calls carry a signature;
     `requires_signatures`: without it they are refused; `signs_all_parts`: so are texts and pictures.
-    `wants_reasoning_back`: `reasoning_content` belongs into the history.
+    `wants_reasoning_back`: `reasoning_content` belongs into the history. `reasoning_tags`: reasoning comes
+    between `<think>` tags. `rejected_parameters` are those of OpenAI's or Mistral's API that its server
+    refuses, among those that are sent as they are.
+
+    `managed`: Vertex AI serves it, nobody has to deploy it. `agent`: the Interactions API calls it an agent.
+    `embedding_method` and `media_method` are the methods that it is called by, `max_embedding_inputs` the
+    most texts of one call. `fills_in_the_middle`: completions take a suffix. `takes_image_size`: images come
+    in several sizes. `takes_speech_metadata`: the style of speech is a field, and the text is read literally.
+    `takes_video_resolution`: videos have more than one; `default_video_seconds` is for requests that name no
+    length.
     """
 
     operations: tuple[str, ...] = ()
@@ -132,3 +147,16 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     takes_media_in_results: bool = False
     takes_resolution_per_part: bool = False
     wants_reasoning_back: bool = False
+    reasoning_tags: bool = False
+    rejected_parameters: tuple[str, ...] = ()
+
+    managed: bool = False
+    agent: bool = False
+    embedding_method: EmbeddingMethod = "predict"
+    max_embedding_inputs: int = 5
+    media_method: MediaMethod = "generateContent"
+    fills_in_the_middle: bool = False
+    takes_image_size: bool = False
+    takes_speech_metadata: bool = False
+    takes_video_resolution: bool = True
+    default_video_seconds: int = 4

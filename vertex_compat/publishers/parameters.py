@@ -8,7 +8,7 @@ parameter in no set is ignored or, with `pass_unknown`, sent as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,11 +32,15 @@ class ParameterTable:
     refused: frozenset[str] = field(default_factory=frozenset)
     pass_unknown: bool = False
 
-    def apply(self, body: JSON) -> tuple[JSON, list[str]]:
+    def apply(self, body: JSON, rejected: Sequence[str] = ()) -> tuple[JSON, list[str]]:
         """Return the parameters that are sent as they are, and the names of those that are ignored.
 
-        Raises `BadRequest` for a refused parameter.
+        `rejected` are ignored too, though the table would send them as they are. Raises `BadRequest` for a
+        refused parameter.
         """
+        if dropped := body.keys() & (set(rejected) - self.handled):
+            sent, ignored = self.apply({name: body[name] for name in body if name not in dropped})
+            return sent, [*ignored, *(name for name in body if name in dropped)]
         for name in body:
             if name in self.refused and body[name] != DEFAULTS.get(name):
                 raise errors.BadRequest(

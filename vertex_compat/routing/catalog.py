@@ -41,12 +41,16 @@ _VARIANT: Final = re.compile(r"(.+?)(?:@[A-Za-z0-9._-]+|-\d{3}|-latest|-preview(
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """Models of `publisher` whose names contain one of `contains` serve `operations` and have `rules`."""
+    """Models of `publisher` whose names contain one of `contains` serve `operations` and have `rules`.
+
+    `generation` is that of models whose names have another version, or none.
+    """
 
     publisher: str
     contains: tuple[str, ...]
     operations: tuple[str, ...]
     rules: JSON = {}
+    generation: tuple[int, int] | None = None
 
 
 class _Generation(msgspec.Struct, frozen=True):
@@ -67,13 +71,21 @@ class _Family(msgspec.Struct, frozen=True):
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file, as it was `checked` on that day.
 
-    `locations`, `rules` and `retired` have beginnings of names (`publisher/name`; in `retired` as a client
-    writes them); the longest one that fits holds. `families` are by publisher, `models` by `publisher/name`.
-    `services` are Google's APIs that have a price and no models.
-    `builtin_names` are OpenAI's models that clients have built in, with the model that answers for them.
+    `publishers`, `rerankers`, `managed`, `locations`, `rules` and `retired` have beginnings of names
+    (`publisher/name`; in `publishers`, `rerankers` and `retired` as a client writes them), in `rules` also
+    patterns; the longest one that fits holds. `publishers` have the publisher of a name without one, null
+    for names that no publisher has; `rerankers` the models that answer for those of Cohere and Jina;
+    `managed` the models that Vertex AI serves, so that nobody has to deploy them. `vertex_names` are Vertex's
+    own names of Claude models; later ones have the name that clients write. `families` are by publisher,
+    `models` by `publisher/name`. `builtin_names` are models that clients have built in, with the one that
+    answers for them. `services` are Google's APIs that have a price and no models.
     """
 
     checked: date
+    publishers: dict[str, str | None]
+    rerankers: dict[str, str]
+    vertex_names: dict[str, str]
+    managed: tuple[str, ...]
     locations: dict[str, tuple[str, ...]]
     kinds: tuple[_Kind, ...]
     rules: dict[str, JSON]
@@ -109,11 +121,12 @@ class Catalog:
         """Return the profile of the model that Vertex calls `name`; see `types.Model` for both arguments."""
         qualified = qualify(publisher, name)
         kind = _kind(publisher, name)
-        version = _version(name)
+        version = kind.generation if kind and kind.generation else _version(name)
         facts: JSON = {
             "locations": _longest(data().locations, qualified) or (),
             "generation": version,
-            **(_longest(data().rules, qualified) or {}),
+            "managed": qualified.startswith(data().managed) or qualified.endswith("-maas"),
+            **_rules(qualified),
             **_generation(publisher, name, version),
             **({"operations": kind.operations, **kind.rules} if kind else {}),
             **_row(qualified),
@@ -149,6 +162,18 @@ class Catalog:
 
 CATALOG: Final = Catalog()
 """The facts without any corrections."""
+
+
+def publisher_of(name: str) -> str | None:
+    """Return the publisher of a name that a client writes without one, None if there is none."""
+    publisher: str | None = _longest(data().publishers, name)
+    return publisher
+
+
+def ranker_of(name: str) -> str | None:
+    """Return the ranking model that answers for one of another vendor's, None for other names."""
+    ranker: str | None = _longest(data().rerankers, name)
+    return ranker
 
 
 def full_name(name: str) -> str:
@@ -212,6 +237,14 @@ def _base(name: str) -> str:
 def _longest(table: Mapping[str, Any], name: str) -> Any:
     begins = [begin for begin in table if name.startswith(begin)]
     return table[max(begins, key=len)] if begins else None
+
+
+def _rules(qualified: str) -> JSON:
+    """Return the rules with the longest beginning that fits; `*` in it stands for any characters."""
+    rules = data().rules
+    fitting = [begin for begin in rules if qualified.startswith(begin.partition("*")[0])]
+    fitting = [begin for begin in fitting if "*" not in begin or fnmatchcase(qualified, f"{begin}*")]
+    return rules[max(fitting, key=len)] if fitting else {}
 
 
 def _version(name: str) -> tuple[int, int] | None:

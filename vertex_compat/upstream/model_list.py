@@ -21,7 +21,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.routing import model_names
-from vertex_compat.routing.catalog import CATALOG, NATIVE_PUBLISHERS
+from vertex_compat.routing.catalog import CATALOG, LISTED_OPERATIONS, NATIVE_PUBLISHERS, Catalog
 from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.types import ResourceTarget, Service, UpstreamCall
@@ -52,17 +52,6 @@ NO_HUGGING_FACE: Final = "is_hf_wildcard(false)"
 """The filter with which Google's SDK leaves out the models of Hugging Face."""
 
 _MODEL: Final = re.compile(r"publishers/([^/]+)/models/([^/]+)")
-
-_SERVED_GOOGLE_MODELS: Final = (
-    "gemini",
-    "text-embedding",
-    "text-multilingual-embedding",
-    "multimodalembedding",
-)
-_SERVED_PUBLISHERS: Final = frozenset({"anthropic", "mistralai", "ai21", "xai"})
-
-_UNSUPPORTED: Final = re.compile("-ocr|-live-|-native-audio|count-tokens")
-"""Parts of the names of models whose API this function does not translate."""
 
 _DEPLOY_ACTIONS: Final = frozenset({"deploy", "multiDeployVertex"})
 """Supported actions of models that have to be deployed before they can be called."""
@@ -135,7 +124,8 @@ class ModelList:
     def _publisher_models(self) -> Iterator[str]:
         target = self._router.project_site("publishers", None, "global")
         for page in self._pages("publishers/*/models", target, "model_garden", filter=NO_HUGGING_FACE):
-            yield from filter(None, map(callable_name, page.publisher_models))
+            names = (callable_name(entry, self._router.catalog) for entry in page.publisher_models)
+            yield from filter(None, names)
 
     def _endpoints(self) -> Iterator[str]:
         site = self._router.locate("endpoints/0")
@@ -164,27 +154,19 @@ class ModelList:
                 return
 
 
-def callable_name(entry: _Listed) -> str | None:
+def callable_name(entry: _Listed, catalog: Catalog = CATALOG) -> str | None:
     """Return the name by which clients call a publisher's model, None if they cannot call it."""
     found = _MODEL.fullmatch(entry.name)
     if not found or entry.supported_actions.keys() & _DEPLOY_ACTIONS:
         return None
     publisher, model = found.groups()
-    if not _is_served(publisher, model) or _UNSUPPORTED.search(model) or CATALOG.replacement(model):
-        return None
     name = model if publisher in NATIVE_PUBLISHERS else f"{publisher}/{model}"
     try:
-        model_names.resolve(name)
+        profile = model_names.resolve(name, catalog).profile
     except errors.NotFound:
         return None
-    return name
-
-
-def _is_served(publisher: str, model: str) -> bool:
-    """Return whether Google serves a model, so that nobody has to deploy it."""
-    if model.endswith("-maas") or publisher in _SERVED_PUBLISHERS:
-        return True
-    return publisher == "google" and model.startswith(_SERVED_GOOGLE_MODELS)
+    served = profile.managed and LISTED_OPERATIONS.intersection(profile.operations or LISTED_OPERATIONS)
+    return name if served and not catalog.replacement(model) else None
 
 
 def _endpoint_name(entry: _Listed) -> str:

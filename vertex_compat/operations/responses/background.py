@@ -25,12 +25,6 @@ from vertex_compat.operations.stored.store import DAY_SECONDS, Store
 from vertex_compat.services import interactions
 from vertex_compat.types import JSON, ResourceTarget
 
-AGENTS: Final = "deep-research-"
-"""Name prefixes of the agents that are called like models."""
-
-LOCATION: Final = "global"
-"""Location of interactions where none is set."""
-
 _OPTIONS: Final = {
     "max_completion_tokens": "max_output_tokens",
     "temperature": "temperature",
@@ -126,11 +120,6 @@ def _ended(response: JSON, token: str, interaction: JSON) -> JSON:
 
 def _model(name: str, context: RequestContext) -> tuple[JSON, ResourceTarget]:
     """Return what the interaction runs, and where."""
-    if name.startswith(AGENTS):
-        if not context.router.allows(name):
-            raise errors.Forbidden(f"You are not allowed to use the model {name[:200]!r}.", param="model")
-        target = context.router.project_site("interactions", None, LOCATION)
-        return {"agent": name}, target
     model = context.router.candidates(name)[0]
     if model.publisher != "google" or not model.resource.startswith("publishers/"):
         raise _unsupported(
@@ -144,7 +133,7 @@ def _model(name: str, context: RequestContext) -> tuple[JSON, ResourceTarget]:
         project=model.project,
         impersonate_account=model.impersonate_account,
     )
-    return {"model": model.name}, target
+    return {"agent" if model.profile.agent else "model": model.name}, target
 
 
 def _target(background: Background, context: RequestContext) -> ResourceTarget:

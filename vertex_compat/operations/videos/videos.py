@@ -28,11 +28,7 @@ VIDEOS: Final = model_calls.Operation(
 )
 
 DEFAULT_SIZE: Final = "720x1280"
-DEFAULT_SECONDS: Final = "4"
-"""OpenAI's defaults."""
-
-LONGER_MODELS: Final = ("veo-2",)
-"""Name prefixes of models that make no videos of four seconds."""
+"""OpenAI's default."""
 
 MAX_LISTED: Final = 100
 POLL_AFTER: Final = {"openai-poll-after-ms": "5000"}
@@ -83,7 +79,7 @@ def create(context: RequestContext) -> Response:
 
 
 def _with_defaults(params: JSON, model: Model) -> JSON:
-    seconds = "8" if model.name.startswith(LONGER_MODELS) else DEFAULT_SECONDS
+    seconds = model.profile.default_video_seconds
     merged = {"seconds": seconds, "size": DEFAULT_SIZE, **model.defaults, **params}
     return merged | {"seconds": str(merged["seconds"])}
 

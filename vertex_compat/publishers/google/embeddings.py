@@ -34,48 +34,28 @@ EMBED_CONTENT: Final = ParameterTable(
     ignored=frozenset({"instance_key", "user"}),
 )
 
-MAX_INSTANCES: Final = (
-    ("gemini-embedding-", 1),
-    ("text-embedding-large-exp-", 1),
-    ("textembedding-gecko", 5),
-    ("text-", 250),
-    ("", 5),
-)
-"""Prefix of a model's name → texts that a call accepts; an endpoint with a tuned model as the oldest."""
-
 MAX_TOKENS: Final = 20_000
 """Of one call. Texts are measured in bytes: no tokenizer makes more tokens than there are bytes."""
 
 
 def request(body: JSON, model: Model) -> Sequence[UpstreamCall]:
     """Return the calls that embed all of `input`, in its order."""
-    if model.name.startswith("multimodalembedding"):
-        return multimodal_embeddings.request(body, model)
-    if _uses_embed_content(model):
-        return [
-            _embed_content(text, number, ClientRequest(body, model))
-            for number, text in enumerate(body["input"])
-        ]
-    return [
-        _predict(texts, ClientRequest(body, model))
-        for texts in _batches(body["input"], _max_instances(model))
-    ]
+    match model.profile.embedding_method:
+        case "multimodal":
+            return multimodal_embeddings.request(body, model)
+        case "embedContent":
+            return [
+                _embed_content(text, number, ClientRequest(body, model))
+                for number, text in enumerate(body["input"])
+            ]
+        case "predict":
+            batches = _batches(body["input"], model.profile.max_embedding_inputs)
+            return [_predict(texts, ClientRequest(body, model)) for texts in batches]
 
 
 def units(body: JSON, model: Model) -> Units | None:
     """Return what is charged for where it is not tokens."""
-    return multimodal_embeddings.units(body) if model.name.startswith("multimodalembedding") else None
-
-
-def _uses_embed_content(model: Model) -> bool:
-    """Return whether the model takes contents, not instances: Gemini's embeddings since the second."""
-    return model.name.startswith("gemini-") and not model.name.startswith(
-        ("gemini-embedding-001", "gemini-embedding-exp")
-    )
-
-
-def _max_instances(model: Model) -> int:
-    return next(most for prefix, most in MAX_INSTANCES if model.name.startswith(prefix))
+    return multimodal_embeddings.units(body) if model.profile.embedding_method == "multimodal" else None
 
 
 def _batches(texts: list[str], max_instances: int) -> Iterator[list[str]]:

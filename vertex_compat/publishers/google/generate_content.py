@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall
-
-SPEECH_METADATA: Final = (3, 8)
-"""The first generation that reads its text literally, and has `speechMetadata` for the style."""
 
 
 def call(parts: list[JSON], config: JSON, body: JSON, model: Model, ignored: Iterable[str]) -> UpstreamCall:
@@ -30,6 +26,6 @@ def call(parts: list[JSON], config: JSON, body: JSON, model: Model, ignored: Ite
 
 
 def styled(instructions: str, text: str) -> str:
-    """Return a text to be spoken with instructions before it, as speech models before 3.8 take them."""
+    """Return a text to be spoken with instructions before it, as older speech models take them."""
     style = instructions.strip().rstrip(".:")
     return f"{style}: {text}" if style else text

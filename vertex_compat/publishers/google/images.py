@@ -90,7 +90,7 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
             code="unsupported_value",
         )
     images = body.get("n", 1)
-    if _is_imagen(model):
+    if model.profile.media_method == "predict":
         counts = [MAX_SAMPLES] * (images // MAX_SAMPLES) + [images % MAX_SAMPLES]
         return [_imagen(count, ClientRequest(body, model)) for count in counts if count]
     return [_gemini(ClientRequest(body, model))] * images
@@ -98,11 +98,7 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
 
 def units(body: JSON, model: Model) -> Units | None:
     """Return the images that are charged for; Gemini's are paid by tokens."""
-    return Units(images=body.get("n", 1)) if _is_imagen(model) else None
-
-
-def _is_imagen(model: Model) -> bool:
-    return model.name.startswith(("imagen-", "imagegeneration"))
+    return Units(images=body.get("n", 1)) if model.profile.media_method == "predict" else None
 
 
 def _gemini(client_request: ClientRequest) -> UpstreamCall:
@@ -111,7 +107,7 @@ def _gemini(client_request: ClientRequest) -> UpstreamCall:
     client_request.ignore(*ignored)
     size = body.get("image_size") or _size(body)
     if "quality" in body:
-        if size or not client_request.model.profile.takes_resolution_per_part:  # Gemini 2 has one size
+        if size or not client_request.model.profile.takes_image_size:
             client_request.ignore("quality")
         else:
             size = QUALITIES.get(body["quality"])

@@ -34,13 +34,10 @@ GENERATE_CONTENT: Final = ParameterTable(
     ignored=frozenset({"audioConfig", "negative_prompt", "seed", "speed", "use_ssml", "voice"}),
 )
 
-PREDICTED: Final = ("lyria-002", "lyria-base", "lyria-2")
-"""Name prefix of the models with `predict`."""
-
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """Return the call that makes the music that `input` describes; raises `BadRequest`."""
-    predicts = model.name.startswith(PREDICTED)
+    predicts = model.profile.media_method == "predict"
     own = "wav" if predicts else "mp3"
     if (form := body.get("response_format", own)) != own:
         raise errors.BadRequest(

@@ -19,9 +19,6 @@ PARAMETERS: Final = ParameterTable(
     ignored=frozenset({"max_chunks_per_doc", "max_tokens_per_doc", "priority", "truncation"}),
 )
 
-RANKERS: Final = "semantic-ranker-"
-"""Name prefix of ranking models."""
-
 CONFIG: Final = "rankingConfigs/default_ranking_config"
 
 MAX_RECORDS: Final = 200
@@ -30,12 +27,6 @@ MAX_RECORDS: Final = 200
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """Return the calls that rank all documents; `documents` are objects with `title` or `content`."""
-    if not model.name.startswith(RANKERS):
-        raise errors.NotFound(
-            f"{model.requested_name!r} does not rerank. Ranking models are named {RANKERS}….",
-            param="model",
-            code="model_not_found",
-        )
     ignored = PARAMETERS.apply(body)[1]
     if not all(map(vertex.multi_region, model.locations)):
         raise errors.BadRequest(

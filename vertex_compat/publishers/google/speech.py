@@ -47,7 +47,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     _, ignored = PARAMETERS.apply(body)
     style = body.get("instructions", "").strip()
     part = {"text": body["input"]}
-    if (model.profile.generation or (0, 0)) >= generate_content.SPEECH_METADATA:
+    if model.profile.takes_speech_metadata:
         part |= {"speechMetadata": {"style": style}} if style else {}
     elif style:
         part["text"] = generate_content.styled(style, body["input"])
@@ -68,7 +68,7 @@ def _speech_config(voice: str | JSON, model: Model) -> JSON:
             code="invalid_value",
         )
     config: JSON = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": known}}}
-    if (model.profile.generation or (0, 0)) >= generate_content.SPEECH_METADATA:
+    if model.profile.takes_speech_metadata:
         config = {"voiceConfig": {"voice": known}}
     if "languageCode" in fields:
         config["languageCode"] = fields["languageCode"]

@@ -38,9 +38,6 @@ PARAMETERS: Final = ParameterTable(
 RESOLUTIONS: Final = ((720, "720p"), (1080, "1080p"))
 """Most pixels of a video's shorter side → resolution; more is 4k."""
 
-WITHOUT_RESOLUTION: Final = "veo-2"
-"""Name prefixes of models that support only 720p."""
-
 _NAME: Final = re.compile(
     r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/publishers/google/models/(?P<model>[^/]+)"
     r"/operations/(?P<number>[A-Za-z0-9_-]+)"
@@ -59,7 +56,7 @@ def start(body: JSON, model: Model) -> UpstreamCall:
     parameters |= {"sampleCount": 1, "durationSeconds": int(body["seconds"])}
     parameters["aspectRatio"] = "16:9" if width >= height else "9:16"
     resolution = _resolution(min(width, height))
-    if not model.name.startswith(WITHOUT_RESOLUTION):
+    if model.profile.takes_video_resolution:
         parameters["resolution"] = resolution
     elif resolution != RESOLUTIONS[0][1]:
         client_request.ignore("size")
@@ -79,8 +76,9 @@ def start(body: JSON, model: Model) -> UpstreamCall:
 def units(body: JSON, model: Model) -> Units:
     """Return the seconds that are charged for; variants are the resolution, and a video without audio."""
     resolution = _resolution(min(map(int, body["size"].split("x"))))
-    is_fixed = model.name.startswith(WITHOUT_RESOLUTION)
-    variant = "without_audio" if body.get("generate_audio") is False else "" if is_fixed else resolution
+    if not model.profile.takes_video_resolution:
+        resolution = ""
+    variant = "without_audio" if body.get("generate_audio") is False else resolution
     return Units(seconds=int(body["seconds"]), variant=variant)
 
 

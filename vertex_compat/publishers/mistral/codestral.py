@@ -30,11 +30,11 @@ PARAMETERS: Final = ParameterTable(
 
 
 def completions(chat: ChatAdapter) -> ChatAdapter:
-    """Return the adapter of completions: Codestral's own, that of other models by `chat`."""
+    """Return the adapter of completions: with a suffix, or through `chat` for models that take none."""
     through_chat = prompt.completions_via_chat(chat)
 
     def request(params: JSON, model: Model) -> UpstreamCall:
-        if model.name.startswith("codestral"):
+        if model.profile.fills_in_the_middle:
             return fill_in(params, model)
         return through_chat.request(params, model)
 
@@ -43,6 +43,6 @@ def completions(chat: ChatAdapter) -> ChatAdapter:
 
 def fill_in(params: JSON, model: Model) -> UpstreamCall:
     """Translate OpenAI's completion parameters, with one prompt, into Mistral's."""
-    body, ignored = PARAMETERS.apply(params)
+    body, ignored = PARAMETERS.apply(params, model.profile.rejected_parameters)
     body |= {"model": openai_request.unversioned_name(model), **openai_request.common_fields(params)}
     return UpstreamCall(vertex.raw_predict(model, stream="stream" in body), body, ignored=tuple(ignored))

@@ -66,7 +66,7 @@ _ALPHABET: Final = string.digits + string.ascii_letters
 def request(params: JSON, model: Model) -> UpstreamCall:
     """Translate OpenAI's chat parameters into Mistral's."""
     client = ClientRequest(params, model)
-    body, ignored = PARAMETERS.apply(params)
+    body, ignored = PARAMETERS.apply(params, model.profile.rejected_parameters)
     turns = chat_messages.read(params["messages"])
     offered = tools.read(params)
     form = _message_format(model)

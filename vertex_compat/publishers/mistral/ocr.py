@@ -12,45 +12,32 @@ from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Model, UnaryAdapter, Units, UpstreamCall
 
-_FIRST: Final = (
+FIELDS: Final = (
     "bbox_annotation_format",
+    "confidence_scores_granularity",
     "document",
     "document_annotation_format",
-    "id",
-    "image_limit",
-    "image_min_size",
-    "include_image_base64",
-    "pages",
-)
-_LATER: Final = (
-    "confidence_scores_granularity",
     "document_annotation_prompt",
     "extract_footer",
     "extract_header",
+    "id",
+    "image_limit",
+    "image_min_size",
     "include_blocks",
+    "include_image_base64",
+    "pages",
     "table_format",
 )
 
-FIRST_MODEL: Final = "mistral-ocr-2505"
-"""Model that refuses fields that came after it."""
-
+PARAMETERS: Final = ParameterTable({name: name for name in FIELDS}, frozenset(), frozenset())
 
 ESTIMATED_PAGES: Final = 30
 """Stands for all pages of a document until the response has counted them."""
 
 
-def _table(sent: tuple[str, ...], ignored: tuple[str, ...]) -> ParameterTable:
-    return ParameterTable({name: name for name in sent}, frozenset(), frozenset(ignored))
-
-
-PARAMETERS: Final = _table((*_FIRST, *_LATER), ())
-FIRST_PARAMETERS: Final = _table(_FIRST, _LATER)
-
-
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """Return the call that reads a document."""
-    table = FIRST_PARAMETERS if model.name.startswith(FIRST_MODEL) else PARAMETERS
-    sent, ignored = table.apply(body)
+    sent, ignored = PARAMETERS.apply(body, model.profile.rejected_parameters)
     sent |= {"model": openai_request.unversioned_name(model)}
     return [UpstreamCall(vertex.raw_predict(model, stream=False), sent, ignored=tuple(ignored))]
 

@@ -52,7 +52,7 @@ _SCHEMA: Final = "Answer with a JSON object that fits this JSON Schema, and noth
 def request(params: JSON, model: Model) -> UpstreamCall:
     """Translate OpenAI's chat parameters into Jamba's."""
     client = ClientRequest(params, model)
-    body, ignored = PARAMETERS.apply(params)
+    body, ignored = PARAMETERS.apply(params, model.profile.rejected_parameters)
     turns = chat_messages.read(params["messages"])
     offered = tools.read(params)
     client.ignore(

@@ -6,7 +6,6 @@ own kind, so parameters that are not known here are sent as they are.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from vertex_compat.json_values import member
@@ -40,32 +39,20 @@ PARAMETERS: Final = ParameterTable(
     pass_unknown=True,
 )
 
-REFUSED: Final = (("meta/", frozenset({"reasoning_effort"})),)
-"""Prefix of a model's name → the parameters that its server refuses.
-
-https://cloud.google.com/vertex-ai/generative-ai/docs/maas/call-open-model-apis
-"""
-
-WRITES_TAGS: Final = re.compile(r"deepseek-ai/deepseek-r1|minimaxai/minimax-m2|qwen/.*-thinking")
-"""Models that write reasoning between `<think>` tags, by their model cards. Some servers separate it."""
-
 
 def request(params: JSON, model: Model) -> UpstreamCall:
     """Translate OpenAI's chat parameters into those of a server that knows fewer of them."""
     client = ClientRequest(params, model)
-    body, ignored = PARAMETERS.apply(params)
-    refused = frozenset().union(*(names for prefix, names in REFUSED if model.name.startswith(prefix)))
+    body, ignored = PARAMETERS.apply(params, model.profile.rejected_parameters)
     turns = chat_messages.read(params["messages"])
     offered = tools.read(params)
     form = _message_format(model)
     client.ignore(
         *ignored,
-        *(name for name in body if name in refused),
         *tools.unused_tool_params(params),
         *openai_request.non_functions(offered),
         *openai_request.dropped_fields(turns, form),
     )
-    body = {name: value for name, value in body.items() if name not in refused}
     messages = openai_request.messages(openai_request.system_first(turns), form)
     body |= {"model": model.name, "messages": messages, **openai_request.response_format(params)}
     body |= openai_request.common_fields(params) | openai_request.tool_fields(offered)
@@ -87,7 +74,7 @@ def _writes_tags(params: JSON, model: Model) -> bool:
     switches = member(params, "chat_template_kwargs")
     if switches.get("enable_thinking") is False or switches.get("thinking") is False:
         return False
-    return model.reasoning_tags or WRITES_TAGS.match(model.name) is not None
+    return model.reasoning_tags or model.profile.reasoning_tags
 
 
 def _message_format(model: Model) -> MessageFormat:

@@ -27,7 +27,7 @@ from vertex_compat.publishers.chat_messages import (
 )
 from vertex_compat.publishers.google.chat import signatures
 from vertex_compat.publishers.google.chat.options import to_camel_case
-from vertex_compat.publishers.google.generate_content import SPEECH_METADATA, styled
+from vertex_compat.publishers.google.generate_content import styled
 from vertex_compat.types import JSON
 
 TOOL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
@@ -106,7 +106,7 @@ def _spoken(turn: Turn, system_parts: int, profile: ModelProfile) -> Turn:
 
 
 def _styled(text: Text, style: str, profile: ModelProfile) -> Text:
-    if (profile.generation or (0, 0)) >= SPEECH_METADATA:
+    if profile.takes_speech_metadata:
         return Text(text.text, {"speech_metadata": {"style": style}})
     return Text(styled(style, text.text), text.raw)
 
