@@ -84,6 +84,11 @@ class Result:
     parts: tuple[Text | Media, ...]
     raw: JSON = field(default_factory=dict)
 
+    @property
+    def failed(self) -> bool:
+        """True if the client says that the call failed: Anthropic's `is_error`."""
+        return self.raw.get("is_error") is True
+
 
 @dataclass(frozen=True, slots=True)
 class ServerTool:

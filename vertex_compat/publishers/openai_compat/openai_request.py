@@ -70,6 +70,8 @@ _SYSTEM: Final = "<system>\n{}\n</system>"
 _FILE_FOLLOWS: Final = "[The {} is in the next message.]"
 _FILE_OMITTED: Final = "[The {} is left out: this model does not read it.]"
 _RESULT_OF: Final = "Result of the tool call {}:"
+_FAILED: Final = "Error:"
+"""First line of the result of a call that failed: OpenAI's form has no field for it."""
 
 
 def chat(request: Callable[[JSON, Model], UpstreamCall], *, supports_n: bool = True) -> ChatAdapter:
@@ -270,7 +272,8 @@ def _tool_messages(turn: Turn, form: MessageFormat) -> Iterator[Message]:
         media = [part for part in result.parts if isinstance(part, Media)]
         shown = [form.write_media(part) for part in media if form.takes_media(part)]
         notes = {True: _FILE_FOLLOWS, False: _FILE_OMITTED}
-        lines = chat_messages.texts(result.parts)
+        lines = [_FAILED] if result.failed else []
+        lines += chat_messages.texts(result.parts)
         lines += [notes[form.takes_media(part)].format(part.kind) for part in media]
         yield {"role": "tool", "tool_call_id": form.call_id(result.call.id), "content": "\n".join(lines)}
         if shown:

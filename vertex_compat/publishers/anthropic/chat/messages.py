@@ -193,7 +193,7 @@ def _result(result: Result) -> JSON:
     block: JSON = {"type": "tool_result", "tool_use_id": call_id(result.call.id)} | _toolset(result.call)
     if content := [shown for part in result.parts for shown in _shown(part)]:
         block["content"] = content
-    if result.raw.get("is_error") is True:
+    if result.failed:
         block["is_error"] = True
     return block | (_cache_control(result.raw) if not any("cache_control" in one for one in content) else {})
 

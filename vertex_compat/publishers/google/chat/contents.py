@@ -236,13 +236,15 @@ def _native_parts(result: Result) -> list[JSON]:
 
 
 def _result(result: Result) -> JSON:
-    """Return a result as an object, as Gemini requires.
+    """Return a result as an object, as Gemini requires: its keys for any result are `output` and `error`.
 
     `$ref` in it would be a reference to a part, so a result that has one is sent as text.
     """
     text = "\n".join(chat_messages.texts(result.parts))
     if not result.raw:
         return {"error": NO_RESULT}
+    if result.failed:
+        return {"error": text}
     try:
         value = msgspec.json.decode(text)
     except (ValueError, RecursionError):
