@@ -5,12 +5,14 @@ accumulator of Anthropic's own SDK.
 """
 
 import json
+import re
 
-import pydantic
 import pytest
-from anthropic.lib.streaming._messages import accumulate_event
-from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types import Message
+from helpers.anthropic_events import accumulated, events_of
 from helpers.fixtures import call_of, cases
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vertex_compat import errors, sse
 from vertex_compat.operations.messages.input_blocks import chat_request
@@ -21,11 +23,10 @@ from vertex_compat.operations.messages.output_blocks import (
     MessageEvents,
     whole_message,
 )
-from vertex_compat.operations.opaque_state import decode_state
+from vertex_compat.operations.opaque_state import decode_id, decode_state, encode_id
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import Delta, Usage, parts_of
 
-EVENT = pydantic.TypeAdapter(RawMessageStreamEvent)
 EVERYTHING = Display(thinking=True, search=True)
 DELTA_OF_BLOCK = {
     "text": {"text_delta", "citations_delta"},
@@ -48,26 +49,6 @@ def encoded(parts, display=EVERYTHING):
     """The bytes that a client gets for the parts of one choice."""
     encoder = MessageEncoder(MessageEvents("m", display))
     return b"".join([*(encoder.encode(0, part) for part in parts), encoder.finish()])
-
-
-def events_of(stream):
-    """The events of a stream as a strict reader sees them: one line for the type, one for the data."""
-    events = []
-    for event in stream.decode().removesuffix("\n\n").split("\n\n"):
-        kind, data = event.split("\n")
-        events.append(json.loads(data.removeprefix("data: ")))
-        assert kind == f"event: {events[-1]['type']}"
-    return events
-
-
-def accumulated(events):
-    """The message that Anthropic's SDK makes of the events."""
-    snapshot, buffers = None, {}
-    for event in events:
-        snapshot = accumulate_event(
-            event=EVENT.validate_python(event), current_snapshot=snapshot, json_bufs=buffers
-        )
-    return snapshot.to_dict(mode="json")
 
 
 def whole(parts, display=EVERYTHING):
@@ -205,6 +186,12 @@ def test_each_call_gets_its_own_signature_back():
     assert returned["extra_content"] == signed("ZA==")
     extras = [call.get("extra_content") for call in returned["tool_calls"]]
     assert extras == [None, signed("Yg=="), None]  # the id of the first has its signature
+
+
+@given(st.text() | st.sampled_from(["functions.now:0", "call_1", "vc1_", "vc1_eA", "ü"]))
+def test_ids_have_anthropic_s_form_and_come_back(id_):
+    assert re.fullmatch(r"[a-zA-Z0-9_-]+", encode_id(id_))
+    assert decode_id(encode_id(id_)) == id_
 
 
 def test_no_thinking_is_shown_to_a_client_that_did_not_ask():

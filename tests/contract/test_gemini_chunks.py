@@ -78,6 +78,16 @@ def test_stream_and_whole_response_are_the_same(case):
     assert whole["usageMetadata"] == chunks[-1]["usageMetadata"]
 
 
+def test_cited_texts_are_counted_in_bytes():
+    citation = {"url": "https://a.example", "title": "A", "start_index": 2, "end_index": 6}
+    parts = [Delta(0, {"content": "雨。👩‍🚀"}), Delta(0, {"content": "Yes"}, "stop")]
+    parts.append(Delta(0, {"annotations": [{"type": "url_citation", "url_citation": citation}]}))
+    (support,) = chunks_of(parts)[-1]["candidates"][0]["groundingMetadata"]["groundingSupports"]
+    segment = support["segment"]
+    text = "雨。👩‍🚀Yes".encode()
+    assert text[segment["startIndex"] : segment["endIndex"]].decode() == segment["text"] == "👩‍🚀Y"
+
+
 def test_thoughts_are_counted_apart():
     usage = Usage(10, 7, {"cached_tokens": 4}, {"reasoning_tokens": 2})
     chunk = chunks_of([Delta(0, {"content": "x"}, "stop"), usage])[-1]

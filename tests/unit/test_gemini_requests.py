@@ -774,3 +774,17 @@ def test_search_context_size_is_named_as_ignored():
     made = call(web_search_options={"search_context_size": "low"})
     assert made.body["tools"] == [{"googleSearch": {}}]
     assert made.ignored == ("web_search_options.search_context_size",)
+
+
+def test_search_can_exclude_domains_and_not_select_them():
+    filters = {"blocked_domains": ["a.example"], "allowed_domains": ["b.example"]}
+    made = call(web_search_options={"filters": filters})
+    assert made.body["tools"] == [{"googleSearch": {"excludeDomains": ["a.example"]}}]
+    assert made.ignored == ("web_search_options.filters.allowed_domains",)
+
+
+@pytest.mark.parametrize("filters", [5, [1], {"blocked_domains": "a"}, {"blocked_domains": [1]}])
+def test_filters_of_a_search_have_their_type(filters):
+    with pytest.raises(errors.BadRequest) as raised:
+        call(web_search_options={"filters": filters})
+    assert raised.value.param == "web_search_options.filters"

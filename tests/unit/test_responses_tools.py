@@ -292,13 +292,17 @@ def test_dated_name_of_a_search_is_the_search(type_):
     assert not ignored
 
 
-def test_allowed_domains_reach_claude_and_are_named_for_gemini():
+def test_domains_of_a_search_are_sent_or_named():
     search = {"type": "web_search", "filters": {"allowed_domains": ["example.com"]}}
     body, ignored = sent("claude-sonnet-4-5", input="news?", tools=[search])
     assert body["tools"][0]["allowed_domains"] == ["example.com"]
     assert not ignored
     _, ignored = sent("gemini-3.8-flash", input="news?", tools=[search])
-    assert ignored == ["tools.web_search.filters"]
+    assert ignored == ["tools.web_search.filters.allowed_domains"]
+    search = {"type": "web_search", "filters": {"blocked_domains": ["example.com"]}}
+    body, ignored = sent("gemini-3.8-flash", input="news?", tools=[search])
+    assert body["tools"] == [{"googleSearch": {"excludeDomains": ["example.com"]}}]
+    assert not ignored
 
 
 @pytest.mark.parametrize("kind", ["shell", "apply_patch"])

@@ -39,6 +39,7 @@ FORMAT: Final = frozenset({"responseJsonSchema", "responseMimeType", "responseSc
 TRANSLATED: Final = frozenset({"contents", "generationConfig", "systemInstruction", "toolConfig", "tools"})
 
 SEARCHES: Final = frozenset({"googleSearch", "googleSearchRetrieval"})
+_EXCLUDED: Final = "excludeDomains"
 
 EFFORT_OF_BUDGET: Final = ((0, "none"), (1024, "low"), (8192, "medium"))
 """Largest budget of tokens → effort, as in Gemini's OpenAI compatibility; a larger one is `high`."""
@@ -78,7 +79,6 @@ def chat_request(params: JSON, model: str) -> ChatRequest:
         "response_format": "generationConfig.responseSchema",
         "thinking": "generationConfig.thinkingConfig",
         "tool_choice": "toolConfig",
-        "web_search_options": "tools.googleSearch",
     }
     ignored = [name for name in params if name not in TRANSLATED]
     ignored += [f"generationConfig.{name}" for name in config if name not in CONFIG and name not in FORMAT]
@@ -129,13 +129,25 @@ def _tools(params: JSON, origins: dict[str, str], ignored: list[str]) -> JSON:
             tools.append({"type": "function", "function": _function(declaration)})
         for kind in tool.keys() - {"functionDeclarations"}:
             if kind in SEARCHES:
-                fields["web_search_options"] = {}
+                fields["web_search_options"] = _web_search(tool[kind], kind, origins, ignored)
             else:
                 ignored.append(f"tools.{kind}")
+    config = params.get("toolConfig") or {}
+    ignored += [f"toolConfig.{name}" for name in config if name != "functionCallingConfig"]
     if tools:
         fields["tools"] = tools
-        fields |= _tool_choice((params.get("toolConfig") or {}).get("functionCallingConfig") or {})
+        fields |= _tool_choice(config.get("functionCallingConfig") or {})
     return fields
+
+
+def _web_search(options: Any, kind: str, origins: dict[str, str], ignored: list[str]) -> JSON:
+    """Return chat's `web_search_options`, which has a counterpart only of the excluded domains."""
+    origins["web_search_options"] = f"tools.{kind}"
+    origins["web_search_options.filters"] = f"tools.{kind}.{_EXCLUDED}"
+    options = options if isinstance(options, dict) else {}
+    ignored += [f"tools.{kind}.{name}" for name in options if name != _EXCLUDED]
+    excluded = options.get(_EXCLUDED)
+    return {"filters": {"blocked_domains": excluded}} if excluded else {}
 
 
 def _function(declaration: JSON) -> JSON:

@@ -36,6 +36,7 @@ class Candidate:
         self._thoughts = thoughts
         self._calls: dict[int, JSON] = {}
         self._state: JSON = {}
+        self._texts: list[str] = []
         self._sources: list[JSON] = []
         self._refusal: str | None = None
         self.finish: str | None = None
@@ -52,6 +53,7 @@ class Candidate:
         if self._thoughts and (thought := fields.get("reasoning_content")):
             parts.append({"text": thought, "thought": True})
         if text := fields.get("content"):
+            self._texts.append(text)
             parts.append({"text": text})
         parts += [_image(image) for image in fields.get("images") or ()]
         return self._content(parts) if parts else None
@@ -67,7 +69,7 @@ class Candidate:
         if self._refusal:
             last["finishMessage"] = self._refusal
         if self._sources:
-            last["groundingMetadata"] = _grounding(self._sources)
+            last["groundingMetadata"] = _grounding(self._sources, "".join(self._texts))
         return last
 
     def logprobs(self, logprobs: JSON) -> JSON:
@@ -110,20 +112,24 @@ def _token(token: JSON) -> JSON:
     return {"token": token["token"], "logProbability": token["logprob"]}
 
 
-def _grounding(annotations: list[JSON]) -> JSON:
+def _grounding(annotations: list[JSON], text: str) -> JSON:
     """Citations of chat as grounding metadata: each source once, and the texts that it supports."""
     cited = [one["url_citation"] for one in annotations if (one.get("url_citation") or {}).get("url")]
     urls = list(dict.fromkeys(one["url"] for one in cited))
     titles = {one["url"]: one.get("title") or one["url"] for one in cited}
     supports = [
-        {
-            "segment": {"startIndex": one.get("start_index", 0), "endIndex": one.get("end_index", 0)},
-            "groundingChunkIndices": [urls.index(one["url"])],
-        }
-        for one in cited
+        {"segment": _segment(text, one), "groundingChunkIndices": [urls.index(one["url"])]} for one in cited
     ]
     chunks = [{"web": {"uri": url, "title": titles[url]}} for url in urls]
     return {"groundingChunks": chunks, "groundingSupports": supports}
+
+
+def _segment(text: str, citation: JSON) -> JSON:
+    """The cited text and its place: Gemini counts bytes of UTF-8, chat counts characters."""
+    start, end = citation.get("start_index", 0), citation.get("end_index", 0)
+    before, cited = (part.encode("utf-8", "surrogatepass") for part in (text[:start], text[start:end]))
+    segment: JSON = {"startIndex": len(before), "endIndex": len(before) + len(cited)}
+    return segment | {"text": text[start:end]}
 
 
 class ContentChunks:

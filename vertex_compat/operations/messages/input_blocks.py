@@ -13,7 +13,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations.messages import client_tools
-from vertex_compat.operations.opaque_state import decode_state
+from vertex_compat.operations.opaque_state import decode_id, decode_state
 from vertex_compat.operations.request.body import drop_nulls
 from vertex_compat.operations.request.chat_request import ChatRequest, ParamNames
 from vertex_compat.types import JSON
@@ -40,7 +40,6 @@ ORIGINS: Final = {
     "stop": "stop_sequences",
     "tool_choice": "tool_choice",
     "user": "metadata.user_id",
-    "web_search_options": "tools",
 }
 """Parameter of chat → what the client sent, where it has another name."""
 
@@ -49,6 +48,16 @@ EFFORT_OF_BUDGET: Final = ((1024, "low"), (2048, "medium"))
 
 _BILLING: Final = "x-anthropic-billing-header:"
 """Prefix of the system block with Claude Code's version, which is meant for Anthropic alone."""
+
+_FUNCTION_FIELDS: Final = frozenset({"description", "input_schema", "name", "strict", "type"})
+_SEARCH_FIELDS: Final = frozenset({"allowed_domains", "blocked_domains", "name", "type", "user_location"})
+_HINTS: Final = frozenset({"cache_control", "eager_input_streaming"})
+"""Fields of a tool that say how it is served, and not what the answer is."""
+
+_CITABLE: Final = frozenset({"document", "search_result"})
+"""Blocks of which Claude can cite passages."""
+
+_OUTPUT_FIELDS: Final = frozenset({"effort", "format"})
 
 _DOCUMENT: Final = '<document title="{}">\n{}\n</document>'
 
@@ -61,6 +70,8 @@ def chat_request(params: JSON) -> ChatRequest:
         reader.read(message, f"messages[{number}]")
     origins: dict[str, str] = dict(ORIGINS)
     ignored = [name for name in params if name not in TRANSLATED]
+    output = params.get("output_config") or {}
+    ignored += [f"output_config.{name}" for name in output if name not in _OUTPUT_FIELDS]
     if params.get("mcp_servers"):
         raise errors.BadRequest(
             "Only Anthropic's API connects to MCP servers: connect to them in the client, and send "
@@ -72,7 +83,8 @@ def chat_request(params: JSON) -> ChatRequest:
     body |= {name: params[name] for name in SAME & params.keys()}
     body |= _options(params) | _thinking(params, origins)
     tools = _tools(params, origins, ignored)
-    return ChatRequest(body | tools, ParamNames(origins | reader.origins), tuple(ignored))
+    ignored += reader.ignored
+    return ChatRequest(body | tools, ParamNames(origins | reader.origins), tuple(dict.fromkeys(ignored)))
 
 
 def _options(params: JSON) -> JSON:
@@ -125,16 +137,25 @@ def _tools(params: JSON, origins: dict[str, str], ignored: list[str]) -> JSON:
             origins[f"tools[{len(functions)}]"] = path
             origins[f"tools[{len(functions)}].function.parameters"] = f"{path}.input_schema"
             functions.append({"type": "function", "function": function})
+            ignored += _unknown_fields(tool, path)
         elif is_web_search(tool):
-            fields["web_search_options"] = _web_search(tool)
+            fields["web_search_options"] = _web_search(tool, origins, ignored)
         else:  # it would run on Anthropic's servers
             ignored.append(f"tools.{tool.get('type')}")
+    choice = params.get("tool_choice") or {}
     if functions:
         fields["tools"] = functions
-        fields |= _tool_choice(
-            params.get("tool_choice") or {}, {tool["function"]["name"] for tool in functions}
-        )
+        fields |= _tool_choice(choice, {tool["function"]["name"] for tool in functions})
+    if choice.get("type") in {"any", "tool"} and "tool_choice" not in fields:
+        ignored.append("tool_choice")  # a server tool cannot be demanded
     return fields
+
+
+def _unknown_fields(tool: JSON, path: str) -> list[str]:
+    """Return the names of what a function of the client's has and chat has not, such as `input_examples`."""
+    known = _FUNCTION_FIELDS | _HINTS
+    is_custom = (tool.get("type") or "custom") == "custom"
+    return [f"{path}.{name}" for name, value in tool.items() if is_custom and value and name not in known]
 
 
 def _function(tool: JSON, path: str) -> JSON | None:
@@ -156,15 +177,20 @@ def is_web_search(tool: JSON) -> bool:
     return str(tool.get("type")).startswith("web_search_")
 
 
-def _web_search(tool: JSON) -> JSON:
+def _web_search(tool: JSON, origins: dict[str, str], ignored: list[str]) -> JSON:
+    name = f"tools.{tool['type']}"
+    ignored += [f"{name}.{field}" for field in tool if field not in _SEARCH_FIELDS | _HINTS and tool[field]]
+    origins["web_search_options"] = name
     options: JSON = {}
     if isinstance(place := tool.get("user_location"), dict):
+        origins["web_search_options.user_location"] = f"{name}.user_location"
         options["user_location"] = {
             "type": "approximate",
             "approximate": {k: v for k, v in place.items() if k != "type" and v is not None},
         }
     domains = {name: tool.get(name) for name in ("allowed_domains", "blocked_domains")}
     if filters := drop_nulls(domains):
+        origins |= {f"web_search_options.filters.{kind}": f"{name}.{kind}" for kind in filters}
         options["filters"] = filters
     return options
 
@@ -198,6 +224,7 @@ class _MessageReader:
     def __init__(self) -> None:
         self.messages: list[JSON] = []
         self.origins: dict[str, str] = {}
+        self.ignored: list[str] = []
 
     def read_system(self, system: str | list[JSON] | None) -> None:
         """Add the system prompt, without what Claude Code tells Anthropic in it."""
@@ -219,6 +246,8 @@ class _MessageReader:
         parts: list[tuple[JSON, str]] = []
         for number, block in enumerate(blocks):
             block_path = f"{path}.content[{number}]"
+            if block["type"] in _CITABLE and (block.get("citations") or {}).get("enabled"):
+                self.ignored.append("messages.citations")
             if block["type"] == "tool_result":
                 self._read_result(block, block_path)
             else:
@@ -233,7 +262,7 @@ class _MessageReader:
             for number, inner in enumerate(blocks)
             for part in _parts(inner, f"{path}.content[{number}]")
         ]
-        message: JSON = {"role": "tool", "tool_call_id": block["tool_use_id"]}
+        message: JSON = {"role": "tool", "tool_call_id": decode_id(block["tool_use_id"])}
         if block.get("is_error"):
             message["is_error"] = True
         self._add(message, parts, path, always=True)
@@ -288,7 +317,7 @@ def _restore_thinking(message: JSON, block: JSON) -> None:
 def _tool_call(block: JSON) -> JSON:
     arguments = msgspec.json.encode(block["input"]).decode()
     return {
-        "id": block["id"],
+        "id": decode_id(block["id"]),
         "type": "function",
         "function": {"name": block["name"], "arguments": arguments},
     }
@@ -303,12 +332,16 @@ def _parts(block: JSON, path: str) -> Iterator[JSON]:
         case "image":
             yield {"type": "image_url", "image_url": {"url": _link(block["source"], path)}}
         case "document":
+            if context := block.get("context"):
+                yield {"type": "text", "text": context}
             yield from _document(block, path)
         case "search_result":
             texts = "\n".join(part["text"] for part in block["content"])
             yield {"type": "text", "text": f"{block['title']}\n{block['source']}\n{texts}"}
         case "tool_reference":
             yield {"type": "text", "text": f"Tool: {block['tool_name']}"}
+        case "compaction" if block.get("content"):
+            yield {"type": "text", "text": block["content"]}
 
 
 def _document(block: JSON, path: str) -> Iterable[JSON]:

@@ -43,16 +43,22 @@ class Image(Struct, tag_field="type", tag="image"):
     source: Base64Source | URLSource | FileSource
 
 
+class Citations(Struct):
+    enabled: bool | None = None
+
+
 class Document(Struct, tag_field="type", tag="document"):
     source: Base64Source | URLSource | TextSource | ContentSource | FileSource
     title: str | None = None
     context: str | None = None
+    citations: Citations | None = None
 
 
 class SearchResult(Struct, tag_field="type", tag="search_result"):
     source: str
     title: str
     content: Annotated[list[Text], Many]
+    citations: Citations | None = None
 
 
 class ToolReference(Struct, tag_field="type", tag="tool_reference"):
@@ -119,7 +125,7 @@ class McpToolResult(Struct, tag_field="type", tag="mcp_tool_result"):
 
 
 class Compaction(Struct, tag_field="type", tag="compaction"):
-    pass
+    content: str | None = None
 
 
 ServerBlock = (

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations.opaque_state import encode_state
+from vertex_compat.operations.opaque_state import encode_id, encode_state
 from vertex_compat.publishers.chat_messages import read_arguments
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
 
@@ -209,7 +209,7 @@ class MessageEvents:
         if "id" in call:
             if extra := call.get("extra_content"):
                 self._state["call_extra_content"] = {"extra_content": extra}
-            use = {"type": "tool_use", "id": call["id"], "name": function["name"], "input": {}}
+            use = {"type": "tool_use", "id": encode_id(call["id"]), "name": function["name"], "input": {}}
             yield from self._new_block("tool_use", use)
             self._state.pop("call_extra_content", None)  # belongs to thinking right before its call
         if arguments := function.get("arguments"):

@@ -12,6 +12,8 @@ from vertex_compat.types import JSON, ChatAdapter
 CODE_INTERPRETER: Final[JSON] = {"type": "code_interpreter"}
 """The chat tool for code that the publisher runs."""
 
+SEARCH_TOOL: Final = "tools.web_search"
+
 _LAST_SEGMENT: Final = re.compile(r"(?:\.[^.\[\]]*|\[[^\[\]]*\])$")
 
 
@@ -61,8 +63,12 @@ class ChatRequest(NamedTuple):
 
     def for_adapter(self, adapter: ChatAdapter) -> ChatRequest:
         """Return the request for a publisher: without hosted tools that it does not have."""
-        body, ignored = without_hosted_tools(self.body, adapter)
-        return self if body is self.body else ChatRequest(body, self.names, (*self.ignored, *ignored))
+        body, left_out = without_hosted_tools(self.body, adapter)
+        if body is self.body:
+            return self
+        own = {SEARCH_TOOL: self.names.of("web_search_options")}
+        ignored = [own.get(name, name) for name in left_out]
+        return ChatRequest(body, self.names, (*self.ignored, *ignored))
 
 
 def without_hosted_tools(body: JSON, adapter: ChatAdapter) -> tuple[JSON, tuple[str, ...]]:
@@ -73,7 +79,7 @@ def without_hosted_tools(body: JSON, adapter: ChatAdapter) -> tuple[JSON, tuple[
     ignored: list[str] = []
     if "web_search_options" in body and not adapter.searches_web:
         body = {name: value for name, value in body.items() if name != "web_search_options"}
-        ignored.append("tools.web_search")
+        ignored.append(SEARCH_TOOL)
     if CODE_INTERPRETER in (tools := body.get("tools", ())) and not adapter.runs_code:
         body = body | {"tools": [tool for tool in tools if tool != CODE_INTERPRETER]}
         ignored.append("tools.code_interpreter")

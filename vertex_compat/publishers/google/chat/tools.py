@@ -181,8 +181,20 @@ def _built_in(offered: Tools, options: JSON, request: ClientRequest) -> Iterator
             raise errors.BadRequest("A tool must be an object.", param=param, code="invalid_type")
         yield from _of_tool(tool, "google.tools", request)
     if (search := request.body.get("web_search_options")) is not None:
-        request.ignore(*(f"web_search_options.{name}" for name in search))
-        yield _BuiltIn("googleSearch", {}, "web_search_options")
+        yield _BuiltIn("googleSearch", _search_options(search, request), "web_search_options")
+
+
+def _search_options(options: JSON, request: ClientRequest) -> JSON:
+    """Return the options of Google's search for `web_search_options`: it can only exclude domains."""
+    param = "web_search_options.filters"
+    filters = options.get("filters") or {}
+    blocked = (filters.get("blocked_domains") or []) if isinstance(filters, dict) else None
+    if not isinstance(blocked, list) or not all(isinstance(domain, str) for domain in blocked):
+        raise errors.BadRequest(f"Invalid value for '{param}'.", param=param, code="invalid_type")
+    request.ignore(*(f"web_search_options.{name}" for name in options if name != "filters"))
+    unused = [name for name, value in filters.items() if value and name != "blocked_domains"]
+    request.ignore(*(f"{param}.{name}" for name in unused))
+    return {"excludeDomains": blocked} if blocked else {}
 
 
 def _of_tool(tool: JSON, param: str, request: ClientRequest) -> Iterator[_BuiltIn]:

@@ -1,0 +1,167 @@
+"""Golden pairs of the Messages API and the Gemini API, with each publisher.
+
+A request and the call that it becomes; a publisher's answer, whole and streamed, and what the client gets.
+"""
+
+import json
+
+import pytest
+from anthropic.types import Message
+from google.genai import types as genai
+from helpers.anthropic_events import accumulated, events_of
+from helpers.fixtures import (
+    FIXTURES,
+    MODELS,
+    CannedTransport,
+    RecordingTransport,
+    cases,
+    function,
+    post,
+    without,
+)
+
+CURRENT = {
+    "google": "gemini-3.8-flash",
+    "anthropic": "claude-sonnet-4-6",
+    "mistralai": "mistral-medium-3",
+    "openapi": "deepseek-ai/deepseek-v3.2-maas",
+}
+"""The model that the requests of the fixtures are sent to, of each publisher."""
+
+HELLO = {
+    "messages": {
+        "max_tokens": 4000,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+        "tools": [{"type": "web_search_20250305", "name": "web_search"}],
+    },
+    "generate_content": {
+        "contents": [{"role": "user", "parts": [{"text": "Hello"}]}],
+        "generationConfig": {"thinkingConfig": {"includeThoughts": True}},
+    },
+}
+"""The request of each API that a recorded answer answers."""
+
+
+def pairs():
+    """Each request with each publisher, as parameters of a test."""
+    found = sorted(FIXTURES.glob("*/*.request.json"))
+    assert found
+    made = [(path, publisher) for path in found for publisher in CURRENT]
+    names = [f"{path.parent.name}-{path.name.partition('.')[0]}-{publisher}" for path, publisher in made]
+    return pytest.mark.parametrize(("path", "publisher"), made, ids=names)
+
+
+def send(transport, api, model, body, *, streamed=False):
+    """The client's answer to a request of one of the two APIs."""
+    stream = {"stream": True} if streamed else {}
+    if api == "messages":
+        return post(function(transport), {"model": model, **body, **stream}, "/v1/messages")
+    method = "streamGenerateContent" if streamed else "generateContent"
+    return post(function(transport), body, f"/v1beta/models/{model}:{method}")
+
+
+@pairs()
+def test_a_request_becomes_the_call(path, publisher):
+    body = json.loads(path.read_bytes())
+    transport = RecordingTransport()
+    answer = send(transport, path.parent.name, CURRENT[publisher], body, streamed=body.get("stream", False))
+    assert transport.calls, answer.json
+    (call,) = transport.calls
+    expected = json.loads(path.with_name(path.name.replace("request", publisher)).read_bytes())
+    assert call.path == expected["path"]
+    assert call.version == expected["version"]
+    assert dict(call.headers) == expected.get("headers", {})
+    assert (json.loads(call.content) if call.content else call.body) == expected["body"]
+    assert list(call.ignored) == expected["ignored"]
+
+
+def answer_to(case, api, kind):
+    """What a client gets for a recorded `reply.json` or `stream.sse`."""
+    content_type = {"reply.json": "application/json", "stream.sse": "text/event-stream"}[kind]
+    transport = CannedTransport([case.path(kind).read_bytes()], content_type)
+    answer = send(transport, api, MODELS[case.publisher], HELLO[api], streamed=kind == "stream.sse")
+    assert answer.status_code == 200, answer.data
+    return answer
+
+
+def comparable(value):
+    """A value without nulls and random ids."""
+    if isinstance(value, list):
+        return [comparable(held) for held in value]
+    if not isinstance(value, dict):
+        return value
+    is_search = str(value.get("type")).endswith(("server_tool_use", "web_search_tool_result"))
+    random = {"id", "tool_use_id"} if is_search else set()
+    return {name: comparable(held) for name, held in value.items() if held is not None and name not in random}
+
+
+@cases("message.json")
+def test_a_reply_becomes_the_message(case):
+    message = answer_to(case, "messages", "reply.json").json
+    Message.model_validate(message)
+    assert without(comparable(message), "id") == case.json("message.json")
+
+
+@cases("message.json")
+def test_a_stream_becomes_the_message(case):
+    message = accumulated(events_of(answer_to(case, "messages", "stream.sse").data))
+    assert without(comparable(message), "id") == case.json("message.json")
+
+
+def folded(chunks):
+    """The response that a client of Google's makes of chunks: texts of one kind are joined."""
+    parts, last = [], {}
+    for chunk in chunks:
+        genai.GenerateContentResponse.model_validate(chunk)
+        (candidate,) = chunk["candidates"]
+        last |= candidate
+        for part in (candidate.get("content") or {}).get("parts", ()):
+            before = parts[-1] if parts else {}
+            if part.keys() == before.keys() and "text" in part and part.keys() <= {"text", "thought"}:
+                before["text"] += part["text"]
+            elif part != {"text": ""}:
+                parts.append(dict(part))
+    content = {"role": "model", "parts": parts}
+    return chunks[-1] | {"candidates": [last | {"content": content}]}
+
+
+@cases("content.json")
+def test_a_reply_becomes_the_content(case):
+    response = answer_to(case, "generate_content", "reply.json").json
+    assert without(folded([response]), "responseId") == case.json("content.json")
+
+
+@cases("content.json")
+def test_a_stream_becomes_the_content(case):
+    chunks = answer_to(case, "generate_content", "stream.sse").get_json(force=True)
+    assert without(folded(chunks), "responseId") == case.json("content.json")
+
+
+OWN_API = {"anthropic": "messages", "google": "generate_content"}
+
+
+def own(kind):
+    """The recordings of Claude and Gemini, whose answers pass through their own API."""
+    mark = cases(kind)
+    chosen = [case for case in mark.args[1] if case.publisher in OWN_API]
+    return pytest.mark.parametrize("case", chosen, ids=lambda case: f"{case.publisher}-{case.name}")
+
+
+@own("reply.json")
+def test_replies_pass_unchanged_but_for_the_name(case):
+    reply = case.json("reply.json")
+    name = {"model": MODELS["anthropic"]} if case.publisher == "anthropic" else {}
+    assert answer_to(case, OWN_API[case.publisher], "reply.json").get_json(force=True) == reply | name
+
+
+@own("stream.sse")
+def test_streams_pass_unchanged_but_for_the_name(case):
+    answer = answer_to(case, OWN_API[case.publisher], "stream.sse")
+    passed = events_of(answer.data) if case.publisher == "anthropic" else answer.get_json(force=True)
+    lines = case.stream.decode().splitlines()
+    sent = [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
+    for event in sent:
+        if event.get("type") == "message_start":
+            event["message"]["model"] = MODELS["anthropic"]
+    assert passed == sent
