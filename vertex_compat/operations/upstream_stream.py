@@ -24,8 +24,9 @@ from vertex_compat.operations.model_calls import (
     target_header,
 )
 from vertex_compat.server.client_connection import ClientDisconnected
+from vertex_compat.server.request_log import ChunkTimes, RequestLog
 from vertex_compat.types import ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
-from vertex_compat.upstream.response import UpstreamResponse, multiplex
+from vertex_compat.upstream.response import Block, UpstreamResponse, multiplex
 
 P = TypeVar("P")
 P_contra = TypeVar("P_contra", contravariant=True)
@@ -212,7 +213,7 @@ class UpstreamStream(Generic[P]):
     ) -> Generator[bytes, None, bool]:
         """Yield the events of the responses with these numbers; return whether any has been sent."""
         unfinished = set(active)
-        for block in iter_blocks([self._responses[number] for number in active], self._context):
+        for block in self._blocks([self._responses[number] for number in active]):
             if block is None:
                 started = True
                 yield encoder.keepalive
@@ -245,6 +246,11 @@ class UpstreamStream(Generic[P]):
                     break
         return started
 
+    def _blocks(self, responses: Sequence[UpstreamResponse]) -> Iterator[Block | None]:
+        """Return the blocks of streamed responses, counted where metrics are collected."""
+        blocks = iter_blocks(responses, self._context)
+        return _counted(blocks, self._context.log) if self._context.settings.metrics else blocks
+
     def _read_trailing(self) -> None:
         """Read the bodies to their end, which may follow the last event, so that connections are reused."""
         with suppress(errors.ApiError, ClientDisconnected):
@@ -252,6 +258,15 @@ class UpstreamStream(Generic[P]):
                 self._responses, self._context.client, keepalive=TRAILING_SECONDS, timeout=TRAILING_SECONDS
             ):
                 pass
+
+
+def _counted(blocks: Iterator[Block | None], log: RequestLog) -> Iterator[Block | None]:
+    """Yield the blocks, and note the times of those with data."""
+    chunks = log.chunks = log.chunks or ChunkTimes()
+    for block in blocks:
+        if block and block[1]:
+            chunks.note()
+        yield block
 
 
 def _guard(model: Model, context: RequestContext) -> Any:

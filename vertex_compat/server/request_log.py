@@ -32,12 +32,32 @@ _EXECUTION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 @dataclass(slots=True)
+class ChunkTimes:
+    """The number of chunks that Vertex AI has streamed for a request, and when the first and last came."""
+
+    count: int = 0
+    first: float = 0.0
+    last: float = 0.0
+
+    def note(self) -> None:
+        """Note a chunk that has come now."""
+        self.last = time.monotonic()
+        self.first = self.first or self.last
+        self.count += 1
+
+    def mean(self) -> float | None:
+        """Return the mean seconds between two chunks; None if there were fewer."""
+        return (self.last - self.first) / (self.count - 1) if self.count > 1 else None
+
+
+@dataclass(slots=True)
 class RequestLog:
     """Facts about one request, collected while it runs.
 
     `traceparent` is the W3C's header, if it is valid; `execution` is functions-framework's id of the
     request. `price` and `service_tier` are those of the model that answers; `units` are what it is paid for
-    besides tokens. `calls` has the upstream's id of each upstream call, or "".
+    besides tokens. `calls` has the upstream's id of each upstream call, or "". `chunks` is counted only for
+    metrics.
     """
 
     operation: str
@@ -57,6 +77,7 @@ class RequestLog:
     price: Price | None = None
     service_tier: str | None = None
     units: Units | None = None
+    chunks: ChunkTimes | None = None
     calls: list[str] = field(default_factory=list)
     usages: dict[object, Usage] = field(default_factory=dict)
     _costed: tuple[tuple[object, ...], int | None] | None = field(default=None, init=False, repr=False)

@@ -53,6 +53,12 @@ class Metrics:
             unit="s",
             explicit_bucket_boundaries_advisory=SECOND_BUCKETS,
         )
+        self._output_chunk = meter.create_histogram(
+            "gen_ai.client.operation.time_per_output_chunk",
+            unit="s",
+            description="The mean time between two chunks of a stream, recorded once for each stream.",
+            explicit_bucket_boundaries_advisory=SECOND_BUCKETS,
+        )
         self._cost = meter.create_counter("vertex_compat.cost", unit="USD")
         self._attempts = meter.create_counter("vertex_compat.upstream.attempts", unit="{call}")
         self._refused = meter.create_counter("vertex_compat.requests.refused", unit="{request}")
@@ -84,6 +90,8 @@ class Metrics:
         self._attempts.add(len(log.calls), attributes)
         if log.first_byte_at:
             self._first_chunk.record(log.first_byte_at - log.started, attributes)
+        if log.chunks and (seconds := log.chunks.mean()) is not None:
+            self._output_chunk.record(seconds, attributes)
         for kind, name in (("input", "prompt_tokens"), ("output", "completion_tokens")):
             if name in known:
                 self._tokens.record(known[name], attributes | {"gen_ai.token.type": kind})
