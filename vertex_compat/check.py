@@ -17,10 +17,11 @@ from vertex_compat.config.settings import Settings
 from vertex_compat.limits.quota import Amount, Quota, StoreUnavailable
 from vertex_compat.limits.stores import open_store
 from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.routing import rules
 from vertex_compat.routing.router import Router
 from vertex_compat.server.client_connection import ClientConnection
-from vertex_compat.services import storage
-from vertex_compat.types import Model, ResourceTarget, UpstreamCall
+from vertex_compat.services import model_armor, natural_language, storage
+from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
 from vertex_compat.upstream.credentials import Credentials
 from vertex_compat.upstream.interface import Transport
 from vertex_compat.upstream.response import multiplex
@@ -32,9 +33,18 @@ MAX_MESSAGE: Final = 160
 
 ROLES: Final = {
     "aiplatform": "roles/aiplatform.user",
+    "discoveryengine": "roles/discoveryengine.viewer",
+    "language": "roles/serviceusage.serviceUsageConsumer",
+    "modelarmor": "roles/modelarmor.user",
     "storage": "roles/storage.objectAdmin",
     "texttospeech": "roles/serviceusage.serviceUsageConsumer",
 }
+
+MODERATION: Final = ("omni-moderation-", "text-moderation-")
+"""Prefixes of OpenAI's names for moderation, which Cloud Natural Language does."""
+
+SPEECH: Final = {"input": "ok", "voice": "en-US-Standard-C", "response_format": "mp3"}
+RERANK: Final = {"query": "ok", "documents": [{"content": "ok"}]}
 
 
 class Row(NamedTuple):
@@ -88,16 +98,21 @@ class _Check:
 
     def models(self, name: str, router: Router) -> Iterator[Row]:
         """Yield a row for each target of a name."""
+        if name.startswith(MODERATION):
+            target = ResourceTarget("language", ("global",))
+            yield self._call(f"{name} (Natural Language)", "", natural_language.moderate("ok"), target)
+            return
         try:
             models = router.all_targets(name)
         except errors.ApiError as error:
             yield Row(name, "", error.message[:MAX_MESSAGE], 0)
             return
         for model in models:
-            shown = name if model.name in {name, ""} else f"{name} → {model.name}"
+            served = model.name or "Text-to-Speech"
+            shown = name if served == name else f"{name} → {served}"
             if (call := _question(model)) is None:
-                served = ", ".join(model.profile.operations)
-                yield Row(shown, model.locations[0], f"skipped ({served})", 0)
+                operations = ", ".join(model.profile.operations)
+                yield Row(shown, model.locations[0], f"skipped ({operations})", 0)
                 continue
             for location in model.locations if model.location_pinned else model.locations[:1]:
                 placed = replace(model, locations=(location,))
@@ -110,9 +125,14 @@ class _Check:
             yield self._call(f"gs://{bucket.name}", "", call, ResourceTarget("storage", ("global",)))
         if url := self._settings.redis_url:
             yield _timed("Redis", "", lambda: _ping(url))
+        templates = [template for _, template in rules.model_armor_templates(self._settings.routing)]
+        for template in dict.fromkeys(filter(None, templates)):
+            where = model_armor.target(template)
+            call = model_armor.check_prompt(template, "ok")
+            yield self._call(f"Model Armor {template.rpartition('/')[2]}", where.locations[0], call, where)
 
     def _call(self, shown: str, location: str, call: UpstreamCall, target: Model | ResourceTarget) -> Row:
-        return _timed(shown, location, lambda: self._read(call, target), ROLES.get(call.service, ""))
+        return _timed(shown, location, lambda: self._read(call, target), call.service)
 
     def _read(self, call: UpstreamCall, target: Model | ResourceTarget) -> None:
         client = ClientConnection(None, "check", [])
@@ -131,6 +151,11 @@ def _question(model: Model) -> UpstreamCall | None:
         return publisher.chat.request({**model.defaults, **body}, model)
     if publisher.embeddings and (not served or "embeddings" in served):
         return publisher.embeddings.request({"model": model.requested_name, "input": ["ok"]}, model)[0]
+    if publisher.speech and "speech" in served:
+        voice: JSON = {} if model.publisher == "texttospeech" else {"voice": "alloy"}
+        return publisher.speech.whole.request({**SPEECH, **voice}, model)[0]
+    if publisher.rerank and "rerank" in served:
+        return publisher.rerank.request(RERANK, model)[0]
     return None
 
 
@@ -140,20 +165,22 @@ def _ping(url: str) -> None:
     store.settle(quota, decision, Amount(), Amount())
 
 
-def _timed(target: str, location: str, work: Callable[[], object], role: str = "") -> Row:
+def _timed(target: str, location: str, work: Callable[[], object], service: str = "") -> Row:
     started = time.monotonic()
     result = help_ = ""
     try:
         work()
     except errors.ApiError as error:
-        result, help_ = f"{error.status} {error.message[:MAX_MESSAGE]}", _help(error, role)
+        result, help_ = f"{error.status} {error.message[:MAX_MESSAGE]}", _help(error, service)
     except StoreUnavailable as error:
         result, help_ = f"unavailable: {error}", "Check VERTEX_COMPAT_REDIS_URL and the VPC connector."
     return Row(target, location, result or "ok", round((time.monotonic() - started) * 1000), help_)
 
 
-def _help(error: errors.ApiError, role: str) -> str:
-    if error.status == 403 and role:
+def _help(error: errors.ApiError, service: str) -> str:
+    if error.status == 403 and "disabled" in error.message:
+        return f"gcloud services enable {service}.googleapis.com"
+    if error.status == 403 and (role := ROLES.get(service)):
         return f"gcloud projects add-iam-policy-binding PROJECT --member=serviceAccount:ACCOUNT --role={role}"
     if error.status == 404:
         return "Enable the model in Model Garden, or choose a location that offers it."

@@ -214,6 +214,10 @@ def _pointing_at(url: str) -> Mapping[str, str]:
         "GOOGLE_VERTEX_BASE_URL": url,
         "GOOGLE_VERTEX_DEDICATED_BASE_URL": url,
         "GOOGLE_TEXTTOSPEECH_BASE_URL": url,
+        "GOOGLE_DISCOVERYENGINE_BASE_URL": url,
+        "GOOGLE_LANGUAGE_BASE_URL": url,
+        "GOOGLE_MODELARMOR_BASE_URL": url,
+        "GOOGLE_IAMCREDENTIALS_BASE_URL": url,
         "STORAGE_EMULATOR_HOST": url,
         "GCS_BUCKET_NAME": os.environ.get("GCS_BUCKET_NAME", "emulated-bucket"),
     }

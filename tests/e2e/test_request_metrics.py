@@ -1,5 +1,7 @@
 """OpenTelemetry metrics of requests through all APIs, whole and streamed, as the SDK collects them."""
 
+from typing import Any
+
 import flask
 import pytest
 from helpers.server import EmulatorCredentials
@@ -55,7 +57,7 @@ def collect(emulator):
     def collect(path, body):
         headers = {"Authorization": f"Bearer {KEY}"}
         with server.test_request_context(path, method="POST", json=body, headers=headers):
-            content = app.handle(flask.request).get_app_iter(flask.request.environ)
+            content: Any = app.handle(flask.request).get_app_iter(flask.request.environ)
             assert b"".join(content)
             content.close()
         (scope,) = reader.get_metrics_data().resource_metrics[0].scope_metrics

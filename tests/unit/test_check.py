@@ -1,8 +1,12 @@
 """`python main.py --check`: a row for each target and service, with the error and what helps."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from google.auth import exceptions
-from helpers.server import EmulatorCredentials
+from helpers.server import ROOT, EmulatorCredentials, bare_environment
 
 from vertex_compat import check
 from vertex_compat.config.settings import Settings
@@ -92,3 +96,52 @@ def test_redis_that_is_away_is_an_error(rows, tmp_path):
     found = rows("gemini-3.8-flash", VERTEX_COMPAT_REDIS_URL=f"unix://{tmp_path}/none")
 
     assert found["Redis"].result.startswith("unavailable")
+
+
+def test_services_are_called_by_the_names_that_need_them(rows, emulator):
+    found = rows("tts-1", "gemini-3.8-flash-tts", "semantic-ranker-default-004", "omni-moderation-latest")
+
+    assert {row.result for row in found.values()} == {"ok"}
+    assert [call.path.rpartition(":")[2] for call in emulator.calls if call.method == "POST"] == [
+        "synthesize",
+        "generateContent",
+        "rank",
+        "moderateText",
+    ]
+
+
+def test_alias_of_text_to_speech_is_called(rows):
+    assert rows(text='[models.voice]\ntarget = "vertex_ai/"')["voice → Text-to-Speech"].result == "ok"
+
+
+def test_each_model_armor_template_is_called_once(rows):
+    template = "projects/emulated-project/locations/us/templates"
+    text = f'model_armor = "{template}/strict"\n[keys.a]\nmodel_armor = "{template}/strict"\n'
+    text += f'[keys.b]\nmodel_armor = "{template}/lax"\n'
+    keys = "a:sk-a-0123456789abcdef,b:sk-b-0123456789abcdef"
+    found = rows("gemini-3.8-flash", text=text, VERTEX_COMPAT_API_KEYS=keys)
+
+    assert {name: row.result for name, row in found.items() if name.startswith("Model Armor")} == {
+        "Model Armor strict": "ok",
+        "Model Armor lax": "ok",
+    }
+
+
+def test_api_that_is_disabled_is_enabled_by_the_help(rows, emulator):
+    message = "Cloud Natural Language API has not been used in project 1 before or it is disabled."
+    error = {"error": {"code": 403, "message": message, "status": "PERMISSION_DENIED"}}
+    emulator.script(json.dumps(error).encode(), status=403)
+    (row,) = [row for name, row in rows("omni-moderation-latest").items() if "Language" in name]
+
+    assert row.help == "gcloud services enable language.googleapis.com"
+
+
+def test_emulator_stands_for_every_service():
+    names = ["gemini-3.8-flash", "tts-1", "semantic-ranker-default-004", "omni-moderation-latest"]
+    command = [sys.executable, "main.py", "--emulator", "--check", *names]
+    run = subprocess.run(
+        command, check=False, cwd=ROOT, env=bare_environment(), capture_output=True, text=True, timeout=60
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert [line.split()[-1] for line in run.stdout.splitlines()] == ["ok"] * 6

@@ -239,7 +239,7 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
         raise ConfigError(f"[publishers.{name}] is not a publisher; they are {known}.")
     for where, entry in places(config):
         _check_entry(entry, where)
-    for where, template in _templates(config):
+    for where, template in model_armor_templates(config):
         _check_template(template, where)
     for name in config.models:
         _check_names(name, config, ())
@@ -303,7 +303,8 @@ def places(config: RoutingConfig) -> Iterator[tuple[str, Location]]:
             yield f'a target of [models."{name}"]', target
 
 
-def _templates(config: RoutingConfig) -> Iterator[tuple[str, str | None]]:
+def model_armor_templates(config: RoutingConfig) -> Iterator[tuple[str, str | None]]:
+    """Yield the Model Armor template of each part of the file, after the part's name for messages."""
     yield "the file", config.file.model_armor
     for name, model in config.models.items():
         yield f'[models."{name}"]', model.model_armor
