@@ -347,6 +347,13 @@ class GeneratedImages(NamedTuple):
     usage: Usage | None = None
 
 
+class OCRResult(NamedTuple):
+    """The text of a document in the form of Mistral's response, and token counts if these are charged for."""
+
+    response: JSON
+    usage: Usage | None = None
+
+
 class Audio(NamedTuple):
     """Speech: a file, or 16-bit mono samples if `rate` gives the samples a second."""
 
@@ -434,7 +441,7 @@ class Publisher:
     speech = _LazyAdapter["SpeechAdapter"]()
     transcriptions = _LazyAdapter["ChatAdapter"]()
     rerank = _LazyAdapter["UnaryAdapter[list[RankedDocument]]"]()
-    ocr = _LazyAdapter["UnaryAdapter[JSON]"]()
+    ocr = _LazyAdapter["UnaryAdapter[OCRResult]"]()
     videos = _LazyAdapter["VideoAdapter"]()
     messages = _LazyAdapter["Relay"]()
     generate_content = _LazyAdapter["Relay"]()

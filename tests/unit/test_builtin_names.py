@@ -81,7 +81,7 @@ def test_key_for_a_model_may_use_it_by_its_builtin_name():
         ("veo-3.1-generate-preview", CHAT, "It serves: videos."),
         ("mistral-ocr-2505", CHAT, "It serves: ocr."),
         ("gemini-embedding-001", CHAT, "It serves: embeddings."),
-        ("gemini-3.8-flash", EMBEDDINGS, "does not embed. It serves: chat, transcriptions."),
+        ("gemini-3.8-flash", EMBEDDINGS, "does not embed. It serves: chat, transcriptions, ocr."),
         ("gemini-3.8-flash", SPEECH, "does not speak."),
         ("claude-opus-5-5", EMBEDDINGS, "does not embed."),
     ],

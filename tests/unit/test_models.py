@@ -55,6 +55,7 @@ BODIES = {
     "embeddings": ("/v1/embeddings", {"input": "Hi"}),
     "images": ("/v1/images/generations", {"prompt": "Hi"}),
     "speech": ("/v1/audio/speech", {"input": "Hi", "voice": "alloy"}),
+    "ocr": ("/v1/ocr", {"document": {"document_url": "data:application/pdf;base64,JVBERi0xLjQ="}}),
 }
 
 
@@ -77,8 +78,8 @@ def test_a_listed_model_answers_what_it_is_said_to(app, name):
         ("imagen-4.0-generate-001", ["images"]),
         ("gemini-2.5-pro-tts", ["speech"]),
         ("vertex_ai/", ["speech"]),
-        ("gemini-9-ultra", ["chat", "responses", "completions", "transcriptions"]),
-        ("claude-opus-9", ["chat", "responses", "completions"]),
+        ("gemini-9-ultra", ["chat", "responses", "completions", "transcriptions", "ocr"]),
+        ("claude-opus-9", ["chat", "responses", "completions", "ocr"]),
         ("codestral-2", ["chat", "responses", "completions"]),
         ("gemini/1234", ["chat", "responses", "completions", "embeddings", "transcriptions"]),
         ("endpoints/1234", ["chat", "responses", "completions", "embeddings"]),

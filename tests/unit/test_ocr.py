@@ -2,10 +2,11 @@
 
 import base64
 import io
+import json
 
 import httpx
 import pytest
-from helpers.fixtures import post
+from helpers.fixtures import ScriptedTransport, function, post
 from helpers.server import app_with_emulator
 from mistralai.client import Mistral
 
@@ -82,11 +83,79 @@ def test_files_of_the_bucket_are_read(emulator, storage):  # noqa: ARG001  (an e
     assert (unknown.status_code, unknown.json["error"]["param"]) == (400, "document")
 
 
-def test_a_model_that_chats_reads_no_documents(app):
-    assert ocr(app, model="gemini-2.5-flash").json["error"]["code"] == "model_not_found"
-
-
 def test_a_dry_run_shows_the_call(app):
     headers = {"x-vertex-compat-debug": "request"}
     answer = app.post("/v1/ocr", json={"model": "mistral-ocr-2505", "document": DOCUMENT}, headers=headers)
     assert answer.json["url"].endswith("/mistral-ocr-2505:rawPredict")
+
+
+CHAT_MODELS = ["gemini-3.8-flash", "gemini-2.5-flash", "claude-sonnet-5-5", "claude-sonnet-4-5"]
+PDF = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.4").decode()
+TITLE = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+
+
+@pytest.mark.parametrize("model", CHAT_MODELS)
+def test_chat_models_read_documents_for_mistral_s_client(front_door, model):
+    with httpx.Client() as http:
+        client = Mistral(api_key="sk-test", server_url=front_door.url, client=http)
+        read = client.ocr.process(
+            model=model,
+            document={"type": "document_url", "document_url": PDF},
+            document_annotation_format={
+                "type": "json_schema",
+                "json_schema": {"name": "title", "schema": TITLE},
+            },
+        )
+    assert [page.markdown for page in read.pages] == ["markdown 1"]
+    assert json.loads(read.document_annotation) == {"title": "title 1"}
+    assert (read.model, read.usage_info.pages_processed) == (model, 1)
+
+
+def test_chat_model_hears_of_pages_and_tables(app, emulator):
+    document = {"type": "document_url", "document_url": PDF, "document_name": "a.pdf"}
+    answer = ocr(
+        app, document, model="gemini-3.8-flash", pages="0-2", table_format="html", include_image_base64=True
+    )
+    assert answer.headers["x-vertex-compat-ignored"] == "include_image_base64"
+    assert float(answer.headers["x-vertex-compat-cost-usd"]) > 0
+    file, instruction = emulator.calls[-1].json["contents"][0]["parts"]
+    assert file == {"inlineData": {"mimeType": "application/pdf", "data": PDF.partition(",")[2]}}
+    assert "counted from 0: 0-2." in instruction["text"]
+    assert "tables in HTML" in instruction["text"]
+
+
+def test_models_that_read_no_documents_are_named(app):
+    error = ocr(app, model="mistral-medium-3").json["error"]
+    assert (error["param"], error["code"]) == ("model", "model_not_found")
+
+
+@pytest.mark.parametrize(
+    ("parts", "finish", "status", "param"),
+    [
+        (['{"pages": [{"index": 0, "mark'], "MAX_TOKENS", 400, "pages"),
+        ([], "SAFETY", 400, "document"),
+        (["I see a cat."], "STOP", 502, None),
+        (['{"pages": null}'], "STOP", 502, None),
+    ],
+)
+def test_answers_that_are_no_document_are_errors(parts, finish, status, param):
+    content = {"role": "model", "parts": [{"text": part} for part in parts]}
+    body = {"candidates": [{"content": content, "finishReason": finish}]}
+    answer = ocr(function(ScriptedTransport(body)), model="gemini-3.8-flash")
+    assert (answer.status_code, answer.json["error"]["param"]) == (status, param)
+
+
+def test_fields_of_another_type_cost_no_page():
+    pages = [{"index": "x", "markdown": "One"}, {"markdown": "Two"}, {"index": 2, "markdown": 7}, None]
+    text = json.dumps({"pages": pages})
+    content = {"role": "model", "parts": [{"text": text}]}
+    body = {"candidates": [{"content": content, "finishReason": "STOP"}]}
+    answer = ocr(function(ScriptedTransport(body)), model="gemini-3.8-flash")
+    assert [(page["index"], page["markdown"]) for page in answer.json["pages"]] == [(0, "One"), (1, "Two")]
+
+
+def test_errors_of_a_chat_name_the_document(app):
+    document = {"type": "document_url", "document_url": "data:application/pdf;base64,%%%"}
+    error = ocr(app, document, model="claude-sonnet-5-5").json["error"]
+    assert error["param"] == "document"
+    assert "messages" not in error["message"]

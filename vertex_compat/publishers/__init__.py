@@ -25,11 +25,12 @@ PUBLISHERS: Final[dict[str, Publisher]] = {
             chat="google.chat.chat:CHAT",
             embeddings="google.embeddings:EMBEDDINGS",
             images="google.images:IMAGES",
-            speech="google.speech:SPEECH",
-            transcriptions="google.transcription:TRANSCRIPTIONS",
+            speech="google.audio.speech:SPEECH",
+            transcriptions="google.audio.transcription:TRANSCRIPTIONS",
             rerank="google.ranking:RERANK",
+            ocr="google.ocr:OCR",
             videos="google.videos:VIDEOS",
-            music="google.music:MUSIC",
+            music="google.audio.music:MUSIC",
             generate_content="google.relay:request",
             token_counts="google.token_counts:TOKEN_COUNTS",  # noqa: S106  (no password)
         ),
@@ -38,6 +39,7 @@ PUBLISHERS: Final[dict[str, Publisher]] = {
             _load,
             chat="anthropic.chat.chat:CHAT",
             messages="anthropic.relay:request",
+            ocr="anthropic.ocr:OCR",
             token_counts="anthropic.token_counts:TOKEN_COUNTS",  # noqa: S106  (no password)
         ),
         Publisher(

@@ -1,6 +1,6 @@
 """`POST /ocr`, as Mistral's clients call it.
 
-Linked documents are fetched, and files read from the bucket: Vertex AI takes only data URLs.
+Linked documents are fetched, and files read from the bucket: Mistral's models take data URLs only.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.operations.ocr import ocr_schema
 from vertex_compat.operations.request import body
+from vertex_compat.operations.request.chat_request import ParamNames, rename_param
 from vertex_compat.publishers import media_types
-from vertex_compat.types import JSON, Units
+from vertex_compat.types import JSON, OCRResult, Units
 
 OCR: Final = model_calls.Operation(lambda publisher: publisher.ocr, "read documents", frozenset({"ocr"}))
 
@@ -27,6 +28,7 @@ MAX_BYTES: Final = 20 * 1024 * 1024
 """Of a file that is read from the bucket."""
 
 _PARAM: Final = "document"
+_NAMES: Final = ParamNames({"messages": _PARAM, "response_format": "document_annotation_format"})
 
 
 def create(context: RequestContext) -> Response:
@@ -40,12 +42,21 @@ def create(context: RequestContext) -> Response:
     if name := params[_PARAM].get("document_name"):
         document["document_name"] = name
 
-    def respond(answers: list[JSON], headers: dict[str, str]) -> Response:
-        counted = mapping(answers[0].get("usage_info")).get("pages_processed")
-        context.log.units = Units(pages=count(counted) or len(answers[0]["pages"]))
-        return Response(answers[0], headers)
+    def respond(results: list[OCRResult], headers: dict[str, str]) -> Response:
+        (result,) = results
+        if result.usage:
+            context.log.usages[0] = result.usage
+        else:
+            counted = mapping(result.response.get("usage_info")).get("pages_processed")
+            context.log.units = Units(pages=count(counted) or len(result.response["pages"]))
+        return Response({"model": params["model"], **result.response}, headers)
 
-    return model_calls.call_unary(context, {**params, _PARAM: document}, OCR, lambda answer: answer, respond)
+    params = {**params, _PARAM: document}
+    try:
+        return model_calls.call_unary(context, params, OCR, lambda result: result, respond)
+    except errors.ApiError as error:
+        rename_param(error, _NAMES)
+        raise
 
 
 def _url(document: JSON) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Final
 from vertex_compat import errors, vertex
 from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Model, UnaryAdapter, Units, UpstreamCall
+from vertex_compat.types import JSON, Model, OCRResult, UnaryAdapter, Units, UpstreamCall
 
 FIELDS: Final = (
     "bbox_annotation_format",
@@ -48,11 +48,11 @@ def units(body: JSON, _: Model) -> Units:
     return Units(pages=len(pages) if isinstance(pages, list) else ESTIMATED_PAGES)
 
 
-def response(answer: JSON, _: UpstreamCall) -> JSON:
+def response(answer: JSON, _: UpstreamCall) -> OCRResult:
     """Return Mistral's response; raises `UpstreamFault` if it has no pages."""
     if not isinstance(answer.get("pages"), list):
         raise errors.UpstreamFault("Mistral's response has no pages.")
-    return answer
+    return OCRResult(answer)
 
 
 OCR: Final = UnaryAdapter(request, response, units)
