@@ -156,6 +156,23 @@ def test_complete_calls_are_streamed_at_once():
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (["\n", '{"a":', "1}"], {"a": 1}),
+        (["no", " JSON"], {"arguments": "no JSON"}),
+        (['"{}"'], {"arguments": "{}"}),
+        (["[1]"], {"arguments": [1]}),
+        ([" "], {}),
+    ],
+)
+def test_arguments_are_an_object_for_the_sdk(written, expected):
+    begun = tool(0, id="call_a", type="function", name="f", arguments="")
+    parts = [begun, *(tool(0, arguments=text) for text in written), Delta(0, {}, "tool_calls")]
+    assert accumulated(events_of(encoded(parts)))["content"][0]["input"] == expected
+    assert whole(parts)["content"][0]["input"] == expected
+
+
 def test_a_signature_of_a_call_travels_in_the_thinking_before_it():
     signed = {"google": {"thought_signature": "c2ln"}}
     parts = [

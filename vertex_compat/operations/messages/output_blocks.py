@@ -62,6 +62,7 @@ class MessageEvents:
         self._index = -1  # of the newest block
         self._open: str | None = None  # type of the block that is open
         self._state: JSON = {}
+        self._held_arguments: list[str] | None = None  # of the open call, as long as they are no object
         self._calls = _CallOrder()
         self._usage = Usage(0, 0)
         self._searches = 0
@@ -212,8 +213,23 @@ class MessageEvents:
             use = {"type": "tool_use", "id": encode_id(call["id"]), "name": function["name"], "input": {}}
             yield from self._new_block("tool_use", use)
             self._state.pop("call_extra_content", None)  # belongs to thinking right before its call
+            self._held_arguments = []
         if arguments := function.get("arguments"):
-            yield self._delta({"type": "input_json_delta", "partial_json": arguments})
+            yield from self._arguments(arguments)
+
+    def _arguments(self, written: str) -> Iterator[JSON]:
+        """Arguments as they come; those that do not begin as an object become one when the block ends.
+
+        Anthropic's SDK raises for a stream whose arguments are no JSON.
+        """
+        if self._held_arguments == []:
+            written = written.lstrip()
+            if written.startswith("{"):
+                self._held_arguments = None
+        if self._held_arguments is None:
+            yield self._delta({"type": "input_json_delta", "partial_json": written})
+        elif written:
+            self._held_arguments.append(written)
 
     def _block(self, kind: str, block: JSON) -> Iterator[JSON]:
         """Make sure that a block of `kind` is open."""
@@ -232,6 +248,10 @@ class MessageEvents:
         if self._open == "thinking":
             yield self._delta({"type": "signature_delta", "signature": encode_state(self._state)})
             self._state = {}
+        if held := self._held_arguments:
+            arguments = _encode(read_arguments("".join(held))).decode()
+            yield self._delta({"type": "input_json_delta", "partial_json": arguments})
+        self._held_arguments = None
         self._open = None
         yield {"type": "content_block_stop", "index": self._index}
 
