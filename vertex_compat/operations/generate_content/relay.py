@@ -1,4 +1,7 @@
-"""Gemini's own chunks on their way to a client of the Gemini API: passed on, as events or as a JSON array."""
+"""Gemini's own chunks on their way to a client of the Gemini API: passed on, as events or as a JSON array.
+
+Fields of another type than documented are passed on, too.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from typing import Any
 import msgspec
 
 from vertex_compat import error_formats, errors, sse
+from vertex_compat.json_values import items, mapping
 from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.model_calls import parse_object
 from vertex_compat.operations.upstream_stream import MakeParser
+from vertex_compat.publishers.google import usage
 from vertex_compat.types import JSON, UpstreamCall, Usage
 from vertex_compat.upstream.response import UpstreamResponse
 
@@ -16,19 +22,29 @@ JSON_TYPE = "application/json"
 
 
 class _Candidate(msgspec.Struct, rename="camel"):
-    finish_reason: str | None = None
+    finish_reason: Any = None
 
 
 class _Chunk(msgspec.Struct, rename="camel"):
     """The fields that are read of a chunk."""
 
     candidates: list[_Candidate] | None = None
-    prompt_feedback: dict[str, Any] | None = None
-    usage_metadata: dict[str, Any] | None = None
+    prompt_feedback: Any = None
+    usage_metadata: Any = None
     error: Any = None
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
+
+
+def _read_chunk(data: bytes) -> _Chunk:
+    """Return the fields of a chunk; raises `UpstreamFault` if it is no object."""
+    try:
+        return _decode_chunk(data)
+    except (ValueError, RecursionError):
+        chunk = parse_object(data)
+    candidates = [_Candidate(candidate.get("finishReason")) for candidate in items(chunk.get("candidates"))]
+    return _Chunk(candidates, chunk.get("promptFeedback"), chunk.get("usageMetadata"))
 
 
 class RelayParser:
@@ -38,6 +54,7 @@ class RelayParser:
 
     def __init__(self, content_type: str, usages: dict[object, Usage]) -> None:
         self._usages = usages
+        self._counts: JSON = {}
         self._decoder = sse.Decoder()
         self._body: list[bytes] | None = None if content_type == "text/event-stream" else []
         self._finished = False
@@ -63,27 +80,19 @@ class RelayParser:
         raise NotImplementedError(call.path, content_type)
 
     def _chunk(self, data: bytes) -> bytes:
-        try:
-            chunk = _decode_chunk(data)
-        except (ValueError, RecursionError):
-            raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.") from None
+        chunk = _read_chunk(data)
         if chunk.error:
             raise errors.from_upstream(200, data)
-        if chunk.usage_metadata:
-            self._usages[self] = _usage(chunk.usage_metadata)
+        self._note(mapping(chunk.usage_metadata))
         ended = chunk.prompt_feedback or any(one.finish_reason for one in chunk.candidates or ())
         self._finished = self._finished or bool(ended)
         return data
 
-
-def _usage(counts: JSON) -> Usage:
-    def count(name: str) -> int:
-        value = counts.get(name)
-        return value if isinstance(value, int) else 0
-
-    prompt = count("promptTokenCount") + count("toolUsePromptTokenCount")
-    completion = count("candidatesTokenCount") + count("thoughtsTokenCount")
-    return Usage(prompt, completion, {"cached_tokens": count("cachedContentTokenCount")})
+    def _note(self, counts: JSON) -> None:
+        """Note token counts for the log; those of a later chunk replace those of an earlier one."""
+        if not usage.TOTALS.isdisjoint(counts):
+            self._counts |= {name: value for name, value in counts.items() if value is not None}
+            self._usages[self] = usage.usage(self._counts)
 
 
 def parser(context: RequestContext) -> MakeParser[bytes]:

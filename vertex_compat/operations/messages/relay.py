@@ -1,19 +1,21 @@
 """Claude's own events on their way to a client of Anthropic's API: passed on with the client's model name.
 
-Only the events that hold the model's name, the token counts or an error are read; a stream that ends before
-`message_stop` is an error.
+Only the events that hold the model's name, the token counts or an error are read, and fields of another type
+than documented are passed on, too; a stream that ends before `message_stop` is an error.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from vertex_compat import errors, sse
+from vertex_compat.json_values import mapping, text
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.messages.output_blocks import PING
 from vertex_compat.operations.upstream_stream import MakeParser, UpstreamStream
+from vertex_compat.publishers.anthropic.chat import usage
 from vertex_compat.types import JSON, RawBody, UpstreamCall, Usage
 from vertex_compat.upstream.response import UpstreamResponse
 
@@ -25,20 +27,17 @@ class RawEvent(NamedTuple):
     data: bytes
 
 
-class _Message(msgspec.Struct):
-    usage: dict[str, Any] | None = None
-
-
 class _Event(msgspec.Struct):
     """The fields that are read of an event."""
 
-    type: str = ""
-    message: _Message | None = None
-    usage: dict[str, Any] | None = None
+    type: Any = ""
+    message: Any = None
+    usage: Any = None
 
 
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_body = msgspec.json.Decoder(RawBody).decode
+_NULL: Final = b"null"
 
 
 class RelayParser:
@@ -66,8 +65,8 @@ class RelayParser:
     def _event(self, data: bytes) -> RawEvent:
         event = _read(data, _decode_event)
         match event.type:
-            case "message_start" if event.message:
-                self._note(event.message.usage)
+            case "message_start":
+                self._note(mapping(event.message).get("usage"))
                 data = self._renamed(data)
             case "message_delta":
                 self._note(event.usage)
@@ -75,12 +74,12 @@ class RelayParser:
                 self.done = True
             case "error":
                 raise errors.from_upstream(200, data)
-        return RawEvent(event.type, data)
+        return RawEvent(text(event.type), data)
 
     def whole(self, body: bytes, parts: list[RawEvent]) -> None:
         """Append the whole message as one event."""
         fields = _read(body, _decode_body)
-        if "error" in fields:
+        if bytes(fields.get("error", _NULL)) != _NULL:
             raise errors.from_upstream(200, body)
         self._note(msgspec.json.decode(fields.get("usage", b"{}")))
         fields["model"] = msgspec.Raw(msgspec.json.encode(self._model))
@@ -93,14 +92,15 @@ class RelayParser:
     def _renamed(self, data: bytes) -> bytes:
         """The first event with the client's name of the model."""
         event = msgspec.json.decode(data)
+        if "model" not in mapping(event.get("message")):
+            return data
         event["message"]["model"] = self._model
         return msgspec.json.encode(event)
 
     def _note(self, counts: Any) -> None:
         """Note token counts for the log; those of a later event replace those of an earlier one."""
-        if isinstance(counts, dict):
-            self._counts |= {name: count for name, count in counts.items() if isinstance(count, int)}
-            self._usages[self] = _usage(self._counts)
+        usage.merge(self._counts, counts)
+        self._usages[self] = usage.total([self._counts])
 
 
 def _read(data: bytes, decode: Any) -> Any:
@@ -108,12 +108,6 @@ def _read(data: bytes, decode: Any) -> Any:
         return decode(data)
     except (ValueError, RecursionError):
         raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.") from None
-
-
-def _usage(counts: JSON) -> Usage:
-    read, written = (counts.get(f"cache_{kind}_input_tokens", 0) for kind in ("read", "creation"))
-    prompt = counts.get("input_tokens", 0) + read + written
-    return Usage(prompt, counts.get("output_tokens", 0), {"cached_tokens": read})
 
 
 class RelayEncoder:

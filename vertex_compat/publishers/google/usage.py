@@ -14,6 +14,9 @@ from vertex_compat.types import JSON, Usage
 MODALITIES: Final = ("MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "DOCUMENT")
 """The enum by its numbers."""
 
+TOTALS: Final = frozenset({"promptTokenCount", "totalTokenCount"})
+"""One of them is in every final count; the chunks of a stream may have other counts, or none."""
+
 TIERS: Final = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
 """`trafficType` → OpenAI's `service_tier`."""
 

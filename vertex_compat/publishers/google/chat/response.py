@@ -21,7 +21,7 @@ from vertex_compat.publishers.google.chat import grounding, signatures
 from vertex_compat.publishers.google.chat.audio_output import AudioOutput
 from vertex_compat.publishers.google.chat.signatures import CallMarks, digest
 from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, FINISH, UNUSABLE, finish_reason
-from vertex_compat.publishers.google.usage import total, usage
+from vertex_compat.publishers.google.usage import TOTALS, total, usage
 from vertex_compat.types import (
     JSON,
     CodeExecution,
@@ -52,7 +52,6 @@ IMPROBABLE: Final = -9999.0
 """OpenAI's log probability of a token that is none of the most likely."""
 
 _EMPTY: Final[JSON] = {}
-_TOTALS: Final = frozenset({"promptTokenCount", "totalTokenCount"})  # one of them is in every final count
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
@@ -119,7 +118,7 @@ class _ResponseReader:
         counts = {
             name: value for name, value in mapping(event.get("usageMetadata")).items() if value is not None
         }
-        if not _TOTALS.isdisjoint(counts):
+        if not TOTALS.isdisjoint(counts):
             self._counts |= counts
             yield total([*self._earlier_usages, usage(self._counts)])
 
