@@ -29,3 +29,25 @@ def mutations(value, replacements=REPLACEMENTS):
             else:
                 holder[path[-1]] = copy.deepcopy(replacement)
             yield path, mutated
+
+
+def shape(value):
+    """The keys of a JSON value and of all that it holds, and the names of its kinds."""
+    if isinstance(value, dict):
+        return frozenset(
+            (key, inner if key in KINDS and isinstance(inner, str) else shape(inner))
+            for key, inner in value.items()
+        )
+    return tuple(map(shape, value)) if isinstance(value, list) else type(value).__name__
+
+
+KINDS = ("type", "finish_reason", "finishReason")
+
+
+def first_of_each_shape(values):
+    """The first value of each shape, with its number."""
+    seen = set()
+    for number, value in enumerate(values):
+        if (one := shape(value)) not in seen:
+            seen.add(one)
+            yield number, value

@@ -1,0 +1,114 @@
+"""Recorded answers with one value changed, over all client APIs: an answer or a clear error, no lost text.
+
+Every change is met in chat and, in turn, in one of the other APIs. Where Vertex AI speaks the client's API,
+the answer is passed on with its change.
+"""
+
+import json
+from itertools import cycle
+
+from helpers import client_apis
+from helpers.client_apis import CHAT, COMPLETIONS, GEMINI, MESSAGES, RESPONSES
+from helpers.fixtures import MODELS, CannedTransport, cases, function, post
+from helpers.mutations import first_of_each_shape, mutations
+
+EXPECTED = {200, 502}
+"""Never 500: a response without a usable answer is a 502."""
+
+IN_TURN = [(CHAT, other) for other in (RESPONSES, MESSAGES, GEMINI, COMPLETIONS)]
+"""The APIs for one change after the other: each change of a value meets another API beside chat."""
+
+SAME_API = {("anthropic", MESSAGES), ("google", GEMINI)}
+
+
+def dumped(value):
+    return json.dumps(value).encode()
+
+
+@cases("reply.json")
+def test_changed_whole_answer_loses_no_text(case):
+    transport = CannedTransport([], "application/json")
+    app = function(transport)
+    for (path, mutated), chosen in zip(mutations(case.json("reply.json")), cycle(IN_TURN), strict=False):
+        transport.blocks = [dumped(mutated)]
+        for api in chosen:
+            status, content = ask(app, api, case)
+            where = f"{type(api).__name__} {path}: {status} {content[-300:]}"
+            texts = client_apis.texts(case.publisher, mutated)
+            if (case.publisher, api) in SAME_API:
+                assert json.loads(content) == renamed(api, mutated, case), where
+            elif is_answer(api, status, content, texts, where):
+                text = api.text(content)
+                assert all(expected in text for expected in texts), where
+        transport.answers.clear()
+
+
+@cases("stream.sse")
+def test_changed_stream_loses_no_text(case):
+    lines = [line[5:].strip() for line in case.stream.decode().splitlines() if line.startswith("data:")]
+    events = [json.loads(line) for line in lines if line != "[DONE]"]
+    transport = CannedTransport([], "text/event-stream")
+    app = function(transport)
+    changes = (
+        (number, path, mutated)
+        for number, event in first_of_each_shape(events)
+        for path, mutated in mutations(event)
+    )
+    for (number, path, mutated), chosen in zip(changes, cycle(IN_TURN), strict=False):
+        changed = [*events[:number], mutated, *events[number + 1 :]]
+        transport.blocks = [b"data: " + dumped(one) + b"\r\n\r\n" for one in changed]
+        for api in chosen:
+            status, content = ask(app, api, case, stream=True)
+            where = f"{type(api).__name__} event {number} {path}: {status} {content[-300:]}"
+            texts = [text for event in changed for text in client_apis.texts(case.publisher, event)]
+            if (case.publisher, api) in SAME_API:
+                assert passed_on(api, content, changed, case), where
+            elif is_answer(api, status, content, texts, where) and not by_the_model(api, path):
+                text, error = api.streamed(content)
+                assert "unexpected" not in (error or ""), where
+                assert error or all(expected in text for expected in texts), where
+        transport.answers.clear()
+
+
+def ask(app, api, case, *, stream=False):
+    """Status and content of an answer."""
+    path, body = api.request(MODELS[case.publisher], stream=stream)
+    if api is CHAT:
+        body |= case.question()
+    with post(app, body, path) as answer:
+        return answer.status_code, answer.get_data()
+
+
+def is_answer(api, status, content, texts, where):
+    """Whether there is an answer; if there is none, it has an error, and there was no text."""
+    assert status in EXPECTED, where
+    if status == 200:
+        return True
+    error = api.error(json.loads(content))
+    assert error, where
+    assert not texts or "JSON Schema" in error, where
+    return False
+
+
+def by_the_model(api, path):
+    """Whether arguments were changed in the middle, which Anthropic's SDK raises for in a stream."""
+    return api is MESSAGES and path[-1] == "arguments"
+
+
+def renamed(api, message, case):
+    """A message with the client's name of the model."""
+    return message | {"model": MODELS[case.publisher]} if api is MESSAGES else message
+
+
+def renamed_event(api, event, case):
+    """An event; the first one of a message has its model."""
+    if event.get("type") != "message_start" or not isinstance(message := event.get("message"), dict):
+        return event
+    return event | {"message": renamed(api, message, case)} if "model" in message else event
+
+
+def passed_on(api, content, changed, case):
+    """Whether all events came as they are; a stream without an end has an error after them."""
+    events = [json.loads(line[6:]) for line in content.decode().splitlines() if line.startswith("data: ")]
+    expected = [renamed_event(api, event, case) for event in changed]
+    return events == expected or (events[:-1] == expected and api.error(events[-1]))
