@@ -365,6 +365,18 @@ def test_call_of_openais_servers_is_a_call_with_its_result(item, name, arguments
     assert call["tool_calls"][0]["function"]["name"] == name
     assert json.loads(call["tool_calls"][0]["function"]["arguments"]) == arguments
     assert result["content"] == output
+    assert ignored == (["input.outputs.url"] if "outputs" in item else [])
+
+
+def test_picture_that_code_drew_is_in_the_result_of_its_call():
+    pixel = "data:image/png;base64,iVBORw0KGgo="
+    outputs = [{"type": "logs", "logs": "2"}, {"type": "image", "url": pixel}]
+    item = {"type": "code_interpreter_call", "id": "ci_1", "code": "plot()", "outputs": outputs}
+    body, ignored = sent(
+        "claude-sonnet-5-5", input=[{"role": "user", "content": "q"}, item, {"role": "user", "content": "r"}]
+    )
+    (result,) = [block for block in body["messages"][2]["content"] if block["type"] == "tool_result"]
+    assert [part["type"] for part in result["content"]] == ["text", "image"]
     assert not ignored
 
 

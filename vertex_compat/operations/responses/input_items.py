@@ -149,6 +149,8 @@ class ItemReader:
         """Add a call that OpenAI's servers made, with its result."""
         id_ = text(item.get("id")) or param
         name, arguments, output = _server_call(item)
+        if any(text(one.get("url")).startswith("http") for one in items(item.get("outputs"))):
+            self.ignored.append("input.outputs.url")
         self._add_call({"call_id": id_}, name, arguments, param)
         self.add({"role": "tool", "tool_call_id": id_, "content": output}, param)
 
@@ -192,13 +194,17 @@ def _call(kind: str, item: JSON, offered: OfferedTools) -> tuple[str, Any] | Non
     return None
 
 
-def _server_call(item: JSON) -> tuple[str, str, str]:
-    """Return name, arguments and output of a call that OpenAI's servers made."""
+def _server_call(item: JSON) -> tuple[str, str, str | list[JSON]]:
+    """Return name, arguments and output of a server's call; pictures that it links to are private."""
     if item["type"] == "mcp_call":
         name = in_namespace(text(item.get("server_label")), text(item.get("name")))
         return name, _encode(item.get("arguments")), _encode(item.get("output") or item.get("error"))
-    logs = [text(output.get("logs")) for output in items(item.get("outputs"))]
-    return "code_interpreter", _encode({"code": text(item.get("code"))}), "\n".join(filter(None, logs))
+    outputs = items(item.get("outputs"))
+    logs = "\n".join(filter(None, (text(output.get("logs")) for output in outputs)))
+    urls = [url for output in outputs if (url := text(output.get("url"))).startswith("data:")]
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    content: str | list[JSON] = [{"type": "text", "text": logs}, *images] if images else logs
+    return "code_interpreter", _encode({"code": text(item.get("code"))}), content
 
 
 def _encode(value: Any) -> str:
