@@ -46,6 +46,9 @@ GOOGLE_STATUSES: Final = {
 }
 """HTTP status → the name of google.rpc.Code."""
 
+THREAD_UNSUPPORTED: Final = "thread_unsupported_request"
+"""Anthropic's code, in the error's `details`, after which its SDKs send the whole conversation."""
+
 _PROMPT_TOO_LONG: Final = "prompt is too long"
 
 
@@ -79,7 +82,9 @@ def _anthropic_status(error: ApiError) -> int:
 def _anthropic_body(error: ApiError, request_id: str) -> JSON:
     status = _anthropic_status(error)
     default = "invalid_request_error" if status < 500 else "api_error"
-    inner = {"type": ANTHROPIC_TYPES.get(status, default), "message": _anthropic_message(error)}
+    inner: JSON = {"type": ANTHROPIC_TYPES.get(status, default), "message": _anthropic_message(error)}
+    if error.code == THREAD_UNSUPPORTED:
+        inner["details"] = {"error_code": error.code, "unsupported": [error.param]}
     return {"type": "error", "error": inner, "request_id": request_id or None}
 
 

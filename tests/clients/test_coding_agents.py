@@ -15,6 +15,7 @@ from vertex_compat.emulator.protocol.responses import Response
 AGENTS = Path(__file__).parent / "agents"
 BIN = AGENTS / "node_modules" / ".bin"
 KEY = "sk-test-0123456789"
+EACH_PUBLISHER = ["gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3"]
 
 pytestmark = pytest.mark.skipif(not BIN.exists(), reason="npm ci --prefix tests/clients/agents")
 
@@ -90,7 +91,7 @@ def call(name, **args):
     return {"functionCall": {"name": name, "args": args}, "thoughtSignature": "c2lnbmF0dXJl"}
 
 
-@pytest.mark.parametrize("model", ["claude-opus-4-8", "gemini-3.8-flash", "mistral-medium-3"])
+@pytest.mark.parametrize("model", EACH_PUBLISHER)
 def test_claude_code_answers_with_every_publisher(home, server, model):
     result = claude_code(home, server, model, "Say hi", "--tools", "")
     assert not result["is_error"], result["result"]
@@ -115,7 +116,7 @@ def test_claude_code_on_gemini_reads_and_edits_a_file(home, server, emulator):
     assert [part["thoughtSignature"] for part in signed] == ["c2lnbmF0dXJl"] * 2
 
 
-@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-opus-4-8", "mistral-medium-3"])
+@pytest.mark.parametrize("model", EACH_PUBLISHER)
 def test_gemini_cli_answers_with_every_publisher(home, server, emulator, model):
     assert gemini_cli(home, server, model, "Say hi").strip()
     assert model in emulator.calls[-1].path
@@ -129,7 +130,7 @@ const stream = client.messages.stream({
   model: process.env.MODEL, max_tokens: 100, messages: [{ role: "user", content: "Hello" }],
 });
 const message = await stream.finalMessage();
-console.log(message.content[0].text, message.stop_reason);
+console.log(message.content.map((block) => block.text ?? "").join(""), message.stop_reason);
 """,
     "google": """
 import { GoogleGenAI } from "@google/genai";
@@ -143,7 +144,7 @@ console.log(text);
 }
 
 
-@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-opus-4-8", "mistral-medium-3"])
+@pytest.mark.parametrize("model", EACH_PUBLISHER)
 @pytest.mark.parametrize("sdk", SDKS)
 def test_the_javascript_sdks_stream(home, server, sdk, model):
     script = home / "work" / "client.mjs"
@@ -151,3 +152,38 @@ def test_the_javascript_sdks_stream(home, server, sdk, model):
     (home / "work" / "node_modules").symlink_to(AGENTS / "node_modules")
     output = run(home, ["node", script], URL=server.url, KEY=KEY, MODEL=model)
     assert output.startswith("You said: Hello")
+
+
+TOOL_RUNNER = """
+import Anthropic from "@anthropic-ai/sdk";
+import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
+const client = new Anthropic({ baseURL: process.env.URL, apiKey: process.env.KEY, maxRetries: 0 });
+const weather = betaTool({
+  name: "get_weather", description: "The weather.",
+  inputSchema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+  run: () => "Sunny",
+});
+const runner = client.beta.messages.toolRunner({
+  model: process.env.MODEL, max_tokens: 4000, stream: true,
+  tools: [weather], betas: ["context-1m-2025-08-07"],
+  messages: [{ role: "user", content: "What is the weather? Use the tools." }],
+});
+const turns = [];
+for await (const stream of runner) {
+  const message = await stream.finalMessage();
+  turns.push(message.stop_reason, message.content.map((block) => block.text ?? "").join(""));
+}
+console.log(turns.join(" | "));
+"""
+
+
+@pytest.mark.parametrize("model", [*EACH_PUBLISHER, "deepseek-ai/deepseek-v3.2-maas"])
+def test_the_javascript_tool_runner_streams_to_the_end(home, server, emulator, model):
+    script = home / "work" / "client.mjs"
+    script.write_text(TOOL_RUNNER)
+    (home / "work" / "node_modules").symlink_to(AGENTS / "node_modules")
+    output = run(home, ["node", script], URL=server.url, KEY=KEY, MODEL=model)
+    first, last = output.split(" | end_turn | ")
+    assert first.startswith("tool_use | ")
+    assert "Sunny" in last
+    assert "What is the weather?" in emulator.calls[-1].body.decode()

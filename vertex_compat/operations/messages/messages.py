@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from vertex_compat import errors
+from vertex_compat import error_formats, errors
 from vertex_compat.operations import model_calls, token_counts
 from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
 from vertex_compat.operations.context import EventStream, RequestContext, Response
@@ -55,6 +55,7 @@ class MessageRequest:
         self._context = context
         self._schema = schema
         self.fields: RawBody = body.decode_fields(context.body)
+        _refuse_thread(self.fields)
         known = {name: self.fields[name] for name in ("model", "stream") if name in self.fields}
         head = body.validate({name: msgspec.json.decode(raw) for name, raw in known.items()}, _Head)
         self.model = head.model
@@ -69,6 +70,20 @@ class MessageRequest:
     def chat(self) -> ChatRequest:
         """The request as a chat request."""
         return input_blocks.chat_request(self.params)
+
+
+def _refuse_thread(fields: RawBody) -> None:
+    """Refuse a message thread in the way in which Anthropic's SDKs go on without one.
+
+    Their tool runners ask for a thread first. Claude on Vertex AI has none: the SDK's own client for it sends
+    none (anthropic 2.11, November 2026).
+    """
+    if bytes(fields.pop("thread", msgspec.Raw(b"null"))) != b"null":
+        raise errors.BadRequest(
+            "Vertex AI keeps no message threads: leave out 'thread', and send all messages.",
+            param="thread",
+            code=error_formats.THREAD_UNSUPPORTED,
+        )
 
 
 def create(context: RequestContext) -> Response:
