@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import ruamel.yaml
@@ -169,6 +170,16 @@ def test_dashboard_and_alert_read_metrics_of_the_script(name):
     assert fields
     assert fields <= set(script.split())
     assert f"-file=.github/docs/{name}" in MONITORING
+
+
+def test_picture_of_the_dashboard_has_its_charts():
+    picture = (ROOT / ".github" / "docs" / "dashboard.svg").read_bytes()
+    dashboard = json.loads((ROOT / ".github" / "docs" / "dashboard.json").read_text())
+    titles = [tile["widget"]["title"] for tile in dashboard["mosaicLayout"]["tiles"]]
+    drawn = ET.fromstring(picture).findall(".//{*}text[@class='t']")
+
+    assert len(picture) < 100_000
+    assert [text.text for text in drawn] == [title.replace("5 minutes", "5 seconds") for title in titles]
 
 
 def test_the_metrics_are_made_of_numbers_in_the_log(logged, tmp_path):
