@@ -48,6 +48,7 @@ gemini_models = _LazyModule("generate_content.gemini_models")
 generate_content = _LazyModule("generate_content.generate_content")
 images = _LazyModule("images.images")
 input_tokens = _LazyModule("responses.input_tokens")
+message_batches = _LazyModule("batches.message_batches")
 messages = _LazyModule("messages.messages")
 models = _LazyModule("service.models")
 moderations = _LazyModule("moderations.moderations")
@@ -141,11 +142,12 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/vector_stores/<store>/file_batches/<batch>/cancel"): store_files.cancel_batch,
     ("POST", "/messages"): messages.create,
     ("POST", "/messages/count_tokens"): messages.count_tokens,
-    ("POST", "/messages/batches"): messages.refuse_batches,
-    ("GET", "/messages/batches"): messages.refuse_batches,
-    ("GET", "/messages/batches/<path:batch>"): messages.refuse_batches,
-    ("POST", "/messages/batches/<path:batch>"): messages.refuse_batches,
-    ("DELETE", "/messages/batches/<path:batch>"): messages.refuse_batches,
+    ("POST", "/messages/batches"): message_batches.create,
+    ("GET", "/messages/batches"): message_batches.list_batches,
+    ("GET", "/messages/batches/<batch>"): message_batches.retrieve,
+    ("DELETE", "/messages/batches/<batch>"): message_batches.delete,
+    ("POST", "/messages/batches/<batch>/cancel"): message_batches.cancel,
+    ("GET", "/messages/batches/<batch>/results"): message_batches.list_results,
     ("POST", "/responses"): responses.create,
     ("POST", "/responses/compact"): compact.compact,
     ("POST", "/responses/input_tokens"): input_tokens.count,

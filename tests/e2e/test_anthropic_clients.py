@@ -261,7 +261,7 @@ def test_wrong_requests_get_anthropic_s_error(app, body, param):
     ("path", "headers", "status", "kind"),
     [
         ("/v1/messages", {}, 400, "invalid_request_error"),
-        ("/v1/messages/batches", {}, 404, "not_found_error"),
+        ("/v1/messages/batches", {}, 400, "invalid_request_error"),
         ("/v1/unknown", {"anthropic-version": "2023-06-01"}, 404, "not_found_error"),
     ],
 )

@@ -112,6 +112,28 @@ def test_a_batch_and_its_results_are_its_owners_alone(start, emulator):
     assert app.get(f"/v1/files/{batch['output_file_id']}/content", headers=ALICE).status_code == 200
 
 
+def test_a_message_batch_is_its_owners_alone(start, emulator):
+    app = start(f"[keys.bob]\nmodels = ['{MODEL}']\noperations = ['batches']")
+    url = "/v1/messages/batches"
+    params = {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]}
+    made = app.post(url, json={"requests": [{"custom_id": "a", "params": params}]}, headers=ALICE).json
+    (job,) = [call.json for call in emulator.calls if call.path.endswith("batchPredictionJobs")]
+    assert job["labels"] == {"vertex-compat-owner": "k-alice"}
+    one = f"{url}/{made['id']}"
+    for answer in (
+        app.get(one, headers=BOB),
+        app.post(f"{one}/cancel", headers=BOB),
+        app.get(f"{one}/results", headers=BOB),
+        app.delete(one, headers=BOB),
+    ):
+        assert answer.status_code == 404
+    assert app.get(url, headers=BOB).json["data"] == []
+    assert len(app.get(url, headers=ALICE).json["data"]) == 1
+    params["model"] = "claude-opus-5-5"
+    refused = app.post(url, json={"requests": [{"custom_id": "a", "params": params}]}, headers=BOB)
+    assert (refused.status_code, refused.json["type"]) == (403, "error")
+
+
 def test_a_tuning_job_is_its_owners_alone(start, emulator):
     app = start()
     job_id = new_job(app, ALICE).json["id"]
@@ -153,12 +175,17 @@ def test_keys_share_files_where_the_settings_say_so(start):
 
 
 @pytest.mark.parametrize(
-    ("path", "name"), [("/v1/batches", "batches"), ("/v1/fine_tuning/jobs", "fine_tuning")]
+    ("path", "name"),
+    [
+        ("/v1/batches", "batches"),
+        ("/v1/messages/batches", "batches"),
+        ("/v1/fine_tuning/jobs", "fine_tuning"),
+    ],
 )
 def test_a_key_with_a_rule_has_no_jobs_by_default(start, path, name):
     app = start("[keys.bob]\nmodels = ['gemini-*']")
     answer = app.get(path, headers=BOB)
-    assert (answer.status_code, answer.json["error"]["code"]) == (403, "operation_not_allowed")
+    assert answer.status_code == 403
     assert name in answer.json["error"]["message"]
     assert app.get(path, headers=ALICE).status_code == 200
     assert ask(app, BOB).status_code == 200

@@ -3,7 +3,7 @@
 import pytest
 
 from vertex_compat import vertex
-from vertex_compat.operations.batches.output_file import _row_error
+from vertex_compat.operations.batches.results import _row_error
 from vertex_compat.services import batch_jobs, tuning_jobs
 
 CREATED, STARTED, ENDED = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01.123456789Z", "2026-01-01T00:01:00.5Z"

@@ -333,6 +333,6 @@ def test_custom_tool_of_a_batch_comes_back_in_its_form():
     part = {"functionCall": {"name": "ApplyPatch", "args": {"input": "*** Begin Patch"}}}
     reply = {"candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}]}
     identity = row_operations.ResponseIdentity("1", 1, body["model"])
-    answer = operation.response(reply, call, "google", identity)
+    answer = operation.response(reply, call, "google", identity, {})
     (made,) = answer["choices"][0]["message"]["tool_calls"]
     assert (made["type"], made["custom"]) == ("custom", PATCHED["custom"])

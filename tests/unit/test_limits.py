@@ -206,6 +206,7 @@ def nested(depth, opening="[", closing="]"):
         ("/v1/responses", '"input"'),
         ("/v1/embeddings", '"input"'),
         ("/v1/batches", '"metadata"'),
+        ("/v1/messages/batches", '"requests"'),
     ],
 )
 def test_what_is_nested_too_deeply_is_a_400(path, field, opening, closing, depth):

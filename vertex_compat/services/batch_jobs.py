@@ -104,6 +104,8 @@ CODECS: Final = {
     ("chat", "google"): RowCodec(_gemini_line, _gemini_key),
     ("chat", "anthropic"): RowCodec(_claude_line, _claude_key),
     ("embeddings", "google"): RowCodec(_embedding_line, _embedding_key),
+    ("messages", "google"): RowCodec(_gemini_line, _gemini_key),
+    ("messages", "anthropic"): RowCodec(_claude_line, _claude_key),
 }
 """Operation and publisher → codec. Vertex AI has no batches of the others."""
 

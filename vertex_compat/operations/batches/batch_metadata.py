@@ -4,6 +4,7 @@
 
     batches/TOKEN/LOCATION/JOB          what OpenAI's batch object has and Vertex AI's job has not
     batches/TOKEN/failed                the same for a batch whose file is wrong, which has no job
+    message-batches/TOKEN/LOCATION/JOB  the same for a batch of Anthropic's API
     batch-data/TOKEN/requests.jsonl     what Vertex AI reads
     batch-data/TOKEN/lines.jsonl        for each request, what is needed to read its response
     batch-data/TOKEN/output/            what Vertex AI writes
@@ -28,20 +29,31 @@ from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 
-FOLDER: Final = "batches/"
 FAILED: Final = "failed"
 
-_ID_PREFIX: Final = "batch_"
 _NAME: Final = re.compile(r"([0-9a-f]{28})/([a-z0-9-]{1,40}/[0-9]{1,30}|failed)")
 _JOB_NAME: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPredictionJobs/([^/]+)")
+
+
+class BatchKind(NamedTuple):
+    """The batches of one client API: the folder of their metadata, and the prefix and name of their ids."""
+
+    folder: str
+    id_prefix: str
+    id_param: str
+
+
+OPENAI: Final = BatchKind("batches/", "batch_", "batch_id")
+ANTHROPIC: Final = BatchKind("message-batches/", "msgbatch_", "message_batch_id")
 
 
 class BatchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
     """Facts about a batch that its job does not have. `project` and `account` are of the starting call."""
 
     endpoint: str
-    input_file_id: str
     created_at: int
+    input_file_id: str = ""
+    cancelled_at: int | None = None
     metadata: dict[str, str] | None = None
     model: str = ""
     publisher: str = ""
@@ -59,11 +71,12 @@ class Batch(NamedTuple):
 
     token: str
     job: str
+    kind: BatchKind = OPENAI
 
     @property
     def name(self) -> str:
         """The name of its metadata object."""
-        return f"{FOLDER}{self.token}/{self.job}"
+        return f"{self.kind.folder}{self.token}/{self.job}"
 
     @property
     def location(self) -> str:
@@ -76,15 +89,15 @@ class Batch(NamedTuple):
         return self.job.partition("/")[2]
 
     def id(self, signer: IdSigner) -> str:
-        """Return OpenAI's id."""
-        return signer.encode(_ID_PREFIX, f"{self.token}/{self.job}")
+        """Return the client's id."""
+        return signer.encode(self.kind.id_prefix, f"{self.token}/{self.job}")
 
     def read(self, bucket: Bucket, context: RequestContext) -> BatchMetadata:
         """Return its metadata; raises `NotFound` if it is not the caller's."""
         try:
             return _decode_metadata(b"".join(bucket.read(bucket.target(self.name))))
         except errors.NotFound:
-            raise no_such_batch(self.id(context.ids)) from None
+            raise no_such_batch(self.id(context.ids), self.kind) from None
 
     def call_job(self, call: UpstreamCall, metadata: BatchMetadata, context: RequestContext) -> JSON:
         """Return the response to a call to its job; raises `Forbidden` in a location that is not allowed."""
@@ -108,43 +121,48 @@ class Batch(NamedTuple):
             return {"state": "JOB_STATE_FAILED", "error": reason}
 
 
+def data_prefix(token: str) -> str:
+    """Return the prefix of the names of all files of a batch but its metadata."""
+    return f"batch-data/{token}/"
+
+
 def requests_name(token: str) -> str:
     """Return the name of the file that a batch's job reads."""
-    return f"batch-data/{token}/requests.jsonl"
+    return f"{data_prefix(token)}requests.jsonl"
 
 
 def lines_name(token: str) -> str:
     """Return the name of the file with what is needed to read the responses."""
-    return f"batch-data/{token}/lines.jsonl"
+    return f"{data_prefix(token)}lines.jsonl"
 
 
 def output_prefix(token: str) -> str:
     """Return the prefix of the names of what a batch's job writes."""
-    return f"batch-data/{token}/output"
+    return f"{data_prefix(token)}output"
 
 
-def from_name(name: str) -> Batch | None:
+def from_name(name: str, kind: BatchKind = OPENAI) -> Batch | None:
     """Return the batch whose metadata object has this name, None for any other name."""
-    match = _NAME.fullmatch(name.removeprefix(FOLDER)) if name.startswith(FOLDER) else None
-    return Batch(*match.groups()) if match else None
+    match = _NAME.fullmatch(name.removeprefix(kind.folder)) if name.startswith(kind.folder) else None
+    return Batch(match[1], match[2], kind) if match else None
 
 
-def from_id(id_: str, signer: IdSigner) -> Batch:
+def from_id(id_: str, signer: IdSigner, kind: BatchKind = OPENAI) -> Batch:
     """Return the batch of an id; raises `NotFound` for an id that was not made here."""
-    batch = from_name(FOLDER + (signer.decode(_ID_PREFIX, id_) or ""))
+    batch = from_name(kind.folder + (signer.decode(kind.id_prefix, id_) or ""), kind)
     if batch is None:
-        raise no_such_batch(id_)
+        raise no_such_batch(id_, kind)
     return batch
 
 
-def from_job(token: str, job: JSON) -> Batch:
+def from_job(token: str, job: JSON, kind: BatchKind) -> Batch:
     """Return the batch of a job that has just been started."""
     match = _JOB_NAME.fullmatch(text(job.get("name")))
     if not match:
         raise errors.UpstreamFault("Vertex AI started a job and did not name it.")
-    return Batch(token, "/".join(match.groups()))
+    return Batch(token, "/".join(match.groups()), kind)
 
 
-def no_such_batch(id_: str) -> errors.NotFound:
+def no_such_batch(id_: str, kind: BatchKind) -> errors.NotFound:
     """Return the 404 for a batch."""
-    return errors.NotFound(f"No batch found with id '{id_[:300]}'.", param="batch_id")
+    return errors.NotFound(f"No batch found with id '{id_[:300]}'.", param=kind.id_param)

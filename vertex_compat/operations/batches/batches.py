@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from vertex_compat import errors
 from vertex_compat.ids import new_token
-from vertex_compat.json_values import items, text
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.batches import batch_metadata, batches_schema, input_file, output_file
-from vertex_compat.operations.batches.batch_metadata import Batch, BatchMetadata
+from vertex_compat.operations.batches import (
+    batch_metadata,
+    batches_schema,
+    input_file,
+    job_start,
+    output_file,
+)
+from vertex_compat.operations.batches.batch_metadata import OPENAI, Batch, BatchMetadata
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.files import files
 from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.operations.request import body, paging
-from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.services import batch_jobs
-from vertex_compat.types import JSON, Model
+from vertex_compat.types import JSON
 
 COMPLETION_WINDOW: Final = "24h"
 FILE_KEYS: Final = {output_file.OUTPUT: "output_file_id", output_file.ERRORS: "error_file_id"}
@@ -43,86 +44,24 @@ def create(context: RequestContext) -> Response:
     source = bucket.resolve(params["input_file_id"])
     token = new_token()
     reader = input_file.Reader(endpoint, context)
-    with (
-        bucket.upload(batch_metadata.requests_name(token)) as requests,
-        bucket.upload(batch_metadata.lines_name(token)) as lines,
-    ):
-        for translated in reader.translate(files.read(bucket, context, source)):
-            requests.write(translated.request)
-            lines.write(translated.line)
-        if reader.model and reader.model.model_armor:
-            raise errors.Forbidden(
-                f"{reader.model.requested_name!r} is checked by Model Armor, which does not check batches.",
-                param="input_file_id",
-            )
-        if not reader.problems:
-            lines.finish()
-            requests.finish()
+    translated = reader.translate(files.read(bucket, context, source))
+    job_start.upload(token, translated, reader.rows, "input_file_id", context, reader.problems)
     metadata = BatchMetadata(
         endpoint=endpoint,
         input_file_id=params["input_file_id"],
         created_at=int(time.time()),
         metadata=params.get("metadata"),
-        total=reader.total,
+        total=reader.rows.total,
         problems=reader.problems,
     )
-    # From here on the client may leave: job and metadata are made both or not at all.
-    context = msgspec.structs.replace(context, client=ClientConnection())
-    bucket = Bucket(context)
-    if reader.problems or reader.model is None:
+    context = job_start.without_client(context)
+    if reader.problems or reader.rows.model is None:
         batch, job = Batch(token, batch_metadata.FAILED), None
-        bucket.write_json(batch.name, metadata)
+        Bucket(context).write_json(batch.name, metadata)
     else:
-        metadata = msgspec.structs.replace(
-            metadata,
-            model=reader.model.requested_name,
-            publisher=reader.model.publisher,
-            project=reader.model.project,
-            account=reader.model.impersonate_account,
-        )
-        batch, job = _start(token, reader.model, reader.parameters, metadata, context)
+        batch, metadata, job = job_start.start(token, OPENAI, reader.rows, metadata, context)
     shown = _batch_object(batch, metadata, job, context)
-    return Response(shown, model_calls.ignored_header(sorted(reader.ignored)))
-
-
-def _start(
-    token: str, model: Model, parameters: JSON, metadata: BatchMetadata, context: RequestContext
-) -> tuple[Batch, JSON]:
-    """Start the job and write its metadata. If the metadata cannot be written, the job is cancelled."""
-    bucket = Bucket(context)
-    source = bucket.target(batch_metadata.requests_name(token))
-    try:
-        call = batch_jobs.create(
-            name=f"vertex_compat {token}",
-            model=_job_model(model, context),
-            source=source.uri,
-            target=bucket.target(batch_metadata.output_prefix(token)).uri,
-            parameters=parameters,
-            owner=context.owner,
-        )
-        job = model_calls.get_json(call, model, context, retries=0)
-    except errors.ApiError:
-        for target in (source, bucket.target(batch_metadata.lines_name(token))):
-            with suppress(errors.ApiError):
-                bucket.delete(target)
-        raise
-    batch = batch_metadata.from_job(token, job)
-    try:
-        bucket.write_json(batch.name, metadata)
-    except errors.ApiError:
-        with suppress(errors.ApiError):
-            batch.call_job(batch_jobs.cancel(batch.job_id), metadata, context)
-        raise
-    return batch, job
-
-
-def _job_model(model: Model, context: RequestContext) -> str:
-    """Return the model's name for a job; for an endpoint, that of the model that is deployed there."""
-    if not model.resource.startswith("endpoints/"):
-        return model.resource
-    endpoint = model_calls.get_json(batch_jobs.get_endpoint(model.resource), model, context)
-    deployed = items(endpoint.get("deployedModels"))
-    return (text(deployed[0].get("model")) if deployed else "") or model.resource
+    return Response(shown, model_calls.ignored_header(sorted(reader.rows.ignored)))
 
 
 def retrieve(context: RequestContext) -> Response:
@@ -150,7 +89,7 @@ def list_batches(context: RequestContext) -> Response:
     size = paging.limit(context.query(), 20, 100)
     last_id = context.query().get("after")
     last = batch_metadata.from_id(last_id, context.ids) if last_id else None
-    resources = bucket.list(batch_metadata.FOLDER, last.name if last else "")
+    resources = bucket.list(OPENAI.folder, last.name if last else "")
     named = (batch_metadata.from_name(bucket.resource_name(resource)) for resource in resources)
     batches = (batch for batch in named if batch and batch != last)
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:

@@ -1,6 +1,7 @@
-"""Schemas of OpenAI's `POST /batches` and of a line of its input file.
+"""Schemas of OpenAI's `POST /batches`, of a line of its input file, and of Anthropic's message batches.
 
-https://platform.openai.com/docs/api-reference/batch
+https://platform.openai.com/docs/api-reference/batch and
+https://platform.claude.com/docs/en/api/messages/batches/create
 """
 
 from __future__ import annotations
@@ -26,3 +27,19 @@ class Line(Struct):
     method: Literal["POST"]
     url: str
     body: dict[str, Any]
+
+
+class MessageParams(Struct):
+    """The fields of a request that decide where it goes; Claude itself checks the others."""
+
+    model: str
+    stream: bool | None = None
+
+
+class BatchedMessage(Struct):
+    custom_id: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-zA-Z0-9_-]+$")]
+    params: dict[str, Any]
+
+
+class CreateMessageBatch(Struct):
+    requests: Annotated[list[BatchedMessage], Meta(min_length=1, max_length=100_000)]

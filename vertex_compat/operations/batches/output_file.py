@@ -1,32 +1,22 @@
-"""The results of a batch as OpenAI's files, made from what Vertex AI wrote each time they are read.
-
-So nothing has to be converted when a job ends, and no state has to be kept. The content is the same each
-time.
-"""
+"""The results of a batch as OpenAI's files: one of responses, one of errors."""
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from vertex_compat import errors
-from vertex_compat.json_values import count, text
-from vertex_compat.operations.batches import batch_metadata
+from vertex_compat.json_values import count
+from vertex_compat.operations.batches import batch_metadata, results
 from vertex_compat.operations.batches.batch_metadata import Batch, BatchMetadata
-from vertex_compat.operations.batches.row_operations import OPERATIONS, ResponseIdentity
+from vertex_compat.operations.batches.results import Result
 from vertex_compat.operations.context import RequestContext
-from vertex_compat.operations.files import jsonl
 from vertex_compat.operations.files.bucket import Bucket, no_such_file
 from vertex_compat.services import batch_jobs
-from vertex_compat.services.batch_jobs import Row
-from vertex_compat.types import JSON, UpstreamCall
-
-_log = logging.getLogger(__name__)
+from vertex_compat.types import JSON
 
 OUTPUT: Final = "output"
 ERRORS: Final = "errors"
@@ -57,7 +47,7 @@ class VirtualFile:
         _, job = self._ended_job(bucket, context)
         progress = batch_jobs.progress(job, 0)
         return {
-            "bytes": sum(count(shard.get("size")) for shard in _shards(bucket, self.batch)),
+            "bytes": sum(count(shard.get("size")) for shard in results.shards(bucket, self.batch)),
             "created_at": count(progress.get(f"{progress['status']}_at")),
             "filename": f"{self.batch.id(context.ids)}_{self.kind}.jsonl",
             "purpose": "batch_output",
@@ -66,10 +56,9 @@ class VirtualFile:
     def read(self, bucket: Bucket, context: RequestContext) -> Iterator[bytes]:
         """Return an iterator over the lines; raises `NotFound` at once if the batch has not ended."""
         metadata, job = self._ended_job(bucket, context)
-        target = bucket.target(batch_metadata.lines_name(self.batch.token))
-        lines = [line for _, line in jsonl.lines(bucket.read(target))]
-        results = _Results(self.batch, metadata, batch_jobs.progress(job, metadata.total), lines)
-        return results.lines(_rows(bucket, self.batch, metadata), self.kind)
+        status = batch_jobs.status(job)
+        found = results.read(self.batch, metadata, job, context)
+        return (_line(one, status) for one in found if (one.response is None) == (self.kind == ERRORS))
 
     def _ended_job(self, bucket: Bucket, context: RequestContext) -> tuple[BatchMetadata, JSON]:
         metadata = self.batch.read(bucket, context)
@@ -100,100 +89,25 @@ def kinds(job: JSON, metadata: BatchMetadata) -> set[str]:
     return found | {ERRORS} if has_errors else found
 
 
-def _shards(bucket: Bucket, batch: Batch) -> Iterator[JSON]:
-    for resource in bucket.list(batch_metadata.output_prefix(batch.token)):
-        if text(resource.get("name")).endswith(".jsonl"):
-            yield resource
+def _line(result: Result, status: str) -> bytes:
+    """Return the line of a result of a batch that ended with `status`."""
+    response: JSON | None = None
+    failure: JSON | None = None
+    if result.response is not None:
+        response = _response(result, 200, result.response)
+    elif result.error:
+        response = _response(result, result.error.status, result.error.body())
+    else:
+        code, message = NO_RESPONSE.get(status, _NO_RESPONSE)
+        failure = {"code": code, "message": message}
+    line = {
+        "id": f"batch_req_{result.id}",
+        "custom_id": result.custom_id,
+        "response": response,
+        "error": failure,
+    }
+    return msgspec.json.encode(line) + b"\n"
 
 
-def _rows(bucket: Bucket, batch: Batch, metadata: BatchMetadata) -> Iterator[Row]:
-    """Yield what Vertex AI wrote, in its order, shard by shard."""
-    codec = batch_jobs.CODECS[OPERATIONS[metadata.endpoint].name, metadata.publisher]
-    for shard in _shards(bucket, batch):
-        for _, line in jsonl.lines(bucket.read(bucket.target(bucket.resource_name(shard)))):
-            try:
-                row = msgspec.json.decode(line, type=dict[str, Any])
-            except msgspec.MsgspecError:
-                _log.warning("a line of a batch's output is not a JSON object")
-            else:
-                yield batch_jobs.decode_row(row, codec)
-
-
-class _LineKey(msgspec.Struct):
-    """The part of a line that tells which response is its own."""
-
-    key: str
-
-
-_decode_key = msgspec.json.Decoder(_LineKey).decode
-msgspec.json.Decoder(UpstreamCall)  # prepares the type in one thread: see `request.body`
-
-
-class _Results:
-    """The responses of one batch, each matched with its request."""
-
-    def __init__(self, batch: Batch, metadata: BatchMetadata, progress: JSON, lines: list[bytes]) -> None:
-        self._batch = batch
-        self._metadata = metadata
-        self._status = progress["status"]
-        self._created = count(progress.get(f"{self._status}_at")) or metadata.created_at
-        self._operation = OPERATIONS[metadata.endpoint]
-        self._pending = dict(enumerate(lines))  # requests without a response so far
-        self._numbers: dict[str, list[int]] = {}
-        for number, line in self._pending.items():
-            self._numbers.setdefault(_decode_key(line).key, []).append(number)
-
-    def lines(self, rows: Iterator[Row], kind: str) -> Iterator[bytes]:
-        """Yield the lines of one of the two files. A response that comes twice is used once."""
-        for row in rows:
-            for number in self._numbers.pop(row.key or "", ()):
-                request: JSON = msgspec.json.decode(self._pending.pop(number))
-                failed, line = self._result(row, request, number)
-                if failed == (kind == ERRORS):
-                    yield line
-        if kind == ERRORS:
-            for number, request_line in self._pending.items():
-                yield self._without_response(msgspec.json.decode(request_line), number)
-
-    def _result(self, row: Row, request: JSON, number: int) -> tuple[bool, bytes]:
-        try:
-            status, body = 200, self._body(row, request, number)
-        except errors.ApiError as error:
-            status, body = error.status, error.body()
-        response = {"status_code": status, "request_id": f"req_{self._id(number)}", "body": body}
-        return status != 200, self._line(number, request, response, None)
-
-    def _body(self, row: Row, request: JSON, number: int) -> JSON:
-        if row.error:
-            raise _row_error(row.error)
-        if errors.is_error(row.response):
-            raise errors.from_body(200, row.response)
-        call = msgspec.convert({"path": "", "body": {}} | request["call"], UpstreamCall)
-        identity = ResponseIdentity(self._id(number), self._created, self._metadata.model)
-        return self._operation.response(row.response, call, self._metadata.publisher, identity)
-
-    def _without_response(self, request: JSON, number: int) -> bytes:
-        code, message = NO_RESPONSE.get(self._status, _NO_RESPONSE)
-        return self._line(number, request, None, {"code": code, "message": message})
-
-    def _line(self, number: int, request: JSON, response: JSON | None, error: JSON | None) -> bytes:
-        line = {
-            "id": f"batch_req_{self._id(number)}",
-            "custom_id": request["custom_id"],
-            "response": response,
-            "error": error,
-        }
-        return msgspec.json.encode(line) + b"\n"
-
-    def _id(self, number: int) -> str:
-        return f"{self._batch.token}_{number}"
-
-
-def _row_error(status: str) -> errors.ApiError:
-    """Return the error in a row's status, a text that may hold the model's own error as JSON."""
-    start = status.find("{")
-    try:
-        body: Any = msgspec.json.decode(status[start:]) if start >= 0 else None
-    except (ValueError, RecursionError):
-        body = None
-    return errors.from_body(200, body) if errors.is_error(body) else errors.BadRequest(status)
+def _response(result: Result, status: int, body: JSON) -> JSON:
+    return {"status_code": status, "request_id": f"req_{result.id}", "body": body}

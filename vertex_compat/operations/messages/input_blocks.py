@@ -13,6 +13,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations.messages import client_tools
+from vertex_compat.operations.messages.output_blocks import Display
 from vertex_compat.operations.opaque_state import decode_id, decode_state
 from vertex_compat.operations.request.body import drop_nulls
 from vertex_compat.operations.request.chat_request import ChatRequest, ParamNames
@@ -120,9 +121,14 @@ def _thinking(params: JSON, origins: dict[str, str]) -> JSON:
     return {"reasoning_effort": effort} if effort else {}
 
 
-def shows_thinking(params: JSON) -> bool:
-    """Return whether the client asked for thinking. One that did not expects text in the first block."""
-    return (params.get("thinking") or {}).get("type") in {"enabled", "adaptive", "between_tools"}
+def display(params: JSON) -> Display:
+    """Return what the client wants to see. One that did not ask for thinking expects text first."""
+    thinking = params.get("thinking") or {}
+    return Display(
+        thinking=thinking.get("type") in {"enabled", "adaptive", "between_tools"},
+        thoughts=thinking.get("display") != "omitted",
+        search=any(is_web_search(tool) for tool in params.get("tools") or ()),
+    )
 
 
 # Tools

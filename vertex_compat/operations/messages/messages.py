@@ -17,22 +17,13 @@ from vertex_compat.operations import model_calls, token_counts
 from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.messages import input_blocks, messages_schema, relay
-from vertex_compat.operations.messages.output_blocks import (
-    Display,
-    MessageEncoder,
-    MessageEvents,
-    whole_message,
-)
+from vertex_compat.operations.messages.input_blocks import display
+from vertex_compat.operations.messages.output_blocks import MessageEncoder, MessageEvents, whole_message
 from vertex_compat.operations.request import body, inline_urls
 from vertex_compat.operations.request.chat_request import ChatRequest, rename_param
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, Relay, TokenCounter, UpstreamCall
-
-NO_BATCHES: Final = (
-    "Message batches do not exist here. Upload the requests to /v1/files in OpenAI's batch format and create "
-    "a batch of them with /v1/batches: it runs on Vertex AI, for Claude as well as for Gemini."
-)
 
 _BETAS: Final = "anthropic-beta"
 
@@ -127,7 +118,7 @@ def _translate(
         return model_calls.describe(prepare(model)[0], model, context)
     stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
     stops = request.params.get("stop_sequences") or ()
-    events = MessageEvents(request.model, _display(request.params), stops)
+    events = MessageEvents(request.model, display(request.params), stops)
     policy = OpenAIResponsePolicy(chat.body)
     if request.streaming:
         encoder = policy.wrap(MessageEncoder(events))
@@ -135,15 +126,6 @@ def _translate(
     parts = [policy.apply(number, part) for number, part in stream.collect()]
     started = [event for part in parts for event in events.part(part)]
     return Response(whole_message([*started, *events.end()]), stream.headers)
-
-
-def _display(params: JSON) -> Display:
-    thinking = params.get("thinking") or {}
-    return Display(
-        thinking=input_blocks.shows_thinking(params),
-        thoughts=thinking.get("display") != "omitted",
-        search=any(input_blocks.is_web_search(tool) for tool in params.get("tools") or ()),
-    )
 
 
 def count_tokens(context: RequestContext) -> Response:
@@ -156,8 +138,3 @@ def count_tokens(context: RequestContext) -> Response:
         return token_counts.chat_call(counter, model, request.chat.body, context)
 
     return token_counts.count(context, request.model, prepare, lambda count: {"input_tokens": count})
-
-
-def refuse_batches(_: RequestContext) -> Response:
-    """Refuse message batches, and say what to use instead."""
-    raise errors.NotFound(NO_BATCHES, code="unknown_url")

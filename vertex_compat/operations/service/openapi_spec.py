@@ -94,11 +94,16 @@ _ABOUT: Final[Mapping[Row, _About]] = {
         responses_schema.CreateResponse, object="response.input_tokens"
     ),
     ("POST", "/v1beta/models/<path:model>:countTokens"): _About(errors="GoogleError"),
-    ("POST", "/messages/batches"): _About(errors="AnthropicError"),
-    ("GET", "/messages/batches"): _About(errors="AnthropicError"),
-    ("GET", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
-    ("POST", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
-    ("DELETE", "/messages/batches/<path:batch>"): _About(errors="AnthropicError"),
+    ("POST", "/messages/batches"): _About(
+        batches_schema.CreateMessageBatch, errors="AnthropicError", type="message_batch"
+    ),
+    ("GET", "/messages/batches"): _About(query=("limit", "after_id", "before_id"), errors="AnthropicError"),
+    ("GET", "/messages/batches/<batch>"): _About(errors="AnthropicError", type="message_batch"),
+    ("DELETE", "/messages/batches/<batch>"): _About(errors="AnthropicError", type="message_batch_deleted"),
+    ("POST", "/messages/batches/<batch>/cancel"): _About(errors="AnthropicError", type="message_batch"),
+    ("GET", "/messages/batches/<batch>/results"): _About(
+        types=("application/x-jsonl",), json=False, errors="AnthropicError"
+    ),
     ("POST", "/responses"): _About(responses_schema.CreateResponse, object="response", types=(_SSE,)),
     ("POST", "/responses/compact"): _About(responses_schema.CreateResponse, object="response.compaction"),
     ("GET", "/chat/completions"): _About(query=(*_PAGE, "order", "model"), object="list"),
