@@ -271,6 +271,8 @@ class ChatAdapter:
     """True if one call can return `n` choices, if the model can; else `n` calls are made in parallel."""
     accepts_urls: bool = True
     """True if https:// URLs of files can be sent; else the files themselves are."""
+    needs_media_types: bool = False
+    """True if each URL is sent with the media type of its file."""
     whole: Callable[[UpstreamCall], Callable[[JSON], Iterable[StreamPart]]] | None = None
     """Returns the translator of whole responses that may be continued; it gets one after the other."""
     header_params: Mapping[str, str] = field(default_factory=dict)

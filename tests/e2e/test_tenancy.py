@@ -63,7 +63,7 @@ def ask(app, headers=ALICE, **fields):
 
 
 def with_file(uri):
-    return [{"role": "user", "content": [{"type": "file", "file": {"file_id": uri}}]}]
+    return [{"role": "user", "content": [{"type": "file", "file": {"file_id": uri, "format": "text/plain"}}]}]
 
 
 # Owners

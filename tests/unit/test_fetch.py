@@ -137,8 +137,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, {"Content-Type": "image/png; charset=x"}, PNG)
             case "/page":
                 self.answer(200, {"Content-Type": "text/x-html"}, b"<html>")
-            case "/program":
-                self.answer(200, {"Content-Type": "application/octet-stream"}, b"MZ")
+            case "/blob" | "/program":
+                data = PNG if self.path == "/blob" else b"MZ"
+                self.answer(200, {"Content-Type": "application/octet-stream"}, data)
             case "/missing":
                 self.answer(404, {"Content-Type": "image/png"}, b"")
             case "/moved":
@@ -222,6 +223,10 @@ def fetcher(certificate):
 
 def test_a_file_comes_with_its_type(internet, fetcher):
     assert fetcher.fetch(f"{internet.url}/image.png", "place") == (PNG, "image/png")
+
+
+def test_a_type_that_says_nothing_is_read_from_the_bytes(internet, fetcher):
+    assert fetcher.fetch(f"{internet.url}/blob", "place") == (PNG, "image/png")
 
 
 def test_nothing_of_ours_is_sent_along(internet, fetcher):

@@ -87,6 +87,9 @@ def part(kind, **source):
 
 YOUTUBE = "https://www.youtube.com/watch?v=x"
 DATA = "data:audio/mp3;base64,AAAA"
+WAV = base64.b64encode(b"RIFF\x24\0\0\0WAVEfmt ").decode()
+MP3 = base64.b64encode(b"ID3\x04\0\0\0\0\0\0").decode()
+MP4 = base64.b64encode(b"\0\0\0\x18ftypisom").decode()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,6 @@ DATA = "data:audio/mp3;base64,AAAA"
     [
         (part("image_url", url=PNG), inline("image/png", "iVBORw0KGgo=")),
         ({"type": "image_url", "image_url": "gs://b/a.jpeg"}, linked("image/jpeg", "gs://b/a.jpeg")),
-        (part("image_url", url="https://e.com/a?x=1"), linked("image/jpeg", "https://e.com/a?x=1")),
         (part("image_url", url="https://e.com/a.mp4"), linked("video/mp4", "https://e.com/a.mp4")),
         (part("image_url", url="gs://b/a", format="image/webp"), linked("image/webp", "gs://b/a")),
         (part("image_url", url=YOUTUBE), linked("video/mp4", YOUTUBE)),
@@ -102,16 +104,33 @@ DATA = "data:audio/mp3;base64,AAAA"
         (part("file", file_id="gs://b/a", format="text/plain"), linked("text/plain", "gs://b/a")),
         (part("file", file_data="data:application/pdf;base64,AAAA"), inline("application/pdf")),
         (part("file", file_data="AAAA", filename="a.csv"), inline("text/csv")),
-        (part("file", file_data="AAAA"), inline("application/pdf")),
         (part("input_audio", data="AAAA", format="mp3"), inline("audio/mp3")),
         (part("input_audio", data="gs://b/x", format="audio/flac"), linked("audio/flac", "gs://b/x")),
         (part("audio_input", audio_input=DATA), inline("audio/mp3")),
-        (part("audio_input", audio_input="AAAA"), inline("audio/wav")),
-        (part("video_url", url="gs://b/v"), linked("video/mp4", "gs://b/v")),
+        (part("audio_input", audio_input=WAV), inline("audio/wav", WAV)),
+        (part("input_audio", data=MP3), inline("audio/mp3", MP3)),
+        (part("video_url", url=f"data:;base64,{MP4}"), inline("video/mp4", MP4)),
     ],
 )
 def test_a_file_in_every_form(given, sent):
     assert parts(given, {"type": "text", "text": "What is it?"}) == [sent, {"text": "What is it?"}]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        part("image_url", url="https://e.com/a?x=1"),
+        part("image_url", url="data:;base64,AAAA"),
+        part("file", file_data="AAAA"),
+        part("file", file_id="gs://b/a", format="application/octet-stream"),
+        part("audio_input", audio_input="AAAA"),
+        part("video_url", url="gs://b/v"),
+    ],
+)
+def test_a_media_type_is_not_guessed(given):
+    error = refused(messages=[user(given)])
+    assert error.param == "messages[0].content[0]"
+    assert "'format'" in error.message
 
 
 @pytest.mark.parametrize(

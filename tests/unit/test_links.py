@@ -1,13 +1,17 @@
 """Linked files are fetched for models that read no links, and for no others."""
 
 import base64
+from types import SimpleNamespace
 
 import pytest
 from helpers.fixtures import function, question
 from helpers.server import app_with_emulator
 
 from vertex_compat import errors
+from vertex_compat.config.settings import Settings
 from vertex_compat.operations.request import inline_urls
+from vertex_compat.operations.resource_rules import ResourceRules
+from vertex_compat.publishers.google.chat.chat import CHAT
 from vertex_compat.upstream.url_fetcher import Fetched
 
 PNG = b"\x89PNG" + bytes(20)
@@ -104,3 +108,152 @@ def test_fetching_can_be_switched_off(emulator):
 def test_a_wrong_switch_stops_the_start():
     with pytest.raises(ValueError, match="VERTEX_COMPAT_FETCH takes on or off"):
         function(None, VERTEX_COMPAT_FETCH="maybe")
+
+
+# Media types for models that read links themselves
+
+GEMINI = "gemini-3.8-flash"
+OBJECT = "gs://photos/object-0001"
+
+
+def sent_files(emulator):
+    (call,) = [call for call in emulator.calls if "generateContent" in call.path]
+    parts = [part for content in call.json["contents"] for part in content["parts"]]
+    return [part.get("fileData") or part["inlineData"] for part in parts if "text" not in part]
+
+
+def part(kind, **source):
+    return {"type": kind, kind: source}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        part("image_url", url=OBJECT),
+        {"type": "image_url", "image_url": OBJECT},
+        part("video_url", url=OBJECT),
+        part("file", file_id=OBJECT),
+        part("file", file_data=OBJECT, format="application/octet-stream"),
+        part("input_audio", data=OBJECT),
+        {"type": "document", "source": {"type": "url", "url": OBJECT}},
+    ],
+)
+def test_cloud_storage_tells_an_object_s_type(app, emulator, storage, given):
+    storage.write(OBJECT, b"x", "image/webp")
+    answer = app.post(
+        "/v1/chat/completions", json=question("google", model=GEMINI, messages=[user(given), user(given)])
+    )
+    assert answer.status_code == 200, answer.json
+    assert sent_files(emulator) == [{"mimeType": "image/webp", "fileUri": OBJECT}] * 2
+    assert len(emulator.calls) == 2
+
+
+def test_an_object_with_a_declared_type_is_not_looked_up(app, emulator):
+    given = [
+        part("image_url", url=OBJECT, format="image/png"),
+        part("file", file_id="gs://photos/a.pdf"),
+        part("input_audio", data=OBJECT, format="wav"),
+        part("image_url", url="https://youtu.be/x"),
+    ]
+    answer = app.post("/v1/chat/completions", json=question("google", model=GEMINI, messages=[user(*given)]))
+    assert answer.status_code == 200
+    types = [file["mimeType"] for file in sent_files(emulator)]
+    assert types == ["image/png", "application/pdf", "audio/wav", "video/mp4"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        (OBJECT, "'format'"),
+        ("gs://emulator-denied/object", "'format'"),
+        ("gs://photos/another", "There is no object 'gs://photos/another'."),
+        ("gs://P/x", "'format'"),
+    ],
+)
+def test_a_type_that_cannot_be_known_is_a_400(app, emulator, storage, uri, message):
+    storage.write(OBJECT, b"x")
+    answer = ask(app, GEMINI, uri)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "messages[0].content[0]")
+    assert message in answer.json["error"]["message"]
+    assert not any("generateContent" in call.path for call in emulator.calls)
+
+
+def test_an_object_is_looked_up_only_for_who_may_use_it(emulator, storage, tmp_path):
+    storage.write(OBJECT, b"x", "image/webp")
+    config = tmp_path / "c.toml"
+    config.write_text('allow_gcs = ["gs://films/*"]\n')
+    app = app_with_emulator(emulator, VERTEX_COMPAT_CONFIG=str(config))
+    answer = ask(app, GEMINI, OBJECT)
+    assert (answer.status_code, answer.json["error"]["param"]) == (
+        403,
+        "messages[0].content[0].image_url.url",
+    )
+    assert emulator.calls == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        (
+            "/v1/messages",
+            {
+                "model": GEMINI,
+                "max_tokens": 9,
+                "messages": [
+                    user({"type": "image", "source": {"type": "url", "url": "gs://emulator-denied/x"}})
+                ],
+            },
+            "messages[0].content[0]",
+        ),
+        (
+            "/v1/responses",
+            {
+                "model": GEMINI,
+                "input": [user({"type": "input_image", "image_url": "gs://emulator-denied/x"})],
+            },
+            "input[0].content[0]",
+        ),
+    ],
+)
+def test_an_unknown_type_names_the_client_s_parameter(app, path, body, param):
+    answer = app.post(path, json=body)
+    assert answer.status_code == 400
+    assert param in answer.text
+    assert "media type" in answer.text
+
+
+def test_types_given_in_other_apis_are_used(app, emulator):
+    source = {"type": "url", "url": OBJECT, "media_type": "image/webp"}
+    body = {"model": GEMINI, "max_tokens": 9, "messages": [user({"type": "image", "source": source})]}
+    assert app.post("/v1/messages", json=body).status_code == 200
+    given = {"type": "input_image", "image_url": OBJECT, "format": "image/webp"}
+    assert app.post("/v1/responses", json={"model": GEMINI, "input": [user(given)]}).status_code == 200
+    files = [call.json["contents"][0]["parts"][0]["fileData"] for call in emulator.calls]
+    assert files == [{"mimeType": "image/webp", "fileUri": OBJECT}] * 2
+
+
+def test_a_dry_run_shows_the_type_of_an_object(app, emulator, storage):
+    storage.write(OBJECT, b"x", "image/webp")
+    answer = app.post(
+        "/v1/chat/completions",
+        json=question("google", model=GEMINI, messages=[user(image(OBJECT))]),
+        headers={"x-vertex-compat-debug": "request"},
+    )
+    assert "image/webp" in answer.text
+    assert not any("generateContent" in call.path for call in emulator.calls)
+
+
+def test_a_link_of_unknown_type_is_fetched_for_gemini(app, emulator):
+    answer = ask(app, GEMINI, "https://169.254.169.254/picture")
+    assert answer.status_code == 400
+    assert "not public" in answer.json["error"]["message"]
+    assert emulator.calls == []
+
+
+def test_a_fetched_link_goes_to_gemini_inline():
+    params = {"messages": [user(image("https://example.com/pictures/1"), image(CAT))]}
+    rules = ResourceRules(Settings.from_env({}), None, "shared", None)
+    inlined = inline_urls.inline(
+        params, CHAT, SimpleNamespace(fetch_url=Internet().fetch, resources=rules, read=bytes)
+    )
+    assert [part["image_url"]["url"] for part in inlined["messages"][0]["content"]] == [DATA, CAT]

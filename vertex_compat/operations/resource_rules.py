@@ -163,15 +163,32 @@ class ResourceRules:
         except RefusedReference as refused:
             raise errors.Forbidden(refused.message, param=param) from None
 
+    def check_url(self, url: str, read: Callable[[], bytes]) -> None:
+        """Raise `RefusedReference` unless the caller may use the object that a URL of a message names.
+
+        `read` returns the client's body, in which the parameter is looked up.
+        """
+        try:
+            self._check_object_url(url)
+        except RefusedReference as refused:
+            refused.param = find_param(read, url)
+            raise
+
+    def _check_object_url(self, url: str) -> bool:
+        """Return whether `url` names an object of Cloud Storage; raises `RefusedReference`."""
+        if url[:5] == "gs://":
+            self._check_uri(url)
+            return True
+        if url[:8] == "https://" and (uri := _storage_uri(url)):
+            self._check_own_bucket(uri, url)
+            return True
+        return False
+
     def _check(self, reference: Reference, model: Model, project: Callable[[], str]) -> None:
         key, value = reference
         if value == model.model_armor:
             return
-        if value[:5] == "gs://":
-            self._check_uri(value)
-        elif value[:8] == "https://" and (uri := _storage_uri(value)):
-            self._check_own_bucket(uri, value)
-        elif "projects/" in value[:_NAME_START]:
+        if not self._check_object_url(value) and "projects/" in value[:_NAME_START]:
             self._check_resource_name(value, project)
         if key in MODEL_KEYS and value not in {model.name, model.resource, model.served_name}:
             last = value.rpartition("/")[2]

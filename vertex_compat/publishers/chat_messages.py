@@ -25,7 +25,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.json_values import items
+from vertex_compat.json_values import items, text
 from vertex_compat.publishers import media_types
 from vertex_compat.types import JSON
 
@@ -323,8 +323,8 @@ def _part(part: JSON, param: str) -> Iterator[Part]:
             yield _file(part, part["file"], param)
         case "document":
             yield from _document(part, param)
-        case "search_result" if text := _joined(part.get("content")):
-            yield Text(text, part)
+        case "search_result" if joined := _joined(part.get("content")):
+            yield Text(joined, part)
         case str(kind) if kind == "server_tool_use" or kind.endswith("_tool_result"):
             yield ServerTool(part)
 
@@ -352,14 +352,14 @@ def _document(part: JSON, param: str) -> Iterator[Text | Media]:
     match source:
         case {"type": "base64", "data": str(data), "media_type": str(media_type)}:
             yield _media("file", data, media_type, part, param, title)
-        case {"type": "url", "url": str(url)}:
-            yield _media("file", url, None, part, param, title)
+        case {"type": "url", "url": str(url), **rest}:
+            yield _media("file", url, text(rest.get("media_type")) or None, part, param, title)
         case {"type": "text", "data": str(data)}:
             yield Media(
                 "file", "text/plain", base64.b64encode(data.encode()).decode(), None, title, param, part
             )
-        case {"type": "content", "content": content} if text := _joined(content):
-            yield Text(text, part)
+        case {"type": "content", "content": content} if joined := _joined(content):
+            yield Text(joined, part)
         case _:
             raise errors.BadRequest(
                 f"Invalid value for '{param}.source': expected base64, text, url or content.",
@@ -374,12 +374,51 @@ def _joined(content: Any) -> str:
         return content
     blocks = content if isinstance(content, list) else []
     found = [block.get("text") for block in blocks if isinstance(block, dict)]
-    return "\n".join(text for text in found if isinstance(text, str))
+    return "\n".join(one for one in found if isinstance(one, str))
 
 
 # Files
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+
+_YOUTUBE: Final = re.compile(r"https://(?:(?:www\.|m\.)?youtube\.com|youtu\.be)/")
+
+LINK_KEYS: Final = {
+    "audio_input": ("audio_input",),
+    "document": ("url",),
+    "file": ("file_data", "file_id"),
+    "image_url": ("url",),
+    "input_audio": ("data",),
+    "video_url": ("url",),
+}
+"""Type of a part with a file → the keys of its source that may hold a URL."""
+
+
+def source_key(kind: str) -> str:
+    """Return the key of a part that holds its source: for all types but Anthropic's, the type itself."""
+    return "source" if kind == "document" else kind
+
+
+def media_type_of_url(url: str, declared: str | None = None, name: str | None = None) -> str | None:
+    """Return the type of the file at a URL as the client declares it, or as its names tell it."""
+    if media_type := media_types.normalize(declared):
+        return media_type
+    if _YOUTUBE.match(url):
+        return "video/mp4"
+    path = url if url[:5].lower() == "gs://" else urlsplit(url).path
+    return media_types.of_name(path) or media_types.of_name(name)
+
+
+def media_type(media: Media) -> str:
+    """Return the media type of a file; raises `BadRequest` if it is not known."""
+    if media.mime:
+        return media.mime
+    raise errors.BadRequest(
+        "The media type of this file is not known: give it beside the URL or data, as 'format' ('media_type' "
+        "in Anthropic's API, 'mimeType' in Gemini's).",
+        param=media.param,
+        code="invalid_value",
+    )
 
 
 def _media(
@@ -392,8 +431,11 @@ def _media(
         return _inline(kind, data, declared or in_header, name, param, part)
     scheme = source.partition(":")[0].lower() if "://" in source[:12] else ""
     if scheme in {"gs", "https", "http"}:
-        media_type = media_types.normalize(declared) or media_types.of_name(_path(source, scheme, param))
-        return Media(kind, media_type or media_types.of_name(name), None, source, name, param, part)
+        try:
+            media_type = media_type_of_url(source, declared, name)
+        except ValueError:
+            raise errors.BadRequest("The URL is not valid.", param=param, code="invalid_value") from None
+        return Media(kind, media_type, None, source, name, param, part)
     if scheme or kind in {"image", "video"}:
         raise errors.BadRequest(
             "A file must be a data URI, or a gs:// or https:// URL.", param=param, code="invalid_value"
@@ -405,7 +447,7 @@ def _inline(
     kind: MediaKind, data: str, declared: str | None, name: str | None, param: str, part: JSON
 ) -> Media:
     media_type = media_types.of_base64(data) or media_types.normalize(declared) or media_types.of_name(name)
-    return Media(kind, media_type, data, None, name, param, part)
+    return Media(kind, media_type or media_types.of_recording(data, kind), data, None, name, param, part)
 
 
 def _read_data_uri(uri: str, param: str) -> tuple[str | None, str]:
@@ -417,15 +459,6 @@ def _read_data_uri(uri: str, param: str) -> tuple[str | None, str]:
     if not parameters or parameters[-1].strip().lower() != "base64":
         data = base64.b64encode(unquote_to_bytes(data)).decode()
     return media_type or None, _checked_base64(data, param)
-
-
-def _path(url: str, scheme: str, param: str) -> str:
-    if scheme == "gs":
-        return url
-    try:
-        return urlsplit(url).path
-    except ValueError:
-        raise errors.BadRequest("The URL is not valid.", param=param, code="invalid_value") from None
 
 
 def _checked_base64(data: str, param: str) -> str:

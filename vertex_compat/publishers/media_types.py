@@ -39,6 +39,16 @@ _SIGNATURES: Final = (
     (re.compile(rb"%PDF-"), "application/pdf"),
 )
 
+_RECORDINGS: Final = (
+    (re.compile(rb"RIFF....WAVE", re.DOTALL), {"audio": "audio/wav"}),
+    (re.compile(rb"ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]"), {"audio": "audio/mp3"}),
+    (re.compile(rb"fLaC"), {"audio": "audio/flac"}),
+    (re.compile(rb"OggS"), {"audio": "audio/ogg", "video": "video/ogg"}),
+    (re.compile(rb"\x1a\x45\xdf\xa3"), {"audio": "audio/webm", "video": "video/webm"}),
+    (re.compile(rb"....ftyp", re.DOTALL), {"audio": "audio/mp4", "video": "video/mp4"}),
+)
+"""First bytes of a recording → kind of the client's part → media type."""
+
 _EXTENSIONS: Final = {
     ".flac": "audio/flac",
     ".flv": "video/x-flv",
@@ -78,11 +88,21 @@ def of_bytes(data: bytes) -> str | None:
 
 def of_base64(data: str) -> str | None:
     """Return the type of an image or a PDF in base64 of either alphabet, None for any other file."""
+    return of_bytes(_first_bytes(data))
+
+
+def of_recording(data: str, kind: str) -> str | None:
+    """Return the type of a recording in base64, for which the client declares no type."""
+    first = _first_bytes(data)
+    return next((of_kind.get(kind) for signature, of_kind in _RECORDINGS if signature.match(first)), None)
+
+
+def _first_bytes(data: str) -> bytes:
     encoded = data[:_ENCODED_BYTES].rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return of_bytes(base64.b64decode(encoded + "=" * (-len(encoded) % 4)))
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4))
     except (binascii.Error, ValueError):
-        return None
+        return b""
 
 
 def of_name(name: str | None) -> str | None:

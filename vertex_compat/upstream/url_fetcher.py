@@ -24,6 +24,7 @@ import urllib3.util
 from urllib3.connection import HTTPSConnection
 
 from vertex_compat import errors
+from vertex_compat.publishers import media_types
 from vertex_compat.upstream.linked_files import CountBytes, Fetched
 from vertex_compat.upstream.network import Network
 
@@ -211,8 +212,9 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float, param: str, count
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if response.status != 200:
         raise _invalid(f"The link answers with status {response.status}.", param)
-    if not media_type.startswith(MEDIA_TYPES):
-        raise _invalid("The link does not lead to an image, audio, a video, a PDF or a text.", param)
+    is_specific = media_types.normalize(media_type) is not None
+    if is_specific and not media_type.startswith(MEDIA_TYPES):
+        raise _not_a_file(param)
     chunks: list[bytes] = []
     size = 0
     while chunk := response.read1(65_536):  # without waiting for more
@@ -223,7 +225,14 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float, param: str, count
         count(len(chunk))
     if time.monotonic() >= deadline:  # the connection was shut down, which looks like the end of a body
         raise _too_slow(param)
-    return Fetched(b"".join(chunks), media_type)
+    data = b"".join(chunks)
+    if not is_specific and not (media_type := media_types.of_bytes(data) or ""):
+        raise _not_a_file(param)
+    return Fetched(data, media_type)
+
+
+def _not_a_file(param: str) -> errors.BadRequest:
+    return _invalid("The link does not lead to an image, audio, a video, a PDF or a text.", param)
 
 
 def _too_slow(param: str) -> errors.BadRequest:

@@ -91,10 +91,10 @@ class Storage:
         stored = self.objects.get(bucket, {}).get(name)
         return bytes(stored.data) if stored else None
 
-    def write(self, uri: str, data: bytes) -> None:
+    def write(self, uri: str, data: bytes, content_type: str = "application/octet-stream") -> None:
         """Store an object at a `gs://` URI."""
         bucket, _, name = uri.removeprefix("gs://").partition("/")
-        self._store(bucket, name, data, "application/octet-stream", {})
+        self._store(bucket, name, data, content_type, {})
 
     def names(self, bucket: str) -> list[str]:
         """Return the names of all objects in a bucket."""

@@ -13,7 +13,7 @@ from typing import Final
 from vertex_compat import errors
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files.bucket import Bucket
-from vertex_compat.operations.request import multipart
+from vertex_compat.operations.request import multipart, object_types
 from vertex_compat.publishers import media_types
 from vertex_compat.types import JSON
 
@@ -34,7 +34,7 @@ def of_reference(reference: JSON, param: str, context: RequestContext) -> JSON:
         except errors.NotFound as error:
             raise errors.BadRequest(error.message, param=param, code="invalid_value") from None
     if url.startswith("gs://"):
-        return {"mime": media_types.of_name(url) or "image/png", "uri": url}
+        return {"mime": _object_type(url, param, context), "uri": url}
     if url.startswith("data:"):
         return _inline(_decode(url, param), param)
     if url[:8].lower() == "https://" and context.fetch_url:
@@ -42,6 +42,18 @@ def of_reference(reference: JSON, param: str, context: RequestContext) -> JSON:
     raise errors.BadRequest(
         "An image has a 'file_id' or an 'image_url': a data URI, a gs:// URI or, unless the settings forbid "
         "to fetch files, an https:// URL.",
+        param=param,
+        code="invalid_value",
+    )
+
+
+def _object_type(uri: str, param: str, context: RequestContext) -> str:
+    context.resources.check_url(uri, context.read)
+    if mime := media_types.of_name(uri) or object_types.media_type(uri, param, context):
+        return mime
+    raise errors.BadRequest(
+        "The media type of this image is not known: store it with its Content-Type, or under a name with an "
+        "extension.",
         param=param,
         code="invalid_value",
     )

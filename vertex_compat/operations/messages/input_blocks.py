@@ -336,7 +336,7 @@ def _parts(block: JSON, path: str) -> Iterator[JSON]:
             if block["text"]:
                 yield {"type": "text", "text": block["text"]}
         case "image":
-            yield {"type": "image_url", "image_url": {"url": _link(block["source"], path)}}
+            yield {"type": "image_url", "image_url": {"url": _link(block["source"], path)} | _format(block)}
         case "document":
             if context := block.get("context"):
                 yield {"type": "text", "text": context}
@@ -363,6 +363,13 @@ def _document(block: JSON, path: str) -> Iterable[JSON]:
             key = "file_data" if source["type"] == "base64" else "file_id"
             name = {"filename": title} if block.get("title") else {}
             return [{"type": "file", "file": {key: _link(source, path), "format": _mime(source)} | name}]
+
+
+def _format(image: JSON) -> JSON:
+    """The media type that a client gives beside an image's URL, where Anthropic's API has none."""
+    source: JSON = image["source"]
+    media_type = source.get("media_type") if source["type"] == "url" else None
+    return {"format": media_type} if isinstance(media_type, str) else {}
 
 
 def _mime(source: JSON) -> str:

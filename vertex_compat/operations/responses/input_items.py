@@ -260,14 +260,16 @@ def _parts(content: Any, param: str) -> Iterator[JSON]:
             case "refusal":
                 yield {"type": "refusal", "refusal": part.get("refusal")}
             case "input_image":
-                url = {"url": part.get("image_url") or part.get("file_id"), "detail": part.get("detail")}
-                yield {"type": "image_url", "image_url": body.drop_nulls(url)}
+                url = part.get("image_url") or part.get("file_id")
+                image = {"url": url, "detail": part.get("detail"), "format": part.get("format")}
+                yield {"type": "image_url", "image_url": body.drop_nulls(image)}
             case "input_file":
                 source = part.get("file_url") or part.get("file_id")
                 file = {
                     "file_data": part.get("file_data"),
                     "file_id": source,
                     "filename": part.get("filename"),
+                    "format": part.get("format"),
                 }
                 yield {"type": "file", "file": body.drop_nulls(file)}
             case "input_audio":

@@ -300,7 +300,7 @@ def _noted(part: Text | Media) -> Text:
 
 def image_part(media: Media) -> JSON:
     """Return an image as OpenAI's part."""
-    url = media.uri or f"data:{media.mime or 'image/jpeg'};base64,{media.data}"
+    url = media.uri or f"data:{chat_messages.media_type(media)};base64,{media.data}"
     detail = member(media.raw, "image_url").get("detail")
     return {"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}
 

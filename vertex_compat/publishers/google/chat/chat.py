@@ -284,6 +284,7 @@ CHAT: Final = ChatAdapter(
     response.response,
     response.stream,
     supports_n=True,
+    needs_media_types=True,
     whole=response.whole,
     searches_web=True,
     runs_code=True,

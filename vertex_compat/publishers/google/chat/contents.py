@@ -33,14 +33,6 @@ from vertex_compat.types import JSON
 TOOL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 MAX_NAME_LENGTH: Final = 64
 
-DEFAULT_MIME_TYPES: Final = {
-    "audio": "audio/wav",
-    "file": "application/pdf",
-    "image": "image/jpeg",
-    "video": "video/mp4",
-}
-"""The type of a file that nothing tells: Gemini requires one."""
-
 RESULT_MIME_TYPES: Final = frozenset(
     {"application/pdf", "image/jpeg", "image/png", "image/webp", "text/plain"}
 )
@@ -59,7 +51,6 @@ RESOLUTIONS: Final = {
 GO_ON: Final = "Go on."
 """The user's turn after a model's, for models that refuse contents without it."""
 
-_YOUTUBE: Final = re.compile(r"https://(?:(?:www\.|m\.)?youtube\.com|youtu\.be)/")
 _BLANK: Final = " "  # a part must not be empty
 
 
@@ -224,7 +215,7 @@ def _separate_files(result: Result, profile: ModelProfile) -> Iterator[JSON]:
 
 
 def _fits_inside(media: Media, profile: ModelProfile) -> bool:
-    return profile.takes_media_in_results and _mime_type(media) in RESULT_MIME_TYPES
+    return profile.takes_media_in_results and media.mime in RESULT_MIME_TYPES
 
 
 def _native_parts(result: Result) -> list[JSON]:
@@ -263,20 +254,14 @@ def _has_references(value: Any) -> bool:
 # Files
 
 
-def _mime_type(media: Media) -> str:
-    if media.uri and not media.mime and _YOUTUBE.match(media.uri):
-        return DEFAULT_MIME_TYPES["video"]
-    return media.mime or DEFAULT_MIME_TYPES[media.kind]
-
-
 def _file(media: Media) -> JSON:
     if media.data is not None:
-        return {"inlineData": {"mimeType": _mime_type(media), "data": media.data}}
+        return {"inlineData": {"mimeType": chat_messages.media_type(media), "data": media.data}}
     if media.uri and media.uri.startswith("http:"):
         raise errors.BadRequest(
             "Files must have a gs:// or https:// URL.", param=media.param, code="invalid_value"
         )
-    return {"fileData": {"mimeType": _mime_type(media), "fileUri": media.uri}}
+    return {"fileData": {"mimeType": chat_messages.media_type(media), "fileUri": media.uri}}
 
 
 def _modifiers(media: Media, profile: ModelProfile) -> JSON:
