@@ -1,5 +1,7 @@
 """Limits, budgets and cost of keys at the front door, with counts in memory and in a real Redis."""
 
+import http.client
+import io
 import json
 import logging
 import time
@@ -340,6 +342,15 @@ def test_answer_without_counts_keeps_its_reservation(limited):
     assert statuses == [200, 429]
 
 
+@pytest.mark.parametrize(("number", "status"), [("1", 200), ("8", 429)])
+def test_form_reserves_each_picture_that_it_asks_for(limited, number, status):
+    app = limited("tokens_per_minute = 10000")
+    form = {"model": "gemini-3.1-flash-image", "prompt": "a cat", "n": number}
+    form["image"] = (io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"0" * 40), "a.png")
+
+    assert app.post("/v1/images/edits", data=form, headers=HEADERS).status_code == status
+
+
 def test_counting_tokens_costs_nothing(limited):
     app = limited("tokens_per_minute = 1\nbudget_usd = 0.00001\nrequests_per_minute = 2")
     fields = {"model": "claude-opus-5-5", "max_tokens": None}
@@ -350,6 +361,21 @@ def test_counting_tokens_costs_nothing(limited):
         answer.close()
 
     assert statuses == [200, 200, 429]
+
+
+def test_client_that_leaves_keeps_its_reservation(serve, tmp_path):
+    path = tmp_path / "vertex_compat.toml"
+    path.write_text("[keys.alice]\ntokens_per_minute = 6000\n")
+    server = serve(VERTEX_COMPAT_CONFIG=str(path), VERTEX_COMPAT_API_KEYS=f"alice:{KEY}")
+    fields = CHAT | {"max_tokens": 5000}
+    line = http.client.HTTPConnection(*server.address, timeout=20)
+    body = json.dumps(fields | {"model": "gemini-emulator-silent"})
+    line.request("POST", "/v1/chat/completions", body, HEADERS)
+    server.emulator.wait_for(lambda calls: len(calls) == 1)
+    line.close()
+    server.wait_for_log(lambda text: "error=client_left" in text)
+
+    assert requests.post(f"{server.url}/v1/chat/completions", json=fields, headers=HEADERS).status_code == 429
 
 
 def test_refused_forwarded_call_costs_nothing(limited):

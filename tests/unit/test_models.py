@@ -110,6 +110,12 @@ def test_retirement_is_shown_with_its_replacement(app):
     assert "retires" not in app.get("/v1/models/claude-opus-5-5").json
 
 
+def test_price_of_a_variant_is_shown_where_it_is_known(app):
+    price = app.get("/v1/models/veo-3.1-generate-preview").json["price"]
+
+    assert price == {"second": 0.4, "variants": {"4k": {"second": 0.6}}, "regional": 1.0}
+
+
 def test_limits_and_price_of_a_model_are_shown(app):
     shown = app.get("/v1/models/claude-haiku-5-5").json
     assert (shown["context_window"], shown["max_output_tokens"]) == (1_000_000, 128_000)

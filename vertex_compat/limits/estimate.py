@@ -32,8 +32,9 @@ class Estimate(NamedTuple):
     completion: int
 
 
-FILE_UPLOAD: Final = Estimate(MEDIA_TOKENS, DEFAULT_COMPLETION_TOKENS)
-"""Stands for a request that is a form with files."""
+def of_form(choices: int = 1) -> Estimate:
+    """Return the estimate for a form with files and so many answers."""
+    return Estimate(MEDIA_TOKENS, DEFAULT_COMPLETION_TOKENS * choices)
 
 
 def of_body(body: bytes) -> Estimate:

@@ -61,17 +61,19 @@ def with_fallback(
     operation: Operation[T],
     attempt: Callable[[Model, T], R],
     units: Callable[[Model, T], Units | None] = lambda _, __: None,
+    choices: int = 1,
 ) -> R:
     """Return the result of `attempt` with the first model for `name` that is available; raises `NotFound`.
 
-    `units` returns what a model will charge for, if that is not tokens.
+    `units` returns what a model will charge for, if that is not tokens; `choices` is how many answers a form
+    asks for.
     """
     context.log.model = name
     models = context.router.candidates(name)
     if operation.is_free:
         reserve_nothing(context)
     else:
-        reserve(models, context, lambda model: _units(model, operation, units))
+        reserve(models, context, lambda model: _units(model, operation, units), choices)
     for model in models:
         if (adapter := _adapter(model, operation)) is None:
             raise _not_served(name, model, operation)
@@ -99,12 +101,13 @@ def reserve(
     models: Sequence[Model],
     context: RequestContext,
     units: Callable[[Model], Units | None] = lambda _: None,
+    choices: int = 1,
 ) -> None:
     """Reserve what a request may use of its key's limits; raises `RateLimited`, `Forbidden`."""
     if context.allowance and not context.dry_run:
         is_form = context.content_type.startswith("multipart/")
         context.allowance.reserve(
-            models, lambda: estimate.FILE_UPLOAD if is_form else estimate.of_body(context.body), units
+            models, lambda: estimate.of_form(choices) if is_form else estimate.of_body(context.body), units
         )
 
 
@@ -160,6 +163,7 @@ def call_unary(
         operation,
         attempt,
         lambda model, adapter: adapter.units({**model.defaults, **params}, model),
+        params.get("n", 1),
     )
 
 
