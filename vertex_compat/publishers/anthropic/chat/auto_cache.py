@@ -1,28 +1,32 @@
 """Prompt caching for clients that cannot ask for it: breakpoints set by this function.
 
-https://platform.claude.com/docs/en/build-with-claude/prompt-caching. Chat has no `cache_control`. With
-`auto_cache`, the tools, the system prompt and the conversation up to the last but one turn of the user get a
-breakpoint each, so that the next request of the conversation reads them from the cache. Writing costs a
-quarter more than plain input and reading a tenth of it, so it pays from the second request on.
+https://platform.claude.com/docs/en/build-with-claude/prompt-caching (October 2026). Chat has no
+`cache_control`. A breakpoint after the tools and one after the system prompt serve all requests that share
+them. In a conversation that goes on, the last two turns of the user get one each: what the last one writes to
+the cache, the next request reads up to its last but one. Claude itself looks only some 20 blocks back, less
+than a step of an agent may have.
+
+Writing costs a quarter more than plain input and reading a tenth of it or less, so a prompt pays from its
+second use within five minutes on: `.github/docs/prompt-caching.md` has what it saves, and why it is off by
+default. A prompt shorter than its model caches (512 tokens of Claude 5.5, 4,096 of Haiku 4.5) is neither written
+nor charged for, whatever breakpoints it has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
-
-import msgspec
 
 from vertex_compat import errors
 from vertex_compat.types import JSON
 
 PARAMETER: Final = "auto_cache"
 
-MIN_BYTES: Final = 4096 * 4
-"""Of a prompt that is cached: no current Claude needs more than 4096 tokens, of about four bytes each."""
+MIN_CHARACTERS: Final = 1024
+"""Fewer are no 512 tokens, the least that any Claude caches."""
 
 BREAKPOINT: Final[JSON] = {"cache_control": {"type": "ephemeral"}}
-
-_CLIENTS_OWN: Final = b'"cache_control":'
 
 
 def requested(body: JSON) -> bool:
@@ -35,24 +39,53 @@ def requested(body: JSON) -> bool:
 
 def with_breakpoints(call: JSON) -> JSON:
     """Return the body with breakpoints; as it is if it is short or the client has set its own."""
-    prompt = msgspec.json.encode(
-        {name: call[name] for name in ("tools", "system", "messages") if name in call}
-    )
-    if len(prompt) < MIN_BYTES or _CLIENTS_OWN in prompt or "cache_control" in call:
+    messages: list[JSON] = call["messages"]
+    prompt = [*call.get("tools", ()), *call.get("system", ()), *chain(*(one["content"] for one in messages))]
+    if "cache_control" in call or _is_cached(prompt) or not _is_long(prompt):
         return call
-    cached = dict(call)
-    for name in ("tools", "system"):
-        if call.get(name):
-            cached[name] = _marked(call[name])
-    users = [index for index, message in enumerate(call["messages"]) if message["role"] == "user"]
-    if len(users) > 1:
-        index = users[-2]
-        message = call["messages"][index]
-        messages = list(call["messages"])
-        messages[index] = message | {"content": _marked(message["content"])}
-        cached["messages"] = messages
+    cached = call | {name: _marked(call[name]) for name in ("tools", "system") if call.get(name)}
+    if any(message["role"] == "assistant" for message in messages):
+        users = [index for index, message in enumerate(messages) if message["role"] == "user"]
+        cached["messages"] = list(messages)
+        for index in users[-2:]:
+            cached["messages"][index] = messages[index] | {"content": _marked(messages[index]["content"])}
     return cached
 
 
+def _is_cached(blocks: Iterable[JSON]) -> bool:
+    """Return whether a block, or one in a tool's result, has a breakpoint of the client's."""
+    return any("cache_control" in block or _is_cached(_inner(block)) for block in blocks)
+
+
+def _inner(block: JSON) -> list[JSON]:
+    content = block.get("content") if block.get("type") == "tool_result" else None
+    return content if isinstance(content, list) else []
+
+
+def _is_long(blocks: Iterable[JSON]) -> bool:
+    missing = MIN_CHARACTERS
+    for size in _sizes(blocks):
+        missing -= size
+        if missing <= 0:
+            return True
+    return False
+
+
+def _sizes(value: object) -> Iterator[int]:
+    """Yield the lengths of the texts in a value, keys and all."""
+    if isinstance(value, str):
+        yield len(value)
+    elif isinstance(value, dict):
+        for key, held in value.items():
+            yield len(key)
+            yield from _sizes(held)
+    elif isinstance(value, list):
+        for held in value:
+            yield from _sizes(held)
+
+
 def _marked(blocks: list[JSON]) -> list[JSON]:
+    """Return blocks with a breakpoint at the last; tools that are loaded later cannot have one."""
+    if blocks[-1].get("defer_loading"):
+        return blocks
     return [*blocks[:-1], blocks[-1] | BREAKPOINT]
