@@ -8,8 +8,8 @@ than a step of an agent may have.
 
 Writing costs a quarter more than plain input and reading a tenth of it or less, so a prompt pays from its
 second use within five minutes on: `.github/docs/prompt-caching.md` has what it saves, and why it is off by
-default. A prompt shorter than its model caches (512 tokens of Claude 5.5, 4,096 of Haiku 4.5) is neither written
-nor charged for, whatever breakpoints it has.
+default. A prompt shorter than its model caches (512 tokens of Claude 5.5, 4,096 of Haiku 4.5) is not written,
+and charged as plain input, whatever breakpoints it has.
 """
 
 from __future__ import annotations
