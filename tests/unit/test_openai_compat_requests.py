@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from helpers.fixtures import question, upstream_call
+from helpers.fixtures import RecordingTransport, function, post, question, upstream_call
 
 from vertex_compat.publishers.mistral import mistral
 from vertex_compat.types import Model
@@ -211,3 +211,28 @@ def test_newer_fields_that_a_server_refuses_are_left_out():
     assert call.body.keys() & refused == set()
     assert call.body["random_seed"] == 1
     assert set(call.ignored) == refused
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "limit", "expected"),
+    [
+        (MISTRAL, "max_tokens", 100_000, 8_191),
+        (MISTRAL, "max_completion_tokens", 8_191, 8_191),
+        ("zai-org/glm-5.2-maas", "max_completion_tokens", 200_000, 64_000),
+        ("openai/gpt-oss-120b-maas", "max_tokens", 1_000_000, 32_768),
+        ("mistral-of-tomorrow", "max_tokens", 1_000_000, 1_000_000),
+        (DEPLOYED, "max_tokens", 1_000_000, 1_000_000),
+    ],
+)
+def test_max_tokens_are_those_that_the_model_has(model, name, limit, expected):
+    call = sent(model, **{name: limit})
+    assert call.body["max_tokens"] == expected
+    assert (name in call.ignored) is (limit != expected)
+
+
+def test_a_completion_s_max_tokens_are_limited_too():
+    body = {"model": "codestral-2", "prompt": "def", "suffix": "return", "max_tokens": 1_000_000}
+    transport = RecordingTransport()
+    post(function(transport), body, "/v1/completions")
+    (call,) = transport.calls
+    assert (call.body["max_tokens"], call.ignored) == (128_000, ("max_tokens",))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.types import JSON
+from vertex_compat.types import JSON, ClientRequest
 
 HANDLED_BY_OPERATION: Final = frozenset({"enforce_validation", "model", "stream", "stream_options"})
 """Parameters that `operations.chat` handles for every publisher."""
@@ -67,6 +67,15 @@ def max_tokens(body: JSON) -> int | None:
     """Return the client's limit, under its new name or the old one."""
     limit: int | None = body.get("max_completion_tokens", body.get("max_tokens"))
     return limit
+
+
+def clamped_max_tokens(client: ClientRequest) -> int | None:
+    """Return the client's limit, or the model's if that is lower: a higher one is a 400 upstream."""
+    limit, longest = max_tokens(client.body), client.model.profile.max_output_tokens
+    if limit is None or longest is None or limit <= longest:
+        return limit
+    client.ignore("max_completion_tokens" if "max_completion_tokens" in client.body else "max_tokens")
+    return longest
 
 
 def stop(body: JSON) -> list[str]:

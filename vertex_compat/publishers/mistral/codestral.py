@@ -12,7 +12,7 @@ from vertex_compat import vertex
 from vertex_compat.publishers import prompt
 from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, UpstreamCall
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -43,6 +43,8 @@ def completions(chat: ChatAdapter) -> ChatAdapter:
 
 def fill_in(params: JSON, model: Model) -> UpstreamCall:
     """Translate OpenAI's completion parameters, with one prompt, into Mistral's."""
+    client = ClientRequest(params, model)
     body, ignored = PARAMETERS.apply(params, model.profile.rejected_parameters)
-    body |= {"model": openai_request.unversioned_name(model), **openai_request.common_fields(params)}
-    return UpstreamCall(vertex.raw_predict(model, stream="stream" in body), body, ignored=tuple(ignored))
+    client.ignore(*ignored)
+    body |= {"model": openai_request.unversioned_name(model), **openai_request.common_fields(client)}
+    return UpstreamCall(vertex.raw_predict(model, stream="stream" in body), body, ignored=client.ignored)

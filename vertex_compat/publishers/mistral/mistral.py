@@ -79,7 +79,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
     if any(function.strict for function in offered.functions):
         client.ignore("tools.function.strict")
     body = _within_limits(body, client)
-    body |= _effort(client) | openai_request.response_format(params) | openai_request.common_fields(params)
+    body |= _effort(client) | openai_request.response_format(params) | openai_request.common_fields(client)
     body |= {"model": openai_request.unversioned_name(model), "messages": messages(turns, form)}
     body |= openai_request.tool_fields(offered, define=define, required="any")
     return UpstreamCall(

@@ -69,7 +69,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         body["response_format"] = {"type": "json_object"}
     messages = openai_request.messages(openai_request.merged_system(turns), FORMAT)
     body |= {"model": openai_request.unversioned_name(model), "messages": messages}
-    body |= openai_request.common_fields(params)
+    body |= openai_request.common_fields(client)
     body |= openai_request.tool_fields(replace(offered, parallel=None))
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in body),

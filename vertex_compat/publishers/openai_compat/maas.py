@@ -55,7 +55,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
     )
     messages = openai_request.messages(openai_request.system_first(turns), form)
     body |= {"model": model.name, "messages": messages, **openai_request.response_format(params)}
-    body |= openai_request.common_fields(params) | openai_request.tool_fields(offered)
+    body |= openai_request.common_fields(client) | openai_request.tool_fields(offered)
     return UpstreamCall(
         f"{model.resource}/chat/completions",
         body,

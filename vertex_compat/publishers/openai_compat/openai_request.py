@@ -28,7 +28,7 @@ from vertex_compat.publishers.openai_compat.request_types import (
     ToolCall,
 )
 from vertex_compat.publishers.tools import Function, Tools
-from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
+from vertex_compat.types import JSON, ChatAdapter, ClientRequest, Model, UpstreamCall
 
 NEVER_SENT: Final = frozenset(
     {
@@ -79,12 +79,12 @@ def chat(request: Callable[[JSON, Model], UpstreamCall], *, supports_n: bool = T
     return ChatAdapter(request, openai_response.response, openai_response.stream, supports_n)
 
 
-def common_fields(params: JSON) -> JSON:
+def common_fields(client: ClientRequest) -> JSON:
     """Return the fields that all of these servers share, and that OpenAI has in several forms."""
     fields: JSON = {
-        "max_tokens": parameters.max_tokens(params),
-        "stop": parameters.stop(params),
-        "stream": params.get("stream"),
+        "max_tokens": parameters.clamped_max_tokens(client),
+        "stop": parameters.stop(client.body),
+        "stream": client.body.get("stream"),
     }
     return {name: value for name, value in fields.items() if value}
 

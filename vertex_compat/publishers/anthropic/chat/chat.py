@@ -98,7 +98,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     context = CallContext(body, model)
     call, ignored = PARAMETERS.apply(body)
     context.ignore(*ignored, *tools.unused_tool_params(body))
-    limit = _max_tokens(body, context)
+    limit = parameters.clamped_max_tokens(context) or context.profile.max_output_tokens or DEFAULT_MAX_TOKENS
     turns = chat_messages.read(body["messages"])
     if any(turn.pictures for turn in turns):  # Claude's own turns have no pictures
         context.ignore("messages.images")
@@ -145,15 +145,6 @@ def _betas(body: JSON, context: CallContext) -> list[str]:
     if not set(requested) <= set(sent):
         context.ignore("anthropic_beta")
     return sent
-
-
-def _max_tokens(body: JSON, context: CallContext) -> int:
-    """The client's limit as far as the model has it, else the model's."""
-    longest = context.profile.max_output_tokens or DEFAULT_MAX_TOKENS
-    limit = parameters.max_tokens(body)
-    if limit is not None and limit > longest:
-        context.ignore("max_completion_tokens" if "max_completion_tokens" in body else "max_tokens")
-    return min(limit or longest, longest)
 
 
 def _can_force(context: CallContext, kind: str) -> bool:

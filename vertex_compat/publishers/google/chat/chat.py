@@ -218,11 +218,8 @@ def _penalties(client_request: ClientRequest) -> JSON:
 
 def _limits(client_request: ClientRequest) -> JSON:
     body, limits = client_request.body, JSON()
-    if (tokens := parameters.max_tokens(body)) is not None:
-        limits["maxOutputTokens"] = min(tokens, client_request.model.profile.max_output_tokens or tokens)
-        if limits["maxOutputTokens"] != tokens:
-            name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
-            client_request.ignore(name)
+    if (tokens := parameters.clamped_max_tokens(client_request)) is not None:
+        limits["maxOutputTokens"] = tokens
     if stops := parameters.stop(body):
         limits["stopSequences"] = stops[:MAX_STOPS]
         client_request.ignore(*(["stop"] if len(stops) > MAX_STOPS else []))
