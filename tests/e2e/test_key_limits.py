@@ -318,17 +318,44 @@ def test_azure_client_sends_its_key_in_a_header(limited):
 
 def test_uncounted_call_keeps_its_reservation(limited):
     app = limited("tokens_per_minute = 6000")
-    path = "/vertex-ai/v1/publishers/google/models/gemini-3.8-flash:generateContent"
-    body = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+    path = "/vertex-ai/v1/publishers/google/models/text-embedding-005:predict"
+    body = json.dumps({"instances": [{"content": "Hi"}]})
     statuses = []
     for _ in range(2):
-        answer = app.post(
-            path, data=json.dumps(body).encode(), content_type="application/json", headers=HEADERS
-        )
+        answer = app.post(path, data=body, content_type="application/json", headers=HEADERS)
         statuses.append(answer.status_code)
         answer.close()
 
     assert statuses == [200, 429]
+
+
+CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+MESSAGES = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 100, "messages": CHAT["messages"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("publishers/google/models/gemini-3.8-flash:generateContent", CONTENTS),
+        ("publishers/google/models/gemini-3.8-flash:streamGenerateContent?alt=sse", CONTENTS),
+        ("publishers/anthropic/models/claude-opus-5-5:rawPredict", MESSAGES),
+        ("publishers/anthropic/models/claude-opus-5-5:streamRawPredict", MESSAGES | {"stream": True}),
+        ("endpoints/openapi/chat/completions", CHAT | {"model": "xai/grok-4.3"}),
+    ],
+)
+def test_forwarded_answer_is_counted_and_has_a_cost(limited, capfd, path, body):
+    app = limited("tokens_per_minute = 6000")
+    for _ in range(2):
+        answer = app.post(
+            f"/vertex-ai/v1/projects/emulated-project/locations/global/{path}",
+            data=json.dumps(body),
+            content_type="application/json",
+            headers=HEADERS,
+        )
+        assert (answer.status_code, bool(answer.text)) == (200, True)
+        answer.close()
+
+    assert capfd.readouterr().out.count(" cost_usd=") == 2
 
 
 def test_answer_without_counts_keeps_its_reservation(limited):

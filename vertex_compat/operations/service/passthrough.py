@@ -19,6 +19,7 @@ from vertex_compat import errors, vertex
 from vertex_compat.ids import SHARED_OWNER
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response, StreamingBody
+from vertex_compat.operations.service import forwarded_usage
 from vertex_compat.types import Model, ResourceTarget, UpstreamCall
 
 METHODS: Final = (
@@ -123,7 +124,11 @@ def _call_model(found: re.Match[str], context: RequestContext) -> Response:
     if found["method"] == ":fetchPredictOperation":
         return Response(model_calls.get_json(call, _operation_target(found, model, context), context))
     response = context.transport.open(call, model, context.client)
-    body = StreamingBody(model_calls.iter_response(response, context), response.content_type)
+    blocks = model_calls.iter_response(response, context)
+    if found["method"] in forwarded_usage.METHODS:
+        context.log.price = model.profile.price
+        blocks = forwarded_usage.counted(blocks, model.publisher, context.log.usages)
+    body = StreamingBody(blocks, response.content_type)
     return Response(body, model_calls.target_header(model, response))
 
 
