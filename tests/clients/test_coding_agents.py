@@ -95,6 +95,7 @@ def call(name, **args):
 def test_claude_code_answers_with_every_publisher(home, server, model):
     result = claude_code(home, server, model, "Say hi", "--tools", "")
     assert not result["is_error"], result["result"]
+    assert "Say hi" in result["result"]
     assert result["usage"]["output_tokens"] > 0
 
 
@@ -114,6 +115,24 @@ def test_claude_code_on_gemini_reads_and_edits_a_file(home, server, emulator):
     last = json.loads(emulator.calls[-1].body)
     signed = [part for content in last["contents"] for part in content["parts"] if "functionCall" in part]
     assert [part["thoughtSignature"] for part in signed] == ["c2lnbmF0dXJl"] * 2
+
+
+@pytest.mark.parametrize("model", EACH_PUBLISHER)
+def test_claude_code_compacts_a_conversation(home, server, emulator, model):
+    options = ("--tools", "", "--continue")
+    claude_code(home, server, model, "Remember the word xylophone", "--tools", "")
+    assert "saxophone" in claude_code(home, server, model, "And saxophone", *options)["result"]
+    long = emulator.calls[-1].body.decode()
+    assert "Remember the word xylophone" in long
+    assert not claude_code(home, server, model, "/compact", *options)["is_error"]
+    summary = emulator.calls[-1].body.decode()
+    assert "Remember the word xylophone" in summary
+    assert "<summary>" in summary
+    result = claude_code(home, server, model, "Say hi", *options)
+    assert "Say hi" in result["result"]
+    after = emulator.calls[-1].body.decode()
+    assert "continued from a previous conversation" in after
+    assert "Remember the word xylophone" not in after
 
 
 @pytest.mark.parametrize("model", EACH_PUBLISHER)

@@ -46,20 +46,26 @@ def test_end_that_no_stop_sequence_made(sdk, model, streamed):
 THINK = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
 
 
-@streamed_or_not
-def test_gemini_gets_the_signature_of_its_text_back(sdk, emulator, streamed):
+def test_gemini_gets_the_signature_of_its_text_back(sdk, emulator):
     messages = [{"role": "user", "content": "Hello"}]
-    first = answer(sdk, streamed=streamed, model=GEMINI, messages=messages, **THINK)
-    assert [block.type for block in first.content] == ["thinking", "text", "thinking"]
-    assert first.content[0].thinking
-    assert not first.content[2].thinking
+    first = answer(sdk, streamed=False, model=GEMINI, messages=messages, **THINK)
+    assert [block.type for block in first.content] == ["thinking", "thinking", "text"]
+    assert not first.content[0].thinking
     messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": "Go on"}]
-    answer(sdk, streamed=streamed, model=GEMINI, messages=messages, **THINK)
-    text = first.content[1].text
+    answer(sdk, streamed=False, model=GEMINI, messages=messages, **THINK)
+    text = first.content[2].text
     assert emulator.calls[-1].json["contents"][1] == {
         "role": "model",
         "parts": [{"text": text, "thoughtSignature": signature(text)}],
     }
+
+
+@streamed_or_not
+@pytest.mark.parametrize("options", [{}, THINK], ids=["plain", "thinking"])
+def test_the_last_block_is_the_answer(sdk, streamed, options):
+    """Claude Code prints it, and nothing where it is no text."""
+    message = answer(sdk, streamed=streamed, model=GEMINI, **options)
+    assert message.content[-1].text.startswith("You said: Hello")
 
 
 @streamed_or_not

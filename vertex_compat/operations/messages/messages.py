@@ -118,7 +118,7 @@ def _translate(
         return model_calls.describe(prepare(model)[0], model, context)
     stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
     stops = request.params.get("stop_sequences") or ()
-    events = MessageEvents(request.model, display(request.params), stops)
+    events = MessageEvents(request.model, display(request.params), stops, streaming=request.streaming)
     policy = OpenAIResponsePolicy(chat.body)
     if request.streaming:
         encoder = policy.wrap(MessageEncoder(events))

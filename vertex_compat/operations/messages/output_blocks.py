@@ -55,11 +55,15 @@ class Display:
 class MessageEvents:
     """Turns the parts of one response into Anthropic's events."""
 
-    def __init__(self, model: str, display: Display, stop_sequences: Collection[str] = ()) -> None:
+    def __init__(
+        self, model: str, display: Display, stop_sequences: Collection[str] = (), *, streaming: bool = False
+    ) -> None:
         self._model = model
         self._display = display
         self._stop_sequences = stop_sequences  # the client's
+        self._streaming = streaming
         self._index = -1  # of the newest block
+        self._newest: str | None = None  # its type
         self._open: str | None = None  # type of the block that is open
         self._state: JSON = {}
         self._held_arguments: list[str] | None = None  # of the open call, as long as they are no object
@@ -167,7 +171,12 @@ class MessageEvents:
             yield self._delta({"type": "thinking_delta", "thinking": text})
 
     def _late_signature(self) -> Iterator[JSON]:
-        """An empty thinking block for state that came after the thinking: Gemini's signature of its text."""
+        """An empty thinking block for state that came after the thinking: Gemini's signature of its text.
+
+        In a stream only calls may be before it: Claude Code takes the last block for the answer.
+        """
+        if self._streaming and self._newest != "tool_use":
+            return
         if self._state and self._display.thinking:
             yield from self._new_block("thinking", _empty_thinking())
             yield from self._close()
@@ -238,7 +247,7 @@ class MessageEvents:
 
     def _new_block(self, kind: str, block: JSON) -> Iterator[JSON]:
         yield from self._close()
-        self._open = kind
+        self._open = self._newest = kind
         self._index += 1
         yield {"type": "content_block_start", "index": self._index, "content_block": block}
 
@@ -368,6 +377,9 @@ def whole_message(events: Iterable[JSON]) -> JSON:
                 _finish_block(message["content"][event["index"]], "".join(texts[event["index"]]))
             case "message_delta":
                 message |= event["delta"] | {"usage": message["usage"] | event["usage"]}
+    content = message["content"]
+    if content and content[-1]["type"] == "thinking" and not content[-1]["thinking"]:
+        content.insert(0, content.pop())  # thinking comes first, and the answer last
     return message
 
 
