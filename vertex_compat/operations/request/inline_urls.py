@@ -12,7 +12,6 @@ from vertex_compat import errors
 from vertex_compat.json_values import text
 from vertex_compat.operations.context import FetchUrl, RequestContext
 from vertex_compat.operations.files import file_ids
-from vertex_compat.operations.request import object_types
 from vertex_compat.publishers import chat_messages
 from vertex_compat.types import JSON, ChatAdapter
 
@@ -115,6 +114,8 @@ def _fetched(url: str, param: str, fetch_url: FetchUrl) -> _File:
 def _typed(url: str, param: str, context: RequestContext) -> _File | None:
     context.resources.check_url(url, context.read)
     if url[:5].lower() == "gs://":
+        from vertex_compat.operations.request import object_types  # noqa: PLC0415  (few files need it: cold start)
+
         media_type = object_types.media_type(url, param, context)
         return _File(None, media_type) if media_type else None
     return _fetched(url, param, context.fetch_url) if context.fetch_url else None
