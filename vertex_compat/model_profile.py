@@ -102,9 +102,9 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     `managed`: Vertex AI serves it, nobody has to deploy it. `agent`: the Interactions API calls it an agent.
     `embedding_method` and `media_method` are the methods that it is called by, `max_embedding_inputs` the
     most texts of one call. `fills_in_the_middle`: completions take a suffix. `takes_image_size`: images come
-    in several sizes. `takes_speech_metadata`: the style of speech is a field, and the text is read literally.
-    `takes_video_resolution`: videos have more than one; `default_video_seconds` is for requests that name no
-    length.
+    in several sizes; `extra_aspect_ratios` are those that not all models have. `takes_speech_metadata`: the
+    style of speech is a field, and the text is read literally. `takes_video_resolution`: videos have more
+    than one; `default_video_seconds` is for requests that name no length.
     """
 
     operations: tuple[str, ...] = ()
@@ -157,6 +157,7 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     media_method: MediaMethod = "generateContent"
     fills_in_the_middle: bool = False
     takes_image_size: bool = False
+    extra_aspect_ratios: tuple[str, ...] = ()
     takes_speech_metadata: bool = False
     takes_video_resolution: bool = True
     default_video_seconds: int = 4

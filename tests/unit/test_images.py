@@ -85,10 +85,30 @@ def test_sizes_become_ratios_and_resolutions(app, emulator, given, config):
     assert image_config(emulator) == config
 
 
+@pytest.mark.parametrize("model", ["gemini-3.1-flash-image", "gemini-nano-banana-2.1"])
+@pytest.mark.parametrize(
+    ("size", "ratio"),
+    [
+        ("512x2048", "1:4"),
+        ("2048x512", "4:1"),
+        ("512x4096", "1:8"),
+        ("2000x250", "8:1"),
+        ("512x1024", "9:16"),
+    ],
+)
+def test_long_sizes_are_kept_by_models_that_have_them(app, emulator, model, size, ratio):
+    assert generate(app, model, size=size).status_code == 200
+    assert image_config(emulator)["aspectRatio"] == ratio
+    assert generate(app, "gemini-3-pro-image", size=size).status_code == 200
+    assert image_config(emulator)["aspectRatio"] in {"9:16", "21:9"}
+
+
 @pytest.mark.parametrize(
     ("model", "given", "ignored"),
     [
         ("gemini-2.5-flash-image", {"quality": "high"}, "quality"),
+        ("gemini-2.5-flash-image", {"size": "2048x2048"}, "size"),
+        ("gemini-3.1-flash-lite-image", {"image_size": "4K"}, "image_size"),
         ("gemini-3-pro-image", {"quality": "high", "size": "1024x1024"}, "quality"),
         ("gemini-3-pro-image", {"response_format": "url"}, "response_format"),
         ("gemini-3-pro-image", {"moderation": "low", "user": "me"}, "moderation, user"),

@@ -12,6 +12,9 @@ from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_jso
 IMAGEN = ("imagen-", "imagegeneration")
 IMAGEN_RATIOS = {"1:1", "3:4", "4:3", "9:16", "16:9"}
 GEMINI_RATIOS = IMAGEN_RATIOS | {"2:3", "3:2", "4:5", "5:4", "21:9"}
+LONG_RATIOS = {"1:4", "4:1", "1:8", "8:1"}
+WITH_LONG_RATIOS = ("gemini-3.1-flash-image", "gemini-nano-banana")
+ONE_SIZE = ("gemini-2", "gemini-3.1-flash-lite-image")
 SIZES = {"1K", "2K", "4K"}
 MIMES = {"image/png", "image/jpeg"}
 UNSAFE = "unsafe"  # a prompt with this word in it is filtered
@@ -80,12 +83,11 @@ def check(request: ModelRequest) -> None:
         raise google_errors.invalid_argument("imageConfig is not supported for this model.")
     if makes and config.get("candidateCount", 1) != 1:
         raise google_errors.invalid_argument("Multiple candidates is not enabled for this model.")
-    if image.get("aspectRatio", "1:1") not in GEMINI_RATIOS:
-        raise google_errors.invalid_argument(
-            f"aspect_ratio must be one of {', '.join(sorted(GEMINI_RATIOS))}."
-        )
+    ratios = GEMINI_RATIOS | (LONG_RATIOS if request.model.startswith(WITH_LONG_RATIOS) else set())
+    if image.get("aspectRatio", "1:1") not in ratios:
+        raise google_errors.invalid_argument(f"aspect_ratio must be one of {', '.join(sorted(ratios))}.")
     if image.get("imageSize", "1K") not in SIZES or (
-        "imageSize" in image and request.model.startswith("gemini-2")
+        "imageSize" in image and request.model.startswith(ONE_SIZE)
     ):
         raise google_errors.invalid_argument("imageSize is not supported for this model.")
     if image.get("imageOutputOptions", {}).get("mimeType", "image/png") not in MIMES:

@@ -105,15 +105,9 @@ def _gemini(client_request: ClientRequest) -> UpstreamCall:
     body = client_request.body
     config, ignored = GEMINI.apply(client_request.body)
     client_request.ignore(*ignored)
-    size = body.get("image_size") or _size(body)
-    if "quality" in body:
-        if size or not client_request.model.profile.takes_image_size:
-            client_request.ignore("quality")
-        else:
-            size = QUALITIES.get(body["quality"])
     image: JSON = {
-        "aspectRatio": _ratio(body, GEMINI_RATIOS),
-        "imageSize": size if size != "1K" else None,
+        "aspectRatio": _ratio(body, GEMINI_RATIOS + client_request.model.profile.extra_aspect_ratios),
+        "imageSize": _resolution(client_request),
         "imageOutputOptions": _output(body),
     }
     if image := {name: value for name, value in image.items() if value}:
@@ -123,6 +117,23 @@ def _gemini(client_request: ClientRequest) -> UpstreamCall:
     return generate_content.call(
         list(_parts(body)), config, whole, client_request.model, client_request.ignored
     )
+
+
+def _resolution(client_request: ClientRequest) -> str | None:
+    """Return the size to ask Gemini for: None for 1K, which is also all that some models have."""
+    body, takes_size = client_request.body, client_request.model.profile.takes_image_size
+    size = body.get("image_size") or _size(body)
+    if "quality" in body:
+        if size or not takes_size:
+            client_request.ignore("quality")
+        else:
+            size = QUALITIES.get(body["quality"])
+    if size in {None, "1K"}:
+        return None
+    if not takes_size:
+        client_request.ignore("image_size" if "image_size" in body else "size")
+        return None
+    return str(size)
 
 
 def _parts(body: JSON) -> Iterator[JSON]:
