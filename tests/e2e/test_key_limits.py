@@ -369,6 +369,22 @@ def test_answer_without_counts_keeps_its_reservation(limited):
     assert statuses == [200, 429]
 
 
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [
+        ("/v1/batches", "batches"),
+        ("/v1/messages/batches", "batches"),
+        ("/v1/fine_tuning/jobs", "fine_tuning"),
+    ],
+)
+def test_uncounted_jobs_need_a_rule_that_names_them(limited, path, operation):
+    refused = ask(limited("budget_usd = 1"), path=path)
+    allowed = ask(limited(f"budget_usd = 1\noperations = ['{operation}']"), path=path)
+
+    assert (refused.status_code, f"may not use {operation}" in refused.text) == (403, True)
+    assert (allowed.status_code, "may not use" in allowed.text) == (400, False)
+
+
 @pytest.mark.parametrize(("number", "status"), [("1", 200), ("8", 429)])
 def test_form_reserves_each_picture_that_it_asks_for(limited, number, status):
     app = limited("tokens_per_minute = 10000")
