@@ -53,7 +53,7 @@ def sent(emulator):
 def test_a_tuned_model_chats(client, emulator, storage):
     training, validation = uploaded(client, EXAMPLE, EXAMPLE | {"tools": [TOOL]}), uploaded(client, EXAMPLE)
     job = client.fine_tuning.jobs.create(
-        model="gemini-2.5-flash",
+        model="gemini-3.8-flash",
         training_file=training,
         validation_file=validation,
         suffix="mine",
@@ -87,9 +87,20 @@ def test_a_tuned_model_chats(client, emulator, storage):
     }
 
 
+def test_an_example_ends_with_its_answer_unsigned(client, emulator, storage):
+    call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}]
+    file = uploaded(client, {"messages": messages, "tools": [TOOL]})
+    client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=file)
+    (line,) = storage.read(sent(emulator).json["supervisedTuningSpec"]["trainingDatasetUri"]).splitlines()
+    *_, last = json.loads(line)["contents"]
+    assert last["role"] == "model"
+    assert [part.keys() - {"functionCall"} for part in last["parts"]] == [set()]
+
+
 def test_a_tuned_model_chats_where_it_was_tuned(serve, emulator, storage):  # noqa: ARG001  (an empty one)
     with serve(GOOGLE_CLOUD_LOCATION="europe-west4").client() as client:
-        job = ended(client, client.fine_tuning.jobs.create(model="gemini-2.5-flash", training_file=PUBLIC))
+        job = ended(client, client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=PUBLIC))
         assert "/locations/europe-west4/" in job.fine_tuned_model
     with serve(GOOGLE_CLOUD_LOCATION="global").client() as elsewhere:
         emulator.forget_calls()
@@ -102,7 +113,7 @@ def test_a_tuned_model_chats_where_it_was_tuned(serve, emulator, storage):  # no
 def test_litellm_s_way_needs_no_bucket(serve, emulator):
     with serve().client() as client:
         job = client.fine_tuning.jobs.create(
-            model="gemini-2.5-flash",
+            model="gemini-3.8-flash",
             training_file=PUBLIC,
             hyperparameters={
                 "n_epochs": 3,
@@ -125,7 +136,7 @@ def test_litellm_s_way_needs_no_bucket(serve, emulator):
 
 def test_a_file_in_vertex_s_form_is_used_as_it_is(client, emulator, storage):
     file = uploaded(client, VERTEX_EXAMPLE)
-    client.fine_tuning.jobs.create(model="gemini-2.5-flash", training_file=file)
+    client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=file)
     (name,) = storage.names(BUCKET)
     assert sent(emulator).json["supervisedTuningSpec"]["trainingDatasetUri"] == f"gs://{BUCKET}/{name}"
 
@@ -137,6 +148,7 @@ def test_a_file_in_vertex_s_form_is_used_as_it_is(client, emulator, storage):
         (["{"], "Line 1 is not a JSON object"),
         ([EXAMPLE, {"messages": []}], "Line 2"),
         ([EXAMPLE, {"messages": [{"role": "user", "content": "Hi"}]}], "Line 2: the last message"),
+        ([{"messages": [{"role": "assistant", "content": ""}]}], "Line 1: the last message"),
         ([EXAMPLE, {"messages": [{"role": "robot", "content": "Hi"}]}], "Line 2"),
         ([{"messages": [EXAMPLE["messages"][1], EXAMPLE["messages"][2] | {"weight": 0}]}], "weight"),
     ],
@@ -144,7 +156,7 @@ def test_a_file_in_vertex_s_form_is_used_as_it_is(client, emulator, storage):
 def test_a_bad_file_is_refused_with_its_line_and_starts_nothing(client, emulator, storage, rows, word):
     file = uploaded(client, *rows)
     with pytest.raises(openai.BadRequestError, match=word) as refused:
-        client.fine_tuning.jobs.create(model="gemini-2.5-flash", training_file=file)
+        client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=file)
     assert (refused.value.param, refused.value.code) == ("training_file", "invalid_training_file")
     assert not [call for call in emulator.calls if "tuningJobs" in call.path]
     assert len(storage.names(BUCKET)) == 1
@@ -153,7 +165,7 @@ def test_a_bad_file_is_refused_with_its_line_and_starts_nothing(client, emulator
 @pytest.mark.parametrize(
     ("given", "param"),
     [
-        ({"model": "claude-sonnet-4-5"}, "model"),
+        ({"model": "claude-sonnet-5-5"}, "model"),
         ({"model": "gemini/123"}, "model"),
         ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters.n_epochs"),
         ({"hyperparameters": {"adapter_size": 3}}, "hyperparameters.adapter_size"),
@@ -164,7 +176,7 @@ def test_a_bad_file_is_refused_with_its_line_and_starts_nothing(client, emulator
 def test_what_cannot_be_tuned_is_refused(emulator, given, param):
     app = app_with_emulator(emulator, STORAGE_EMULATOR_HOST=emulator.host, GCS_BUCKET_NAME=BUCKET)
     answer = app.post(
-        "/v1/fine_tuning/jobs", json={"model": "gemini-2.5-flash", "training_file": PUBLIC} | given
+        "/v1/fine_tuning/jobs", json={"model": "gemini-3.8-flash", "training_file": PUBLIC} | given
     )
     assert 400 <= answer.status_code < 500
     assert answer.json["error"]["param"] == param
@@ -172,7 +184,7 @@ def test_what_cannot_be_tuned_is_refused(emulator, given, param):
 
 def test_what_vertex_does_not_have_is_told(emulator):
     body = {
-        "model": "gemini-2.5-flash",
+        "model": "gemini-3.8-flash",
         "training_file": PUBLIC,
         "seed": 7,
         "hyperparameters": {"batch_size": 4},
@@ -199,7 +211,7 @@ def test_a_job_that_fails_says_why(client):
 
 
 def test_a_job_can_be_cancelled_once(client):
-    job = client.fine_tuning.jobs.create(model="gemini-2.5-flash", training_file=PUBLIC)
+    job = client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=PUBLIC)
     job = ended(client, client.fine_tuning.jobs.cancel(job.id))
     assert job.status == "cancelled"
     with pytest.raises(openai.ConflictError, match="cancelled"):
@@ -208,7 +220,7 @@ def test_a_job_can_be_cancelled_once(client):
 
 def test_jobs_and_events_are_listed_newest_first_page_by_page(client):
     made = [
-        client.fine_tuning.jobs.create(model="gemini-2.5-flash", training_file=PUBLIC).id for _ in range(3)
+        client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=PUBLIC).id for _ in range(3)
     ]
     listed = [job.id for job in client.fine_tuning.jobs.list(limit=2)]
     assert listed[:3] == made[::-1]
@@ -221,7 +233,7 @@ def test_times_without_trailing_zeros_are_compared_as_times(emulator, monkeypatc
     times = [f"2026-11-26T10:00:00{fraction}Z" for fraction in ("", ".1", ".12", ".123456", ".2")]
     monkeypatch.setattr(jobs, "now", iter(times).__next__)
     app = app_with_emulator(emulator)
-    body = {"model": "gemini-2.5-flash", "training_file": PUBLIC}
+    body = {"model": "gemini-3.8-flash", "training_file": PUBLIC}
     ids = [app.post("/v1/fine_tuning/jobs", json=body).json["id"] for _ in times]
     listed = [job["id"] for job in app.get("/v1/fine_tuning/jobs").json["data"]]
     assert [name for name in listed if name in ids] == ids[::-1]

@@ -7,6 +7,7 @@ where the tuned model is called afterwards.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -32,6 +33,9 @@ FOLDER: Final = "tuning/"
 
 DEFAULT_REGION: Final = "us-central1"
 """Location of jobs where no region is set: `global` has no tuning."""
+
+EXAMPLE_RULES: Final = {"requires_signatures": False, "signs_all_parts": False}
+"""Rules of requests that do not hold for examples, whose answers no model has signed."""
 
 _ID_PREFIX: Final = "ftjob-"
 _LOCATION_AND_NUMBER: Final = re.compile(r"([a-z0-9-]{1,40})/([0-9]{1,30})")
@@ -118,6 +122,7 @@ def _example(numbered_line: tuple[int, bytes], param: str) -> JSON:
 def _convert(example: JSON, number: int, param: str, model: Model, context: RequestContext) -> bytes:
     """Return a conversation in Vertex AI's form, translated like a chat request."""
     adapter = PUBLISHERS[model.publisher].chat
+    model = dataclasses.replace(model, profile=msgspec.structs.replace(model.profile, **EXAMPLE_RULES))
     request = {name: example[name] for name in ("messages", "tools", "functions") if name in example}
     try:
         body.validate(example, fine_tuning_schema.Example)
@@ -131,10 +136,14 @@ def _convert(example: JSON, number: int, param: str, model: Model, context: Requ
     if any(message.get("weight") == 0 for message in params["messages"]):
         reason = f"Line {number}: Vertex AI trains on every answer, so no message can have weight 0."
         raise _invalid_file(reason, param)
-    if params["messages"][-1]["role"] != "assistant":
-        raise _invalid_file(f"Line {number}: the last message must be the assistant's.", param)
+    answer = params["messages"][-1]
+    if answer["role"] != "assistant" or not (answer.get("content") or answer.get("tool_calls")):
+        reason = f"Line {number}: the last message must be the assistant's, with content or tool_calls."
+        raise _invalid_file(reason, param)
     sent = call.body if call else {}
     converted = {name: sent[name] for name in ("systemInstruction", "contents", "tools") if name in sent}
+    while converted["contents"][-1]["role"] != "model":  # what a request needs after its last answer
+        converted["contents"].pop()
     return msgspec.json.encode(converted) + b"\n"
 
 
