@@ -15,7 +15,7 @@ PARTNERS = {
     "anthropic without prefill": "claude-sonnet-4-6",
     "anthropic, always thinking": "claude-opus-5-5",
     "anthropic, never forced": "claude-fable-5",
-    "deepseek": "deepseek-ai/deepseek-v3.2-maas",
+    "deepseek": "deepseek-ai/deepseek-v4.1-flash-maas",
     "predictions": "1234567890",
 }
 
@@ -56,7 +56,7 @@ CALL = st.builds(
         "id": identity,
         "type": "function",
         "function": {"name": name, "arguments": arguments},
-        "extra_content": {"google": {"thought_signature": "c2ln"}},
+        "extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}},
     },
     IDS,
     NAMES,

@@ -20,14 +20,22 @@ from vertex_compat.types import parts_of
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 MODELS = {
-    "google": "gemini-2.5-flash",
-    "anthropic": "claude-sonnet-4-5",
+    "google": "gemini-3.8-flash",
+    "anthropic": "claude-sonnet-5-5",
     "mistralai": "mistral-small-2503",
     "ai21": "jamba-1.5-large",
-    "openapi": "meta/llama-3.3-70b-instruct-maas",
+    "openapi": "xai/grok-4.7",
     "endpoints": "endpoints/1234567890",
 }
-"""One model of each publisher."""
+"""One current model of each publisher; Jamba's were retired and may still run in older projects."""
+
+RECORDED_MODELS = {
+    **MODELS,
+    "google": "gemini-2.5-flash",
+    "anthropic": "claude-sonnet-4-5",
+    "openapi": "meta/llama-3.3-70b-instruct-maas",
+}
+"""The models that the fixtures were recorded with, where these name none."""
 
 STATUSES = {
     400: (400, "invalid_request_error", None),
@@ -72,7 +80,8 @@ class Case:
 
     def question(self, **more):
         """The request that the case answers."""
-        return (self._question or question(self.publisher)) | more
+        asked = self._question or question(self.publisher, model=RECORDED_MODELS[self.publisher])
+        return asked | more
 
     @functools.cached_property
     def _question(self):

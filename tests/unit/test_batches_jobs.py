@@ -136,14 +136,14 @@ def test_a_tuning_job_is_told_in_openai_s_words():
     job = JOB | {
         "state": "JOB_STATE_SUCCEEDED",
         "endTime": ENDED,
-        "baseModel": "gemini-2.5-flash",
+        "baseModel": "gemini-3.8-flash",
         "supervisedTuningSpec": {"trainingDatasetUri": "gs://b/t", "hyperParameters": {"epochCount": "3"}},
         "tunedModel": {"endpoint": "projects/1/locations/us-central1/endpoints/9"},
         "tuningDataStats": {"supervisedTuningDataStats": {"totalBillableTokenCount": "12"}},
     }
     hyper = {"n_epochs": 3, "batch_size": "auto", "learning_rate_multiplier": "auto"}
     assert tuning_jobs.progress(job) == {
-        "model": "gemini-2.5-flash",
+        "model": "gemini-3.8-flash",
         "created_at": 1767225600,
         "status": "succeeded",
         "finished_at": 1767225660,

@@ -43,7 +43,7 @@ def raw(**replaced):
         b" ",
         b"{",
         b"{'model': 'x'}",
-        b"model=gemini-2.5-flash",
+        b"model=gemini-3.8-flash",
         b"\x00",
         b"\xff\xfe{\x00}\x00",
         json.dumps(HELLO).encode()[:-1],
@@ -105,7 +105,7 @@ def message(**one):
 WRONG = [
     ({"model": None}, "model"),
     ({"model": 7}, "model"),
-    ({"model": ["gemini-2.5-flash"]}, "model"),
+    ({"model": ["gemini-3.8-flash"]}, "model"),
     ({"messages": None}, "messages"),
     ({"messages": []}, "messages"),
     ({"messages": {}}, "messages"),

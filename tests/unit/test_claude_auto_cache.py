@@ -101,7 +101,7 @@ def test_a_wrong_value_is_refused():
 
 
 def test_other_publishers_do_not_get_the_parameter():
-    body = chat(model="meta/llama-3.3-70b-instruct-maas", tools=[])
+    body = chat(model="meta/llama-4-maverick-17b-128e-instruct-maas", tools=[])
     assert "auto_cache" not in json.dumps(upstream_call(body).body)
 
 

@@ -18,7 +18,7 @@ def usage_of(*events):
     last = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
     stream = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in [begin, *ends, last])
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    body = {"model": "claude-sonnet-4-5", "messages": MESSAGES} | options
+    body = {"model": "claude-sonnet-5-5", "messages": MESSAGES} | options
     written = post(function(CannedTransport([stream], "text/event-stream")), body).get_data()
     return next(chunk["usage"] for chunk in events_of(written) if chunk != "[DONE]" and chunk["usage"])
 
@@ -52,7 +52,7 @@ def test_hour_of_a_cache_and_searches_are_counted():
     assert (usage["ephemeral_1h_input_tokens"], usage["web_search_requests"]) == (4, 2)
 
 
-@pytest.mark.parametrize("name", ["claude-sonnet-4-5", "claude-sonnet-5-5"])
+@pytest.mark.parametrize("name", ["claude-opus-4-8", "claude-sonnet-5-5"])
 def test_row_of_a_batch_has_no_feature_that_may_be_refused(name):
     schema = {"type": "object", "properties": {"a": {}}, "additionalProperties": False}
     resource = f"publishers/anthropic/models/{name}"

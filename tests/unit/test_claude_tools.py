@@ -10,7 +10,7 @@ from vertex_compat.publishers.anthropic.chat.chat import CHAT
 from vertex_compat.routing.catalog import CATALOG
 from vertex_compat.types import Model
 
-SONNET = "claude-sonnet-4-5"
+SONNET = "claude-sonnet-5-5"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
@@ -277,7 +277,7 @@ NAMED = {"type": "function", "function": {"name": "a"}}
 
 
 def test_forced_function_leaves_the_others_defined():
-    made = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED)
+    made = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED, model="claude-opus-4-8")
     assert [one["name"] for one in made.body["tools"]] == ["a", "b"]
     assert made.body["tool_choice"] == {"type": "tool", "name": "a"}
 

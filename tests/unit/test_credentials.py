@@ -207,11 +207,11 @@ def test_credentials_may_know_no_project():
 def test_another_project_may_pay_for_quota(serve, emulator):
     with serve(GOOGLE_CLOUD_QUOTA_PROJECT="who-pays").client() as client:
         client.chat.completions.create(
-            model="gemini-2.5-flash", messages=[{"role": "user", "content": "Hello"}]
+            model="gemini-3.8-flash", messages=[{"role": "user", "content": "Hello"}]
         )
     assert emulator.calls[0].headers["x-goog-user-project"] == "who-pays"
 
 
 def test_nobody_else_pays_unless_it_is_said(client, emulator):
-    client.chat.completions.create(model="gemini-2.5-flash", messages=[{"role": "user", "content": "Hello"}])
+    client.chat.completions.create(model="gemini-3.8-flash", messages=[{"role": "user", "content": "Hello"}])
     assert "x-goog-user-project" not in emulator.calls[0].headers

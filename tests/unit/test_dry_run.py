@@ -9,18 +9,18 @@ DRY = {"x-vertex-compat-debug": "request"}
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_translated_call_is_shown_and_not_made(app, emulator, stream):
     answer = app.post(
-        "/v1/chat/completions", json=question("google", stream=stream, temperature=0.5), headers=DRY
+        "/v1/chat/completions", json=question("google", stream=stream, max_tokens=9), headers=DRY
     )
     shown = answer.json
     assert shown["method"] == "POST"
     assert shown["url"].startswith(f"{emulator.url}/v1beta1/projects/{emulator.project}/locations/global/")
-    assert shown["body"]["generationConfig"] == {"temperature": 0.5}
+    assert shown["body"]["generationConfig"] == {"maxOutputTokens": 9}
     assert "authorization" not in {name.lower() for name in shown["headers"]}
     assert emulator.calls == []
 
 
 def test_the_responses_api_shows_its_call_too(app, emulator):
-    answer = app.post("/v1/responses", json={"model": "claude-sonnet-4-5", "input": "Hello"}, headers=DRY)
+    answer = app.post("/v1/responses", json={"model": "claude-sonnet-5-5", "input": "Hello"}, headers=DRY)
     assert answer.json["body"]["anthropic_version"] == "vertex-2023-10-16"
     assert emulator.calls == []
 

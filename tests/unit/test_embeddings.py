@@ -178,7 +178,7 @@ def test_gemini_embeds_files_too(app, emulator):
         ({"model": "multimodalembedding@001", "input": ["a", "gs://bucket/a"]}, 400, "input[1]"),
         ({"model": "multimodalembedding@001", "input": "gs://bucket/a.mp3"}, 400, "input[0]"),
         ({"model": "multimodalembedding@001", "input": "word " * 40}, 400, None),
-        ({"model": "claude-sonnet-4-5", "input": "a"}, 404, "model"),
+        ({"model": "claude-sonnet-5-5", "input": "a"}, 404, "model"),
         ({"model": "text-embedding-of-tomorrow", "input": "a"}, 200, None),
         ({"model": "textembedding-bison", "input": "a"}, 404, "model"),
     ],

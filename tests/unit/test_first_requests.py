@@ -28,7 +28,7 @@ for one in started:
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CHAT = {
-    "model": "gemini-2.5-flash",
+    "model": "gemini-3.8-flash",
     "messages": [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
@@ -38,7 +38,7 @@ CHAT = {
     "stream": True,
     "stream_options": {"include_usage": True},
 }
-RESPONSE = {"model": "gemini-2.5-flash", "input": "Hello", "reasoning": {"effort": "low"}}
+RESPONSE = {"model": "gemini-3.8-flash", "input": "Hello", "reasoning": {"effort": "low"}}
 
 
 @pytest.mark.parametrize(

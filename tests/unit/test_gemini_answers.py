@@ -478,7 +478,7 @@ def test_a_search_through_openai_s_client(plain):
 
 
 def test_an_image_through_openai_s_client(plain):
-    asked = {"model": "gemini-2.5-flash-image", "messages": HELLO, "modalities": ["text", "image"]}
+    asked = {"model": "gemini-3.1-flash-image", "messages": HELLO, "modalities": ["text", "image"]}
     (image,) = plain.chat.completions.create(**asked).choices[0].message.images
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
     with plain.chat.completions.stream(**asked) as stream:

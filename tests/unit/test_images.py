@@ -12,7 +12,7 @@ PIXEL = base64.b64decode(
 )
 
 
-def generate(app, model="gemini-2.5-flash-image", prompt="A cat", **more):
+def generate(app, model="gemini-3.1-flash-image", prompt="A cat", **more):
     return app.post("/v1/images/generations", json={"model": model, "prompt": prompt, **more})
 
 
@@ -20,7 +20,7 @@ def image_config(emulator):
     return emulator.calls[-1].json["generationConfig"].get("imageConfig")
 
 
-@pytest.mark.parametrize("model", ["gemini-2.5-flash-image", "gemini-3-pro-image", "imagen-3.0-generate-001"])
+@pytest.mark.parametrize("model", ["gemini-3.1-flash-image", "gemini-3-pro-image", "imagen-3.0-generate-001"])
 @pytest.mark.parametrize("wanted", [1, 6])
 def test_images_are_made(client, model, wanted):
     answer = client.images.generate(model=model, prompt="A cat", n=wanted)
@@ -29,7 +29,7 @@ def test_images_are_made(client, model, wanted):
 
 
 def test_gemini_is_asked_for_an_image_and_counted(client, emulator):
-    answer = client.images.generate(model="gemini-2.5-flash-image", prompt="A cat", n=2)
+    answer = client.images.generate(model="gemini-3.1-flash-image", prompt="A cat", n=2)
     assert len(emulator.calls) == 2
     assert emulator.calls[0].json == {
         "contents": [{"role": "user", "parts": [{"text": "A cat"}]}],
@@ -132,7 +132,7 @@ def test_what_is_said_in_google_s_words_is_sent(app, emulator):
 
 def test_an_edit_sends_images_mask_and_prompt(client, emulator):
     answer = client.images.edit(
-        model="gemini-2.5-flash-image",
+        model="gemini-3.1-flash-image",
         image=[("a.png", PIXEL), ("b.png", PIXEL)],
         mask=("m.png", PIXEL),
         prompt="Add a hat",
@@ -150,7 +150,7 @@ def test_an_edit_sends_images_mask_and_prompt(client, emulator):
 
 @pytest.mark.parametrize("kind", ["generation", "edit"])
 def test_a_stream_ends_with_whole_images(client, kind):
-    asked = {"model": "gemini-2.5-flash-image", "prompt": "A cat", "n": 2, "stream": True}
+    asked = {"model": "gemini-3.1-flash-image", "prompt": "A cat", "n": 2, "stream": True}
     if kind == "edit":
         with client.images.edit(**asked, image=("a.png", PIXEL)) as stream:
             events = list(stream)
@@ -172,7 +172,7 @@ REFUSALS = [
 def test_a_refusal_is_a_content_policy_violation(client, emulator, said):
     emulator.script(json.dumps(said).encode())
     with pytest.raises(openai.BadRequestError) as refused:
-        client.images.generate(model="gemini-2.5-flash-image", prompt="A cat")
+        client.images.generate(model="gemini-3.1-flash-image", prompt="A cat")
     assert refused.value.code == "content_policy_violation"
 
 
@@ -201,8 +201,8 @@ def test_a_model_that_only_talks_is_quoted(app, emulator):
         ({"output_format": "webp"}, 400, "output_format"),
         ({"background": "transparent"}, 400, "background"),
         ({"response_format": "png"}, 400, "response_format"),
-        ({"model": "gemini-2.5-flash"}, 404, "model"),
-        ({"model": "claude-sonnet-4-5"}, 404, "model"),
+        ({"model": "gemini-3.8-flash"}, 404, "model"),
+        ({"model": "claude-sonnet-5-5"}, 404, "model"),
     ],
 )
 def test_what_is_wrong_is_said(app, given, status, param):
@@ -211,7 +211,7 @@ def test_what_is_wrong_is_said(app, given, status, param):
 
 
 def edit(app, files, **fields):
-    given = {"model": "gemini-2.5-flash-image", "prompt": "A hat", **fields, **files}
+    given = {"model": "gemini-3.1-flash-image", "prompt": "A hat", **fields, **files}
     return app.post("/v1/images/edits", data=given, content_type="multipart/form-data")
 
 
@@ -229,7 +229,7 @@ PIXEL_URL = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"
 
 
 def edit_json(app, **fields):
-    body = {"model": "gemini-2.5-flash-image", "prompt": "A hat", **fields}
+    body = {"model": "gemini-3.1-flash-image", "prompt": "A hat", **fields}
     return app.post("/v1/images/edits", json=body)
 
 

@@ -210,7 +210,7 @@ def nested(depth, opening="[", closing="]"):
     ],
 )
 def test_what_is_nested_too_deeply_is_a_400(path, field, opening, closing, depth):
-    rest = '"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}]'
+    rest = '"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]'
     body = f"{{{rest}, {field}: {nested(depth, opening, closing)}}}"
     answer = post(function(RecordingTransport(), GCS_BUCKET_NAME="emulated-bucket"), body.encode(), path)
     assert answer.status_code == 400

@@ -87,7 +87,7 @@ def ask(app, model, url):
 
 
 def test_claude_s_links_are_fetched_and_inner_addresses_are_not(app, emulator):
-    answer = ask(app, "claude-sonnet-4-5", "https://169.254.169.254/computeMetadata/v1/token.png")
+    answer = ask(app, "claude-sonnet-5-5", "https://169.254.169.254/computeMetadata/v1/token.png")
     assert answer.status_code == 400
     assert answer.json["error"]["param"] == "messages[0].content[0]"
     assert "not public" in answer.json["error"]["message"]
@@ -95,12 +95,12 @@ def test_claude_s_links_are_fetched_and_inner_addresses_are_not(app, emulator):
 
 
 def test_gemini_reads_links_itself(app, emulator):
-    assert ask(app, "gemini-2.5-flash", CAT).status_code == 200
+    assert ask(app, "gemini-3.8-flash", CAT).status_code == 200
     assert CAT in str(emulator.calls[0].json)
 
 
 def test_fetching_can_be_switched_off(emulator):
-    answer = ask(app_with_emulator(emulator, VERTEX_COMPAT_FETCH="off"), "claude-sonnet-4-5", CAT)
+    answer = ask(app_with_emulator(emulator, VERTEX_COMPAT_FETCH="off"), "claude-sonnet-5-5", CAT)
     assert answer.status_code == 200
     assert CAT in str(emulator.calls[0].json)
 

@@ -36,5 +36,7 @@ def test_an_answer_without_embeddings_is_a_502(app, emulator, body):
 
 
 def test_a_model_that_chats_embeds_nothing(app):
-    answer = post(app, {"model": "meta/llama-3.3-70b-instruct-maas", "input": "a"}, "/v1/embeddings")
+    answer = post(
+        app, {"model": "meta/llama-4-maverick-17b-128e-instruct-maas", "input": "a"}, "/v1/embeddings"
+    )
     assert answer.json["error"]["code"] == "model_not_found"

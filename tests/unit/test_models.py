@@ -76,7 +76,7 @@ def test_a_listed_model_answers_what_it_is_said_to(app, name):
         ("multimodalembedding@001", ["embeddings"]),
         ("gemini-3-pro-image", ["chat", "responses", "completions", "images"]),
         ("imagen-4.0-generate-001", ["images"]),
-        ("gemini-2.5-pro-tts", ["speech"]),
+        ("gemini-3.8-flash-lite-tts", ["speech"]),
         ("vertex_ai/", ["speech"]),
         ("gemini-9-ultra", ["chat", "responses", "completions", "transcriptions", "ocr"]),
         ("claude-opus-9", ["chat", "responses", "completions", "ocr"]),
@@ -92,8 +92,8 @@ def test_the_operations_of_a_model_are_those_of_its_kind(app, name, operations):
 def test_name_with_targets_lists_operations_common_to_all(tmp_path):
     path = tmp_path / "vertex_compat.toml"
     path.write_text(
-        "[models.mine]\ntargets = [{ model = 'gemini-2.5-flash' }, { model = 'mistral-medium-3' }]\n"
-        "fallbacks = ['claude-sonnet-4-5']"
+        "[models.mine]\ntargets = [{ model = 'gemini-3.8-flash' }, { model = 'mistral-medium-3' }]\n"
+        "fallbacks = ['claude-sonnet-5-5']"
     )
     app = function(RecordingTransport(), VERTEX_COMPAT_CONFIG=str(path))
     shown = [app.get("/v1/models/mine").json for _ in range(20)]

@@ -89,7 +89,7 @@ def test_a_dry_run_shows_the_call(app):
     assert answer.json["url"].endswith("/mistral-ocr-2505:rawPredict")
 
 
-CHAT_MODELS = ["gemini-3.8-flash", "gemini-2.5-flash", "claude-sonnet-5-5", "claude-sonnet-4-5"]
+CHAT_MODELS = ["gemini-3.8-flash", "gemini-3.8-flash", "claude-sonnet-5-5", "claude-sonnet-5-5"]
 PDF = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.4").decode()
 TITLE = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 EVENT = TypeAdapter(ResponseStreamEvent)
 
-MODELS = ["gemini-3.8-flash", "claude-sonnet-4-5", "mistral-medium-3", "openai/1234567890"]
+MODELS = ["gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3", "openai/1234567890"]
 MISTRAL = "mistral-medium-3"
 SHELL_FUNCTION = {
     "type": "function",
@@ -294,7 +294,7 @@ def test_dated_name_of_a_search_is_the_search(type_):
 
 def test_domains_of_a_search_are_sent_or_named():
     search = {"type": "web_search", "filters": {"allowed_domains": ["example.com"]}}
-    body, ignored = sent("claude-sonnet-4-5", input="news?", tools=[search])
+    body, ignored = sent("claude-sonnet-5-5", input="news?", tools=[search])
     assert body["tools"][0]["allowed_domains"] == ["example.com"]
     assert not ignored
     _, ignored = sent("gemini-3.8-flash", input="news?", tools=[search])

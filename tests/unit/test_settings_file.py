@@ -20,13 +20,13 @@ location = "us-east5"
 
 [models."gpt-4o"]
 targets = [
-    { model = "claude-sonnet-4-5", weight = 3 },
-    { model = "gemini-2.5-pro", location = "global" },
+    { model = "claude-sonnet-5-5", weight = 3 },
+    { model = "gemini-4-argon", location = "global" },
 ]
 fallbacks = ["fast"]
 
 [models.fast]
-target = "gemini-2.5-flash"
+target = "gemini-3.8-flash"
 defaults = { temperature = 0.2 }
 safety_settings = [{ category = "HARM_CATEGORY_HARASSMENT", threshold = "BLOCK_NONE" }]
 
@@ -67,19 +67,19 @@ def test_a_whole_file_is_read():
             "[models.\"a\"] leads to 'no-such-model', which is not a model name",
         ),
         (
-            "[models.a]\ntargets = [{ model = 'gemini-2.5-pro', weight = 0 }]",
+            "[models.a]\ntargets = [{ model = 'gemini-4-argon', weight = 0 }]",
             "weight: expected `float` > 0.0",
         ),
         (
-            "[models.a]\ntarget = 'gemini-2.5-pro'\ntargets = [{ model = 'gemini-2.5-pro' }]",
+            "[models.a]\ntarget = 'gemini-4-argon'\ntargets = [{ model = 'gemini-4-argon' }]",
             "both target and targets",
         ),
         ("[models.a]\ntarget = 'b'\n[models.b]\ntarget = 'a'", "[models] lead in a circle: a → b → a"),
         (
-            "[models.a]\ntarget = 'gemini-2.5-pro'\nfallbacks = ['b']\n[models.b]\ntarget = 'a'",
+            "[models.a]\ntarget = 'gemini-4-argon'\nfallbacks = ['b']\n[models.b]\ntarget = 'a'",
             "lead in a circle",
         ),
-        ("[models.'gemini-2.5-pro']\nfallbacks = ['gemini-2.5-pro']", "falls back to itself"),
+        ("[models.'gemini-4-argon']\nfallbacks = ['gemini-4-argon']", "falls back to itself"),
         ("[catalog.nothing]\nsampling = 'all'", '[catalog."nothing"] is not a model name'),
         ("[catalog.'gemini-*']\nsampling = 'some'", '[catalog."gemini-*"], sampling: invalid enum value'),
         ("[catalog.'claude-opus-9']\nprice = { inputs = 1 }", "unknown field `inputs`"),

@@ -18,7 +18,7 @@ from vertex_compat.operations.audio import encoder
 from vertex_compat.publishers.text_to_speech import text_to_speech
 from vertex_compat.routing import model_names
 
-GEMINI = "gemini-2.5-flash-preview-tts"
+GEMINI = "gemini-3.8-flash-tts"
 CLOUD = "vertex_ai/"
 
 
@@ -235,8 +235,8 @@ def test_google_s_own_settings_go_first(app, emulator):
     assert emulator.calls[-1].json["audioConfig"] == config
 
 
-def test_gemini_is_told_how_to_speak(app, emulator):
-    answer = speak(app, GEMINI, voice="shimmer", instructions="Speak cheerfully.", speed=2)
+def test_gemini_before_3_8_reads_the_style_before_the_text(app, emulator):
+    answer = speak(app, "gemini-2.5-flash-tts", voice="shimmer", instructions="Speak cheerfully.", speed=2)
     assert answer.headers["x-vertex-compat-ignored"] == "speed"
     assert emulator.calls[-1].json == {
         "contents": [{"role": "user", "parts": [{"text": "Speak cheerfully: Hello"}]}],
@@ -267,7 +267,7 @@ def test_a_stream_of_events_holds_the_file(app):
         ({"response_format": "midi"}, 400, "response_format"),
         ({"audioConfig": {"audioEncoding": "LINEAR22", "speakingRate": "10"}}, 400, None),
         ({"model": GEMINI, "voice": "Nobody"}, 400, "voice"),
-        ({"model": "claude-sonnet-4-5"}, 404, "model"),
+        ({"model": "claude-sonnet-5-5"}, 404, "model"),
     ],
 )
 def test_what_is_wrong_is_said(app, given, status, param):

@@ -84,7 +84,7 @@ def test_a_text_that_merely_holds_tags_is_as_it_was(text):
     assert streamed(end(text)) == (None, text)
 
 
-@pytest.mark.parametrize("model", ["meta/llama-3.3-70b-instruct-maas", "deepseek-ai/deepseek-v3.2-maas"])
+@pytest.mark.parametrize("model", ["xai/grok-4.7", "deepseek-ai/deepseek-v4.1-flash-maas"])
 def test_another_model_s_tags_are_text(model):
     text = "<think>is how it begins</think>"
     assert whole(text, model) == (None, text)
@@ -151,6 +151,6 @@ def test_reasoning_tags_setting_splits_reasoning(emulator, tmp_path, stream):
 
 
 def test_tags_are_for_models_that_speak_openai_s_wire():
-    table = {"models": {"mine": {"target": "claude-sonnet-4-5", "reasoning_tags": True}}}
+    table = {"models": {"mine": {"target": "claude-sonnet-5-5", "reasoning_tags": True}}}
     with pytest.raises(rules.ConfigError, match="reasoning_tags is for a deployed model"):
         rules.parse(table)

@@ -12,7 +12,7 @@ from vertex_compat.operations.audio.transcript import Transcript
 from vertex_compat.types import Delta
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
-MODEL = "gemini-2.5-flash"
+MODEL = "gemini-3.8-flash"
 SAID = {
     "language": "german",
     "segments": [
@@ -160,7 +160,7 @@ def test_what_is_wrong_is_said(app, emulator, given, param):
     assert not emulator.calls
 
 
-@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "vertex_ai/"])
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "vertex_ai/"])
 def test_a_model_that_does_not_hear_is_a_404(app, model):
     answer = upload(app, model=model)
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "model_not_found")
@@ -360,7 +360,7 @@ def test_a_plain_text_is_one_segment_where_times_are_optional():
     ],
 )
 def test_a_declared_type_tells_sound_from_film(app, emulator, name, declared, sent):
-    form = {"model": "gemini-2.5-flash", "file": (io.BytesIO(b"x"), name, declared)}
+    form = {"model": "gemini-3.8-flash", "file": (io.BytesIO(b"x"), name, declared)}
     app.post("/v1/audio/transcriptions", data=form)
     parts = emulator.calls[-1].json["contents"][0]["parts"]
     assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == [sent]
