@@ -81,7 +81,7 @@ def test_on_a_laptop_without_keys_everybody_gets_in():
     assert asked(authorization="Bearer anything").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/models", "/models/gemini-2.5-flash", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/models", "/models/gemini-3.8-flash", "/nowhere"])
 @pytest.mark.parametrize("authorization", [None, "Bearer sk-one-0123456789"])
 def test_deployed_without_keys_every_request_is_401(path, authorization):
     message = told(asked(path, authorization, **DEPLOYED))
@@ -126,7 +126,7 @@ def test_no_spelling_of_a_path_gets_past_the_keys(path):
 
 def test_a_refused_chat_makes_no_call():
     notes = RecordingTransport()
-    answer = function(notes, **KEYS).post("/v1/chat/completions", json={"model": "gemini-2.5-flash"})
+    answer = function(notes, **KEYS).post("/v1/chat/completions", json={"model": "gemini-3.8-flash"})
     told(answer)
     assert notes.calls == []
 
@@ -177,7 +177,7 @@ def test_email_of_the_identity_token_has_its_rules(tmp_path):
     env = {"VERTEX_COMPAT_AUTH": "iam", "VERTEX_COMPAT_CONFIG": str(rules), **DEPLOYED}
     alice = {"Authorization": f"Bearer {identity()}"}
     bob = {"Authorization": f"Bearer {identity('bob@example.com')}"}
-    claude = "/v1/models/claude-sonnet-4-5"
+    claude = "/v1/models/claude-sonnet-5-5"
     assert asked_with(alice, claude, **env).status_code == 403
     assert asked_with(bob, claude, **env).status_code == 200
 
@@ -209,8 +209,8 @@ def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
         "X-Serverless-Authorization": f"Bearer {identity()}",
     }
     app = function(RecordingTransport(), **env)
-    assert app.get("/v1/models/gemini-2.5-flash", headers=headers).status_code == 200
-    assert app.get("/v1/models/claude-sonnet-4-5", headers=headers).status_code == 403
+    assert app.get("/v1/models/gemini-3.8-flash", headers=headers).status_code == 200
+    assert app.get("/v1/models/claude-sonnet-5-5", headers=headers).status_code == 403
 
 
 def test_iam_without_keys_leaves_openapi_public():
@@ -297,7 +297,7 @@ def test_what_is_public_needs_no_token(path):
         (KEYS, "", "VERTEX_COMPAT_API_KEYS"),
         ({"VERTEX_COMPAT_DISCOVER": "on"}, "", "VERTEX_COMPAT_DISCOVER"),
         ({}, 'impersonate = "a@b.iam.gserviceaccount.com"', "impersonate"),
-        ({}, '[models.x]\ntarget = "gemini-2.5-pro"\nimpersonate = "a@b.c"', "impersonate"),
+        ({}, '[models.x]\ntarget = "gemini-4-argon"\nimpersonate = "a@b.c"', "impersonate"),
     ],
     ids=["no project", "keys", "discovery", "another account", "another account for a model"],
 )

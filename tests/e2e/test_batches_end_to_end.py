@@ -28,7 +28,7 @@ def local(emulator, storage):  # noqa: ARG001  (an empty one)
     return start
 
 
-def line(custom_id, text="Hello", /, model="gemini-2.5-flash", **body):
+def line(custom_id, text="Hello", /, model="gemini-3.8-flash", **body):
     body = {"model": model, "messages": [{"role": "user", "content": text}]} | body
     return {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body}
 
@@ -62,7 +62,7 @@ def said(row):
     return row["response"]["body"]["choices"][0]["message"]["content"].partition("\n")[0]
 
 
-@pytest.mark.parametrize("model", ["gemini-2.5-flash", "claude-sonnet-4-5"])
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
 def test_every_answer_finds_its_request(client, model, storage):
     rows = [line(f"ключ {n}/%", "the same" if n % 3 else f"number {n}", model) for n in range(20)]
     batch = begun(client, rows, metadata={"project": "x"})
@@ -168,7 +168,7 @@ def problems(client, rows, **more):
         (b"\n \n", [("empty_file", None)]),
         (b'{"custom_id"\n[]\n', [("invalid_json_line", 1), ("invalid_json_line", 2)]),
         ([line("a"), line("b"), line("a")], [("duplicate_custom_id", 3)]),
-        ([line("a"), line("b", model="gemini-2.5-pro")], [("mismatched_model", 2)]),
+        ([line("a"), line("b", model="gemini-4-argon")], [("mismatched_model", 2)]),
         ([line("a", model="mistral-small-2503")], [("model_not_supported", 1)]),
         ([line("a", model="nobody")], [("model_not_found", 1)]),
         ([line("a"), line("b") | {"url": "/v1/embeddings"}], [("invalid_url", 2)]),
@@ -180,7 +180,7 @@ def problems(client, rows, **more):
             [("invalid_type", 2), ("missing_required_parameter", 3)],
         ),
         ([line("a", stream=True)], [("invalid_value", 1)]),
-        ([line("a", model="claude-sonnet-4-5", n=2)], [("unsupported_value", 1)]),
+        ([line("a", model="claude-sonnet-5-5", n=2)], [("unsupported_value", 1)]),
     ],
 )
 def test_a_bad_file_makes_a_batch_that_failed_and_starts_nothing(client, emulator, storage, rows, found):

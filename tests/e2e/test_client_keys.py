@@ -307,9 +307,9 @@ def test_settings_file_has_rules_for_keys_of_the_file(path, tmp_path):
     def status(key, model):
         return app.get(f"/v1/models/{model}", headers={"Authorization": f"Bearer {key}"}).status_code
 
-    assert status("sk-search-0123456789", "gemini-2.5-flash") == 200
-    assert status("sk-search-0123456789", "claude-sonnet-4-5") == 403
-    assert status("sk-all-0123456789", "claude-sonnet-4-5") == 200
+    assert status("sk-search-0123456789", "gemini-3.8-flash") == 200
+    assert status("sk-search-0123456789", "claude-sonnet-5-5") == 403
+    assert status("sk-all-0123456789", "claude-sonnet-5-5") == 200
     rules.write_text("[keys.nobody]\n")
     with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_API_KEYS_FILE"):
         Settings.from_env(env)

@@ -231,7 +231,7 @@ def test_no_host_leads_out_of_google_s_domain(dns):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("target = 'gemini-2.5-pro'", "dedicated_endpoint_dns is for a deployed model"),
+        ("target = 'gemini-4-argon'", "dedicated_endpoint_dns is for a deployed model"),
         ("target = 'other'\n[models.other]\ntarget = 'openai/1'", "not 'other'"),
         (
             "target = 'openai/1'\nlocation = 'eu'",
@@ -258,7 +258,7 @@ def test_container_gets_served_model_name(emulator, settings):
     assert post(app, asked(named)).status_code == 404
 
 
-@pytest.mark.parametrize("target", ["gemini-2.5-pro", "1234567890"])
+@pytest.mark.parametrize("target", ["gemini-4-argon", "1234567890"])
 def test_a_name_for_a_container_is_for_one_that_chats(target):
     with pytest.raises(rules.ConfigError, match="served_model_name is for a deployed model"):
         rules.parse({"models": {"mine": {"target": target, "served_model_name": "x"}}})

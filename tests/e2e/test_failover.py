@@ -9,7 +9,7 @@ FILE = """
 [models.first-fails]
 targets = [
     { model = "gemini-emulator-status-503", weight = 1000000 },
-    { model = "claude-sonnet-4-5" },
+    { model = "claude-sonnet-5-5" },
 ]
 
 [models.all-fail]
@@ -25,8 +25,8 @@ target = "gemini-emulator-status-400"
 fallbacks = ["mistral-medium-3"]
 
 [models.warm]
-target = "gemini-2.5-flash"
-defaults = { temperature = 0.25, max_tokens = 7 }
+target = "gemini-3.8-flash"
+defaults = { seed = 25, max_tokens = 7 }
 
 [models.two-places]
 target = "gemini-emulator-only-europe-west4"
@@ -55,7 +55,7 @@ def ask(client, model, **more):
 def test_a_target_that_fails_is_replaced_by_another(client, emulator):
     answer, target = ask(client, "first-fails")
     assert answer.model == "first-fails"
-    assert target == "anthropic/claude-sonnet-4-5@20250929; location=global"
+    assert target == "anthropic/claude-sonnet-5-5; location=global"
     assert [call.status for call in emulator.calls] == [503, 200]
 
 
@@ -88,9 +88,9 @@ def test_a_request_that_is_wrong_is_tried_nowhere_else(client, emulator):
 
 
 def test_defaults_hold_where_the_client_says_nothing(client, emulator):
-    ask(client, "warm", temperature=0.75)
+    ask(client, "warm", seed=75)
     config = emulator.calls[0].json["generationConfig"]
-    assert (config["temperature"], config["maxOutputTokens"]) == (0.75, 7)
+    assert (config["seed"], config["maxOutputTokens"]) == (75, 7)
 
 
 def test_a_location_is_left_for_its_fallback(client, emulator):

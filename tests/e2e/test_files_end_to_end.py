@@ -241,7 +241,7 @@ def test_a_file_of_ours_can_be_talked_about(client, emulator):
     made = client.files.create(file=("paper.pdf", b"%PDF"), purpose="user_data")
     emulator.forget_calls()
     parts = [{"type": "text", "text": "Sum up."}, {"type": "file", "file": {"file_id": made.id}}]
-    client.chat.completions.create(model="gemini-2.5-flash", messages=[{"role": "user", "content": parts}])
+    client.chat.completions.create(model="gemini-3.8-flash", messages=[{"role": "user", "content": parts}])
     (call,) = emulator.calls
     sent = json.dumps(call.json)
     assert f"gs://{BUCKET}/vertex_compat/shared/files/" in sent
@@ -250,7 +250,7 @@ def test_a_file_of_ours_can_be_talked_about(client, emulator):
 
 def test_somebody_else_s_file_id_is_refused(local):
     content = [{"type": "file", "file": {"file_id": "file-abc123"}}]
-    body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": content}]}
+    body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": content}]}
     answer = local().post("/v1/chat/completions", json=body)
     assert answer.status_code == 400
     assert "No such File object" in answer.json["error"]["message"]

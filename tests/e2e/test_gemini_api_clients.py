@@ -49,7 +49,9 @@ def test_every_publisher_answers_whole_and_streamed(sdk, model):
     assert "".join(chunk.text or "" for chunk in chunks).startswith("You said: Hello")
 
 
-@pytest.mark.parametrize("model", [GEMINI, CLAUDE, "mistral-medium-3", "meta/llama-3.3-70b-instruct-maas"])
+@pytest.mark.parametrize(
+    "model", [GEMINI, CLAUDE, "mistral-medium-3", "meta/llama-4-maverick-17b-128e-instruct-maas"]
+)
 def test_a_chat_calls_a_tool_and_reads_its_result(sdk, model):
     chat = sdk.chats.create(
         model=model,

@@ -14,7 +14,7 @@ from vertex_compat.routing import rules
 from vertex_compat.routing.router import Router
 
 TEMPLATE = "projects/emulated-project/locations/us-central1/templates/{}"
-CLAUDE, GEMINI, MISTRAL = "claude-sonnet-4-5", "gemini-2.5-flash", "mistral-small-2503"
+CLAUDE, GEMINI, MISTRAL = "claude-sonnet-5-5", "gemini-3.8-flash", "mistral-small-2503"
 GOOD, BAD = "How is the weather?", "How do I build a bomb?"
 
 
@@ -38,7 +38,7 @@ def armor_calls(emulator):
     return [call for call in emulator.calls if "/templates/" in call.path]
 
 
-@pytest.mark.parametrize("model", [CLAUDE, MISTRAL, "meta/llama-3.3-70b-instruct-maas"])
+@pytest.mark.parametrize("model", [CLAUDE, MISTRAL, "meta/llama-4-maverick-17b-128e-instruct-maas"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_blocked_prompt_reaches_no_model(guarded, emulator, model, stream):
     answer = chat(guarded(), BAD, model, stream=stream)
@@ -207,7 +207,7 @@ def test_the_text_of_the_last_turns_is_checked(body, text):
     ("path", "body"),
     [
         ("/v1/images/generations", {"model": "gemini-3-pro-image", "prompt": BAD}),
-        ("/v1/audio/speech", {"model": "gemini-2.5-flash-tts", "input": BAD}),
+        ("/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": BAD}),
         ("/v1/audio/speech", {"model": "lyria-002", "input": BAD}),
         ("/v1/videos", {"model": "veo-3.1-generate-preview", "prompt": BAD}),
     ],
@@ -244,7 +244,7 @@ def test_a_checked_claude_gets_its_thinking_back(guarded, emulator):
     app = guarded()
     messages = [{"role": "user", "content": "Think, then use the tools."}]
     thinking = {"type": "enabled", "budget_tokens": 2000}
-    body = {"model": "claude-sonnet-4-5", "max_tokens": 4000, "thinking": thinking, "tools": [WEATHER]}
+    body = {"model": "claude-sonnet-5-5", "max_tokens": 4000, "thinking": thinking, "tools": [WEATHER]}
     called = post(app, body | {"messages": messages}, "/v1/messages").json
     (id_,) = [block["id"] for block in called["content"] if block["type"] == "tool_use"]
     result = {"type": "tool_result", "tool_use_id": id_, "content": "Sunny"}

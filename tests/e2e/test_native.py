@@ -25,13 +25,13 @@ def google(server, location="us-central1"):
 
 def test_google_s_sdk_is_answered(front_door):
     client = google(front_door)
-    answer = client.models.generate_content(model="gemini-2.5-flash", contents="Hello")
+    answer = client.models.generate_content(model="gemini-3.8-flash", contents="Hello")
     assert answer.text.startswith("You said: Hello")
 
 
 def test_google_s_sdk_streams(front_door):
     client = google(front_door)
-    chunks = list(client.models.generate_content_stream(model="gemini-2.5-flash", contents="Hello"))
+    chunks = list(client.models.generate_content_stream(model="gemini-3.8-flash", contents="Hello"))
     assert len(chunks) > 3
     assert "".join(chunk.text or "" for chunk in chunks).startswith("You said: Hello")
 
@@ -45,14 +45,14 @@ def test_google_s_sdk_gets_google_s_errors(front_door):
 
 def test_the_body_goes_and_the_answer_comes_as_they_are(app, emulator):
     body = json.dumps(HELLO | {"generationConfig": {"temperature": 0.5}}, indent=3).encode()
-    answer = app.post(f"{BASE}/publishers/google/models/gemini-2.5-flash:generateContent", data=body)
+    answer = app.post(f"{BASE}/publishers/google/models/gemini-3.8-flash:generateContent", data=body)
     assert emulator.calls[0].body == body
     assert answer.json["candidates"][0]["finishReason"] == "STOP"
 
 
 def test_the_function_s_own_token_is_used(app, emulator):
     headers = {"Authorization": "Bearer sk-of-the-client"}
-    path = f"{BASE}/publishers/google/models/gemini-2.5-flash:generateContent"
+    path = f"{BASE}/publishers/google/models/gemini-3.8-flash:generateContent"
     assert app.post(path, json=HELLO, headers=headers).status_code == 200
     assert "sk-of-the-client" not in str(emulator.calls[0].headers)
 
@@ -60,8 +60,8 @@ def test_the_function_s_own_token_is_used(app, emulator):
 def test_a_key_is_needed_and_may_come_in_google_s_header(serve):
     server = serve(VERTEX_COMPAT_API_KEYS="sk-test-0123456789")
     client = google(server)
-    assert client.models.generate_content(model="gemini-2.5-flash", contents="Hi").text
-    url = f"{server.url}{BASE}/publishers/google/models/gemini-2.5-flash:generateContent"
+    assert client.models.generate_content(model="gemini-3.8-flash", contents="Hi").text
+    url = f"{server.url}{BASE}/publishers/google/models/gemini-3.8-flash:generateContent"
     assert httpx.post(url, json=HELLO).status_code == 401
     assert httpx.post(url, json=HELLO, headers={"x-goog-api-key": "sk-test-0123456789"}).status_code == 200
 
@@ -69,8 +69,8 @@ def test_a_key_is_needed_and_may_come_in_google_s_header(serve):
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/publishers/google/models/gemini-2.5-flash", 405),
-        ("/publishers/google/models/gemini-2.5-flash:tuneModel", 404),
+        ("/publishers/google/models/gemini-3.8-flash", 405),
+        ("/publishers/google/models/gemini-3.8-flash:tuneModel", 404),
         ("/batchPredictionJobs", 404),
         ("/publishers/google/models/../../../x:generateContent", 404),
         ("/publishers/google/models/a%2F..%2Fb:generateContent", 404),
@@ -94,7 +94,7 @@ def test_only_inference_passes(app, emulator, path, status):
     ],
 )
 def test_no_other_project_and_no_other_host_is_reached(app, emulator, base, status):
-    answer = app.post(f"{base}/publishers/google/models/gemini-2.5-flash:generateContent", json=HELLO)
+    answer = app.post(f"{base}/publishers/google/models/gemini-3.8-flash:generateContent", json=HELLO)
     assert answer.status_code == status
     assert emulator.calls == []
 
@@ -103,10 +103,10 @@ def test_a_location_that_the_operator_has_set_is_not_left(serve):
     server = serve(GOOGLE_CLOUD_LOCATION="europe-west4")
     client = google(server)
     with pytest.raises(genai_errors.ClientError) as refused:
-        client.models.generate_content(model="gemini-2.5-flash", contents="Hello")
+        client.models.generate_content(model="gemini-3.8-flash", contents="Hello")
     assert refused.value.code == 403
     client = google(server, "europe-west4")
-    answer = client.models.generate_content(model="gemini-2.5-flash", contents="Hello")
+    answer = client.models.generate_content(model="gemini-3.8-flash", contents="Hello")
     assert answer.text
 
 
@@ -116,7 +116,7 @@ def test_partner_models_pass_in_their_own_words(app):
         "max_tokens": 50,
         "messages": [{"role": "user", "content": "Hello"}],
     }
-    answer = app.post(f"{BASE}/publishers/anthropic/models/claude-sonnet-4-5@20250929:rawPredict", json=body)
+    answer = app.post(f"{BASE}/publishers/anthropic/models/claude-sonnet-5-5:rawPredict", json=body)
     assert answer.json["type"] == "message"
 
 

@@ -26,7 +26,7 @@ def line(record, capfd, *, deployed=True, status=200):
 
 def test_a_deployed_function_writes_what_cloud_logging_reads(capfd):
     record = begun(X_Cloud_Trace_Context="0123456789abcdef0123456789abcdef/7;o=1")
-    record.model, record.key, record.target = "gpt-4o", "team", "google/gemini-2.5-pro; location=global"
+    record.model, record.key, record.target = "gpt-4o", "team", "google/gemini-4-argon; location=global"
     record.usages[0] = Usage(10, 5, {"cached_tokens": 4})
     written = json.loads(line(record, capfd))
     assert written["severity"] == "INFO"
@@ -36,7 +36,7 @@ def test_a_deployed_function_writes_what_cloud_logging_reads(capfd):
     )
     assert (written["prompt_tokens"], written["completion_tokens"], written["cached_tokens"]) == (10, 5, 4)
     assert (written["model"], written["key"]) == ("gpt-4o", "team")
-    assert (written["publisher"], written["served"]) == ("google", "gemini-2.5-pro")
+    assert (written["publisher"], written["served"]) == ("google", "gemini-4-argon")
     assert written["location"] == "global"
 
 
@@ -60,9 +60,12 @@ def test_the_upstream_s_part_is_told(capfd):
 
 def test_a_model_s_name_may_hold_slashes(capfd):
     record = begun()
-    record.target = "openapi/meta/llama-3.3-70b-instruct-maas; location=us-central1"
+    record.target = "openapi/meta/llama-4-maverick-17b-128e-instruct-maas; location=us-central1"
     written = json.loads(line(record, capfd))
-    assert (written["publisher"], written["served"]) == ("openapi", "meta/llama-3.3-70b-instruct-maas")
+    assert (written["publisher"], written["served"]) == (
+        "openapi",
+        "meta/llama-4-maverick-17b-128e-instruct-maas",
+    )
 
 
 @pytest.mark.parametrize(("status", "severity"), [(200, "INFO"), (404, "WARNING"), (503, "ERROR")])
@@ -150,7 +153,7 @@ def test_log_lines_of_many_threads_are_whole(serve):
     with server.client() as client, ThreadPoolExecutor(60) as pool:
 
         def ask(identity):
-            question = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": SECRET}]}
+            question = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": SECRET}]}
             list(client.chat.completions.create(**question, stream=True, extra_headers=own(identity)))
 
         def own(identity):
@@ -192,7 +195,7 @@ def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
     emulator.script(json.dumps(said).encode(), headers={"Request-Id": "req_vrtx_011"})
     with server.client() as client:
         client.chat.completions.create(
-            model="gemini-2.5-flash", messages=[{"role": "user", "content": "Hello"}]
+            model="gemini-3.8-flash", messages=[{"role": "user", "content": "Hello"}]
         )
     log = server.wait_for_log(lambda said: '"attempts"' in said)
     written = json.loads(log.splitlines()[-1])
@@ -202,16 +205,16 @@ def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
 @pytest.mark.parametrize("tier", ["flex", "priority"])
 def test_the_client_gets_the_tier(client, tier):
     messages = [{"role": "user", "content": "Hi"}]
-    asked = {"model": "gemini-2.5-flash", "messages": messages, "service_tier": tier}
+    asked = {"model": "gemini-3.8-flash", "messages": messages, "service_tier": tier}
     assert client.chat.completions.create(**asked).service_tier == tier
     chunks = client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
     assert list(chunks)[-1].service_tier == tier
-    response = client.responses.create(model="gemini-2.5-flash", input="Hi", service_tier=tier)
+    response = client.responses.create(model="gemini-3.8-flash", input="Hi", service_tier=tier)
     assert response.service_tier == tier
 
 
 def test_the_tier_is_the_one_that_vertex_ai_names(app, capfd):
-    body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}]}
+    body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]}
     for more, written in (
         ({"service_tier": "flex"}, "service_tier=flex"),
         ({"service_tier": "priority", "stream": True}, "service_tier=priority"),

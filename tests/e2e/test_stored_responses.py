@@ -278,7 +278,7 @@ def test_truncation_auto_drops_the_oldest_turns(start, emulator, truncation):
     app = start(VERTEX_COMPAT_STORE="memory")
     made = {"id": None}
     for word in ("first", "second", "third"):
-        body = {"model": "claude-sonnet-4-5", "input": word, "truncation": truncation}
+        body = {"model": "claude-sonnet-5-5", "input": word, "truncation": truncation}
         body |= {"previous_response_id": made["id"]} if made["id"] else {}
         if word == "third":
             emulator.forget_calls()

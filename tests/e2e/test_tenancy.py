@@ -53,7 +53,7 @@ def new_batch(app, file_id, headers):
 
 
 def new_job(app, headers, file="gs://public/train.jsonl"):
-    body = {"model": "gemini-2.5-flash", "training_file": file}
+    body = {"model": "gemini-3.8-flash", "training_file": file}
     return app.post("/v1/fine_tuning/jobs", json=body, headers=headers)
 
 

@@ -148,7 +148,7 @@ def test_what_is_not_there_is_not_found(app):
 
 
 def test_a_model_that_makes_no_videos_is_refused(app):
-    assert create(app, model="gemini-2.5-flash").json["error"]["code"] == "model_not_found"
+    assert create(app, model="gemini-3.8-flash").json["error"]["code"] == "model_not_found"
 
 
 def test_a_dry_run_starts_nothing(app, emulator):
