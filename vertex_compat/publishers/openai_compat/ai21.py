@@ -5,6 +5,7 @@ https://docs.ai21.com/reference/jamba-1-6-api-ref
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -12,12 +13,22 @@ import msgspec
 
 from vertex_compat import vertex
 from vertex_compat.json_values import member
-from vertex_compat.publishers import chat_messages, tools
+from vertex_compat.publishers import chat_messages, code_fences, tools
 from vertex_compat.publishers.chat_messages import Text, Turn
-from vertex_compat.publishers.openai_compat import openai_request
+from vertex_compat.publishers.openai_compat import openai_request, openai_response
 from vertex_compat.publishers.openai_compat.openai_request import MessageFormat
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall
+from vertex_compat.types import (
+    JSON,
+    ChatAdapter,
+    ClientRequest,
+    JSONAnswer,
+    Model,
+    StreamPart,
+    StreamTranslator,
+    UpstreamCall,
+    parts_of,
+)
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -75,6 +86,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         vertex.raw_predict(model, stream="stream" in body),
         body,
         ignored=client.ignored,
+        json_answer=JSONAnswer(source="text") if "response_format" in body else None,
         tool_names=openai_request.tool_names(offered, turns),
     )
 
@@ -84,4 +96,15 @@ def _schema_instruction(schema: JSON) -> Turn:
     return Turn("system", [Text(_SCHEMA.format(msgspec.json.encode(member(schema, "schema")).decode()))])
 
 
-CHAT: Final = openai_request.chat(request)
+def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
+    """Return the parts of a whole answer."""
+    return parts_of(stream(call)(body))
+
+
+def stream(call: UpstreamCall) -> StreamTranslator:
+    """Return the translator of one stream."""
+    translate = openai_response.stream(call)
+    return code_fences.without_fences(translate) if call.json_answer else translate
+
+
+CHAT: Final = ChatAdapter(request, response, stream, supports_n=True)

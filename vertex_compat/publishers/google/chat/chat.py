@@ -184,7 +184,8 @@ def _structured_output(client_request: ClientRequest, offered: ToolConfig) -> _S
         return _StructuredOutput(offered, {})
     if schema is None or offered.built_in or not profile.takes_json_schema:
         client_request.ignore("response_format")
-        return _StructuredOutput(offered, {}, (response_format.instruction(client_request),))
+        instruction = response_format.instruction(client_request)
+        return _StructuredOutput(offered, {}, (instruction,), JSONAnswer(source="text"))
     wrapped = not any_schema.is_object(schema)
     root = json_schema.adapt(any_schema.wrap(schema) if wrapped else schema, "response_format")
     with_answer, name = tools.with_answer_tool(offered, root)

@@ -16,7 +16,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.json_values import enum, integer, items, mapping, number, text
-from vertex_compat.publishers import json_schema
+from vertex_compat.publishers import code_fences, json_schema
 from vertex_compat.publishers.google.chat import grounding, signatures
 from vertex_compat.publishers.google.chat.audio_output import AudioOutput
 from vertex_compat.publishers.google.chat.signatures import CallMarks, digest
@@ -54,19 +54,26 @@ IMPROBABLE: Final = -9999.0
 _EMPTY: Final[JSON] = {}
 
 
-def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
-    """Yield the parts of a whole response."""
-    return _ResponseReader(call).read_whole(body)
+def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
+    """Return the parts of a whole response."""
+    return whole(call)(body)
 
 
 def whole(call: UpstreamCall) -> Callable[[JSON], Iterable[StreamPart]]:
     """Return the translator of whole responses that continue each other."""
-    return _ResponseReader(call).read_whole
+    translate = _ResponseReader(call).read_whole
+    return code_fences.without_fences(translate) if _is_instructed(call) else translate
 
 
 def stream(call: UpstreamCall) -> StreamTranslator:
     """Return the translator of one stream."""
-    return _ResponseReader(call).read_chunk
+    translate = _ResponseReader(call).read_chunk
+    return code_fences.without_fences(translate) if _is_instructed(call) else translate
+
+
+def _is_instructed(call: UpstreamCall) -> bool:
+    """Return whether nothing but an instruction makes the model write JSON."""
+    return call.json_answer is not None and call.json_answer.source == "text"
 
 
 class _ResponseReader:
@@ -226,7 +233,7 @@ class _Candidate:
         """Return the fields of a delta; none for an empty part or a draft image of the thoughts."""
         signature = signatures.valid(part.get("thoughtSignature"))
         if call := mapping(part.get("functionCall")):
-            if self._answer and call.get("name") == self._answer.tool:
+            if self._answer and self._answer.tool and call.get("name") == self._answer.tool:
                 return self._content(_json_answer(call, self._answer))
             return {"tool_calls": [self._tool_call(call, signature or self._take_signature())]}
         content, thought = text(part.get("text")), part.get("thought") is True

@@ -1,0 +1,91 @@
+"""Code fences around JSON that a model was instructed to write, removed from whole and streamed answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, parts_of
+
+MAX_HELD: Final = 1_000
+"""Characters at the end of a text that are held back because they may belong to the fence."""
+
+_FENCE: Final = "```"
+_OPENING: Final = re.compile(r"\s*```(?:json)?[ \t]*(?:\r?\n|(?=[{\[\"]))", re.IGNORECASE)
+_OPENING_START: Final = re.compile(r"\s*(?:`{0,2}|```(?:j|js|jso|json)?[ \t]*\r?)", re.IGNORECASE)
+
+
+class FenceRemover:
+    """Removes the fence around one text that comes in pieces. Text without a fence at its start is kept."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._is_fenced: bool | None = None
+        self._has_ended = False
+
+    def feed(self, text: str, *, is_last: bool) -> str:
+        """Return what is certain of the text so far; may be empty."""
+        if self._is_fenced is False or self._has_ended:
+            return "" if self._has_ended else text
+        text = self._held + text
+        self._held = ""
+        if self._is_fenced is None:
+            if opening := _OPENING.match(text):
+                self._is_fenced = True
+                text = text[opening.end() :]
+            elif not is_last and len(text) <= MAX_HELD and _OPENING_START.fullmatch(text):
+                self._held = text
+                return ""
+            else:
+                self._is_fenced = False
+                return text
+        return self._inside(text, is_last=is_last)
+
+    def _inside(self, text: str, *, is_last: bool) -> str:
+        """Return the text up to the closing fence: in JSON no line begins with one."""
+        content, closing, _ = text.partition(f"\n{_FENCE}")
+        if closing:
+            self._has_ended = True
+            return content.rstrip()
+        content = text.rstrip()
+        content = content[: len(content) - _backticks(content)].rstrip()
+        held = text[len(content) :]
+        if is_last:
+            return content if _FENCE in held else text
+        if len(held) > MAX_HELD:
+            return text
+        self._held = held
+        return content
+
+
+def _backticks(text: str) -> int:
+    """Return how many backticks end the text, at most those of a fence."""
+    tail = text[-len(_FENCE) :]
+    return len(tail) - len(tail.rstrip("`"))
+
+
+def without_fences(translate: StreamTranslator) -> Callable[[JSON], Iterator[StreamPart]]:
+    """Return a translator, of events or of whole responses, that removes the fence around each content."""
+    removers: dict[int, FenceRemover] = {}
+
+    def read(event: JSON) -> Iterator[StreamPart]:
+        for part in parts_of(translate(event)):
+            if isinstance(part, Delta):
+                yield _unfenced(part, removers.setdefault(part.choice, FenceRemover()))
+            else:
+                yield part
+
+    return read
+
+
+def _unfenced(delta: Delta, remover: FenceRemover) -> Delta:
+    is_last = delta.finish_reason is not None and delta.continuation is None
+    content = delta.fields.get("content")
+    if not isinstance(content, str) and not is_last:
+        return delta
+    rest = {name: value for name, value in delta.fields.items() if name != "content"}
+    text = remover.feed(content if isinstance(content, str) else "", is_last=is_last)
+    return replace(delta, fields=rest | ({"content": text} if text else {}))
