@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from vertex_compat.publishers.anthropic.chat import usage as claude_usage
 from vertex_compat.publishers.google import usage as gemini_usage
@@ -29,7 +29,8 @@ _OBJECT: Final = re.compile(rb"\s{0,8}:\s{0,8}\{")
 _SEPARATOR: Final = re.compile(rb"\s{0,8}:?\s{0,8}")
 _decode = json.JSONDecoder().raw_decode
 
-ReadCounts = Callable[[JSON], Usage | None]
+ReadCounts: TypeAlias = Callable[[JSON], Usage | None]
+"""Reads a publisher's counts; returns None where the prompt's are missing."""
 
 
 def counted(blocks: Iterator[bytes], publisher: str, usages: dict[object, Usage]) -> Iterator[bytes]:
