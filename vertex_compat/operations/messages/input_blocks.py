@@ -1,7 +1,7 @@
 """A request of Anthropic's Messages API as a chat request, for models of other publishers.
 
-Blocks become messages and parts, tools become functions. What Anthropic's API has and chat has not is
-ignored and named in `x-vertex-compat-ignored`, or refused where the answer would not be what was asked for.
+Blocks become messages and parts of messages. Parameters that chat does not have are left out and named in
+`x-vertex-compat-ignored`, or refused where the answer would be another than the one requested.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations.messages import client_tools
+from vertex_compat.operations.messages.input_tools import ToolReader, is_web_search
 from vertex_compat.operations.messages.output_blocks import Display
 from vertex_compat.operations.opaque_state import decode_id, decode_state
-from vertex_compat.operations.request.body import drop_nulls
 from vertex_compat.operations.request.chat_request import ChatRequest, ParamNames
 from vertex_compat.types import JSON
 
@@ -50,11 +49,6 @@ EFFORT_OF_BUDGET: Final = ((1024, "low"), (2048, "medium"))
 _BILLING: Final = "x-anthropic-billing-header:"
 """Prefix of the system block with Claude Code's version, which is meant for Anthropic alone."""
 
-_FUNCTION_FIELDS: Final = frozenset({"description", "input_schema", "name", "strict", "type"})
-_SEARCH_FIELDS: Final = frozenset({"allowed_domains", "blocked_domains", "name", "type", "user_location"})
-_HINTS: Final = frozenset({"cache_control", "eager_input_streaming"})
-"""Fields of a tool that say how it is served, and not what the answer is."""
-
 _CITABLE: Final = frozenset({"document", "search_result"})
 """Blocks of which Claude can cite passages."""
 
@@ -65,14 +59,6 @@ _DOCUMENT: Final = '<document title="{}">\n{}\n</document>'
 
 def chat_request(params: JSON) -> ChatRequest:
     """Translate a request that fits the schema; raises `BadRequest`."""
-    reader = _MessageReader()
-    reader.read_system(params.get("system"))
-    for number, message in enumerate(params["messages"]):
-        reader.read(message, f"messages[{number}]")
-    origins: dict[str, str] = dict(ORIGINS)
-    ignored = [name for name in params if name not in TRANSLATED]
-    output = params.get("output_config") or {}
-    ignored += [f"output_config.{name}" for name in output if name not in _OUTPUT_FIELDS]
     if params.get("mcp_servers"):
         raise errors.BadRequest(
             "Only Anthropic's API connects to MCP servers: connect to them in the client, and send "
@@ -80,12 +66,21 @@ def chat_request(params: JSON) -> ChatRequest:
             param="mcp_servers",
             code="unsupported_parameter",
         )
-    body = {"model": params["model"], "messages": reader.messages}
+    messages, tools = _MessageReader(), ToolReader()
+    messages.read_system(params.get("system"))
+    for number, message in enumerate(params["messages"]):
+        messages.read(message, f"messages[{number}]")
+    tools.read(params.get("tools") or [], params.get("tool_choice") or {})
+    output = params.get("output_config") or {}
+    body = {"model": params["model"], "messages": messages.messages}
     body |= {name: params[name] for name in SAME & params.keys()}
-    body |= _options(params) | _thinking(params, origins)
-    tools = _tools(params, origins, ignored)
-    ignored += reader.ignored
-    return ChatRequest(body | tools, ParamNames(origins | reader.origins), tuple(dict.fromkeys(ignored)))
+    body |= _options(params) | _thinking(params) | tools.fields
+    effort = {"reasoning_effort": "output_config.effort" if output.get("effort") else "thinking"}
+    names = ParamNames(ORIGINS | effort | tools.origins | messages.origins)
+    ignored = [name for name in params if name not in TRANSLATED]
+    ignored += [f"output_config.{name}" for name in output if name not in _OUTPUT_FIELDS]
+    ignored += [*tools.ignored, *messages.ignored]
+    return ChatRequest(body, names, tuple(dict.fromkeys(ignored)))
 
 
 def _options(params: JSON) -> JSON:
@@ -101,12 +96,10 @@ def _options(params: JSON) -> JSON:
     return options
 
 
-def _thinking(params: JSON, origins: dict[str, str]) -> JSON:
-    """Effort and budget. A budget goes along as it is, and as an effort for models that know only those."""
+def _thinking(params: JSON) -> JSON:
+    """Return the effort and the budget; a budget also as an effort, for models that have no budgets."""
     thinking = params.get("thinking") or {}
     effort = (params.get("output_config") or {}).get("effort")
-    origins["thinking"] = "thinking"
-    origins["reasoning_effort"] = "output_config.effort" if effort else "thinking"
     match thinking.get("type"):
         case "disabled":
             return {"reasoning_effort": "none"}
@@ -122,103 +115,13 @@ def _thinking(params: JSON, origins: dict[str, str]) -> JSON:
 
 
 def display(params: JSON) -> Display:
-    """Return what the client wants to see. One that did not ask for thinking expects text first."""
+    """Return the client's wishes. One that does not request thinking expects text in the first block."""
     thinking = params.get("thinking") or {}
     return Display(
         thinking=thinking.get("type") in {"enabled", "adaptive", "between_tools"},
         thoughts=thinking.get("display") != "omitted",
         search=any(is_web_search(tool) for tool in params.get("tools") or ()),
     )
-
-
-# Tools
-
-
-def _tools(params: JSON, origins: dict[str, str], ignored: list[str]) -> JSON:
-    functions: list[JSON] = []
-    fields: JSON = {}
-    for number, tool in enumerate(params.get("tools") or ()):
-        path = f"tools[{number}]"
-        if function := _function(tool, path):
-            origins[f"tools[{len(functions)}]"] = path
-            origins[f"tools[{len(functions)}].function.parameters"] = f"{path}.input_schema"
-            functions.append({"type": "function", "function": function})
-            ignored += _unknown_fields(tool, path)
-        elif is_web_search(tool):
-            fields["web_search_options"] = _web_search(tool, origins, ignored)
-        else:  # it would run on Anthropic's servers
-            ignored.append(f"tools.{tool.get('type')}")
-    choice = params.get("tool_choice") or {}
-    if functions:
-        fields["tools"] = functions
-        fields |= _tool_choice(choice, {tool["function"]["name"] for tool in functions})
-    if choice.get("type") in {"any", "tool"} and "tool_choice" not in fields:
-        ignored.append("tool_choice")  # a server tool cannot be demanded
-    return fields
-
-
-def _unknown_fields(tool: JSON, path: str) -> list[str]:
-    """Return the names of what a function of the client's has and chat has not, such as `input_examples`."""
-    known = _FUNCTION_FIELDS | _HINTS
-    is_custom = (tool.get("type") or "custom") == "custom"
-    return [f"{path}.{name}" for name, value in tool.items() if is_custom and value and name not in known]
-
-
-def _function(tool: JSON, path: str) -> JSON | None:
-    if (tool.get("type") or "custom") != "custom":
-        return client_tools.function(tool)
-    if not tool.get("name"):
-        raise errors.BadRequest(
-            f"Missing required parameter: '{path}.name'.",
-            param=f"{path}.name",
-            code="missing_required_parameter",
-        )
-    function = {"name": tool["name"], "description": tool.get("description")}
-    function |= {"parameters": tool.get("input_schema"), "strict": tool.get("strict")}
-    return drop_nulls(function)
-
-
-def is_web_search(tool: JSON) -> bool:
-    """Return whether `tool` is Anthropic's web search, of whichever date."""
-    return str(tool.get("type")).startswith("web_search_")
-
-
-def _web_search(tool: JSON, origins: dict[str, str], ignored: list[str]) -> JSON:
-    name = f"tools.{tool['type']}"
-    ignored += [f"{name}.{field}" for field in tool if field not in _SEARCH_FIELDS | _HINTS and tool[field]]
-    origins["web_search_options"] = name
-    options: JSON = {}
-    if isinstance(place := tool.get("user_location"), dict):
-        origins["web_search_options.user_location"] = f"{name}.user_location"
-        options["user_location"] = {
-            "type": "approximate",
-            "approximate": {k: v for k, v in place.items() if k != "type" and v is not None},
-        }
-    domains = {name: tool.get(name) for name in ("allowed_domains", "blocked_domains")}
-    if filters := drop_nulls(domains):
-        origins |= {f"web_search_options.filters.{kind}": f"{name}.{kind}" for kind in filters}
-        options["filters"] = filters
-    return options
-
-
-def _tool_choice(choice: JSON, names: set[str]) -> JSON:
-    fields: JSON = {}
-    if choice.get("disable_parallel_tool_use"):
-        fields["parallel_tool_calls"] = False
-    match choice.get("type"):
-        case "any":
-            fields["tool_choice"] = "required"
-        case "tool" if choice.get("name") in names:
-            fields["tool_choice"] = {"type": "function", "function": {"name": choice["name"]}}
-        case "tool" if choice.get("name") != "web_search":
-            raise errors.BadRequest(
-                f"'tool_choice' names {str(choice.get('name'))[:100]!r}, which is not among the tools.",
-                param="tool_choice.name",
-                code="invalid_value",
-            )
-        case "auto" | "none" as mode:
-            fields["tool_choice"] = mode
-    return fields
 
 
 # Messages
@@ -233,7 +136,7 @@ class _MessageReader:
         self.ignored: list[str] = []
 
     def read_system(self, system: str | list[JSON] | None) -> None:
-        """Add the system prompt, without what Claude Code tells Anthropic in it."""
+        """Add the system prompt, without Claude Code's line for Anthropic's billing."""
         blocks = [{"type": "text", "text": system}] if isinstance(system, str) else system or []
         parts = [
             ({"type": "text", "text": block["text"]}, f"system[{number}]")
@@ -243,7 +146,7 @@ class _MessageReader:
         self._add({"role": "system"}, parts, "system")
 
     def read(self, message: JSON, path: str) -> None:
-        """Add what a message of the client's becomes: a message, and one for each tool result before it."""
+        """Add one message of the client's: a message, and before it one for each tool result."""
         content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
         if message["role"] == "assistant":
@@ -309,7 +212,7 @@ class _MessageReader:
 
 
 def _restore_thinking(message: JSON, block: JSON) -> None:
-    """Put back what a block of thoughts holds: our own state, or a block of Claude's."""
+    """Add the state in a thinking block to its message; a block of Claude's own is added as it is."""
     text = block.get("signature") if block["type"] == "thinking" else block["data"]
     state = decode_state(text)
     if not state and not (isinstance(text, str) and text.startswith("vc1.")):
@@ -330,7 +233,7 @@ def _tool_call(block: JSON) -> JSON:
 
 
 def _parts(block: JSON, path: str) -> Iterator[JSON]:
-    """The parts of chat that a block becomes. What ran on Anthropic's servers has been told in the text."""
+    """Yield the parts of chat that a block becomes; none for server tools, whose outcome is in the text."""
     match block["type"]:
         case "text":
             if block["text"]:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.operations.messages.call_order import CallOrder
 from vertex_compat.operations.opaque_state import encode_id, encode_state
 from vertex_compat.publishers.chat_messages import read_arguments
 from vertex_compat.types import JSON, Delta, StreamPart, Usage
@@ -45,7 +46,7 @@ def _empty_thinking() -> JSON:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """The client's wishes: `thinking` blocks, `thoughts` (their text), results of a web `search`."""
+    """The blocks for the client: `thinking`, its text (`thoughts`), and those of a web `search`."""
 
     thinking: bool = False
     thoughts: bool = True
@@ -67,7 +68,7 @@ class MessageEvents:
         self._open: str | None = None  # type of the block that is open
         self._state: JSON = {}
         self._held_arguments: list[str] | None = None  # of the open call, as long as they are no object
-        self._calls = _CallOrder()
+        self._calls = CallOrder()
         self._usage = Usage(0, 0)
         self._searches = 0
         self._finish: str | None = None
@@ -171,13 +172,12 @@ class MessageEvents:
             yield self._delta({"type": "thinking_delta", "thinking": text})
 
     def _late_signature(self) -> Iterator[JSON]:
-        """An empty thinking block for state that came after the thinking: Gemini's signature of its text.
+        """Yield an empty thinking block for state that came later, such as the signature of a text.
 
-        In a stream only calls may be before it: Claude Code takes the last block for the answer.
+        A stream that ends with text gets none: Claude Code takes the last block for the answer.
         """
-        if self._streaming and self._newest != "tool_use":
-            return
-        if self._state and self._display.thinking:
+        ends_with_answer = self._streaming and self._newest != "tool_use"
+        if self._state and self._display.thinking and not ends_with_answer:
             yield from self._new_block("thinking", _empty_thinking())
             yield from self._close()
 
@@ -186,14 +186,14 @@ class MessageEvents:
         yield self._delta({"type": "text_delta", "text": text})
 
     def _citation(self, cited: JSON) -> Iterator[JSON]:
-        """A source of the text before it. Where no text is open any more, there is no place for it."""
+        """Yield a source of the open text; none where no text is open."""
         if self._open == "text" and cited.get("url"):
             location = {"type": "web_search_result_location", "url": cited["url"]}
             location |= {"title": cited.get("title"), "cited_text": "", "encrypted_index": ""}
             yield self._delta({"type": "citations_delta", "citation": location})
 
     def _search(self, grounding: JSON) -> Iterator[JSON]:
-        """A search that Google has made, as a call of Anthropic's server tool and its result."""
+        """Yield a search of Gemini's as a call of Anthropic's server tool and its result."""
         queries = grounding.get("webSearchQueries")
         if not queries or not self._display.search:
             return
@@ -221,13 +221,13 @@ class MessageEvents:
                 self._state["call_extra_content"] = {"extra_content": extra}
             use = {"type": "tool_use", "id": encode_id(call["id"]), "name": function["name"], "input": {}}
             yield from self._new_block("tool_use", use)
-            self._state.pop("call_extra_content", None)  # belongs to thinking right before its call
+            self._state.pop("call_extra_content", None)  # only the thinking right before a call has it
             self._held_arguments = []
         if arguments := function.get("arguments"):
             yield from self._arguments(arguments)
 
     def _arguments(self, written: str) -> Iterator[JSON]:
-        """Arguments as they come; those that do not begin as an object become one when the block ends.
+        """Yield arguments as they come; those that do not begin as an object become one at the block's end.
 
         Anthropic's SDK raises for a stream whose arguments are no JSON.
         """
@@ -266,73 +266,6 @@ class MessageEvents:
 
     def _delta(self, delta: JSON) -> JSON:
         return {"type": "content_block_delta", "index": self._index, "delta": delta}
-
-
-class _CallOrder:
-    """Brings tool calls that grow side by side into the order of Anthropic's blocks, one after the other.
-
-    What comes while a call is incomplete waits until that call's arguments are a whole JSON value.
-    """
-
-    def __init__(self) -> None:
-        self._current: int | None = None
-        self._arguments: list[str] = []
-        self._waiting: list[JSON] = []
-
-    def in_order(self, fields: JSON) -> Iterator[JSON]:
-        """Yield what can be told now of one delta's fields."""
-        calls = fields.get("tool_calls") or ()
-        if self._current is None and not calls:
-            yield fields
-            return
-        rest = {name: value for name, value in fields.items() if name != "tool_calls"}
-        if rest:
-            yield from self._other(rest)
-        for call in calls:
-            yield from self._call(call)
-
-    def remaining(self) -> Iterator[JSON]:
-        """Yield what has waited, call by call."""
-        waiting, self._waiting = self._waiting, []
-        self._current = None
-        others = [fields for fields in waiting if "tool_calls" not in fields]
-        by_index: dict[int, list[JSON]] = {}
-        for fields in waiting:
-            for call in fields.get("tool_calls") or ():
-                by_index.setdefault(call["index"], []).append({"tool_calls": [call]})
-        for index in sorted(by_index):
-            yield from by_index[index]
-        yield from others
-
-    def _call(self, call: JSON) -> Iterator[JSON]:
-        index = call["index"]
-        if index == self._current:
-            self._arguments.append(call["function"].get("arguments") or "")
-            yield {"tool_calls": [call]}
-        elif self._current is None or (not self._waiting and "id" in call and self._is_complete()):
-            self._current = index
-            self._arguments = [call["function"].get("arguments") or ""]
-            yield {"tool_calls": [call]}
-        else:
-            self._waiting.append({"tool_calls": [call]})
-
-    def _other(self, fields: JSON) -> Iterator[JSON]:
-        if self._current is None or not (fields.keys() & {"content", "reasoning_content"}):
-            yield fields
-        elif not self._waiting and self._is_complete():
-            self._current = None
-            yield fields
-        else:
-            self._waiting.append(fields)
-
-    def _is_complete(self) -> bool:
-        written = "".join(self._arguments)
-        self._arguments = [written]
-        try:
-            msgspec.json.decode(written)
-        except (ValueError, RecursionError):
-            return False
-        return True
 
 
 class MessageEncoder:
