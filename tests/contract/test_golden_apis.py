@@ -100,7 +100,8 @@ def comparable(value):
 def test_a_reply_becomes_the_message(case):
     message = answer_to(case, "messages", "reply.json").json
     Message.model_validate(message)
-    assert without(comparable(message), "id") == case.json("message.json")
+    assert message["model"] == MODELS[case.publisher]
+    assert without(comparable(message), "id", "model") == case.json("message.json")
 
 
 @cases("message.json")
@@ -109,7 +110,8 @@ def test_a_stream_becomes_the_message(case):
     message = accumulated(events_of(answer_to(case, "messages", "stream.sse").data))
     expected = case.json("message.json")
     expected["content"] = [block for block in expected["content"] if block.get("thinking") != ""]
-    assert without(comparable(message), "id") == expected
+    assert message["model"] == MODELS[case.publisher]
+    assert without(comparable(message), "id", "model") == expected
 
 
 def folded(chunks):
@@ -132,13 +134,15 @@ def folded(chunks):
 @cases("content.json")
 def test_a_reply_becomes_the_content(case):
     response = answer_to(case, "generate_content", "reply.json").json
-    assert without(folded([response]), "responseId") == case.json("content.json")
+    assert response["modelVersion"] == MODELS[case.publisher]
+    assert without(folded([response]), "modelVersion", "responseId") == case.json("content.json")
 
 
 @cases("content.json")
 def test_a_stream_becomes_the_content(case):
     chunks = answer_to(case, "generate_content", "stream.sse").get_json(force=True)
-    assert without(folded(chunks), "responseId") == case.json("content.json")
+    assert {chunk["modelVersion"] for chunk in chunks} == {MODELS[case.publisher]}
+    assert without(folded(chunks), "modelVersion", "responseId") == case.json("content.json")
 
 
 OWN_API = {"anthropic": "messages", "google": "generate_content"}
