@@ -54,6 +54,7 @@ models = _LazyModule("service.models")
 moderations = _LazyModule("moderations.moderations")
 ocr = _LazyModule("ocr.ocr")
 passthrough = _LazyModule("service.passthrough")
+predict = _LazyModule("generate_content.predict")
 rerank = _LazyModule("rerank.rerank")
 responses = _LazyModule("responses.responses")
 root = _LazyModule("service.root")
@@ -191,6 +192,7 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/v1beta/models/<path:model>:countTokens"): generate_content.count_tokens,
     ("POST", "/v1beta/models/<path:model>:embedContent"): embed_content.embed,
     ("POST", "/v1beta/models/<path:model>:batchEmbedContents"): embed_content.embed_batch,
+    ("POST", "/v1beta/models/<path:model>:predict"): predict.predict,
     ("GET", "/v1beta/models"): gemini_models.list_models,
     ("GET", "/v1beta/models/<path:model>"): gemini_models.retrieve,
     ("GET", "/models"): _list_models,

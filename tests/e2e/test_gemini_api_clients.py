@@ -1,17 +1,23 @@
 """Google's SDK talks with every publisher over the Gemini API, through the front door."""
 
+import base64
 import json
+from types import SimpleNamespace
 
 import httpx2 as httpx
 import pytest
 from google import genai
 from google.genai import errors as genai_errors
+from google.genai import models as genai_models
 from google.genai import types
 from helpers.fixtures import MODELS
 
 GEMINI = "gemini-3.8-flash"
 CLAUDE = "claude-opus-4-8"
 CHATTING = {**MODELS, "google": GEMINI, "anthropic": CLAUDE}
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 HELLO = {"contents": [{"parts": [{"text": "Hello"}]}]}
 WEATHER = types.Tool(
     function_declarations=[
@@ -144,6 +150,126 @@ def test_one_content_is_embedded(app):
     body = {"content": {"parts": [{"text": "One"}]}, "outputDimensionality": 8}
     response = app.post("/v1beta/models/text-embedding-005:embedContent", json=body)
     assert len(response.json["embedding"]["values"]) == 8
+
+
+def test_options_of_embeddings_reach_the_model(sdk, emulator):
+    config = types.EmbedContentConfig(task_type="RETRIEVAL_QUERY", output_dimensionality=256)
+    result = sdk.models.embed_content(model="gemini-embedding-001", contents="One", config=config)
+    assert len(result.embeddings[0].values) == 256
+    sent = emulator.calls[-1].json
+    assert sent["instances"][0]["task_type"] == "RETRIEVAL_QUERY"
+    assert sent["parameters"] == {"outputDimensionality": 256}
+
+
+def test_files_are_embedded_by_models_that_read_them(sdk, emulator):
+    picture = types.Part.from_bytes(data=PIXEL, mime_type="image/png")
+    stored = types.Part.from_uri(file_uri="gs://public/a.png", mime_type="image/png")
+    contents = [types.Content(parts=[part]) for part in (picture, stored, types.Part(text="A dot"))]
+    result = sdk.models.embed_content(model="gemini-embedding-2", contents=contents)
+    assert len(result.embeddings) == 3
+    sent = [call.json["content"]["parts"][0].keys() for call in emulator.calls]
+    assert sorted(map(str, sent)) == sorted(
+        map(str, ({"inlineData": 0}.keys(), {"fileData": 0}.keys(), {"text": 0}.keys()))
+    )
+
+
+PICTURE_PART = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+
+
+@pytest.mark.parametrize(
+    ("model", "parts", "reason"),
+    [
+        ("text-embedding-005", [PICTURE_PART], "embeds texts only"),
+        ("gemini-embedding-2", [PICTURE_PART, {"text": "A dot"}], "texts or one file"),
+        ("gemini-embedding-2", [{"fileData": {"fileUri": "https://a.example/b.png"}}], "gs://"),
+        ("gemini-embedding-2", [{"fileData": {"fileUri": "gs://a/b"}}], "extension"),
+        ("gemini-embedding-2", [], "no text"),
+    ],
+)
+def test_contents_that_cannot_be_embedded_are_named(app, emulator, model, parts, reason):
+    single = app.post(f"/v1beta/models/{model}:embedContent", json={"content": {"parts": parts}})
+    requests = [{"content": {"parts": [{"text": "One"}]}}, {"content": {"parts": parts}}]
+    many = app.post(f"/v1beta/models/{model}:batchEmbedContents", json={"requests": requests})
+    for response, field in ((single, "content"), (many, "requests[1].content")):
+        error = response.json["error"]
+        assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+        assert reason in error["message"]
+        assert error["details"][0]["fieldViolations"][0]["field"] == field
+    assert not emulator.calls
+
+
+def predict(app, model="gemini-3.1-flash-image", prompt="A cat", **parameters):
+    body = {"instances": [{"prompt": prompt}], "parameters": parameters}
+    return app.post(f"/v1beta/models/{model}:predict", json=body)
+
+
+@pytest.mark.parametrize("model", ["gemini-3.1-flash-image", "imagen-4.0-generate-001"])
+def test_predict_makes_pictures(app, emulator, model):
+    response = predict(app, model, sampleCount=2, aspectRatio="16:9")
+    assert response.status_code == 200, response.text
+    pictures = [types.Image(image_bytes=one["bytesBase64Encoded"]) for one in response.json["predictions"]]
+    assert len(pictures) == 2
+    assert {one["mimeType"] for one in response.json["predictions"]} == {"image/png"}
+    method = ":predict" if "imagen" in model else ":generateContent"
+    assert all(call.path.endswith(method) for call in emulator.calls)
+    assert '"aspectRatio":"16:9"' in emulator.calls[0].body.decode().replace(" ", "")
+
+
+def test_predict_takes_what_google_s_sdk_sends(app, emulator):
+    config = types.GenerateImagesConfig(
+        number_of_images=1,
+        aspect_ratio="3:4",
+        image_size="2K",
+        output_mime_type="image/jpeg",
+        output_compression_quality=80,
+        negative_prompt="dogs",
+        include_rai_reason=True,
+        person_generation="DONT_ALLOW",
+    )
+    sent = genai_models._GenerateImagesParameters_to_vertex(
+        SimpleNamespace(vertexai=True),
+        types._GenerateImagesParameters(model="imagen-4.0-generate-001", prompt="A cat", config=config),
+    )
+    body = {name: sent[name] for name in ("instances", "parameters")}
+    response = app.post("/v1/models/imagen-4.0-generate-001:predict", json=body)
+    shown = genai_models._GenerateImagesResponse_from_vertex(response.json)
+    parsed = types.GenerateImagesResponse.model_validate(shown)
+    assert parsed.generated_images[0].image.mime_type == "image/jpeg"
+    assert parsed.generated_images[0].enhanced_prompt == "A cat, in detail"
+    assert emulator.calls[0].json["parameters"] == body["parameters"]
+
+
+def test_predict_names_what_a_model_ignores(app):
+    response = predict(app, negativePrompt="dogs", storageUri="gs://a/b", includeRaiReason=True)
+    assert response.headers["x-vertex-compat-ignored"] == "parameters.negativePrompt, parameters.storageUri"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "instances"),
+        ({"instances": []}, "instances"),
+        ({"instances": [{"prompt": "a"}, {"prompt": "b"}]}, "instances"),
+        ({"instances": [{"prompt": ""}]}, "instances[0].prompt"),
+        ({"instances": [{"prompt": "a", "image": {}}]}, "instances[0].image"),
+        ({"instances": [{"prompt": "a"}], "parameters": {"sampleCount": 11}}, "parameters.sampleCount"),
+        (
+            {"instances": [{"prompt": "a"}], "parameters": {"outputOptions": {"mimeType": "image/webp"}}},
+            "parameters.outputOptions.mimeType",
+        ),
+        ({"instances": [{"prompt": "unsafe"}]}, "instances[0].prompt"),
+    ],
+)
+def test_predict_errors_name_the_field(app, body, field):
+    error = app.post("/v1beta/models/imagen-4.0-generate-001:predict", json=body).json["error"]
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    assert error["details"][0]["fieldViolations"][0]["field"] == field
+
+
+def test_predict_needs_a_model_that_makes_pictures(app):
+    response = predict(app, CLAUDE)
+    assert (response.status_code, response.json["error"]["status"]) == (404, "NOT_FOUND")
+    assert "make images" in response.json["error"]["message"]
 
 
 def test_models_are_listed(sdk):

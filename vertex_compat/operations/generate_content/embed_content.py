@@ -6,7 +6,8 @@ whole, so its requests may differ in their contents only.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -17,11 +18,12 @@ from vertex_compat.operations.embeddings.embeddings import EMBEDDING, MAX_PARALL
 from vertex_compat.operations.generate_content.generate_content_schema import BatchEmbedContents, EmbedContent
 from vertex_compat.operations.generate_content.input_contents import camel_case
 from vertex_compat.operations.request import body
+from vertex_compat.operations.request.chat_request import ParamNames, rename_param
 from vertex_compat.types import JSON, Embedding
 
-MAX_REQUESTS = 2048
+MAX_REQUESTS: Final = 2048
 
-OPTIONS = {
+OPTIONS: Final = {
     "autoTruncate": "auto_truncate",
     "outputDimensionality": "dimensions",
     "taskType": "task_type",
@@ -29,19 +31,22 @@ OPTIONS = {
 }
 """Field of a request → parameter of `/embeddings`."""
 
+_ORIGINS: Final = {name: field for field, name in OPTIONS.items()}
+
 
 def embed(context: RequestContext) -> Response:
     """Embed one content."""
     params = _decode(context, EmbedContent)
-    return _respond(context, [params], lambda vectors: {"embedding": vectors[0]})
+    return _respond(context, [params], ["content"], lambda vectors: {"embedding": vectors[0]})
 
 
 def embed_batch(context: RequestContext) -> Response:
     """Embed many contents."""
-    params = _decode(context, BatchEmbedContents)
-    if not 1 <= len(params["requests"]) <= MAX_REQUESTS:
+    requests = _decode(context, BatchEmbedContents)["requests"]
+    if not 1 <= len(requests) <= MAX_REQUESTS:
         raise errors.BadRequest(f"'requests' takes from 1 to {MAX_REQUESTS} requests.", param="requests")
-    return _respond(context, params["requests"], lambda vectors: {"embeddings": vectors})
+    paths = [f"requests[{number}].content" for number in range(len(requests))]
+    return _respond(context, requests, paths, lambda vectors: {"embeddings": vectors})
 
 
 def _decode(context: RequestContext, schema: type[msgspec.Struct]) -> JSON:
@@ -50,19 +55,36 @@ def _decode(context: RequestContext, schema: type[msgspec.Struct]) -> JSON:
     return params
 
 
-def _respond(context: RequestContext, requests: list[JSON], write: Any) -> Response:
-    options = _options(requests)
-    texts = [_text(request, f"requests[{number}].content") for number, request in enumerate(requests)]
+def _respond(
+    context: RequestContext,
+    requests: list[JSON],
+    paths: list[str],
+    write: Callable[[list[JSON]], JSON],
+) -> Response:
+    """Embed the contents of `requests`, which stand at `paths` of the client's body."""
+    params = {"model": context.path_args["model"], **_options(requests)}
+    params["input"] = [
+        _input(request["content"], path, context) for request, path in zip(requests, paths, strict=True)
+    ]
 
     def respond(results: list[list[Embedding]], headers: dict[str, str]) -> Response:
         embeddings = [embedding for result in results for embedding in result]
-        log_counts(context.log, sum(one.tokens for one in embeddings))
+        if len(embeddings) != len(requests):
+            raise errors.UpstreamFault(
+                f"Vertex AI returned {len(embeddings)} embeddings for {len(requests)} contents."
+            )
+        tokens, seconds = sum(one.tokens for one in embeddings), sum(one.seconds for one in embeddings)
+        log_counts(context.log, tokens, seconds)
         return Response(write([{"values": one.values} for one in embeddings]), headers)
 
-    params = {"model": context.path_args["model"], "input": texts, **options}
-    return model_calls.call_unary(
-        context, params, EMBEDDING, lambda embeddings: embeddings, respond, MAX_PARALLEL_CALLS
-    )
+    names = ParamNames({f"input[{number}]": path for number, path in enumerate(paths)} | _ORIGINS)
+    try:
+        return model_calls.call_unary(
+            context, params, EMBEDDING, lambda embeddings: embeddings, respond, MAX_PARALLEL_CALLS
+        )
+    except errors.BadRequest as error:
+        rename_param(error, names)
+        raise
 
 
 def _options(requests: list[JSON]) -> JSON:
@@ -79,8 +101,32 @@ def _options(requests: list[JSON]) -> JSON:
     return options[0]
 
 
-def _text(request: JSON, param: str) -> str:
-    texts = [part["text"] for part in request["content"].get("parts") or () if part.get("text")]
+def _input(content: JSON, path: str, context: RequestContext) -> str:
+    """Return the text of a content, or its file as a data URI or `gs://` URI."""
+    parts = content.get("parts") or []
+    if any("inlineData" in part or "fileData" in part for part in parts):
+        if len(parts) != 1:
+            raise errors.BadRequest(
+                f"'{path}' must be texts or one file: send each file as a content of its own.",
+                param=path,
+                code="unsupported_value",
+            )
+        return _file(parts[0], path, context)
+    texts = [part["text"] for part in parts if part.get("text")]
     if not texts:
-        raise errors.BadRequest(f"'{param}' has no text to embed.", param=param, code="invalid_value")
+        raise errors.BadRequest(f"'{path}' has no text to embed.", param=path, code="invalid_value")
     return "\n".join(texts)
+
+
+def _file(part: JSON, path: str, context: RequestContext) -> str:
+    name = context.path_args["model"]
+    if context.router.candidates(name)[0].profile.embedding_method == "predict":
+        raise errors.BadRequest(f"{name[:200]!r} embeds texts only.", param=path, code="unsupported_value")
+    if blob := part.get("inlineData"):
+        return f"data:{blob['mimeType']};base64,{blob['data']}"
+    uri: str = part["fileData"]["fileUri"]
+    if not uri.startswith("gs://"):
+        raise errors.BadRequest(
+            f"The file of '{path}' must be inline, or a gs:// URI.", param=path, code="unsupported_value"
+        )
+    return uri

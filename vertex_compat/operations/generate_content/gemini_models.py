@@ -18,6 +18,7 @@ MAX_PAGE_SIZE: Final = 1000
 METHODS: Final = {
     "chat": ("generateContent", "countTokens"),
     "embeddings": ("embedContent", "batchEmbedContents"),
+    "images": ("generateContent", "predict"),
 }
 """Operation of a model → methods of the Gemini API."""
 
@@ -52,7 +53,8 @@ def _number(text: str | None, param: str, default: int, maximum: int) -> int:
 
 def _model(info: JSON) -> JSON | None:
     """Gemini's model object; None for a model that none of its methods serve."""
-    methods = [method for name, served in METHODS.items() if name in info["operations"] for method in served]
+    served = [METHODS[name] for name in METHODS if name in info["operations"]]
+    methods = list(dict.fromkeys(method for names in served for method in names))
     if not methods:
         return None
     model: JSON = {

@@ -1,12 +1,12 @@
-"""The request of Gemini's `generateContent`: types and ranges, for `body.validate`.
+"""The requests of the Gemini API: types and ranges, for `body.validate`.
 
-https://ai.google.dev/api/generate-content. It is for models of other publishers: a request to
-Gemini goes to Vertex AI as it came.
+https://ai.google.dev/api. That of `generateContent` is for models of other publishers: a request to Gemini
+goes to Vertex AI as it came.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -126,3 +126,26 @@ class EmbedContent(Struct, rename="camel"):
 
 class BatchEmbedContents(Struct):
     requests: list[EmbedContent]
+
+
+class OutputOptions(Struct, rename="camel"):
+    compression_quality: Annotated[int, Meta(ge=0, le=100)] | None = None
+    mime_type: Literal["image/png", "image/jpeg"] | None = None
+
+
+class ImageInstance(Struct):
+    prompt: Annotated[str, Meta(min_length=1)]
+
+
+class ImageParameters(Struct, rename="camel"):
+    aspect_ratio: Annotated[str, Meta(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
+    image_size: Literal["1K", "2K", "4K"] | None = None
+    output_options: OutputOptions | None = None
+    sample_count: Annotated[int, Meta(ge=1, le=10)] | None = None
+    sample_image_size: Literal["1K", "2K", "4K"] | None = None
+    seed: int | None = None
+
+
+class Predict(Struct):
+    instances: Annotated[list[ImageInstance], Meta(min_length=1, max_length=1)]
+    parameters: ImageParameters | None = None

@@ -91,11 +91,7 @@ def _generate(params: JSON, event: str, context: RequestContext) -> Response:
         del params["response_format"]  # any other value is ignored, and named as ignored
 
     def respond(results: list[GeneratedImages], headers: dict[str, str]) -> Response:
-        images = [image for result in results for image in result.pictures]
-        usages = [result.usage for result in results if result.usage]
-        context.log.usages |= dict(enumerate(usages))
-        if context.log.units:
-            context.log.units = Units(images=len(images))
+        images, usages = log_images(results, context)
         usage = _usage(usages)
         if params.get("stream"):
             return Response(EventStream(_events(event, images, usage, params)), headers)
@@ -106,6 +102,18 @@ def _generate(params: JSON, event: str, context: RequestContext) -> Response:
         return Response(result, headers)
 
     return model_calls.call_unary(context, params, IMAGES, lambda result: result, respond)
+
+
+def log_images(
+    results: list[GeneratedImages], context: RequestContext
+) -> tuple[list[GeneratedImage], list[Usage]]:
+    """Return the images and the counts of all calls, which are noted for the log."""
+    images = [image for result in results for image in result.pictures]
+    usages = [result.usage for result in results if result.usage]
+    context.log.usages |= dict(enumerate(usages))
+    if context.log.units:
+        context.log.units = Units(images=len(images))
+    return images, usages
 
 
 def _image(image: GeneratedImage, url: str | None) -> JSON:

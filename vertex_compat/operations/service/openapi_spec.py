@@ -201,6 +201,9 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/v1beta/models/<path:model>:batchEmbedContents"): _About(
         generate_content_schema.BatchEmbedContents, errors="GoogleError"
     ),
+    ("POST", "/v1beta/models/<path:model>:predict"): _About(
+        generate_content_schema.Predict, errors="GoogleError"
+    ),
     ("GET", "/v1beta/models"): _About(errors="GoogleError"),
     ("GET", "/v1beta/models/<path:model>"): _About(errors="GoogleError"),
     ("GET", "/models"): _About(object="list"),
