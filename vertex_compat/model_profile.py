@@ -77,11 +77,11 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Operations, limits, capabilities and prices of a model.
 
     `operations` are the operations of a publisher's table that it serves (`chat`, `completions`,
-    `embeddings`, `images`, `speech`, `transcriptions`, `videos`, `music`, `ocr`, `rerank`), or `live` and
-    `interactions` for models that only Google's Live API or Interactions API serves. `locations` are where it
-    is offered, best first. `retires` is the first day on which it need not be there any more, `successor` the
-    model to use instead. `source` is where these facts are from. `listed` says whether `GET /models` shows
-    it.
+    `embeddings`, `images`, `speech`, `transcriptions`, `videos`, `music`, `ocr`, `rerank`), or `live`,
+    `interactions` and `try_on` for models that only Google's Live API, its Interactions API or `predict`
+    serves. `locations` are where it is offered, best first. `retires` is the first day on which it need not
+    be there any more, `successor` the model to use instead. `source` is where these facts are from. `listed`
+    says whether `GET /models` shows it.
 
     `generation` is the version in its name, None if there is none. `thinking` has the forms in which it
     thinks: `enabled` (within a budget of tokens), `adaptive` (as much as an effort level is worth),

@@ -78,6 +78,7 @@ def test_key_for_a_model_may_use_it_by_its_builtin_name():
         ("gemini-3.5-transcribe-live", CHAT, "Live API"),
         ("gemini-omni-1.2-flash", CHAT, "Interactions API"),
         ("deep-research-pro-preview-12-2025", CHAT, "Interactions API"),
+        ("virtual-try-on-001", IMAGES, "It is served only by Vertex AI's own 'predict'"),
         ("veo-3.1-generate-preview", CHAT, "It serves: videos."),
         ("mistral-ocr-2505", CHAT, "It serves: ocr."),
         ("gemini-embedding-001", CHAT, "It serves: embeddings."),

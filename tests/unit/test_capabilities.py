@@ -141,6 +141,8 @@ def _compares_a_name(node):
             return any(map(_is_name, args))
         case ast.Compare(left=left, comparators=[ast.Constant(value=str())]):
             return _is_name(left)
+        case ast.Compare(left=ast.Constant(value=str()), comparators=[right]):
+            return _is_name(right)
     return False
 
 

@@ -46,10 +46,11 @@ CHAT: Final = Operation(lambda publisher: publisher.chat, "chat", frozenset({"ch
 """Speech models chat too, with a recording as their answer."""
 
 OTHER_APIS: Final = {
-    "live": "Google's Live API, a WebSocket API",
-    "interactions": "Google's Interactions API",
+    "live": "Google's Live API, a WebSocket API, which this function does not offer",
+    "interactions": "Google's Interactions API, which this function does not offer",
+    "try_on": "Vertex AI's own 'predict', which this function forwards under /vertex-ai",
 }
-"""Operation of a profile → the API that alone offers it, and that this function does not have."""
+"""Operation of a profile → the API that alone offers it."""
 
 MAX_PARALLEL_CALLS: Final = 8
 """Upstream calls that one request opens at once."""
@@ -133,7 +134,7 @@ def _not_served(name: str, model: Model, operation: Operation[T]) -> errors.NotF
     known = model.profile.operations
     reason = f"{name[:200]!r} does not {operation.verb}."
     if known and known[0] in OTHER_APIS:
-        reason += f" It is served only by {OTHER_APIS[known[0]]}, which this function does not offer."
+        reason += f" It is served only by {OTHER_APIS[known[0]]}."
     elif known:
         reason += f" It serves: {', '.join(known)}."
     return errors.NotFound(reason, param="model", code="model_not_found")

@@ -59,7 +59,7 @@ WITH_SPEAKERS: Final = (
 
 def request(body: JSON, model: Model) -> UpstreamCall:
     """Return the call that transcribes or translates the recording in `audio`."""
-    if "-transcribe" in model.name:
+    if "chat" not in model.profile.operations:
         return _transcription_request(body, model)
     return _chat_request(body, model)
 
