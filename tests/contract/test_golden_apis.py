@@ -52,6 +52,9 @@ def pairs():
     return pytest.mark.parametrize(("path", "publisher"), made, ids=names)
 
 
+in_pieces = pytest.mark.parametrize("size", [None, 7], ids=["at once", "in pieces"])
+
+
 def send(transport, api, model, body, *, streamed=False):
     """The client's answer to a request of one of the two APIs."""
     stream = {"stream": True} if streamed else {}
@@ -76,10 +79,13 @@ def test_a_request_becomes_the_call(path, publisher):
     assert list(call.ignored) == expected["ignored"]
 
 
-def answer_to(case, api, kind):
-    """What a client gets for a recorded `reply.json` or `stream.sse`."""
+def answer_to(case, api, kind, size=None):
+    """What a client gets for a recorded `reply.json` or `stream.sse` that comes in pieces of `size` bytes."""
     content_type = {"reply.json": "application/json", "stream.sse": "text/event-stream"}[kind]
-    transport = CannedTransport([case.path(kind).read_bytes()], content_type)
+    recorded = case.path(kind).read_bytes()
+    size = size or len(recorded)
+    pieces = [recorded[start : start + size] for start in range(0, len(recorded), size)]
+    transport = CannedTransport(pieces, content_type)
     answer = send(transport, api, MODELS[case.publisher], HELLO[api], streamed=kind == "stream.sse")
     assert answer.status_code == 200, answer.data
     return answer
@@ -104,10 +110,11 @@ def test_a_reply_becomes_the_message(case):
     assert without(comparable(message), "id", "model") == case.json("message.json")
 
 
+@in_pieces
 @cases("message.json")
-def test_a_stream_becomes_the_message(case):
+def test_a_stream_becomes_the_message(case, size):
     """Without the signature of its text, which a stream of Gemini's has at its end."""
-    message = accumulated(events_of(answer_to(case, "messages", "stream.sse").data))
+    message = accumulated(events_of(answer_to(case, "messages", "stream.sse", size).data))
     expected = case.json("message.json")
     expected["content"] = [block for block in expected["content"] if block.get("thinking") != ""]
     assert message["model"] == MODELS[case.publisher]
@@ -138,9 +145,10 @@ def test_a_reply_becomes_the_content(case):
     assert without(folded([response]), "modelVersion", "responseId") == case.json("content.json")
 
 
+@in_pieces
 @cases("content.json")
-def test_a_stream_becomes_the_content(case):
-    chunks = answer_to(case, "generate_content", "stream.sse").get_json(force=True)
+def test_a_stream_becomes_the_content(case, size):
+    chunks = answer_to(case, "generate_content", "stream.sse", size).get_json(force=True)
     assert {chunk["modelVersion"] for chunk in chunks} == {MODELS[case.publisher]}
     assert without(folded(chunks), "modelVersion", "responseId") == case.json("content.json")
 
@@ -162,9 +170,10 @@ def test_replies_pass_unchanged_but_for_the_name(case):
     assert answer_to(case, OWN_API[case.publisher], "reply.json").get_json(force=True) == reply | name
 
 
+@in_pieces
 @own("stream.sse")
-def test_streams_pass_unchanged_but_for_the_name(case):
-    answer = answer_to(case, OWN_API[case.publisher], "stream.sse")
+def test_streams_pass_unchanged_but_for_the_name(case, size):
+    answer = answer_to(case, OWN_API[case.publisher], "stream.sse", size)
     passed = events_of(answer.data) if case.publisher == "anthropic" else answer.get_json(force=True)
     lines = case.stream.decode().splitlines()
     sent = [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
