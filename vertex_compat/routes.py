@@ -206,7 +206,7 @@ PUBLIC: Final = frozenset({"/", "/openapi.json"})
 """Paths that need no key."""
 
 _MODEL_IN_PATH: Final = re.compile(
-    r"/(?:deployments|engines)/(?P<model>[^/]+(?:/[^/]+)??)"
+    r"/(?:deployments|engines)/(?P<model>[^/]+(?:/[^/]+){0,5}?)"
     r"(?P<path>/(?:(?:chat/)?completions|embeddings|images/(?:generations|edits)"
     r"|audio/(?:speech|transcriptions|translations)))"
 )
