@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
 
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall
 
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
-def call(parts: list[JSON], config: JSON, body: JSON, model: Model, ignored: Iterable[str]) -> UpstreamCall:
+
+def call(
+    parts: list[wire.Part],
+    config: wire.GenerationConfig,
+    body: JSON,
+    model: Model,
+    ignored: Iterable[str],
+) -> UpstreamCall:
     """Return the call for one user turn, with the client's options in Google's own words.
 
     `ignored` are names of parameters in `body` that are not sent as they came.
     """
     request = ClientRequest(body, model)
     request.ignore(*ignored)
-    upstream_body: JSON = {"contents": [{"role": "user", "parts": parts}]}
+    upstream_body: wire.GenerateContentRequest = {"contents": [{"role": "user", "parts": parts}]}
     native = options.read(request)
     options.merge_into(native, upstream_body, config)
     request.ignore(*(name for name in native if name not in options.CONFIG and name not in options.REQUEST))
     if config:
         upstream_body["generationConfig"] = config
     method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
-    return UpstreamCall(f"{model.resource}:{method}", upstream_body, "v1beta1", ignored=request.ignored)
+    return UpstreamCall(
+        f"{model.resource}:{method}", cast("JSON", upstream_body), "v1beta1", ignored=request.ignored
+    )
 
 
 def styled(instructions: str, text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.json_values import enum, items, mapping, text
@@ -29,6 +29,9 @@ from vertex_compat.types import (
     Units,
     UpstreamCall,
 )
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 HANDLED: Final = frozenset(
     {
@@ -103,8 +106,9 @@ def units(body: JSON, model: Model) -> Units | None:
 
 def _gemini(client_request: ClientRequest) -> UpstreamCall:
     body = client_request.body
-    config, ignored = GEMINI.apply(client_request.body)
+    renamed, ignored = GEMINI.apply(client_request.body)
     client_request.ignore(*ignored)
+    config: wire.GenerationConfig = {"seed": renamed["seed"]} if "seed" in renamed else {}
     image: JSON = {
         "aspectRatio": _ratio(body, GEMINI_RATIOS + client_request.model.profile.extra_aspect_ratios),
         "imageSize": _resolution(client_request),
@@ -136,7 +140,7 @@ def _resolution(client_request: ClientRequest) -> str | None:
     return str(size)
 
 
-def _parts(body: JSON) -> Iterator[JSON]:
+def _parts(body: JSON) -> Iterator[wire.Part]:
     mask = body.get("mask")
     for source in [*body.get("image", []), *([mask] if mask else [])]:
         yield _source_part(source)
@@ -145,7 +149,7 @@ def _parts(body: JSON) -> Iterator[JSON]:
     yield {"text": body["prompt"]}
 
 
-def _source_part(source: JSON) -> JSON:
+def _source_part(source: JSON) -> wire.Part:
     """Return an image to edit: its base64 `data`, or the `uri` of one in Cloud Storage."""
     if "uri" in source:
         return {"fileData": {"mimeType": source["mime"], "fileUri": source["uri"]}}

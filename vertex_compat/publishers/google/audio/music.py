@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, text
@@ -19,6 +19,9 @@ from vertex_compat.publishers.google.chat import options
 from vertex_compat.publishers.google.usage import usage
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Audio, ClientRequest, Model, UnaryAdapter, Units, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 HANDLED: Final = frozenset({"input", "instructions", "response_format", "stream_format"})
 
@@ -48,7 +51,7 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
     prompt = "\n".join(filter(None, (body.get("instructions"), body["input"])))
     fields, ignored = (PREDICT if predicts else GENERATE_CONTENT).apply(body)
     if not predicts:
-        config = {"responseModalities": ["AUDIO", "TEXT"]}
+        config: wire.GenerationConfig = {"responseModalities": ["AUDIO", "TEXT"]}
         return [generate_content.call([{"text": prompt}], config, body, model, ignored)]
     client_request = ClientRequest(body, model)
     client_request.ignore(*ignored)

@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, text
@@ -32,6 +32,9 @@ from vertex_compat.types import (
     UpstreamCall,
 )
 
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
+
 PARAMETERS: Final = ParameterTable(
     renamed={},
     handled=options.PARAMETERS | {"input", "instructions", "response_format", "stream_format", "voice"},
@@ -46,17 +49,17 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     """Return the call that reads `input` aloud."""
     _, ignored = PARAMETERS.apply(body)
     style = body.get("instructions", "").strip()
-    part = {"text": body["input"]}
-    if model.profile.takes_speech_metadata:
-        part |= {"speechMetadata": {"style": style}} if style else {}
+    part: wire.Part = {"text": body["input"]}
+    if style and model.profile.takes_speech_metadata:
+        part["speechMetadata"] = {"style": style}
     elif style:
         part["text"] = generate_content.styled(style, body["input"])
     speech = _speech_config(body.get("voice", "alloy"), model)
-    config = {"responseModalities": ["AUDIO"], "speechConfig": speech}
+    config: wire.GenerationConfig = {"responseModalities": ["AUDIO"], "speechConfig": speech}
     return generate_content.call([part], config, body, model, ignored)
 
 
-def _speech_config(voice: str | JSON, model: Model) -> JSON:
+def _speech_config(voice: str | JSON, model: Model) -> wire.SpeechConfig:
     """Return the voice: `{languageCode, name}`, `{id}`, an OpenAI voice, or one of Gemini's."""
     fields = voice if isinstance(voice, dict) else {"name": voice}
     name = str(fields.get("name", fields.get("id", "")))
@@ -67,7 +70,7 @@ def _speech_config(voice: str | JSON, model: Model) -> JSON:
             param="voice",
             code="invalid_value",
         )
-    config: JSON = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": known}}}
+    config: wire.SpeechConfig = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": known}}}
     if model.profile.takes_speech_metadata:
         config = {"voiceConfig": {"voice": known}}
     if "languageCode" in fields:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import chat, options
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Model, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 OPERATION: Final = frozenset({"audio", "diarize", "response_format", "segments", "translate", "words"})
 """Fields of the operation, besides the client's parameters."""
@@ -72,14 +75,16 @@ def _transcription_request(body: JSON, model: Model) -> UpstreamCall:
             code="model_not_supported",
         )
     _, ignored = TRANSCRIPTION_MODELS.apply(body)
-    config: JSON = {
+    transcription: JSON = {
         "languageCodes": _languages(body),
         "customVocabulary": body.get("keywords"),
         "wordTimestamp": bool(body.get("words") or body.get("segments")),
         "diarization": bool(body.get("diarize")),
     }
-    sent = {"audioTranscriptionConfig": {name: value for name, value in config.items() if value}}
-    return generate_content.call([_recording(body["audio"])], sent, body, model, ignored)
+    config: wire.GenerationConfig = {
+        "audioTranscriptionConfig": {name: value for name, value in transcription.items() if value}
+    }
+    return generate_content.call([_recording(body["audio"])], config, body, model, ignored)
 
 
 def _chat_request(body: JSON, model: Model) -> UpstreamCall:
@@ -91,17 +96,17 @@ def _chat_request(body: JSON, model: Model) -> UpstreamCall:
             param="timestamp_granularities",
             code="unsupported_value",
         )
-    config, ignored = CHAT_MODELS.apply(body)
+    renamed, ignored = CHAT_MODELS.apply(body)
     ignored += ["timestamp_granularities"] if body.get("words") else []
-    config = {"temperature": 0, **config}
+    config: wire.GenerationConfig = {"temperature": renamed.get("temperature", 0)}
     if body.get("segments"):
         schema = _schema(with_speakers=bool(body.get("diarize")))
         config |= {"responseMimeType": "application/json", "responseSchema": schema, "audioTimestamp": True}
-    parts = [_recording(body["audio"]), {"text": " ".join(_instruction(body))}]
+    parts: list[wire.Part] = [_recording(body["audio"]), {"text": " ".join(_instruction(body))}]
     return generate_content.call(parts, config, body, model, ignored)
 
 
-def _recording(audio: JSON) -> JSON:
+def _recording(audio: JSON) -> wire.Part:
     """Return the part with the recording: base64 `data`, or the `uri` of an object in Cloud Storage."""
     if "uri" in audio:
         return {"fileData": {"mimeType": audio["mime"], "fileUri": audio["uri"]}}

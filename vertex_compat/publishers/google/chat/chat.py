@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
 from vertex_compat import errors
 from vertex_compat.publishers import chat_messages, parameters
 from vertex_compat.publishers import json_schema as any_schema
 from vertex_compat.publishers import tools as any_tools
+from vertex_compat.publishers.chat_messages import Turn
 from vertex_compat.publishers.google.chat import (
     contents,
     json_schema,
@@ -26,8 +27,17 @@ from vertex_compat.publishers.google.chat.tools import ToolConfig
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ChatAdapter, ClientRequest, JSONAnswer, Model, UpstreamCall
 
-SAMPLING: Final = {"temperature": "temperature", "top_k": "topK", "top_p": "topP"}
-PENALTIES: Final = {"frequency_penalty": "frequencyPenalty", "presence_penalty": "presencePenalty"}
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
+
+_Sampling: TypeAlias = Literal["temperature", "topK", "topP"]
+_Penalty: TypeAlias = Literal["frequencyPenalty", "presencePenalty"]
+
+SAMPLING: Final[Mapping[str, _Sampling]] = {"temperature": "temperature", "top_k": "topK", "top_p": "topP"}
+PENALTIES: Final[Mapping[str, _Penalty]] = {
+    "frequency_penalty": "frequencyPenalty",
+    "presence_penalty": "presencePenalty",
+}
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -113,14 +123,13 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 
 def _request(client_request: ClientRequest) -> UpstreamCall:
     body, model = client_request.body, client_request.model
-    config, ignored = PARAMETERS.apply(client_request.body)
+    _, ignored = PARAMETERS.apply(body)
     client_request.ignore(*ignored)
     native = options.read(client_request)
     turns = chat_messages.read(body["messages"])
     output = _structured_output(client_request, tools.build(client_request, native))
-    upstream_body = contents.write(turns, model.profile, output.instructions) | output.tools.fields()
-    upstream_body |= _labels(client_request)
-    config |= _sampling(client_request) | _penalties(client_request) | _limits(client_request)
+    upstream_body = _upstream_body(client_request, turns, output)
+    config = _sampling(client_request) | _penalties(client_request) | _limits(client_request)
     config |= response_format.logprobs(body) | output.config | response_format.modalities(body)
     speaks = "AUDIO" in config.get("responseModalities", ())
     client_request.ignore(*(["audio"] if "audio" in body and not speaks else []))
@@ -136,7 +145,7 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
     headers = _tier(client_request)
     return UpstreamCall(
         f"{model.resource}:{_method(body, config, model)}",
-        upstream_body,
+        cast("JSON", upstream_body),
         "v1beta1",
         headers=headers,
         ignored=client_request.ignored,
@@ -146,7 +155,21 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
     )
 
 
-def _method(body: JSON, config: JSON, model: Model) -> str:
+def _upstream_body(
+    client_request: ClientRequest, turns: Iterable[Turn], output: _StructuredOutput
+) -> wire.GenerateContentRequest:
+    """Return the request without its `generationConfig`."""
+    body = contents.write(turns, client_request.model.profile, output.instructions)
+    if entries := output.tools.entries():
+        body["tools"] = entries
+    if output.tools.config:
+        body["toolConfig"] = output.tools.config
+    if labels := _labels(client_request):
+        body["labels"] = labels
+    return body
+
+
+def _method(body: JSON, config: wire.GenerationConfig, model: Model) -> str:
     """Return the method; a long answer is streamed to us even where the client wants it whole."""
     limit = model.profile.max_output_tokens or 0
     is_long = (
@@ -159,7 +182,7 @@ class _StructuredOutput(NamedTuple):
     """The ways to request the form of the answer, with and without tools."""
 
     tools: ToolConfig
-    config: JSON
+    config: wire.GenerationConfig
     instructions: tuple[str, ...] = ()
     answer: JSONAnswer | None = None
 
@@ -192,14 +215,16 @@ def _structured_output(client_request: ClientRequest, offered: ToolConfig) -> _S
     return _StructuredOutput(with_answer, {}, (), JSONAnswer(name, root, wrapped))
 
 
-def _sampling(client_request: ClientRequest) -> JSON:
+def _sampling(client_request: ClientRequest) -> wire.GenerationConfig:
     """Return `n` and the sampling parameters, as far as they have an effect."""
     body, profile = client_request.body, client_request.model.profile
     present = {name: body[name] for name in SAMPLING if name in body}
     if profile.sampling == "none":
         client_request.ignore(*present)
         present = {}
-    config = {SAMPLING[name]: value for name, value in present.items()}
+    config: wire.GenerationConfig = {}
+    for name, value in present.items():
+        config[SAMPLING[name]] = value
     if "n" in body and profile.takes_several_candidates:
         config["candidateCount"] = body["n"]
     elif body.get("n", 1) > 1:
@@ -207,18 +232,22 @@ def _sampling(client_request: ClientRequest) -> JSON:
     return config
 
 
-def _penalties(client_request: ClientRequest) -> JSON:
+def _penalties(client_request: ClientRequest) -> wire.GenerationConfig:
     """Return the penalties that the model accepts: none from Gemini 3 on, before that less than 2."""
     body = client_request.body
     present = {name: body[name] for name in PENALTIES if name in body}
     accepted = present if client_request.model.profile.takes_penalties else {}
     accepted = {name: min(value, MAX_PENALTY) for name, value in accepted.items()}
     client_request.ignore(*(name for name, value in present.items() if accepted.get(name) != value))
-    return {PENALTIES[name]: value for name, value in accepted.items()}
+    config: wire.GenerationConfig = {}
+    for name, value in accepted.items():
+        config[PENALTIES[name]] = value
+    return config
 
 
-def _limits(client_request: ClientRequest) -> JSON:
-    body, limits = client_request.body, JSON()
+def _limits(client_request: ClientRequest) -> wire.GenerationConfig:
+    body = client_request.body
+    limits: wire.GenerationConfig = {}
     if (tokens := parameters.clamped_max_tokens(client_request)) is not None:
         limits["maxOutputTokens"] = tokens
     if stops := parameters.stop(body):
@@ -230,7 +259,7 @@ def _limits(client_request: ClientRequest) -> JSON:
     return limits
 
 
-def _labels(client_request: ClientRequest) -> JSON:
+def _labels(client_request: ClientRequest) -> dict[str, str]:
     """Return `metadata` as labels, which are shorter and in lower case."""
     metadata: dict[str, str] = client_request.body.get("metadata", {})
     labels = {
@@ -238,7 +267,7 @@ def _labels(client_request: ClientRequest) -> JSON:
     }
     if labels != metadata:
         client_request.ignore("metadata")
-    return {"labels": labels} if labels else {}
+    return labels
 
 
 def _label(text: str) -> str:
@@ -252,7 +281,7 @@ def _tier(client_request: ClientRequest) -> Mapping[str, str]:
     return TIERS.get(tier, {})
 
 
-def _check_cached(upstream_body: JSON) -> None:
+def _check_cached(upstream_body: wire.GenerateContentRequest) -> None:
     """Raise `BadRequest` for fields that belong into the cache."""
     if (
         "cachedContent" in upstream_body

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -29,6 +29,9 @@ from vertex_compat.publishers.google.chat import signatures
 from vertex_compat.publishers.google.chat.options import to_camel_case
 from vertex_compat.publishers.google.generate_content import styled
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 TOOL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 MAX_NAME_LENGTH: Final = 64
@@ -54,8 +57,13 @@ GO_ON: Final = "Go on."
 _BLANK: Final = " "  # a part must not be empty
 
 
-def write(turns: Iterable[Turn], profile: ModelProfile, instructions: Sequence[str] = ()) -> JSON:
-    """Return `contents` and `systemInstruction`; `instructions` are added to the system's texts."""
+def write(
+    turns: Iterable[Turn], profile: ModelProfile, instructions: Sequence[str] = ()
+) -> wire.GenerateContentRequest:
+    """Return a request with `contents` and `systemInstruction`.
+
+    `instructions` are added to the system's texts.
+    """
     system, rest = chat_messages.split_system(turns)
     system += [Text(instruction) for instruction in instructions]
     if system and not profile.takes_system_instruction:
@@ -71,7 +79,10 @@ def write(turns: Iterable[Turn], profile: ModelProfile, instructions: Sequence[s
     if profile.must_end_with_user and contents[-1]["role"] == "model":
         contents.append({"role": "user", "parts": [{"text": GO_ON}]})
     if system:
-        return {"contents": contents, "systemInstruction": {"parts": [{"text": one.text} for one in system]}}
+        return {
+            "contents": contents,
+            "systemInstruction": {"parts": [{"text": text.text} for text in system]},
+        }
     return {"contents": contents}
 
 
@@ -102,7 +113,7 @@ def _styled(text: Text, style: str, profile: ModelProfile) -> Text:
     return Text(styled(style, text.text), text.raw)
 
 
-def _contents(turns: Sequence[Turn], profile: ModelProfile) -> list[JSON]:
+def _contents(turns: Sequence[Turn], profile: ModelProfile) -> list[wire.Content]:
     last_user = max((number for number, turn in enumerate(turns) if turn.role == "user"), default=-1)
     return [
         {"role": role, "parts": parts}
@@ -112,8 +123,8 @@ def _contents(turns: Sequence[Turn], profile: ModelProfile) -> list[JSON]:
     ]
 
 
-def _merge_roles(contents: Iterable[JSON]) -> list[JSON]:
-    merged: list[JSON] = []
+def _merge_roles(contents: Iterable[wire.Content]) -> list[wire.Content]:
+    merged: list[wire.Content] = []
     for content in contents:
         if merged and merged[-1]["role"] == content["role"]:
             merged[-1]["parts"] += content["parts"]
@@ -122,7 +133,7 @@ def _merge_roles(contents: Iterable[JSON]) -> list[JSON]:
     return merged
 
 
-def _turn(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[tuple[str, list[JSON]]]:
+def _turn(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[tuple[wire.Role, list[wire.Part]]]:
     """Yield role and parts of a turn: twice if results have files that cannot be inside."""
     if turn.role == "assistant":
         yield "model", list(_model_parts(turn, profile, current=current))
@@ -134,11 +145,13 @@ def _turn(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[tuple
         yield "user", list(_user_parts(turn.parts, profile))
 
 
-def _user_parts(parts: Iterable[Part], profile: ModelProfile) -> Iterator[JSON]:
+def _user_parts(parts: Iterable[Part], profile: ModelProfile) -> Iterator[wire.Part]:
     for part in parts:
         if isinstance(part, Text):
-            metadata = part.raw.get("speech_metadata") if "speech" in profile.operations else None
-            yield {"text": part.text} | ({"speechMetadata": metadata} if metadata else {})
+            written: wire.Part = {"text": part.text}
+            if "speech" in profile.operations and (metadata := part.raw.get("speech_metadata")):
+                written["speechMetadata"] = metadata
+            yield written
         elif isinstance(part, Media):
             yield _file(part) | _modifiers(part, profile)
 
@@ -146,7 +159,7 @@ def _user_parts(parts: Iterable[Part], profile: ModelProfile) -> Iterator[JSON]:
 # The model's turns
 
 
-def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[JSON]:
+def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[wire.Part]:
     """Yield the model's texts, pictures and calls, each with its signature. Claude's thoughts are left out.
 
     In the `current` turn, which began with the user's last text, the first call of each step must be signed.
@@ -157,8 +170,10 @@ def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterato
     skip = signatures.SKIP if profile.signs_all_parts else None
     for text in texts:
         signature = signatures.in_extra_content(text.raw) or (of_message if text is texts[-1] else None)
-        thought = {"thought": True} if signatures.google(text.raw).get("thought") is True else {}
-        yield {"text": text.text} | thought | _signed(signature or skip)
+        part: wire.Part = {"text": text.text}
+        if signatures.google(text.raw).get("thought") is True:
+            part["thought"] = True
+        yield part | _signed(signature or skip)
     for picture in turn.pictures:
         yield _file(picture) | _signed(signatures.in_extra_content(picture.raw) or skip)
     unplaced = None if texts else of_message
@@ -166,9 +181,15 @@ def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterato
         yield {"text": "", "thoughtSignature": unplaced}
     skip = unplaced or (signatures.SKIP if current and profile.requires_signatures else None)
     for call in calls:
-        function_call = {"name": sanitize(call.name), "args": call.arguments} | _call_id(call, profile)
-        yield {"functionCall": function_call} | _signed(_marks(call).signature or skip)
+        yield _function_call(call, profile) | _signed(_marks(call).signature or skip)
         skip = None
+
+
+def _function_call(call: Call, profile: ModelProfile) -> wire.Part:
+    function_call: wire.FunctionCall = {"name": sanitize(call.name), "args": call.arguments}
+    if profile.has_call_ids:
+        function_call["id"] = _call_id(call)
+    return {"functionCall": function_call}
 
 
 def sanitize(name: str) -> str:
@@ -180,33 +201,33 @@ def _marks(call: Call) -> signatures.CallMarks:
     return signatures.of_call(call.raw.get("id") or call.id, call.raw)
 
 
-def _signed(signature: str | None) -> JSON:
+def _signed(signature: str | None) -> wire.Part:
     return {"thoughtSignature": signature} if signature else {}
 
 
-def _call_id(call: Call, profile: ModelProfile) -> JSON:
+def _call_id(call: Call) -> str:
     """Return Gemini's id of a call, else the client's: either serves, if call and result have the same.
 
     Models before Gemini 3 refuse the field.
     """
-    if not profile.has_call_ids:
-        return {}
-    return {"id": _marks(call).id or signatures.short_id(call.id)}
+    return _marks(call).id or signatures.short_id(call.id)
 
 
 # Results of calls
 
 
-def _function_response(result: Result, profile: ModelProfile) -> JSON:
-    response: JSON = {"name": sanitize(result.call.name), "response": _result(result)}
-    response |= _call_id(result.call, profile)
+def _function_response(result: Result, profile: ModelProfile) -> wire.Part:
+    response: wire.FunctionResponse = {"name": sanitize(result.call.name), "response": _result(result)}
+    if profile.has_call_ids:
+        response["id"] = _call_id(result.call)
     files = [_file(part) for part in result.parts if isinstance(part, Media) and _fits_inside(part, profile)]
-    if parts := [*files, *_native_parts(result)]:
+    parts: list[wire.Part | JSON] = [*files, *_native_parts(result)]
+    if parts:
         response["parts"] = parts
     return {"functionResponse": response}
 
 
-def _separate_files(result: Result, profile: ModelProfile) -> Iterator[JSON]:
+def _separate_files(result: Result, profile: ModelProfile) -> Iterator[wire.Part]:
     """Yield the files of a result that cannot be inside it, after a text that says where they are from."""
     files = [part for part in result.parts if isinstance(part, Media) and not _fits_inside(part, profile)]
     if files:
@@ -254,7 +275,7 @@ def _has_references(value: Any) -> bool:
 # Files
 
 
-def _file(media: Media) -> JSON:
+def _file(media: Media) -> wire.Part:
     if media.data is not None:
         return {"inlineData": {"mimeType": chat_messages.media_type(media), "data": media.data}}
     if media.uri and media.uri.startswith("http:"):
@@ -264,8 +285,8 @@ def _file(media: Media) -> JSON:
     return {"fileData": {"mimeType": chat_messages.media_type(media), "fileUri": media.uri}}
 
 
-def _modifiers(media: Media, profile: ModelProfile) -> JSON:
-    modifiers: JSON = {}
+def _modifiers(media: Media, profile: ModelProfile) -> wire.Part:
+    modifiers: wire.Part = {}
     clip = _source(media).get("video_metadata") or media.raw.get("video_metadata")
     if isinstance(clip, dict):
         modifiers["videoMetadata"] = to_camel_case(clip)

@@ -7,10 +7,13 @@ camel case.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from vertex_compat import errors
 from vertex_compat.types import JSON, ClientRequest
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 REQUEST: Final = {
     "cached_content": str,
@@ -50,8 +53,8 @@ def read(request: ClientRequest) -> JSON:
     options: JSON = {name: _checked(name, body[name], name) for name in TOP_LEVEL & body.keys()}
     extra = body.get("extra_body", {})
     request.ignore(*(f"extra_body.{name}" for name in extra if name != "google"))
-    for param, given in (("extra_body.google", extra.get("google")), ("google", body.get("google"))):
-        for name, value in _checked("google", given, param).items() if given else ():
+    for param, native in (("extra_body.google", extra.get("google")), ("google", body.get("google"))):
+        for name, value in _checked("google", native, param).items() if native else ():
             if (known := snake_case(name)) not in _KNOWN:
                 request.ignore(f"{param}.{name}")
             elif value is not None:
@@ -59,10 +62,10 @@ def read(request: ClientRequest) -> JSON:
     return options
 
 
-def merge_into(options: JSON, body: JSON, config: JSON) -> None:
+def merge_into(options: JSON, body: wire.GenerateContentRequest, config: wire.GenerationConfig) -> None:
     """Put the options into the fields of a request `body` and of its `generationConfig`."""
     for name, value in options.items():
-        fields = body if name in REQUEST else config
+        fields = cast("JSON", body if name in REQUEST else config)
         field = WIRE_NAMES.get(name) or camel_case(name)
         field_value = value if name == "labels" else to_camel_case(value)
         if name in REQUEST or name in CONFIG:
@@ -88,9 +91,9 @@ def to_camel_case(value: Any) -> Any:
 
 def camel_case(name: str) -> str:
     """Return `thinking_config` as `thinkingConfig`."""
-    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)
 
 
 def snake_case(name: str) -> str:
     """Return `thinkingConfig` as `thinking_config`."""
-    return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", name)
+    return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)

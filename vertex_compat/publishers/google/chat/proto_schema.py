@@ -65,7 +65,7 @@ def translate(schema: JSON, param: str) -> JSON:
 
 
 def parameters(schema: JSON, param: str) -> JSON:
-    """Return the `parameters` of a declaration; nothing if there are none.
+    """Return the `parameters` of a declaration, empty if it has none.
 
     They are an object's, so of alternatives it has the properties of all.
     """
@@ -78,13 +78,13 @@ def parameters(schema: JSON, param: str) -> JSON:
     if not properties:
         return {}
     if "anyOf" not in translated:
-        return {"parameters": translated}
+        return translated
     required = [set(branch.get("required", ())) for branch in branches]
     shared = [name for name in properties if all(name in names for names in required)]
     groups = [", ".join(sorted(branch.get("properties", {}))) for branch in branches]
     description = f"Give one of these groups: {' | '.join(groups)}."
     merged = {"type": "OBJECT", "properties": properties, "description": description}
-    return {"parameters": merged | ({"required": shared} if shared else {})}
+    return merged | ({"required": shared} if shared else {})
 
 
 class _Translation:

@@ -7,12 +7,15 @@ before `thinking` before `reasoning_effort`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vertex_compat import errors
 from vertex_compat.model_profile import ModelProfile
 from vertex_compat.publishers.google.chat.options import camel_case
 from vertex_compat.types import JSON, ClientRequest
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 BUDGETS: Final = {"low": 1024, "medium": 2048, "high": 4096}
 """Effort → budget. `minimal` is the smallest that the model accepts, `xhigh` and `max` are the largest."""
@@ -29,7 +32,7 @@ _BUDGETS_AND_LEVELS: Final = 3
 _FIELDS: Final = frozenset({"includeThoughts", "thinkingBudget", "thinkingLevel"})
 
 
-def thinking_config(request: ClientRequest, options: JSON) -> JSON:
+def thinking_config(request: ClientRequest, options: JSON) -> wire.ThinkingConfig:
     """Return `thinkingConfig`, empty if the client sets nothing."""
     body = request.body
     effort, thinking, native = (
@@ -46,25 +49,29 @@ def thinking_config(request: ClientRequest, options: JSON) -> JSON:
     return _effort(effort, request, "reasoning_effort") if effort else {}
 
 
-def _native(config: JSON, request: ClientRequest) -> JSON:
+def _native(config: JSON, request: ClientRequest) -> wire.ThinkingConfig:
     requested = {camel_case(name): value for name, value in config.items() if value is not None}
     request.ignore(*(f"google.thinking_config.{name}" for name in config if camel_case(name) not in _FIELDS))
+    written: wire.ThinkingConfig = {}
+    if "includeThoughts" in requested:
+        written["includeThoughts"] = requested["includeThoughts"]
     if requested.keys() >= {"thinkingBudget", "thinkingLevel"}:
         raise _invalid("google.thinking_config", "takes a budget or a level, not both.")
     if "thinkingBudget" in requested:
         param = "google.thinking_config.thinking_budget"
-        budget = requested.pop("thinkingBudget")
+        budget = requested["thinkingBudget"]
         if not _is_integer(budget):
             raise _invalid(param, "must be an integer.")
-        requested |= _budget(budget, request, param)
+        written |= _budget(budget, request, param)
     if "thinkingLevel" in requested:
-        if not isinstance(requested["thinkingLevel"], str):
+        level = requested["thinkingLevel"]
+        if not isinstance(level, str):
             raise _invalid("google.thinking_config.thinking_level", "must be a string.")
-        requested["thinkingLevel"] = requested["thinkingLevel"].upper()
-    return {name: value for name, value in requested.items() if name in _FIELDS}
+        written["thinkingLevel"] = level.upper()
+    return written
 
 
-def _thinking(thinking: JSON, request: ClientRequest) -> JSON:
+def _thinking(thinking: JSON, request: ClientRequest) -> wire.ThinkingConfig:
     match thinking:
         case {"type": "disabled"}:
             return _effort("none", request, "thinking")
@@ -78,7 +85,7 @@ def _thinking(thinking: JSON, request: ClientRequest) -> JSON:
     raise _invalid("thinking", "must be like {'type': 'enabled', 'budget_tokens': 2048}.")
 
 
-def _budget(budget: int, request: ClientRequest, param: str) -> JSON:
+def _budget(budget: int, request: ClientRequest, param: str) -> wire.ThinkingConfig:
     """Return a budget that the model accepts, or the level of one that thinks at levels only."""
     profile = request.model.profile
     if "enabled" in profile.thinking and profile.thinking_budget:
@@ -103,7 +110,7 @@ def _clamp(budget: int, profile: ModelProfile) -> int:
     return min(max(budget, smallest), largest)
 
 
-def _effort(effort: str, request: ClientRequest, param: str) -> JSON:
+def _effort(effort: str, request: ClientRequest, param: str) -> wire.ThinkingConfig:
     profile = request.model.profile
     if "enabled" in profile.thinking and profile.thinking_budget:
         return _effort_budget(effort, request, param)
@@ -117,7 +124,7 @@ def _effort(effort: str, request: ClientRequest, param: str) -> JSON:
     return {"thinkingLevel": level.upper(), "includeThoughts": effort != "none"}
 
 
-def _effort_budget(effort: str, request: ClientRequest, param: str) -> JSON:
+def _effort_budget(effort: str, request: ClientRequest, param: str) -> wire.ThinkingConfig:
     profile = request.model.profile
     smallest, largest = profile.thinking_budget or (0, 0)
     if effort == "none" and "disabled" in profile.thinking:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -10,6 +10,9 @@ from vertex_compat import errors
 from vertex_compat.publishers import voices
 from vertex_compat.publishers.google.chat import json_schema, proto_schema
 from vertex_compat.types import JSON, ClientRequest
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 MODALITIES: Final = {"text": "TEXT", "image": "IMAGE", "audio": "AUDIO"}
 
@@ -58,17 +61,19 @@ def schema(response_format: JSON) -> JSON | None:
     return ({"description": description} if isinstance(description, str) and description else {}) | requested
 
 
-def fields(request: ClientRequest) -> JSON:
+def fields(request: ClientRequest) -> wire.GenerationConfig:
     """Return `responseMimeType` and the schema as fields of `generationConfig`."""
     response_format: JSON = request.body.get("response_format", {})
     if not (type_ := mime_type(response_format)):
         return {}
-    config: JSON = {"responseMimeType": type_}
+    config: wire.GenerationConfig = {"responseMimeType": type_}
     if (requested := schema(response_format)) is None:
         return config
-    if not request.model.profile.takes_json_schema:
-        return config | {"responseSchema": proto_schema.translate(requested, "response_format")}
-    return config | {"responseJsonSchema": json_schema.adapt(requested, "response_format")}
+    if request.model.profile.takes_json_schema:
+        config["responseJsonSchema"] = json_schema.adapt(requested, "response_format")
+    else:
+        config["responseSchema"] = proto_schema.translate(requested, "response_format")
+    return config
 
 
 def instruction(request: ClientRequest) -> str:
@@ -79,7 +84,7 @@ def instruction(request: ClientRequest) -> str:
     return _INSTRUCTION_WITH_SCHEMA + msgspec.json.encode(requested).decode()
 
 
-def logprobs(body: JSON) -> JSON:
+def logprobs(body: JSON) -> wire.GenerationConfig:
     """Return `responseLogprobs` and `logprobs`."""
     top = body.get("top_logprobs")
     if not body.get("logprobs"):
@@ -88,10 +93,10 @@ def logprobs(body: JSON) -> JSON:
                 "'top_logprobs' is only allowed when 'logprobs' is true.", param="top_logprobs"
             )
         return {}
-    return {"responseLogprobs": True} | ({"logprobs": top} if top else {})
+    return {"responseLogprobs": True, "logprobs": top} if top else {"responseLogprobs": True}
 
 
-def modalities(body: JSON) -> JSON:
+def modalities(body: JSON) -> wire.GenerationConfig:
     """Return `responseModalities` and the voice. A model that speaks answers in audio alone."""
     names: list[str] = body.get("modalities", ["audio"] if "audio" in body else [])
     if unknown := [name for name in names if name.lower() not in MODALITIES]:
@@ -102,11 +107,11 @@ def modalities(body: JSON) -> JSON:
         )
     requested = [MODALITIES[name.lower()] for name in names]
     if "AUDIO" in requested:
-        return {"responseModalities": ["AUDIO"]} | _speech(body.get("audio", {}))
+        return _speech(body.get("audio", {})) | {"responseModalities": ["AUDIO"]}
     return {"responseModalities": requested} if requested else {}
 
 
-def _speech(audio: JSON) -> JSON:
+def _speech(audio: JSON) -> wire.GenerationConfig:
     """Return `speechConfig`: OpenAI's voices become similar ones of Gemini's, other names stay."""
     voice: Any = audio.get("voice")
     name = voice.get("id") if isinstance(voice, dict) else voice

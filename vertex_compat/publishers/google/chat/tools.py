@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from vertex_compat import errors
 from vertex_compat.publishers import tools
@@ -16,6 +16,9 @@ from vertex_compat.publishers.google.chat.contents import MAX_NAME_LENGTH, TOOL_
 from vertex_compat.publishers.google.chat.options import camel_case, to_camel_case
 from vertex_compat.publishers.tools import Function, Tools
 from vertex_compat.types import JSON, ClientRequest
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 _ANY_OPTIONS: Final = None
 
@@ -55,16 +58,15 @@ _PARAMETERS: Final = tools.PARAMETERS | {"web_search_options"}
 class ToolConfig(NamedTuple):
     """`declarations` and `built_in` are the tools, `config` is `toolConfig`; `names` are the client's."""
 
-    declarations: list[JSON]
-    built_in: JSON
-    config: JSON
+    declarations: list[wire.FunctionDeclaration]
+    built_in: wire.Tool
+    config: wire.ToolConfig
     names: Mapping[str, str]
 
-    def fields(self) -> JSON:
-        """Return the fields of the request."""
-        listed: list[JSON] = [{FUNCTIONS: self.declarations}] if self.declarations else []
-        listed += [{kind: options} for kind, options in self.built_in.items()]
-        return ({"tools": listed} if listed else {}) | ({"toolConfig": self.config} if self.config else {})
+    def entries(self) -> list[wire.Tool]:
+        """Return `tools` of the request: the functions in one entry, each tool of Google's in its own."""
+        entries: list[wire.Tool] = [{"functionDeclarations": self.declarations}] if self.declarations else []
+        return entries + [cast("wire.Tool", {kind: options}) for kind, options in self.built_in.items()]
 
 
 class _BuiltIn(NamedTuple):
@@ -84,8 +86,8 @@ def build(request: ClientRequest, options: JSON) -> ToolConfig:
     request.ignore(*tools.unused_tool_params(body))
     calling = _function_calling(offered, request)
     narrowed = offered.only and "allowedFunctionNames" not in calling
-    functions = [one for one in offered.functions if not narrowed or one.name in offered.only]
-    declarations = [_declaration(one, number, request) for number, one in enumerate(functions)]
+    functions = [function for function in offered.functions if not narrowed or function.name in offered.only]
+    declarations = [_declaration(function, number, request) for number, function in enumerate(functions)]
     built_in: list[_BuiltIn] = []
     for tool in _built_in(offered, options, request):
         if tool.kind == FUNCTIONS:
@@ -96,17 +98,19 @@ def build(request: ClientRequest, options: JSON) -> ToolConfig:
     if declarations and built_in and not request.model.profile.mixes_functions_and_search:
         request.ignore(*(tool.param for tool in built_in))
         built_in = []
-    kinds: JSON = {}
+    kinds: wire.Tool = {}
     for tool in built_in:
         kinds |= _of_generation(tool, request)
     config = _tool_config(calling if declarations else {}, options, request, has_functions=bool(declarations))
-    names = tools.name_map([one.name for one in offered.functions], TOOL_NAME, MAX_NAME_LENGTH)
+    names = tools.name_map([function.name for function in offered.functions], TOOL_NAME, MAX_NAME_LENGTH)
     return ToolConfig(declarations, kinds, config, names)
 
 
-def _tool_config(calling: JSON, options: JSON, request: ClientRequest, *, has_functions: bool) -> JSON:
+def _tool_config(
+    calling: wire.FunctionCallingConfig, options: JSON, request: ClientRequest, *, has_functions: bool
+) -> wire.ToolConfig:
     """Return `toolConfig`: OpenAI's choice, and what the client sets in Google's words."""
-    config: JSON = {"functionCallingConfig": calling} if calling else {}
+    config: wire.ToolConfig = {"functionCallingConfig": calling} if calling else {}
     native: JSON = to_camel_case(options.get("tool_config", {}))
     if where := options.get("retrieval_config"):
         config["retrievalConfig"] = to_camel_case(where)
@@ -115,10 +119,10 @@ def _tool_config(calling: JSON, options: JSON, request: ClientRequest, *, has_fu
             request.ignore("google.tool_config.function_calling_config.stream_function_call_arguments")
         if not has_functions or not native_calling:
             del native["functionCallingConfig"]
-    return config | native
+    return config | cast("wire.ToolConfig", native)
 
 
-def _check_names(declarations: Sequence[JSON]) -> None:
+def _check_names(declarations: Sequence[wire.FunctionDeclaration]) -> None:
     seen: set[str] = set()
     for declaration in declarations:
         if (name := declaration["name"]) in seen:
@@ -128,15 +132,15 @@ def _check_names(declarations: Sequence[JSON]) -> None:
         seen.add(name)
 
 
-def _function_calling(offered: Tools, request: ClientRequest) -> JSON:
+def _function_calling(offered: Tools, request: ClientRequest) -> wire.FunctionCallingConfig:
     """Return `functionCallingConfig`. Calls are held to their schema where one function is `strict`."""
     names = [sanitize(name) for name in offered.only]
     if offered.mode == "none":
         return {"mode": "NONE"}
     if offered.mode == "required":
         names = [sanitize(offered.forced)] if offered.forced else names
-        return {"mode": "ANY"} | ({"allowedFunctionNames": names} if names else {})
-    strict = any(one.strict for one in offered.functions)
+        return {"mode": "ANY", "allowedFunctionNames": names} if names else {"mode": "ANY"}
+    strict = any(function.strict for function in offered.functions)
     if not request.model.profile.supports_validated_calls:
         request.ignore(*(["tools.function.strict"] if strict else []))
     elif names:
@@ -146,19 +150,21 @@ def _function_calling(offered: Tools, request: ClientRequest) -> JSON:
     return {"mode": "AUTO"} if offered.mode else {}
 
 
-def _declaration(function: Function, number: int, request: ClientRequest) -> JSON:
-    declaration: JSON = {"name": sanitize(function.name)}
+def _declaration(function: Function, number: int, request: ClientRequest) -> wire.FunctionDeclaration:
+    declaration: wire.FunctionDeclaration = {"name": sanitize(function.name)}
     if function.description:
         declaration["description"] = function.description
     if not function.parameters:
         return declaration
     param = f"tools[{number}].function.parameters"
     if request.model.profile.takes_json_schema:
-        return declaration | {"parametersJsonSchema": json_schema.parameters(function.parameters, param)}
-    return declaration | proto_schema.parameters(function.parameters, param)
+        declaration["parametersJsonSchema"] = json_schema.parameters(function.parameters, param)
+    elif schema := proto_schema.parameters(function.parameters, param):
+        declaration["parameters"] = schema
+    return declaration
 
 
-def _native_declarations(tool: _BuiltIn) -> list[JSON]:
+def _native_declarations(tool: _BuiltIn) -> list[wire.FunctionDeclaration]:
     """Return declarations in Google's own form, each with a name."""
     for number, declaration in enumerate(tool.options):
         if not isinstance(declaration, dict) or not isinstance(declaration.get("name"), str):
@@ -230,7 +236,7 @@ def _of_type(tool: JSON, param: str, request: ClientRequest) -> Iterator[_BuiltI
         )
 
 
-def _of_generation(tool: _BuiltIn, request: ClientRequest) -> JSON:
+def _of_generation(tool: _BuiltIn, request: ClientRequest) -> wire.Tool:
     """Return the tool under the name that the model knows, with the options that it accepts."""
     kind, options = tool.kind, to_camel_case(tool.options)
     if kind in {"googleSearch", "googleSearchRetrieval"}:
@@ -240,7 +246,7 @@ def _of_generation(tool: _BuiltIn, request: ClientRequest) -> JSON:
     if accepted is not None:
         request.ignore(*(f"tools.{kind}.{option}" for option in options if option not in accepted))
         options = {option: value for option, value in options.items() if option in accepted}
-    return {kind: options}
+    return cast("wire.Tool", {kind: options})
 
 
 def with_answer_tool(config: ToolConfig, schema: JSON) -> tuple[ToolConfig, str]:
@@ -248,13 +254,19 @@ def with_answer_tool(config: ToolConfig, schema: JSON) -> tuple[ToolConfig, str]
 
     One of them must be called: the answer is then either a call of the client's, or JSON that fits `schema`.
     """
-    taken = {declaration["name"] for declaration in config.declarations}
+    existing = {declaration["name"] for declaration in config.declarations}
     name = ANSWER_TOOL
-    while name in taken:
+    while name in existing:
         name += "_"
-    declaration = {"name": name, "description": _ANSWER_DESCRIPTION, "parametersJsonSchema": schema}
+    declaration: wire.FunctionDeclaration = {
+        "name": name,
+        "description": _ANSWER_DESCRIPTION,
+        "parametersJsonSchema": schema,
+    }
     allowed = config.config.get("functionCallingConfig", {}).get("allowedFunctionNames")
-    calling: JSON = {"mode": "ANY"} | ({"allowedFunctionNames": [*allowed, name]} if allowed else {})
+    calling: wire.FunctionCallingConfig = {"mode": "ANY"}
+    if allowed:
+        calling["allowedFunctionNames"] = [*allowed, name]
     return config._replace(
         declarations=[*config.declarations, declaration],
         config=config.config | {"functionCallingConfig": calling},
