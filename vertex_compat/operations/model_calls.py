@@ -220,7 +220,7 @@ def get_json(
 ) -> JSON:
     """Return the resource that answers a call. A key `error` in it is the resource's own, not a failure."""
     response = context.transport.open(call, model, context.client, retries=retries)
-    return _decode_object(b"".join(iter_response(response, context)))
+    return decode_object(b"".join(iter_response(response, context)))
 
 
 def get_result(call: UpstreamCall, model: Model, context: RequestContext) -> JSON:
@@ -306,13 +306,14 @@ _decode = msgspec.json.Decoder().decode
 
 def parse_object(content: bytes) -> JSON:
     """Return the JSON object of an event or a body; raises the error that it holds."""
-    value = _decode_object(content)
+    value = decode_object(content)
     if ("error" in value or "object" in value) and errors.is_error(value):
         raise errors.from_body(200, value)
     return value
 
 
-def _decode_object(content: bytes) -> JSON:
+def decode_object(content: bytes) -> JSON:
+    """Return the JSON object of a body; a key `error` in it is the object's own. Raises `UpstreamFault`."""
     try:
         value = _decode(content)
     except (ValueError, RecursionError):

@@ -96,7 +96,7 @@ class Batch(NamedTuple):
         """Return its metadata; raises `NotFound` if it is not the caller's."""
         try:
             return _decode_metadata(b"".join(bucket.read(bucket.target(self.name))))
-        except errors.NotFound:
+        except (errors.NotFound, msgspec.DecodeError):
             raise no_such_batch(self.id(context.ids), self.kind) from None
 
     def call_job(self, call: UpstreamCall, metadata: BatchMetadata, context: RequestContext) -> JSON:

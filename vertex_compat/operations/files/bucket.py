@@ -136,8 +136,7 @@ class Bucket:
             self._context.transport.open(storage.cancel_upload(session), _TARGET, ClientConnection()).close()
 
     def _json(self, call: UpstreamCall, not_found: errors.ApiError | None = None) -> JSON:
-        value: JSON = msgspec.json.decode(self.send(call, not_found)[1])
-        return value
+        return model_calls.decode_object(self.send(call, not_found)[1])
 
     @contextmanager
     def _explained(self, not_found: errors.ApiError | None) -> Iterator[None]:
@@ -194,8 +193,7 @@ class Upload:
         self._session = None
         if self.metadata != self._sent_metadata:
             return self._bucket.set_metadata(self._target, self.metadata)
-        resource: JSON = msgspec.json.decode(content)
-        return resource
+        return model_calls.decode_object(content)
 
     def _send(self, size: int, *, last: bool) -> bytes:
         """Send the first `size` bytes of the buffer; the response has content if the object is complete."""

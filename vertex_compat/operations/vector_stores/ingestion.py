@@ -44,10 +44,11 @@ def wait(operation: JSON, where: ResourceTarget, context: RequestContext) -> JSO
     deadline, pause = time.monotonic() + WAIT_SECONDS, _FIRST_PAUSE
     name = text(operation.get("name"))
     while not operation.get("done"):
+        if "operations/" not in name:
+            raise errors.UpstreamFault("RAG Engine started an operation and did not name it.")
         if time.monotonic() > deadline:
             raise errors.Unavailable("RAG Engine has not answered in time. Try again.")
-        if "operations/" in name:
-            operation = model_calls.get_json(rag_engine.operation(name), where, context)
+        operation = model_calls.get_json(rag_engine.operation(name), where, context)
         if not operation.get("done"):
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
