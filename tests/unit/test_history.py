@@ -4,7 +4,7 @@ The emulator is as strict as the publishers are. Only texts here.
 """
 
 import pytest
-from helpers.fixtures import MODELS, post, question
+from helpers.fixtures import MODELS, post, question, upstream_call
 
 
 def said(role, content, **more):
@@ -116,3 +116,32 @@ def str_of(value):
     if isinstance(value, list):
         return "".join(map(str_of, value))
     return str(value)
+
+
+BLOCK = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln", "model": "claude-sonnet-5-5"}
+FIELD = "messages.reasoning_content"
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "ignored"),
+    [
+        ("gemini-3.8-flash", {"reasoning_content": "Hm."}, [FIELD]),
+        ("gemini-3.8-flash", {"reasoning_content": "Hm.", "thinking_blocks": [BLOCK]}, [FIELD]),
+        ("gemini-3.8-flash", {"thinking_blocks": [BLOCK]}, ["messages.thinking_blocks"]),
+        ("claude-sonnet-5-5", {"reasoning_content": "Hm."}, [FIELD]),
+        ("claude-sonnet-5-5", {"reasoning": "Hm."}, ["messages.reasoning"]),
+        ("claude-sonnet-5-5", {"reasoning_content": "Hm.", "thinking_blocks": [BLOCK]}, []),
+        ("mistral-medium-3", {"reasoning_content": "Hm."}, [FIELD]),
+        ("jamba-1.5-large", {"reasoning_content": "Hm."}, [FIELD]),
+        ("moonshotai/kimi-k2-thinking-maas", {"reasoning_content": "Hm."}, []),
+        ("gemini-3.8-flash", {"reasoning_content": ""}, []),
+    ],
+)
+def test_reasoning_that_a_model_does_not_read_is_named(model, fields, ignored):
+    history = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello", **fields},
+        {"role": "user", "content": "Go on"},
+    ]
+    call = upstream_call({"model": model, "messages": history})
+    assert [name for name in call.ignored if name.startswith("messages.")] == ignored

@@ -135,6 +135,27 @@ def split_system(turns: Iterable[Turn]) -> tuple[list[Text], list[Turn]]:
     return system, rest
 
 
+REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
+"""Fields of an assistant's message in which clients send reasoning back, in the order of preference."""
+
+
+def unread_reasoning(messages: Iterable[JSON], *, reads_blocks: bool = False) -> list[str]:
+    """Return the names of parameters with earlier reasoning, for a model that does not read it again.
+
+    With `reads_blocks` the model reads thinking blocks, which say the same as the other fields.
+    """
+    names: dict[str, None] = {}
+    for message in messages:
+        if message["role"] != "assistant":
+            continue
+        has_blocks = bool(message.get("thinking_blocks"))
+        if has_blocks and reads_blocks:
+            continue
+        fields = [name for name in REASONING_FIELDS if message.get(name)]
+        names |= dict.fromkeys(fields or (["thinking_blocks"] if has_blocks else []))
+    return [f"messages.{name}" for name in names]
+
+
 def append_merged(turns: list[Turn], turn: Turn) -> None:
     """Append a turn, or its parts to a last turn of the same role; results stay with their calls."""
     last = turns[-1] if turns else None

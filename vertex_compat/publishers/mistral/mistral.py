@@ -74,7 +74,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         *ignored,
         *tools.unused_tool_params(params),
         *openai_request.non_functions(offered),
-        *openai_request.dropped_fields(turns, form),
+        *openai_request.dropped_fields(params, turns, form),
     )
     if any(function.strict for function in offered.functions):
         client.ignore("tools.function.strict")

@@ -70,7 +70,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         *ignored,
         *tools.unused_tool_params(params),
         *openai_request.non_functions(offered),
-        *openai_request.dropped_fields(turns, FORMAT),
+        *openai_request.dropped_fields(params, turns, FORMAT),
     )
     form = openai_request.response_format(params)
     if schema := member(form.get("response_format"), "json_schema"):

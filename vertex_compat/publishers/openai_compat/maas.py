@@ -51,7 +51,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         *ignored,
         *tools.unused_tool_params(params),
         *openai_request.non_functions(offered),
-        *openai_request.dropped_fields(turns, form),
+        *openai_request.dropped_fields(params, turns, form),
     )
     messages = openai_request.messages(openai_request.system_first(turns), form)
     body |= {"model": model.name, "messages": messages, **openai_request.response_format(params)}

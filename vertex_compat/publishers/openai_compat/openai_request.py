@@ -63,9 +63,6 @@ PLACEHOLDER: Final = "."
 DEFAULT_SCHEMA_NAME: Final = "response"
 """The name of a JSON Schema for which the client gives none: servers require one."""
 
-REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
-"""Fields of an assistant's message in which clients send reasoning back, in the order of preference."""
-
 _SYSTEM: Final = "<system>\n{}\n</system>"
 _FILE_FOLLOWS: Final = "[The {} is in the next message.]"
 _FILE_OMITTED: Final = "[The {} is left out: this model does not read it.]"
@@ -191,13 +188,10 @@ def messages(turns: Iterable[Turn], form: MessageFormat) -> list[Message]:
     return written or [{"role": "user", "content": PLACEHOLDER}]
 
 
-def dropped_fields(turns: list[Turn], form: MessageFormat) -> list[str]:
+def dropped_fields(params: JSON, turns: list[Turn], form: MessageFormat) -> list[str]:
     """Return the names of fields of messages that are not sent: pictures and reasoning."""
     names = ["messages.images"] if any(turn.pictures for turn in turns) else []
-    if form.write_reasoning:
-        return names
-    reasoning = (name for turn in turns for name in REASONING_FIELDS if turn.raw.get(name))
-    return names + [f"messages.{name}" for name in dict.fromkeys(reasoning)]
+    return names if form.write_reasoning else names + chat_messages.unread_reasoning(params["messages"])
 
 
 def _reasoning(message: JSON) -> str:

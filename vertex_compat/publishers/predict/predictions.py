@@ -68,6 +68,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
         turns = openai_request.without_result_media(chat_messages.read(params["messages"]))
         chat_messages.reject_media(turns)
         instance |= {"prompt": prompt(turns), **_limits(params)}
+        ignored = [*ignored, *chat_messages.unread_reasoning(params["messages"])]
         call = UpstreamCall("", {}, ignored=tuple(ignored))
     return replace(call, path=f"{model.resource}:predict", version="v1", body={"instances": [instance]})
 

@@ -102,6 +102,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     turns = chat_messages.read(body["messages"])
     if any(turn.pictures for turn in turns):  # Claude's own turns have no pictures
         context.ignore("messages.images")
+    context.ignore(*chat_messages.unread_reasoning(body["messages"], reads_blocks=True))
     offered = tools.read(body)
     system, conversation = messages.write(turns, context)
     lost = messages.lacks_thinking(conversation)

@@ -141,7 +141,7 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
     if config:
         upstream_body["generationConfig"] = config
     _check_cached(upstream_body)
-    client_request.ignore(*_not_sent(body["messages"]))
+    client_request.ignore(*_not_sent(body["messages"]), *chat_messages.unread_reasoning(body["messages"]))
     headers = _tier(client_request)
     return UpstreamCall(
         f"{model.resource}:{_method(body, config, model)}",
