@@ -142,7 +142,7 @@ def _can_read(context: CallContext, producer: str) -> bool:
 
 
 def _undated(name: str) -> str:
-    """The name without its date: of `claude-opus-4-5@20251101` and `claude-opus-4-5-20251101` the same."""
+    """The name without its date, which follows `@` or `-`."""
     name = name.partition("@")[0]
     base, _, date = name.rpartition("-")
     return base if len(date) == len("20251101") and date.isdigit() else name
