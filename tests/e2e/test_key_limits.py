@@ -330,6 +330,7 @@ def test_uncounted_call_keeps_its_reservation(limited):
 
 
 CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+INTERACTION = {"model": "gemini-3.8-flash", "input": "Hi", "store": False}
 MESSAGES = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 100, "messages": CHAT["messages"]}
 
 
@@ -341,6 +342,8 @@ MESSAGES = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 100, "messag
         ("publishers/anthropic/models/claude-opus-5-5:rawPredict", MESSAGES),
         ("publishers/anthropic/models/claude-opus-5-5:streamRawPredict", MESSAGES | {"stream": True}),
         ("endpoints/openapi/chat/completions", CHAT | {"model": "xai/grok-4.3"}),
+        ("interactions", INTERACTION),
+        ("interactions", INTERACTION | {"stream": True}),
     ],
 )
 def test_forwarded_answer_is_counted_and_has_a_cost(limited, capfd, path, body):

@@ -8,6 +8,7 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.genai import types
 from google.oauth2.credentials import Credentials
+from helpers.server import app_with_emulator
 
 PROJECT = "emulated-project"
 BASE = f"/vertex-ai/v1beta1/projects/{PROJECT}/locations/us-central1"
@@ -182,6 +183,143 @@ def test_keys_that_do_not_share_have_no_cached_contents(serve):
     headers = {"Authorization": "Bearer sk-alice-0123456789"}
     refused = httpx.get(f"{server.url}{BASE}/cachedContents", headers=headers)
     assert (refused.status_code, refused.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
+
+
+INTERACTIONS = f"{BASE}/interactions"
+ONE_KEY = "me:sk-test-0123456789"
+TWO_KEYS = "a:sk-alice-0123456789,b:sk-bob-0123456789"
+
+
+def test_interactions_run_whole_and_streamed(front_door):
+    client = google(front_door, "global")
+    first = client.interactions.create(model="gemini-3.8-flash", input="Hello")
+    assert (first.status, first.steps[-1].content[0].text) == ("completed", "Researched: Hello")
+    events = client.interactions.create(
+        model="gemini-3.8-flash", input="And now?", previous_interaction_id=first.id, stream=True
+    )
+    kinds = [event.event_type for event in events]
+    assert (kinds[0], kinds[-1]) == ("interaction.created", "interaction.completed")
+    assert kinds.count("step.delta") == 3
+
+
+@pytest.mark.parametrize("prefix", ["/vertex-ai", ""])
+def test_stored_interactions_are_managed(front_door, prefix):
+    options = types.HttpOptions(base_url=f"{front_door.url}{prefix}")
+    key = Credentials(token="sk-test-0123456789")
+    client = genai.Client(
+        vertexai=True, project=PROJECT, location="global", http_options=options, credentials=key
+    )
+    running = client.interactions.create(agent="deep-research-pro", input="Why?", background=True)
+    assert running.status == "queued"
+    assert client.interactions.get(running.id).status == "in_progress"
+    assert client.interactions.cancel(running.id).status == "cancelled"
+    client.interactions.delete(running.id)
+    with pytest.raises(Exception, match="Error code: 404"):
+        client.interactions.get(running.id)
+
+
+def interact(app, key=None, **fields):
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    body = {name: value for name, value in {"input": "Hello", **fields}.items() if value is not None}
+    return app.post(INTERACTIONS, json=body, headers=headers)
+
+
+def test_an_interaction_goes_on_as_it_came(app, emulator):
+    body = b'{"model": "models/gemini-3.8-flash",  "input": "Hello", "store": false}'
+    answer = app.post(f"{INTERACTIONS}?alt=sse&x=1", data=body, headers={"Api-Revision": "2026-05-20"})
+    assert answer.json["status"] == "completed"
+    (call,) = emulator.calls
+    assert (call.body, call.headers["api-revision"]) == (body, "2026-05-20")
+    assert answer.headers["x-vertex-compat-target"] == "google/gemini-3.8-flash; location=us-central1"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "reason"),
+    [
+        ({}, 400, "'model' or an 'agent'"),
+        ({"model": "gemini-3.8-flash", "agent": "deep-research-pro"}, 400, "'model' or an 'agent'"),
+        ({"model": 5}, 400, "'model' must be the name"),
+        ({"model": "projects/x/locations/y/models/z"}, 400, "'model' must be the name"),
+        ({"model": "../../endpoints/1"}, 400, "'model' must be the name"),
+    ],
+)
+def test_an_interaction_names_what_it_runs(app, emulator, fields, status, reason):
+    answer = interact(app, **fields)
+    assert (answer.status_code, reason in answer.json["error"]["message"]) == (status, True)
+    assert emulator.calls == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "", "POST"), ("POST", "/v1_x", "DELETE, GET"), ("GET", "/v1_x/cancel", "POST")],
+)
+def test_interactions_take_their_methods_only(app, emulator, method, path, allowed):
+    answer = app.open(f"{INTERACTIONS}{path}", method=method, json={})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert emulator.calls == []
+
+
+STATELESS = {"model": "gemini-3.8-flash", "store": False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"store": None}, "store"),
+        ({"store": True}, "store"),
+        ({"background": True}, "store"),
+        ({"previous_interaction_id": "v1_emulated1"}, "previous_interaction_id"),
+        ({"previousInteractionId": "v1_emulated1"}, "previous_interaction_id"),
+        ({"cached_content": "cachedContents/1"}, "cached_content"),
+        ({"environment": "e"}, "environment"),
+    ],
+)
+def test_keys_that_do_not_share_store_no_interaction(emulator, fields, field):
+    app = app_with_emulator(emulator, VERTEX_COMPAT_API_KEYS=TWO_KEYS)
+    refused = interact(app, "sk-alice-0123456789", **STATELESS | fields)
+    assert (refused.status_code, refused.json["error"]["status"]) == (403, "PERMISSION_DENIED")
+    assert refused.json["error"]["details"][0]["fieldViolations"][0]["field"] == field
+    assert emulator.calls == []
+    assert interact(app, "sk-alice-0123456789", **STATELESS).json["status"] == "completed"
+    headers = {"Authorization": "Bearer sk-alice-0123456789"}
+    for method in ("GET", "DELETE"):
+        assert app.open(f"{INTERACTIONS}/v1_x", method=method, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields", "status"),
+    [
+        ("models = ['gemini-*']", {}, 200),
+        ("models = ['claude-*']", {}, 403),
+        ("models = ['gemini-*']", {"model": None, "agent": "deep-research-pro"}, 403),
+        ("models = ['gemini-*', 'deep-research-*']", {"model": None, "agent": "deep-research-pro"}, 200),
+        ("operations = ['chat']", {}, 403),
+        ("budget_usd = 5.0", {}, 200),
+        ("budget_usd = 5.0", {"model": None, "agent": "deep-research-pro"}, 403),
+    ],
+)
+def test_a_key_s_rule_holds_for_interactions(tmp_path, emulator, rule, fields, status):
+    settings = tmp_path / "vertex_compat.toml"
+    settings.write_text(f"single_instance = true\n[keys.me]\n{rule}\n")
+    app = app_with_emulator(emulator, VERTEX_COMPAT_CONFIG=str(settings), VERTEX_COMPAT_API_KEYS=ONE_KEY)
+    answer = interact(app, "sk-test-0123456789", **STATELESS | fields)
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("model_armor = 'projects/emulated-project/locations/us-central1/templates/t1'", "Model Armor"),
+        ("enforced_labels = {team = 'x'}", "enforced settings"),
+    ],
+)
+def test_settings_that_interactions_would_evade_refuse_them(tmp_path, emulator, setting, reason):
+    settings = tmp_path / "vertex_compat.toml"
+    settings.write_text(f"{setting}\n")
+    app = app_with_emulator(emulator, VERTEX_COMPAT_CONFIG=str(settings))
+    answer = interact(app, **STATELESS)
+    assert (answer.status_code, reason in answer.json["error"]["message"]) == (403, True)
+    assert emulator.calls == []
 
 
 def test_a_video_is_started_and_polled(app):

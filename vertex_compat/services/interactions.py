@@ -83,11 +83,15 @@ def parts(interaction: JSON) -> Iterator[StreamPart]:
                 yield Delta(0, {"reasoning_content" if kind == "thought" else "content": written})
     reason = "length" if status(interaction) == "incomplete" else "stop"
     yield Delta(0, {}, reason)
-    usage = member(interaction, "usage")
-    thoughts = count(usage.get("total_thought_tokens"))
-    yield Usage(
-        count(usage.get("total_input_tokens")) + count(usage.get("total_tool_use_tokens")),
-        count(usage.get("total_output_tokens")) + thoughts,
-        {"cached_tokens": count(usage.get("total_cached_tokens"))},
+    yield usage(member(interaction, "usage"))
+
+
+def usage(counts: JSON) -> Usage:
+    """Return the token counts of an interaction; its own thoughts are part of the output."""
+    thoughts = count(counts.get("total_thought_tokens"))
+    return Usage(
+        count(counts.get("total_input_tokens")) + count(counts.get("total_tool_use_tokens")),
+        count(counts.get("total_output_tokens")) + thoughts,
+        {"cached_tokens": count(counts.get("total_cached_tokens"))},
         {"reasoning_tokens": thoughts},
     )

@@ -146,6 +146,10 @@ def _get_interaction(resources: ProjectResources, _: Request, found: Any) -> Res
     return resources.interactions.get(found["location"], found["id"])
 
 
+def _delete_interaction(resources: ProjectResources, _: Request, found: Any) -> Response:
+    return resources.interactions.delete(found["location"], found["id"])
+
+
 def _cancel_interaction(resources: ProjectResources, _: Request, found: Any) -> Response:
     return resources.interactions.cancel(found["location"], found["id"])
 
@@ -216,6 +220,7 @@ _TABLE: tuple[tuple[tuple[str, ...], str, Handler], ...] = (
     (("GET",), "/v1beta1/publishers/<publisher>/models/<model>", _get_model),
     (("POST",), INTERACTIONS_PATH, _create_interaction),
     (("GET",), f"{INTERACTIONS_PATH}/<id>", _get_interaction),
+    (("DELETE",), f"{INTERACTIONS_PATH}/<id>", _delete_interaction),
     (("POST",), f"{INTERACTIONS_PATH}/<id>/cancel", _cancel_interaction),
     (("POST",), CACHES_PATH, _create_cache),
     (("GET",), CACHES_PATH, _list_caches),

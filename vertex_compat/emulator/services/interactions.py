@@ -1,4 +1,6 @@
-"""`interactions`: what runs in the background. One step with each look: queued, in progress, the end.
+"""`interactions`: run at once, whole or streamed, or in the background, one step with each look.
+
+In the background they are queued, in progress, and at their end.
 
 A model whose name contains `emulator-interaction-failed` fails in the end.
 """
@@ -7,7 +9,13 @@ import itertools
 import threading
 
 from vertex_compat.emulator.protocol import google_errors
-from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_json_response
+from vertex_compat.emulator.protocol.responses import (
+    JSON,
+    SSE_TYPE,
+    Response,
+    pretty_json_response,
+    sse_event,
+)
 
 FIELDS = {
     "model",
@@ -18,6 +26,8 @@ FIELDS = {
     "labels",
     "system_instruction",
     "generation_config",
+    "previous_interaction_id",
+    "stream",
 }
 CONFIG = {"max_output_tokens", "temperature", "top_p", "seed", "stop_sequences", "thinking_level"}
 STEPS = {"user_input", "model_output"}
@@ -40,15 +50,22 @@ class Interactions:
             raise google_errors.invalid_argument(f"Unknown parameter: 'generation_config.{name}'.")
         if ("model" in body) == ("agent" in body):
             raise google_errors.invalid_argument("Exactly one of model and agent is required.")
-        if not body.get("background") or not body.get("store"):
+        if body.get("background") and not body.get("store", True):
             raise google_errors.invalid_argument("A background interaction has to be stored.")
-        steps = body.get("input")
-        if not isinstance(steps, list) or not steps or any(step.get("type") not in STEPS for step in steps):
-            raise google_errors.invalid_argument("input has to be a list of steps.")
+        steps = _steps(body)
+        if not steps or any(step.get("type") not in STEPS for step in steps):
+            raise google_errors.invalid_argument("input has to be a text or a list of steps.")
         with self._lock:
+            if previous := body.get("previous_interaction_id"):
+                self._found(location, previous)
             id_ = f"v1_emulated{next(self._numbers)}"
-            self._interactions[location, id_] = {**body, "id": id_, "status": "queued"}
-            return pretty_json_response({"id": id_, "status": "queued"})
+            created = {**body, "input": steps, "id": id_, "status": "queued"}
+            if body.get("store", True):
+                self._interactions[location, id_] = created
+            if body.get("background"):
+                return pretty_json_response({"id": id_, "status": "queued"})
+            self._finish(created)
+            return _streamed(created) if body.get("stream") else pretty_json_response(created)
 
     def get(self, location: str, id_: str) -> Response:
         """Advance an interaction and return it."""
@@ -69,6 +86,13 @@ class Interactions:
             found["status"] = "cancelled"
             return pretty_json_response(found)
 
+    def delete(self, location: str, id_: str) -> Response:
+        """Delete an interaction."""
+        with self._lock:
+            self._found(location, id_)
+            del self._interactions[location, id_]
+            return pretty_json_response({})
+
     def _finish(self, found: JSON) -> None:
         if "emulator-interaction-failed" in found.get("model", ""):
             found |= {"status": "failed", "errors": [{"code": "INTERNAL", "message": "It did not work."}]}
@@ -85,3 +109,28 @@ class Interactions:
         if (location, id_) not in self._interactions:
             raise google_errors.refused(404, f"Interaction {id_} not found.")
         return self._interactions[location, id_]
+
+
+def _steps(body: JSON) -> list[JSON]:
+    """Return the steps of an input; a text stands for one."""
+    given = body.get("input")
+    if isinstance(given, str):
+        return [{"type": "user_input", "content": [{"type": "text", "text": given}]}]
+    return given if isinstance(given, list) else []
+
+
+def _streamed(found: JSON) -> Response:
+    """Return the events of an interaction that has ended."""
+    shown = {"id": found["id"], "status": "in_progress"}
+    events: list[JSON] = [{"event_type": "interaction.created", "interaction": shown}]
+    for index, step in enumerate(found["steps"]):
+        events.append({"event_type": "step.start", "index": index, "step": {"type": step["type"]}})
+        for content in step.get("content", []):
+            events += [
+                {"event_type": "step.delta", "index": index, "delta": {"type": "text", "text": word}}
+                for word in content["text"].split(" ")
+            ]
+        events.append({"event_type": "step.stop", "index": index})
+    ended = {"id": found["id"], "status": found["status"], "usage": found["usage"]}
+    events.append({"event_type": "interaction.completed", "interaction": ended})
+    return Response(200, [sse_event(event) for event in events], {"Content-Type": SSE_TYPE}, streamed=True)

@@ -14,7 +14,11 @@ from typing import Final, TypeAlias
 from vertex_compat.publishers.anthropic.chat import usage as claude_usage
 from vertex_compat.publishers.google import usage as gemini_usage
 from vertex_compat.publishers.openai_compat import openai_response
+from vertex_compat.services import interactions
 from vertex_compat.types import JSON, Usage
+
+INTERACTIONS: Final = "interactions"
+"""Stands for the publisher of an interaction, whose counts have a form of their own."""
 
 MAX_BYTES: Final = 65_536
 """An object that has not ended after so many bytes is not token counts."""
@@ -58,7 +62,15 @@ def _read_openai(counts: JSON) -> Usage | None:
     return openai_response.usage(counts) if "prompt_tokens" in counts else None
 
 
-_READERS: Final[dict[str, ReadCounts]] = {"google": _read_gemini, "anthropic": _read_claude}
+def _read_interaction(counts: JSON) -> Usage | None:
+    return interactions.usage(counts) if "total_input_tokens" in counts else None
+
+
+_READERS: Final[dict[str, ReadCounts]] = {
+    "google": _read_gemini,
+    "anthropic": _read_claude,
+    INTERACTIONS: _read_interaction,
+}
 
 
 class _ObjectFinder:

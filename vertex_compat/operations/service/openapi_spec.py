@@ -210,12 +210,8 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("GET", "/models/<path:model>"): _About(object="model"),
     **{
         (method, path): _About(types=("*/*",), json=False, errors="GoogleError")
-        for path, methods in {
-            "/vertex-ai/<path:path>": ("GET", "POST", "PATCH", "DELETE"),
-            "/projects/<path:path>": ("GET", "POST"),
-            "/v1beta1/projects/<path:path>": ("GET", "POST"),
-        }.items()
-        for method in methods
+        for path in ("/vertex-ai/<path:path>", "/projects/<path:path>", "/v1beta1/projects/<path:path>")
+        for method in ("GET", "POST", "PATCH", "DELETE")
     },
 }
 

@@ -2,24 +2,30 @@
 
 google-genai, the `vertexai` SDK's REST transport, AnthropicVertex and mistralai's client for Google Cloud use
 it. Bodies and responses pass unchanged. What passes is inference, the description of models and endpoints,
-and cached contents; only in this function's project, and only where the model may run. The upstream path is
-built from the parts of the client's path, never copied.
+cached contents and interactions; only in this function's project, and only where the model may run. The
+upstream path is built from the parts of the client's path, never copied.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 import msgspec
 
-from vertex_compat import errors, vertex
-from vertex_compat.ids import SHARED_OWNER
+from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response, StreamingBody
-from vertex_compat.operations.service import forwarded_usage
+from vertex_compat.operations.service import forwarded_usage, passthrough_interactions
+from vertex_compat.operations.service.passthrough_parts import (
+    PLACE,
+    check_method,
+    headers,
+    placed,
+    project_target,
+    query,
+    shares_project,
+)
 from vertex_compat.types import Model, ResourceTarget, UpstreamCall
 
 METHODS: Final = (
@@ -39,34 +45,16 @@ METHODS: Final = (
 
 FREE_METHODS: Final = frozenset({":computeTokens", ":countTokens", ":fetchPredictOperation"})
 
-_PLACE: Final = r"(?P<version>v1|v1beta1)/(?:projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/)?"
-
 _MODEL_PATH: Final = re.compile(
-    _PLACE + r"(?P<resource>publishers/(?P<publisher>[a-z0-9-]+)/models/(?P<model>[A-Za-z0-9._@-]{1,256})"
+    PLACE + r"(?P<resource>publishers/(?P<publisher>[a-z0-9-]+)/models/(?P<model>[A-Za-z0-9._@-]{1,256})"
     r"|endpoints/(?P<endpoint>[A-Za-z0-9_-]{1,256}))"
     rf"(?P<method>:(?:{'|'.join(METHODS)})|/chat/completions|/embeddings)?"
 )
 
-_CACHE_PATH: Final = re.compile(_PLACE + r"(?P<resource>cachedContents(?P<id>/[A-Za-z0-9_-]+)?)")
+_CACHE_PATH: Final = re.compile(PLACE + r"(?P<resource>cachedContents(?P<id>/[A-Za-z0-9_-]+)?)")
 
 CACHE_METHODS: Final = {False: ("GET", "POST"), True: ("DELETE", "GET", "PATCH")}
 """True for a path that names one cached content → its methods."""
-
-FORWARDED_HEADERS: Final = ("anthropic-beta", "x-goog-request-params")
-FORWARDED_PREFIX: Final = "x-vertex-ai-"
-"""Headers of clients that Vertex AI reads: those listed, and those that begin like this."""
-
-_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]{1,2048}")
-
-QUERY: Final = {
-    "alt": re.compile(r"sse|json|proto"),
-    "$alt": re.compile(r"json|json;enum-encoding=int|sse|sse;enum-encoding=int"),
-    "pageSize": re.compile(r"\d{1,4}"),
-    "pageToken": re.compile(r"[A-Za-z0-9_=-]{1,1024}"),
-    "updateMask": re.compile(r"[A-Za-z0-9_.,]{1,256}"),
-    "view": re.compile(r"[A-Z_]{1,64}"),
-}
-"""Query parameters that are forwarded, and their values."""
 
 
 def forward(context: RequestContext) -> Response:
@@ -76,9 +64,11 @@ def forward(context: RequestContext) -> Response:
         return _call_model(found, context)
     if found := _CACHE_PATH.fullmatch(path):
         return _call_cache(found, context)
+    if found := passthrough_interactions.PATH.fullmatch(path):
+        return passthrough_interactions.call(found, context)
     raise errors.NotFound(
         "Only these paths of Vertex AI pass: models and endpoints (GET), their methods "
-        f"{', '.join(METHODS)} and chat/completions, and cachedContents.",
+        f"{', '.join(METHODS)} and chat/completions, cachedContents and interactions.",
         code="unknown_url",
     )
 
@@ -99,8 +89,8 @@ def _forward_root(version: str, context: RequestContext) -> Response:
 
 
 def _call_model(found: re.Match[str], context: RequestContext) -> Response:
-    _check_method(context, ("POST",) if found["method"] else ("GET",))
-    model = _placed(_model(found, context), found)
+    check_method(context, ("POST",) if found["method"] else ("GET",))
+    model = placed(_model(found, context), found)
     context.log.model = model.requested_name
     if found["method"] is None:
         return _describe_model(found, model, context)
@@ -113,11 +103,11 @@ def _call_model(found: re.Match[str], context: RequestContext) -> Response:
     else:
         model_calls.reserve((model,), context)
     call = UpstreamCall(
-        f"{found['resource']}{found['method']}{_query(context)}",
+        f"{found['resource']}{found['method']}{query(context)}",
         {},
         found["version"],
         content=context.body,
-        headers=_headers(context),
+        headers=headers(context),
     )
     if context.dry_run:
         return model_calls.describe(call, model, context)
@@ -157,7 +147,7 @@ def _operation_target(found: re.Match[str], model: Model, context: RequestContex
 
 def _describe_model(found: re.Match[str], model: Model, context: RequestContext) -> Response:
     """The resource of an endpoint, or of a publisher's model, which belongs to no project."""
-    call = UpstreamCall(f"{found['resource']}{_query(context)}", {}, found["version"], method="GET")
+    call = UpstreamCall(f"{found['resource']}{query(context)}", {}, found["version"], method="GET")
     if found["publisher"]:
         call = msgspec.structs.replace(call, version="v1beta1", service="model_garden")
     return Response(model_calls.get_json(call, model, context))
@@ -165,55 +155,21 @@ def _describe_model(found: re.Match[str], model: Model, context: RequestContext)
 
 def _call_cache(found: re.Match[str], context: RequestContext) -> Response:
     """Cached contents belong to the project, not to a key: keys that must not share cannot use them."""
-    _check_method(context, CACHE_METHODS[found["id"] is not None])
-    names = set(context.settings.keys.digests.values())
-    if context.router.rule or (context.owner != SHARED_OWNER and len(names) > 1):
+    check_method(context, CACHE_METHODS[found["id"] is not None])
+    if not shares_project(context):
         raise errors.Forbidden(
             "Cached contents are shared by the whole project. They are available with a single API key "
             "without rules, or with 'shared_files = true'."
         )
-    location = found["location"]
-    if location and not vertex.is_location(location):
-        raise errors.BadRequest(f"{location[:100]!r} is no location.")
-    site = context.router.project_site("cachedContents", location, "us-central1")
-    context.router.check_location(site.locations[0])
-    target: ResourceTarget = replace(site, named_project=found["project"])
+    target = project_target(found, "cachedContents", "us-central1", context)
     call = UpstreamCall(
-        f"{found['resource']}{_query(context)}",
+        f"{found['resource']}{query(context)}",
         {},
         found["version"],
         method=context.method,
         content=context.body if context.method in {"PATCH", "POST"} else b"",
     )
     return Response(model_calls.get_json(call, target, context))
-
-
-def _check_method(context: RequestContext, allowed: tuple[str, ...]) -> None:
-    if context.method not in allowed:
-        names = ", ".join(allowed)
-        raise errors.MethodNotAllowed(
-            f"Not allowed to {context.method} this resource. Allowed: {names}.", headers={"Allow": names}
-        )
-
-
-def _query(context: RequestContext) -> str:
-    """The client's query parameters that Vertex AI reads, with a question mark."""
-    query = context.query()
-    parts = [
-        f"{name.replace('$', '%24')}={value.replace(';', '%3B')}"
-        for name, pattern in QUERY.items()
-        if (value := query.get(name)) and pattern.fullmatch(value)
-    ]
-    return f"?{'&'.join(parts)}" if parts else ""
-
-
-def _headers(context: RequestContext) -> Mapping[str, str]:
-    """The client's headers that Vertex AI reads."""
-    return {
-        name: value
-        for name, value in context.headers()
-        if (name in FORWARDED_HEADERS or name.startswith(FORWARDED_PREFIX)) and _HEADER_VALUE.fullmatch(value)
-    }
 
 
 def _model(found: re.Match[str], context: RequestContext) -> Model:
@@ -230,16 +186,3 @@ def _model(found: re.Match[str], context: RequestContext) -> Model:
     else:
         name = f"{found['publisher']}/{found['model']}"
     return context.router.candidates(name)[0]
-
-
-def _placed(model: Model, found: re.Match[str]) -> Model:
-    """The model in the project and location of the path, if the settings allow it there."""
-    model = replace(model, named_project=found["project"])
-    location = found["location"]
-    if location is None:
-        return model
-    if not vertex.is_location(location):
-        raise errors.BadRequest(f"{location[:100]!r} is no location.")
-    if model.location_pinned and location not in model.locations:
-        raise errors.Forbidden(f"This deployment calls models in {', '.join(model.locations)} only.")
-    return replace(model, locations=(location,), location_pinned=True)
