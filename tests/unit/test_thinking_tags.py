@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vertex_compat.emulator.partner_models import deployed_endpoints
+from vertex_compat.publishers.openai_compat import thinking_tags
 from vertex_compat.routing import rules
 
 R1 = "deepseek-ai/deepseek-r1-0528-maas"
@@ -154,3 +155,44 @@ def test_tags_are_for_models_that_speak_openai_s_wire():
     table = {"models": {"mine": {"target": "claude-sonnet-5-5", "reasoning_tags": True}}}
     with pytest.raises(rules.ConfigError, match="reasoning_tags is for a deployed model"):
         rules.parse(table)
+
+
+# Models whose chat template opens the tag
+
+LONG = "Two and two. " * 300
+
+
+def contents(*chunks):
+    """The reasoning and the content of each of a stream's deltas, the empty ones left out."""
+    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    *read, _ = events_of(reply_to(question("openapi", model=R1, stream=True), blocks, "text/event-stream"))
+    deltas = [one["choices"][0]["delta"] for one in read]
+    pairs = [(delta.get("reasoning_content") or "", delta.get("content") or "") for delta in deltas]
+    return [pair for pair in pairs if any(pair)]
+
+
+def test_long_reasoning_without_an_opening_tag_is_streamed():
+    pieces = [LONG[start : start + 100] for start in range(0, len(LONG), 100)]
+    deltas = contents(*map(chunk, pieces), chunk("\n</th"), chunk("ink>\n\nFour"), end("."))
+    assert "".join(reasoning for reasoning, _ in deltas) == LONG
+    assert "".join(content for _, content in deltas) == "Four."
+    assert max(len(reasoning) for reasoning, _ in deltas) <= thinking_tags.MAX_UNDECIDED + 100
+    assert len(deltas) > 10
+
+
+def test_long_answer_without_tags_is_content_at_its_end():
+    deltas = contents(chunk(LONG), chunk("So four"), end("."))
+    assert "".join(reasoning for reasoning, _ in deltas) == f"{LONG}So four."
+    assert deltas[-1][1] == f"{LONG}So four."
+    assert whole(f"{LONG}So four.") == (None, f"{LONG}So four.")
+
+
+def test_long_reasoning_that_is_cut_off_is_no_answer():
+    cut = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
+    assert contents(chunk(LONG), cut) == [(LONG, "")]
+
+
+def test_text_without_tags_is_kept_up_to_a_bound():
+    text = "a" * (thinking_tags.MAX_HELD // 2)
+    deltas = contents(chunk(text), chunk(text), chunk("b"), chunk("c"), end())
+    assert deltas == [(text, ""), (text, ""), ("b", text + text + "b"), ("", "c")]

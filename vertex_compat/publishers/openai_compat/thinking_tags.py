@@ -6,7 +6,8 @@ write them, or that the settings name, and only at the beginning of an answer: e
 Newlines beside the tags belong to them.
 
 The chat templates of some models open the tag themselves, so that the answer has the closing tag alone. Until
-it comes, text without an opening tag is held back; the end of the answer shows that it was no reasoning.
+it comes, the beginning of a text without an opening tag is held back. A longer stream goes on as reasoning;
+if it stops without the closing tag, it was the answer, and comes as content at its end.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, Upstr
 OPEN: Final = "<think>"
 CLOSE: Final = "</think>"
 
+MAX_UNDECIDED: Final = 2_000
+"""Characters of a stream without tags that are held back; what follows is taken for reasoning."""
+
 MAX_HELD: Final = 1_000_000
-"""Characters that are held back at most; a longer text without tags is content."""
+"""Characters without tags that are kept at most; a longer text is content."""
 
 MAX_TAG_INDENT: Final = 1_000
 """Characters of white space that the opening tag may follow."""
@@ -53,9 +57,7 @@ class _TagReader:
         for part in parts_of(self._translate(answer)):
             if isinstance(part, Delta):
                 choice = self._choices.setdefault(part.choice, _Separator())
-                yield replace(
-                    part, fields=choice.separate(part.fields, is_last=part.finish_reason is not None)
-                )
+                yield replace(part, fields=choice.separate(part.fields, part.finish_reason))
             else:
                 yield part
 
@@ -79,19 +81,25 @@ class _Separator:
         self._tail = ""  # the last characters held back, which may begin a tag
         self._pending = ""  # the end of the reasoning so far, which may begin the closing tag
         self._may_open = True
+        self._is_assumed = False  # whether only the length of the text makes it reasoning
         self._after_tag = True  # whether nothing but newlines has come since the tag
 
-    def separate(self, fields: JSON, *, is_last: bool) -> JSON:
+    def separate(self, fields: JSON, finish_reason: str | None) -> JSON:
         """Return the fields of a delta, separated. Other fields than the content end the holding back."""
         others = {name: value for name, value in fields.items() if name != "content"}
-        content = fields.get("content", "")
+        content, is_last = fields.get("content", ""), finish_reason is not None
         if self._state is _State.UNDECIDED:
             if "reasoning_content" in others:  # the server separates them itself
                 self._state, self._after_tag = _State.CONTENT, False
             content = self._decide(content, is_final=is_last or bool(others))
+        elif self._is_assumed:
+            self._held.append(content)
+            self._length += len(content)
         reasoning = ""
         if self._state is _State.REASONING:
             reasoning, content = self._split(content, is_last=is_last)
+            if self._is_assumed:
+                content += self._answer_after_all(finish_reason)
         if self._state is _State.CONTENT:
             content = self._without_newlines(content)
         if reasoning:
@@ -116,9 +124,22 @@ class _Separator:
                 self._state = _State.REASONING
             elif opened >= 0:  # a tag in mid-text is text
                 self._state, self._after_tag = _State.CONTENT, False
-        if self._state is _State.UNDECIDED and (is_final or self._length > MAX_HELD):
+        if self._state is _State.UNDECIDED and is_final:
             self._state, self._after_tag = _State.CONTENT, False
+        elif self._state is _State.UNDECIDED and self._length > MAX_UNDECIDED:
+            self._state, self._is_assumed = _State.REASONING, True
         return "" if self._state is _State.UNDECIDED else "".join(self._held)
+
+    def _answer_after_all(self, finish_reason: str | None) -> str:
+        """Return the text that was taken for reasoning, if it was the answer or is too long to keep."""
+        if self._state is _State.REASONING and finish_reason != "stop" and self._length <= MAX_HELD:
+            return ""
+        is_reasoning = self._state is _State.CONTENT  # the closing tag has come
+        text = "" if is_reasoning else "".join(self._held)
+        self._held, self._is_assumed = [], False
+        if not is_reasoning:
+            self._state, self._after_tag = _State.CONTENT, False
+        return text
 
     def _split(self, content: str, *, is_last: bool) -> tuple[str, str]:
         """Return the reasoning and the content in a text that begins as reasoning."""
