@@ -1,16 +1,13 @@
 """A streamed answer of twice the length costs at most 2.3 times the CPU, through each API."""
 
-import gc
 import json
-import time
 
 import pytest
 from helpers.fixtures import CannedTransport, function, post
+from helpers.linear import assert_linear, cpu_seconds
 
 from vertex_compat import sse
 
-FACTOR = 2.3
-LEAST_SECONDS = 0.005  # the clock's and the allocator's noise
 EVENTS = 3000
 PIECE = "word " * 50  # long enough for the copies of a growing string to show
 
@@ -116,34 +113,25 @@ def claude_arguments(count):
 ANSWERS = [maas_text, maas_thoughts, maas_arguments, claude_text, claude_thoughts, claude_arguments]
 
 
-def seconds(api, answer, rounds):
-    """CPU of the fastest of some streams, each of which ended as it should."""
+def seconds(api, answer):
+    """CPU of a stream that ended as it should."""
     path, body = APIS[api]
     model, events = answer
     app = function(CannedTransport(events, "text/event-stream"))
     content = json.dumps(body if "{model}" in path else body | {"model": model}).encode()
-    best = float("inf")
-    for _ in range(rounds):
-        gc.collect()
-        gc.disable()
-        try:
-            began = time.thread_time()
-            response = post(app, content, path.format(model=model))
-            size = len(response.get_data())
-            best = min(best, time.thread_time() - began)
-        finally:
-            gc.enable()
-        assert response.status_code == 200, response.get_data()
-        assert size > len(events) // 2 * len(PIECE) or api == "completions", response.get_data()[-500:]
-    return best
+
+    def read():
+        response = post(app, content, path.format(model=model))
+        return response, response.get_data()
+
+    took, (response, data) = cpu_seconds(read)
+    assert response.status_code == 200, data
+    assert len(data) > len(events) // 2 * len(PIECE) or api == "completions", data[-500:]
+    return took
 
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_twice_the_answer_costs_at_most_2_3_times_the_cpu(answer, api):
-    for rounds in (2, 5, 9):  # more, if another program may have used the caches
-        small = seconds(api, answer(EVENTS), rounds)
-        large = seconds(api, answer(2 * EVENTS), rounds)
-        if large <= FACTOR * max(small, LEAST_SECONDS):
-            return
-    pytest.fail(f"{large:.4f} s for twice the length of what takes {small:.4f} s")
+    small, large = answer(EVENTS), answer(2 * EVENTS)
+    assert_linear(lambda: seconds(api, small), lambda: seconds(api, large))

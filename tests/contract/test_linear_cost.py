@@ -1,15 +1,11 @@
 """A request of twice the size costs at most 2.3 times the CPU; the long history of an agent is cheap."""
 
-import gc
 import json
 import time
 
 import pytest
 from helpers.fixtures import MODELS, RecordingTransport, function, post
-
-FACTOR = 2.3
-LEAST_SECONDS = 0.004
-"""Below this a measurement says nothing."""
+from helpers.linear import assert_linear, cpu_seconds
 
 AGENT_SECONDS = 0.025
 
@@ -98,23 +94,13 @@ def app(transport):
     return app
 
 
-def seconds(app, body, rounds=3):
-    """CPU of the fastest of some requests, each of which was translated."""
-    content = json.dumps(body).encode()
-    best = float("inf")
-    for _ in range(rounds):
-        gc.collect()
-        gc.disable()
-        try:
-            began = time.thread_time()
-            response = post(app, content)
-            best = min(best, time.thread_time() - began)
-        finally:
-            gc.enable()
-        assert app.transport.calls, response.data
-        app.transport.calls.clear()
-        response.close()
-    return best
+def seconds(app, content):
+    """CPU of a request that was translated."""
+    took, response = cpu_seconds(lambda: post(app, content))
+    assert app.transport.calls, response.data
+    app.transport.calls.clear()
+    response.close()
+    return took
 
 
 @each_publisher
@@ -123,18 +109,17 @@ def test_twice_the_size_costs_at_most_2_3_times_the_cpu(app, publisher, kind):
     make, count = KINDS[kind]
     if kind == "data URL" and publisher == "ai21":
         pytest.skip("Jamba takes no images")
-    for rounds in (3, 5, 8, 12):  # more, if another program may have used the caches
-        small = seconds(app, make(count) | {"model": MODELS[publisher]}, rounds)
-        large = seconds(app, make(2 * count) | {"model": MODELS[publisher]}, rounds)
-        if large <= FACTOR * max(small, LEAST_SECONDS):
-            return
-    pytest.fail(f"{large:.4f} s for twice the size of what takes {small:.4f} s")
+    small, large = (
+        json.dumps(make(size) | {"model": MODELS[publisher]}).encode() for size in (count, 2 * count)
+    )
+    assert_linear(lambda: seconds(app, small), lambda: seconds(app, large))
 
 
 @each_publisher
 def test_agents_history_of_a_megabyte_is_translated_in_25_ms(app, publisher):
     body = history(200) | {"model": MODELS[publisher], "tools": [tool(n) for n in range(50)]}
-    assert seconds(app, body, 8) <= AGENT_SECONDS * speed_of_this_machine()
+    content = json.dumps(body).encode()
+    assert min(seconds(app, content) for _ in range(8)) <= AGENT_SECONDS * speed_of_this_machine()
 
 
 def speed_of_this_machine():

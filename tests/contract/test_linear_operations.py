@@ -1,16 +1,12 @@
 """A request of twice the size costs at most 2.3 times the CPU: every operation but chat."""
 
 import base64
-import gc
 import json
 import time
 
 import pytest
 from helpers.fixtures import RecordingTransport, function
-
-FACTOR = 2.3
-LEAST_SECONDS = 0.004
-"""Below this a measurement says nothing."""
+from helpers.linear import assert_linear, cpu_seconds
 
 GEMINI, CLAUDE, MISTRAL = "gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3"
 MAAS = "deepseek-ai/deepseek-v4.1-flash-maas"
@@ -187,30 +183,16 @@ def send(app, path, body):
     return app.post(path, data=json.dumps(body), content_type="application/json")
 
 
-def seconds(app, transport, request, rounds):
-    """CPU of the fastest of some requests, each of which was translated."""
-    best = float("inf")
-    for _ in range(rounds):
-        path, body = request()
-        gc.collect()
-        gc.disable()
-        try:
-            began = time.process_time()  # calls of one request may be translated in several threads
-            response = send(app, path, body)
-            best = min(best, time.process_time() - began)
-        finally:
-            gc.enable()
-        assert transport.calls, response.data
-        transport.calls.clear()
-        response.close()
-    return best
+def seconds(app, transport, path, body):
+    """CPU of a request that was translated, in several threads if it makes several calls."""
+    took, response = cpu_seconds(lambda: send(app, path, body), time.process_time)
+    assert transport.calls, response.data
+    transport.calls.clear()
+    response.close()
+    return took
 
 
 @pytest.mark.parametrize(("make", "model", "count"), CASES)
 def test_twice_the_size_costs_at_most_2_3_times_the_cpu(app, transport, make, model, count):
-    for rounds in (2, 5, 8, 12):  # more, if another program may have used the caches
-        small = seconds(app, transport, lambda: make(model, count), rounds)
-        large = seconds(app, transport, lambda: make(model, 2 * count), rounds)
-        if large <= FACTOR * max(small, LEAST_SECONDS):
-            return
-    pytest.fail(f"{large:.4f} s for twice the size of what takes {small:.4f} s")
+    small, large = make(model, count), make(model, 2 * count)
+    assert_linear(lambda: seconds(app, transport, *small), lambda: seconds(app, transport, *large))
