@@ -86,8 +86,9 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     `generation` is the version in its name, None if there is none. `thinking` has the forms in which it
     thinks: `enabled` (within a budget of tokens), `adaptive` (as much as an effort level is worth),
     `disabled` (it can be kept from thinking), `between_tools` (only between calls); no form if it does not
-    think. `thinking_budget` has the least and the most tokens of a budget. `effort_levels` are in ascending
-    order, in lower case; `max_effort_without_thinking` is the highest one that goes with `disabled`.
+    think. `thinking_budget` has the least and the most tokens of a budget; `takes_budget_beside_levels`: a
+    Gemini 3 takes one, though it thinks at levels. `effort_levels` are in ascending order, in lower case;
+    `max_effort_without_thinking` is the highest one that goes with `disabled`.
     `progress_in_thinking`: text between tool calls comes as thinking. `unreadable_thinking` has patterns of
     the models whose thinking blocks it refuses, `rejected_tools` types of server tools.
 
@@ -128,6 +129,7 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     must_end_with_user: bool = False
     thinking: tuple[str, ...] = ()
     thinking_budget: tuple[int, int] | None = None
+    takes_budget_beside_levels: bool = True
     effort_levels: tuple[str, ...] = ()
     max_effort_without_thinking: str | None = None
     progress_in_thinking: bool = False

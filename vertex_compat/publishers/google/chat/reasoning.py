@@ -94,7 +94,8 @@ def _budget(budget: int, request: ClientRequest, param: str) -> wire.ThinkingCon
             request.ignore(param)
         return {"thinkingBudget": accepted}
     generation = profile.generation
-    if profile.effort_levels and generation and generation[0] == _BUDGETS_AND_LEVELS:
+    takes_both = profile.takes_budget_beside_levels and generation and generation[0] == _BUDGETS_AND_LEVELS
+    if profile.effort_levels and takes_both:
         return {"thinkingBudget": budget}
     request.ignore(param)
     if not profile.effort_levels or budget == DYNAMIC:
