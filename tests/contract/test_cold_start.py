@@ -36,6 +36,7 @@ NOT_FOR_A_CHAT = {
     "operations.service",
     "operations.vector_stores",
     "operations.videos",
+    "publishers.anthropic.request_types",
     "publishers.google.request_types",
     "publishers.text_to_speech",
     "server.tracing",

@@ -6,7 +6,8 @@ the URL and not in the body, the API's version in the body and not in a header.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from vertex_compat import json_values, vertex
 from vertex_compat.publishers import chat_messages, parameters, tools
@@ -23,10 +24,17 @@ from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ChatAdapter, Model, UpstreamCall
 
+if TYPE_CHECKING:
+    from vertex_compat.publishers.anthropic import request_types as wire
+
 VERSION: Final = "vertex-2023-10-16"
 """Later versions refuse `temperature` for every model."""
 
-OPTIONAL: Final = {
+_Optional: TypeAlias = Literal[
+    "cache_control", "compaction", "container", "fallbacks", "inference_geo", "mcp_servers", "speed"
+]
+
+OPTIONAL: Final[Mapping[_Optional, str | None]] = {
     "cache_control": None,
     "compaction": "compact-2026-09-04",
     "container": None,
@@ -96,7 +104,7 @@ MIN_TOP_P_WITH_THINKING: Final = 0.95
 def request(body: JSON, model: Model) -> UpstreamCall:
     """Return the call to Claude for OpenAI's body; raises `BadRequest`."""
     context = CallContext(body, model)
-    call, ignored = PARAMETERS.apply(body)
+    _, ignored = PARAMETERS.apply(body)
     context.ignore(*ignored, *tools.unused_tool_params(body))
     limit = parameters.clamped_max_tokens(context) or context.profile.max_output_tokens or DEFAULT_MAX_TOKENS
     turns = chat_messages.read(body["messages"])
@@ -105,30 +113,42 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     context.ignore(*chat_messages.unread_reasoning(body["messages"], reads_blocks=True))
     offered = tools.read(body)
     system, conversation = messages.write(turns, context)
-    lost = messages.lacks_thinking(conversation)
-    forced = offered.mode == "required"
-    planned = thinking.plan(body, context, limit, forced=forced, blocks_missing=lost)
-    kind = planned.get("thinking", {}).get("type", "disabled")
+    thinking_config, effort = thinking.plan(
+        body,
+        context,
+        limit,
+        forced=offered.mode == "required",
+        blocks_missing=messages.lacks_thinking(conversation),
+    )
+    kind = thinking_config["type"] if thinking_config else "disabled"
     called = messages.called(turns)
     cites = messages.has_citations(conversation)
     built = claude_tools.build(
         body, offered, called, context, forcible=_can_force(context, kind), has_citations=cites
     )
     messages.rename_arguments(conversation, built.argument_names)
-    output = _output_config(body, planned, built, context)
+    output = _output_config(body, effort, built, context)
     prefill = not context.profile.must_end_with_user and kind == "disabled" and "format" not in output
     messages.ensure_user_last(conversation, prefill=prefill)
-    call |= {"anthropic_version": VERSION, "max_tokens": limit, "messages": conversation}
-    call |= planned | built.fields
-    call |= {"output_config": output} if output else {}
     system += [{"type": "text", "text": instruction} for instruction in context.instructions]
-    call |= {"system": system} if system else {}
-    call |= _sampling(body, context, thinks=kind != "disabled") | _other(body, context)
-    names = _betas(body, context)
-    call |= {"anthropic_beta": names} if names else {}
+    options = _sampling(body, context, has_thinking=kind != "disabled") | _other(body, context)
+    if thinking_config:
+        options["thinking"] = thinking_config
+    if output:
+        options["output_config"] = output
+    options |= _system_and_tools(system, built)
+    if names := _betas(body, context):
+        options["anthropic_beta"] = names
+    call: wire.MessagesRequest = {
+        "anthropic_version": VERSION,
+        "max_tokens": limit,
+        "messages": conversation,
+        **options,
+    }
+    upstream_body = cast("JSON", call)
     return UpstreamCall(
-        vertex.raw_predict(model, stream="stream" in call),
-        auto_cache.with_breakpoints(call) if auto_cache.requested(body) else call,
+        vertex.raw_predict(model, stream="stream" in options),
+        auto_cache.with_breakpoints(upstream_body) if auto_cache.requested(body) else upstream_body,
         headers={"anthropic-beta": ",".join(names)} if names else {},
         ignored=context.ignored,
         optional_features=tuple(context.features),
@@ -136,6 +156,17 @@ def request(body: JSON, model: Model) -> UpstreamCall:
         argument_names=built.argument_names,
         json_answer=built.answer,
     )
+
+
+def _system_and_tools(system: list[wire.TextBlock], built: claude_tools.ToolFields) -> wire.RequestOptions:
+    options: wire.RequestOptions = {}
+    if system:
+        options["system"] = system
+    if built.tools:
+        options["tools"] = built.tools
+    if built.choice:
+        options["tool_choice"] = built.choice
+    return options
 
 
 def _betas(body: JSON, context: CallContext) -> list[str]:
@@ -156,42 +187,47 @@ def _can_force(context: CallContext, kind: str) -> bool:
     return profile.supports_forced_tools and kind != "enabled"
 
 
-def _output_config(body: JSON, planned: JSON, built: claude_tools.ToolFields, context: CallContext) -> JSON:
-    """The client's `output_config` with the effort and the format that were chosen."""
-    output = {**json_values.mapping(body.get("output_config"))}
+def _output_config(
+    body: JSON, effort: str | None, built: claude_tools.ToolFields, context: CallContext
+) -> wire.OutputConfig:
+    """Return the client's `output_config` with the effort and the format that were chosen."""
+    output: JSON = {**json_values.mapping(body.get("output_config"))}
     output.pop("effort", None)
     if "format" in output and ("response_format" in body or not structured_output.may_use(context)):
         del output["format"]
         context.ignore("output_config.format")
     if "task_budget" in output:
         context.betas.append(TASK_BUDGET_BETA)
-    output |= planned.pop("output_config", {})
-    output |= built.fields.pop("output_config", {})
-    return output
+    config = cast("wire.OutputConfig", output)
+    if effort:
+        config["effort"] = effort
+    if built.output_format:
+        config["format"] = built.output_format
+    return config
 
 
-def _sampling(body: JSON, context: CallContext, *, thinks: bool) -> JSON:
-    """`temperature`, `top_p` and `top_k` as far as the model takes them."""
+def _sampling(body: JSON, context: CallContext, *, has_thinking: bool) -> wire.RequestOptions:
+    """Return `temperature`, `top_p` and `top_k` as far as the model takes them."""
     requested: JSON = {key: body[key] for key in ("temperature", "top_p", "top_k") if key in body}
     sampling = context.profile.sampling
     sent = dict(requested) if sampling != "none" else {}
-    if thinks:
+    if has_thinking:
         sent = {key: value for key, value in sent.items() if _may_be_sent_with_thinking(key, value)}
     if sent.get("temperature", 0) > 1:
         sent["temperature"] = 1
     if sampling == "one" and {"temperature", "top_p"} <= sent.keys():
         del sent["top_p"]
     context.ignore(*(key for key in requested if requested[key] != sent.get(key)))
-    return sent
+    return cast("wire.RequestOptions", sent)
 
 
 def _may_be_sent_with_thinking(key: str, value: float) -> bool:
     return (key == "temperature" and value == 1) or (key == "top_p" and value >= MIN_TOP_P_WITH_THINKING)
 
 
-def _other(body: JSON, context: CallContext) -> JSON:
-    """The remaining parameters."""
-    other: JSON = {}
+def _other(body: JSON, context: CallContext) -> wire.RequestOptions:
+    """Return the fields for the remaining parameters."""
+    other: wire.RequestOptions = {}
     stops = parameters.stop(body)
     if sent := [stop for stop in stops if stop.strip()]:  # blank ones are refused
         other["stop_sequences"] = sent

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from vertex_compat import errors
 from vertex_compat.json_values import mapping
 from vertex_compat.publishers.chat_messages import Media
-from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.anthropic import request_types as wire
 
 IMAGES: Final = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 PDF: Final = "application/pdf"
 
+_DOCUMENT_FIELDS: Final[tuple[Literal["citations", "context", "title"], ...]] = (
+    "citations",
+    "context",
+    "title",
+)
 _TEXTS: Final = re.compile(r"text/.+|application/(?:json|xml|x-yaml|yaml|javascript)")
 
 
-def block(media: Media) -> JSON:
+def block(media: Media) -> wire.ImageBlock | wire.DocumentBlock:
     """Return the block for a file; raises `BadRequest` for a type that Claude does not take."""
     mime = media.mime
     if media.uri and not media.uri.lower().startswith("https://"):
@@ -37,17 +44,19 @@ def block(media: Media) -> JSON:
     )
 
 
-def _document(media: Media, source: JSON) -> JSON:
+def _document(media: Media, source: wire.FileSource | wire.PlainTextSource) -> wire.DocumentBlock:
     """The document with its name, and with `citations`, `context` and `title` if the client gives them."""
-    document: JSON = {"type": "document", "source": source}
+    document: wire.DocumentBlock = {"type": "document", "source": source}
     if media.name:
         document["title"] = media.name
     for holder in (mapping(media.raw.get("file")), media.raw):
-        document |= {name: holder[name] for name in ("citations", "context", "title") if holder.get(name)}
+        for name in _DOCUMENT_FIELDS:
+            if holder.get(name):
+                document[name] = holder[name]
     return document
 
 
-def _source(media: Media) -> JSON:
+def _source(media: Media) -> wire.FileSource:
     if media.data is None:
         return {"type": "url", "url": media.uri}
     return {"type": "base64", "media_type": media.mime, "data": _standard_base64(media.data)}

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Final, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 from vertex_compat.json_values import items, member, text
 from vertex_compat.publishers import json_schema, tools
@@ -18,6 +18,9 @@ from vertex_compat.publishers.anthropic.chat import documents, thinking
 from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.publishers.chat_messages import Call, Media, Part, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.anthropic import request_types as wire
 
 THINKING_FEATURE: Final = "messages.thinking_blocks"
 """Thinking blocks of the history: Claude may refuse them if the conversation before them has changed."""
@@ -32,20 +35,19 @@ _LAST_USER_TEXT: Final = "Go on."
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})
 
 
-def write(turns: list[Turn], context: CallContext) -> tuple[list[JSON], list[JSON]]:
+def write(turns: list[Turn], context: CallContext) -> tuple[list[wire.TextBlock], list[wire.Message]]:
     """Return the blocks of `system`, and the messages."""
     first = next((index for index, turn in enumerate(turns) if turn.role != "system"), len(turns))
     system = [_text(part) for turn in turns[:first] for part in turn.parts if _is_text(part)]
-    messages: list[JSON] = []
+    messages: list[wire.Message] = []
     for turn in turns[first:]:
-        role = "assistant" if turn.role == "assistant" else "user"
-        _append(messages, role, list(_blocks(turn, context)))
+        _append(messages, "assistant" if turn.role == "assistant" else "user", list(_blocks(turn, context)))
     if not messages or messages[0]["role"] != "user":
         messages.insert(0, _user_message(_FIRST_USER_TEXT))
     return system, messages
 
 
-def _append(messages: list[JSON], role: str, blocks: list[JSON]) -> None:
+def _append(messages: list[wire.Message], role: wire.Role, blocks: list[wire.Block]) -> None:
     """Append blocks to a last message of the same role, or as a new one."""
     while role == "assistant" and blocks and blocks[-1]["type"] in _THINKING:
         blocks.pop()  # a message must not end with thinking
@@ -55,9 +57,9 @@ def _append(messages: list[JSON], role: str, blocks: list[JSON]) -> None:
         messages.append({"role": role, "content": blocks})
 
 
-def ensure_user_last(messages: list[JSON], *, prefill: bool) -> None:
+def ensure_user_last(messages: list[wire.Message], *, prefill: bool) -> None:
     """End with a message of the user, or, where `prefill` is possible, with the text to go on with."""
-    last = messages[-1]["content"][-1]
+    last = cast("JSON", messages[-1]["content"][-1])
     if messages[-1]["role"] == "user":
         return
     if prefill and last["type"] == "text":
@@ -66,18 +68,18 @@ def ensure_user_last(messages: list[JSON], *, prefill: bool) -> None:
         messages.append(_user_message(_LAST_USER_TEXT))
 
 
-def lacks_thinking(messages: list[JSON]) -> bool:
+def lacks_thinking(messages: list[wire.Message]) -> bool:
     """Return whether the last assistant message has calls, and not the thinking blocks before them."""
     contents = [message["content"] for message in messages if message["role"] == "assistant"]
     types = [block["type"] for block in contents[-1]] if contents else []
     return "tool_use" in types and types[0] not in _THINKING
 
 
-def _user_message(content: str) -> JSON:
+def _user_message(content: str) -> wire.Message:
     return {"role": "user", "content": [{"type": "text", "text": content}]}
 
 
-def _blocks(turn: Turn, context: CallContext) -> Iterator[JSON]:
+def _blocks(turn: Turn, context: CallContext) -> Iterator[wire.Block]:
     parts: Iterable[Part] = turn.parts
     if stored := _stored_blocks(turn):
         for block in stored:
@@ -87,7 +89,7 @@ def _blocks(turn: Turn, context: CallContext) -> Iterator[JSON]:
         match part:
             case Text() if turn.role == "system":
                 if _is_text(part):
-                    yield _text(part) | {"text": _SYSTEM.format(part.text)}
+                    yield {**_text(part), "text": _SYSTEM.format(part.text)}
             case Thinking():
                 yield from _thinking(part.raw, context)
             case ServerTool():
@@ -97,7 +99,7 @@ def _blocks(turn: Turn, context: CallContext) -> Iterator[JSON]:
             case Result():
                 yield _result(part)
             case _:
-                yield from _shown(part)
+                yield from _content_blocks(part)
 
 
 def _stored_blocks(turn: Turn) -> list[JSON]:
@@ -155,47 +157,57 @@ def _is_text(part: Part) -> TypeGuard[Text]:
     return isinstance(part, Text) and bool(part.text.strip())
 
 
-def _shown(part: Text | Media) -> Iterator[JSON]:
-    """The block of a text or a file, in a message or in a result; a blank text has none."""
+def _content_blocks(part: Text | Media) -> Iterator[wire.Block]:
+    """Yield the block of a text or a file, in a message or in a result; a blank text has none."""
     if isinstance(part, Media):
-        yield documents.block(part) | _cache_control(part.raw)
+        block = documents.block(part)
+        if part.raw.get("cache_control"):
+            block["cache_control"] = part.raw["cache_control"]
+        yield block
     elif part.raw.get("type") in {"document", "search_result"}:
         yield {name: value for name, value in part.raw.items() if value is not None}
     elif part.text.strip():
         yield _text(part)
 
 
-def _text(part: Text) -> JSON:
-    return {"type": "text", "text": part.text} | _cache_control(part.raw)
+def _text(part: Text) -> wire.TextBlock:
+    block: wire.TextBlock = {"type": "text", "text": part.text}
+    if part.raw.get("cache_control"):
+        block["cache_control"] = part.raw["cache_control"]
+    return block
 
 
-def _cache_control(raw: JSON) -> JSON:
-    return {"cache_control": raw["cache_control"]} if raw.get("cache_control") else {}
-
-
-def _call(call: Call) -> JSON:
-    block = {
+def _call(call: Call) -> wire.ToolUseBlock:
+    block: wire.ToolUseBlock = {
         "type": "tool_use",
         "id": call_id(call.id),
         "name": legal_name(call.name),
         "input": call.arguments,
     }
-    return block | _toolset(call) | _cache_control(call.raw)
+    if name := _toolset_name(call):
+        block["toolset_name"] = name
+    if call.raw.get("cache_control"):
+        block["cache_control"] = call.raw["cache_control"]
+    return block
 
 
-def _toolset(call: Call) -> JSON:
-    """The toolset of a member tool, which its call and its result name."""
-    name = text(member(member(call.raw, "extra_content"), "anthropic").get("toolset_name"))
-    return {"toolset_name": name} if name else {}
+def _toolset_name(call: Call) -> str:
+    """Return the toolset of a member tool, which its call and its result name; "" if there is none."""
+    return text(member(member(call.raw, "extra_content"), "anthropic").get("toolset_name"))
 
 
-def _result(result: Result) -> JSON:
-    block: JSON = {"type": "tool_result", "tool_use_id": call_id(result.call.id)} | _toolset(result.call)
-    if content := [shown for part in result.parts for shown in _shown(part)]:
+def _result(result: Result) -> wire.ToolResultBlock:
+    block: wire.ToolResultBlock = {"type": "tool_result", "tool_use_id": call_id(result.call.id)}
+    if name := _toolset_name(result.call):
+        block["toolset_name"] = name
+    content = [inner for part in result.parts for inner in _content_blocks(part)]
+    if content:
         block["content"] = content
     if result.failed:
         block["is_error"] = True
-    return block | (_cache_control(result.raw) if not any("cache_control" in one for one in content) else {})
+    if result.raw.get("cache_control") and not any("cache_control" in inner for inner in content):
+        block["cache_control"] = result.raw["cache_control"]
+    return block
 
 
 def legal_name(name: str) -> str:
@@ -220,7 +232,7 @@ def called(turns: Iterable[Turn]) -> list[str]:
     return list(dict.fromkeys(part.name for turn in turns for part in turn.parts if isinstance(part, Call)))
 
 
-def has_citations(messages: list[JSON]) -> bool:
+def has_citations(messages: list[wire.Message]) -> bool:
     """Return whether a document of the user's is to be cited."""
     return any(
         member(block, "citations").get("enabled") is True
@@ -230,10 +242,10 @@ def has_citations(messages: list[JSON]) -> bool:
     )
 
 
-def rename_arguments(messages: list[JSON], names: Mapping[str, Mapping[str, str]]) -> None:
+def rename_arguments(messages: list[wire.Message], names: Mapping[str, Mapping[str, str]]) -> None:
     """Give the arguments of earlier calls the property names that the tools are sent with."""
     sent = {tool: {name: new for new, name in renamed.items()} for tool, renamed in names.items()}
     for message in messages if sent else ():
-        for block in message["content"]:
+        for block in cast("list[JSON]", message["content"]):
             if block["type"] == "tool_use" and block["name"] in sent:
                 block["input"] = json_schema.rename_keys(block["input"], sent[block["name"]])

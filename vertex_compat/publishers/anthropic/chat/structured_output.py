@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vertex_compat import errors
 from vertex_compat.json_values import mapping, text
 from vertex_compat.publishers import json_schema
 from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.types import JSON, JSONAnswer
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.anthropic import request_types as wire
 
 POLICY_FEATURE: Final = "policy.structured_outputs"
 """Structured outputs as such, which an organization policy may deny."""
@@ -175,8 +178,8 @@ class AnswerFormat:
     `answer` says how to read it, None if there is no such answer.
     """
 
-    output: JSON | None = None
-    tool: JSON | None = None
+    output: wire.OutputFormat | None = None
+    tool: wire.Tool | None = None
     answer: JSONAnswer | None = None
 
 
@@ -196,5 +199,5 @@ def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_cita
         context.instructions.append(_JSON_ONLY)
         return AnswerFormat(answer=JSONAnswer(TOOL, source="text"))
     sent, names = json_schema.rename_properties(sent, PROPERTY_NAME)
-    tool = {"name": TOOL, "description": _TOOL_DESCRIPTION, "input_schema": sent}
+    tool: wire.Tool = {"name": TOOL, "description": _TOOL_DESCRIPTION, "input_schema": sent}
     return AnswerFormat(tool=tool, answer=JSONAnswer(TOOL, sent, wrapped, names))

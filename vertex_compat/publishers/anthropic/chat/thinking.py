@@ -7,12 +7,15 @@ that counts towards `max_tokens`; newer ones adapt, and an effort level says how
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from vertex_compat import errors
 from vertex_compat.model_profile import ModelProfile
 from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.anthropic import request_types as wire
 
 BUDGETS: Final = {
     "minimal": 1024,
@@ -57,22 +60,19 @@ class _ThinkingRequest:
     effort_param: str
 
 
-def plan(body: JSON, context: CallContext, limit: int, *, forced: bool, blocks_missing: bool) -> JSON:
-    """Return `thinking` and `output_config` of a call that answers at most `limit` tokens.
+def plan(
+    body: JSON, context: CallContext, limit: int, *, forced: bool, blocks_missing: bool
+) -> tuple[wire.ThinkingConfig | None, str | None]:
+    """Return `thinking` and the effort of a call that answers at most `limit` tokens.
 
     A budget is not possible if a tool call is `forced`, nor if `blocks_missing`: the thinking blocks before
     the last tool calls are not there any more.
     """
     request = _read(body)
     thinking = _thinking(request, body, context, limit, forced=forced, blocks_missing=blocks_missing)
-    effort = _effort(request, thinking, context)
-    planned: JSON = {}
     if thinking:
-        planned["thinking"] = thinking
         _add_betas(thinking, context)
-    if effort:
-        planned["output_config"] = {"effort": effort}
-    return planned
+    return thinking, _effort(request, thinking, context)
 
 
 def _read(body: JSON) -> _ThinkingRequest:
@@ -110,7 +110,7 @@ def _thinking(
     *,
     forced: bool,
     blocks_missing: bool,
-) -> JSON | None:
+) -> wire.ThinkingConfig | None:
     profile = context.profile
     if request.type is None:
         return _default(body, profile)
@@ -133,18 +133,18 @@ def _thinking(
     return _default(body, profile) if kind is None else None
 
 
-def _default(body: JSON, profile: ModelProfile) -> JSON | None:
+def _default(body: JSON, profile: ModelProfile) -> wire.ThinkingConfig | None:
     """The field where the client asks for nothing, so that text between tool calls is not lost."""
     tools = any(body.get(name) for name in ("functions", "tools")) or "web_search_options" in body
     return {"type": "adaptive", "display": "summarized"} if profile.progress_in_thinking and tools else None
 
 
-def _adaptive(request: _ThinkingRequest) -> JSON:
+def _adaptive(request: _ThinkingRequest) -> wire.ThinkingConfig:
     fields = {name: value for name, value in request.fields.items() if name != "budget_tokens"}
-    return {"type": "adaptive", "display": "summarized"} | fields
+    return cast("wire.ThinkingConfig", {"type": "adaptive", "display": "summarized"} | fields)
 
 
-def _within_budget(request: _ThinkingRequest, context: CallContext, limit: int) -> JSON | None:
+def _within_budget(request: _ThinkingRequest, context: CallContext, limit: int) -> wire.ThinkingConfig | None:
     """Thinking within a budget that leaves room for an answer, or none where there is no room."""
     budget = request.fields.get("budget_tokens") or BUDGETS.get(request.effort or "medium", BUDGETS["medium"])
     if limit <= MIN_BUDGET:
@@ -153,10 +153,12 @@ def _within_budget(request: _ThinkingRequest, context: CallContext, limit: int) 
     fitting = max(MIN_BUDGET, budget if budget < limit else limit // 2)
     if fitting != budget:
         context.ignore(request.param)
-    return {"type": "enabled"} | request.fields | {"budget_tokens": fitting}
+    return cast("wire.ThinkingConfig", {"type": "enabled"} | request.fields | {"budget_tokens": fitting})
 
 
-def _effort(request: _ThinkingRequest, thinking: JSON | None, context: CallContext) -> str | None:
+def _effort(
+    request: _ThinkingRequest, thinking: wire.ThinkingConfig | None, context: CallContext
+) -> str | None:
     """The level to send, None if the model has none or the budget says it."""
     kind = thinking["type"] if thinking else None
     efforts = context.profile.effort_levels
@@ -166,7 +168,8 @@ def _effort(request: _ThinkingRequest, thinking: JSON | None, context: CallConte
     if not efforts:
         context.ignore(request.effort_param)
         return None
-    nearest = next((one for one in (level, *_NEAREST.get(level, ())) if one in efforts), efforts[-1])
+    candidates = (level, *_NEAREST.get(level, ()))
+    nearest = next((candidate for candidate in candidates if candidate in efforts), efforts[-1])
     highest = context.profile.max_effort_without_thinking
     if kind in {"disabled", "between_tools"} and highest:
         nearest = min(nearest, highest, key=LEVELS.index)
@@ -186,7 +189,7 @@ def _implied_level(request: _ThinkingRequest, kind: str | None, profile: ModelPr
     return "low" if off and kind in {None, "adaptive"} and "adaptive" in profile.thinking else None
 
 
-def _add_betas(thinking: JSON, context: CallContext) -> None:
+def _add_betas(thinking: wire.ThinkingConfig, context: CallContext) -> None:
     if thinking.get("display") == "updates":
         context.betas.append(UPDATES_BETA)
     if "block_binding" in thinking:

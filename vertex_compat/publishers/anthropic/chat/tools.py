@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -21,6 +21,9 @@ from vertex_compat.publishers.anthropic.chat.context import CallContext
 from vertex_compat.publishers.anthropic.chat.messages import client_names, legal_name
 from vertex_compat.publishers.tools import Function, Tools
 from vertex_compat.types import JSON, JSONAnswer
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.anthropic import request_types as wire
 
 WEB_SEARCH: Final = {"type": "web_search_20250305", "name": "web_search"}
 """The version that Vertex AI has."""
@@ -72,9 +75,11 @@ _CALL_THIS: Final = "You must call the tool {} now."
 
 @dataclass(frozen=True, slots=True)
 class ToolFields:
-    """`tools`, `tool_choice` and `output_config` of a body, and what reading the answer takes."""
+    """`tools`, `tool_choice` and `output_config.format` of a body, and how to read the answer."""
 
-    fields: JSON
+    tools: list[wire.Tool | JSON]
+    choice: wire.ToolChoice | None
+    output_format: wire.OutputFormat | None
     names: Mapping[str, str]
     argument_names: Mapping[str, Mapping[str, str]]
     answer: JSONAnswer | None = None
@@ -90,8 +95,9 @@ def build(
     has_citations: bool,
 ) -> ToolFields:
     """Return the fields about tools and about answers in JSON; `forcible` says that a call can be forced."""
-    functions = [one for one in offered.functions if not offered.only or one.name in offered.only]
-    definitions: list[JSON] = []
+    only = offered.only
+    functions = [function for function in offered.functions if not only or function.name in only]
+    definitions: list[wire.Tool | JSON] = []
     argument_names: dict[str, Mapping[str, str]] = {}
     strict = 0
     for function in functions:
@@ -102,9 +108,8 @@ def build(
             argument_names[definition["name"]] = names
     definitions += _anthropic_tools(body, offered, context)
     answer_format = _format(body, offered, context, has_citations=has_citations)
-    fields: JSON = {"output_config": {"format": answer_format.output}} if answer_format.output else {}
     answer = answer_format.answer and _with_free_name(answer_format.answer, definitions)
-    choice: JSON | None
+    choice: wire.ToolChoice | None
     if answer_format.tool and answer:
         definitions = [] if offered.mode == "none" else definitions
         definitions.append({**answer_format.tool, "name": answer.tool})
@@ -114,11 +119,10 @@ def build(
     if not definitions and called:  # tools must be defined if the conversation has calls
         definitions = [{"name": legal_name(name), "input_schema": {"type": "object"}} for name in called]
         choice = {"type": "none"}
-    if definitions:
-        fields["tools"] = definitions
-        fields |= {"tool_choice": choice} if choice else {}
-    names = client_names([*called, *(one.name for one in functions)])
-    return ToolFields(fields, names, argument_names, answer)
+    names = client_names([*called, *(function.name for function in functions)])
+    return ToolFields(
+        definitions, choice if definitions else None, answer_format.output, names, argument_names, answer
+    )
 
 
 def _format(
@@ -131,60 +135,66 @@ def _format(
     return structured_output.choose(schema, context, calls_demanded=demanded, has_citations=has_citations)
 
 
-def _with_free_name(answer: JSONAnswer, definitions: list[JSON]) -> JSONAnswer:
+def _with_free_name(answer: JSONAnswer, definitions: list[wire.Tool | JSON]) -> JSONAnswer:
     """Return the answer with a tool name that no other tool has."""
-    taken = {definition.get("name") for definition in definitions}
+    existing = {definition.get("name") for definition in definitions}
     name = str(answer.tool)
-    while name in taken:
+    while name in existing:
         name += "_"
     return msgspec.structs.replace(answer, tool=name)
 
 
 def _demand_answer(
-    name: str, definitions: list[JSON], offered: Tools, context: CallContext, *, forcible: bool
-) -> JSON:
+    name: str, definitions: list[wire.Tool | JSON], offered: Tools, context: CallContext, *, forcible: bool
+) -> wire.ToolChoice:
     """`tool_choice` where the answer is the arguments of a tool."""
-    single = _single(offered)
     if not forcible:
         context.ignore("response_format")
         context.instructions.append(_ANSWER_BY_TOOL.format(name))
-        return {"type": "auto"} | single
-    return ({"type": "tool", "name": name} if len(definitions) == 1 else {"type": "any"}) | single
+        return _with_parallel({"type": "auto"}, offered)
+    if len(definitions) == 1:
+        return _with_parallel({"type": "tool", "name": name}, offered)
+    return _with_parallel({"type": "any"}, offered)
 
 
-def _choice(definitions: list[JSON], offered: Tools, context: CallContext, *, forcible: bool) -> JSON | None:
+def _choice(
+    definitions: list[wire.Tool | JSON], offered: Tools, context: CallContext, *, forcible: bool
+) -> wire.ToolChoice | None:
     """`tool_choice` where the client's own tools are all there are."""
-    single = _single(offered)
     match offered.mode:
         case "none":
             return {"type": "none"}
         case "required" if forcible:
             forced = offered.forced or (definitions[0].get("name") if len(definitions) == 1 else None)
-            return ({"type": "tool", "name": legal_name(forced)} if forced else {"type": "any"}) | single
+            if forced:
+                return _with_parallel({"type": "tool", "name": legal_name(forced)}, offered)
+            return _with_parallel({"type": "any"}, offered)
         case "required":
             context.ignore("tool_choice")
             names = (
                 [legal_name(offered.forced)]
                 if offered.forced
-                else [one["name"] for one in definitions if "name" in one]
+                else [str(tool["name"]) for tool in definitions if "name" in tool]
             )
             sentence = _CALL_THIS if len(names) == 1 else _CALL_ONE
             context.instructions.append(sentence.format(", ".join(names)))
-    return {"type": "auto"} | single if offered.mode or single else None
+    is_set = offered.mode or offered.parallel is False
+    return _with_parallel({"type": "auto"}, offered) if is_set else None
 
 
-def _single(offered: Tools) -> JSON:
-    return {"disable_parallel_tool_use": True} if offered.parallel is False else {}
+def _with_parallel(choice: wire.ToolChoice, offered: Tools) -> wire.ToolChoice:
+    """Return the choice with the client's `parallel_tool_calls`."""
+    return choice | {"disable_parallel_tool_use": True} if offered.parallel is False else choice
 
 
 def _definition(
     function: Function, context: CallContext, *, may_be_strict: bool
-) -> tuple[JSON, Mapping[str, str]]:
+) -> tuple[wire.Tool, Mapping[str, str]]:
     """The tool for a function, and its property names → the client's."""
     schema, names, merged = _input_schema(function.parameters or {})
     if merged:
         context.ignore("tools.function.parameters")
-    tool: JSON = {"name": legal_name(function.name), "input_schema": schema}
+    tool: wire.Tool = {"name": legal_name(function.name), "input_schema": schema}
     if function.description:
         tool["description"] = function.description
     if function.strict:
@@ -194,7 +204,7 @@ def _definition(
             tool |= {"input_schema": closed, "strict": True}
         else:
             context.ignore("tools.function.strict")
-    return tool | _properties(function, context), names
+    return tool | cast("wire.Tool", _properties(function, context)), names
 
 
 def _properties(function: Function, context: CallContext) -> JSON:
@@ -281,7 +291,7 @@ def _check(tool: JSON, body: JSON, context: CallContext) -> None:
 
 
 def _param(tool: JSON, body: JSON) -> str:
-    index = next(index for index, one in enumerate(body["tools"]) if one is tool)
+    index = next(index for index, other in enumerate(body["tools"]) if other is tool)
     return f"tools[{index}]"
 
 
