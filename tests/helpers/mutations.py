@@ -1,6 +1,7 @@
 """JSON values with one place removed or replaced by a value of another type."""
 
 import copy
+import json
 
 REPLACEMENTS = (None, "NEW_VALUE", 2, 5.5, 1e300, 2**70, True, ["q"], [None], {"q": 1})
 """What takes the place of a value, beside `...`, which removes the field."""
@@ -16,9 +17,10 @@ def paths(value, path=()):
 
 def mutations(value, replacements=REPLACEMENTS):
     """The value with one place removed or replaced, and the path of that place."""
+    text = json.dumps(value)
     for path in list(paths(value)):
         for replacement in [..., *replacements]:
-            mutated = copy.deepcopy(value)
+            mutated = json.loads(text)  # a copy in which no two places are one object
             holder = mutated
             for key in path[:-1]:
                 holder = holder[key]

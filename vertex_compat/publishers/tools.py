@@ -80,7 +80,7 @@ def read(body: JSON) -> Tools:
     named = {*choice.only, *filter(None, [choice.forced])}
     if unknown := named - {function.name for function in functions}:
         raise errors.BadRequest(
-            f"tool_choice names {min(unknown)!r}, which is not among the tools.",
+            f"The tool choice names {min(unknown)!r}, which is not among the tools.",
             param="tool_choice",
             code="invalid_value",
         )

@@ -13,14 +13,13 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from vertex_compat import errors
 from vertex_compat.operations import model_calls, token_counts
 from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response
 from vertex_compat.operations.generate_content import generate_content_schema, input_contents, relay
 from vertex_compat.operations.generate_content.output_contents import ContentChunks, whole_response
 from vertex_compat.operations.generate_content.relay import ArrayFrames, EventFrames, RelayEncoder
 from vertex_compat.operations.request import body, inline_urls
-from vertex_compat.operations.request.chat_request import ChatRequest, rename_param
+from vertex_compat.operations.request.chat_request import ChatRequest
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import (
@@ -58,8 +57,11 @@ class ContentRequest:
     def params(self) -> JSON:
         """The request in camel case, validated as one to a model that is not Gemini."""
         decoded = input_contents.camel_case(body.decode(self._context.body, body.AnyObject))
-        decoded = decoded.get("generateContentRequest", decoded)  # as `countTokens` may have it
-        body.validate(decoded, generate_content_schema.GenerateContent)
+        if decoded.get("generateContentRequest") is not None:  # as `countTokens` may have it
+            body.validate(decoded, generate_content_schema.CountTokens)
+            decoded = decoded["generateContentRequest"]
+        else:
+            body.validate(decoded, generate_content_schema.GenerateContent)
         params: JSON = decoded
         return params
 
@@ -88,11 +90,8 @@ def _respond(request: ContentRequest, context: RequestContext) -> Response:
     def attempt(model: Model, adapter: ChatAdapter) -> Response:
         if pass_on := PUBLISHERS[model.publisher].generate_content:
             return _relay(request, pass_on, model, context)
-        try:
+        with request.chat.names.in_errors():
             return _translate(request, adapter, model, context)
-        except errors.BadRequest as error:
-            rename_param(error, request.chat.names)
-            raise
 
     return model_calls.with_fallback(context, request.model, CONTENT, attempt)
 
@@ -145,7 +144,8 @@ def count_tokens(context: RequestContext) -> Response:
     def prepare(counter: TokenCounter, model: Model) -> UpstreamCall:
         if PUBLISHERS[model.publisher].generate_content:
             return counter.relay(request.fields, model)
-        return token_counts.chat_call(counter, model, request.chat.body, context)
+        with request.chat.names.in_errors():
+            return token_counts.chat_call(counter, model, request.chat.body, context)
 
     return token_counts.count(context, request.model, prepare, lambda count: {"totalTokens": count})
 

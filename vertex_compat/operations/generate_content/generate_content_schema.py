@@ -97,7 +97,7 @@ class ToolConfig(Struct, rename="camel"):
 
 
 class FunctionDeclaration(Struct, rename="camel"):
-    name: str
+    name: Annotated[str, Meta(min_length=1)]
     description: str | None = None
     parameters: dict[str, Any] | None = None
     parameters_json_schema: dict[str, Any] | None = None
@@ -115,6 +115,10 @@ class GenerateContent(Struct, rename="camel"):
     system_instruction: Content | None = None
     tool_config: ToolConfig | None = None
     tools: Annotated[list[Tool], Many] | None = None
+
+
+class CountTokens(Struct, rename="camel"):
+    generate_content_request: GenerateContent
 
 
 class EmbedContent(Struct, rename="camel"):

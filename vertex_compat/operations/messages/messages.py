@@ -20,7 +20,7 @@ from vertex_compat.operations.messages import input_blocks, messages_schema, rel
 from vertex_compat.operations.messages.input_blocks import display
 from vertex_compat.operations.messages.output_blocks import MessageEncoder, MessageEvents, whole_message
 from vertex_compat.operations.request import body, inline_urls
-from vertex_compat.operations.request.chat_request import ChatRequest, rename_param
+from vertex_compat.operations.request.chat_request import ChatRequest
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, Relay, TokenCounter, UpstreamCall
@@ -85,11 +85,8 @@ def create(context: RequestContext) -> Response:
         pass_on = PUBLISHERS[model.publisher].messages
         if pass_on and not model.model_armor:  # only translated parts can be checked
             return _relay(request, pass_on, model, context)
-        try:
+        with request.chat.names.in_errors():
             return _translate(request, adapter, model, context)
-        except errors.BadRequest as error:
-            rename_param(error, request.chat.names)
-            raise
 
     return model_calls.with_fallback(context, request.model, model_calls.CHAT, attempt)
 
@@ -135,6 +132,7 @@ def count_tokens(context: RequestContext) -> Response:
     def prepare(counter: TokenCounter, model: Model) -> UpstreamCall:
         if PUBLISHERS[model.publisher].messages:
             return counter.relay(request.fields, model)
-        return token_counts.chat_call(counter, model, request.chat.body, context)
+        with request.chat.names.in_errors():
+            return token_counts.chat_call(counter, model, request.chat.body, context)
 
     return token_counts.count(context, request.model, prepare, lambda count: {"input_tokens": count})

@@ -153,7 +153,7 @@ class Message(Struct):
 
 
 class Tool(Struct):
-    name: str | None = None
+    name: Annotated[str, Meta(min_length=1)] | None = None
     description: str | None = None
     input_schema: dict[str, Any] | None = None
     type: str | None = None

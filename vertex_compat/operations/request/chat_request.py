@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from vertex_compat import errors
@@ -45,6 +46,15 @@ class ParamNames:
         ignored = dict.fromkeys(params)
         used = {self.of(name) for name in body if name not in ignored}
         return [name for name in dict.fromkeys(map(self.of, ignored)) if name not in used]
+
+    @contextmanager
+    def in_errors(self) -> Iterator[None]:
+        """Give errors about the chat body the names of the client's parameters."""
+        try:
+            yield
+        except errors.ApiError as error:
+            rename_param(error, self)
+            raise
 
 
 def rename_param(error: errors.ApiError, names: ParamNames) -> None:

@@ -12,7 +12,7 @@ def count(context: RequestContext) -> Response:
     """Count the input tokens of a request."""
     turn = memory.begin(responses_request.parse(context.body), context)
     request = responses_request.translate(turn.request_params(), turn.earlier)
-    with request.client_params():
+    with request.names.in_errors():
         return token_counts.count_chat(
             context,
             request.chat,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -17,7 +16,6 @@ from vertex_compat.operations.request import body, inline_urls
 from vertex_compat.operations.request.chat_request import (
     CODE_INTERPRETER,
     ParamNames,
-    rename_param,
     without_hosted_tools,
 )
 from vertex_compat.operations.responses import responses_schema, tools
@@ -112,20 +110,11 @@ class ResponsesRequest(NamedTuple):
 
     def upstream_call(self, adapter: ChatAdapter, model: Model, context: RequestContext) -> UpstreamCall:
         """Return the call to a model; raises `BadRequest` in the client's words."""
-        with self.client_params():
+        with self.names.in_errors():
             chat, ignored = self.for_model(model, adapter)
             params = model_calls.chat_params(adapter, chat, model, context)
             call = adapter.request(inline_urls.inline(params, adapter, context), model)
         return replace(call, ignored=(*ignored, *self.ignored_names(call.ignored)))
-
-    @contextmanager
-    def client_params(self) -> Iterator[None]:
-        """Give errors about the chat body the names of the client's parameters."""
-        try:
-            yield
-        except errors.ApiError as error:
-            rename_param(error, self.names)
-            raise
 
 
 def _ignored_name(name: str) -> str:
@@ -167,7 +156,7 @@ def translate(params: JSON, earlier: Sequence[JSON] = ()) -> ResponsesRequest:
         name for name in params if name not in TRANSLATED | STATEFUL.keys() and params[name] is not False
     ]
     request = ResponsesRequest(params, chat, offered, names, (*ignored, *offered.ignored, *reader.ignored))
-    with request.client_params():
+    with request.names.in_errors():
         body.validate(chat, chat_schema.Chat)
     return request
 
