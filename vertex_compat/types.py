@@ -57,6 +57,8 @@ class Model:
     """Model name that a container checks in the body's `model`."""
     reasoning_tags: bool = False
     """True if the model writes its reasoning into the content, between `<think>` and `</think>`."""
+    invoke: bool = False
+    """True if the endpoint forwards every path of its container, below `invoke/`, and has no other method."""
     model_armor: str | None = None
     """Model Armor template with which prompts and responses are checked."""
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)

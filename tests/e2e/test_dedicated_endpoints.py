@@ -80,6 +80,78 @@ def settings(tmp_path):
     return write
 
 
+INVOKED = f"{deployed_endpoints.INVOKED}1"
+MINE = f"[models.mine]\ntarget = 'openai/{INVOKED}'\n"
+CHATS = {"model": "mine", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_invoked_endpoint_chats_by_its_container_s_path(emulator, settings, stream):
+    app = app_with_emulator(emulator, **settings(f"{MINE}invoke = true"))
+    answer = post(app, CHATS | {"stream": stream})
+    assert (answer.status_code, ("[DONE]" if stream else "You said: Hello") in answer.text) == (200, True)
+    answer.close()
+    assert emulator.calls[-1].path.endswith(f"/endpoints/{INVOKED}/invoke/v1/chat/completions")
+    assert heard(emulator)[-1][2] == host(INVOKED)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/messages/count_tokens", {}, "input_tokens"),
+        ("/v1/responses/input_tokens", {"input": "Hello"}, "input_tokens"),
+        (
+            "/v1beta/models/mine:countTokens",
+            {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
+            "totalTokens",
+        ),
+    ],
+)
+def test_vllm_counts_tokens_of_an_invoked_endpoint(emulator, settings, path, body, field):
+    app = app_with_emulator(emulator, **settings(f"{MINE}invoke = true\nserved_model_name = 'llama'"))
+    body = body if "contents" in body else {"model": "mine", **body}
+    body = body if {"contents", "input"} & body.keys() else CHATS
+    answer = post(app, body, path)
+    assert answer.status_code == 200, answer.text
+    assert answer.json[field] > 1
+    sent = emulator.calls[-1]
+    assert sent.path.endswith(f"/endpoints/{INVOKED}/invoke/tokenize")
+    assert sent.json == {"model": "llama", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def test_tools_are_counted_and_sampling_is_not_sent(emulator, settings):
+    app = app_with_emulator(emulator, **settings(f"{MINE}invoke = true"))
+    tool = {"name": "f", "description": "A long description of it.", "input_schema": {"type": "object"}}
+    few = post(app, CHATS, "/v1/messages/count_tokens").json["input_tokens"]
+    many = post(app, CHATS | {"tools": [tool]}, "/v1/messages/count_tokens").json["input_tokens"]
+    assert many > few + 5
+    assert emulator.calls[-1].json.keys() == {"model", "messages", "tools"}
+
+
+def test_invoked_endpoint_embeds_with_openai_s_api(emulator, settings):
+    app = app_with_emulator(emulator, **settings(f"{MINE}invoke = true"))
+    answer = post(app, {"model": "mine", "input": ["a", "b"], "dimensions": 8}, "/v1/embeddings")
+    assert [len(one["embedding"]) for one in answer.json["data"]] == [8, 8]
+    assert answer.json["usage"]["prompt_tokens"] == 2
+    assert emulator.calls[-1].path.endswith("/invoke/v1/embeddings")
+
+
+def test_other_endpoints_say_that_they_do_not_count(emulator, settings):
+    app = app_with_emulator(emulator, **settings(f"[models.mine]\ntarget = 'openai/{ENDPOINT}'"))
+    answer = post(app, CHATS, "/v1/messages/count_tokens")
+    assert (answer.status_code, answer.json["error"]["type"]) == (404, "not_found_error")
+    assert "invoke = true" in answer.json["error"]["message"]
+    assert emulator.calls == []
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"count": "5"}'])
+def test_count_that_is_no_number_is_a_502(emulator, settings, answer):
+    dns = f"dedicated_endpoint_dns = '{host(INVOKED)}'"
+    app = app_with_emulator(emulator, **settings(f"{MINE}invoke = true\n{dns}"))
+    emulator.script(answer)
+    assert post(app, CHATS, "/v1/messages/count_tokens").status_code == 502
+
+
 def test_configured_endpoint_host_is_called_directly(emulator, settings):
     text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\n"
     env = settings(f"{text}dedicated_endpoint_dns = '{host(ENDPOINT, 'europe-west4')}'")

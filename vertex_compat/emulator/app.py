@@ -93,6 +93,7 @@ MODEL_ROUTES = Map(
         Rule(f"{LOCATION_PATH}/endpoints/openapi/embeddings", endpoint=OPENAPI_EMBEDDINGS, methods=["POST"]),
         Rule(f"{LOCATION_PATH}/endpoints/<model>/chat/completions", endpoint=ENDPOINT, methods=["POST"]),
         Rule(f"{LOCATION_PATH}/endpoints/<model>:<verb>", endpoint=ENDPOINT, methods=["POST"]),
+        Rule(f"{LOCATION_PATH}/endpoints/<model>/invoke/<path:route>", endpoint=ENDPOINT, methods=["POST"]),
         Rule(
             "/<any(v1, v1beta1):version>/text:synthesize",
             endpoint=SPEECH,
@@ -125,6 +126,9 @@ VERBS = {
         "predict",
         "rawPredict",
         "streamRawPredict",
+        "invoke/tokenize",
+        "invoke/v1/chat/completions",
+        "invoke/v1/embeddings",
     },
     "openapi": {""},
     "texttospeech": {""},
@@ -199,7 +203,7 @@ class App:
             server, found = MODEL_ROUTES.bind_to_environ(request.environ).match()
         except HTTPException:
             return html_response(404, "Not Found")
-        verb = found.get("verb", "")
+        verb = f"invoke/{found['route']}" if "route" in found else found.get("verb", "")
         if verb not in VERBS.get(server.publisher, PARTNER_VERBS) or not LOCATION.fullmatch(
             found["location"]
         ):

@@ -61,6 +61,7 @@ PUBLISHERS: Final[dict[str, Publisher]] = {
             _load,
             chat="openai_compat.endpoints:CHAT",
             embeddings="openai_compat.deployed_embeddings:EMBEDDINGS",
+            token_counts="openai_compat.endpoints:TOKEN_COUNTS",  # noqa: S106  (no password)
         ),
         Publisher(
             "predictions",

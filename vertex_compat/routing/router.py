@@ -234,6 +234,7 @@ class Router:
             endpoint_host=host,
             served_name=target.served_model_name or rule.served_model_name,
             reasoning_tags=bool(_first((target, rule), "reasoning_tags")),
+            invoke=bool(_first((target, rule), "invoke")),
             model_armor=rule.model_armor,
             defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
             enforced=self._enforced(publisher) | _enforced(rule) if model.publisher == "google" else {},

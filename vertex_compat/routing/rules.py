@@ -70,12 +70,14 @@ class Deployment(Location, kw_only=True):
 
     `dedicated_endpoint_dns` is its endpoint's `dedicatedEndpointDns`; `served_model_name` is the model name
     that its container expects (vLLM's `--served-model-name`); `reasoning_tags` says that it writes its
-    reasoning into the content, between `<think>` and `</think>` (vLLM without `--reasoning-parser`).
+    reasoning into the content, between `<think>` and `</think>` (vLLM without `--reasoning-parser`);
+    `invoke` says that it was uploaded with the `invokeRoutePrefix` `/*`.
     """
 
     dedicated_endpoint_dns: str | None = None
     served_model_name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
     reasoning_tags: bool | None = None
+    invoke: bool | None = None
 
 
 class Target(Deployment, kw_only=True):
@@ -375,6 +377,7 @@ def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], con
     publishers = {
         "dedicated_endpoint_dns": {"endpoints", "predictions"},
         "served_model_name": {"endpoints"},
+        "invoke": {"endpoints"},
         "reasoning_tags": {"endpoints", "openapi"},
     }
     used = {key for key in publishers for entry in places if getattr(entry, key) is not None}

@@ -2,7 +2,8 @@
 
 Sources: Google's Model Garden pages for `:predict`, vLLM's server for `chat/completions`. The first digits of
 an endpoint's id select its behavior: 404 does not exist, 3072 embeds, 8000 is a vLLM that accepts only its
-served model name, 9000 is a vLLM with a reasoning model and no reasoning parser.
+served model name, 9000 is a vLLM with a reasoning model and no reasoning parser, 53007 is a vLLM on a
+dedicated endpoint with the `invokeRoutePrefix` `/*`, which disables all other methods.
 """
 
 from collections.abc import Callable
@@ -41,11 +42,14 @@ GEMINI_VERBS = {"generateContent", "streamGenerateContent"}
 MISSING = "404"
 NAMED = "8000"
 TAGGED = "9000"
+INVOKED = "53007"
+INVOKE = "invoke/"
 SERVED_NAME = "casperhansen/llama-3-70b-instruct-awq"
 VLLM = ServerBehavior(usage="requested", names_stop=True)
 WITHOUT_PARSER = replace(VLLM, reasoning=True, reasoning_in_tags=True)
 ERROR_TYPES = {400: "BadRequestError", 404: "NotFoundError", 422: "BadRequestError"}
 
+TOKENIZED = {"add_generation_prompt", "chat_template", "chat_template_kwargs", "messages", "model", "tools"}
 REQUEST_FORMAT = "@requestFormat"
 CHAT_FORMAT = "chatCompletions"
 
@@ -71,6 +75,13 @@ def answer(request: ModelRequest) -> Response:
         raise google_errors.refused(
             404, f"Endpoint `{request.resource}/endpoints/{request.model}` not found."
         )
+    if request.verb.startswith(INVOKE) != request.model.startswith(INVOKED):
+        raise google_errors.refused(404, "The deployed model does not serve this method.")
+    match request.verb.removeprefix(INVOKE):
+        case "tokenize":
+            return _tokenized(request)
+        case "v1/embeddings":
+            return _embedded(request)
     if request.verb in GEMINI_VERBS:
         return gemini.answer(request)
     if request.verb == "predict" and request.model.startswith(embeddings.CONTAINERS):
@@ -110,6 +121,26 @@ def _chatted(request: ModelRequest, sent: JSON) -> Response:
         raise RequestRefused(json_response(envelope(404, f"The model `{name}` does not exist."), 404))
     behavior = WITHOUT_PARSER if request.model.startswith(TAGGED) else VLLM
     return openai_chat.answer(request, body, behavior, name or f"endpoint-{request.model}")
+
+
+def _tokenized(request: ModelRequest) -> Response:
+    """Answer vLLM's `/tokenize` for a chat."""
+    body, problem = _read_chat(request.body)
+    if problem or not set(request.body) <= TOKENIZED:
+        raise RequestRefused(json_response(envelope(400, problem or "Unknown fields."), 400))
+    count = openai_chat.read_prompt(request, body, VLLM).tokens
+    return json_response({"count": count, "max_model_len": 32768, "tokens": list(range(count))})
+
+
+def _embedded(request: ModelRequest) -> Response:
+    """Answer vLLM's `/v1/embeddings`."""
+    texts, size = request.body["input"], request.body.get("dimensions", 384)
+    data = [
+        {"object": "embedding", "index": index, "embedding": embeddings.vector(text, size)}
+        for index, text in enumerate(texts)
+    ]
+    usage = {"prompt_tokens": sum(map(count_tokens, texts))}
+    return json_response({"object": "list", "data": data, "model": "emulated", "usage": usage})
 
 
 def _read_chat(sent: JSON) -> tuple[JSON, str]:
