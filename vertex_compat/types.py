@@ -200,6 +200,8 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     logprobs: JSON | None = None
     continuation: UpstreamCall | None = None
     """The call that continues the answer. `finish_reason` counts only where that call cannot be made."""
+    checkpoint: Callable[[], UpstreamCall | None] | None = None
+    """Returns the call that goes on from here if the stream breaks off, None if more has come since then."""
     stop_sequence: str | None = None
     """The stop sequence that ended the answer, where the publisher names it."""
     code_execution: CodeExecution | None = None

@@ -4,8 +4,9 @@ https://ai.google.dev/gemini-api/docs/generate-content/long-decode
 """
 
 import pytest
-from helpers.fixtures import ScriptedTransport, events_of, function, post
+from helpers.fixtures import CannedResponse, ScriptedTransport, events_of, function, post
 
+from vertex_compat import errors
 from vertex_compat.publishers.google.chat import response
 
 FIRST = {"promptTokenCount": 10, "candidatesTokenCount": 100, "thoughtsTokenCount": 5, "totalTokenCount": 115}
@@ -113,3 +114,82 @@ def test_cut_stream_of_a_whole_answer_is_an_error():
         {"model": "gemini-4-argon", "messages": [{"role": "user", "content": "Hi"}]},
     )
     assert answer.status_code == 502
+
+
+# Streams that break off
+
+OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
+CHECKPOINT = chunk("two, ", token="dG9rZW4=", usage=FIRST)
+REST = [chunk("three"), chunk(".", "STOP", usage=SECOND)]
+
+
+def content_of(chunks):
+    deltas = [choice["delta"] for one in chunks for choice in one.get("choices", ())]
+    return "".join(delta.get("content") or "" for delta in deltas)
+
+
+@pytest.mark.parametrize("ending", [[], [OVERLOADED], [{"usageMetadata": FIRST}]])
+def test_broken_stream_goes_on_from_its_checkpoint(ending):
+    transport = ScriptedTransport([chunk("One, "), CHECKPOINT, *ending], REST)
+    *chunks, usage, done = ask(transport, stream=True, stream_options={"include_usage": True})
+    assert (content_of(chunks), done) == ("One, two, three.", "[DONE]")
+    first, second = transport.calls
+    assert second.body == first.body | {"continuationToken": "dG9rZW4="}
+    assert usage["usage"]["total_tokens"] == 265
+    reasons = [choice["finish_reason"] for one in chunks for choice in one["choices"]]
+    assert [reason for reason in reasons if reason] == ["stop"]
+
+
+class BrokenOff(CannedResponse):
+    """An answer whose connection breaks after its blocks."""
+
+    complete = False
+
+    def read_available(self):
+        if not self._blocks:
+            raise errors.UpstreamFault("The connection broke.", retryable=True)
+        return super().read_available()
+
+
+class BreakingTransport(ScriptedTransport):
+    """A transport whose first connection breaks."""
+
+    def open(self, call, model, client, **more):
+        answer = super().open(call, model, client, **more)
+        if len(self.calls) == 1:
+            answer.__class__ = BrokenOff
+        return answer
+
+
+def test_broken_connection_goes_on_from_the_checkpoint():
+    transport = BreakingTransport([chunk("One, "), CHECKPOINT], REST)
+    assert content_of(ask(transport, stream=True)[:-1]) == "One, two, three."
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [chunk("One, ")],
+        [CHECKPOINT, chunk("and more")],
+        [CHECKPOINT, {"promptFeedback": {"blockReason": "SAFETY"}}],
+    ],
+)
+@pytest.mark.parametrize("ending", [[], [OVERLOADED]])
+def test_stream_that_breaks_off_elsewhere_is_an_error(chunks, ending):
+    transport = ScriptedTransport([*chunks, *ending], REST)
+    body = {"model": "gemini-4-argon", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    answer = post(function(transport), body)
+    events = events_of(answer.get_data())
+    assert "error" in events[-1]
+    assert len(transport.calls) == 1
+
+
+def test_checkpoint_of_a_finished_stream_is_not_used():
+    transport = ScriptedTransport([CHECKPOINT, chunk("three.", "STOP", usage=SECOND), OVERLOADED])
+    assert content_of(ask(transport, stream=True)[:-1]) == "two, three."
+
+
+def test_whole_answer_goes_on_from_a_checkpoint():
+    transport = ScriptedTransport([chunk("One, "), CHECKPOINT], REST)
+    answer = ask(transport, max_tokens=100_000)
+    assert answer["choices"][0]["message"]["content"] == "One, two, three."

@@ -73,6 +73,9 @@ class ResponseParser(Protocol[P]):
     def resume(self, call: UpstreamCall, content_type: str) -> None:
         """Go on with the response to `continuation`."""
 
+    def recover(self) -> bool:
+        """Set `continuation` after a response has broken off; returns False if it cannot be continued."""
+
 
 MakeParser: TypeAlias = Callable[[UpstreamCall, UpstreamResponse], ResponseParser[P]]
 
@@ -205,8 +208,17 @@ class UpstreamStream(Generic[P]):
         active = list(range(len(self._parsers)))
         started = False
         while active:
-            started = yield from self._stream_responses(encoder, active, started=started)
+            try:
+                started = yield from self._stream_responses(encoder, active, started=started)
+            except errors.ApiError as error:
+                if not self._recover(error, active):
+                    raise
             active = self._continue(active)
+
+    def _recover(self, error: errors.ApiError, active: Sequence[int]) -> bool:
+        """Return whether the response, of which the client has the beginning, can be continued."""
+        can_resume = self._client_has_data and error.retryable and len(active) == 1
+        return can_resume and self._parsers[active[0]].recover()
 
     def _stream_responses(
         self, encoder: StreamEncoder[P], active: Sequence[int], *, started: bool
@@ -298,6 +310,13 @@ class ChatParser:
         self._body: list[bytes] | None = [] if content_type in WHOLE_TYPES else None
         self.done = False
         self.continuation: UpstreamCall | None = None
+        self._checkpoint: Callable[[], UpstreamCall | None] | None = None
+
+    def recover(self) -> bool:
+        """Set the call that goes on from the last checkpoint; return False if there is none."""
+        if self.continuation is None and self._checkpoint:
+            self.continuation = self._checkpoint()
+        return self.continuation is not None
 
     def read(self, data: bytes, parts: list[StreamPart]) -> None:
         """Append the parts that `data` completes; `b""` is the end of the response."""
@@ -317,6 +336,8 @@ class ChatParser:
                     self._append(translated, parts)
         if not data and self._decoder.unframed:
             self._raise_unframed()
+        if not data:
+            self.recover()
 
     def _raise_unframed(self) -> None:
         """Raise the error that the upstream wrote into its stream as bare JSON, if it is one."""
@@ -359,6 +380,9 @@ class ChatParser:
                 self._usages[self] = part
             elif part.continuation:
                 self.continuation = part.continuation
+                continue
+            elif part.checkpoint:
+                self._checkpoint = part.checkpoint
                 continue
             parts.append(part)
 

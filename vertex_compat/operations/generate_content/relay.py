@@ -79,6 +79,10 @@ class RelayParser:
         """Never called: a response that is passed on has no continuation."""
         raise NotImplementedError(call.path, content_type)
 
+    def recover(self) -> bool:
+        """Return False: what has been passed on cannot be continued."""
+        return False
+
     def _chunk(self, data: bytes) -> bytes:
         chunk = _read_chunk(data)
         if chunk.error:

@@ -156,6 +156,9 @@ class _GuardedParser:
     def resume(self, call: UpstreamCall, content_type: str) -> None:
         self._parser.resume(call, content_type)
 
+    def recover(self) -> bool:
+        return False  # the text that is held back has been released with the error
+
     def read(self, data: bytes, parts: list[StreamPart]) -> None:
         new: list[StreamPart] = []
         try:

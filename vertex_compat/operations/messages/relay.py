@@ -89,6 +89,10 @@ class RelayParser:
         """Never called: a response that is passed on has no continuation."""
         raise NotImplementedError(call.path, content_type)
 
+    def recover(self) -> bool:
+        """Return False: what has been passed on cannot be continued."""
+        return False
+
     def _renamed(self, data: bytes) -> bytes:
         """The first event with the client's name of the model."""
         event = msgspec.json.decode(data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -86,6 +87,7 @@ class _ResponseReader:
         self._counts: JSON = {}  # of the current call
         self._earlier_usages: list[Usage] = []  # of the calls that it continues
         self._is_continued = False
+        self._is_blocked = False
 
     def read_chunk(self, event: JSON) -> Delta | Iterable[StreamPart]:
         """Return the parts of one chunk; a single `Delta` if it holds only more text, as most do."""
@@ -121,6 +123,7 @@ class _ResponseReader:
                 yield Delta(reader.index, {}, "length", continuation=call)
             else:
                 yield from reader.read(candidate)
+                yield from self._checkpoint(candidate, reader)
         yield from self._blocked(mapping(event.get("promptFeedback")))
         counts = {
             name: value for name, value in mapping(event.get("usageMetadata")).items() if value is not None
@@ -156,8 +159,28 @@ class _ResponseReader:
         self._call = msgspec.structs.replace(self._call, body=body)
         return self._call
 
+    def _checkpoint(self, candidate: JSON, reader: _Candidate) -> Iterator[Delta]:
+        """Yield the checkpoint of a chunk that has one.
+
+        Google's SDK (google-genai 2.30, `StreamContinuation`) resumes a stream that breaks off from the last
+        one, also where text has come since then, which is then written twice. Here that is an error.
+        """
+        token = text(candidate.get("continuationToken"))
+        if token and not finish_reason(candidate):
+            yield Delta(reader.index, {}, checkpoint=partial(self._resume, token, reader, reader.parts_read))
+
+    def _resume(self, token: str, reader: _Candidate, parts_read: int) -> UpstreamCall | None:
+        is_current = reader.parts_read == parts_read and not reader.ended and not self._is_blocked
+        if not is_current or len(self._earlier_usages) >= MAX_CONTINUATIONS:
+            return None
+        reader.begin_call()
+        self._is_continued = True
+        self._call = msgspec.structs.replace(self._call, body=self._call.body | {"continuationToken": token})
+        return self._call
+
     def _blocked(self, feedback: JSON) -> Iterator[Delta]:
         reason = enum(feedback.get("blockReason"), BLOCK_REASONS)
+        self._is_blocked = self._is_blocked or bool(reason)
         if not reason or self._candidates:
             return
         message = text(feedback.get("blockReasonMessage")) or f"The prompt was blocked: {reason}."
@@ -188,11 +211,11 @@ class _Candidate:
         self._groundings: list[tuple[JSON, int]] = []
         self._last_fields: JSON = {}
         self._signature: str | None = None  # of a part that cannot carry it back
-        self._ended = False
+        self.ended = False
 
     def text_delta(self, content: str) -> Delta | None:
         """Return the delta of a chunk that holds only text; None if there is more to say."""
-        if not content or self._ended:
+        if not content or self.ended:
             return None
         self._part_offsets.append(self._size)
         return Delta(self.index, self._content(content))
@@ -201,7 +224,16 @@ class _Candidate:
         """Yield the deltas of the last chunk before another call continues the candidate."""
         yield from self._content_deltas(candidate)
         self._note(candidate, "")
+        self.begin_call()
+
+    def begin_call(self) -> None:
+        """Note that the next parts are those of another call: its citations count from them."""
         self._first_part = len(self._part_offsets)
+
+    @property
+    def parts_read(self) -> int:
+        """The number of parts so far."""
+        return len(self._part_offsets)
 
     def read(self, candidate: JSON) -> Iterator[Delta]:
         """Yield the deltas of one chunk; raises `InvalidModelResponse`."""
@@ -211,8 +243,8 @@ class _Candidate:
         if reason in UNUSABLE:
             message = f"{UNUSABLE[reason]} {text(candidate.get('finishMessage'))}"
             raise errors.InvalidModelResponse(message.strip(), code=reason.lower())
-        self._ended = self._ended or bool(reason)
-        if self._ended:
+        self.ended = self.ended or bool(reason)
+        if self.ended:
             yield Delta(self.index, self._final_fields(), self._finish(reason) if reason else None)
 
     def _content_deltas(self, candidate: JSON) -> Iterator[Delta]:
@@ -225,8 +257,8 @@ class _Candidate:
 
     def finish(self) -> Iterator[Delta]:
         """Yield the last delta if the candidate has not ended."""
-        if not self._ended:
-            self._ended = True
+        if not self.ended:
+            self.ended = True
             yield Delta(self.index, self._final_fields(), self._finish("STOP"))
 
     def _part(self, part: JSON) -> JSON:
