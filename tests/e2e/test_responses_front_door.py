@@ -10,19 +10,19 @@ import pytest
 from pydantic import BaseModel
 
 MODELS = [
-    "gemini-2.5-flash",
+    "gemini-3.8-flash",
     "gemini-3-pro-preview",
-    "claude-sonnet-4-5",
+    "claude-sonnet-5-5",
     "claude-opus-5",
     "mistral-medium-3",
-    "meta/llama-3.3-70b-instruct-maas",
+    "meta/llama-4-maverick-17b-128e-instruct-maas",
     "jamba-1.5-large",
     "endpoints/1234567890",
 ]
 WITH_TOOLS = [
-    "gemini-2.5-flash",
+    "gemini-3.8-flash",
     "gemini-3-pro-preview",
-    "claude-sonnet-4-5",
+    "claude-sonnet-5-5",
     "claude-opus-5",
     "mistral-medium-3",
 ]
@@ -60,7 +60,7 @@ def test_a_stream_ends_in_what_is_answered_without_one(client, model):
 def test_the_async_client_is_answered_too(front_door):
     async def ask():
         async with front_door.client(kind=openai.AsyncOpenAI) as client:
-            return await client.responses.create(model="claude-sonnet-4-5", input=[user("Say hello.")])
+            return await client.responses.create(model="claude-sonnet-5-5", input=[user("Say hello.")])
 
     assert asyncio.run(ask()).output_text
 
@@ -131,7 +131,7 @@ def test_a_structured_answer_is_parsed(client, model):
 )
 def test_what_cannot_be_done_is_a_400_that_names_it(client, given, param):
     with pytest.raises(openai.BadRequestError) as refused:
-        client.responses.create(model="gemini-2.5-flash", **given)
+        client.responses.create(model="gemini-3.8-flash", **given)
     assert refused.value.param == param
     assert len(refused.value.body["message"]) > 20
 
@@ -139,8 +139,8 @@ def test_what_cannot_be_done_is_a_400_that_names_it(client, given, param):
 @pytest.mark.parametrize(
     ("model", "tools"),
     [
-        ("gemini-2.5-flash", [{"googleSearch": {}}]),
-        ("claude-sonnet-4-5", [{"type": "web_search_20250305", "name": "web_search"}]),
+        ("gemini-3.8-flash", [{"googleSearch": {}}]),
+        ("claude-sonnet-5-5", [{"type": "web_search_20250305", "name": "web_search"}]),
     ],
 )
 def test_a_search_is_the_model_s_own(client, emulator, model, tools):
@@ -151,7 +151,7 @@ def test_a_search_is_the_model_s_own(client, emulator, model, tools):
 
 def test_a_search_that_must_not_leave_is_none(client, emulator):
     raw = client.responses.with_raw_response.create(
-        model="gemini-2.5-flash",
+        model="gemini-3.8-flash",
         input="Who won?",
         tools=[{"type": "web_search", "external_web_access": False}],
     )
@@ -160,7 +160,7 @@ def test_a_search_that_must_not_leave_is_none(client, emulator):
 
 
 def test_nothing_is_kept(client):
-    made = client.responses.create(model="gemini-2.5-flash", input="Hello", store=True)
+    made = client.responses.create(model="gemini-3.8-flash", input="Hello", store=True)
     assert made.model_dump()["store"] is False
     for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
         with pytest.raises(openai.NotFoundError, match="stores no responses"):
@@ -169,7 +169,7 @@ def test_nothing_is_kept(client):
 
 def test_what_was_not_taken_is_said(client):
     raw = client.responses.with_raw_response.create(
-        model="claude-sonnet-4-5", input="Hello", store=True, truncation="auto", top_logprobs=2
+        model="claude-sonnet-5-5", input="Hello", store=True, truncation="auto", top_logprobs=2
     )
     ignored = raw.headers["x-vertex-compat-ignored"].split(", ")
     assert {"store", "truncation", "top_logprobs"} <= set(ignored)

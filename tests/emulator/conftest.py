@@ -29,22 +29,22 @@ class Vertex:
         allowed = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         return self.client.post(PLACE + path, data=data, headers=allowed | named)
 
-    def gemini(self, model="gemini-2.5-flash", verb="generateContent", contents=None, **body):
+    def gemini(self, model="gemini-3.8-flash", verb="generateContent", contents=None, **body):
         asked = {"contents": contents or GEMINI_HELLO} | body
         return self.post(f"/publishers/google/models/{model}:{verb}", asked)
 
-    def gemini_stream(self, model="gemini-2.5-flash", **body):
+    def gemini_stream(self, model="gemini-3.8-flash", **body):
         answer = self.gemini(model, "streamGenerateContent?alt=sse", **body)
         assert answer.mimetype == "text/event-stream", answer.text
         return [json.loads(line[6:]) for line in answer.text.split("\r\n\r\n") if line]
 
-    def claude(self, model="claude-sonnet-4-5@20250929", /, headers=None, **body):
+    def claude(self, model="claude-sonnet-5-5", /, headers=None, **body):
         asked = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 4000, "messages": HELLO} | body
         verb = "streamRawPredict" if body.get("stream") else "rawPredict"
         asked = {name: value for name, value in asked.items() if value is not ...}
         return self.post(f"/publishers/anthropic/models/{model}:{verb}", asked, **(headers or {}))
 
-    def claude_stream(self, model="claude-sonnet-4-5@20250929", **body):
+    def claude_stream(self, model="claude-sonnet-5-5", **body):
         answer = self.claude(model, stream=True, **body)
         assert answer.mimetype == "text/event-stream", answer.text
         events = [event.split("\n") for event in answer.text.split("\n\n") if event]
@@ -63,7 +63,7 @@ class Vertex:
         asked = {"model": "jamba-1.5-large", "messages": HELLO} | body
         return self.post("/publishers/ai21/models/jamba-1.5-large@001:rawPredict", asked)
 
-    def openapi(self, model="meta/llama-3.3-70b-instruct-maas", **body):
+    def openapi(self, model="meta/llama-4-maverick-17b-128e-instruct-maas", **body):
         return self.post("/endpoints/openapi/chat/completions", {"model": model, "messages": HELLO} | body)
 
     def endpoint(self, **body):

@@ -102,4 +102,4 @@ def test_a_container_is_asked_in_its_words(vertex):
 
 
 def test_a_chat_model_does_not_predict(vertex):
-    assert predict(vertex, [{"content": "a"}], model="gemini-2.5-flash").status_code == 404
+    assert predict(vertex, [{"content": "a"}], model="gemini-3.8-flash").status_code == 404

@@ -531,8 +531,9 @@ def test_gemini_counts_add_up(vertex):
     assert usage["totalTokenCount"] == sum(usage[name] for name in parts)
 
 
-def test_max_output_tokens_end_with_their_reason(vertex):
-    candidate = vertex.gemini(generationConfig={"maxOutputTokens": 3}).get_json()["candidates"][0]
+def test_max_output_tokens_end_2_5_with_their_reason(vertex):
+    answer = vertex.gemini("gemini-2.5-flash", generationConfig={"maxOutputTokens": 3}).get_json()
+    candidate = answer["candidates"][0]
     assert candidate["finishReason"] == "MAX_TOKENS"
     assert candidate["content"]["parts"][0]["text"]
 
@@ -562,7 +563,7 @@ def test_mode_any_forces_a_call_and_none_forbids_it(vertex):
     for mode, kind in (("ANY", "functionCall"), ("NONE", "text")):
         config = {"functionCallingConfig": {"mode": mode}}
         answer = vertex.gemini(tools=TOOLS, toolConfig=config).get_json()
-        assert list(answer["candidates"][0]["content"]["parts"][0]) == [kind]
+        assert kind in answer["candidates"][0]["content"]["parts"][0]
 
 
 def test_without_alt_sse_an_array_is_streamed(vertex):

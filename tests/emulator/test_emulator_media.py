@@ -7,7 +7,7 @@ import wave
 import pytest
 
 IMAGEN = "/publishers/google/models/imagen-3.0-generate-001:predict"
-SPEECH = "/publishers/google/models/gemini-2.5-flash-tts:generateContent"
+SPEECH = "/publishers/google/models/gemini-3.8-flash-tts:generateContent"
 CONTENTS = [{"role": "user", "parts": [{"text": "Hello"}]}]
 
 
@@ -41,10 +41,10 @@ def test_imagen_makes_images_or_says_why_not(vertex):
 @pytest.mark.parametrize(
     ("model", "config"),
     [
-        ("gemini-2.5-flash", {"responseModalities": ["IMAGE"]}),
-        ("gemini-2.5-flash", {"imageConfig": {"aspectRatio": "1:1"}}),
-        ("gemini-2.5-flash-image", {"candidateCount": 2}),
-        ("gemini-2.5-flash-image", {"imageConfig": {"aspectRatio": "7:3"}}),
+        ("gemini-3.8-flash", {"responseModalities": ["IMAGE"]}),
+        ("gemini-3.8-flash", {"imageConfig": {"aspectRatio": "1:1"}}),
+        ("gemini-3.1-flash-image", {"candidateCount": 2}),
+        ("gemini-3.1-flash-image", {"imageConfig": {"aspectRatio": "7:3"}}),
         ("gemini-2.5-flash-image", {"imageConfig": {"imageSize": "2K"}}),
         ("gemini-3-pro-image", {"imageConfig": {"imageSize": "8K"}}),
         ("gemini-3-pro-image", {"imageConfig": {"imageOutputOptions": {"mimeType": "image/webp"}}}),

@@ -15,7 +15,7 @@ ROOT = "/computeMetadata/v1/"
 TOKEN = "instance/service-accounts/default/token"
 FLAVOR = {"Metadata-Flavor": "Google"}
 MODELS = "/v1/projects/emulated-project/locations/us-central1/publishers/google/models"
-GENERATE = f"{MODELS}/gemini-2.5-flash:generateContent"
+GENERATE = f"{MODELS}/gemini-3.8-flash:generateContent"
 BODY = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
 
 

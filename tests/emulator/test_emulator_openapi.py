@@ -11,7 +11,7 @@ TOOL = {
     },
 }
 USE_TOOL = {"messages": [{"role": "user", "content": "Use the tool in parallel"}], "tools": [TOOL]}
-LLAMA = "meta/llama-3.3-70b-instruct-maas"
+LLAMA = "meta/llama-4-maverick-17b-128e-instruct-maas"
 QWEN = "qwen/qwen3-235b-a22b-instruct-2507-maas"
 GROK = "xai/grok-4.1-fast-reasoning"
 DEEPSEEK = "deepseek-ai/deepseek-v3.1-maas"
@@ -103,7 +103,7 @@ BODIES = [
     (DEEPSEEK, USE_TOOL),
     ("moonshotai/kimi-k2-thinking-maas", USE_TOOL),
     ("qwen/qwen3-next-80b-a3b-thinking-maas", {}),
-    ("google/gemini-2.5-flash", USE_TOOL),
+    ("google/gemini-3.8-flash", USE_TOOL),
     ("meta/emulator-refusal-maas", {}),
 ]
 
@@ -155,7 +155,7 @@ def test_reasoning_can_be_absent(vertex):
 
 def test_gemini_repeats_names_and_ignores_unknown_fields(vertex, chunks):
     read, _ = chunks(
-        vertex.openapi("google/gemini-2.5-flash", stream=True, store=True, user=None, **USE_TOOL)
+        vertex.openapi("google/gemini-3.8-flash", stream=True, store=True, user=None, **USE_TOOL)
     )
     calls = [
         call for chunk in read for one in chunk["choices"] for call in one["delta"].get("tool_calls", [])

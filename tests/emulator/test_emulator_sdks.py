@@ -70,13 +70,13 @@ def gemini_tools():
 
 
 def test_genai_reads_text_and_counts(google):
-    answer = google.models.generate_content(model="gemini-2.5-flash", contents="Hello")
+    answer = google.models.generate_content(model="gemini-3.8-flash", contents="Hello")
     assert answer.text.startswith("You said: Hello")
     assert answer.candidates[0].finish_reason == types.FinishReason.STOP
-    chunks = list(google.models.generate_content_stream(model="gemini-2.5-flash", contents="Hello"))
+    chunks = list(google.models.generate_content_stream(model="gemini-3.8-flash", contents="Hello"))
     assert "".join(chunk.text for chunk in chunks) == answer.text
     assert chunks[-1].usage_metadata == answer.usage_metadata
-    counted = google.models.count_tokens(model="gemini-2.5-flash", contents="Hello")
+    counted = google.models.count_tokens(model="gemini-3.8-flash", contents="Hello")
     assert counted.total_tokens == answer.usage_metadata.prompt_token_count
 
 
@@ -100,10 +100,11 @@ def test_genai_reads_errors(google):
 
 def test_anthropic_reads_thinking_and_text(claude):
     settings = {
-        "model": "claude-sonnet-4-5@20250929",
+        "model": "claude-sonnet-5-5",
         "max_tokens": 2048,
         "messages": HELLO,
-        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "high"},
     }
     answer = claude.messages.create(**settings)
     assert [block.type for block in answer.content] == ["thinking", "text"]
@@ -170,7 +171,7 @@ def test_mistral_reads_errors(mistral):
 @pytest.mark.parametrize(
     ("endpoint", "model"),
     [
-        ("openapi", "meta/llama-3.3-70b-instruct-maas"),
+        ("openapi", "meta/llama-4-maverick-17b-128e-instruct-maas"),
         ("openapi", "deepseek-ai/deepseek-v3.1-maas"),
         ("openapi", "xai/grok-4.1-fast-reasoning"),
         ("1234567890", ""),

@@ -368,7 +368,7 @@ def test_calls_are_recorded_while_they_run(emulator, ask):
 
 
 def test_paths_that_google_does_not_know_are_html(emulator, bearer):
-    known = f"{PLACE}/publishers/google/models/gemini-2.5-flash:generateContent"
+    known = f"{PLACE}/publishers/google/models/gemini-3.8-flash:generateContent"
     for path in (
         known.replace("/v1/", "/v3/"),
         known.replace(":generateContent", ":generate"),
@@ -387,7 +387,7 @@ def test_paths_that_google_does_not_know_are_html(emulator, bearer):
     ):
         answer = requests.post(emulator.url + path, json=GEMINI, headers=bearer, timeout=5)
         assert answer.status_code == 200, path
-    percent = f"{PLACE}/publishers/anthropic/models/claude-sonnet-4-5%4020250929:rawPredict"
+    percent = f"{PLACE}/publishers/anthropic/models/claude-sonnet-5-5%40default:rawPredict"
     assert requests.post(emulator.url + percent, json=CLAUDE, headers=bearer, timeout=5).status_code == 200
     denied = requests.post(
         emulator.url + known.replace("emulated-project", "other"), json=GEMINI, headers=bearer, timeout=5
@@ -416,7 +416,7 @@ def test_a_second_request_on_the_line_is_not_taken_for_leaving(emulator):
 
 
 def test_an_empty_body_is_an_empty_message(emulator, bearer):
-    url = f"{emulator.url}{PLACE}/publishers/google/models/gemini-2.5-flash:generateContent"
+    url = f"{emulator.url}{PLACE}/publishers/google/models/gemini-3.8-flash:generateContent"
     answer = requests.post(url, headers=bearer, timeout=5)
     assert "at least one contents field" in answer.json()["error"]["message"]
     emulator.forget_calls()
@@ -438,7 +438,7 @@ def test_hundreds_of_streams_run_at_once(emulator, bearer):
     lines = []
     for _ in range(200):
         line = http.client.HTTPConnection(emulator.host, timeout=30)
-        path = f"{PLACE}/publishers/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
+        path = f"{PLACE}/publishers/google/models/gemini-3.8-flash:streamGenerateContent?alt=sse"
         line.request("POST", path, payload, bearer | {"Content-Type": "application/json"})
         lines.append(line)
     bodies = {line.getresponse().read().count(b"\r\n\r\n") for line in lines}

@@ -25,24 +25,24 @@ def names(plan):
 
 
 def test_with_no_settings_a_model_is_called_where_it_is_offered():
-    (model,) = router().candidates("claude-sonnet-4-5")
+    (model,) = router().candidates("claude-sonnet-5-5")
     assert (model.locations[0], model.location_pinned, model.project) == ("global", False, None)
 
 
 def test_a_location_that_is_set_replaces_those_of_the_model():
-    (model,) = router(location="europe-west1").candidates("gemini-2.5-flash")
+    (model,) = router(location="europe-west1").candidates("gemini-3.8-flash")
     assert (model.locations, model.location_pinned) == (("europe-west1",), True)
 
 
 def test_the_environment_overrules_the_file():
     (model,) = router("project = 'in-the-file'\nlocation = 'us'", "in-the-env", "eu").candidates(
-        "gemini-2.5-flash"
+        "gemini-3.8-flash"
     )
     assert (model.project, model.locations) == ("in-the-env", ("eu",))
 
 
 def test_a_location_is_left_only_for_its_fallbacks():
-    (model,) = router("location = 'eu'\nfallback_locations = ['europe-west4']").candidates("gemini-2.5-flash")
+    (model,) = router("location = 'eu'\nfallback_locations = ['europe-west4']").candidates("gemini-3.8-flash")
     assert model.locations == ("eu", "europe-west4")
 
 
@@ -56,13 +56,13 @@ def test_the_nearest_place_counts():
     """
     found = router(text)
     assert found.candidates("claude-opus-4-5")[0].locations == ("eu",)
-    assert found.candidates("claude-sonnet-4-5")[0].locations == ("us-east5",)
-    assert found.candidates("gemini-2.5-pro")[0].locations == ("us",)
+    assert found.candidates("claude-sonnet-5-5")[0].locations == ("us-east5",)
+    assert found.candidates("gemini-4-argon")[0].locations == ("us",)
 
 
 def test_an_alias_answers_under_the_name_that_was_asked():
-    (model,) = router("[models.gpt-4o]\ntarget = 'gemini-2.5-pro'").candidates("gpt-4o")
-    assert (model.requested_name, model.name, model.publisher) == ("gpt-4o", "gemini-2.5-pro", "google")
+    (model,) = router("[models.gpt-4o]\ntarget = 'gemini-4-argon'").candidates("gpt-4o")
+    assert (model.requested_name, model.name, model.publisher) == ("gpt-4o", "gemini-4-argon", "google")
 
 
 def test_an_alias_of_an_alias_keeps_what_is_nearer_to_the_client():
@@ -72,7 +72,7 @@ def test_an_alias_of_an_alias_keeps_what_is_nearer_to_the_client():
     project = "project-of-a"
     defaults = { temperature = 0.1 }
     [models.b]
-    target = "gemini-2.5-pro"
+    target = "gemini-4-argon"
     project = "project-of-b"
     location = "eu"
     defaults = { temperature = 0.9, top_p = 0.5 }
@@ -85,42 +85,42 @@ def test_an_alias_of_an_alias_keeps_what_is_nearer_to_the_client():
 def test_targets_are_used_by_weight():
     text = """
     [models.m]
-    targets = [{ model = "gemini-2.5-pro", weight = 9 }, { model = "claude-sonnet-4-5" }]
+    targets = [{ model = "gemini-4-argon", weight = 9 }, { model = "claude-sonnet-5-5" }]
     """
     found = router(text)
     first = Counter(names(found.candidates("m"))[0] for _ in range(2000))
-    assert set(first) == {"gemini-2.5-pro", "claude-sonnet-4-5@20250929"}
-    assert 1600 < first["gemini-2.5-pro"] < 1960
+    assert set(first) == {"gemini-4-argon", "claude-sonnet-5-5"}
+    assert 1600 < first["gemini-4-argon"] < 1960
 
 
 def test_fallbacks_come_after_all_targets():
     text = """
     [models.m]
-    targets = [{ model = "gemini-2.5-pro" }, { model = "claude-sonnet-4-5" }]
-    fallbacks = ["gemini-2.5-flash"]
+    targets = [{ model = "gemini-4-argon" }, { model = "claude-sonnet-5-5" }]
+    fallbacks = ["gemini-3.8-flash"]
     """
     for _ in range(20):
         plan = names(router(text).candidates("m"))
         assert len(plan) == 3
-        assert plan[2] == "gemini-2.5-flash"
+        assert plan[2] == "gemini-3.8-flash"
 
 
 def test_a_target_that_failed_comes_last_for_a_while():
     text = (
-        "[models.m]\ntargets = [{ model = 'gemini-2.5-pro', weight = 1000 }, { model = 'gemini-2.5-flash' }]"
+        "[models.m]\ntargets = [{ model = 'gemini-4-argon', weight = 1000 }, { model = 'gemini-3.8-flash' }]"
     )
     found = router(text)
-    failing = next(model for model in found.candidates("m") if model.name == "gemini-2.5-pro")
+    failing = next(model for model in found.candidates("m") if model.name == "gemini-4-argon")
     found.mark_failed(failing)
-    assert names(found.candidates("m")) == ["gemini-2.5-flash", "gemini-2.5-pro"]
+    assert names(found.candidates("m")) == ["gemini-3.8-flash", "gemini-4-argon"]
 
 
 def test_one_model_in_two_projects_is_two_targets():
     text = """
     [models.m]
     targets = [
-        { model = "gemini-2.5-pro", project = "project-one" },
-        { model = "gemini-2.5-pro", project = "project-two", impersonate = "a@b.iam.gserviceaccount.com" },
+        { model = "gemini-4-argon", project = "project-one" },
+        { model = "gemini-4-argon", project = "project-two", impersonate = "a@b.iam.gserviceaccount.com" },
     ]
     """
     plan = router(text).candidates("m")
@@ -136,22 +136,22 @@ def test_safety_settings_and_labels_hold_for_google_alone():
     safety_settings = [{ category = "HARM_CATEGORY_HARASSMENT", threshold = "OFF" }]
     """
     found = router(text)
-    assert found.candidates("gemini-2.5-pro")[0].defaults["labels"] == {"team": "search"}
-    assert found.candidates("claude-sonnet-4-5")[0].defaults == {}
+    assert found.candidates("gemini-4-argon")[0].defaults["labels"] == {"team": "search"}
+    assert found.candidates("claude-sonnet-5-5")[0].defaults == {}
 
 
 def test_a_name_that_is_not_allowed_is_refused():
     with pytest.raises(errors.Forbidden) as refused:
-        router("allow = ['gemini-*']").candidates("claude-sonnet-4-5")
+        router("allow = ['gemini-*']").candidates("claude-sonnet-5-5")
     assert refused.value.param == "model"
 
 
 def test_a_key_may_be_allowed_fewer_models():
     found = router("[keys.search]\nmodels = ['gemini-*-flash']", None, None)
-    assert for_key(found, "search").candidates("gemini-2.5-flash")
-    assert for_key(found, "other").candidates("gemini-2.5-pro")
+    assert for_key(found, "search").candidates("gemini-3.8-flash")
+    assert for_key(found, "other").candidates("gemini-4-argon")
     with pytest.raises(errors.Forbidden):
-        for_key(found, "search").candidates("gemini-2.5-pro")
+        for_key(found, "search").candidates("gemini-4-argon")
 
 
 def test_what_failed_for_one_key_is_known_to_all():
@@ -159,12 +159,12 @@ def test_what_failed_for_one_key_is_known_to_all():
     [keys.search]
     models = ["m"]
     [models.m]
-    targets = [{ model = "gemini-2.5-pro", weight = 1000 }, { model = "gemini-2.5-flash" }]
+    targets = [{ model = "gemini-4-argon", weight = 1000 }, { model = "gemini-3.8-flash" }]
     """
     found = router(text)
     seen = for_key(found, "search")
-    seen.mark_failed(next(model for model in seen.candidates("m") if model.name == "gemini-2.5-pro"))
-    assert names(found.candidates("m"))[0] == "gemini-2.5-flash"
+    seen.mark_failed(next(model for model in seen.candidates("m") if model.name == "gemini-4-argon"))
+    assert names(found.candidates("m"))[0] == "gemini-3.8-flash"
 
 
 @pytest.mark.parametrize("key", [None, "search"])
@@ -190,7 +190,7 @@ def test_names_without_end_take_no_memory_without_end(key):
 
 def test_targets_are_cached_per_key():
     found = router("[keys.search]\nmodels = ['gemini-*-flash']")
-    assert found.candidates("gemini-2.5-pro")
+    assert found.candidates("gemini-4-argon")
     with pytest.raises(errors.Forbidden):
-        for_key(found, "search").candidates("gemini-2.5-pro")
-    assert for_key(found, "other").candidates("gemini-2.5-pro")
+        for_key(found, "search").candidates("gemini-4-argon")
+    assert for_key(found, "other").candidates("gemini-4-argon")
