@@ -177,5 +177,5 @@ def plays(emulator):
     def play(*deltas, pause=0, **more):
         emulator.script(openai_stream(*deltas, **more), pause=pause)
 
-    play.model = "meta/llama-3.3-70b-instruct-maas"
+    play.model = "xai/grok-4.7"
     return play

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-GEMINI, CLAUDE = "gemini-3.8-flash", "claude-sonnet-4-5"
+GEMINI, CLAUDE = "gemini-3.8-flash", "claude-sonnet-5-5"
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )

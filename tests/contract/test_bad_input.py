@@ -18,11 +18,11 @@ MODELS = st.sampled_from(
         "multimodalembedding@001",
         "endpoints/1",
         "codestral-2",
-        "gemini-2.5-flash",
-        "claude-sonnet-4-5",
+        "gemini-3.8-flash",
+        "claude-sonnet-5-5",
         "imagen-3.0-generate-001",
         "gemini-3-pro-image",
-        "gemini-2.5-flash-tts",
+        "gemini-3.8-flash-tts",
         "vertex_ai/",
         "vertex_ai/x",
     ]
@@ -96,7 +96,7 @@ PART = st.builds(
     ),
     NAMES,
     st.booleans(),
-    st.binary(max_size=20) | st.just(b"gemini-2.5-flash") | st.just(b"\x89PNG\r\n\x1a\n"),
+    st.binary(max_size=20) | st.just(b"gemini-3.8-flash") | st.just(b"\x89PNG\r\n\x1a\n"),
 )
 FORM = st.lists(PART, max_size=6).map(lambda parts: b"".join(parts) + b"--x--\r\n")
 

@@ -68,7 +68,7 @@ from werkzeug.test import EnvironBuilder
 asked = EnvironBuilder(
     method="POST",
     path="/v1/chat/completions",
-    json={"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]},
+    json={"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hello"}]},
     headers={"Authorization": "Bearer sk-test-0123456789"},
 )
 answer = main.vertex_compat(flask.Request(asked.get_environ()))

@@ -287,7 +287,7 @@ def deployed(tmp_path_factory):
     return python
 
 
-@pytest.mark.parametrize("model", ["gemini-2.5-flash", "claude-sonnet-4-5"])
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
 def test_what_is_uploaded_runs_as_on_cloud_run(deployed, emulator, tmp_path, model):
     folder = deployed.parents[2]
     port = free_port()

@@ -124,7 +124,7 @@ BODIES = {
     "/embeddings": {"model": "gemini-embedding-001", "input": ["a", "b"], "dimensions": 8},
     "/images/generations": {"model": "gemini-3-pro-image", "prompt": "x", "size": "1024x1024", "n": 2},
     "/audio/speech": {
-        "model": "gemini-2.5-flash-tts",
+        "model": "gemini-3.8-flash-tts",
         "input": "x",
         "voice": {"languageCode": "de-DE", "name": "Kore"},
     },
@@ -172,17 +172,17 @@ BODIES = {
         "metadata": {"a": "b"},
     },
     "/fine_tuning/jobs": {
-        "model": "gemini-2.5-flash",
+        "model": "gemini-3.8-flash",
         "training_file": "gs://emulated-bucket/a.jsonl",
         "suffix": "s",
         "hyperparameters": {"n_epochs": 1, "learning_rate_multiplier": 0.5},
         "method": {"type": "supervised", "supervised": {"hyperparameters": {"adapter_size": 4}}},
     },
     "/vertex-ai/v1/projects/p/locations/us-central1/endpoints/openapi/chat/completions": {
-        "model": "meta/llama-3.3-70b-instruct-maas",
+        "model": "meta/llama-4-maverick-17b-128e-instruct-maas",
         "messages": [{"role": "user", "content": "Hi"}],
     },
-    "/vertex-ai/v1/publishers/google/models/gemini-2.5-flash:generateContent": {
+    "/vertex-ai/v1/publishers/google/models/gemini-3.8-flash:generateContent": {
         "contents": [{"role": "user", "parts": [{"text": "Hi"}]}]
     },
 }
@@ -284,7 +284,7 @@ def test_the_unspoilt_bodies_are_sent(refusing, path):
 FOUND = {
     "a system's part without a type": (
         "/chat/completions",
-        {"model": "gemini-2.5-flash", "messages": [{"role": "system", "content": [{"text": "s"}]}]},
+        {"model": "gemini-3.8-flash", "messages": [{"role": "system", "content": [{"text": "s"}]}]},
         503,
     ),
     "no UTF-8": ("/vertex-ai/v1/endpoints/openapi/chat/completions", b'{"model": "\x80"}', 400),
@@ -380,8 +380,8 @@ def test_body_cannot_select_project_location_or_host(settled, shared_emulator, m
 
 PIECES = st.sampled_from(
     [
-        "gemini-2.5-flash",
-        "claude-sonnet-4-5",
+        "gemini-3.8-flash",
+        "claude-sonnet-5-5",
         "meta/llama",
         "projects/evil-project",
         "/locations/europe-west9",
@@ -579,7 +579,7 @@ HOSTILE = {
     "role": (
         "POST",
         "/v1/chat/completions",
-        json.dumps({"model": "gemini-2.5-flash", "messages": [{"role": CANARY, "content": "x"}]}),
+        json.dumps({"model": "gemini-3.8-flash", "messages": [{"role": CANARY, "content": "x"}]}),
     ),
     "path": ("GET", "/v1/%0d%0aX-Evil:%20x", None),
     "lines in a path": ("GET", "/v1/a%0ab", None),

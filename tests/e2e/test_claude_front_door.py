@@ -15,7 +15,7 @@ WEATHER = {
     },
 }
 NOW = {"type": "function", "function": {"name": "now"}}
-THINKERS = ["claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-5", "claude-opus-5-5"]
+THINKERS = ["claude-sonnet-5-5", "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-5", "claude-opus-5-5"]
 
 
 def whole(client, **asked):
@@ -67,8 +67,8 @@ def test_thinking_with_tools_goes_on_for_ten_turns(client, emulator, model, ask)
 @both_ways
 def test_a_conversation_with_tools_goes_on_with_every_publisher(client, ask):
     """Each one takes over what all before it have left: calls, ids, thoughts."""
-    models = ["claude-sonnet-4-5", *MODELS.values(), "gemini-3-pro-preview"]
-    models += ["moonshotai/kimi-k2-thinking-maas", "deepseek-ai/deepseek-v3.2-maas", "claude-opus-5"]
+    models = ["claude-sonnet-5-5", *MODELS.values(), "gemini-3-pro-preview"]
+    models += ["moonshotai/kimi-k2-thinking-maas", "deepseek-ai/deepseek-v4.1-flash-maas", "claude-opus-5"]
     messages = [{"role": "system", "content": "Be kind."}]
     for model in models:
         messages.append({"role": "user", "content": "Use the tool"})
@@ -103,7 +103,7 @@ def test_an_answer_fits_its_schema(client, model, effort, ask):
 @both_ways
 def test_json_mode_answers_in_json(client, ask):
     messages = [{"role": "user", "content": "In JSON, please."}]
-    said = ask(client, model="claude-sonnet-4-5", messages=messages, response_format={"type": "json_object"})
+    said = ask(client, model="claude-sonnet-5-5", messages=messages, response_format={"type": "json_object"})
     assert isinstance(json.loads(said.message.content), dict)
 
 

@@ -8,7 +8,7 @@ TOOL = {
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
 EMPTY_TOOL = {"name": "ping", "input_schema": {"type": "object", "properties": {}}}
-SONNET = "claude-sonnet-4-5@20250929"
+SONNET_4_5 = "claude-sonnet-4-5@20250929"
 THINKING = {"type": "enabled", "budget_tokens": 1024}
 CACHE = {"type": "ephemeral"}
 CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
@@ -215,8 +215,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("body", "said"), REFUSED, ids=[said for _, said in REFUSED])
-def test_claude_refuses(vertex, body, said):
-    answer = vertex.claude(SONNET, **body)
+def test_claude_4_5_refuses(vertex, body, said):
+    answer = vertex.claude(SONNET_4_5, **body)
     assert answer.status_code == 400
     kind, message = message_of(answer)
     assert kind == "invalid_request_error"
@@ -272,14 +272,17 @@ def test_claude_refuses_what_a_model_lacks(vertex, name, body, said):
 
 
 ACCEPTED = [
-    (SONNET, {"system": "Be short.", "metadata": {"user_id": "a"}, "top_k": 5}),
-    (SONNET, {"messages": [user("Hi"), user("there"), assistant("So")]}),
-    (SONNET, {"messages": [user(text(citations=None, cache_control=None))]}),
-    (SONNET, tools_body(assistant("Look:"), assistant(use()), user(result(), text("Well?")))),
-    (SONNET, tools_body(assistant(use("a"), use("b")), user(result("b")), user(result("a", is_error=True)))),
-    (SONNET, tools_body(assistant(use()), user(result(content=[text("21")])))),
-    (SONNET, {"anthropic_beta": ["context-1m-2025-08-07"]}),
-    (SONNET, {"thinking": {"type": "disabled"}, "temperature": 0.2}),
+    (SONNET_4_5, {"system": "Be short.", "metadata": {"user_id": "a"}, "top_k": 5}),
+    (SONNET_4_5, {"messages": [user("Hi"), user("there"), assistant("So")]}),
+    (SONNET_4_5, {"messages": [user(text(citations=None, cache_control=None))]}),
+    (SONNET_4_5, tools_body(assistant("Look:"), assistant(use()), user(result(), text("Well?")))),
+    (
+        SONNET_4_5,
+        tools_body(assistant(use("a"), use("b")), user(result("b")), user(result("a", is_error=True))),
+    ),
+    (SONNET_4_5, tools_body(assistant(use()), user(result(content=[text("21")])))),
+    (SONNET_4_5, {"anthropic_beta": ["context-1m-2025-08-07"]}),
+    (SONNET_4_5, {"thinking": {"type": "disabled"}, "temperature": 0.2}),
     ("claude-opus-5", {"thinking": {"type": "adaptive"}, "tools": [TOOL], "tool_choice": {"type": "any"}}),
     ("claude-opus-4-6", {"thinking": THINKING}),
     ("claude-opus-4-8", {"thinking": {"type": "adaptive", "display": "summarized"}}),
@@ -289,7 +292,7 @@ ACCEPTED = [
     ),
     ("claude-haiku-4-5@20251001", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}),
     (
-        SONNET,
+        SONNET_4_5,
         {
             "thinking": {"type": "enabled", "budget_tokens": 5000},
             "headers": {"anthropic_beta": "interleaved-thinking-2025-05-14"},
@@ -332,16 +335,16 @@ def folded(events):
 
 
 BODIES = [
-    (SONNET, {}),
-    (SONNET, {"max_tokens": 7}),
-    (SONNET, {"stop_sequences": ["opinion", "zzz"]}),
-    (SONNET, {"thinking": THINKING}),
-    (SONNET, {"thinking": THINKING, "messages": [user("redacted?")]}),
-    (SONNET, {"tools": [TOOL], "messages": [user("Use the tool in parallel")]}),
-    (SONNET, {"tools": [EMPTY_TOOL], "messages": [user("Use ping")]}),
-    (SONNET, {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "get_weather"}}),
-    (SONNET, tools_body(assistant(use()), user(result()))),
-    (SONNET, {"system": [text("Long and cached", cache_control=CACHE)]}),
+    (SONNET_4_5, {}),
+    (SONNET_4_5, {"max_tokens": 7}),
+    (SONNET_4_5, {"stop_sequences": ["opinion", "zzz"]}),
+    (SONNET_4_5, {"thinking": THINKING}),
+    (SONNET_4_5, {"thinking": THINKING, "messages": [user("redacted?")]}),
+    (SONNET_4_5, {"tools": [TOOL], "messages": [user("Use the tool in parallel")]}),
+    (SONNET_4_5, {"tools": [EMPTY_TOOL], "messages": [user("Use ping")]}),
+    (SONNET_4_5, {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "get_weather"}}),
+    (SONNET_4_5, tools_body(assistant(use()), user(result()))),
+    (SONNET_4_5, {"system": [text("Long and cached", cache_control=CACHE)]}),
     ("claude-opus-5-5", {}),
     ("claude-opus-4-8", {"output_config": {"format": {"type": "json_schema", "schema": CLOSED}}}),
     ("claude-emulator-refusal", {}),
@@ -366,36 +369,38 @@ def test_claude_stream_equals_whole_answer(vertex, name, body):
 
 def test_thinking_that_comes_back_as_it_was_is_accepted(vertex):
     asked = {"thinking": THINKING, "tools": [TOOL], "messages": [user("Use the tool")]}
-    first = vertex.claude(SONNET, **asked).get_json()
+    first = vertex.claude(SONNET_4_5, **asked).get_json()
     kinds = [block["type"] for block in first["content"]]
     assert kinds == ["thinking", "text", "tool_use"]
     assert first["stop_reason"] == "tool_use"
     back = [*asked["messages"], assistant(*first["content"]), user(result(first["content"][-1]["id"]))]
-    second = vertex.claude(SONNET, **asked | {"messages": back})
+    second = vertex.claude(SONNET_4_5, **asked | {"messages": back})
     assert second.status_code == 200, second.text
     assert "21 °C" in second.get_json()["content"][-1]["text"]
 
     first["content"][0]["thinking"] += "!"
-    third = vertex.claude(SONNET, **asked | {"messages": back})
+    third = vertex.claude(SONNET_4_5, **asked | {"messages": back})
     assert "Invalid `signature`" in message_of(third)[1]
 
 
 def test_two_calls_come_unless_parallel_use_is_disabled(vertex):
     asked = {"tools": [TOOL], "messages": [user("Use the tool in parallel")]}
     for choice, calls in (({"type": "any"}, 2), ({"type": "any", "disable_parallel_tool_use": True}, 1)):
-        content = vertex.claude(SONNET, tool_choice=choice, **asked).get_json()["content"]
+        content = vertex.claude(SONNET_4_5, tool_choice=choice, **asked).get_json()["content"]
         assert [block["type"] for block in content] == ["tool_use"] * calls
 
 
 def test_the_stop_sequence_is_named(vertex):
-    answer = vertex.claude(SONNET, stop_sequences=["opinion"]).get_json()
+    answer = vertex.claude(SONNET_4_5, stop_sequences=["opinion"]).get_json()
     assert (answer["stop_reason"], answer["stop_sequence"]) == ("stop_sequence", "opinion")
     assert "opinion" not in answer["content"][0]["text"]
 
 
 def test_cached_tokens_are_beside_the_input_tokens(vertex):
-    plain = vertex.claude(SONNET, system=[text("Long and cached")]).get_json()["usage"]
-    cached = vertex.claude(SONNET, system=[text("Long and cached", cache_control=CACHE)]).get_json()["usage"]
+    plain = vertex.claude(SONNET_4_5, system=[text("Long and cached")]).get_json()["usage"]
+    cached = vertex.claude(SONNET_4_5, system=[text("Long and cached", cache_control=CACHE)]).get_json()[
+        "usage"
+    ]
     assert cached["cache_creation_input_tokens"] > 0
     assert cached["input_tokens"] < plain["input_tokens"]
 
@@ -407,18 +412,18 @@ def test_newest_models_think_without_showing_it(vertex):
 
 
 def test_the_frames_of_a_claude_stream_are_the_recorded_ones(vertex):
-    answer = vertex.claude(SONNET, stream=True)
+    answer = vertex.claude(SONNET_4_5, stream=True)
     assert answer.data.startswith(b"event: message_start\ndata: {")
     assert b"event: ping\n" in answer.data
     assert b" }\n\n" in answer.data
     assert b"[DONE]" not in answer.data
-    again = vertex.claude(SONNET, stream=True)
+    again = vertex.claude(SONNET_4_5, stream=True)
     assert len(again.data.split(b"\n\n")) == len(answer.data.split(b"\n\n"))
 
 
 def test_the_path_alone_makes_no_stream(vertex):
     body = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 9, "messages": [user("Hi")]}
-    answer = vertex.post(f"/publishers/anthropic/models/{SONNET}:streamRawPredict", body)
+    answer = vertex.post(f"/publishers/anthropic/models/{SONNET_4_5}:streamRawPredict", body)
     assert answer.get_json()["type"] == "message"
 
 
@@ -434,7 +439,7 @@ def test_tokens_are_counted_under_the_literal_name(vertex):
     path = "/publishers/anthropic/models/count-tokens:rawPredict"
     body = {"anthropic_version": "vertex-2023-10-16", "messages": [user("Hello, wörld")]}
     counted = vertex.post(path, body | {"model": "claude-sonnet-4-5"}).get_json()
-    assert counted == {"input_tokens": vertex.claude(SONNET).get_json()["usage"]["input_tokens"]}
-    dated = vertex.post(path, body | {"model": SONNET})
+    assert counted == {"input_tokens": vertex.claude(SONNET_4_5).get_json()["usage"]["input_tokens"]}
+    dated = vertex.post(path, body | {"model": SONNET_4_5})
     assert "not supported for token counting" in message_of(dated)[1]
     assert "model: Field required" in message_of(vertex.post(path, body))[1]

@@ -295,7 +295,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("body", "said"), REFUSED, ids=[said for _, said in REFUSED])
-def test_gemini_refuses(vertex, body, said):
+def test_gemini_2_5_refuses(vertex, body, said):
     asked = {"contents": [user(text())]} | body
     answer = vertex.post("/publishers/google/models/gemini-2.5-flash:generateContent", asked)
     status, message = message_of(answer)
@@ -362,26 +362,26 @@ def test_gemini_refuses_what_a_model_lacks(vertex, name, body, said):
 
 
 ACCEPTED = [
-    ("gemini-2.5-flash", {"generation_config": {"max_output_tokens": 20, "topP": 0.8, "topK": 40}}),
-    ("gemini-2.5-flash", {"contents": [{"role": "USER", "parts": {"text": "你是谁"}}]}),
-    ("gemini-2.5-flash", {"generationConfig": {"seed": "5", "temperature": 0, "stopSequences": None}}),
-    ("gemini-2.5-flash", {"systemInstruction": {"role": "system", "parts": [text()]}}),
-    ("gemini-2.5-flash", {"contents": [user(text()), user(text())]}),
+    ("gemini-3.8-flash", {"generation_config": {"max_output_tokens": 20, "topP": 0.8, "topK": 40}}),
+    ("gemini-3.8-flash", {"contents": [{"role": "USER", "parts": {"text": "你是谁"}}]}),
+    ("gemini-3.8-flash", {"generationConfig": {"seed": "5", "temperature": 0, "stopSequences": None}}),
+    ("gemini-3.8-flash", {"systemInstruction": {"role": "system", "parts": [text()]}}),
+    ("gemini-3.8-flash", {"contents": [user(text()), user(text())]}),
     ("gemini-2.5-flash", {"contents": [user(text()), model(text("I"))]}),
     ("gemini-2.5-flash", {"contents": [user(text()), model(call()), user(result())], "tools": TOOLS}),
     (
-        "gemini-2.5-flash",
+        "gemini-3.8-flash",
         {"contents": [user({"file_data": {"file_uri": "gs://b/o", "mime_type": "image/png"}})]},
     ),
-    ("gemini-2.5-flash", {"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}]}),
-    ("gemini-2.5-flash", {"labels": {"team": "a-1"}}),
+    ("gemini-3.8-flash", {"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}]}),
+    ("gemini-3.8-flash", {"labels": {"team": "a-1"}}),
     ("gemini-2.5-flash-lite", {"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}}),
     ("gemini-3-flash-preview", {"tools": [*TOOLS, {"googleSearch": {}}]}),
-    ("gemini-2.5-flash", {"generationConfig": {"mediaResolution": 1}}),
+    ("gemini-3.8-flash", {"generationConfig": {"mediaResolution": 1}}),
     ("gemini-2.5-flash-image", {"generationConfig": {"responseModalities": ["TEXT", "IMAGE"]}}),
-    ("gemini-2.5-flash", {"cachedContent": "projects/p/locations/l/cachedContents/1"}),
+    ("gemini-3.8-flash", {"cachedContent": "projects/p/locations/l/cachedContents/1"}),
     (
-        "gemini-2.5-flash",
+        "gemini-3.8-flash",
         {
             "tools": [
                 {
@@ -466,19 +466,19 @@ def test_gemini_3_requires_signature_of_first_call_per_step(vertex):
 
 
 BODIES = [
-    ("gemini-2.5-flash", {}),
-    ("gemini-2.5-flash", {"generationConfig": {"maxOutputTokens": 7}}),
-    ("gemini-2.5-flash", {"generationConfig": {"stopSequences": ["opinion"]}}),
+    ("gemini-3.8-flash", {}),
+    ("gemini-3.8-flash", {"generationConfig": {"maxOutputTokens": 7}}),
+    ("gemini-3.8-flash", {"generationConfig": {"stopSequences": ["opinion"]}}),
     ("gemini-2.5-flash", {"generationConfig": {"candidateCount": 3}}),
-    ("gemini-2.5-flash", {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}),
+    ("gemini-3.8-flash", {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}),
     (
-        "gemini-2.5-flash",
+        "gemini-3.8-flash",
         {"generationConfig": {"thinkingConfig": {"thinkingBudget": 512}, "maxOutputTokens": 5}},
     ),
-    ("gemini-2.5-flash", {"generationConfig": {"responseMimeType": "application/json"}}),
+    ("gemini-3.8-flash", {"generationConfig": {"responseMimeType": "application/json"}}),
     ("gemini-3-flash-preview", {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}),
     ("gemini-3-flash-preview", {"contents": [user(text("Use the tool, in parallel"))], "tools": TOOLS}),
-    ("gemini-2.5-flash", {"tools": [{"googleSearch": {}}]}),
+    ("gemini-3.8-flash", {"tools": [{"googleSearch": {}}]}),
     ("gemini-emulator-blocked", {}),
     ("gemini-emulator-refusal", {}),
 ]
@@ -612,7 +612,7 @@ def test_a_tuned_gemini_answers_at_its_endpoint(vertex):
 
 def test_flex_traffic_is_named_so(vertex):
     answer = vertex.post(
-        "/publishers/google/models/gemini-2.5-flash:generateContent",
+        "/publishers/google/models/gemini-3.8-flash:generateContent",
         {"contents": [user(text())]},
         X_Vertex_AI_LLM_Shared_Request_Type="flex",
     )
@@ -622,7 +622,7 @@ def test_flex_traffic_is_named_so(vertex):
 def test_a_body_that_is_no_json_object_is_refused(vertex):
     half_pair = b'{"contents": "\\ud83d"}'
     for body in (b"{", b"[]", b"\xff", b'{"a": NaN}', b"[" * 100_000, half_pair):
-        answer = vertex.post("/publishers/google/models/gemini-2.5-flash:generateContent", body)
+        answer = vertex.post("/publishers/google/models/gemini-3.8-flash:generateContent", body)
         assert message_of(answer)[1].startswith("Invalid JSON payload received.")
 
 
