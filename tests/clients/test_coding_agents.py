@@ -247,3 +247,31 @@ def test_the_javascript_tool_runner_streams_to_the_end(home, server, emulator, m
     assert first.startswith("tool_use | ")
     assert "Sunny" in last
     assert "What is the weather?" in emulator.calls[-1].body.decode()
+
+
+BATCH = """
+import Anthropic from "@anthropic-ai/sdk";
+const client = new Anthropic({ baseURL: process.env.URL, apiKey: process.env.KEY, maxRetries: 0 });
+const messages = [{ role: "user", content: "Hello" }];
+const params = { model: process.env.MODEL, max_tokens: 100, messages };
+let batch = await client.messages.batches.create({ requests: [{ custom_id: "a", params }] });
+while (batch.processing_status !== "ended") batch = await client.messages.batches.retrieve(batch.id);
+for await (const { custom_id, result } of await client.messages.batches.results(batch.id)) {
+  const text = result.message.content.find((block) => block.type === "text").text;
+  console.log(custom_id, result.type, text);
+}
+const ids = [];
+for await (const listed of client.messages.batches.list({ limit: 1 })) ids.push(listed.id);
+console.log(ids.includes(batch.id), (await client.messages.batches.delete(batch.id)).type);
+"""
+
+
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "gemini-3.8-flash"])
+def test_the_javascript_sdk_runs_a_batch(home, serve, storage, model):  # noqa: ARG001  (an empty storage)
+    server = serve(VERTEX_COMPAT_API_KEYS=f"me:{KEY}", GCS_BUCKET_NAME="batches-of-clients")
+    script = home / "work" / "client.mjs"
+    script.write_text(BATCH)
+    (home / "work" / "node_modules").symlink_to(AGENTS / "node_modules")
+    lines = run(home, ["node", script], URL=server.url, KEY=KEY, MODEL=model).splitlines()
+    assert lines[0].startswith("a succeeded You said: Hello")
+    assert lines[-1] == "true message_batch_deleted"
