@@ -11,7 +11,7 @@ FACTOR = 2.3
 LEAST_SECONDS = 0.004
 """Below this a measurement says nothing."""
 
-ROUNDS = 40
+ROUNDS = 200
 """Measurements before a test fails: another program may have used the caches during most of them."""
 
 
