@@ -5,8 +5,11 @@ import time
 
 import pytest
 
-FACTOR = 2.3
-"""What twice the size may cost at most."""
+TIMES = 4
+"""How much larger the larger of two measurements is."""
+
+FACTOR = 2.3**2
+"""What it may cost at most: 2.3 for each doubling. Work that grows with the square costs 16 times as much."""
 
 LEAST_SECONDS = 0.004
 """Below this a measurement says nothing."""
@@ -29,11 +32,11 @@ def cpu_seconds(work, clock=time.thread_time):
 def assert_linear(small, large):
     """Fail if `large()` keeps returning more than `FACTOR` times what `small()` returns.
 
-    They measure work of which one is twice the size of the other, in turn; the least of each counts.
+    They measure work of which one is `TIMES` the size of the other, in turn; the least of each counts.
     """
     least_small = least_large = float("inf")
     for number in range(ROUNDS):
         least_small, least_large = min(least_small, small()), min(least_large, large())
         if number and least_large <= FACTOR * max(least_small, LEAST_SECONDS):
             return
-    pytest.fail(f"{least_large:.4f} s for twice the size of what takes {least_small:.4f} s")
+    pytest.fail(f"{least_large:.4f} s for {TIMES} times the size of what takes {least_small:.4f} s")
