@@ -145,3 +145,41 @@ def test_reasoning_that_a_model_does_not_read_is_named(model, fields, ignored):
     ]
     call = upstream_call({"model": model, "messages": history})
     assert [name for name in call.ignored if name.startswith("messages.")] == ignored
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        (
+            "/v1/messages",
+            {
+                "max_tokens": 9,
+                "messages": [
+                    said("user", "Hi"),
+                    said(
+                        "assistant",
+                        [{"type": "thinking", "thinking": "Hm.", "signature": "x"}, *parts("Yes")],
+                    ),
+                    said("user", "Go on"),
+                ],
+            },
+            "messages.content.thinking",
+        ),
+        (
+            "/v1beta/models/mistral-medium-3:generateContent",
+            {
+                "contents": [
+                    {"role": "user", "parts": [{"text": "Hi"}]},
+                    {"role": "model", "parts": [{"text": "Hm.", "thought": True}, {"text": "Yes"}]},
+                    {"role": "user", "parts": [{"text": "Go on"}]},
+                ],
+            },
+            "contents.parts.thought",
+        ),
+    ],
+)
+def test_unread_reasoning_has_the_client_s_name(app, path, body, name):
+    model = {"model": "mistral-medium-3"} if path == "/v1/messages" else {}
+    answer = post(app, model | body, path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-vertex-compat-ignored"] == name

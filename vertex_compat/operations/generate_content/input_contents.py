@@ -75,6 +75,7 @@ def chat_request(params: JSON, model: str) -> ChatRequest:
     config = params.get("generationConfig") or {}
     origins = {"model": "model", **{chat: f"generationConfig.{name}" for name, chat in CONFIG.items()}}
     origins |= {
+        "messages.reasoning_content": "contents.parts.thought",
         "reasoning_effort": "generationConfig.thinkingConfig",
         "response_format": "generationConfig.responseSchema",
         "thinking": "generationConfig.thinkingConfig",

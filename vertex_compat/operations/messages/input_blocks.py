@@ -35,6 +35,7 @@ TRANSLATED: Final = SAME | {
 }
 
 ORIGINS: Final = {
+    "messages.reasoning_content": "messages.content.thinking",
     "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
     "response_format": "output_config.format",
     "stop": "stop_sequences",
