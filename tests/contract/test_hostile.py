@@ -152,6 +152,26 @@ BODIES = {
         "include_image_base64": True,
     },
     "/rerank": {"model": "rerank-v3.5", "query": "a", "documents": ["b", {"text": "c"}], "top_n": 1},
+    "/messages": {
+        "model": "gemini-3.8-flash",
+        "max_tokens": 9,
+        "system": [{"type": "text", "text": "s"}],
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "1"}]},
+        ],
+        "tools": [{"name": "f", "input_schema": SCHEMA | {"$defs": {"b": {"type": "null"}}}}],
+    },
+    "/v1beta/models/claude-sonnet-5-5:generateContent": {
+        "contents": [
+            {"role": "user", "parts": [{"text": "Hi"}]},
+            {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"a": 1}}}]},
+        ],
+        "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object"}}]}],
+        "generationConfig": {"stopSequences": ["x"], "temperature": 1},
+    },
     "/messages/batches": {
         "requests": [
             {
@@ -277,7 +297,8 @@ def test_any_bytes_are_refused_or_sent(refusing, path, content, cut):
 @pytest.mark.parametrize("path", BODIES)
 def test_the_unspoilt_bodies_are_sent(refusing, path):
     status = post(refusing, json.dumps(BODIES[path]).encode(), path).status_code
-    expected = {"/batches": 404, "/fine_tuning/jobs": 404, "/messages/batches": 529}  # 404: no such file
+    expected = {"/batches": 404, "/fine_tuning/jobs": 404}  # no such file
+    expected |= {"/messages": 529, "/messages/batches": 529}
     assert status == expected.get(path, 503)
 
 
@@ -289,6 +310,22 @@ FOUND = {
     ),
     "no UTF-8": ("/vertex-ai/v1/endpoints/openapi/chat/completions", b'{"model": "\x80"}', 400),
     "no UTF-8 for a chat": ("/chat/completions", b'{"model": "\x80"}', 400),
+    "no UTF-8 for the Messages API": ("/messages", b'{"model": "\x80"}', 400),
+    "no UTF-8 in a beta of Claude's": (
+        "/messages",
+        b'{"model": "claude-sonnet-5-5", "anthropic_beta": ["\x80"]}',
+        400,
+    ),
+    "no UTF-8 in thinking of another model": (
+        "/messages",
+        b'{"model": "claude-sonnet-5-5", "messages": ["\x80", {"signature": "vc1."}]}',
+        400,
+    ),
+    "no UTF-8 for the Gemini API": (
+        "/v1beta/models/gemini-3.8-flash:generateContent",
+        b'{"contents": [{"parts": [{"functionResponse": "\x80"}]}]}',
+        400,
+    ),
     "deep, for Google's clients": (
         "/vertex-ai/v1/endpoints/openapi/chat/completions",
         b'{"model":' + b"[" * 100_000,

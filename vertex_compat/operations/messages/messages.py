@@ -47,8 +47,7 @@ class MessageRequest:
         self._schema = schema
         self.fields: RawBody = body.decode_fields(context.body)
         _refuse_thread(self.fields)
-        known = {name: self.fields[name] for name in ("model", "stream") if name in self.fields}
-        head = body.validate({name: msgspec.json.decode(raw) for name, raw in known.items()}, _Head)
+        head = body.validate(body.field_values(self.fields, ("model", "stream")), _Head)
         self.model = head.model
         self.streaming = bool(head.stream)
 

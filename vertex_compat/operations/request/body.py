@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -73,10 +74,26 @@ def _signs(content: bytes) -> int:
 
 
 def decode_fields(content: bytes) -> RawBody:
-    """Return the keys of the JSON object in `content` with their values as they came; raises `BadRequest`."""
+    """Return the keys of the JSON object in `content` with their values as they came; raises `BadRequest`.
+
+    The values have been skipped, not checked: their texts may not be valid.
+    """
     _check_values(content)
-    try:
+    with _readable():
         return _decode_raw(content)
+
+
+def field_values(fields: RawBody, names: Iterable[str]) -> JSON:
+    """Return the values of those of the fields that are there; raises `BadRequest`."""
+    with _readable():
+        return {name: msgspec.json.decode(fields[name]) for name in names if name in fields}
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise `BadRequest` for JSON that cannot be read."""
+    try:
+        yield
     except RecursionError:
         raise _too_deep() from None
     except msgspec.ValidationError:

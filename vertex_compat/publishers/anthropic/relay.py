@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from vertex_compat import vertex
+from vertex_compat import errors, vertex
 from vertex_compat.publishers.anthropic.chat import betas as beta_names
 from vertex_compat.publishers.anthropic.chat.chat import VERSION
 from vertex_compat.types import Model, RawBody, UpstreamCall
@@ -57,13 +57,19 @@ def _listed(header: str) -> list[str]:
 
 def _in_body(body: RawBody) -> list[str]:
     """The betas that a body lists, as clients of Vertex AI do."""
-    value = msgspec.json.decode(body.get("anthropic_beta", b"[]"))
+    try:
+        value = msgspec.json.decode(body.get("anthropic_beta", b"[]"))
+    except (ValueError, RecursionError):
+        raise errors.BadRequest("'anthropic_beta' is not valid JSON.", param="anthropic_beta") from None
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def _without_foreign_thinking(messages: msgspec.Raw) -> object:
     """The messages without thinking of other publishers' models, whose signatures Claude refuses."""
-    decoded = msgspec.json.decode(messages)
+    try:
+        decoded = msgspec.json.decode(messages)
+    except (ValueError, RecursionError):
+        return messages  # Vertex AI says what is wrong with it
     return [_without_foreign_blocks(message) for message in decoded] if isinstance(decoded, list) else decoded
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from vertex_compat.json_values import count
 from vertex_compat.publishers.anthropic.chat import chat
 from vertex_compat.types import JSON, Model, RawBody, TokenCounter, UpstreamCall
 
@@ -70,8 +71,7 @@ def _name(model: Model) -> str:
 
 def response(body: JSON) -> int:
     """Return the number of tokens."""
-    count = body.get("input_tokens")
-    return count if isinstance(count, int) else 0
+    return count(body.get("input_tokens"))
 
 
 def locate(model: Model) -> Model:

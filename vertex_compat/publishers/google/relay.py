@@ -46,14 +46,14 @@ def _mended(raw: msgspec.Raw) -> msgspec.Raw:
         )
     try:
         contents = msgspec.json.decode(raw, type=list[RawBody] | RawBody)
-    except (msgspec.ValidationError, RecursionError):
+        listed = contents if isinstance(contents, list) else [contents]
+        mended: list[Any] = [USER | content for content in listed]
+        if _FUNCTION_RESPONSE.search(raw):
+            mended = _with_ids(msgspec.json.decode(msgspec.json.encode(mended)))
+        elif isinstance(contents, list) and all("role" in content for content in listed):
+            return raw
+    except (ValueError, RecursionError):
         return raw  # Vertex AI says what is wrong with it
-    listed = contents if isinstance(contents, list) else [contents]
-    mended: list[Any] = [USER | content for content in listed]
-    if _FUNCTION_RESPONSE.search(raw):
-        mended = _with_ids(msgspec.json.decode(msgspec.json.encode(mended)))
-    elif isinstance(contents, list) and all("role" in content for content in listed):
-        return raw
     return msgspec.Raw(msgspec.json.encode(mended))
 
 

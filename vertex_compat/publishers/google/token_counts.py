@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.json_values import count
 from vertex_compat.publishers.google import relay as gemini_relay
 from vertex_compat.publishers.google.chat import chat
 from vertex_compat.types import JSON, Model, RawBody, TokenCounter, UpstreamCall
@@ -34,7 +35,7 @@ def relay(body: RawBody, model: Model) -> UpstreamCall:
     inner = next((body[name] for name in _WRAPPED if name in body), None)
     try:
         fields: RawBody = msgspec.json.decode(inner, type=RawBody) if inner is not None else body
-    except msgspec.ValidationError:
+    except (ValueError, RecursionError):
         raise errors.BadRequest(
             "'generateContentRequest' is not an object.", param="generateContentRequest", code="invalid_type"
         ) from None
@@ -43,8 +44,7 @@ def relay(body: RawBody, model: Model) -> UpstreamCall:
 
 def response(body: JSON) -> int:
     """Return the number of tokens. ProtoJSON leaves out a count of 0."""
-    count = body.get("totalTokens")
-    return count if isinstance(count, int) else 0
+    return count(body.get("totalTokens"))
 
 
 TOKEN_COUNTS: Final = TokenCounter(request, relay, response)
