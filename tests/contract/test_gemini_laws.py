@@ -14,6 +14,7 @@ from vertex_compat.publishers.google.chat import signatures
 
 MODELS = st.sampled_from(
     [
+        gemini.CURRENT,
         gemini.BUDGETS,
         gemini.LEVELS,
         gemini.OLD,

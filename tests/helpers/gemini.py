@@ -14,7 +14,8 @@ from vertex_compat.publishers.google.chat.chat import CHAT
 from vertex_compat.routing import model_names
 from vertex_compat.types import Delta, UpstreamCall, Usage, parts_of
 
-BUDGETS, LEVELS, OLD, OLDEST, TUNED = (
+CURRENT, BUDGETS, LEVELS, OLD, OLDEST, TUNED = (
+    "gemini-3.8-flash",
     "gemini-2.5-flash",
     "gemini-3-flash-preview",
     "gemini-1.5-pro",
@@ -54,20 +55,20 @@ def result(content="done", call="call_0", **more):
     return {"role": "tool", "tool_call_id": call, "content": content, **more}
 
 
-def call(model=BUDGETS, **body):
+def call(model=CURRENT, **body):
     """The call that a body becomes, checked on its way in as the function checks it."""
     given = {"model": model, "messages": HELLO, **body}
     return CHAT.request(operation.parse(json.dumps(given).encode()), model_names.resolve(model))
 
 
-def body(model=BUDGETS, **given):
+def body(model=CURRENT, **given):
     """The body that a body becomes; it has been judged."""
     made = call(model, **given)
     judge(made, model)
     return made.body
 
 
-def config(model=BUDGETS, **given):
+def config(model=CURRENT, **given):
     return body(model, **given).get("generationConfig", {})
 
 

@@ -21,14 +21,20 @@ WEATHER = {
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
 }
 FORCED = {"type": "function", "function": {"name": "weather"}}
+OLDER = "claude-sonnet-4-5"
+"""Thinks within a budget, and its calls can be forced."""
+
+FORCIBLE = "claude-opus-4-8"
+"""Current, and its calls can be forced."""
+
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 
 
-def asked(model="claude-sonnet-4-5", **more):
+def asked(model="claude-sonnet-5-5", **more):
     return upstream_call(question("anthropic", **more) | {"model": model}, VERTEX_COMPAT_FETCH="off")
 
 
-def request(body, model="claude-sonnet-4-5", refused=()):
+def request(body, model="claude-sonnet-5-5", refused=()):
     """The call for a model that has refused optional features."""
     resource = f"publishers/anthropic/models/{model}"
     target = Model(
@@ -73,7 +79,7 @@ def loop(*thoughts, results=True):
     [("minimal", 1024), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)],
 )
 def test_older_models_think_within_a_budget(effort, budget):
-    call = asked(reasoning_effort=effort)
+    call = asked(OLDER, reasoning_effort=effort)
     assert call.body["thinking"] == {"type": "enabled", "budget_tokens": budget}
     assert call.ignored == ()
 
@@ -100,7 +106,7 @@ def test_newer_models_think_as_much_as_it_is_worth(model, effort, level, ignored
     [(9000, 4096), (4097, 4096), (4096, 2048), (1500, 1024), (1025, 1024), (1024, None), (1, None)],
 )
 def test_a_budget_is_always_below_the_limit(limit, thinking):
-    call = asked(reasoning_effort="high", max_tokens=limit)
+    call = asked(OLDER, reasoning_effort="high", max_tokens=limit)
     assert call.body["max_tokens"] == limit
     assert call.body.get("thinking", {}).get("budget_tokens") == thinking
     assert call.ignored == (() if thinking == 4096 else ("reasoning_effort",))
@@ -188,18 +194,18 @@ def test_sampling_that_the_model_refuses_is_left_out_and_named(model, given, sen
 
 def test_thoughts_go_back_as_they_were_and_first():
     redacted = {"type": "redacted_thinking", "data": "eA=="}
-    call = asked(
-        messages=loop(THOUGHT | {"cache_control": None}, redacted), tools=[WEATHER], reasoning_effort="low"
-    )
-    assert call.body["messages"][1]["content"][:2] == [THOUGHT, redacted]
-    assert call.body["thinking"]["type"] == "enabled"
+    messages = loop(THOUGHT | {"cache_control": None}, redacted)
+    for model, thinking in ((OLDER, "enabled"), ("claude-sonnet-5-5", "adaptive")):
+        call = asked(model, messages=messages, tools=[WEATHER], reasoning_effort="low")
+        assert call.body["messages"][1]["content"][:2] == [THOUGHT, redacted]
+        assert call.body["thinking"]["type"] == thinking
 
 
 @pytest.mark.parametrize(
     "block", [THOUGHT | {"signature": ""}, {"type": "thinking", "thinking": "Hm."}, {"type": "other"}]
 )
-def test_a_model_whose_thoughts_are_lost_does_not_think(block):
-    call = asked(messages=loop(block), tools=[WEATHER], reasoning_effort="low")
+def test_older_model_whose_thoughts_are_lost_does_not_think(block):
+    call = asked(OLDER, messages=loop(block), tools=[WEATHER], reasoning_effort="low")
     assert "thinking" not in call.body
     assert call.ignored == ("reasoning_effort",)
     assert [one["type"] for one in call.body["messages"][1]["content"]] == ["tool_use"]
@@ -232,11 +238,11 @@ def test_history_tools_are_declared_when_client_sends_none():
     ],
 )
 def test_the_choice_of_tools(given, choice):
-    assert asked(tools=[WEATHER], **given).body.get("tool_choice") == choice
+    assert asked(FORCIBLE, tools=[WEATHER], **given).body.get("tool_choice") == choice
 
 
 def test_a_demanded_call_comes_before_thinking_within_a_budget():
-    call = asked(tools=[WEATHER], tool_choice="required", reasoning_effort="low")
+    call = asked(OLDER, tools=[WEATHER], tool_choice="required", reasoning_effort="low")
     assert "thinking" not in call.body
     assert call.ignored == ("reasoning_effort",)
 
@@ -353,7 +359,8 @@ def test_where_no_call_can_be_forced_the_answer_is_asked_for(model):
 
 
 def test_a_refused_structured_output_becomes_a_tool():
-    call = request({"response_format": with_schema(SCHEMA)}, refused={"policy.structured_outputs"})
+    body = {"response_format": with_schema(SCHEMA)}
+    call = request(body, FORCIBLE, refused={"policy.structured_outputs"})
     assert call.body["tool_choice"] == {"type": "tool", "name": "json_tool_call"}
     assert "output_config" not in call.body
 

@@ -7,7 +7,7 @@ import wave
 
 import pytest
 from helpers.fixtures import events_of, post, question
-from helpers.gemini import BUDGETS, HELLO, chunk, deltas, function, message, usage
+from helpers.gemini import CURRENT, HELLO, chunk, deltas, function, message, usage
 
 from vertex_compat import errors
 from vertex_compat.publishers.google import finish_reasons
@@ -461,7 +461,7 @@ def test_the_older_functions_are_answered_in_their_form(app, emulator, stream):
 
 def test_a_search_through_openai_s_client(plain):
     asked = {
-        "model": BUDGETS,
+        "model": CURRENT,
         "messages": [{"role": "user", "content": "Wer war 👩‍🚀?"}],
         "web_search_options": {},
     }
@@ -485,9 +485,11 @@ def test_an_image_through_openai_s_client(plain):
         assert stream.get_final_completion().choices[0].message.images == [image]
 
 
-def test_thoughts_through_openai_s_client(plain):
+def test_thoughts_of_gemini_2_5_through_openai_s_client(plain):
     for effort, thinks in (("low", True), ("none", False)):
-        said = plain.chat.completions.create(model=BUDGETS, messages=HELLO, reasoning_effort=effort)
+        said = plain.chat.completions.create(
+            model="gemini-2.5-flash", messages=HELLO, reasoning_effort=effort
+        )
         assert hasattr(said.choices[0].message, "reasoning_content") == thinks
         assert bool(said.usage.completion_tokens_details.reasoning_tokens) == thinks
         assert said.usage.total_tokens == said.usage.prompt_tokens + said.usage.completion_tokens

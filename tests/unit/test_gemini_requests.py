@@ -5,6 +5,7 @@ import base64
 import pytest
 from helpers.gemini import (
     BUDGETS,
+    CURRENT,
     HELLO,
     LEVELS,
     OLD,
@@ -33,7 +34,7 @@ def refused(**given):
     return caught.value
 
 
-def parts(*content, model=BUDGETS):
+def parts(*content, model=CURRENT):
     (only,) = body(model, messages=[user(*content)])["contents"]
     return only["parts"]
 
@@ -55,10 +56,9 @@ def test_a_model_of_tomorrow_has_a_system():
 def test_text_and_calls_of_one_message_stay_together():
     message = called("f") | {"content": "Let me see."}
     said = body(messages=[*HELLO, message, result()])["contents"][1]
-    assert said == {
-        "role": "model",
-        "parts": [{"text": "Let me see."}, {"functionCall": {"name": "f", "args": {}}}],
-    }
+    text, sent_call = said["parts"]
+    assert (said["role"], text) == ("model", {"text": "Let me see."})
+    assert sent_call["functionCall"] == {"id": "call_0", "name": "f", "args": {}}
 
 
 def test_what_gemini_has_no_place_for_is_named():
@@ -159,9 +159,9 @@ def test_detail_is_of_the_file_or_of_the_request():
     ]
     levels = [part.get("mediaResolution") for part in parts(*images, model=LEVELS)]
     assert levels == [{"level": "MEDIA_RESOLUTION_LOW"}, None, {"level": "MEDIA_RESOLUTION_ULTRA_HIGH"}]
-    assert config(messages=[user(*images)]) == {"mediaResolution": "MEDIA_RESOLUTION_HIGH"}
-    assert config(messages=[user(images[0])]) == {"mediaResolution": "MEDIA_RESOLUTION_LOW"}
-    assert "mediaResolution" not in config(messages=[user(images[1])])
+    assert config(BUDGETS, messages=[user(*images)]) == {"mediaResolution": "MEDIA_RESOLUTION_HIGH"}
+    assert config(BUDGETS, messages=[user(images[0])]) == {"mediaResolution": "MEDIA_RESOLUTION_LOW"}
+    assert "mediaResolution" not in config(BUDGETS, messages=[user(images[1])])
     assert (
         refused(messages=[user({"type": "image_url", "image_url": {"url": PNG, "detail": "x"}})]).code
         == "invalid_value"
@@ -171,12 +171,12 @@ def test_detail_is_of_the_file_or_of_the_request():
 # Functions
 
 
-def declared(model=BUDGETS, **given):
+def declared(model=CURRENT, **given):
     (tool,) = body(model, **given)["tools"]
     return tool["functionDeclarations"]
 
 
-def calling(model=BUDGETS, **given):
+def calling(model=CURRENT, **given):
     return body(model, **given).get("toolConfig", {}).get("functionCallingConfig")
 
 
@@ -192,7 +192,7 @@ def test_a_function_keeps_its_schema_word_for_word():
 
 
 @pytest.mark.parametrize("parameters", [None, {}])
-@pytest.mark.parametrize("model", [BUDGETS, OLD])
+@pytest.mark.parametrize("model", [CURRENT, BUDGETS, OLD])
 def test_a_function_without_arguments(model, parameters):
     assert declared(model, tools=[function("f", parameters)]) == [{"name": "f"}]
 
@@ -260,8 +260,10 @@ def test_the_older_functions():
         {"role": "function", "name": "f", "content": "2"},
     ]
     _, said, told = body(messages=history, **given)["contents"]
-    assert said["parts"] == [{"functionCall": {"name": "f", "args": {"a": 1}}}]
-    assert told["parts"] == [{"functionResponse": {"name": "f", "response": {"output": "2"}}}]
+    sent_call, sent_result = said["parts"][0]["functionCall"], told["parts"][0]["functionResponse"]
+    assert (sent_call["name"], sent_call["args"]) == ("f", {"a": 1})
+    assert (sent_result["name"], sent_result["response"]) == ("f", {"output": "2"})
+    assert sent_call.get("id") == sent_result.get("id")
 
 
 @pytest.mark.parametrize("name", ["-x", "get weather", "größe", "a" * 200])
@@ -302,7 +304,7 @@ def test_parameters_that_are_no_object_are_refused():
 )
 def test_what_a_tool_says(content, sent):
     told = body(messages=[*HELLO, called("f"), result(content)])["contents"][2]
-    assert told["parts"] == [{"functionResponse": {"name": "f", "response": sent}}]
+    assert told["parts"] == [{"functionResponse": {"id": "call_0", "name": "f", "response": sent}}]
 
 
 def test_results_come_in_the_calls_order_and_none_is_missing():
@@ -322,7 +324,7 @@ def test_an_image_that_a_tool_gives():
     messages = [*HELLO, called("f"), result(image)]
     told = body(LEVELS, messages=messages)["contents"][2]
     assert told["parts"][0]["functionResponse"]["parts"] == [inline]
-    *_, told, beside = body(messages=messages)["contents"]
+    *_, told, beside = body(BUDGETS, messages=messages)["contents"]
     assert "parts" not in told["parts"][0]["functionResponse"]
     assert beside["parts"] == [{"text": "Files returned by f:"}, inline]
 
@@ -395,7 +397,7 @@ def test_functions_beside_google_s_tools_from_gemini_3_on():
     ],
 )
 def test_search_beside_functions_is_left_out_before_gemini_3(params, name):
-    made = call(**params)
+    made = call(BUDGETS, **params)
     assert made.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
     assert made.ignored == (name,)
 
@@ -495,8 +497,8 @@ def test_an_effort_that_the_model_does_not_have_is_named(model, effort):
         ({"extra_body": {"google": {"thinkingConfig": {"thinkingBudget": -1}}}}, {"thinkingBudget": -1}),
     ],
 )
-def test_thinking_in_other_words(given, sent):
-    assert config(**given)["thinkingConfig"] == sent
+def test_thinking_of_gemini_2_5_in_other_words(given, sent):
+    assert config(BUDGETS, **given)["thinkingConfig"] == sent
 
 
 def test_the_words_closest_to_google_s_count():
@@ -653,7 +655,7 @@ def test_penalties_of_a_model_without_them():
         "frequency_penalty",
         "presence_penalty",
     )
-    assert config(presence_penalty=1) == {"presencePenalty": 1}
+    assert config(BUDGETS, presence_penalty=1) == {"presencePenalty": 1}
 
 
 def test_stops_beyond_five_are_named():
@@ -694,7 +696,7 @@ def test_what_is_nested_too_deeply_is_refused():
     for _ in range(1000):
         deep = {"type": "object", "properties": {"a": deep}}
     with pytest.raises(errors.BadRequest, match="nested too deeply"):
-        CHAT.request({"messages": HELLO, "tools": [function("f", deep)]}, model_names.resolve(BUDGETS))
+        CHAT.request({"messages": HELLO, "tools": [function("f", deep)]}, model_names.resolve(CURRENT))
 
 
 # Signatures
@@ -783,8 +785,8 @@ def test_labels_come_from_both():
     assert body(metadata={"a": "1"}, labels={"b": "2"})["labels"] == {"a": "1", "b": "2"}
 
 
-def test_the_largest_penalty_is_one_that_gemini_takes():
-    made = call(presence_penalty=2, frequency_penalty=-2)
+def test_the_largest_penalty_is_one_that_gemini_2_5_takes():
+    made = call(BUDGETS, presence_penalty=2, frequency_penalty=-2)
     assert made.body["generationConfig"] == {"presencePenalty": 1.99, "frequencyPenalty": -2}
     assert made.ignored == ("presence_penalty",)
 

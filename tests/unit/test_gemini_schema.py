@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from helpers.gemini import BUDGETS, OLD, body, call, config, function
+from helpers.gemini import BUDGETS, CURRENT, OLD, body, call, config, function
 
 from vertex_compat import errors
 
@@ -123,7 +123,7 @@ def test_a_schema_that_cannot_be_written_out_is_refused(schema):
 def test_recursive_schema_works_for_current_models():
     tree = {"type": "object", "properties": {"left": {"$ref": "#"}}}
     shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": tree}}
-    assert config(BUDGETS, response_format=shape)["responseJsonSchema"] == tree
+    assert config(CURRENT, response_format=shape)["responseJsonSchema"] == tree
 
 
 def test_arguments_of_alternatives_have_the_properties_of_all():
@@ -162,7 +162,7 @@ def test_words_beside_a_reference_are_kept_beside_an_alternative():
 # What current models refuse
 
 
-def parameters(schema, model=BUDGETS):
+def parameters(schema, model=CURRENT):
     (declaration,) = body(model, tools=[function("f", schema)])["tools"][0]["functionDeclarations"]
     return declaration["parametersJsonSchema"]
 
@@ -220,7 +220,7 @@ MISTYPED = [
 ]
 
 
-@pytest.mark.parametrize("model", [BUDGETS, OLD])
+@pytest.mark.parametrize("model", [CURRENT, BUDGETS, OLD])
 @pytest.mark.parametrize("schema", MISTYPED)
 def test_keyword_of_a_wrong_type_is_refused(model, schema):
     with pytest.raises(errors.BadRequest) as caught:
@@ -247,7 +247,7 @@ NAMES = [f"p{number}" for number in range(20_000)]
     ],
     ids=["declarations", "required", "allOf"],
 )
-@pytest.mark.parametrize("model", [BUDGETS, OLD])
+@pytest.mark.parametrize("model", [CURRENT, BUDGETS, OLD])
 def test_large_schemas_cost_linear_time(model, params):
     started = time.process_time()
     call(model, **params)
