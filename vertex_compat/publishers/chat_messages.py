@@ -394,8 +394,8 @@ def _joined(content: Any) -> str:
     if isinstance(content, str):
         return content
     blocks = content if isinstance(content, list) else []
-    found = [block.get("text") for block in blocks if isinstance(block, dict)]
-    return "\n".join(one for one in found if isinstance(one, str))
+    texts = [block.get("text") for block in blocks if isinstance(block, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 # Files
@@ -524,8 +524,8 @@ def reject_media(turns: Iterable[Turn]) -> None:
     for turn in turns:
         for part in turn.parts:
             inner = part.parts if isinstance(part, Result) else (part,)
-            for one in inner:
-                if isinstance(one, Media):
+            for media in inner:
+                if isinstance(media, Media):
                     raise errors.BadRequest(
-                        f"This model takes no {one.kind}.", param=one.param, code="unsupported_value"
+                        f"This model takes no {media.kind}.", param=media.param, code="unsupported_value"
                     )

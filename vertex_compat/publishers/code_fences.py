@@ -52,12 +52,12 @@ class FenceRemover:
             return content.rstrip()
         content = text.rstrip()
         content = content[: len(content) - _backticks(content)].rstrip()
-        held = text[len(content) :]
+        rest = text[len(content) :]
         if is_last:
-            return content if _FENCE in held else text
-        if len(held) > MAX_HELD:
+            return content if _FENCE in rest else text
+        if len(rest) > MAX_HELD:
             return text
-        self._held = held
+        self._held = rest
         return content
 
 

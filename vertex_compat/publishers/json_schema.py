@@ -233,12 +233,12 @@ def _object(value: Any) -> JSON:
 
 def resolve(reference: str, root: JSON) -> JSON:
     """Return the schema that a local `$ref` refers to; an empty one if there is none."""
-    found: Any = root
+    target: Any = root
     head, _, path = reference.partition("#")
     for step in path.split("/")[1:]:
         key = unquote(step).replace("~1", "/").replace("~0", "~")
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) and not head else {}
+        target = target.get(key) if isinstance(target, dict) else None
+    return target if isinstance(target, dict) and not head else {}
 
 
 def is_object(schema: JSON) -> bool:
@@ -283,11 +283,11 @@ def rename_properties(schema: JSON, allowed: re.Pattern[str]) -> tuple[JSON, Map
         if isinstance(properties := node.get("properties"), dict)
         for name in properties
     }
-    taken = {name for name in names if allowed.fullmatch(name)}
+    used = {name for name in names if allowed.fullmatch(name)}
     new_names: dict[str, str] = {}
-    for name in sorted(names - taken):
-        new_names[name] = _legal_name(name, taken)
-        taken.add(new_names[name])
+    for name in sorted(names - used):
+        new_names[name] = _legal_name(name, used)
+        used.add(new_names[name])
     if not new_names:
         return schema, {}
 
@@ -309,9 +309,9 @@ def _renamed(node: JSON, new_names: Mapping[str, str]) -> JSON:
     return renamed
 
 
-def _legal_name(name: str, taken: set[str]) -> str:
+def _legal_name(name: str, used: set[str]) -> str:
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_")[:64] or "property"
-    if readable not in taken:
+    if readable not in used:
         return readable
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{readable[:55]}_{digest}"

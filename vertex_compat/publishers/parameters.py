@@ -1,9 +1,12 @@
 """Table of OpenAI's parameters: which a publisher takes, ignores or refuses.
 
-Each parameter is, per publisher, in exactly one set: `renamed` (sent with the same value under the
-publisher's name), `handled` (translated by a function of the publisher), `ignored` (named in
-`x-vertex-compat-ignored`) or `refused` (400, where ignoring it would return something else than requested). A
-parameter in no set is ignored or, with `pass_unknown`, sent as it is.
+Each parameter is, per publisher, in exactly one of four sets. A parameter in no set is ignored or, with
+`pass_unknown`, sent as it is.
+
+* `renamed`: sent with the same value under the publisher's name.
+* `handled`: translated by a function of the publisher.
+* `ignored`: not sent, and named in `x-vertex-compat-ignored`.
+* `refused`: a 400, where ignoring it would return something else than requested.
 """
 
 from __future__ import annotations
@@ -39,8 +42,8 @@ class ParameterTable:
         refused parameter.
         """
         if dropped := body.keys() & (set(rejected) - self.handled):
-            sent, ignored = self.apply({name: body[name] for name in body if name not in dropped})
-            return sent, [*ignored, *(name for name in body if name in dropped)]
+            accepted, ignored = self.apply({name: body[name] for name in body if name not in dropped})
+            return accepted, [*ignored, *(name for name in body if name in dropped)]
         for name in body:
             if name in self.refused and body[name] != DEFAULTS.get(name):
                 raise errors.BadRequest(
@@ -48,7 +51,7 @@ class ParameterTable:
                     param=name,
                     code="unsupported_parameter",
                 )
-        sent = {new: body[name] for name, new in self.renamed.items() if name in body}
+        accepted = {new: body[name] for name, new in self.renamed.items() if name in body}
         rest = [
             name
             for name, value in body.items()
@@ -58,9 +61,11 @@ class ParameterTable:
             and (name not in DEFAULTS or value != DEFAULTS[name])
         ]
         if not self.pass_unknown:
-            return sent, rest
+            return accepted, rest
         unknown = [name for name in rest if name not in self.ignored]
-        return sent | {name: body[name] for name in unknown}, [name for name in rest if name in self.ignored]
+        return accepted | {name: body[name] for name in unknown}, [
+            name for name in rest if name in self.ignored
+        ]
 
 
 def max_tokens(body: JSON) -> int | None:
@@ -81,4 +86,4 @@ def clamped_max_tokens(client: ClientRequest) -> int | None:
 def stop(body: JSON) -> list[str]:
     """Return `stop` as a list, without empty strings, which no publisher takes."""
     stops = body.get("stop", [])
-    return [one for one in ([stops] if isinstance(stops, str) else stops) if one]
+    return [sequence for sequence in ([stops] if isinstance(stops, str) else stops) if sequence]

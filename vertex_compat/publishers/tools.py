@@ -77,8 +77,8 @@ def read(body: JSON) -> Tools:
     choice = _choice(body)
     if choice.mode == "required" and not functions:
         raise errors.BadRequest("'tool_choice' requires a call, but there are no tools.", param="tool_choice")
-    named = {*choice.only, *filter(None, [choice.forced])}
-    if unknown := named - {function.name for function in functions}:
+    required_names = {*choice.only, *filter(None, [choice.forced])}
+    if unknown := required_names - {function.name for function in functions}:
         raise errors.BadRequest(
             f"The tool choice names {min(unknown)!r}, which is not among the tools.",
             param="tool_choice",

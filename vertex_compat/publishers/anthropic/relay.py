@@ -1,7 +1,7 @@
 """A request of Anthropic's Messages API on its way to Claude on Vertex AI: passed on, not translated.
 
-https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai. The model stands in the URL and not
-in the body, the API's version in the body and not in a header; betas are sent in both. All other fields go on
+https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai. The model is in the URL and not in
+the body. The API's version is in the body and not in a header; betas are sent in both. All other fields go on
 as they came, also those that are not known here.
 """
 
@@ -36,17 +36,17 @@ def request(body: RawBody, model: Model, betas: str) -> UpstreamCall:
     if f'"{FOREIGN_STATE}'.encode() in bytes(fields.get("messages", b"")):
         fields["messages"] = _raw(_without_foreign_thinking(fields["messages"]))
     names = [*_listed(betas), *_in_body(body)]
-    sent, optional = beta_names.select(names, model.refused_features)
+    selected, optional = beta_names.select(names, model.refused_features)
     headers: dict[str, str] = {}
-    if sent:
-        fields["anthropic_beta"] = _raw(sent)
-        headers[BETA_HEADER] = ",".join(sent)
+    if selected:
+        fields["anthropic_beta"] = _raw(selected)
+        headers[BETA_HEADER] = ",".join(selected)
     return UpstreamCall(
         vertex.raw_predict(model, stream=bytes(fields.get("stream", b"")) == b"true"),
         {},
         content=msgspec.json.encode(fields),
         headers=headers,
-        ignored=() if set(names) <= set(sent) else ("anthropic_beta",),
+        ignored=() if set(names) <= set(selected) else ("anthropic_beta",),
         optional_features=tuple(optional),
     )
 

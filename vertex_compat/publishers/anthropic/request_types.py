@@ -115,7 +115,7 @@ class Tool(TypedDict, total=False):
 
 
 class ToolChoice(TypedDict, total=False):
-    """Which tools the model may or must call; `name` is there for `tool` only."""
+    """The tools that the model may or must call; only the type `tool` has a `name`."""
 
     type: Required[Literal["any", "auto", "none", "tool"]]
     name: str
@@ -123,7 +123,7 @@ class ToolChoice(TypedDict, total=False):
 
 
 class ThinkingConfig(TypedDict, total=False):
-    """How much the model thinks, and what it shows of it."""
+    """Amount of thinking, and the form in which it is shown."""
 
     type: Required[Literal["adaptive", "between_tools", "disabled", "enabled"]]
     budget_tokens: int

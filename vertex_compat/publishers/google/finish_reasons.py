@@ -1,4 +1,4 @@
-"""Why Gemini stopped, and what that is in OpenAI's terms.
+"""Gemini's finish reasons in OpenAI's terms.
 
 Names and numbers: https://github.com/googleapis/googleapis/blob/master/google/cloud/aiplatform/v1beta1/content.proto
 and prediction_service.proto; names without a number are newer than those.

@@ -218,13 +218,22 @@ def response(body: JSON, call: UpstreamCall) -> GeneratedImages:
 def _of_imagen(body: JSON) -> GeneratedImages:
     predictions = items(body.get("predictions"))
     images = [
-        GeneratedImage(data, text(one.get("mimeType")) or "image/png", text(one.get("prompt")) or None)
-        for one in predictions
-        if (data := text(one.get("bytesBase64Encoded")))
+        GeneratedImage(
+            data, text(prediction.get("mimeType")) or "image/png", text(prediction.get("prompt")) or None
+        )
+        for prediction in predictions
+        if (data := text(prediction.get("bytesBase64Encoded")))
     ]
     if not images:
         raise _refused(
-            next((text(one["raiFilteredReason"]) for one in predictions if "raiFilteredReason" in one), "")
+            next(
+                (
+                    text(prediction["raiFilteredReason"])
+                    for prediction in predictions
+                    if "raiFilteredReason" in prediction
+                ),
+                "",
+            )
         )
     return GeneratedImages(images)
 

@@ -145,6 +145,6 @@ def response(prediction: JSON, call: UpstreamCall) -> Iterator[Embedding]:
 
 def values(vector: Any) -> list[float]:
     """Return the numbers of a vector; raises `UpstreamFault` if it has none, or anything but numbers."""
-    if (found := numbers(vector)) is None:
+    if (embedding := numbers(vector)) is None:
         raise errors.UpstreamFault("Vertex AI answered without an embedding.")
-    return found
+    return embedding

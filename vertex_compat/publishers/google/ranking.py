@@ -59,7 +59,9 @@ def search_units(body: JSON) -> int:
 def response(answer: JSON, _: UpstreamCall) -> list[RankedDocument]:
     """Return the documents of one call, best first. A score is a probability."""
     try:
-        return [RankedDocument(int(one["id"]), float(one.get("score", 0))) for one in answer["records"]]
+        return [
+            RankedDocument(int(record["id"]), float(record.get("score", 0))) for record in answer["records"]
+        ]
     except (KeyError, TypeError, ValueError):
         raise errors.UpstreamFault("Discovery Engine's response has no ranked records.") from None
 

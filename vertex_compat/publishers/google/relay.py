@@ -1,9 +1,8 @@
 """A request of Gemini's developer API on its way to Gemini on Vertex AI: passed on, not translated.
 
 https://ai.google.dev/api/generate-content and
-https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference. The two take the same
-bodies, with these differences: Vertex AI needs a role in each content and ids in function responses, and has
-no Files API.
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference. Both take the same
+bodies, but Vertex AI needs a role in each content and ids in function responses. It has no Files API.
 """
 
 from __future__ import annotations
@@ -84,5 +83,5 @@ def _parts(contents: list[JSON]) -> Iterator[JSON]:
 
 
 def _member(part: JSON, *names: str) -> JSON:
-    found = next((part[name] for name in names if name in part), None)
-    return found if isinstance(found, dict) else {}
+    value = next((part[name] for name in names if name in part), None)
+    return value if isinstance(value, dict) else {}

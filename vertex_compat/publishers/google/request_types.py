@@ -89,14 +89,14 @@ class FunctionDeclaration(TypedDict, total=False):
 
 
 class FunctionCallingConfig(TypedDict, total=False):
-    """Which functions the model may or must call."""
+    """Mode of function calling: the functions that the model may or must call."""
 
     mode: Literal["ANY", "AUTO", "NONE", "VALIDATED"]
     allowedFunctionNames: list[str]
 
 
 class ToolConfig(TypedDict, total=False):
-    """How the model may use the tools."""
+    """Settings of the tools."""
 
     functionCallingConfig: FunctionCallingConfig
     retrievalConfig: JSON
@@ -119,7 +119,7 @@ class Tool(TypedDict, total=False):
 
 
 class ThinkingConfig(TypedDict, total=False):
-    """How much the model thinks: a budget of tokens, or a level."""
+    """Amount of thinking: a budget of tokens, or a level."""
 
     includeThoughts: bool
     thinkingBudget: int
@@ -147,7 +147,7 @@ class SpeechConfig(TypedDict, total=False):
 
 
 class GenerationConfig(TypedDict, total=False):
-    """How the answer is generated, and its form."""
+    """Settings of the generation, and the form of the answer."""
 
     audioTimestamp: bool
     audioTranscriptionConfig: JSON

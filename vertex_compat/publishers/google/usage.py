@@ -66,13 +66,13 @@ def total(usages: Sequence[Usage]) -> Usage:
     if len(usages) == 1:
         return usages[0]
     return Usage(
-        sum(one.prompt for one in usages),
-        sum(one.completion for one in usages),
-        _sums([one.prompt_details for one in usages]),
-        _sums([one.completion_details for one in usages]),
+        sum(usage.prompt for usage in usages),
+        sum(usage.completion for usage in usages),
+        _sums([usage.prompt_details for usage in usages]),
+        _sums([usage.completion_details for usage in usages]),
     )
 
 
 def _sums(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    names = dict.fromkeys(name for one in counts for name in one)
-    return {name: sum(one.get(name, 0) for one in counts) for name in names}
+    names = dict.fromkeys(name for count in counts for name in count)
+    return {name: sum(count.get(name, 0) for count in counts) for name in names}

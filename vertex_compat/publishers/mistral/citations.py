@@ -55,13 +55,13 @@ class _CitationReader:
 
     def _references(self, answer: JSON) -> dict[int, list[JSON]]:
         """Return the references of each choice; only a content that is a list has any."""
-        found = {}
+        sources = {}
         for position, choice in enumerate(items(answer.get("choices"))):
             message = mapping(choice.get("delta")) or member(choice, "message")
             if isinstance(content := message.get("content"), list):
                 index = openai_response.index(choice.get("index"), position)
-                found[index] = list(_references(content, self._lengths[index]))
-        return found
+                sources[index] = list(_references(content, self._lengths[index]))
+        return sources
 
 
 def _references(content: list[Any], length: int) -> Iterator[JSON]:

@@ -116,7 +116,7 @@ def _effort(client: ClientRequest) -> JSON:
     if not efforts:
         return {}
     rank = EFFORTS.index(effort)
-    return {"reasoning_effort": min(reversed(efforts), key=lambda one: abs(EFFORTS.index(one) - rank))}
+    return {"reasoning_effort": min(reversed(efforts), key=lambda effort: abs(EFFORTS.index(effort) - rank))}
 
 
 # Messages
@@ -134,8 +134,8 @@ def _message_format(model: Model) -> MessageFormat:
 def messages(turns: list[Turn], form: MessageFormat) -> list[Message]:
     """Return the messages in the one order that all of Mistral's models take.
 
-    The system's is the first, the assistant's stands between a tool's and the user's, and the last is the
-    user's, a tool's, or a prefix that the model continues.
+    The system's is the first. Between a tool's and the user's there is one of the assistant's. The last is
+    the user's, a tool's, or a prefix that the model continues.
     """
     ordered: list[Message] = []
     for message in openai_request.messages(openai_request.merged_system(turns), form):
@@ -199,11 +199,11 @@ def define(function: Function) -> Tool:
 
 def _without_keywords(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_without_keywords(one) for one in schema]
+        return [_without_keywords(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        name: {key: _without_keywords(one) for key, one in value.items()}
+        name: {key: _without_keywords(inner) for key, inner in value.items()}
         if name in _NAMED_SCHEMAS and isinstance(value, dict)
         else _without_keywords(value)
         for name, value in schema.items()

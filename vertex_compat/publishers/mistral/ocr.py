@@ -37,9 +37,9 @@ ESTIMATED_PAGES: Final = 30
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """Return the call that reads a document."""
-    sent, ignored = PARAMETERS.apply(body, model.profile.rejected_parameters)
-    sent |= {"model": openai_request.unversioned_name(model)}
-    return [UpstreamCall(vertex.raw_predict(model, stream=False), sent, ignored=tuple(ignored))]
+    fields, ignored = PARAMETERS.apply(body, model.profile.rejected_parameters)
+    fields |= {"model": openai_request.unversioned_name(model)}
+    return [UpstreamCall(vertex.raw_predict(model, stream=False), fields, ignored=tuple(ignored))]
 
 
 def units(body: JSON, _: Model) -> Units:

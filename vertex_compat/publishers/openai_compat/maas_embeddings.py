@@ -46,15 +46,15 @@ def request(params: JSON, model: Model) -> list[UpstreamCall]:
 
 def response(answer: JSON, _: UpstreamCall) -> list[Embedding]:
     """Return the embeddings of one call in the order of its texts; raises `UpstreamFault`."""
-    found = sorted(items(answer.get("data")), key=lambda one: count(one.get("index")))
-    if not found:
+    entries = sorted(items(answer.get("data")), key=lambda entry: count(entry.get("index")))
+    if not entries:
         raise errors.UpstreamFault("Vertex AI answered without an embedding.")
     tokens = count(mapping(answer.get("usage")).get("prompt_tokens"))
-    return [Embedding(_values(one), 0 if index else tokens) for index, one in enumerate(found)]
+    return [Embedding(_values(entry), 0 if index else tokens) for index, entry in enumerate(entries)]
 
 
-def _values(one: JSON) -> list[float]:
-    if (values := numbers(one.get("embedding"))) is None:
+def _values(entry: JSON) -> list[float]:
+    if (values := numbers(entry.get("embedding"))) is None:
         raise errors.UpstreamFault("Vertex AI's answer is not an embedding.")
     return values
 

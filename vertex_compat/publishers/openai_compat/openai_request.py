@@ -98,13 +98,13 @@ def response_format(params: JSON) -> JSON:
 
 
 def _json_schema(form: JSON) -> JSONSchemaFormat:
-    sent = mapping(form.get("json_schema"))
-    written: JSONSchemaFormat = {"name": text(sent.get("name")) or DEFAULT_SCHEMA_NAME}
-    if isinstance(schema := sent.get("schema", form.get("response_schema")), dict):
+    requested = mapping(form.get("json_schema"))
+    written: JSONSchemaFormat = {"name": text(requested.get("name")) or DEFAULT_SCHEMA_NAME}
+    if isinstance(schema := requested.get("schema", form.get("response_schema")), dict):
         written["schema"] = schema
-    if description := text(sent.get("description")):
+    if description := text(requested.get("description")):
         written["description"] = description
-    if isinstance(strict := sent.get("strict"), bool):
+    if isinstance(strict := requested.get("strict"), bool):
         written["strict"] = strict
     return written
 
@@ -130,7 +130,7 @@ def no_media(media: Media) -> NoReturn:
 
 
 def takes_nothing(_: Media) -> bool:
-    """Say that a model reads text alone."""
+    """Return False: a model reads text alone."""
     return False
 
 
@@ -264,14 +264,14 @@ def _tool_messages(turn: Turn, form: MessageFormat) -> Iterator[Message]:
         if not isinstance(result, Result):
             continue
         media = [part for part in result.parts if isinstance(part, Media)]
-        shown = [form.write_media(part) for part in media if form.takes_media(part)]
+        readable = [form.write_media(part) for part in media if form.takes_media(part)]
         notes = {True: _FILE_FOLLOWS, False: _FILE_OMITTED}
         lines = [_FAILED] if result.failed else []
         lines += chat_messages.texts(result.parts)
         lines += [notes[form.takes_media(part)].format(part.kind) for part in media]
         yield {"role": "tool", "tool_call_id": form.call_id(result.call.id), "content": "\n".join(lines)}
-        if shown:
-            files += [{"type": "text", "text": _RESULT_OF.format(result.call.name)}, *shown]
+        if readable:
+            files += [{"type": "text", "text": _RESULT_OF.format(result.call.name)}, *readable]
     if files:
         yield {"role": "user", "content": files}
 
@@ -322,7 +322,9 @@ def tool_fields(
     `required` is the server's word for a `tool_choice` that requires a call. `allowed_tools` leaves the other
     tools out; a choice of one function keeps them, since the conversation may have calls of them.
     """
-    functions = [one for one in offered.functions if not offered.only or one.name in offered.only]
+    functions = [
+        function for function in offered.functions if not offered.only or function.name in offered.only
+    ]
     if not functions:
         return {}
     fields: JSON = {"tools": [define(function) for function in functions]}
@@ -343,5 +345,7 @@ def non_functions(offered: Tools) -> list[str]:
 
 def tool_names(offered: Tools, turns: Iterable[Turn]) -> Mapping[str, str]:
     """Return sent name → the client's, of all tools that are offered or have been called."""
-    called = [part.name for turn in turns for part in turn.parts if isinstance(part, Call)]
-    return tools.name_map([*called, *(one.name for one in offered.functions)], TOOL_NAME, MAX_NAME)
+    called_names = [part.name for turn in turns for part in turn.parts if isinstance(part, Call)]
+    return tools.name_map(
+        [*called_names, *(function.name for function in offered.functions)], TOOL_NAME, MAX_NAME
+    )

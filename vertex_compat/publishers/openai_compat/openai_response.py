@@ -1,9 +1,9 @@
 """Answers in OpenAI's form: of Mistral, Jamba, MaaS models and deployed models.
 
-Servers differ in what they leave out and where they put it. Chunks may have no id, the role in each of them,
-the usage in the last choice's chunk or in one of its own, finish reasons of the server's own. Tool calls may
-repeat id and name in every chunk, have a wrong index, or no id. Content may be a list of parts. A field of a
-wrong type reads as an absent one, so it never costs the client the text.
+Servers leave out fields, or have them elsewhere. Chunks may have no id, or a role in each of them. The usage
+may be in the last choice's chunk or in its own one. Finish reasons may be the server's own words. Tool calls
+may repeat id and name in every chunk, have a wrong index, or no id. Content may be a list of parts. A field
+of a wrong type reads as an absent one, so it never costs the client the text.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ def _is_annotation(annotation: JSON) -> bool:
 def _texts(content: Any) -> list[tuple[str, str]]:
     """Return the texts of a content, each with its field; a content may be a list of parts."""
     parts = content if isinstance(content, list) else [content]
-    return [found for part in parts for found in part_texts(part)]
+    return [text for part in parts for text in part_texts(part)]
 
 
 def part_texts(part: Any) -> list[tuple[str, str]]:
@@ -267,7 +267,7 @@ def part_texts(part: Any) -> list[tuple[str, str]]:
         case str() if part:
             return [("content", part)]
         case {"type": "thinking", "thinking": [*thoughts]}:
-            return [("reasoning_content", text(one.get("text"))) for one in items(thoughts)]
+            return [("reasoning_content", text(thought.get("text"))) for thought in items(thoughts)]
         case {"type": "thinking", "thinking": str(thought)}:
             return [("reasoning_content", thought)]
         case {"text": str(content)}:  # whatever its type

@@ -2,7 +2,7 @@
 
 vLLM leaves it there unless its settings name a parser:
 https://docs.vllm.ai/en/latest/features/reasoning_outputs. Tags are read only of models that are known to
-write them, or that the settings name, and only at the beginning of an answer: elsewhere they are text.
+write them, or that the settings name. They are read at the beginning of an answer; elsewhere they are text.
 Newlines beside the tags belong to them.
 
 The chat templates of some models open the tag themselves, so that the answer has the closing tag alone. Until

@@ -103,8 +103,8 @@ def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
     if isinstance(predictions, dict) and "choices" in predictions:
         yield from openai_response.response(predictions, call)
         return
-    sent = call.body["instances"][0].get("prompt", "")
-    yield Delta(0, {"content": without_echo(_text(predictions), sent)}, "stop")
+    prompt = call.body["instances"][0].get("prompt", "")
+    yield Delta(0, {"content": without_echo(_text(predictions), prompt)}, "stop")
 
 
 def _text(prediction: Any) -> str:

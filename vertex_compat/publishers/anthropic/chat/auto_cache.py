@@ -2,14 +2,14 @@
 
 https://platform.claude.com/docs/en/build-with-claude/prompt-caching (October 2026). Chat has no
 `cache_control`. A breakpoint after the tools and one after the system prompt serve all requests that share
-them. In a conversation that goes on, the last two turns of the user get one each: what the last one writes to
-the cache, the next request reads up to its last but one. Claude itself looks only some 20 blocks back, less
+them. In a conversation that goes on, the last two turns of the user get one each. The last one writes to the
+cache; the next request reads that as its last but one. Claude itself looks only some 20 blocks back, less
 than a step of an agent may have.
 
-Writing costs a quarter more than plain input and reading a tenth of it or less, so a prompt pays from its
-second use within five minutes on: `.github/docs/prompt-caching.md` has what it saves, and why it is off by
-default. A prompt shorter than its model caches (512 tokens of Claude 5.5, 4,096 of Haiku 4.5) is not written,
-and charged as plain input, whatever breakpoints it has.
+Writing costs a quarter more than plain input, and reading a tenth of it or less. So a prompt pays from its
+second use within five minutes on. `.github/docs/prompt-caching.md` has the savings, and the reason why it is
+off by default. A model caches no prompt below its minimum (512 tokens for Claude 5.5, 4,096 for Haiku 4.5).
+Such a prompt is charged as plain input, whatever breakpoints it has.
 """
 
 from __future__ import annotations
@@ -40,7 +40,11 @@ def requested(body: JSON) -> bool:
 def with_breakpoints(call: JSON) -> JSON:
     """Return the body with breakpoints; as it is if it is short or the client has set its own."""
     messages: list[JSON] = call["messages"]
-    prompt = [*call.get("tools", ()), *call.get("system", ()), *chain(*(one["content"] for one in messages))]
+    prompt = [
+        *call.get("tools", ()),
+        *call.get("system", ()),
+        *chain(*(message["content"] for message in messages)),
+    ]
     if "cache_control" in call or _is_cached(prompt) or not _is_long(prompt):
         return call
     cached = call | {name: _marked(call[name]) for name in ("tools", "system") if call.get(name)}
@@ -76,12 +80,12 @@ def _sizes(value: object) -> Iterator[int]:
     if isinstance(value, str):
         yield len(value)
     elif isinstance(value, dict):
-        for key, held in value.items():
+        for key, inner in value.items():
             yield len(key)
-            yield from _sizes(held)
+            yield from _sizes(inner)
     elif isinstance(value, list):
-        for held in value:
-            yield from _sizes(held)
+        for inner in value:
+            yield from _sizes(inner)
 
 
 def _marked(blocks: list[JSON]) -> list[JSON]:

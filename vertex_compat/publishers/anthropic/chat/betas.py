@@ -51,5 +51,5 @@ def select(names: Iterable[str], refused_features: frozenset[str]) -> tuple[list
     Left out are betas that Vertex AI has refused.
     """
     features = {name: f"anthropic_beta.{name}" for name in names if name not in KNOWN}
-    sent = [name for name in dict.fromkeys(names) if features.get(name) not in refused_features]
-    return sent, [features[name] for name in sent if name in features]
+    selected = [name for name in dict.fromkeys(names) if features.get(name) not in refused_features]
+    return selected, [features[name] for name in selected if name in features]

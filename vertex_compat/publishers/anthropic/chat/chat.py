@@ -121,10 +121,10 @@ def request(body: JSON, model: Model) -> UpstreamCall:
         blocks_missing=messages.lacks_thinking(conversation),
     )
     kind = thinking_config["type"] if thinking_config else "disabled"
-    called = messages.called(turns)
+    tool_names = messages.called(turns)
     cites = messages.has_citations(conversation)
     built = claude_tools.build(
-        body, offered, called, context, forcible=_can_force(context, kind), has_citations=cites
+        body, offered, tool_names, context, forcible=_can_force(context, kind), has_citations=cites
     )
     messages.rename_arguments(conversation, built.argument_names)
     output = _output_config(body, effort, built, context)
@@ -170,13 +170,13 @@ def _system_and_tools(system: list[wire.TextBlock], built: claude_tools.ToolFiel
 
 
 def _betas(body: JSON, context: CallContext) -> list[str]:
-    """The client's betas and those that the call needs."""
+    """Return the client's betas and those that the call needs."""
     requested = betas.requested(body)
-    sent, optional = betas.select([*requested, *context.betas], context.model.refused_features)
+    selected, optional = betas.select([*requested, *context.betas], context.model.refused_features)
     context.features.extend(optional)
-    if not set(requested) <= set(sent):
+    if not set(requested) <= set(selected):
         context.ignore("anthropic_beta")
-    return sent
+    return selected
 
 
 def _can_force(context: CallContext, kind: str) -> bool:
@@ -210,15 +210,15 @@ def _sampling(body: JSON, context: CallContext, *, has_thinking: bool) -> wire.R
     """Return `temperature`, `top_p` and `top_k` as far as the model takes them."""
     requested: JSON = {key: body[key] for key in ("temperature", "top_p", "top_k") if key in body}
     sampling = context.profile.sampling
-    sent = dict(requested) if sampling != "none" else {}
+    accepted = dict(requested) if sampling != "none" else {}
     if has_thinking:
-        sent = {key: value for key, value in sent.items() if _may_be_sent_with_thinking(key, value)}
-    if sent.get("temperature", 0) > 1:
-        sent["temperature"] = 1
-    if sampling == "one" and {"temperature", "top_p"} <= sent.keys():
-        del sent["top_p"]
-    context.ignore(*(key for key in requested if requested[key] != sent.get(key)))
-    return cast("wire.RequestOptions", sent)
+        accepted = {key: value for key, value in accepted.items() if _may_be_sent_with_thinking(key, value)}
+    if accepted.get("temperature", 0) > 1:
+        accepted["temperature"] = 1
+    if sampling == "one" and {"temperature", "top_p"} <= accepted.keys():
+        del accepted["top_p"]
+    context.ignore(*(key for key in requested if requested[key] != accepted.get(key)))
+    return cast("wire.RequestOptions", accepted)
 
 
 def _may_be_sent_with_thinking(key: str, value: float) -> bool:
@@ -229,9 +229,9 @@ def _other(body: JSON, context: CallContext) -> wire.RequestOptions:
     """Return the fields for the remaining parameters."""
     other: wire.RequestOptions = {}
     stops = parameters.stop(body)
-    if sent := [stop for stop in stops if stop.strip()]:  # blank ones are refused
-        other["stop_sequences"] = sent
-    if sent != stops:
+    if not_blank := [stop for stop in stops if stop.strip()]:  # blank ones are refused
+        other["stop_sequences"] = not_blank
+    if not_blank != stops:
         context.ignore("stop")
     metadata = json_values.mapping(body.get("metadata"))
     if user := body.get("user") or metadata.get("user_id"):

@@ -45,7 +45,7 @@ def block(media: Media) -> wire.ImageBlock | wire.DocumentBlock:
 
 
 def _document(media: Media, source: wire.FileSource | wire.PlainTextSource) -> wire.DocumentBlock:
-    """The document with its name, and with `citations`, `context` and `title` if the client gives them."""
+    """Return the document with its name, and the client's `citations`, `context` and `title`."""
     document: wire.DocumentBlock = {"type": "document", "source": source}
     if media.name:
         document["title"] = media.name
@@ -63,7 +63,7 @@ def _source(media: Media) -> wire.FileSource:
 
 
 def _standard_base64(data: str) -> str:
-    """Base64 in the standard alphabet, padded."""
+    """Return base64 in the standard alphabet, padded."""
     data = data.rstrip("=").replace("-", "+").replace("_", "/")
     return data + "=" * (-len(data) % 4)
 

@@ -1,7 +1,7 @@
 """JSON answers: a model's text or tool arguments as the JSON that the client asked for.
 
-Models put JSON in a code fence or a sentence, wrap the arguments of the answer tool in one more object, or
-write an inner object as a string. `read` undoes this where the schema shows it.
+Models put JSON in a code fence or a sentence. They wrap the arguments of the answer tool in one more object,
+or write an inner object as a string. `read` undoes this where the schema shows it.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ def read(text: str, answer: JSONAnswer) -> tuple[str, bool | None]:
 
 
 def _candidates(text: str) -> list[str]:
-    """The parts of a text that may be JSON: the whole, a code block, from the first brace to the last."""
-    found = [text.strip(), _fenced(text)]
+    """Return the parts of a text that may be JSON: all, a code block, from first to last brace."""
+    candidates = [text.strip(), _fenced(text)]
     for opening, closing in ("{}", "[]"):
         start, end = text.find(opening), text.rfind(closing)
         if 0 <= start < end:
-            found.append(text[start : end + 1])
-    return found
+            candidates.append(text[start : end + 1])
+    return candidates
 
 
 def _fenced(text: str) -> str:
-    """The content of the first code block, empty if there is none."""
+    """Return the content of the first code block, empty if there is none."""
     begin = text.find("\n", max(text.find(_FENCE), 0))
     end = text.find(_FENCE, begin)
     return text[begin:end].strip() if _FENCE in text and 0 <= begin < end else ""
 
 
 def _fit(value: Any, answer: JSONAnswer) -> Any:
-    """The object that the sent schema describes, without what the model put around it or quoted in it."""
+    """Return the object that fits the schema, without a wrapping object or quoted inner objects."""
     schema = answer.schema
     if answer.wrapped and not (isinstance(value, dict) and json_schema.VALUE in value):
         inner = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
@@ -77,7 +77,7 @@ def _is_complete(value: Any, schema: JSON) -> bool:
 
 
 def _unquoted(value: Any, schema: Any) -> Any:
-    """An array or object that the model wrote as a string."""
+    """Return an array or object that the model wrote as a string."""
     if not isinstance(value, str) or not isinstance(schema, dict):
         return value
     kinds = {"array": list, "object": dict}

@@ -103,7 +103,7 @@ def _blocks(turn: Turn, context: CallContext) -> Iterator[wire.Block]:
 
 
 def _stored_blocks(turn: Turn) -> list[JSON]:
-    """The blocks of an answer with server tools, as they were given out, if its text is still the same."""
+    """Return the stored blocks of an answer with server tools, if its text is still the same."""
     if turn.role != "assistant" or "extra_content" not in turn.raw:
         return []
     stored = items(member(member(turn.raw, "extra_content"), "anthropic").get("content"))
@@ -117,13 +117,13 @@ def _stored_blocks(turn: Turn) -> list[JSON]:
 
 
 def _stored(block: JSON) -> Iterator[JSON]:
-    """A block as it was given out; a blank text may not be sent."""
+    """Yield a block of an earlier answer unchanged; a blank text may not be sent."""
     if block.get("type") != "text" or text(block.get("text")).strip():
         yield {name: value for name, value in block.items() if value is not None}
 
 
 def _thinking(block: JSON, context: CallContext) -> Iterator[JSON]:
-    """A thinking block as it was given out, if the model can read it."""
+    """Yield a thinking block unchanged, if the model can read it."""
     if not thinking.is_complete(block):
         return
     producer = text(block.get("model"))[:_MAX_MODEL_NAME]
@@ -144,7 +144,7 @@ def _can_read(context: CallContext, producer: str) -> bool:
 
 
 def _undated(name: str) -> str:
-    """The name without its date, which follows `@` or `-`."""
+    """Return the name without its date, which follows `@` or `-`."""
     name = name.partition("@")[0]
     base, _, date = name.rpartition("-")
     return base if len(date) == len("20251101") and date.isdigit() else name
@@ -244,8 +244,8 @@ def has_citations(messages: list[wire.Message]) -> bool:
 
 def rename_arguments(messages: list[wire.Message], names: Mapping[str, Mapping[str, str]]) -> None:
     """Give the arguments of earlier calls the property names that the tools are sent with."""
-    sent = {tool: {name: new for new, name in renamed.items()} for tool, renamed in names.items()}
-    for message in messages if sent else ():
+    sent_names = {tool: {name: new for new, name in renamed.items()} for tool, renamed in names.items()}
+    for message in messages if sent_names else ():
         for block in cast("list[JSON]", message["content"]):
-            if block["type"] == "tool_use" and block["name"] in sent:
-                block["input"] = json_schema.rename_keys(block["input"], sent[block["name"]])
+            if block["type"] == "tool_use" and block["name"] in sent_names:
+                block["input"] = json_schema.rename_keys(block["input"], sent_names[block["name"]])

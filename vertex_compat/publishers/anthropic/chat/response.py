@@ -54,7 +54,7 @@ def stream(call: UpstreamCall) -> StreamTranslator:
     reader = _AnswerReader(call, streamed=True)
 
     def translate(event: JSON) -> Delta | Iterable[StreamPart]:
-        """The parts of one event. Nearly every event is more text."""
+        """Return the parts of one event. Nearly every event is more text."""
         if event.get("type") == "content_block_delta" and reader.buffered is None:
             delta = event.get("delta")
             if type(delta) is dict and delta.get("type") == "text_delta":
@@ -110,7 +110,7 @@ class _AnswerReader:
     # Input
 
     def message(self, message: JSON) -> Iterator[StreamPart]:
-        """The parts of a whole message."""
+        """Yield the parts of a whole message."""
         self._begin(message)
         for number, block in enumerate(items(message.get("content"))):
             yield from self._start(number, block)
@@ -120,7 +120,7 @@ class _AnswerReader:
         yield self._usage()
 
     def event(self, event: JSON) -> Iterator[StreamPart]:
-        """The parts of one event of a stream."""
+        """Yield the parts of one event of a stream."""
         number = event.get("index")
         number = number if isinstance(number, int) else max(self.open_blocks, default=0)
         match event.get("type"):
@@ -289,7 +289,7 @@ class _AnswerReader:
     # The end
 
     def _finish(self, ending: JSON) -> Iterator[StreamPart]:
-        """The end of a message. A whole message and the last delta of a stream have the same fields."""
+        """Yield the end of a message. A whole message and the last delta of a stream have the same fields."""
         for number in list(self.open_blocks):
             yield from self._stop(number)
         reason = ending.get("stop_reason")
@@ -315,7 +315,7 @@ class _AnswerReader:
         return "tool_calls" if finish == "stop" and self._ids else finish
 
     def _next_call(self) -> UpstreamCall:
-        """The call that continues a paused message: the same, with the message so far at the end."""
+        """Return the call that continues a paused message: the same, with the message so far at the end."""
         body = self._call.body
         messages = [*body["messages"]]
         content = [_sendable(block) for block in self._content[self._sent :]]
@@ -327,7 +327,7 @@ class _AnswerReader:
         return self._call
 
     def _json_content(self, finish: str) -> Iterator[StreamPart]:
-        """The answer in JSON, which was held back until it was complete."""
+        """Yield the answer in JSON, which was held back until it was complete."""
         answer, buffered = self._call.json_answer, "".join(self.buffered or ())
         self.buffered = None
         written = buffered if self._answer is None else self._answer
@@ -374,17 +374,17 @@ class _AnswerReader:
                 self._citations.append(citation)
 
     def _usage(self) -> Usage:
-        """The counts of all messages of the answer."""
+        """Return the counts of all messages of the answer."""
         return usage.total([*self._earlier, self._counts])
 
 
 def _sendable(block: JSON) -> JSON:
-    """A block as it may be sent back: without nulls, and without the key that is ours."""
+    """Return a block as it may be sent back: without nulls, and without the key that is ours."""
     return {name: value for name, value in block.items() if value is not None and name != "model"}
 
 
 def _held_texts(call: UpstreamCall) -> list[str] | None:
-    """A list if texts are held back until the end, None if they are the answer as they come."""
+    """Return a list if texts are held back until the end, None if they are the answer as they come."""
     answer = call.json_answer
     return None if answer is None or (answer.source == "constrained" and not answer.wrapped) else []
 

@@ -1,9 +1,9 @@
 """Answers in JSON: Claude's structured outputs, a tool whose arguments are the answer, or an instruction.
 
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs. On Vertex AI an organization policy
-(`constraints/vertexai.allowedPartnerModelFeatures`) may deny structured outputs, and does so by default:
-then, for older models, and for schemas that they do not support, the answer is the arguments of one more
-tool.
+(`constraints/vertexai.allowedPartnerModelFeatures`) may deny structured outputs, and does so by default.
+Then the answer is the arguments of one more tool; so it is for older models, and for schemas that structured
+outputs do not support.
 """
 
 from __future__ import annotations
@@ -186,9 +186,9 @@ class AnswerFormat:
 def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_citations: bool) -> AnswerFormat:
     """Return how the model is made to answer with JSON that fits the schema."""
     wrapped = bool(schema) and not json_schema.is_object(schema)
-    sent = json_schema.wrap(schema) if wrapped else schema
+    object_schema = json_schema.wrap(schema) if wrapped else schema
     native = bool(schema) and context.profile.supports_structured_outputs and not has_citations
-    closed = supported(sent) if native else None
+    closed = supported(object_schema) if native else None
     if closed is not None and may_use(context):
         answer = JSONAnswer(TOOL, closed, wrapped, source="constrained")
         return AnswerFormat(output={"type": "json_schema", "schema": closed}, answer=answer)
@@ -198,6 +198,6 @@ def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_cita
     if not schema:  # a tool without properties is called without arguments
         context.instructions.append(_JSON_ONLY)
         return AnswerFormat(answer=JSONAnswer(TOOL, source="text"))
-    sent, names = json_schema.rename_properties(sent, PROPERTY_NAME)
-    tool: wire.Tool = {"name": TOOL, "description": _TOOL_DESCRIPTION, "input_schema": sent}
-    return AnswerFormat(tool=tool, answer=JSONAnswer(TOOL, sent, wrapped, names))
+    object_schema, names = json_schema.rename_properties(object_schema, PROPERTY_NAME)
+    tool: wire.Tool = {"name": TOOL, "description": _TOOL_DESCRIPTION, "input_schema": object_schema}
+    return AnswerFormat(tool=tool, answer=JSONAnswer(TOOL, object_schema, wrapped, names))

@@ -65,8 +65,8 @@ def plan(
 ) -> tuple[wire.ThinkingConfig | None, str | None]:
     """Return `thinking` and the effort of a call that answers at most `limit` tokens.
 
-    A budget is not possible if a tool call is `forced`, nor if `blocks_missing`: the thinking blocks before
-    the last tool calls are not there any more.
+    A budget is not possible if a tool call is `forced`, nor if `blocks_missing`. The latter says that the
+    thinking blocks before the last tool calls are not there any more.
     """
     request = _read(body)
     thinking = _thinking(request, body, context, limit, forced=forced, blocks_missing=blocks_missing)
@@ -76,7 +76,7 @@ def plan(
 
 
 def _read(body: JSON) -> _ThinkingRequest:
-    """The parameters about thinking; raises `BadRequest`."""
+    """Return the parameters about thinking; raises `BadRequest`."""
     level = body.get("reasoning_effort") or None
     effort_param = "reasoning_effort"
     effort = None if level == "none" else level
@@ -134,7 +134,7 @@ def _thinking(
 
 
 def _default(body: JSON, profile: ModelProfile) -> wire.ThinkingConfig | None:
-    """The field where the client asks for nothing, so that text between tool calls is not lost."""
+    """Return the field where the client asks for nothing, so that text between tool calls is not lost."""
     tools = any(body.get(name) for name in ("functions", "tools")) or "web_search_options" in body
     return {"type": "adaptive", "display": "summarized"} if profile.progress_in_thinking and tools else None
 
@@ -159,7 +159,7 @@ def _within_budget(request: _ThinkingRequest, context: CallContext, limit: int) 
 def _effort(
     request: _ThinkingRequest, thinking: wire.ThinkingConfig | None, context: CallContext
 ) -> str | None:
-    """The level to send, None if the model has none or the budget says it."""
+    """Return the level to send, None if the model has none or the budget says it."""
     kind = thinking["type"] if thinking else None
     efforts = context.profile.effort_levels
     level = request.effort or _implied_level(request, kind, context.profile)
@@ -179,7 +179,7 @@ def _effort(
 
 
 def _implied_level(request: _ThinkingRequest, kind: str | None, profile: ModelProfile) -> str | None:
-    """The level that stands for a budget, or for thinking that cannot be turned off."""
+    """Return the level that stands for a budget, or for thinking that cannot be turned off."""
     if request.type == "enabled" and kind == "adaptive":
         budget = request.fields.get("budget_tokens", BUDGETS["medium"])
         return next(

@@ -88,7 +88,7 @@ class ToolFields:
 def build(
     body: JSON,
     offered: Tools,
-    called: list[str],
+    called_names: list[str],
     context: CallContext,
     *,
     forcible: bool,
@@ -116,10 +116,12 @@ def build(
         choice = _demand_answer(str(answer.tool), definitions, offered, context, forcible=forcible)
     else:
         choice = _choice(definitions, offered, context, forcible=forcible)
-    if not definitions and called:  # tools must be defined if the conversation has calls
-        definitions = [{"name": legal_name(name), "input_schema": {"type": "object"}} for name in called]
+    if not definitions and called_names:  # tools must be defined if the conversation has calls
+        definitions = [
+            {"name": legal_name(name), "input_schema": {"type": "object"}} for name in called_names
+        ]
         choice = {"type": "none"}
-    names = client_names([*called, *(function.name for function in functions)])
+    names = client_names([*called_names, *(function.name for function in functions)])
     return ToolFields(
         definitions, choice if definitions else None, answer_format.output, names, argument_names, answer
     )
@@ -147,7 +149,7 @@ def _with_free_name(answer: JSONAnswer, definitions: list[wire.Tool | JSON]) -> 
 def _demand_answer(
     name: str, definitions: list[wire.Tool | JSON], offered: Tools, context: CallContext, *, forcible: bool
 ) -> wire.ToolChoice:
-    """`tool_choice` where the answer is the arguments of a tool."""
+    """Return `tool_choice` where the answer is the arguments of a tool."""
     if not forcible:
         context.ignore("response_format")
         context.instructions.append(_ANSWER_BY_TOOL.format(name))
@@ -160,7 +162,7 @@ def _demand_answer(
 def _choice(
     definitions: list[wire.Tool | JSON], offered: Tools, context: CallContext, *, forcible: bool
 ) -> wire.ToolChoice | None:
-    """`tool_choice` where the client's own tools are all there are."""
+    """Return `tool_choice` where the client's own tools are all there are."""
     match offered.mode:
         case "none":
             return {"type": "none"}
@@ -190,7 +192,7 @@ def _with_parallel(choice: wire.ToolChoice, offered: Tools) -> wire.ToolChoice:
 def _definition(
     function: Function, context: CallContext, *, may_be_strict: bool
 ) -> tuple[wire.Tool, Mapping[str, str]]:
-    """The tool for a function, and its property names → the client's."""
+    """Return the tool for a function, and its property names → the client's."""
     schema, names, merged = _input_schema(function.parameters or {})
     if merged:
         context.ignore("tools.function.parameters")
@@ -208,7 +210,7 @@ def _definition(
 
 
 def _properties(function: Function, context: CallContext) -> JSON:
-    """The properties that only Anthropic's tools have."""
+    """Return the properties that only Anthropic's tools have."""
     inner = function.raw.get("function")
     holders = [function.raw, *([inner] if isinstance(inner, dict) else [])]
     properties = {name: holder[name] for holder in holders for name in PROPERTIES if holder.get(name)}
@@ -228,7 +230,7 @@ MAX_CACHED_SCHEMA: Final = 16_384
 
 
 def _input_schema(parameters: JSON) -> tuple[JSON, Mapping[str, str], bool]:
-    """A schema as Claude takes it, its property names → the client's, and whether its root was merged."""
+    """Return a schema for Claude, its property names → the client's, and if its root was merged."""
     encoded = msgspec.json.encode(parameters)
     return (_cached_input_schema if len(encoded) <= MAX_CACHED_SCHEMA else _adapt)(encoded)
 
@@ -245,7 +247,7 @@ _cached_input_schema = lru_cache(256)(_adapt)
 
 
 def _anthropic_tools(body: JSON, offered: Tools, context: CallContext) -> list[JSON]:
-    """Tools in Anthropic's own form, and its web search for OpenAI's."""
+    """Return tools in Anthropic's own form, and its web search for OpenAI's."""
     definitions: list[JSON] = []
     for tool in offered.others:
         _check(tool, body, context)
@@ -269,7 +271,7 @@ def _anthropic_tools(body: JSON, offered: Tools, context: CallContext) -> list[J
 
 
 def _feature(kind: str) -> str:
-    """The optional feature for a tool that Anthropic's servers run."""
+    """Return the optional feature for a tool that Anthropic's servers run."""
     return SEARCH_FEATURE if kind == WEB_SEARCH["type"] else f"tools.{kind}"
 
 
@@ -296,7 +298,7 @@ def _param(tool: JSON, body: JSON) -> str:
 
 
 def _web_search(options: Any, context: CallContext) -> JSON:
-    """Anthropic's web search for `web_search_options`."""
+    """Return Anthropic's web search for `web_search_options`."""
     options = _object(options, "web_search_options")
     tool: JSON = dict(WEB_SEARCH)
     location = _object(options.get("user_location"), "web_search_options.user_location")

@@ -71,8 +71,8 @@ def _span(segment: JSON, encoded: bytes, part_offsets: Sequence[int]) -> tuple[i
     offset = part_offsets[part] if part < len(part_offsets) else 0
     start, end = offset + count(segment.get("startIndex")), offset + count(segment.get("endIndex"))
     quoted = text(segment.get("text")).encode("utf-8", "surrogatepass")
-    if quoted and encoded[start:end] != quoted and (found := encoded.find(quoted)) >= 0:
-        start, end = found, found + len(quoted)
+    if quoted and encoded[start:end] != quoted and (position := encoded.find(quoted)) >= 0:
+        start, end = position, position + len(quoted)
     return _characters(encoded[:start]), _characters(encoded[:end])
 
 

@@ -107,8 +107,8 @@ def not_an_object(param: str) -> errors.BadRequest:
 def adapt(schema: JSON, param: str) -> JSON:
     """Return a schema for models that read JSON Schema; raises `BadRequest`.
 
-    Three things they refuse: keywords beside a `$ref`, which go beside an `anyOf` with the `$ref` instead;
-    `definitions`, which was `$defs` in older drafts; and `required` names without a property.
+    They refuse keywords beside a `$ref`, which go beside an `anyOf` with the `$ref` instead. They refuse
+    `definitions`, the `$defs` of older drafts, and `required` names without a property.
     """
     if _is_ready(schema):
         return dict(schema)

@@ -101,10 +101,14 @@ class _Translation:
         alternatives = list(_alternatives(node))
         if not alternatives:
             return self._typed(node, depth)
-        translated = [self.translate(one, depth + 1) for one in alternatives if not _is_null(one)]
-        branches = [branch for one in translated for branch in one.get("anyOf", [one])]
+        translated = [
+            self.translate(alternative, depth + 1)
+            for alternative in alternatives
+            if not _is_null(alternative)
+        ]
+        branches = [branch for schema in translated for branch in schema.get("anyOf", [schema])]
         if any(map(_is_null, alternatives)):
-            branches = [one | {"nullable": True} for one in branches]
+            branches = [branch | {"nullable": True} for branch in branches]
         if len(branches) > 1:
             return {"anyOf": branches}
         return (
@@ -132,13 +136,13 @@ class _Translation:
     def _target(self, reference: str) -> Any:
         """Return what a reference within the schema refers to."""
         head, _, path = reference.partition("#")
-        found: Any = self._root
+        target: Any = self._root
         for step in path.split("/")[1:]:
             key = unquote(step).replace("~1", "/").replace("~0", "~")
-            found = found.get(key) if isinstance(found, dict) else None
-        if head or (path and not path.startswith("/")) or not isinstance(found, dict | bool):
+            target = target.get(key) if isinstance(target, dict) else None
+        if head or (path and not path.startswith("/")) or not isinstance(target, dict | bool):
             raise self._invalid(f"The schema refers to {reference[:200]!r}, which is not in it.")
-        return found
+        return target
 
     def _typed(self, node: JSON, depth: int) -> JSON:
         type_ = _type(node).upper()
@@ -153,8 +157,8 @@ class _Translation:
             typed["format"] = format_
         elif format_ is not None:
             described["format"] = format_
-        choices = [one for one in _choices(node) if one != ""]  # an empty one is refused
-        if choices and type_ == "STRING" and all(isinstance(one, str) for one in choices):
+        choices = [choice for choice in _choices(node) if choice != ""]  # an empty one is refused
+        if choices and type_ == "STRING" and all(isinstance(choice, str) for choice in choices):
             typed["enum"] = choices
         elif choices:
             described["enum"] = choices
@@ -190,7 +194,7 @@ def _alternatives(node: JSON) -> Iterator[JSON]:
     for keyword in ("anyOf", "oneOf"):
         if isinstance(branches := node.get(keyword), list) and branches:
             rest = {name: value for name, value in node.items() if name not in {keyword, "discriminator"}}
-            yield from (_branch(rest, one) for one in branches)
+            yield from (_branch(rest, branch) for branch in branches)
             return
     types, groups = node.get("type"), _by_type(_choices(node))
     if types == "null":

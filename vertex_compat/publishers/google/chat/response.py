@@ -192,8 +192,8 @@ class _ResponseReader:
 class _Candidate:
     """Reads one candidate.
 
-    What concerns the answer as a whole (sources, ratings, the signature of its text) is held back until its
-    end: the sources refer to the complete text, and clients join the strings and lists of several chunks.
+    Fields of the whole answer (sources, ratings, the signature of its text) are held back until its end.
+    The sources refer to the complete text, and clients join the strings and lists of several chunks.
     """
 
     def __init__(self, index: int, seed: str, call: UpstreamCall) -> None:

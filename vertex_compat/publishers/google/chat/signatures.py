@@ -60,11 +60,11 @@ def digest(seed: str) -> str:
 
 def of_call(id_: str, tool_call: JSON) -> CallMarks:
     """Return the marks of a call that the client sends back; those in a damaged id are lost."""
-    found = _ID.fullmatch(id_)
-    if not found or found["check"] != _checksum(found["unique"], found["marks"]):
+    match = _ID.fullmatch(id_)
+    if not match or match["check"] != _checksum(match["unique"], match["marks"]):
         return CallMarks(None, in_extra_content(tool_call))
-    own = bytes.fromhex(found["id"]).decode("utf-8", "replace") if found["id"] else None
-    return CallMarks(own, in_extra_content(tool_call) or _padded(found["signature"]))
+    own = bytes.fromhex(match["id"]).decode("utf-8", "replace") if match["id"] else None
+    return CallMarks(own, in_extra_content(tool_call) or _padded(match["signature"]))
 
 
 def short_id(id_: str) -> str:

@@ -123,13 +123,13 @@ def _tool_config(
 
 
 def _check_names(declarations: Sequence[wire.FunctionDeclaration]) -> None:
-    seen: set[str] = set()
+    names: set[str] = set()
     for declaration in declarations:
-        if (name := declaration["name"]) in seen:
+        if (name := declaration["name"]) in names:
             raise errors.BadRequest(
                 f"Two functions have the name {name!r}.", param="tools", code="invalid_value"
             )
-        seen.add(name)
+        names.add(name)
 
 
 def _function_calling(offered: Tools, request: ClientRequest) -> wire.FunctionCallingConfig:
