@@ -407,6 +407,29 @@ def test_a_background_response_is_cancelled(client):
     assert client.responses.cancel(made.id).status == "cancelled"
 
 
+TEMPLATE = "projects/emulated-project/locations/us-central1/templates/t1"
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        (f"model_armor = '{TEMPLATE}'", "Model Armor"),
+        (f"[keys.me]\nmodel_armor = '{TEMPLATE}'", "Model Armor"),
+        ("enforced_labels = { team = 'x' }", "enforced settings"),
+    ],
+)
+def test_settings_that_the_background_would_evade_refuse_it(start, emulator, tmp_path, setting, reason):
+    path = tmp_path / "vertex_compat.toml"
+    path.write_text(setting)
+    key = "sk-test-0123456789"
+    app = start(VERTEX_COMPAT_CONFIG=str(path), VERTEX_COMPAT_API_KEYS=f"me:{key}")
+    body = {"model": MODEL, "input": "Whales", "background": True}
+    answer = create(app, body, {"Authorization": f"Bearer {key}"})
+    assert (answer.status_code, answer.json["error"]["param"]) == (403, "model")
+    assert reason in answer.json["error"]["message"]
+    assert not [call for call in emulator.calls if "interactions" in call.path]
+
+
 def test_a_background_response_that_fails_says_why(client):
     made = client.responses.create(
         model="gemini-emulator-interaction-failed", input="Whales", background=True

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from vertex_compat import errors
 from vertex_compat.json_values import count, items, member, text
 from vertex_compat.services.batch_jobs import OWNER_LABEL
-from vertex_compat.types import JSON, Delta, StreamPart, UpstreamCall, Usage
+from vertex_compat.types import JSON, Delta, Model, StreamPart, UpstreamCall, Usage
 
 STATUS: Final = {
     "queued": "queued",
@@ -29,6 +30,19 @@ STATUS: Final = {
 RUNNING: Final = frozenset({"queued", "in_progress"})
 
 _STEPS: Final = {"user": "user_input", "assistant": "model_output"}
+
+
+def check_model(model: Model) -> None:
+    """Raise `Forbidden` for a model with settings of the operator that an interaction would evade."""
+    if model.model_armor:
+        raise errors.Forbidden(
+            f"{model.requested_name!r} is checked by Model Armor, which does not check interactions.",
+            param="model",
+        )
+    if model.enforced:
+        raise errors.Forbidden(
+            f"{model.requested_name!r} has enforced settings, which interactions do not have.", param="model"
+        )
 
 
 def create(runs: JSON, messages: list[JSON], options: JSON, owner: str) -> UpstreamCall:

@@ -127,6 +127,7 @@ def _model(name: str, context: RequestContext) -> tuple[JSON, ResourceTarget]:
             "agents do. Leave 'background' out.",
             "background",
         )
+    interactions.check_model(model)
     target = ResourceTarget(
         "interactions",
         model.locations[:1],

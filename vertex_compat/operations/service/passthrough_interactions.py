@@ -25,6 +25,7 @@ from vertex_compat.operations.service.passthrough_parts import (
     query,
     shares_project,
 )
+from vertex_compat.services import interactions
 from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
 from vertex_compat.upstream.response import UpstreamResponse
 
@@ -54,7 +55,7 @@ def _create(found: re.Match[str], context: RequestContext) -> Response:
     fields = {_snake_case(name): value for name, value in request.items() if value is not None}
     model = placed(_model(fields, context), found)
     context.log.model = model.requested_name
-    _check_settings(model)
+    interactions.check_model(model)
     if not shares_project(context):
         _check_nothing_stored(fields)
     if context.allowance and context.allowance.has_budget and ("agent" in fields or fields.get("background")):
@@ -80,18 +81,6 @@ def _model(fields: JSON, context: RequestContext) -> Model:
             f"'{named[0]}' must be the name of one, without a project.", param=named[0], code="invalid_value"
         )
     return context.router.candidates(f"google/{match['name']}")[0]
-
-
-def _check_settings(model: Model) -> None:
-    """Raise `Forbidden` for a model with settings that an interaction would evade."""
-    if model.model_armor:
-        raise errors.Forbidden(
-            f"{model.requested_name!r} is checked by Model Armor, which does not check interactions."
-        )
-    if model.enforced:
-        raise errors.Forbidden(
-            f"{model.requested_name!r} has enforced settings, which interactions do not have."
-        )
 
 
 def _check_nothing_stored(fields: JSON) -> None:
