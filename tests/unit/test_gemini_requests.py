@@ -99,6 +99,8 @@ MP4 = base64.b64encode(b"\0\0\0\x18ftypisom").decode()
         ({"type": "image_url", "image_url": "gs://b/a.jpeg"}, linked("image/jpeg", "gs://b/a.jpeg")),
         (part("image_url", url="https://e.com/a.mp4"), linked("video/mp4", "https://e.com/a.mp4")),
         (part("image_url", url="gs://b/a", format="image/webp"), linked("image/webp", "gs://b/a")),
+        (part("image_url", url="gs://b/a", format="PNG"), linked("image/png", "gs://b/a")),
+        (part("file", file_id="gs://b/a", format="pdf"), linked("application/pdf", "gs://b/a")),
         (part("image_url", url=YOUTUBE), linked("video/mp4", YOUTUBE)),
         (part("file", file_id="gs://b/a.pdf"), linked("application/pdf", "gs://b/a.pdf")),
         (part("file", file_id="gs://b/a", format="text/plain"), linked("text/plain", "gs://b/a")),
@@ -125,6 +127,7 @@ def test_a_file_in_every_form(given, sent):
         part("file", file_id="gs://b/a", format="application/octet-stream"),
         part("audio_input", audio_input="AAAA"),
         part("video_url", url="gs://b/v"),
+        part("image_url", url="gs://b/a", format="picture"),
     ],
 )
 def test_a_media_type_is_not_guessed(given):

@@ -78,7 +78,9 @@ def normalize(media_type: str | None) -> str | None:
         return None
     name = media_type.partition(";")[0].strip().lower()
     name = _ALIASES.get(name, name)
-    return None if name in _UNSPECIFIC else name
+    if name in _UNSPECIFIC:
+        return None
+    return name if "/" in name else of_name(f"a.{name}")  # clients write `png`, too
 
 
 def of_bytes(data: bytes) -> str | None:
