@@ -10,7 +10,7 @@ PDF = "data:application/pdf;base64,JVBERi0xLjQ="
 REPLY = json.dumps(
     {
         "type": "message",
-        "model": "claude-sonnet-4-5-20250929",
+        "model": "claude-sonnet-5-5",
         "content": [{"type": "text", "text": "Found."}],
         "stop_reason": "end_turn",
         "usage": {"input_tokens": 1, "output_tokens": 1},
@@ -150,7 +150,7 @@ PLAIN_SCHEMA = {
 
 
 @pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "claude-sonnet-4"])
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-sonnet-4"])
 def test_changed_schema_is_answered_or_named(strict, model):
     app = function(CannedTransport([REPLY], "application/json"))
     for path, mutated in mutations({"schema": PLAIN_SCHEMA}):

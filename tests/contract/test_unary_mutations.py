@@ -72,7 +72,7 @@ def wait(client, path, field="status", ends=("completed", "failed", "succeeded",
     return found
 
 
-def batch_request(client, model="gemini-2.5-flash"):
+def batch_request(client, model="gemini-3.8-flash"):
     rows = [
         {"custom_id": text, "method": "POST", "url": "/v1/chat/completions"}
         | {"body": {"model": model, "messages": [{"role": "user", "content": text}]}}
@@ -107,7 +107,7 @@ def message_batch_results(client):
 def tuning_request(client):
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]
     file = upload(client, json.dumps({"messages": messages}).encode(), "a.jsonl", "fine-tune")
-    return {"model": "gemini-2.5-flash", "training_file": file}
+    return {"model": "gemini-3.8-flash", "training_file": file}
 
 
 def tuning_job(client, *, ended=False):
@@ -169,7 +169,7 @@ def speech(model, **params):
 
 
 def transcription(response_format):
-    form = {"model": "gemini-2.5-flash", "response_format": response_format, "file": (WAV, "a.wav")}
+    form = {"model": "gemini-3.8-flash", "response_format": response_format, "file": (WAV, "a.wav")}
     return "POST", "/v1/audio/transcriptions", None, form
 
 
@@ -181,7 +181,7 @@ OPERATIONS = {
     "embeddings by embedContent": (embedding("gemini-embedding-2"), types.CreateEmbeddingResponse),
     "images": (image("/v1/images/generations"), types.ImagesResponse),
     "image edits": (image("/v1/images/edits", image=(PNG, "a.png")), types.ImagesResponse),
-    "speech": (speech("gemini-2.5-flash-preview-tts", response_format="wav"), None),
+    "speech": (speech("gemini-3.8-flash-tts", response_format="wav"), None),
     "speech of Text-to-Speech": (speech("vertex_ai/"), None),
     "music": (speech("lyria-002"), None),
     "music of Lyria 3": (speech("lyria-3-clip-preview"), None),
@@ -207,7 +207,7 @@ OPERATIONS = {
     "cancelled batch": (lambda client: ("POST", f"{batch(client)}/cancel", {}), types.Batch),
     "output of a batch": (batch_file("output_file_id"), None),
     "errors of a batch": (batch_file("error_file_id"), None),
-    "output of Claude's batch": (batch_file("output_file_id", model="claude-sonnet-4-5"), None),
+    "output of Claude's batch": (batch_file("output_file_id", model="claude-sonnet-5-5"), None),
     "message batch": (lambda client: ("GET", message_batch(client)), MessageBatch),
     "results of a message batch": (message_batch_results, None),
     "new job": (lambda client: ("POST", "/v1/fine_tuning/jobs", tuning_request(client)), FineTuningJob),

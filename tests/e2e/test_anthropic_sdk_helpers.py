@@ -6,7 +6,7 @@ import pytest
 
 GEMINI = "gemini-3.8-flash"
 CLAUDE = "claude-sonnet-5-5"
-MODELS = [GEMINI, CLAUDE, "mistral-medium-3", "deepseek-ai/deepseek-v3.2-maas"]
+MODELS = [GEMINI, CLAUDE, "mistral-medium-3", "deepseek-ai/deepseek-v4.1-flash-maas"]
 QUESTION = "What is the weather? Use parallel tools."
 HELLO = [{"role": "user", "content": "Hello"}]
 

@@ -68,7 +68,7 @@ def test_thinking_with_tools_goes_on_for_ten_turns(client, emulator, model, ask)
 def test_a_conversation_with_tools_goes_on_with_every_publisher(client, ask):
     """Each one takes over what all before it have left: calls, ids, thoughts."""
     models = ["claude-sonnet-5-5", *MODELS.values(), "gemini-3-pro-preview"]
-    models += ["moonshotai/kimi-k2-thinking-maas", "deepseek-ai/deepseek-v4.1-flash-maas", "claude-opus-5"]
+    models += ["zai-org/glm-5.2-maas", "deepseek-ai/deepseek-v4.1-flash-maas", "claude-opus-5"]
     messages = [{"role": "system", "content": "Be kind."}]
     for model in models:
         messages.append({"role": "user", "content": "Use the tool"})

@@ -49,7 +49,7 @@ def test_structured_output_denied_by_policy_is_answered(app, emulator, model, st
 
 def test_array_is_wrapped_and_unwrapped(app, emulator):
     schema = {"type": "array", "items": {"type": "string"}}
-    answer = chat(app, "claude-sonnet-4-5", response_format=formatted(schema))
+    answer = chat(app, "claude-sonnet-5-5", response_format=formatted(schema))
     assert isinstance(json.loads(answer.json["choices"][0]["message"]["content"]), list)
     assert emulator.calls[-1].json["output_config"]["format"]["schema"]["type"] == "object"
 
@@ -93,7 +93,7 @@ def test_other_refusals_stay_what_they_are(app, emulator):
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("pauses", [1, 3])
 def test_paused_turn_is_continued(app, emulator, pauses, stream):
-    name = f"claude-sonnet-4-6-emulator-paused-{pauses}"
+    name = f"claude-opus-4-8-emulator-paused-{pauses}"
     answer = chat(app, name, web_search_options={}, stream=stream)
     searches = "".join(f"Search {number}. " for number in range(pauses, 0, -1))
     if stream:
@@ -115,17 +115,17 @@ def test_paused_turn_is_continued(app, emulator, pauses, stream):
 
 
 def test_turn_that_pauses_for_ever_ends_as_too_long(app, emulator):
-    answer = chat(app, "claude-sonnet-4-6-emulator-paused-99", web_search_options={})
+    answer = chat(app, "claude-opus-4-8-emulator-paused-99", web_search_options={})
     assert answer.json["choices"][0]["finish_reason"] == "length"
     assert len(emulator.calls) == 11
 
 
 def test_searches_go_back_as_they_were(app, emulator):
-    name = "claude-sonnet-4-6-emulator-paused-1"
+    name = "claude-opus-4-8-emulator-paused-1"
     message = chat(app, name, web_search_options={}).json["choices"][0]["message"]
     emulator.forget_calls()
     history = [*MESSAGES, message, {"role": "user", "content": "Go on."}]
-    answer = post(app, {"model": "claude-sonnet-4-6", "messages": history, "web_search_options": {}})
+    answer = post(app, {"model": "claude-opus-4-8", "messages": history, "web_search_options": {}})
     assert answer.status_code == 200
     sent = emulator.calls[-1].json["messages"][1]["content"]
     assert [block["type"] for block in sent] == ["text", "server_tool_use", "web_search_tool_result", "text"]
@@ -134,7 +134,7 @@ def test_searches_go_back_as_they_were(app, emulator):
 @pytest.mark.parametrize("stream", [False, True])
 def test_paused_turn_is_continued_for_responses(app, emulator, stream):
     body = {
-        "model": "claude-sonnet-4-6-emulator-paused-2",
+        "model": "claude-opus-4-8-emulator-paused-2",
         "tools": [{"type": "web_search"}],
         "input": "find",
     }
@@ -153,7 +153,7 @@ def test_paused_turn_is_continued_for_responses(app, emulator, stream):
 
 
 def test_search_denied_by_policy_is_dropped_and_named(app, emulator):
-    answer = chat(app, "claude-haiku-4-5-emulator-policy", web_search_options={})
+    answer = chat(app, "claude-haiku-5-5-emulator-policy", web_search_options={})
     assert answer.status_code == 200
     assert answer.headers["x-vertex-compat-ignored"] == "web_search_options"
     assert "tools" not in emulator.calls[-1].json

@@ -208,7 +208,11 @@ def test_the_operator_s_location_and_project_are_used(serve, emulator):
 def test_models_are_listed_and_retrieved_with_any_name(client):
     listed = [model.id for model in client.models.list()]
     assert {"gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3"} <= set(listed)
-    for name in [*listed, "claude-sonnet-4-5@20250929", "vertex_ai/meta/llama-3.3-70b-instruct-maas"]:
+    for name in [
+        *listed,
+        "claude-sonnet-5-5@default",
+        "vertex_ai/meta/llama-4-maverick-17b-128e-instruct-maas",
+    ]:
         model = client.models.retrieve(name)
         assert (model.id, model.object) == (name, "model")
     with pytest.raises(openai.NotFoundError) as caught:
@@ -244,8 +248,8 @@ def test_a_stream_s_headers_tell_every_proxy_to_pass_it_on(front_door):
 
 def test_answer_names_the_requested_model(client):
     for name in (
-        "vertex_ai/gemini-2.5-flash",
-        "google/gemini-2.5-flash",
+        "vertex_ai/gemini-3.8-flash",
+        "google/gemini-3.8-flash",
         "claude-sonnet-4-5-20250929",
         "mistral-small-2503@001",
     ):

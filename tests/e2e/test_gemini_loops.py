@@ -11,7 +11,7 @@ from helpers import gemini
 from vertex_compat.publishers.google.chat import signatures
 
 STEPS = 10
-MODELS = ["gemini-3-flash-preview", "gemini-3.1-pro-preview", "gemini-2.5-flash"]
+MODELS = ["gemini-3.8-flash", "gemini-3.1-pro-preview", "gemini-2.5-flash"]
 """Signs its calls; gives them ids as well; does neither."""
 
 TOOLS = [

@@ -7,7 +7,7 @@ import pytest
 MODELS = [
     "mistral-medium-3",
     "meta/llama-4-maverick-17b-128e-instruct-maas",
-    "qwen/qwen3-next-80b-a3b-instruct-maas",
+    "deepseek-ai/deepseek-v4.1-flash-maas",
     "openai/gpt-oss-120b-maas",
     "openai/1234567890",
 ]

@@ -72,7 +72,7 @@ def content_of(answer, *, stream):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_gemini_s_instructed_json_has_no_fence(stream):
+def test_gemini_2_5_s_instructed_json_has_no_fence(stream):
     chunks = [gemini("``"), gemini("`json\n"), gemini('{"a":'), gemini(" 1}\n``"), gemini("`", "STOP")]
     whole = gemini('```json\n{"a": 1}\n```', "STOP")
     transport = ScriptedTransport(chunks if stream else whole)

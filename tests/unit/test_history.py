@@ -133,7 +133,7 @@ FIELD = "messages.reasoning_content"
         ("claude-sonnet-5-5", {"reasoning_content": "Hm.", "thinking_blocks": [BLOCK]}, []),
         ("mistral-medium-3", {"reasoning_content": "Hm."}, [FIELD]),
         ("jamba-1.5-large", {"reasoning_content": "Hm."}, [FIELD]),
-        ("moonshotai/kimi-k2-thinking-maas", {"reasoning_content": "Hm."}, []),
+        ("zai-org/glm-5.2-maas", {"reasoning_content": "Hm."}, []),
         ("gemini-3.8-flash", {"reasoning_content": ""}, []),
     ],
 )

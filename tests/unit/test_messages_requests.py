@@ -91,6 +91,6 @@ def test_ids_of_another_api_come_back_as_they_were():
     use = {"type": "tool_use", "id": "vc1_ZnVuY3Rpb25zLm5vdzow", "name": "f", "input": {}}
     answer = {"type": "tool_result", "tool_use_id": use["id"], "content": "x"}
     messages = [*HELLO, {"role": "assistant", "content": [use]}, {"role": "user", "content": [answer]}]
-    body = call_of(model="moonshotai/kimi-k2-thinking-maas", messages=messages, tools=[FUNCTION]).body
+    body = call_of(model="zai-org/glm-5.2-maas", messages=messages, tools=[FUNCTION]).body
     assert body["messages"][1]["tool_calls"][0]["id"] == "functions.now:0"
     assert body["messages"][2]["tool_call_id"] == "functions.now:0"

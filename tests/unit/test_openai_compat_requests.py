@@ -10,7 +10,7 @@ from vertex_compat.types import Model
 
 MISTRAL = "mistral-medium-3"
 LLAMA = "meta/llama-4-maverick-17b-128e-instruct-maas"
-KIMI = "moonshotai/kimi-k2-thinking-maas"
+GLM = "zai-org/glm-5.2-maas"
 DEPLOYED = "openai/1234567890"
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -59,7 +59,7 @@ def test_image_in_tool_result_follows_as_the_users(model, question_after):
     ]
 
 
-@pytest.mark.parametrize("model", [KIMI, "codestral-2", "jamba-1.5-large", "openai/gpt-oss-120b-maas"])
+@pytest.mark.parametrize("model", [GLM, "codestral-2", "jamba-1.5-large", "openai/gpt-oss-120b-maas"])
 def test_image_in_tool_result_is_noted_for_text_model(model):
     messages = sent(model, SCREENSHOT).body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
@@ -72,7 +72,7 @@ def test_image_in_tool_result_is_noted_in_a_prompt():
     assert "Image read successfully\n[The image is left out" in instance["prompt"]
 
 
-@pytest.mark.parametrize("model", [DEPLOYED, LLAMA, "qwen/qwen3-next-80b-a3b-instruct-maas"])
+@pytest.mark.parametrize("model", [DEPLOYED, LLAMA, "deepseek-ai/deepseek-v4.1-flash-maas"])
 def test_later_system_message_becomes_the_users(model):
     messages = [
         {"role": "system", "content": "A"},
@@ -130,7 +130,7 @@ def remembered(field):
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "reasoning_details"])
 def test_reasoning_goes_back_to_models_that_read_it(field):
-    call = sent(KIMI, remembered(field))
+    call = sent(GLM, remembered(field))
     assert call.body["messages"][1]["reasoning_content"] == "One and one."
     assert not call.ignored
     call = sent("mistral-medium-3-5", remembered(field))

@@ -405,7 +405,7 @@ def test_reasoning_goes_back_to_a_model_that_reads_it():
         {"role": "assistant", "content": "Hello"},
         {"role": "user", "content": "And?"},
     ]
-    body, ignored = sent("moonshotai/kimi-k2-thinking-maas", input=items)
+    body, ignored = sent("zai-org/glm-5.2-maas", input=items)
     assert body["messages"][1]["reasoning_content"] == "They greet."
     assert not ignored
     _, ignored = sent(input=items)

@@ -51,11 +51,11 @@ def test_the_nearest_place_counts():
     location = "us"
     [publishers.anthropic]
     location = "us-east5"
-    [models."claude-opus-4-5"]
+    [models."claude-opus-5-5"]
     location = "eu"
     """
     found = router(text)
-    assert found.candidates("claude-opus-4-5")[0].locations == ("eu",)
+    assert found.candidates("claude-opus-5-5")[0].locations == ("eu",)
     assert found.candidates("claude-sonnet-5-5")[0].locations == ("us-east5",)
     assert found.candidates("gemini-4-argon")[0].locations == ("us",)
 

@@ -73,9 +73,9 @@ def test_what_is_no_project_is_refused(project):
 @pytest.mark.parametrize(
     ("model", "location"),
     [
-        ("gemini-2.5-flash", "global"),
+        ("gemini-3.8-flash", "global"),
         ("gemini-1.5-pro", "us-central1"),
-        ("claude-sonnet-4-5", "global"),
+        ("claude-sonnet-5-5", "global"),
         ("claude-3-5-haiku", "us-east5"),
         ("mistral-medium-3", "us-central1"),
         ("codestral-2", "us-central1"),
@@ -84,9 +84,9 @@ def test_what_is_no_project_is_refused(project):
         ("meta/llama-4-scout-17b-16e-instruct-maas", "us-east5"),
         ("deepseek-ai/deepseek-r1-0528-maas", "us-central1"),
         ("deepseek-ai/deepseek-v3.1-maas", "us-central1"),
-        ("deepseek-ai/deepseek-v3.2-maas", "global"),
+        ("deepseek-ai/deepseek-v4.1-flash-maas", "global"),
         ("qwen/qwen3-coder-480b-a35b-instruct-maas", "global"),
-        ("moonshotai/kimi-k2-thinking-maas", "global"),
+        ("zai-org/glm-5.2-maas", "global"),
         ("xai/grok-4.1-fast-reasoning", "global"),
         ("projects/my-project/locations/europe-west1/endpoints/77", "europe-west1"),
     ],
@@ -96,7 +96,7 @@ def test_a_model_is_called_first_where_it_is_offered(model, location):
 
 
 @pytest.mark.parametrize(
-    "model", ["gemini-2.5-flash", "claude-sonnet-4-5", "mistral-medium-3", "meta/llama-4-x-maas"]
+    "model", ["gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3", "meta/llama-4-x-maas"]
 )
 def test_a_location_that_the_operator_has_set_is_the_law(model):
     assert locations_of(model, GOOGLE_CLOUD_LOCATION="europe-west4") == ("europe-west4",)
