@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from vertex_compat.json_values import items, mapping, text
+from vertex_compat.json_values import enum, items, mapping, text
 from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 
 MATCH: Final = "MATCH_FOUND"
+
+STATES: Final = ("FILTER_MATCH_STATE_UNSPECIFIED", "NO_MATCH_FOUND", MATCH)
+INVOCATION_RESULTS: Final = ("INVOCATION_RESULT_UNSPECIFIED", "SUCCESS", "PARTIAL", "FAILURE")
+"""The enums by their numbers, which ProtoJSON allows in place of names."""
 
 
 class Verdict(NamedTuple):
@@ -46,12 +50,14 @@ def gemini_config(template: str) -> JSON:
 
 
 def verdict(answer: JSON) -> Verdict:
-    """Return the result of a check."""
+    """Return the result of a check; one that does not say whether a filter matched is not complete."""
     result = mapping(answer.get("sanitizationResult"))
+    state = enum(result.get("filterMatchState"), STATES)
     matches = tuple(_matches(mapping(result.get("filterResults"))))
-    if text(result.get("filterMatchState")) == MATCH and not matches:
+    if state == MATCH and not matches:
         matches = ("unnamed filter",)
-    return Verdict(matches, text(result.get("invocationResult")) == "SUCCESS")
+    executed = enum(result.get("invocationResult"), INVOCATION_RESULTS) == "SUCCESS"
+    return Verdict(matches, executed and state in {MATCH, "NO_MATCH_FOUND"})
 
 
 def _matches(filters: JSON) -> Iterator[str]:
@@ -59,12 +65,12 @@ def _matches(filters: JSON) -> Iterator[str]:
     for name, found in filters.items():
         for result in map(mapping, mapping(found).values()):
             inner = mapping(result.get("inspectResult")) or mapping(result.get("deidentifyResult")) or result
-            if text(inner.get("matchState")) != MATCH:
+            if enum(inner.get("matchState"), STATES) != MATCH:
                 continue
             details = [
                 kind
                 for kind, one in mapping(inner.get("raiFilterTypeResults")).items()
-                if text(mapping(one).get("matchState")) == MATCH
+                if enum(mapping(one).get("matchState"), STATES) == MATCH
             ]
             details += [text(finding.get("infoType")) for finding in items(inner.get("findings"))]
             yield f"{name}: {', '.join(dict.fromkeys(details))}" if details else name
