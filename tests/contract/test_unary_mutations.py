@@ -12,6 +12,7 @@ from anthropic.types.messages import MessageBatch
 from helpers.fixtures import function
 from helpers.mutations import mutations
 from helpers.replay import RecordingEmulator, Replay
+from mistralai.client.models import OCRResponse
 from openai import types
 from openai.pagination import SyncCursorPage, SyncPage
 from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
@@ -192,6 +193,13 @@ OPERATIONS = {
     "moderations": (("POST", "/v1/moderations", {"input": "a"}), types.ModerationCreateResponse),
     "rerank": (("POST", "/v1/rerank", {"model": "rerank-v3.5", "query": "a", "documents": ["b", "c"]}), None),
     "ocr": (("POST", "/v1/ocr", {"model": "mistral-ocr-2505", "document": PDF}), None),
+    "ocr of Gemini": (("POST", "/v1/ocr", {"model": "gemini-3.8-flash", "document": PDF}), OCRResponse),
+    "ocr of Claude": (("POST", "/v1/ocr", {"model": "claude-sonnet-5-5", "document": PDF}), OCRResponse),
+    "compaction": (("POST", "/v1/responses/compact", {"model": "gemini-3.8-flash", "input": "a"}), None),
+    "predict": (
+        ("POST", "/v1beta/models/imagen-4.0-generate-001:predict", {"instances": [{"prompt": "a"}]}),
+        None,
+    ),
     "models": (("GET", "/v1/models"), SyncPage[types.Model]),
     "tokens of messages": (
         ("POST", "/v1/messages/count_tokens", {"model": "claude-sonnet-5-5", "messages": MESSAGES}),
