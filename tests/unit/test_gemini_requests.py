@@ -70,6 +70,11 @@ def test_what_gemini_has_no_place_for_is_named():
     assert call(messages=messages).ignored == ("messages.audio", "messages.name")
 
 
+def test_name_of_a_result_is_used():
+    history = [*HELLO, called("f"), result() | {"name": "f"}]
+    assert call(messages=history).ignored == ()
+
+
 # Files
 
 

@@ -299,7 +299,7 @@ def _not_sent(client_messages: Iterable[JSON]) -> list[str]:
     names = {
         name
         for message in client_messages
-        if message["role"] != "function"
+        if message["role"] not in {"function", "tool"}  # there it says whose result it is
         for name in _NOT_SENT.intersection(message)
         if message[name]
     }
