@@ -298,6 +298,7 @@ class ChatParser:
     ) -> None:
         self._adapter = adapter
         self._usages = usages
+        self._usage_key = object()  # not `self`: in a cycle, the request's body would outlive the request
         self._translate = adapter.stream(call)
         self._translate_whole = adapter.whole(call) if adapter.whole else None
         self.resume(call, content_type)
@@ -377,7 +378,7 @@ class ChatParser:
         """Append parts; note the counts among them for the log, and the call that continues the response."""
         for part in translated:
             if isinstance(part, Usage):
-                self._usages[self] = part
+                self._usages[self._usage_key] = part
             elif part.continuation:
                 self.continuation = part.continuation
                 continue

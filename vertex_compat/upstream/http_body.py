@@ -93,7 +93,7 @@ class ChunkedReader(BodyReader):
         super().__init__()
         self._remaining = 0  # bytes of the chunk that are still to come
         self._buffer = b""  # the beginning of a line whose end has not arrived
-        self._next = self._read_size
+        self._next = ChunkedReader._read_size  # a method of `self` would be a cycle of references
         self._at_chunk_start = True
 
     def feed(self, data: bytes) -> bytes:
@@ -114,14 +114,14 @@ class ChunkedReader(BodyReader):
                 parts.append(data[index : index + self._remaining])
                 self._remaining -= len(parts[-1])
                 index += len(parts[-1])
-                self._next = self._read_line_end
-            elif (end := self._next(data, index)) is None:
+                self._next = ChunkedReader._read_line_end
+            elif (end := self._next(self, data, index)) is None:
                 self._buffer = data[index:]
                 break
             else:
                 index = end
         self.extra_data = self.complete and index < len(data)
-        self._at_chunk_start = self._next == self._read_size and not self._buffer
+        self._at_chunk_start = self._next is ChunkedReader._read_size and not self._buffer
         return b"".join(parts)
 
     # Each of these reads one element from `index` on; returns the index of its end, None if more bytes are
@@ -135,7 +135,7 @@ class ChunkedReader(BodyReader):
             return None
         self._remaining = int(line[1], 16)
         if not self._remaining:
-            self._next = self._read_trailers
+            self._next = ChunkedReader._read_trailers
         return line.end()
 
     def _read_line_end(self, data: bytes, index: int) -> int | None:
@@ -143,7 +143,7 @@ class ChunkedReader(BodyReader):
             return None
         if data[index : index + 2] != b"\r\n":
             raise ProtocolError("A chunk is longer than its size.")
-        self._next = self._read_size
+        self._next = ChunkedReader._read_size
         return index + 2
 
     def _read_trailers(self, data: bytes, index: int) -> int | None:

@@ -54,6 +54,7 @@ class RelayParser:
 
     def __init__(self, content_type: str, usages: dict[object, Usage]) -> None:
         self._usages = usages
+        self._usage_key = object()
         self._counts: JSON = {}
         self._decoder = sse.Decoder()
         self._body: list[bytes] | None = None if content_type == "text/event-stream" else []
@@ -96,7 +97,7 @@ class RelayParser:
         """Note token counts for the log; those of a later chunk replace those of an earlier one."""
         if not usage.TOTALS.isdisjoint(counts):
             self._counts |= {name: value for name, value in counts.items() if value is not None}
-            self._usages[self] = usage.usage(self._counts)
+            self._usages[self._usage_key] = usage.usage(self._counts)
 
 
 def parser(context: RequestContext) -> MakeParser[bytes]:

@@ -48,6 +48,7 @@ class RelayParser:
     def __init__(self, model: str, content_type: str, usages: dict[object, Usage]) -> None:
         self._model = model
         self._usages = usages
+        self._usage_key = object()
         self._counts: JSON = {}
         self._decoder = sse.Decoder()
         self._body: list[bytes] | None = None if content_type == "text/event-stream" else []
@@ -104,7 +105,7 @@ class RelayParser:
     def _note(self, counts: Any) -> None:
         """Note token counts for the log; those of a later event replace those of an earlier one."""
         usage.merge(self._counts, counts)
-        self._usages[self] = usage.total([self._counts])
+        self._usages[self._usage_key] = usage.total([self._counts])
 
 
 def _read(data: bytes, decode: Any) -> Any:
