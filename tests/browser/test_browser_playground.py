@@ -65,7 +65,7 @@ def test_the_reasoning_is_shown_and_counted(playground):
     answer.get_by_text("Reasoning", exact=True).click()
     assert "The last words were" in answer.get_by_role("group", name="Reasoning").inner_text()
     assert re.search(r"\d+ reasoning", answer.locator(".meta").inner_text())
-    assert playground.upstream()[0]["thinking"]["type"] == "enabled"
+    assert playground.upstream()[0]["thinking"]["type"] == "adaptive"
 
 
 def test_a_name_that_is_not_listed_is_taken(playground):

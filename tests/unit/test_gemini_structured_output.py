@@ -33,7 +33,7 @@ def test_schema_becomes_a_tool_before_gemini_3():
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_call_of_the_answer_tool_is_the_answer(stream):
+def test_call_of_the_answer_tool_is_the_answer_before_gemini_3(stream):
     part = {"functionCall": {"name": "json_answer", "args": {"city": "Paris"}}}
     body = {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}
     transport = ScriptedTransport([body] if stream else body)
@@ -60,7 +60,7 @@ def test_call_of_the_answer_tool_is_the_answer(stream):
 LIST = {"type": "array", "items": {"type": "string"}}
 
 
-def test_schema_of_a_list_is_wrapped_and_unwrapped():
+def test_schema_of_a_list_is_wrapped_before_gemini_3():
     shape = {"type": "json_schema", "json_schema": {"name": "answer", "schema": LIST}}
     request = {"tools": [function("f")], "response_format": shape}
     made = call("gemini-2.5-flash", **request)
@@ -72,7 +72,7 @@ def test_schema_of_a_list_is_wrapped_and_unwrapped():
     assert answer.json["choices"][0]["message"]["content"] == '["Paris"]'
 
 
-def test_name_of_the_answer_tool_is_free():
+def test_name_of_the_answer_tool_is_free_before_gemini_3():
     tools = [function("json_answer")]
     made = call("gemini-2.5-flash", tools=tools, response_format=JSON_SCHEMA)
     names = [one["name"] for one in made.body["tools"][0]["functionDeclarations"]]
@@ -92,7 +92,7 @@ def test_schema_beside_search_is_an_instruction_before_gemini_3():
     assert '"required":["city"]' in instruction(made)
 
 
-def test_schema_stays_where_no_tool_may_be_called():
+def test_schema_stays_where_no_tool_may_be_called_before_3():
     made = call("gemini-2.5-flash", tools=[function("f")], tool_choice="none", response_format=JSON_SCHEMA)
     assert made.body["generationConfig"]["responseJsonSchema"] == SCHEMA
     assert "tools" not in made.body

@@ -14,7 +14,7 @@ from vertex_compat.routing import model_names
 @pytest.mark.parametrize(
     ("asked", "publisher", "name", "resource"),
     [
-        ("gemini-2.5-flash", "google", "gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"),
+        ("gemini-3.8-flash", "google", "gemini-3.8-flash", "publishers/google/models/gemini-3.8-flash"),
         ("google/gemini-9-ultra", "google", "gemini-9-ultra", "publishers/google/models/gemini-9-ultra"),
         (
             "gemini-2.0-flash-001",
@@ -130,14 +130,14 @@ def test_claude_resolves_with_every_spelling_of_its_date(asked, name):
         "openai/",
         "gemini/",
         "gemini/abc/def",
-        "gemini-2.5-flash:generateContent",
-        "gemini-2.5-flash?alt=sse",
-        "gemini-2.5-flash#x",
-        "gemini-2.5 flash",
-        "gemini-2.5-flash\n",
+        "gemini-3.8-flash:generateContent",
+        "gemini-3.8-flash?alt=sse",
+        "gemini-3.8-flash#x",
+        "gemini-3.8 flash",
+        "gemini-3.8-flash\n",
         "gemini-%2e%2e",
-        "gemini-2.5-flash@",
-        "gemini-2.5-flash@a@b",
+        "gemini-3.8-flash@",
+        "gemini-3.8-flash@a@b",
         "gemini-é",
         "gemini-\x00",
         "claude-x/..",
@@ -241,7 +241,7 @@ PATH = re.compile(
 
 @given(asked=HOSTILE, stream=st.booleans())
 @settings(max_examples=400)
-@example(asked="gemini-2.5-flash/../../../endpoints/1", stream=False)
+@example(asked="gemini-3.8-flash/../../../endpoints/1", stream=False)
 @example(asked="claude-a/../../google/models/b", stream=True)
 @example(asked="endpoints/1:predict?x=", stream=False)
 @example(asked="endpoints/openapi", stream=False)
