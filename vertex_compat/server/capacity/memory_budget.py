@@ -14,6 +14,7 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.config.settings import Settings
+from vertex_compat.server.capacity.large_blocks import LARGE_BYTES, map_large_blocks
 
 RESERVED: Final = 192 * 1024 * 1024
 """Bytes of the process itself: the idle function, its threads and their streams."""
@@ -69,6 +70,8 @@ class HeldMemory:
 
     def add(self, size: int) -> None:
         """Count more bytes; raises `RateLimited`."""
+        if size >= LARGE_BYTES:
+            map_large_blocks()
         self._budget.hold(size)
         self._size += size
 
