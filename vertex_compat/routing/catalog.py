@@ -22,8 +22,8 @@ import msgspec
 from vertex_compat.model_profile import ModelProfile
 from vertex_compat.types import JSON
 
-MAX_CACHED_PROFILES: Final = 1024
-"""Clients choose the names, so the cache of profiles has a bound."""
+MAX_CACHED_NAMES: Final = 1024
+"""Clients choose the names, so what is cached by name has a bound."""
 
 NATIVE_PUBLISHERS: Final = frozenset({"google", "anthropic", "mistralai", "ai21"})
 """Publishers with an API of their own, whose models need no publisher in front of their names."""
@@ -115,7 +115,7 @@ class Catalog:
 
     def __init__(self, corrections: Mapping[str, JSON] | None = None) -> None:
         self._corrections = corrections or {}
-        self.profile: Callable[[str, str], ModelProfile] = lru_cache(MAX_CACHED_PROFILES)(self._profile)
+        self.profile: Callable[[str, str], ModelProfile] = lru_cache(MAX_CACHED_NAMES)(self._profile)
 
     def _profile(self, publisher: str, name: str) -> ModelProfile:
         """Return the profile of the model that Vertex calls `name`; see `types.Model` for both arguments."""
@@ -164,12 +164,14 @@ CATALOG: Final = Catalog()
 """The facts without any corrections."""
 
 
+@lru_cache(MAX_CACHED_NAMES)
 def publisher_of(name: str) -> str | None:
     """Return the publisher of a name that a client writes without one, None if there is none."""
     publisher: str | None = _longest(data().publishers, name)
     return publisher
 
 
+@lru_cache(MAX_CACHED_NAMES)
 def ranker_of(name: str) -> str | None:
     """Return the ranking model that answers for one of another vendor's, None for other names."""
     ranker: str | None = _longest(data().rerankers, name)
