@@ -131,8 +131,8 @@ class _Check:
             call = model_armor.check_prompt(template, "ok")
             yield self._call(f"Model Armor {template.rpartition('/')[2]}", where.locations[0], call, where)
 
-    def _call(self, shown: str, location: str, call: UpstreamCall, target: Model | ResourceTarget) -> Row:
-        return _timed(shown, location, lambda: self._read(call, target), call.service)
+    def _call(self, name: str, location: str, call: UpstreamCall, target: Model | ResourceTarget) -> Row:
+        return _timed(name, location, lambda: self._read(call, target), call.service)
 
     def _read(self, call: UpstreamCall, target: Model | ResourceTarget) -> None:
         client = ClientConnection(None, "check", [])

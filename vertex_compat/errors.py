@@ -360,7 +360,7 @@ def _message(error: JSON) -> str:
     if not isinstance(message, str):
         detail = error.get("detail")
         if isinstance(detail, list):  # FastAPI: [{"loc": ["body", "seed"], "msg": "…"}]
-            message = "; ".join(_violation(one) for one in detail if isinstance(one, dict))
+            message = "; ".join(_violation(item) for item in detail if isinstance(item, dict))
         else:
             message = detail if isinstance(detail, str) else ""
     return message[:_MAX_MESSAGE]

@@ -33,7 +33,7 @@ def member(value: Any, key: str) -> JSON:
 
 def items(value: Any) -> list[JSON]:
     """Return the objects in a list; an empty list if the value is no list."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def integer(value: Any) -> int | None:
@@ -64,9 +64,9 @@ def number(value: Any) -> float | None:
 
 def numbers(value: Any) -> list[float] | None:
     """Return a list of finite numbers, None if it is empty or any other value."""
-    values = [number(one) for one in value] if isinstance(value, list) else []
-    found = [one for one in values if one is not None]
-    return found if found and len(found) == len(values) else None
+    values = [number(item) for item in value] if isinstance(value, list) else []
+    valid = [item for item in values if item is not None]
+    return valid if valid and len(valid) == len(values) else None
 
 
 def enum(value: Any, names: Sequence[str]) -> str:

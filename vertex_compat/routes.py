@@ -282,11 +282,11 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     short = resource(path)
     if operation := TABLE.get((method, short)):
         return operation, {}
-    named = _MODEL_IN_PATH.fullmatch(short)
-    if named and (operation := TABLE.get((method, named["path"]))):
+    match = _MODEL_IN_PATH.fullmatch(short)
+    if match and (operation := TABLE.get((method, match["path"]))):
         from vertex_compat.operations.service import deployments  # noqa: PLC0415  (rarely requested)
 
-        return deployments.with_model_in_path(operation), {"model": named["model"]}
+        return deployments.with_model_in_path(operation), {"model": match["model"]}
     try:
         endpoint, arguments = _map().match(_normalize(path), method)
     except MethodNotAllowed as error:

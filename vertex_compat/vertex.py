@@ -53,8 +53,8 @@ def region_of(dns: str) -> str | None:
 
     https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints
     """
-    found = _DNS.fullmatch(dns)
-    return found["region"] if found else None
+    match = _DNS.fullmatch(dns)
+    return match["region"] if match else None
 
 
 def base_url(location: str) -> str:

@@ -105,10 +105,10 @@ def _entry(entry: str) -> tuple[bytes, str]:
 def _digest(key: str, name: str) -> bytes:
     if hashed := _DIGEST.fullmatch(key):
         return bytes.fromhex(hashed[1])
-    shown = f"the key {name!r}" if name else "a key"
+    key_name = f"the key {name!r}" if name else "a key"
     if len(key) < MIN_KEY_LENGTH:
         hint = "`python main.py --new-key NAME` makes one"
-        raise ValueError(f"has {shown} of less than {MIN_KEY_LENGTH} characters; {hint}.")
+        raise ValueError(f"has {key_name} of less than {MIN_KEY_LENGTH} characters; {hint}.")
     digest = hashlib.sha256(key.encode()).digest()
     if len(key) < SHORT_KEY_LENGTH:
         _warn(f"The client key {name or digest.hex()[:8]!r} has less than {SHORT_KEY_LENGTH} characters.")
@@ -131,7 +131,7 @@ def _from_toml(text: str) -> ApiKeys:
     if tables.keys() != {"keys"} or not _has_tables_only(tables["keys"]):
         raise ValueError("takes only tables [keys.NAME] in TOML.")
     digests: dict[bytes, str] = {}
-    found: dict[str, KeyRule] = {}
+    keys: dict[str, KeyRule] = {}
     for name, table in tables["keys"].items():
         fields = dict(table)
         if not _NAME.fullmatch(name):
@@ -140,8 +140,8 @@ def _from_toml(text: str) -> ApiKeys:
             )
         digests |= {_digest(key, name): name for key in _listed(fields.pop("key", None), name)}
         if fields:
-            found[name] = _rule(name, fields)
-    return ApiKeys(digests, found)
+            keys[name] = _rule(name, fields)
+    return ApiKeys(digests, keys)
 
 
 def _has_tables_only(value: Any) -> bool:

@@ -296,9 +296,9 @@ def find_param(read: Callable[[], bytes], value: str) -> str | None:
         if inner == value:
             return path
         if isinstance(inner, dict):
-            pending += [(f"{path}.{key}".lstrip("."), held) for key, held in inner.items()]
+            pending += [(f"{path}.{key}".lstrip("."), nested) for key, nested in inner.items()]
         elif isinstance(inner, list):
-            pending += [(f"{path}[{index}]", held) for index, held in enumerate(inner)]
+            pending += [(f"{path}[{index}]", nested) for index, nested in enumerate(inner)]
     return None
 
 
@@ -345,12 +345,12 @@ def _decode(content: bytes) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> JSON:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         keys = [key for key, _ in pairs]
         key = next(key for key in keys if keys.count(key) > 1)
         raise errors.BadRequest(f"The key {key[:100]!r} occurs twice in one object.", param=key[:100])
-    return found
+    return members
 
 
 def _enforce(body: JSON, model: Model) -> JSON:
@@ -358,8 +358,8 @@ def _enforce(body: JSON, model: Model) -> JSON:
     body = dict(body)
     if enforced := model.enforced.get("safety_settings"):
         categories = {text(setting.get("category")) for setting in enforced}
-        sent = body.pop("safety_settings", None) or body.get("safetySettings") or []
-        others = [setting for setting in sent if text(setting.get("category")) not in categories]
+        client_settings = body.pop("safety_settings", None) or body.get("safetySettings") or []
+        others = [setting for setting in client_settings if text(setting.get("category")) not in categories]
         body["safetySettings"] = [*enforced, *others]
     if labels := model.enforced.get("labels"):
         body["labels"] = {**(body.get("labels") or {}), **labels}

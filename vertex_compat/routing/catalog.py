@@ -133,7 +133,10 @@ class Catalog:
             **data().services.get(publisher, {}),
         }
         for pattern, fields in self._corrections.items():
-            if any(fnmatchcase(one, pattern) for one in (name, qualified, f"{_PREFIX_OF_TUNED}{name}")):
+            if any(
+                fnmatchcase(candidate, pattern)
+                for candidate in (name, qualified, f"{_PREFIX_OF_TUNED}{name}")
+            ):
                 facts |= fields
         return msgspec.convert(facts, ModelProfile)
 
@@ -250,8 +253,8 @@ def _rules(qualified: str) -> JSON:
 
 
 def _version(name: str) -> tuple[int, int] | None:
-    found = _VERSION.search(name)
-    return (int(found[1]), int(found[2] or 0)) if found else None
+    match = _VERSION.search(name)
+    return (int(match[1]), int(match[2] or 0)) if match else None
 
 
 def _kind(publisher: str, name: str) -> _Kind | None:

@@ -97,7 +97,7 @@ class Router:
         publisher, _, short = name.partition("/")
         if publisher in NATIVE_PUBLISHERS and short:  # `google/gemini-…` is the model `gemini-…`
             names.add(short)
-        return all(any(matches(one, patterns) for one in names) for patterns in self._patterns)
+        return all(any(matches(name, patterns) for name in names) for patterns in self._patterns)
 
     def _target_name(self, name: str) -> str:
         """Return the model that answers for a name of OpenAI's that clients have built in, or the name."""
@@ -246,11 +246,11 @@ class Router:
         if name != "google":
             return {}
         file = self.config.file
-        found = {
+        defaults = {
             "safety_settings": publisher.safety_settings or file.safety_settings,
             "labels": file.labels,
         }
-        return {key: value for key, value in found.items() if value}
+        return {key: value for key, value in defaults.items() if value}
 
     def _enforced(self, publisher: PublisherRule) -> JSON:
         return _enforced(self.config.file) | _enforced(publisher)
@@ -265,8 +265,8 @@ def _wrong_location(location: str, pinned: Location) -> errors.Forbidden:
 
 def _enforced(rule: ConfigFile | PublisherRule | ModelRule) -> JSON:
     """Return the parameters that replace the client's."""
-    found = {"safety_settings": rule.enforced_safety_settings, "labels": rule.enforced_labels}
-    return {key: value for key, value in found.items() if value}
+    enforced = {"safety_settings": rule.enforced_safety_settings, "labels": rule.enforced_labels}
+    return {key: value for key, value in enforced.items() if value}
 
 
 def _overridden(model: Model, rule: ModelRule, target: Target) -> Model:
@@ -295,8 +295,8 @@ def _locations(entry: Location) -> tuple[str, ...]:
 
 
 def _first(places: tuple[Location, ...], key: str) -> str | None:
-    found: Iterator[str] = (value for entry in places if (value := getattr(entry, key)))
-    return next(found, None)
+    values: Iterator[str] = (value for entry in places if (value := getattr(entry, key)))
+    return next(values, None)
 
 
 def _defaults(rule: ModelRule) -> JSON:

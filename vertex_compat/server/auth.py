@@ -137,10 +137,10 @@ def _name(authorization: str | None, keys: Digests, hint: str = "") -> str:
         )
     digest = hashlib.sha256(key.encode()).digest()
     # All are compared, and each in constant time: how long it takes tells nothing of any key.
-    found = [name for known, name in keys.items() if hmac.compare_digest(digest, known)]
-    if not found:
+    names = [name for known, name in keys.items() if hmac.compare_digest(digest, known)]
+    if not names:
         raise errors.Unauthorized("Incorrect API key provided." + hint, headers=_CHALLENGE)
-    return found[0]
+    return names[0]
 
 
 def _token(authorization: str | None) -> str:

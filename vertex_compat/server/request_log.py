@@ -178,7 +178,7 @@ class RequestLog:
     def _tier(self) -> str | None:
         """Return the tier that was set, else the one that an answer names."""
         return self.service_tier or next(
-            filter(None, (one.service_tier for one in self.usages.values())), None
+            filter(None, (usage.service_tier for usage in self.usages.values())), None
         )
 
     def cost_usd(self) -> float | None:

@@ -83,7 +83,7 @@ def status(interaction: JSON) -> str:
 
 def error(interaction: JSON) -> str:
     """Return the reason why an interaction failed."""
-    reasons = [text(one.get("message")) for one in items(interaction.get("errors"))]
+    reasons = [text(error.get("message")) for error in items(interaction.get("errors"))]
     return " ".join(filter(None, reasons)) or "Vertex AI gave no reason."
 
 

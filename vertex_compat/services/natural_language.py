@@ -52,7 +52,10 @@ def units(text: str) -> int:
 def confidences(answer: JSON) -> dict[str, float]:
     """Return Google's categories with their confidences."""
     try:
-        return {str(one["name"]): float(one["confidence"]) for one in answer["moderationCategories"]}
+        return {
+            str(category["name"]): float(category["confidence"])
+            for category in answer["moderationCategories"]
+        }
     except (KeyError, TypeError, ValueError):
         raise errors.UpstreamFault("Natural Language's response has no categories.") from None
 

@@ -91,24 +91,24 @@ def contexts(answer: JSON) -> list[Context]:
     """Return the passages that a search has found, best first."""
     return [
         Context(
-            text(one.get("sourceUri")),
-            text(one.get("sourceDisplayName")),
-            text(one.get("text")),
-            similarity(number_of(one.get("score")) or 0.0),
+            text(context.get("sourceUri")),
+            text(context.get("sourceDisplayName")),
+            text(context.get("text")),
+            similarity(number_of(context.get("score")) or 0.0),
         )
-        for one in items(mapping(answer.get("contexts")).get("contexts"))
+        for context in items(mapping(answer.get("contexts")).get("contexts"))
     ]
 
 
 def rag_files(page: JSON) -> dict[str, str]:
     """Return a page of a corpus's files: the URI that each was imported from → its number."""
-    found = {}
+    files = {}
     for file in items(page.get("ragFiles")):
         file_number = number(text(file.get("name")), "ragFiles")
         uris = mapping(file.get("gcsSource")).get("uris")
         if file_number and isinstance(uris, list) and uris:
-            found[text(uris[0])] = file_number
-    return found
+            files[text(uris[0])] = file_number
+    return files
 
 
 def similarity(distance: float) -> float:

@@ -44,14 +44,14 @@ _ADAPTER_SIZES: Final = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN
 
 def hyperparameters(values: Mapping[str, Any]) -> JSON:
     """Return Vertex AI's hyperparameters. What is "auto" is not sent."""
-    sent = {
+    translated = {
         vertex_name: values[name]
         for name, vertex_name in HYPERPARAMETERS.items()
         if values.get(name, "auto") != "auto"
     }
-    if (size := sent.get("adapterSize")) in _ADAPTER_SIZES:
-        sent["adapterSize"] = f"ADAPTER_SIZE_{_ADAPTER_SIZES[size]}"
-    return sent
+    if (size := translated.get("adapterSize")) in _ADAPTER_SIZES:
+        translated["adapterSize"] = f"ADAPTER_SIZE_{_ADAPTER_SIZES[size]}"
+    return translated
 
 
 def create(

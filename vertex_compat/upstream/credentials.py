@@ -213,8 +213,8 @@ class Credentials:
         return str(credentials.token)
 
     def _find_credentials(self) -> GoogleCredentials:
-        found, self._project = self._find()
-        self._credentials = self._credentials or found
+        credentials, self._project = self._find()
+        self._credentials = self._credentials or credentials
         return self._credentials
 
     def _find_project(self) -> None:

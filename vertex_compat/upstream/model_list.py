@@ -156,10 +156,10 @@ class ModelList:
 
 def callable_name(entry: _Listed, catalog: Catalog = CATALOG) -> str | None:
     """Return the name by which clients call a publisher's model, None if they cannot call it."""
-    found = _MODEL.fullmatch(entry.name)
-    if not found or entry.supported_actions.keys() & _DEPLOY_ACTIONS:
+    match = _MODEL.fullmatch(entry.name)
+    if not match or entry.supported_actions.keys() & _DEPLOY_ACTIONS:
         return None
-    publisher, model = found.groups()
+    publisher, model = match.groups()
     name = model if publisher in NATIVE_PUBLISHERS else f"{publisher}/{model}"
     try:
         profile = model_names.resolve(name, catalog).profile

@@ -194,8 +194,8 @@ class HttpTransport:
                 "The credentials of this function name no Google Cloud project. Set GOOGLE_CLOUD_PROJECT.",
                 code="project_not_set",
             )
-        named = model.named_project
-        if named and named != project and not (named.isdecimal() or project.isdecimal()):
+        project_name = model.named_project
+        if project_name and project_name != project and not (project_name.isdecimal() or project.isdecimal()):
             raise errors.NotFound(
                 "The endpoint is in another project.", param="model", code="model_not_found"
             )

@@ -195,8 +195,8 @@ def _closed_at(deadline: float, connection: HTTPSConnection) -> Iterator[list[An
 
 def _resolve(host: str, port: int, public: Callable[[Address], bool]) -> list[Any]:
     """Return the public addresses of a host, as `getaddrinfo` does; raises `NotPublic` if there are none."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    allowed = [entry for entry in found if public(_address(entry[4]))]
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    allowed = [entry for entry in addresses if public(_address(entry[4]))]
     if not allowed:
         raise NotPublic
     return allowed

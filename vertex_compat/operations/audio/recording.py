@@ -59,10 +59,10 @@ class Recording:
         """Start with the head of the file's part; raises `BadRequest` for another kind of file."""
         self._name = part.filename
         declared = media_types.normalize(part.headers.get("Content-Type")) or ""
-        named = media_types.of_name(part.filename) or declared
+        name_type = media_types.of_name(part.filename) or declared
         # A name such as a.webm does not tell sound from film; the declared type does.
-        other_kind = named.partition("/")[0] != declared.partition("/")[0]
-        self._mime = declared if other_kind and declared.startswith(TYPES) else named
+        other_kind = name_type.partition("/")[0] != declared.partition("/")[0]
+        self._mime = declared if other_kind and declared.startswith(TYPES) else name_type
         if not self._mime.startswith(TYPES):
             raise errors.BadRequest(
                 "The file is not a known kind of recording: its name should end in .flac, .m4a, .mp3, .mp4, "
@@ -131,15 +131,15 @@ def read(context: RequestContext, recording: Recording) -> multipart.Form:
     form = multipart.Form({}, {})
     texts: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
-    begun = False
+    is_started = False
     for part, data, more in multipart.iter_parts(context, context.iter_body()):
         name = part.name or ""
         if isinstance(part, File):
             if name != "file":
                 continue
-            if not begun:
+            if not is_started:
                 recording.begin(part)
-                begun = True
+                is_started = True
             recording.write(data)
             continue
         texts[name] = texts.get(name, "") + data.decode("utf-8", "replace")

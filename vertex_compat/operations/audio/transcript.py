@@ -66,7 +66,7 @@ class Transcript:
             self._usage = part
             return "", []
         self._finish_reason = part.finish_reason or self._finish_reason
-        segments = [self._complete(_segment(one)) for one in part.fields.get("segments") or ()]
+        segments = [self._complete(_segment(segment)) for segment in part.fields.get("segments") or ()]
         text = part.fields.get("content") or ""
         self._segments += segments
         if text:
@@ -128,7 +128,11 @@ class Transcript:
     @property
     def language(self) -> str:
         """The spoken language, as the model names it."""
-        return self._language or next((one.language for one in self._segments if one.language), "") or ""
+        return (
+            self._language
+            or next((segment.language for segment in self._segments if segment.language), "")
+            or ""
+        )
 
     @property
     def duration(self) -> float:

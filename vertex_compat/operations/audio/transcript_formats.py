@@ -48,7 +48,7 @@ def _plain(text: str) -> FileBody:
 
 def _verbose(transcript: Transcript, params: JSON) -> JSON:
     granularities = params.get("timestamp_granularities") or ["segment"]
-    shown: JSON = {
+    verbose: JSON = {
         "task": "translate" if params["translate"] else "transcribe",
         "language": "english" if params["translate"] else transcript.language,
         "duration": transcript.duration,
@@ -57,13 +57,15 @@ def _verbose(transcript: Transcript, params: JSON) -> JSON:
     }
     if "segment" in granularities:
         unknown = UNKNOWN | {"temperature": params.get("temperature", 0.0)}
-        shown["segments"] = [
-            {"id": index, "start": one.start, "end": one.end, "text": one.text, **unknown}
-            for index, one in enumerate(transcript.segments)
+        verbose["segments"] = [
+            {"id": index, "start": segment.start, "end": segment.end, "text": segment.text, **unknown}
+            for index, segment in enumerate(transcript.segments)
         ]
     if "word" in granularities:
-        shown["words"] = [{"word": one.word, "start": one.start, "end": one.end} for one in transcript.words]
-    return shown
+        verbose["words"] = [
+            {"word": word.word, "start": word.start, "end": word.end} for word in transcript.words
+        ]
+    return verbose
 
 
 def _diarized(transcript: Transcript) -> JSON:
@@ -71,7 +73,7 @@ def _diarized(transcript: Transcript) -> JSON:
         "task": "transcribe",
         "duration": transcript.duration,
         "text": transcript.text,
-        "segments": [_diarized_segment(one, index) for index, one in enumerate(transcript.segments)],
+        "segments": [_diarized_segment(segment, index) for index, segment in enumerate(transcript.segments)],
         "usage": transcript.usage,
     }
 
@@ -90,15 +92,16 @@ def _diarized_segment(segment: Segment, index: int) -> JSON:
 def srt(segments: list[Segment]) -> str:
     """Return SubRip subtitles; https://en.wikipedia.org/wiki/SubRip."""
     return "".join(
-        f"{number}\n{_clock(one.start, ',')} --> {_clock(one.end, ',')}\n{one.text.strip()}\n\n"
-        for number, one in enumerate(segments, 1)
+        f"{number}\n{_clock(segment.start, ',')} --> {_clock(segment.end, ',')}\n{segment.text.strip()}\n\n"
+        for number, segment in enumerate(segments, 1)
     )
 
 
 def vtt(segments: list[Segment]) -> str:
     """Return WebVTT subtitles; https://www.w3.org/TR/webvtt1/."""
     return "WEBVTT\n\n" + "".join(
-        f"{_clock(one.start, '.')} --> {_clock(one.end, '.')}\n{one.text.strip()}\n\n" for one in segments
+        f"{_clock(segment.start, '.')} --> {_clock(segment.end, '.')}\n{segment.text.strip()}\n\n"
+        for segment in segments
     )
 
 
@@ -129,19 +132,19 @@ class TranscriptEvents:
         """Return the last events; raises `UpstreamFault` if the model had not finished."""
         late = self._transcript.complete()
         events = self._segment_events(late) if self._diarized else b""
-        done = {
+        event = {
             "type": "transcript.text.done",
             "text": self._transcript.text,
             "usage": self._transcript.usage,
         }
-        return events + sse.encode(done) + sse.DONE
+        return events + sse.encode(event) + sse.DONE
 
     def _segment_events(self, segments: list[Segment]) -> bytes:
         events = []
         for segment in segments:
-            shown = _diarized_segment(segment, self._count)
+            diarized = _diarized_segment(segment, self._count)
             self._count += 1
-            events += [_delta(segment.text, segment_id=shown["id"]), sse.encode(shown)]
+            events += [_delta(segment.text, segment_id=diarized["id"]), sse.encode(diarized)]
         return b"".join(events)
 
 

@@ -60,8 +60,8 @@ def create(context: RequestContext) -> Response:
         Bucket(context).write_json(batch.name, metadata)
     else:
         batch, metadata, job = job_start.start(token, OPENAI, reader.rows, metadata, context)
-    shown = _batch_object(batch, metadata, job, context)
-    return Response(shown, model_calls.ignored_header(sorted(reader.rows.ignored)))
+    batch_object = _batch_object(batch, metadata, job, context)
+    return Response(batch_object, model_calls.ignored_header(sorted(reader.rows.ignored)))
 
 
 def retrieve(context: RequestContext) -> Response:
@@ -77,10 +77,10 @@ def cancel(context: RequestContext) -> Response:
     if status in batch_jobs.ENDED:
         raise errors.Conflict(f"Cannot cancel a batch with status '{status}'.", param="batch_id")
     batch.call_job(batch_jobs.cancel(batch.job_id), batch.read(bucket, context), context)
-    shown = _current(batch, context)
-    if shown["status"] not in batch_jobs.ENDED:  # the job's state follows later
-        shown["status"] = "cancelling"
-    return Response(shown)
+    batch_object = _current(batch, context)
+    if batch_object["status"] not in batch_jobs.ENDED:  # the job's state follows later
+        batch_object["status"] = "cancelling"
+    return Response(batch_object)
 
 
 def list_batches(context: RequestContext) -> Response:
@@ -90,11 +90,11 @@ def list_batches(context: RequestContext) -> Response:
     last_id = context.query().get("after")
     last = batch_metadata.from_id(last_id, context.ids) if last_id else None
     resources = bucket.list(OPENAI.folder, last.name if last else "")
-    named = (batch_metadata.from_name(bucket.resource_name(resource)) for resource in resources)
-    batches = (batch for batch in named if batch and batch != last)
+    names = (batch_metadata.from_name(bucket.resource_name(resource)) for resource in resources)
+    batches = (batch for batch in names if batch and batch != last)
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
-        shown = pool.map(lambda batch: _current(batch, context), islice(batches, size + 1))
-        return Response(paging.page(shown, size))
+        batch_objects = pool.map(lambda batch: _current(batch, context), islice(batches, size + 1))
+        return Response(paging.page(batch_objects, size))
 
 
 def _current(batch: Batch, context: RequestContext) -> JSON:

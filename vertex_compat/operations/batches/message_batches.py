@@ -109,13 +109,13 @@ def _batches(context: RequestContext, after: Batch | None = None) -> Iterator[Ba
 def _shown(batches: Iterable[Batch], context: RequestContext) -> list[JSON]:
     """Return the batches in their current state, without those that are deleted meanwhile."""
 
-    def shown(batch: Batch) -> JSON | None:
+    def show(batch: Batch) -> JSON | None:
         with suppress(errors.NotFound):
             return _current(batch, context)
         return None
 
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
-        return list(filter(None, pool.map(shown, batches)))
+        return list(filter(None, pool.map(show, batches)))
 
 
 def cancel(context: RequestContext) -> Response:
@@ -158,8 +158,8 @@ def list_results(context: RequestContext) -> Response:
             "This batch has no results yet: they are there when its 'processing_status' is 'ended'.",
             param=ANTHROPIC.id_param,
         )
-    found = results.read(batch, metadata, job, context)
-    return Response(StreamingBody((_line(result, job) for result in found), RESULTS_TYPE))
+    outcomes = results.read(batch, metadata, job, context)
+    return Response(StreamingBody((_line(result, job) for result in outcomes), RESULTS_TYPE))
 
 
 def _requested(context: RequestContext) -> Batch:
@@ -198,12 +198,12 @@ def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON, context: Req
 
 def _counts(counts: JSON, status: str) -> JSON:
     """Return Anthropic's counts: all requests are in process until the batch has ended."""
-    shown = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+    answer = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
     if status not in batch_jobs.ENDED:
-        return shown | {"processing": counts["total"]}
-    shown |= {"succeeded": counts["completed"], "errored": counts["failed"]}
-    shown[_UNANSWERED.get(status, "errored")] += counts["total"] - counts["completed"] - counts["failed"]
-    return shown
+        return answer | {"processing": counts["total"]}
+    answer |= {"succeeded": counts["completed"], "errored": counts["failed"]}
+    answer[_UNANSWERED.get(status, "errored")] += counts["total"] - counts["completed"] - counts["failed"]
+    return answer
 
 
 def _time(seconds: int) -> str:

@@ -57,8 +57,10 @@ class VirtualFile:
         """Return an iterator over the lines; raises `NotFound` at once if the batch has not ended."""
         metadata, job = self._ended_job(bucket, context)
         status = batch_jobs.status(job)
-        found = results.read(self.batch, metadata, job, context)
-        return (_line(one, status) for one in found if (one.response is None) == (self.kind == ERRORS))
+        outcomes = results.read(self.batch, metadata, job, context)
+        return (
+            _line(result, status) for result in outcomes if (result.response is None) == (self.kind == ERRORS)
+        )
 
     def _ended_job(self, bucket: Bucket, context: RequestContext) -> tuple[BatchMetadata, JSON]:
         metadata = self.batch.read(bucket, context)
@@ -83,10 +85,10 @@ def kinds(job: JSON, metadata: BatchMetadata) -> set[str]:
     if status == "completed" and not job.get("completionStats"):
         return {OUTPUT, ERRORS}
     completed = batch_jobs.counts(job, metadata.total)["completed"]
-    found = {OUTPUT} if completed else set()
+    present = {OUTPUT} if completed else set()
     # A job that failed as a whole has an error of its own; else each request without a response gets one.
     has_errors = completed < metadata.total and (completed or status != "failed")
-    return found | {ERRORS} if has_errors else found
+    return present | {ERRORS} if has_errors else present
 
 
 def _line(result: Result, status: str) -> bytes:

@@ -41,14 +41,14 @@ def complete(context: RequestContext) -> Response:
         raise
 
 
-def _rename_param(error: errors.BadRequest, param: str, sent: JSON) -> None:
+def _rename_param(error: errors.BadRequest, param: str, client_body: JSON) -> None:
     """Give an error the name of the parameter that the client sent, whose shape may be another API's."""
-    if "messages" not in sent and "input" in sent:
+    if "messages" not in client_body and "input" in client_body:
         from vertex_compat.operations.responses import request  # noqa: PLC0415
 
-        own = request.as_chat_names(sent).of(param)
+        own = request.as_chat_names(client_body).of(param)
     else:
-        own = client_shapes.client_param(param, sent)
+        own = client_shapes.client_param(param, client_body)
     error.param = own
     error.message = error.message.replace(f"'{param}'", f"'{own}'")
 

@@ -89,8 +89,8 @@ def _choice(choice: JSON) -> JSON:
         case {"type": "custom", "custom": {"name": name}}:
             return {"type": "function", "function": {"name": name}}
         case {"type": "allowed_tools", "allowed_tools": {"tools": [*tools]} as allowed}:
-            named = [_choice(tool) if isinstance(tool, dict) else tool for tool in tools]
-            return {**choice, "allowed_tools": {**allowed, "tools": named}}
+            converted = [_choice(tool) if isinstance(tool, dict) else tool for tool in tools]
+            return {**choice, "allowed_tools": {**allowed, "tools": converted}}
     return choice
 
 
@@ -106,8 +106,8 @@ def _call(call: JSON) -> JSON:
     if call.get("type") != "custom" or not custom:
         return call
     rest = {name: value for name, value in call.items() if name not in {"type", "custom"}}
-    called = {"name": text(custom.get("name")), "arguments": arguments(text(custom.get("input")))}
-    return {**rest, "type": "function", "function": called}
+    function_call = {"name": text(custom.get("name")), "arguments": arguments(text(custom.get("input")))}
+    return {**rest, "type": "function", "function": function_call}
 
 
 # In a response

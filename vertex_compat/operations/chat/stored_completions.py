@@ -170,31 +170,31 @@ def list_completions(context: RequestContext) -> Response:
     metadata = {
         key[len("metadata[") : -1]: value for key, value in query.items() if key.startswith("metadata[")
     }
-    shown = (
+    objects = (
         record.shown()
         for record in _records(store, names)
         if query.get("model", record.completion["model"]) == record.completion["model"]
         and metadata.items() <= record.metadata.items()
     )
-    return Response(paging.page(shown, size))
+    return Response(paging.page(objects, size))
 
 
 def _records(store: Store, names: list[str]) -> Iterator[CompletionRecord]:
     remaining = iter(names)
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
         while batch := list(islice(remaining, model_calls.MAX_PARALLEL_CALLS)):
-            for found in pool.map(store.get, batch):
-                if found and (record := _decode(found.content)).expires_at > time.time():
+            for stored in pool.map(store.get, batch):
+                if stored and (record := _decode(stored.content)).expires_at > time.time():
                     yield record
 
 
 def _read(context: RequestContext) -> _Stored:
     store = _store(context)
     token = _token(context.path_args["id"], context)
-    found = get_written(store, FOLDER + token, token)
-    if found is None or (record := _decode(found.content)).expires_at < time.time():
+    stored = get_written(store, FOLDER + token, token)
+    if stored is None or (record := _decode(stored.content)).expires_at < time.time():
         raise _not_found(context.path_args["id"])
-    return _Stored(store, FOLDER + token, record, found.generation)
+    return _Stored(store, FOLDER + token, record, stored.generation)
 
 
 def _store(context: RequestContext) -> Store:

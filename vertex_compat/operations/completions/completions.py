@@ -44,7 +44,7 @@ def complete(context: RequestContext) -> Response:
             calls[:] = _calls(
                 adapter, prompts, model_calls.chat_params(adapter, params, model, context), model
             )
-            return [one.call for one in calls]
+            return [call.call for call in calls]
 
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)

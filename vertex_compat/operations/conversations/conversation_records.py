@@ -58,9 +58,9 @@ def token_of(id_: str, signer: IdSigner) -> str:
 def read(store: Store, id_: str, signer: IdSigner) -> StoredConversation:
     """Return a conversation; raises `NotFound` if it is not the caller's."""
     token = token_of(id_, signer)
-    if (found := get_written(store, FOLDER + token, token)) is None:
+    if (stored := get_written(store, FOLDER + token, token)) is None:
         raise no_such_conversation(id_)
-    return StoredConversation(token, _decode(found.content), found.generation)
+    return StoredConversation(token, _decode(stored.content), stored.generation)
 
 
 def write(store: Store, conversation: StoredConversation) -> None:
@@ -86,9 +86,9 @@ def update(
         try:
             write(store, conversation)
         except errors.Conflict:
-            if (found := store.get(FOLDER + conversation.token)) is None:
+            if (stored := store.get(FOLDER + conversation.token)) is None:
                 raise errors.NotFound("The conversation was deleted.", param="conversation") from None
-            conversation = StoredConversation(conversation.token, _decode(found.content), found.generation)
+            conversation = StoredConversation(conversation.token, _decode(stored.content), stored.generation)
         else:
             return conversation.record
     raise errors.Conflict("Too many requests change this conversation at once.", param="conversation")

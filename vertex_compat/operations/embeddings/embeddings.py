@@ -95,9 +95,9 @@ def embedding_list(vectors: Sequence[object], tokens: int, model: str) -> JSON:
 
 def _encode(embeddings: list[Embedding], encode: Callable[[list[float]], EncodedVector]) -> _EncodedCall:
     return _EncodedCall(
-        [encode(one.values) for one in embeddings],
-        sum(one.tokens for one in embeddings),
-        sum(one.seconds for one in embeddings),
+        [encode(embedding.values) for embedding in embeddings],
+        sum(embedding.tokens for embedding in embeddings),
+        sum(embedding.seconds for embedding in embeddings),
     )
 
 

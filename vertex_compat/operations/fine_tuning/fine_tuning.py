@@ -140,8 +140,10 @@ def _convert(example: JSON, number: int, param: str, model: Model, context: Requ
     if answer["role"] != "assistant" or not (answer.get("content") or answer.get("tool_calls")):
         reason = f"Line {number}: the last message must be the assistant's, with content or tool_calls."
         raise _invalid_file(reason, param)
-    sent = call.body if call else {}
-    converted = {name: sent[name] for name in ("systemInstruction", "contents", "tools") if name in sent}
+    call_body = call.body if call else {}
+    converted = {
+        name: call_body[name] for name in ("systemInstruction", "contents", "tools") if name in call_body
+    }
     while converted["contents"][-1]["role"] != "model":  # what a request needs after its last answer
         converted["contents"].pop()
     return msgspec.json.encode(converted) + b"\n"
@@ -179,8 +181,8 @@ def list_jobs(context: RequestContext) -> Response:
     """List the caller's jobs, newest first."""
     size = paging.limit(context.query(), 20, 100)
     jobs = sorted(_iter_jobs(context), key=lambda job: vertex.timestamp(job.get("createTime")), reverse=True)
-    shown = (_job_object(job, context) for job in jobs)
-    return Response(paging.page(paging.after(shown, context.query()), size))
+    objects = (_job_object(job, context) for job in jobs)
+    return Response(paging.page(paging.after(objects, context.query()), size))
 
 
 def _iter_jobs(context: RequestContext) -> Iterator[JSON]:

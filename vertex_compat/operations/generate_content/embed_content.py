@@ -73,9 +73,12 @@ def _respond(
             raise errors.UpstreamFault(
                 f"Vertex AI returned {len(embeddings)} embeddings for {len(requests)} contents."
             )
-        tokens, seconds = sum(one.tokens for one in embeddings), sum(one.seconds for one in embeddings)
+        tokens, seconds = (
+            sum(embedding.tokens for embedding in embeddings),
+            sum(embedding.seconds for embedding in embeddings),
+        )
         log_counts(context.log, tokens, seconds)
-        return Response(write([{"values": one.values} for one in embeddings]), headers)
+        return Response(write([{"values": embedding.values} for embedding in embeddings]), headers)
 
     names = ParamNames({f"input[{number}]": path for number, path in enumerate(paths)} | _ORIGINS)
     try:
@@ -92,7 +95,7 @@ def _options(requests: list[JSON]) -> JSON:
     options = [
         {name: request[field] for field, name in OPTIONS.items() if field in request} for request in requests
     ]
-    if any(one != options[0] for one in options):
+    if any(option != options[0] for option in options):
         raise errors.BadRequest(
             "The requests of a batch must have the same taskType, title and outputDimensionality.",
             param="requests",

@@ -54,16 +54,16 @@ _FILES_API: Final = "https://generativelanguage.googleapis.com/"
 def camel_case(value: Any) -> Any:
     """Return a message of Google's with its field names in camel case: the API takes both spellings."""
     if isinstance(value, list):
-        return [camel_case(one) for one in value]
+        return [camel_case(item) for item in value]
     if not isinstance(value, dict):
         return value
-    named = {_camel(name): one for name, one in value.items() if one is not None}
-    return {name: one if name in _FREE_FORM else camel_case(one) for name, one in named.items()}
+    renamed = {_camel(name): inner for name, inner in value.items() if inner is not None}
+    return {name: inner if name in _FREE_FORM else camel_case(inner) for name, inner in renamed.items()}
 
 
 @cache
 def _camel(name: str) -> str:
-    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), name)
 
 
 def chat_request(params: JSON, model: str) -> ChatRequest:
@@ -95,8 +95,8 @@ def _response_format(config: JSON) -> JSON:
     if schema is None and config.get("responseSchema") is not None:
         schema = json_schema(config["responseSchema"])
     if isinstance(schema, dict):
-        named = {"name": "response", "schema": schema}
-        return {"response_format": {"type": "json_schema", "json_schema": named}}
+        schema_format = {"name": "response", "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": schema_format}}
     if config.get("responseMimeType") == "application/json":
         return {"response_format": {"type": "json_object"}}
     return {}
@@ -188,7 +188,7 @@ def json_schema(schema: Any) -> Any:
     https://ai.google.dev/api/caching#Schema
     """
     if isinstance(schema, list):
-        return [json_schema(one) for one in schema]
+        return [json_schema(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
     result: JSON = {}
@@ -197,7 +197,7 @@ def json_schema(schema: Any) -> Any:
             case "type" if isinstance(value, str):
                 result["type"] = value.lower()
             case "properties" | "$defs" | "defs" if isinstance(value, dict):
-                result[name] = {key: json_schema(one) for key, one in value.items()}
+                result[name] = {key: json_schema(inner) for key, inner in value.items()}
             case "items" | "anyOf" | "any_of" | "prefixItems" | "additionalProperties":
                 result["anyOf" if name == "any_of" else name] = json_schema(value)
             case "nullable" | "propertyOrdering" | "property_ordering":

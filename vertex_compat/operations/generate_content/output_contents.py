@@ -114,11 +114,16 @@ def _token(token: JSON) -> JSON:
 
 def _grounding(annotations: list[JSON], text: str) -> JSON:
     """Citations of chat as grounding metadata: each source once, and the texts that it supports."""
-    cited = [one["url_citation"] for one in annotations if (one.get("url_citation") or {}).get("url")]
-    urls = list(dict.fromkeys(one["url"] for one in cited))
-    titles = {one["url"]: one.get("title") or one["url"] for one in cited}
+    cited = [
+        annotation["url_citation"]
+        for annotation in annotations
+        if (annotation.get("url_citation") or {}).get("url")
+    ]
+    urls = list(dict.fromkeys(citation["url"] for citation in cited))
+    titles = {citation["url"]: citation.get("title") or citation["url"] for citation in cited}
     supports = [
-        {"segment": _segment(text, one), "groundingChunkIndices": [urls.index(one["url"])]} for one in cited
+        {"segment": _segment(text, citation), "groundingChunkIndices": [urls.index(citation["url"])]}
+        for citation in cited
     ]
     chunks = [{"web": {"uri": url, "title": titles[url]}} for url in urls]
     return {"groundingChunks": chunks, "groundingSupports": supports}
@@ -169,13 +174,13 @@ class ContentChunks:
     def _counts(self) -> JSON:
         """Gemini counts thoughts apart from the other output; OpenAI among it."""
         usages = self._usages.values()
-        prompt, completion = sum(one.prompt for one in usages), sum(one.completion for one in usages)
-        thoughts = sum(one.completion_details.get("reasoning_tokens", 0) for one in usages)
+        prompt, completion = sum(usage.prompt for usage in usages), sum(usage.completion for usage in usages)
+        thoughts = sum(usage.completion_details.get("reasoning_tokens", 0) for usage in usages)
         counts = {"promptTokenCount": prompt, "candidatesTokenCount": max(0, completion - thoughts)}
         counts["totalTokenCount"] = prompt + completion
         if thoughts:
             counts["thoughtsTokenCount"] = thoughts
-        if cached := sum(one.prompt_details.get("cached_tokens", 0) for one in usages):
+        if cached := sum(usage.prompt_details.get("cached_tokens", 0) for usage in usages):
             counts["cachedContentTokenCount"] = cached
         return counts
 

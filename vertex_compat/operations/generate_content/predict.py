@@ -61,8 +61,8 @@ def predict(context: RequestContext) -> Response:
 
     def respond(results: list[GeneratedImages], headers: dict[str, str]) -> Response:
         images, _ = log_images(results, context)
-        shown = {"predictions": [_prediction(image) for image in images]}
-        return Response(shown, _with_ignored(headers, ignored))
+        answer = {"predictions": [_prediction(image) for image in images]}
+        return Response(answer, _with_ignored(headers, ignored))
 
     try:
         return model_calls.call_unary(context, params, IMAGES, lambda result: result, respond)

@@ -89,7 +89,7 @@ class RelayParser:
         if chunk.error:
             raise errors.from_upstream(200, data)
         self._note(mapping(chunk.usage_metadata))
-        ended = chunk.prompt_feedback or any(one.finish_reason for one in chunk.candidates or ())
+        ended = chunk.prompt_feedback or any(candidate.finish_reason for candidate in chunk.candidates or ())
         self._finished = self._finished or bool(ended)
         return data
 

@@ -185,15 +185,15 @@ class _GuardedParser:
 
     def _release(self, parts: list[StreamPart]) -> None:
         """Pass on what was held back, as far as it is not blocked."""
-        held, self._held, self._size = self._held, [], 0
-        choices = dict.fromkeys(part.choice for part in held if isinstance(part, Delta))
+        pending, self._held, self._size = self._held, [], 0
+        choices = dict.fromkeys(part.choice for part in pending if isinstance(part, Delta))
         for choice in choices:
             if choice not in self._blocked:
-                self._check(choice, held, parts)
-        parts += [part for part in held if isinstance(part, Usage) or part.choice not in self._blocked]
+                self._check(choice, pending, parts)
+        parts += [part for part in pending if isinstance(part, Usage) or part.choice not in self._blocked]
 
-    def _check(self, choice: int, held: list[StreamPart], parts: list[StreamPart]) -> None:
-        text = "".join(text for part in held if _is_of(part, choice) for text in _texts(part))
+    def _check(self, choice: int, pending: list[StreamPart], parts: list[StreamPart]) -> None:
+        text = "".join(text for part in pending if _is_of(part, choice) for text in _texts(part))
         if not text:
             return
         if reason := self._guard.check_response(self._before.get(choice, "") + text):

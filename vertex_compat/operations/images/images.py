@@ -96,8 +96,8 @@ def _generate(params: JSON, event: str, context: RequestContext) -> Response:
         if params.get("stream"):
             return Response(EventStream(_events(event, images, usage, params)), headers)
         urls = image_urls.store(images, context) if as_urls else [None] * len(images)
-        shown = [_image(image, url) for image, url in zip(images, urls, strict=True)]
-        result = {"created": int(time.time()), "data": shown}
+        image_objects = [_image(image, url) for image, url in zip(images, urls, strict=True)]
+        result = {"created": int(time.time()), "data": image_objects}
         result |= {"output_format": _format(images[0])} | ({"usage": usage} if usage else {})
         return Response(result, headers)
 

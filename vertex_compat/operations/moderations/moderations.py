@@ -53,13 +53,13 @@ def _rated(text: str, context: RequestContext) -> JSON:
     return natural_language.result(natural_language.confidences(answer))
 
 
-def _texts(given: str | list[Any]) -> list[str]:
+def _texts(value: str | list[Any]) -> list[str]:
     """Return the texts to rate; raises `BadRequest` for images, which Natural Language does not rate."""
-    if isinstance(given, str):
-        return [_checked(given, "input")]
-    if all(isinstance(one, str) for one in given):
-        return [_checked(text, f"input[{index}]") for index, text in enumerate(given)]
-    parts = [_part(one, f"input[{index}]") for index, one in enumerate(given)]
+    if isinstance(value, str):
+        return [_checked(value, "input")]
+    if all(isinstance(item, str) for item in value):
+        return [_checked(text, f"input[{index}]") for index, text in enumerate(value)]
+    parts = [_part(item, f"input[{index}]") for index, item in enumerate(value)]
     return [_checked("\n".join(parts), "input")]
 
 

@@ -107,12 +107,12 @@ def _too_deep() -> errors.BadRequest:
 
 
 def _depth(value: Any) -> int:
-    """The number of levels of a decoded value; counting ends at one more than are allowed."""
+    """The number of levels of a decoded value; counting ends at one level more than is allowed."""
     level = [value]
     depth = 0
     while level and depth <= MAX_DEPTH:
         depth += 1
-        level = [inner for one in level for inner in _children(one) if isinstance(inner, dict | list)]
+        level = [inner for value in level for inner in _children(value) if isinstance(inner, dict | list)]
     return depth
 
 
@@ -151,8 +151,8 @@ def _prepare(schema: type[msgspec.Struct]) -> None:
 
 def _bad_request(message: str) -> errors.BadRequest:
     """The error for msgspec's message about a value."""
-    reason, found, path = message.partition(" - at `")
-    if not (found and path.endswith("`")):
+    reason, separator, path = message.partition(" - at `")
+    if not (separator and path.endswith("`")):
         reason, path = message, ""
     param = path[:-1].removeprefix("key in ").removeprefix("$").removeprefix(".")
     if missing := _MISSING.match(reason):

@@ -40,9 +40,9 @@ def _is_system(system: Any) -> bool:
 # Names of parameters
 
 
-def client_param(param: str, sent: JSON) -> str:
+def client_param(param: str, client_body: JSON) -> str:
     """Return the client's name of a parameter of the messages that `sent` was rewritten as."""
-    origins = _origins(sent)
+    origins = _origins(client_body)
     path = param
     while path and path not in origins:
         path = path[: max(path.rfind("."), path.rfind("["), 0)]

@@ -129,8 +129,8 @@ def _replace_links(messages: list[JSON], matches: Callable[[_Link], bool], resol
     if len(urls) > MAX_URLS:
         raise errors.BadRequest(f"A request may link to {MAX_URLS} files at most.", param="messages")
     with ThreadPoolExecutor(MAX_PARALLEL_FETCHES) as pool:
-        found = list(pool.map(resolve, urls, urls.values()))
-    files = {url: file for url, file in zip(urls, found, strict=True) if file}
+        fetched = list(pool.map(resolve, urls, urls.values()))
+    files = {url: file for url, file in zip(urls, fetched, strict=True) if file}
 
     def replaced(part: JSON) -> JSON:
         link = _link(part)

@@ -23,15 +23,15 @@ def texts(value: str | Sequence[str | int | list[int]], param: str) -> list[str]
     """Return the texts of a parameter: texts, or the token ids of one text or of several."""
     if isinstance(value, str):
         return [value]
-    found = [one for one in value if isinstance(one, str)]
-    if len(found) == len(value):
-        return found
-    ids = [one for one in value if isinstance(one, int)]
-    lists = [one for one in value if isinstance(one, list)]
+    strings = [item for item in value if isinstance(item, str)]
+    if len(strings) == len(value):
+        return strings
+    ids = [item for item in value if isinstance(item, int)]
+    lists = [item for item in value if isinstance(item, list)]
     if len(ids) == len(value):
         return [_decode(ids, param)]
     if len(lists) == len(value):
-        return [_decode(one, f"{param}[{number}]") for number, one in enumerate(lists)]
+        return [_decode(ids, f"{param}[{number}]") for number, ids in enumerate(lists)]
     raise errors.BadRequest(
         f"Invalid value for '{param}': expected either texts or token ids, got both.",
         param=param,

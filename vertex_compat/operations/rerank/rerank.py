@@ -38,15 +38,15 @@ def create(context: RequestContext) -> Response:
 
 def _shown(ranked: Iterable[RankedDocument], params: JSON) -> JSON:
     documents = params["documents"]
-    best = sorted(ranked, key=lambda one: -one.score)[: params.get("top_n")]
+    best = sorted(ranked, key=lambda document: -document.score)[: params.get("top_n")]
     results: list[JSON] = [
-        {"index": one.document_index, "relevance_score": one.score}
+        {"index": document.document_index, "relevance_score": document.score}
         | (
-            {"document": _shown_document(documents[one.document_index])}
+            {"document": _shown_document(documents[document.document_index])}
             if params.get("return_documents")
             else {}
         )
-        for one in best
+        for document in best
     ]
     return {
         "id": f"rerank-{secrets.token_hex(12)}",
@@ -68,9 +68,9 @@ def _record(document: str | JSON, index: int, fields: list[str] | None) -> JSON:
         record = {"title": _first(document, TITLE_FIELDS), "content": _first(document, TEXT_FIELDS)}
     record = {name: text for name, text in record.items() if text}
     if not record:
-        wanted = " or ".join(map(repr, fields or (*TEXT_FIELDS, *TITLE_FIELDS)))
+        expected = " or ".join(map(repr, fields or (*TEXT_FIELDS, *TITLE_FIELDS)))
         raise errors.BadRequest(
-            f"The document must be a text or an object with a text in {wanted}.",
+            f"The document must be a text or an object with a text in {expected}.",
             param=f"documents[{index}]",
             code="invalid_value",
         )

@@ -113,9 +113,9 @@ def _ended(response: JSON, token: str, interaction: JSON) -> JSON:
     for part in interactions.parts(interaction):
         list(builder.add(0, part))
     list(builder.finish())
-    made = builder.response
+    built = builder.response
     changed = ("status", "output", "usage", "incomplete_details", "completed_at")
-    return response | {name: made[name] for name in changed}
+    return response | {name: built[name] for name in changed}
 
 
 def _model(name: str, context: RequestContext) -> tuple[JSON, ResourceTarget]:

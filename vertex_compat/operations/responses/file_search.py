@@ -115,10 +115,10 @@ def _query(messages: Sequence[JSON]) -> str:
 
 def _with_passages(messages: Sequence[JSON], passages: Sequence[Passage]) -> list[JSON]:
     """Return the messages with the passages at the end of the last one."""
-    found = [
+    texts = [
         f"【{number}】 {passage.file.filename}\n{passage.text}" for number, passage in enumerate(passages, 1)
     ]
-    added = {"type": "text", "text": "\n\n".join([INTRODUCTION, *(found or ["(Nothing was found.)"])])}
+    added = {"type": "text", "text": "\n\n".join([INTRODUCTION, *(texts or ["(Nothing was found.)"])])}
     content = messages[-1]["content"]
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     return [*messages[:-1], {**messages[-1], "content": [*parts, added]}]

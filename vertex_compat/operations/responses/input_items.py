@@ -149,7 +149,7 @@ class ItemReader:
         """Add a call that OpenAI's servers made, with its result."""
         id_ = text(item.get("id")) or param
         name, arguments, output = _server_call(item)
-        if any(text(one.get("url")).startswith("http") for one in items(item.get("outputs"))):
+        if any(text(output.get("url")).startswith("http") for output in items(item.get("outputs"))):
             self.ignored.append("input.outputs.url")
         self._add_call({"call_id": id_}, name, arguments, param)
         self.add({"role": "tool", "tool_call_id": id_, "content": output}, param)

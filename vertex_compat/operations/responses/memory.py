@@ -220,11 +220,11 @@ def _resolve_references(params: JSON, turn: Turn, store: Store) -> JSON:
     input_ = params.get("input")
     if not isinstance(input_, list) or not any(_reference(item) for item in input_):
         return params
-    found: dict[str, JSON] = {item["id"]: item for item in turn.earlier if "id" in item}
+    earlier_items: dict[str, JSON] = {item["id"]: item for item in turn.earlier if "id" in item}
     tokens = {
         token
         for item in input_
-        if (id_ := _reference(item)) and id_ not in found and (token := stored_items.token_of(id_))
+        if (id_ := _reference(item)) and id_ not in earlier_items and (token := stored_items.token_of(id_))
     }
     if len(tokens) > MAX_REFERENCED_RESPONSES:
         raise errors.BadRequest(
@@ -232,18 +232,18 @@ def _resolve_references(params: JSON, turn: Turn, store: Store) -> JSON:
         )
     for token in tokens:
         if record := history.read_record(store, token):
-            found |= {item["id"]: item for item in (*record.input, *record.response["output"])}
+            earlier_items |= {item["id"]: item for item in (*record.input, *record.response["output"])}
     resolved: list[Any] = []
     known = {item.get("id") for item in turn.earlier}
     for number, item in enumerate(input_):
         if (id_ := _reference(item)) is None:
             resolved.append(item)
-        elif id_ not in found:
+        elif id_ not in earlier_items:
             raise errors.BadRequest(
                 f"Item with id '{id_[:300]}' not found.", param=f"input[{number}]", code="item_not_found"
             )
         elif id_ not in known:  # an item that the history has already is not repeated
-            resolved.append(found[id_])
+            resolved.append(earlier_items[id_])
     return {**params, "input": resolved}
 
 

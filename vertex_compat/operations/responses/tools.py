@@ -281,7 +281,7 @@ def _function_name(tool: JSON, offered: OfferedTools) -> str | None:
     kind = _DATE.sub("", text(tool.get("type")))
     if kind in {"function", "custom"}:
         return in_namespace(tool.get("namespace"), text(tool.get("name")))
-    return next((one.name for one in offered.functions.values() if one.kind == kind), None)
+    return next((function.name for function in offered.functions.values() if function.kind == kind), None)
 
 
 def _named(name: str) -> JSON:

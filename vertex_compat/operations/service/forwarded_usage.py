@@ -43,8 +43,8 @@ def counted(blocks: Iterator[bytes], publisher: str, usages: dict[object, Usage]
     read: ReadCounts = _READERS.get(publisher, _read_openai)
     counts: JSON = {}
     for block in blocks:
-        for found in finder.feed(block):
-            claude_usage.merge(counts, found)
+        for counted_object in finder.feed(block):
+            claude_usage.merge(counts, counted_object)
             if (usage := read(counts)) is not None:
                 usages[finder] = usage
         yield block
@@ -86,8 +86,8 @@ class _ObjectFinder:
         while (start := data.find(self._key)) >= 0:
             value = data[start + len(self._key) :]
             if _OBJECT.match(value):
-                if (found := _first_object(value[:MAX_BYTES])) is not None:
-                    yield found
+                if (usage := _first_object(value[:MAX_BYTES])) is not None:
+                    yield usage
                 elif len(value) < MAX_BYTES:
                     self._rest = data[start:]
                     return
@@ -102,7 +102,7 @@ def _first_object(data: bytes) -> JSON | None:
     """Return the object after a colon, None if it has not ended."""
     text = data.decode("utf-8", "replace")
     try:
-        found: JSON = _decode(text, text.index("{"))[0]
+        value: JSON = _decode(text, text.index("{"))[0]
     except (ValueError, RecursionError):
         return None
-    return found
+    return value

@@ -85,7 +85,7 @@ def _known(fields: JSON) -> JSON:
 def _common_operations(targets: Sequence[Model]) -> list[str]:
     """The operations that all targets of a name have."""
     others = [set(_operations(model)) for model in targets[1:]]
-    return [one for one in _operations(targets[0]) if all(one in other for other in others)]
+    return [operation for operation in _operations(targets[0]) if all(operation in other for other in others)]
 
 
 def _operations(model: Model) -> list[str]:

@@ -228,7 +228,7 @@ def _document(
     bodies = (body for about in _ABOUT.values() for body in (about.takes, about.takes_json))
     structs = dict.fromkeys(filter(None, bodies))
     schemas, components = msgspec.json.schema_components(structs, ref_template=_REF)
-    taken = dict(zip(structs, schemas, strict=True))
+    schema_names = dict(zip(structs, schemas, strict=True))
     paths: dict[str, JSON] = {}
     for (method, path), operation in operations:
         about = _ABOUT.get((method, path), _About())
@@ -239,7 +239,7 @@ def _document(
             "responses": _responses(about),
         }
         if method == "POST":
-            described |= _body(about, taken)
+            described |= _body(about, schema_names)
         if path in public:
             described["security"] = []
         paths.setdefault(re.sub(r"<(?:path:)?(\w+)>", r"{\1}", path), {})[method.lower()] = described
@@ -341,14 +341,14 @@ def _queried(name: str) -> JSON:
     return {"name": name, "in": "query", "schema": kind}
 
 
-def _body(about: _About, taken: Mapping[type[msgspec.Struct], Any]) -> JSON:
-    schema: JSON = taken[about.takes] if about.takes else {"type": "object"}
+def _body(about: _About, schemas: Mapping[type[msgspec.Struct], Any]) -> JSON:
+    schema: JSON = schemas[about.takes] if about.takes else {"type": "object"}
     if about.form is None:
         return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
     files = {"type": "object", "properties": about.form}
     content: JSON = {"multipart/form-data": {"schema": {"allOf": [schema, files]}}}
     if about.takes_json:
-        content["application/json"] = {"schema": taken[about.takes_json]}
+        content["application/json"] = {"schema": schemas[about.takes_json]}
     return {"requestBody": {"content": content}}
 
 

@@ -60,12 +60,12 @@ CACHE_METHODS: Final = {False: ("GET", "POST"), True: ("DELETE", "GET", "PATCH")
 def forward(context: RequestContext) -> Response:
     """Make the call to Vertex AI that the path names."""
     path = context.path_args["path"]
-    if found := _MODEL_PATH.fullmatch(path):
-        return _call_model(found, context)
-    if found := _CACHE_PATH.fullmatch(path):
-        return _call_cache(found, context)
-    if found := passthrough_interactions.PATH.fullmatch(path):
-        return passthrough_interactions.call(found, context)
+    if match := _MODEL_PATH.fullmatch(path):
+        return _call_model(match, context)
+    if match := _CACHE_PATH.fullmatch(path):
+        return _call_cache(match, context)
+    if match := passthrough_interactions.PATH.fullmatch(path):
+        return passthrough_interactions.call(match, context)
     raise errors.NotFound(
         "Only these paths of Vertex AI pass: models and endpoints (GET), their methods "
         f"{', '.join(METHODS)} and chat/completions, cachedContents and interactions.",
@@ -88,49 +88,49 @@ def _forward_root(version: str, context: RequestContext) -> Response:
     return forward(msgspec.structs.replace(context, path_args={"path": path}))
 
 
-def _call_model(found: re.Match[str], context: RequestContext) -> Response:
-    check_method(context, ("POST",) if found["method"] else ("GET",))
-    model = placed(_model(found, context), found)
+def _call_model(match: re.Match[str], context: RequestContext) -> Response:
+    check_method(context, ("POST",) if match["method"] else ("GET",))
+    model = placed(_model(match, context), match)
     context.log.model = model.requested_name
-    if found["method"] is None:
-        return _describe_model(found, model, context)
+    if match["method"] is None:
+        return _describe_model(match, model, context)
     if model.model_armor:
         raise errors.Forbidden(
             f"{model.requested_name!r} is checked by Model Armor, which needs /v1/chat/completions."
         )
-    if found["method"] in FREE_METHODS:
+    if match["method"] in FREE_METHODS:
         model_calls.reserve_nothing(context)
     else:
         model_calls.reserve((model,), context)
     call = UpstreamCall(
-        f"{found['resource']}{found['method']}{query(context)}",
+        f"{match['resource']}{match['method']}{query(context)}",
         {},
-        found["version"],
+        match["version"],
         content=context.body,
         headers=headers(context),
     )
     if context.dry_run:
         return model_calls.describe(call, model, context)
-    if found["method"] == ":fetchPredictOperation":
-        return Response(model_calls.get_json(call, _operation_target(found, model, context), context))
+    if match["method"] == ":fetchPredictOperation":
+        return Response(model_calls.get_json(call, _operation_target(match, model, context), context))
     response = context.transport.open(call, model, context.client)
     blocks = model_calls.iter_response(response, context)
-    if found["method"] in forwarded_usage.METHODS:
+    if match["method"] in forwarded_usage.METHODS:
         context.log.price = model.profile.price
         blocks = forwarded_usage.counted(blocks, model.publisher, context.log.usages)
     body = StreamingBody(blocks, response.content_type)
     return Response(body, model_calls.target_header(model, response))
 
 
-def _operation_target(found: re.Match[str], model: Model, context: RequestContext) -> ResourceTarget:
+def _operation_target(match: re.Match[str], model: Model, context: RequestContext) -> ResourceTarget:
     """Return the path for polling an operation. Its name must be of the model in the path, in any project."""
     try:
         name = msgspec.json.decode(context.body)["operationName"]
     except (ValueError, KeyError, TypeError, RecursionError):
         name = None
-    location = re.escape(found["location"] or "") or "[a-z0-9-]+"
+    location = re.escape(match["location"] or "") or "[a-z0-9-]+"
     operation = (
-        rf"projects/[^/]+/locations/{location}/{re.escape(found['resource'])}/operations/[A-Za-z0-9-]+"
+        rf"projects/[^/]+/locations/{location}/{re.escape(match['resource'])}/operations/[A-Za-z0-9-]+"
     )
     if not isinstance(name, str) or not re.fullmatch(operation, name):
         raise errors.BadRequest(
@@ -145,44 +145,44 @@ def _operation_target(found: re.Match[str], model: Model, context: RequestContex
     )
 
 
-def _describe_model(found: re.Match[str], model: Model, context: RequestContext) -> Response:
+def _describe_model(match: re.Match[str], model: Model, context: RequestContext) -> Response:
     """The resource of an endpoint, or of a publisher's model, which belongs to no project."""
-    call = UpstreamCall(f"{found['resource']}{query(context)}", {}, found["version"], method="GET")
-    if found["publisher"]:
+    call = UpstreamCall(f"{match['resource']}{query(context)}", {}, match["version"], method="GET")
+    if match["publisher"]:
         call = msgspec.structs.replace(call, version="v1beta1", service="model_garden")
     return Response(model_calls.get_json(call, model, context))
 
 
-def _call_cache(found: re.Match[str], context: RequestContext) -> Response:
+def _call_cache(match: re.Match[str], context: RequestContext) -> Response:
     """Cached contents belong to the project, not to a key: keys that must not share cannot use them."""
-    check_method(context, CACHE_METHODS[found["id"] is not None])
+    check_method(context, CACHE_METHODS[match["id"] is not None])
     if not shares_project(context):
         raise errors.Forbidden(
             "Cached contents are shared by the whole project. They are available with a single API key "
             "without rules, or with 'shared_files = true'."
         )
-    target = project_target(found, "cachedContents", "us-central1", context)
+    target = project_target(match, "cachedContents", "us-central1", context)
     call = UpstreamCall(
-        f"{found['resource']}{query(context)}",
+        f"{match['resource']}{query(context)}",
         {},
-        found["version"],
+        match["version"],
         method=context.method,
         content=context.body if context.method in {"PATCH", "POST"} else b"",
     )
     return Response(model_calls.get_json(call, target, context))
 
 
-def _model(found: re.Match[str], context: RequestContext) -> Model:
+def _model(match: re.Match[str], context: RequestContext) -> Model:
     """The model that the path names, or the body where the path is the same for all models."""
-    if found["endpoint"] == "openapi":
+    if match["endpoint"] == "openapi":
         try:
             name = msgspec.json.decode(context.body)["model"]
         except (ValueError, KeyError, TypeError, RecursionError):
             name = None
         if not isinstance(name, str):
             raise errors.BadRequest("Missing required parameter: 'model'.", param="model")
-    elif found["endpoint"]:
-        name = f"endpoints/{found['endpoint']}"
+    elif match["endpoint"]:
+        name = f"endpoints/{match['endpoint']}"
     else:
-        name = f"{found['publisher']}/{found['model']}"
+        name = f"{match['publisher']}/{match['model']}"
     return context.router.candidates(name)[0]

@@ -39,21 +39,21 @@ STORED: Final = ("cached_content", "continuation_token", "environment", "previou
 _NAME: Final = re.compile(r"(?:(?:publishers/google/)?(?:models|agents)/)?(?P<name>[A-Za-z0-9._@-]{1,256})")
 
 
-def call(found: re.Match[str], context: RequestContext) -> Response:
+def call(match: re.Match[str], context: RequestContext) -> Response:
     """Make the call that the path names."""
-    check_method(context, ("POST",) if found["cancel"] or not found["id"] else ("DELETE", "GET"))
-    if found["id"] is None:
-        return _create(found, context)
+    check_method(context, ("POST",) if match["cancel"] or not match["id"] else ("DELETE", "GET"))
+    if match["id"] is None:
+        return _create(match, context)
     if not shares_project(context):
         raise _not_shared("Stored interactions are")
     model_calls.reserve_nothing(context)
-    return _pass(found, project_target(found, "interactions", "global", context), context)
+    return _pass(match, project_target(match, "interactions", "global", context), context)
 
 
-def _create(found: re.Match[str], context: RequestContext) -> Response:
+def _create(match: re.Match[str], context: RequestContext) -> Response:
     request = body.decode_object(context.body)
     fields = {_snake_case(name): value for name, value in request.items() if value is not None}
-    model = placed(_model(fields, context), found)
+    model = placed(_model(fields, context), match)
     context.log.model = model.requested_name
     interactions.check_model(model)
     if not shares_project(context):
@@ -66,19 +66,19 @@ def _create(found: re.Match[str], context: RequestContext) -> Response:
         )
     model_calls.reserve((model,), context)
     context.log.price = model.profile.price
-    return _pass(found, model, context)
+    return _pass(match, model, context)
 
 
 def _model(fields: JSON, context: RequestContext) -> Model:
     """Return the model or the agent that runs; raises `BadRequest`, `Forbidden`."""
-    named = [name for name in ("model", "agent") if name in fields]
-    if len(named) != 1:
+    keys = [name for name in ("model", "agent") if name in fields]
+    if len(keys) != 1:
         raise errors.BadRequest("An interaction has a 'model' or an 'agent'.", param="model")
-    value = fields[named[0]]
+    value = fields[keys[0]]
     match = _NAME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise errors.BadRequest(
-            f"'{named[0]}' must be the name of one, without a project.", param=named[0], code="invalid_value"
+            f"'{keys[0]}' must be the name of one, without a project.", param=keys[0], code="invalid_value"
         )
     return context.router.candidates(f"google/{match['name']}")[0]
 
@@ -104,11 +104,11 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda letter: f"_{letter[0]}", name).lower()
 
 
-def _pass(found: re.Match[str], target: Model | ResourceTarget, context: RequestContext) -> Response:
+def _pass(match: re.Match[str], target: Model | ResourceTarget, context: RequestContext) -> Response:
     upstream_call = UpstreamCall(
-        f"{found['resource']}{query(context)}",
+        f"{match['resource']}{query(context)}",
         {},
-        found["version"],
+        match["version"],
         method=context.method,
         content=context.body if context.method == "POST" else b"",
         headers=headers(context),

@@ -46,11 +46,11 @@ def check_method(context: RequestContext, allowed: tuple[str, ...]) -> None:
 
 def query(context: RequestContext) -> str:
     """Return the client's query parameters that Vertex AI reads, with a question mark."""
-    sent = context.query()
+    params = context.query()
     parts = [
         f"{name.replace('$', '%24')}={value.replace(';', '%3B')}"
         for name, pattern in QUERY.items()
-        if (value := sent.get(name)) and pattern.fullmatch(value)
+        if (value := params.get(name)) and pattern.fullmatch(value)
     ]
     return f"?{'&'.join(parts)}" if parts else ""
 
@@ -64,10 +64,10 @@ def headers(context: RequestContext) -> Mapping[str, str]:
     }
 
 
-def placed(model: Model, found: re.Match[str]) -> Model:
+def placed(model: Model, match: re.Match[str]) -> Model:
     """Return the model in the project and location of the path, if the settings allow it there."""
-    model = replace(model, named_project=found["project"])
-    location = found["location"]
+    model = replace(model, named_project=match["project"])
+    location = match["location"]
     if location is None:
         return model
     if not vertex.is_location(location):
@@ -78,15 +78,15 @@ def placed(model: Model, found: re.Match[str]) -> Model:
 
 
 def project_target(
-    found: re.Match[str], resource: str, default: str, context: RequestContext
+    match: re.Match[str], resource: str, default: str, context: RequestContext
 ) -> ResourceTarget:
     """Return where a resource of the project is: in the location of the path, else in `default`."""
-    location = found["location"]
+    location = match["location"]
     if location and not vertex.is_location(location):
         raise errors.BadRequest(f"{location[:100]!r} is no location.")
     site = context.router.project_site(resource, location, default)
     context.router.check_location(site.locations[0])
-    return replace(site, named_project=found["project"])
+    return replace(site, named_project=match["project"])
 
 
 def shares_project(context: RequestContext) -> bool:

@@ -115,10 +115,10 @@ _decode = msgspec.json.Decoder(ResponseRecord).decode
 
 def read_record(store: Store, token: str) -> ResponseRecord | None:
     """Return a stored response, None if there is none or it has expired."""
-    found = get_written(store, FOLDER + token, token)
-    if found is None:
+    stored = get_written(store, FOLDER + token, token)
+    if stored is None:
         return None
-    record = _decode(found.content)
+    record = _decode(stored.content)
     return None if record.expires_at is not None and record.expires_at < time.time() else record
 
 

@@ -100,10 +100,10 @@ class MemoryStore:
 
     def get(self, name: str) -> StoredObject | None:
         """Return an object, None if there is none or it has expired."""
-        found = self._memory.objects.get((self._owner, name))
-        if found is None or (found.expires_at is not None and found.expires_at < time.time()):
+        stored = self._memory.objects.get((self._owner, name))
+        if stored is None or (stored.expires_at is not None and stored.expires_at < time.time()):
             return None
-        return StoredObject(found.content, found.generation)
+        return StoredObject(stored.content, stored.generation)
 
     def put(self, name: str, content: bytes, expires_at: int | None, generation: int | None = None) -> None:
         """Write an object; raises `Conflict`."""
@@ -124,9 +124,9 @@ class MemoryStore:
             return self._remove((self._owner, name))
 
     def _remove(self, key: tuple[str, str]) -> bool:
-        found = self._memory.objects.pop(key, None)
-        self._memory.size -= len(found.content) if found else 0
-        return found is not None
+        stored = self._memory.objects.pop(key, None)
+        self._memory.size -= len(stored.content) if stored else 0
+        return stored is not None
 
     def names(self, prefix: str, start: str = "") -> Iterator[str]:
         """Yield the names that begin with `prefix`, sorted, from `start` on."""
@@ -185,21 +185,21 @@ def get_written(store: Store, name: str, token: str) -> StoredObject | None:
     """Return an object, which may still be on its way from another request; None if there is none."""
     deadline = time.monotonic() + WRITE_SECONDS
     wait = _FIRST_POLL_SECONDS
-    while (found := store.get(name)) is None:
+    while (stored := store.get(name)) is None:
         if name in MEMORY.deleted or token_age(token) > MAX_REQUEST_SECONDS or time.monotonic() > deadline:
             return None
         time.sleep(wait)
         wait *= 2
-    return found
+    return stored
 
 
 def delete(store: Store, name: str) -> bool:
     """Delete an object and remember that; returns whether there was one."""
-    found = store.delete(name)
+    existed = store.delete(name)
     MEMORY.deleted[name] = None
     while len(MEMORY.deleted) > MAX_DELETED:
         MEMORY.deleted.pop(next(iter(MEMORY.deleted)), None)
-    return found
+    return existed
 
 
 def note_failure(what: str, error: errors.ApiError) -> None:

@@ -27,8 +27,8 @@ def check(filter_: Any, param: str = "filters", depth: int = 0) -> None:
         inner = filter_.get("filters")
         if not isinstance(inner, list) or not inner:
             raise _invalid(f"{param}.filters")
-        for number, one in enumerate(inner):
-            check(one, f"{param}.filters[{number}]", depth + 1)
+        for number, comparison in enumerate(inner):
+            check(comparison, f"{param}.filters[{number}]", depth + 1)
     elif kind in {"in", "nin"}:
         if not isinstance(filter_.get("value"), list) or not isinstance(filter_.get("key"), str):
             raise _invalid(f"{param}.value")
@@ -42,18 +42,18 @@ def matches(filter_: JSON, attributes: Mapping[str, Any]) -> bool:
     """Return whether a file with these attributes passes the filter."""
     kind = filter_["type"]
     if kind == "and":
-        return all(matches(one, attributes) for one in filter_["filters"])
+        return all(matches(inner, attributes) for inner in filter_["filters"])
     if kind == "or":
-        return any(matches(one, attributes) for one in filter_["filters"])
+        return any(matches(inner, attributes) for inner in filter_["filters"])
     value: Any = attributes.get(filter_["key"])
-    wanted: Any = filter_["value"]
+    expected: Any = filter_["value"]
     if kind in {"eq", "ne"}:
-        return (value == wanted) is (kind == "eq")
+        return (value == expected) is (kind == "eq")
     if kind in {"in", "nin"}:
-        return (value in wanted) is (kind == "in")
-    if value is None or isinstance(value, str) != isinstance(wanted, str):
+        return (value in expected) is (kind == "in")
+    if value is None or isinstance(value, str) != isinstance(expected, str):
         return False
-    return _ORDERED[kind](value, wanted)
+    return _ORDERED[kind](value, expected)
 
 
 def _invalid(param: str) -> errors.BadRequest:

@@ -104,13 +104,13 @@ def _settle(
 
 
 def _imported(store: Store, context: RequestContext) -> dict[str, str]:
-    found: dict[str, str] = {}
+    imported: dict[str, str] = {}
     page = ""
     while True:
         answer = ask(rag_engine.files(store.corpus, page), store, context)
-        found |= rag_engine.rag_files(answer)
+        imported |= rag_engine.rag_files(answer)
         if not (page := text(answer.get("nextPageToken"))):
-            return found
+            return imported
 
 
 def _start(queued: list[StoredFile], store: Store, records: Records, context: RequestContext) -> None:

@@ -48,38 +48,38 @@ def search(
         records.touch(store)
     limit = options.get("max_num_results", DEFAULT_RESULTS)
     least = (options.get("ranking_options") or {}).get("score_threshold") or 0.0
-    asked = [(store, query) for store in stores for query in queries]
+    searches = [(store, query) for store in stores for query in queries]
 
-    def ask(one: tuple[Store, str]) -> list[Passage]:
-        store, query = one
+    def ask(pair: tuple[Store, str]) -> list[Passage]:
+        store, query = pair
         return list(_search(store, query, (limit, least, options.get("filters")), records, context))
 
-    with ThreadPoolExecutor(min(len(asked), model_calls.MAX_PARALLEL_CALLS)) as pool:
-        found = [passage for passages in pool.map(ask, asked) for passage in passages]
+    with ThreadPoolExecutor(min(len(searches), model_calls.MAX_PARALLEL_CALLS)) as pool:
+        hits = [passage for passages in pool.map(ask, searches) for passage in passages]
     best: dict[tuple[str, str], Passage] = {}
-    for passage in sorted(found, key=lambda passage: -passage.score):
+    for passage in sorted(hits, key=lambda passage: -passage.score):
         best.setdefault((passage.file_id, passage.text), passage)
     return [passage for passage in best.values() if passage.score >= least][:limit]
 
 
 def _search(
-    store: Store, query: str, wanted: tuple[int, float, Any], records: Records, context: RequestContext
+    store: Store, query: str, options: tuple[int, float, Any], records: Records, context: RequestContext
 ) -> Iterable[Passage]:
-    limit, least, given = wanted
+    limit, least, filter_ = options
     files = {file.uri: file for file in records.files(store)}
     rag_files: list[str] = []
-    if given:
+    if filter_:
         rag_files = [
             file.rag_file
             for file in files.values()
-            if file.rag_file and filters.matches(given, file.attributes)
+            if file.rag_file and filters.matches(filter_, file.attributes)
         ]
         if not rag_files:
             return
     call = rag_engine.retrieve(store.corpus_name, query, limit, rag_files, least)
-    for found in rag_engine.contexts(ingestion.ask(call, store, context)):
-        if file := files.get(found.uri):
-            yield Passage(file_id(file, records), file, found.text, found.score)
+    for hit in rag_engine.contexts(ingestion.ask(call, store, context)):
+        if file := files.get(hit.uri):
+            yield Passage(file_id(file, records), file, hit.text, hit.score)
 
 
 def file_id(file: StoredFile, records: Records) -> str:

@@ -98,9 +98,9 @@ def attach(
 
 def counts(files: Iterable[StoredFile]) -> dict[str, int]:
     """Return OpenAI's counts of files."""
-    found = [_status(file) for file in files]
-    statuses = ("in_progress", "completed", "failed", "cancelled")
-    return {status: found.count(status) for status in statuses} | {"total": len(found)}
+    statuses = [_status(file) for file in files]
+    names = ("in_progress", "completed", "failed", "cancelled")
+    return {name: statuses.count(name) for name in names} | {"total": len(statuses)}
 
 
 def _status(file: StoredFile) -> str:
@@ -132,11 +132,11 @@ def list_files(context: RequestContext) -> Response:
 def _page(files: list[StoredFile], store: Store, known: Records, context: RequestContext) -> Response:
     query = context.query()
     size = paging.limit(query, 20, 100)
-    wanted = query.get("filter")
-    shown = [_shown(file, store, known) for file in files if wanted in {None, _status(file)}]
+    status = query.get("filter")
+    objects = [_shown(file, store, known) for file in files if status in {None, _status(file)}]
     if query.get("order") == "asc":
-        shown.reverse()
-    return Response(paging.page(paging.after(shown, query), size))
+        objects.reverse()
+    return Response(paging.page(paging.after(objects, query), size))
 
 
 def _file(context: RequestContext) -> tuple[StoredFile, Store, Records]:
@@ -210,9 +210,9 @@ def create_batch(context: RequestContext) -> Response:
     batch = BATCH + new_token()
     if "files" in params:
         prepared = [
-            file
-            for number, one in enumerate(params["files"])
-            for file in prepare([one["file_id"]], one, f"files[{number}].file_id", known, batch)
+            prepared_file
+            for number, file in enumerate(params["files"])
+            for prepared_file in prepare([file["file_id"]], file, f"files[{number}].file_id", known, batch)
         ]
     else:
         prepared = prepare(params["file_ids"], params, "file_ids", known, batch)
@@ -253,15 +253,15 @@ def cancel_batch(context: RequestContext) -> Response:
 
 def _batch(batch: str, files: Iterable[StoredFile], store: Store) -> JSON:
     of_batch = [file for file in files if file.batch == batch]
-    found = counts(of_batch)
-    status = "in_progress" if found["in_progress"] else "cancelled" if found["cancelled"] else "completed"
+    counted = counts(of_batch)
+    status = "in_progress" if counted["in_progress"] else "cancelled" if counted["cancelled"] else "completed"
     return {
         "id": batch,
         "object": "vector_store.files_batch",
         "created_at": min(file.created for file in of_batch) if of_batch else store.created,
         "vector_store_id": store.id,
         "status": status,
-        "file_counts": found,
+        "file_counts": counted,
     }
 
 

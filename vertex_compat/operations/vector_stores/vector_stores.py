@@ -55,13 +55,13 @@ def list_stores(context: RequestContext) -> Response:
     """List the caller's vector stores, newest first by default."""
     known, query = Records(context), context.query()
     size = paging.limit(query, 20, 100)
-    found = known.ids()
+    ids = known.ids()
     if query.get("order") == "asc":
-        found.reverse()
+        ids.reverse()
     if last := query.get("after"):
-        if last not in found:
+        if last not in ids:
             raise records.no_such_store(last)
-        found = found[found.index(last) + 1 :]
+        ids = ids[ids.index(last) + 1 :]
 
     def show(id_: str) -> JSON | None:
         with suppress(errors.NotFound):  # deleted meanwhile
@@ -70,8 +70,8 @@ def list_stores(context: RequestContext) -> Response:
         return None
 
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
-        shown = list(pool.map(show, found[: size + 1]))
-    return Response(paging.page([store for store in shown if store], size))
+        objects = list(pool.map(show, ids[: size + 1]))
+    return Response(paging.page([store for store in objects if store], size))
 
 
 def find(context: RequestContext) -> tuple[Store, Records]:
@@ -88,14 +88,14 @@ def retrieve(context: RequestContext) -> Response:
 
 def update(context: RequestContext) -> Response:
     """Change a vector store's name, metadata or expiry."""
-    given = body.decode(context.body, schema.UpdateStore)
+    params = body.decode(context.body, schema.UpdateStore)
     store, known = find(context)
-    if given.get("name") is not None:
-        store.name = given["name"]
-    if "metadata" in given:
-        store.metadata = given["metadata"] or {}
-    if "expires_after" in given:
-        store.expires_days = (given["expires_after"] or {}).get("days")
+    if params.get("name") is not None:
+        store.name = params["name"]
+    if "metadata" in params:
+        store.metadata = params["metadata"] or {}
+    if "expires_after" in params:
+        store.expires_days = (params["expires_after"] or {}).get("days")
         store.last_active = int(time.time())
     known.save(store)
     return Response(_shown(store, known.files(store)))
@@ -119,11 +119,11 @@ def search(context: RequestContext) -> Response:
     if not all(query.strip() for query in queries):
         raise errors.BadRequest("A query must not be empty.", param="query", code="invalid_value")
     store, known = find(context)
-    found = searches.search([store], queries, params, known, context)
+    passages = searches.search([store], queries, params, known, context)
     page = {
         "object": "vector_store.search_results.page",
         "search_query": queries,
-        "data": [passage.as_dict() for passage in found],
+        "data": [passage.as_dict() for passage in passages],
         "has_more": False,
         "next_page": None,
     }

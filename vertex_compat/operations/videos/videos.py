@@ -66,8 +66,8 @@ def create(context: RequestContext) -> Response:
         )
         video_jobs.remember(job, merged["prompt"], context)
         headers = model_calls.ignored_header(call.ignored) | model_calls.target_header(model, opened)
-        shown = _video(video_jobs.id_of(job, context), job, merged["prompt"], None)
-        return Response(shown, headers | POLL_AFTER)
+        video = _video(video_jobs.id_of(job, context), job, merged["prompt"], None)
+        return Response(video, headers | POLL_AFTER)
 
     return model_calls.with_fallback(
         context,
@@ -197,29 +197,29 @@ def list_videos(context: RequestContext) -> Response:
     """List the caller's videos, newest first by default; needs a bucket."""
     query = context.query()
     size = paging.limit(query, 20, MAX_LISTED)
-    found = list(video_jobs.remembered(context))
+    jobs = list(video_jobs.remembered(context))
     if query.get("order") == "asc":
-        found.reverse()
+        jobs.reverse()
     if last := query.get("after"):
-        numbers = [number for number, (id_, _, _) in enumerate(found) if id_ == last]
+        numbers = [number for number, (id_, _, _) in enumerate(jobs) if id_ == last]
         if not numbers:
             raise errors.NotFound(f"No such id in the list: {last[:200]!r}.", param="after")
-        found = found[numbers[0] + 1 :]
-    return Response(paging.page(_shown(found[: size + 1], context), size))
+        jobs = jobs[numbers[0] + 1 :]
+    return Response(paging.page(_shown(jobs[: size + 1], context), size))
 
 
-def _shown(found: list[tuple[str, VideoJob, str | None]], context: RequestContext) -> Iterator[JSON]:
-    def show(one: tuple[str, VideoJob, str | None]) -> JSON:
-        id_, job, prompt = one
+def _shown(jobs: list[tuple[str, VideoJob, str | None]], context: RequestContext) -> Iterator[JSON]:
+    def show(entry: tuple[str, VideoJob, str | None]) -> JSON:
+        id_, job, prompt = entry
         try:
             return _video(id_, job, prompt, _state(id_, job, context))
         except errors.NotFound:
-            lost = ("expired", "Vertex AI has deleted the video.")
-            return _video(id_, job, prompt, VideoOperation(done=True, error=lost))
+            expired = ("expired", "Vertex AI has deleted the video.")
+            return _video(id_, job, prompt, VideoOperation(done=True, error=expired))
 
-    if found:
-        with ThreadPoolExecutor(min(len(found), model_calls.MAX_PARALLEL_CALLS)) as pool:
-            yield from pool.map(show, islice(found, MAX_LISTED + 1))
+    if jobs:
+        with ThreadPoolExecutor(min(len(jobs), model_calls.MAX_PARALLEL_CALLS)) as pool:
+            yield from pool.map(show, islice(jobs, MAX_LISTED + 1))
 
 
 def delete(context: RequestContext) -> Response:

@@ -423,8 +423,8 @@ def _part(kind: str) -> JSON:
 
 
 def _logprobs(part: Delta) -> list[JSON]:
-    found: list[JSON] = (part.logprobs or {}).get("content") or []
-    return found
+    logprobs: list[JSON] = (part.logprobs or {}).get("content") or []
+    return logprobs
 
 
 def usage_object(usages: dict[int, Usage]) -> JSON:
