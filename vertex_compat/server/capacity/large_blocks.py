@@ -12,17 +12,23 @@ from contextlib import suppress
 from functools import cache
 from typing import Final
 
-LARGE_BYTES: Final = 256 * 1024
+LARGE_BYTES: Final = 2 * 1024 * 1024
 """Size from which a block is mapped on its own."""
 
+KEPT_BYTES: Final = 4 * 1024 * 1024
+"""Free bytes that the end of a heap may have, so that smaller blocks need not be mapped again."""
+
+_M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-"""The parameter of `mallopt`, from glibc's malloc.h."""
+"""Parameters of `mallopt`, from glibc's malloc.h."""
 
 
 @cache
 def map_large_blocks() -> None:
-    """Set the size for this process. Does nothing where the C library is not glibc."""
+    """Set the sizes for this process. Does nothing where the C library is not glibc."""
     import ctypes  # noqa: PLC0415  (few requests are large: cold start)
 
     with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+        library.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)

@@ -14,10 +14,13 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.config.settings import Settings
-from vertex_compat.server.capacity.large_blocks import LARGE_BYTES, map_large_blocks
+from vertex_compat.server.capacity.large_blocks import map_large_blocks
 
 RESERVED: Final = 192 * 1024 * 1024
 """Bytes of the process itself: the idle function, its threads and their streams."""
+
+LARGE_REQUEST: Final = 256 * 1024
+"""Bytes of a request from which on memory is returned to the system as `large_blocks` describes."""
 
 COPIES: Final = 4
 """Highest number of copies of a request's bytes in memory."""
@@ -70,7 +73,7 @@ class HeldMemory:
 
     def add(self, size: int) -> None:
         """Count more bytes; raises `RateLimited`."""
-        if size >= LARGE_BYTES:
+        if size >= LARGE_REQUEST:
             map_large_blocks()
         self._budget.hold(size)
         self._size += size
