@@ -33,4 +33,4 @@ def test_large_bodies_leave_no_memory_behind(shared_emulator, tmp_path):
             statuses = {response.status_code for response in pool.map(ask, [BODY_BYTES] * 3 * CLIENTS)}
         assert statuses == {200}
         server.wait_for_log(lambda log: log.count("POST /v1/chat/completions") == 1 + 3 * CLIENTS)
-        assert resident(server.worker) - before < 3 * BODY_BYTES
+        assert resident(server.worker) - before < 5 * BODY_BYTES
