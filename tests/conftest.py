@@ -1,4 +1,4 @@
-"""What the tests stand on: an emulated Vertex, the function in front of it, and a clean environment.
+"""Fixtures of all tests: an emulated Vertex AI, the function in front of it, a clean environment.
 
 Two ways in. `app` is the function in this process: fast, and as real as everything but the socket to its
 client and Google's way of finding credentials. `serve` starts the real thing, functions-framework with its

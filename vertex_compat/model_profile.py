@@ -18,7 +18,7 @@ MediaMethod: TypeAlias = Literal["generateContent", "predict"]
 """The method that makes images or music."""
 
 Sampling: TypeAlias = Literal["all", "one", "none"]
-"""Which of `temperature`, `top_p` and `top_k` have an effect: all, at most one of the first two, or none."""
+"""The parameters of `temperature`, `top_p` and `top_k` with an effect: all, `one` of the first two, none."""
 
 
 class LongContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

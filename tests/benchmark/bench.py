@@ -22,7 +22,7 @@ STARTS_WITHIN = 120
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured. `pace` and `slow_pace` are milliseconds between two pieces."""
+    """Amounts of a measurement. `pace` and `slow_pace` are milliseconds between two pieces."""
 
     rounds: int = 5
     calls: int = 100
@@ -66,7 +66,7 @@ QUICK = Sizes(
 
 @dataclass(frozen=True)
 class Cores:
-    """Who runs where. The subject has a core of its own, if there are two."""
+    """Processor cores of the programs. The subject has a core of its own, if there are two."""
 
     subject: int
     load: int
@@ -131,7 +131,7 @@ class Bench:
         return request(self._address, wire.path(stream=bool(pieces)), body, TOKEN)
 
     def open_streams(self):
-        """How many streams the mock is sending."""
+        """Return the number of streams that the mock is sending."""
         url = f"http://127.0.0.1:{self._ports['plain']}/benchmark/open"
         with urllib.request.urlopen(url, timeout=10) as answer:
             return int(answer.read())

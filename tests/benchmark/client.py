@@ -85,7 +85,7 @@ class Load:
 
     @property
     def running(self):
-        """How many exchanges are not over."""
+        """Return the number of exchanges that are not over."""
         return len(self._running)
 
     def begin(self, request, sock=None):
@@ -201,7 +201,7 @@ class Body(NamedTuple):
     times: list[int]
 
     def arrival(self, end):
-        """When the first `end` bytes were there."""
+        """Return the time at which the first `end` bytes had arrived."""
         return self.times[bisect.bisect_left(self.ends, end)]
 
 

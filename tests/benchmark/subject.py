@@ -1,4 +1,4 @@
-"""What is measured: a function behind functions-framework's production server, in processes of its own.
+"""The measured program: a function behind functions-framework's production server, in processes of its own.
 
 A subject is pinned to one core, the load and the mock to the others. It sees nothing of this machine's
 settings, believes to be on Google Cloud, and trusts the mock's certificate (`certificates`).
@@ -26,7 +26,7 @@ THREADS = 900
 """For every subject: at 1,000 and above gunicorn turns keep-alive off."""
 
 NOT_UPLOADED = shutil.ignore_patterns("__pycache__", "emulator")
-"""What `.gcloudignore` leaves behind of the package, and bytecode."""
+"""Files of the package that `.gcloudignore` excludes, and bytecode."""
 
 _PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
 _DIE_WITH_PARENT = 1
@@ -147,7 +147,7 @@ class Running:
 
     @property
     def ended(self):
-        """Whether its first process has."""
+        """Return whether its first process has ended."""
         return self._process.poll() is not None
 
     @property
@@ -217,12 +217,12 @@ def begin_on(cores):
 
 
 def passed_on():
-    """What a subject sees of this process's environment."""
+    """The environment variables of this process that a subject gets."""
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 def environment(upstream, plain_port, certificates):
-    """What every subject is told, with Google's names: `upstream` is the base URL of the mock."""
+    """Settings of every subject, with Google's names: `upstream` is the base URL of the mock."""
     metadata = f"127.0.0.1:{plain_port}"
     return {
         "CLOUDSDK_CONFIG": os.devnull,

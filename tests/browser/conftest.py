@@ -116,7 +116,7 @@ class Playground:
         return [call.json for call in self.emulator.calls]
 
     def code(self, language):
-        """What the dialog gives to copy."""
+        """Return the text that the dialog copies."""
         self.button("Code").click()
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_label(language, exact=True).check()

@@ -516,7 +516,7 @@ def run(command, **more):
 
 
 def heard(playground):
-    """What Vertex was asked for by a program, and then by the page itself."""
+    """Return the requests to Vertex AI of a program, and those of the page itself."""
     playground.draft.press("Enter")
     playground.emulator.wait_for(lambda calls: len(calls) == 2)
     playground.ended(1)

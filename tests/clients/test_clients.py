@@ -23,7 +23,7 @@ SNIPPETS += re.findall(
 )
 
 LOCAL = ("openai import", "google import")
-"""What the tests' own environment has."""
+"""Packages of the tests' own environment."""
 
 
 def run(language, snippet):

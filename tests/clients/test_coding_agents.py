@@ -38,7 +38,7 @@ def home(tmp_path):
 
 
 def run(home, command, **env):
-    """What a command prints in an environment of its own."""
+    """Return the output of a command in its own environment."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(home / "home"), "CI": "1", **env}
     done = subprocess.run(
         command,

@@ -80,7 +80,7 @@ def ask(app, api, case, *, stream=False):
 
 
 def is_answer(api, status, content, texts, where):
-    """Whether there is an answer; if there is none, it has an error, and there was no text."""
+    """Return whether there is an answer; without one there is an error and no text."""
     assert status in EXPECTED, where
     if status == 200:
         return True
@@ -91,7 +91,7 @@ def is_answer(api, status, content, texts, where):
 
 
 def by_the_model(api, path):
-    """Whether arguments were changed in the middle, which Anthropic's SDK raises for in a stream."""
+    """Return whether arguments were changed within; Anthropic's SDK raises for them in a stream."""
     return api is MESSAGES and path[-1] == "arguments"
 
 
@@ -108,7 +108,7 @@ def renamed_event(api, event, case):
 
 
 def passed_on(api, content, changed, case):
-    """Whether all events came as they are; a stream without an end has an error after them."""
+    """Return whether all events came unchanged; a stream without an end has an error after them."""
     events = [json.loads(line[6:]) for line in content.decode().splitlines() if line.startswith("data: ")]
     expected = [renamed_event(api, event, case) for event in changed]
     return events == expected or (events[:-1] == expected and api.error(events[-1]))

@@ -1,4 +1,4 @@
-"""What a cold start loads and a deployment installs: nothing that has not been weighed."""
+"""Limits of the modules that a cold start loads and of the packages that a deployment installs."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What a new process imports until it has answered its first chat: each module costs time at a cold start."""
+"""The imports of a new process until its first chat: each module costs time at a cold start."""
 
 import json
 

@@ -36,7 +36,7 @@ PAGES = sorted(
 
 
 def expiry(name):
-    """Why a name should not be shown, None if it may be."""
+    """Return the reason why a name must not appear in examples, None if it may."""
     try:
         profile = model_names.resolve(name).profile
     except errors.NotFound:

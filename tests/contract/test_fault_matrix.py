@@ -47,7 +47,7 @@ streaming_or_not = pytest.mark.parametrize("stream", [False, True], ids=["whole"
 
 
 class Told(NamedTuple):
-    """What a client was told: the text, how it ended, and the error if there was one."""
+    """The answer that a client got: the text, its end, and the error if there was one."""
 
     text: str
     reasons: list[str]
@@ -79,7 +79,7 @@ def upstream():
 
 @pytest.fixture(scope="module")
 def answers(shared_emulator, servers):
-    """What Vertex says when nothing is wrong, and what the client is told then."""
+    """Return Vertex AI's responses without a fault, and the client's answers to them."""
     found = {}
     with servers().client() as client:
         for publisher in ALL:
@@ -108,7 +108,7 @@ class Subject:
         return self._answers[publisher, stream][0]
 
     def ask(self, publisher, stream, *plays):
-        """What the client is told when the upstream plays this, and then the honest answer."""
+        """Return the client's answer if the upstream sends this, and then a correct response."""
         self._upstream.plays.clear()
         self._upstream.plays.extend(plays)
         self._upstream.otherwise = self.said(publisher, stream).steps()
@@ -313,7 +313,7 @@ ODD = {
         b"0\r\n\r\n",
     ],
 }
-"""What is unusual and an answer all the same."""
+"""Unusual responses that are valid answers."""
 
 
 @each_publisher
@@ -400,7 +400,7 @@ QUICK = {
     "closed after the headers",
     "reset in the first event",
 }
-"""What is tried again without a pause."""
+"""Faults that are retried without a delay."""
 
 
 @streaming_or_not
@@ -425,7 +425,7 @@ def test_an_upstream_that_refuses_again_and_again_is_told_soon(patient, stream):
 
 
 def all_ask(server):
-    """What every publisher's client is told, side by side, streaming and not."""
+    """Return the clients' answers of all publishers, streamed and whole."""
 
     cases = [(publisher, stream) for publisher in ALL for stream in (False, True)]
     with server.client() as client, ThreadPoolExecutor(len(cases)) as pool:

@@ -1,4 +1,4 @@
-"""What holds for every conversation and every schema: Vertex takes what is sent, or a 400 names the fault."""
+"""Rules for every conversation and schema: Vertex AI accepts the request, or a 400 names the fault."""
 
 import json
 

@@ -37,7 +37,7 @@ def test_a_call_holds_no_null_at_any_depth(case):
 
 
 def nulls(value, place=""):
-    """Where a value holds None."""
+    """Yield the paths at which a value holds None."""
     if value is None:
         yield place
     elif isinstance(value, dict | list):

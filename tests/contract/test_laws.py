@@ -1,4 +1,4 @@
-"""What holds for every stream of every publisher, however the network cuts it.
+"""Rules for every stream of every publisher, in whatever pieces it arrives.
 
 The streams are found by their names, so a new one is under these laws as soon as its file is there.
 """
@@ -45,7 +45,7 @@ def chunks(case, *, include_usage=True):
 
 
 def pieces(case):
-    """What is said of each choice, in order."""
+    """Return the deltas of each choice, in order."""
     return [piece for chunk in chunks(case) for piece in chunk["choices"]]
 
 

@@ -1,4 +1,4 @@
-"""Who may import whom: the document of the architecture that cannot go stale."""
+"""The imports that each layer may have."""
 
 import ast
 from pathlib import Path

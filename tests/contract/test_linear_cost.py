@@ -123,7 +123,7 @@ def test_agents_history_of_a_megabyte_is_translated_in_25_ms(app, publisher):
 
 
 def speed_of_this_machine():
-    """How many times longer this machine takes than the one on which the limit was set."""
+    """Return the time on this machine as a multiple of that on which the limit was set."""
     began = time.thread_time()
     for _ in range(5):
         json.loads(json.dumps([{"a": number, "b": "text"} for number in range(20_000)]))

@@ -1,4 +1,4 @@
-"""What goes upstream is what the vendors' SDKs would send, and what comes out is what OpenAI's would read."""
+"""Requests have the types of the vendors' SDKs, and answers those of OpenAI's SDK."""
 
 import pydantic
 import pytest
@@ -38,7 +38,7 @@ def plain(value):
 
 
 def lost(given, kept, place=""):
-    """Where `kept` lacks or changes something that `given` has."""
+    """Yield the paths at which `kept` lacks or changes a value of `given`."""
     if isinstance(given, dict) and isinstance(kept, dict):
         for name, held in given.items():
             if name not in kept:

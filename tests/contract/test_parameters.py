@@ -90,7 +90,7 @@ def test_a_parameter_sent_alone_reaches_the_wire_or_is_named(publisher, name):
 
 
 def wire(call):
-    """What the publisher sees of a call."""
+    """Return the parts of a call that reach the publisher."""
     return call.path, call.body, dict(call.headers)
 
 

@@ -1,4 +1,4 @@
-"""How long anything may take where tokens come from a server that is slow, down, or talks nonsense."""
+"""Time limits where the token server is slow, down, or sends invalid responses."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ each_fault = pytest.mark.parametrize("fault", ["down", "503", "garbage", "slow:6
 on_google_or_not = pytest.mark.parametrize(
     "where", [{}, {"K_SERVICE": "here", "VERTEX_COMPAT_AUTH": "none"}], ids=["elsewhere", "on google"]
 )
-"""Where it is deployed, the function asks the metadata server by itself; elsewhere google-auth does."""
+"""Environment of a deployed function, which asks the metadata server itself; else google-auth does."""
 
 
 def has(fault):

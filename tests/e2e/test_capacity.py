@@ -18,7 +18,7 @@ CHAT = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def exchange(server, *parts, pause=0.0):
-    """What comes back for these bytes, and after how many seconds."""
+    """Return the response to these bytes, and the seconds until it came."""
     began = time.monotonic()
     with socket.create_connection(server.address, timeout=30) as line:
         for part in parts:

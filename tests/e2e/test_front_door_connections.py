@@ -1,4 +1,4 @@
-"""Who leaves, who waits, and what the connections on both sides are used for."""
+"""Clients that leave, clients that wait, and the use of connections on both sides."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ each_publisher = pytest.mark.parametrize("publisher", MODELS)
 
 
 def all_left(emulator, count=1):
-    """Whether the upstream is told soon that nobody waits any more."""
+    """Return whether the upstream call is closed soon after the client has left."""
     calls = emulator.wait_for(lambda calls: all(call.ended for call in calls), timeout=SOON)
     return [call.ended for call in calls] == ["client_left"] * count
 
@@ -323,7 +323,7 @@ BODY = json.dumps(question("google")).encode()
 
 
 def raw(server, content, *, broken_off=False):
-    """What comes back for these bytes, until the server closes."""
+    """Return the response to these bytes, until the server closes."""
     with socket.create_connection(server.address, timeout=10) as line:
         line.sendall(content)
         if broken_off:

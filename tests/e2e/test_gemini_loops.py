@@ -27,7 +27,7 @@ def everything(client, **asked):
 
 
 def little(client, **asked):
-    """What a framework keeps that knows OpenAI's fields alone."""
+    """Return a message as a framework keeps it that knows OpenAI's fields alone."""
     message = client.chat.completions.create(**asked).choices[0].message
     calls = [
         {
@@ -41,7 +41,7 @@ def little(client, **asked):
 
 
 def accumulated(client, **asked):
-    """What the SDK's own accumulator makes of a stream."""
+    """Return the message that the SDK's own accumulator builds from a stream."""
     with client.chat.completions.stream(**asked) as stream:
         return (
             stream.get_final_completion().choices[0].message.model_dump(exclude_none=True, exclude={"parsed"})
@@ -49,7 +49,7 @@ def accumulated(client, **asked):
 
 
 def joined(client, **asked):
-    """What a loop of a few lines makes of a stream."""
+    """Return the message that a loop of a few lines builds from a stream."""
     text, calls = "", {}
     for chunk in client.chat.completions.create(stream=True, **asked):
         delta = chunk.choices[0].delta

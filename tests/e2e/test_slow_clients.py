@@ -51,7 +51,7 @@ class Endless:
             yield block
 
     def settled(self):
-        """How much has been taken when nothing more is, for a while."""
+        """Return the number of bytes that were accepted when no more are, for a while."""
         before, deadline = -1, time.monotonic() + 20
         while self.taken != before or not before:
             before = self.taken

@@ -1,4 +1,4 @@
-"""What one API key reaches: its own files, batches and jobs, and the resources that it may name."""
+"""One API key reaches its own files, batches and jobs, and the resources that it may name."""
 
 import json
 import tomllib

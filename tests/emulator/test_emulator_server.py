@@ -1,4 +1,4 @@
-"""How answers are sent: streams, faults, scripts, clients that leave; and what the journal says of it."""
+"""Answers of the emulator: streams, faults, scripts, clients that leave; and its journal."""
 
 import contextlib
 import gzip

@@ -39,7 +39,7 @@ class Upstream:
         self._listener.close()
 
     def idle(self, timeout=2.0):
-        """Whether every answer is at its end, or will be soon."""
+        """Return whether every answer has ended, or will end soon."""
         with self._changed:
             return self._changed.wait_for(lambda: self.busy == 0, timeout)
 
@@ -149,7 +149,7 @@ def chunk(block):
 
 
 def emulator_response(call, url):
-    """What the emulator says to a call that it has heard, as events or in one piece."""
+    """Return the emulator's response to a recorded call, as events or whole."""
     query = "&".join(f"{name}={value}" for name, value in call.query.items())
     headers = {name: call.headers[name] for name in ("authorization", "content-type")}
     asked = urllib.request.Request(f"{url}{call.path}?{query}", call.body, headers)

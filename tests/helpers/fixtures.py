@@ -238,7 +238,7 @@ class ScriptedTransport:
 
 
 def reply_to(body, blocks, content_type="application/json"):
-    """What a chat request's client gets when the upstream says `blocks`: an object, or a stream's bytes."""
+    """Return the client's answer if the upstream sends `blocks`: an object, or the bytes of a stream."""
     network = CannedTransport(blocks, content_type)
     answer = post(function(network), body)
     said = answer.get_json() if answer.is_json else answer.get_data()

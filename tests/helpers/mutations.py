@@ -4,7 +4,7 @@ import copy
 import json
 
 REPLACEMENTS = (None, "NEW_VALUE", 2, 5.5, 1e300, 2**70, True, ["q"], [None], {"q": 1})
-"""What takes the place of a value, beside `...`, which removes the field."""
+"""Values that replace a value; `...`, beside them, removes the field."""
 
 
 def paths(value, path=()):

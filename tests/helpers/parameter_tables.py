@@ -20,4 +20,4 @@ TABLES = {
 
 
 KNOWN = set(typing.get_type_hints(openai_params.CompletionCreateParamsBase)) | {"stream"}
-"""What OpenAI's own SDK takes."""
+"""Parameters of OpenAI's own SDK."""

@@ -46,7 +46,7 @@ SETTINGS = (
     "CURL_CA_BUNDLE",
     "SSL_CERT_",
 )
-"""How variables begin that change what the function or its client does."""
+"""Prefixes of environment variables that change the function or its client."""
 
 
 def bare_environment():
@@ -112,7 +112,7 @@ class Served:
         return int(worker)
 
     def count(self, what):
-        """How many of `task` (threads) or `fd` (descriptors) the worker has."""
+        """Return the number of the worker's threads (`task`) or file descriptors (`fd`)."""
         return len([*Path(f"/proc/{self.worker}/{what}").iterdir()])
 
     def client(self, key=KEY, kind=openai.OpenAI, **options):
@@ -126,11 +126,11 @@ class Served:
         )
 
     def log(self):
-        """What the function has printed so far."""
+        """Return the output of the function so far."""
         return self._log.read_text(errors="replace")
 
     def wait_for_log(self, holds, timeout=20):
-        """What it has printed when `holds` says so: a request's line comes after its answer's last byte."""
+        """Wait until `holds` is true of the output; a request's log line follows its answer's last byte."""
         deadline = time.monotonic() + timeout
         while not holds(said := self.log()):
             assert time.monotonic() < deadline, said[-10_000:]

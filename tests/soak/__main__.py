@@ -51,7 +51,7 @@ def bar(total):
 
 
 def report(streams, server):
-    """What came of the streams, and what the function takes, in a sentence."""
+    """Return the outcome of the streams and the resources of the function, in a sentence."""
     healthy = [stream for stream in streams if not stream.faulty]
     expected = {model: alone(server.address, model) for model in {stream.model for stream in healthy}}
     exact = sum(stream.whole and stream.text == expected[stream.model] for stream in healthy)

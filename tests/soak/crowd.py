@@ -40,7 +40,7 @@ class Stream:
 
     @property
     def text(self):
-        """What the model said, whatever the ids of this answer are."""
+        """Return the text of the model, without the ids of this answer."""
         events = [json.loads(event[6:]) for event in self.body.split(b"\n\n") if event[:7] == b"data: {"]
         deltas = (choice["delta"] for event in events for choice in event.get("choices", ()))
         return "".join(delta.get("content") or "" for delta in deltas)
@@ -51,7 +51,7 @@ class Stream:
 
     @property
     def told(self):
-        """Whether the client has heard of a fault: by an event, or by a status."""
+        """Return whether the client got an error: as an event, or as a status."""
         return not self.whole and b'{"error":' in self.body
 
 
@@ -96,7 +96,7 @@ def _request(model):
 
 
 def alone(address, model):
-    """What one client gets that is alone: the text that all others have to get."""
+    """Return the answer to a single client: the text that all others have to get."""
     line = http.client.HTTPConnection(*address, timeout=30)
     line.request("POST", "/v1/chat/completions", _request(model).partition(b"\r\n\r\n")[2])
     answer = line.getresponse()
@@ -113,7 +113,7 @@ def percentile(values, share):
 
 @dataclass(frozen=True)
 class Size:
-    """What a process takes."""
+    """The memory, threads and descriptors of a process."""
 
     memory: int  # bytes resident
     threads: int

@@ -17,7 +17,7 @@ SOON = 5  # seconds
 
 
 def settled(server, before=None):
-    """What the function takes when its connections are closed again."""
+    """Return the resources of the function after its connections are closed."""
     deadline = time.monotonic() + 5
     size = Size.of(server.worker)
     while before and size.descriptors > before.descriptors and time.monotonic() < deadline:

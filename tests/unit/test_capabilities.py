@@ -133,7 +133,7 @@ def test_no_module_compares_names_of_models():
 
 
 def _compares_a_name(node):
-    """Whether a node is `model.name.startswith(…)`, `PATTERN.match(model.name)` or `model.name == …`."""
+    """Return whether a node compares, matches or tests the beginning of `model.name`."""
     match node:
         case ast.Call(func=ast.Attribute(value=value, attr="startswith" | "endswith")):
             return _is_name(value)

@@ -120,7 +120,7 @@ def tokens(block):
 
 
 class Cache:
-    """What Anthropic charges for the input of requests, in millionths of a dollar."""
+    """Return Anthropic's price of the input of requests, in millionths of a dollar."""
 
     def __init__(self):
         self._written = {}

@@ -1,4 +1,4 @@
-"""What Claude is sent: thinking, tools, answers in JSON, files, and histories that have lost something."""
+"""Requests to Claude: thinking, tools, answers in JSON, files, and incomplete histories."""
 
 import pytest
 from helpers.fixtures import RecordingTransport, function, post, question, upstream_call

@@ -18,7 +18,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
 
 def read(head, after=b"", blocks=1, client=None, timeout=10):
-    """What a response makes of a head that arrives in so many blocks."""
+    """Return the response to a head that arrives in so many blocks."""
     here, there = socket.socketpair()
     with here, there:
         data = head + after

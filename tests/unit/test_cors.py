@@ -17,7 +17,7 @@ SAFELISTED = {"cache-control", "content-language", "content-length", "content-ty
 
 
 class Browser:
-    """What a page of `origin` sees: it asks first, and reads only what it is shown."""
+    """A browser with a page of `origin`: it sends preflights, and hides headers that are not exposed."""
 
     class Blocked(Exception):
         pass

@@ -20,7 +20,7 @@ INVALID = timedelta(minutes=-1)
 
 
 def side_by_side(work):
-    """What `work` gives in many threads that begin at the same moment."""
+    """Return the results of `work` in many threads that begin at the same moment."""
     together = threading.Barrier(THREADS)
 
     def begin(_):
@@ -117,7 +117,7 @@ def test_threads_that_wait_for_a_token_share_its_failure():
 
 
 def waiting_for_credentials():
-    """How many threads stand in the credentials' own code, or in a lock or refresh that it called."""
+    """Return the number of threads in the credentials' own code, or in a lock or refresh that it called."""
     count = 0
     for top in sys._current_frames().values():
         frame = top

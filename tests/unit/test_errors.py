@@ -1,4 +1,4 @@
-"""What an upstream answers when it refuses, in every envelope there is, and what the client is told."""
+"""Errors of every upstream, in each of their forms, and the client's errors for them."""
 
 import json
 
@@ -44,7 +44,7 @@ ENVELOPES = {
 
 
 def told(status, body, headers=None):
-    """What the client is told: the error, and OpenAI's object in it."""
+    """Return the client's error, and OpenAI's object in it."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     error = errors.from_upstream(status, content, headers)
     assert error.body().keys() == {"error"}

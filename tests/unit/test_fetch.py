@@ -1,4 +1,4 @@
-"""What a client may make this function fetch, and what not."""
+"""URLs that a client may make this function fetch, and URLs that it may not."""
 
 import contextlib
 import datetime as dt
@@ -121,7 +121,7 @@ DRIPS = {
     "/drip-head": (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
     "/early": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
 }
-"""What comes first, and then again and again."""
+"""The first piece of the response, and the piece that is repeated after it."""
 
 
 class Handler(BaseHTTPRequestHandler):

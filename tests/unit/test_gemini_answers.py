@@ -1,4 +1,4 @@
-"""What Gemini can answer, and what the client hears of it."""
+"""Gemini's responses, and the client's answers to them."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What a client can say to Gemini, and what Vertex hears. Every body here is judged by Vertex's rules."""
+"""Requests to Gemini. The emulator checks every body here by Vertex AI's rules."""
 
 import base64
 

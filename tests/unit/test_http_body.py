@@ -1,4 +1,4 @@
-"""Where a body ends, as `http.client` reads it: an independent reader of the same bytes."""
+"""Ends of bodies, compared with `http.client`: an independent reader of the same bytes."""
 
 import http.client
 import io
@@ -30,7 +30,7 @@ def cut(data, seed):
 
 
 def theirs(head, body):
-    """What `http.client` reads."""
+    """Return the body that `http.client` reads."""
 
     class Sock:
         def makefile(self, *_):

@@ -320,7 +320,7 @@ def test_request_over_limit_is_429_with_retry_after(narrow):
 
 
 def served_again(server):
-    """Whether all places are free, a moment later."""
+    """Return whether all slots are free, a moment later."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         if refused(server)[0] == 200:

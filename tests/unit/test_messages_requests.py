@@ -1,4 +1,4 @@
-"""What of a request of the Messages API reaches models of other publishers, and what is named as ignored."""
+"""Fields of Messages requests: sent on to models of other publishers, or named as ignored."""
 
 import pytest
 from helpers.fixtures import RecordingTransport, function, post

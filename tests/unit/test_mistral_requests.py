@@ -1,4 +1,4 @@
-"""What Mistral is sent: nothing that it refuses."""
+"""Requests to Mistral have nothing that it refuses."""
 
 import re
 

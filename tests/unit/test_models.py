@@ -34,7 +34,7 @@ CALLABLE = {
     "gemini/2222222222",
     "endpoints/mg-endpoint-4444",
 }
-"""What a client can call by its name, of all that the emulator lists."""
+"""Names that a client can call, of all that the emulator lists."""
 
 
 def listed(app):

@@ -18,7 +18,7 @@ SECONDS = 0.05
 
 REFERENCE = re.compile("(?:ab?)+")
 REFERENCE_SECONDS = 0.0023
-"""What `REFERENCE` takes for a quarter of `SIZE` on the machine on which the limit was set."""
+"""Seconds of `REFERENCE` for a quarter of `SIZE`, on the machine on which the limit was set."""
 
 SUBSTITUTION_SECONDS = 1
 """The same, where each character may be replaced."""
@@ -164,7 +164,7 @@ def test_pattern_takes_linear_time(pattern, method):
 
 
 def speed_of_this_machine():
-    """How many times longer this machine takes, at this moment, than the one on which the limit was set."""
+    """Return the time on this machine now as a multiple of that on which the limit was set."""
     return max(1.0, cpu_seconds(REFERENCE, "fullmatch", "ab" * (SIZE // 8)) / REFERENCE_SECONDS)
 
 

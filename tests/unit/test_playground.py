@@ -26,7 +26,7 @@ def policy(answer):
 
 
 class Page(HTMLParser):
-    """What a browser would load, run or follow."""
+    """The resources of a page that a browser would load, run or follow."""
 
     def __init__(self, text):
         super().__init__()

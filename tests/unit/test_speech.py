@@ -112,7 +112,7 @@ def test_wav_files_hold_the_same_samples(samples, rate):
 
 
 def seconds(data):
-    """How long a file plays, by FFmpeg."""
+    """Return the duration of a file, by FFmpeg."""
     with av.open(io.BytesIO(data)) as file:
         return sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0))
 

@@ -1,4 +1,4 @@
-"""Where Vertex is: hosts by location, and what may stand in one."""
+"""Hosts of Vertex AI by location, and the names that a location may have."""
 
 import pytest
 from helpers.fixtures import RecordingTransport, function, post, question

@@ -43,7 +43,7 @@ class GoogleCredentials(Protocol):
 
     token: str | None
     expiry: datetime | None
-    """When the token expires: in UTC, without a time zone."""
+    """Time at which the token expires: in UTC, without a time zone."""
 
     def refresh(self, request: Any) -> None:
         """Fetch a token; raises `GoogleAuthError`."""
