@@ -113,13 +113,9 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     context.ignore(*chat_messages.unread_reasoning(body["messages"], reads_blocks=True))
     offered = tools.read(body)
     system, conversation = messages.write(turns, context)
-    thinking_config, effort = thinking.plan(
-        body,
-        context,
-        limit,
-        forced=offered.mode == "required",
-        blocks_missing=messages.lacks_thinking(conversation),
-    )
+    lost = messages.lacks_thinking(conversation)
+    forced = offered.mode == "required"
+    thinking_config, effort = thinking.plan(body, context, limit, forced=forced, blocks_missing=lost)
     kind = thinking_config["type"] if thinking_config else "disabled"
     tool_names = messages.called(turns)
     cites = messages.has_citations(conversation)
@@ -132,20 +128,14 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     messages.ensure_user_last(conversation, prefill=prefill)
     system += [{"type": "text", "text": instruction} for instruction in context.instructions]
     options = _sampling(body, context, has_thinking=kind != "disabled") | _other(body, context)
+    options |= _prompt_options(system, built)
     if thinking_config:
         options["thinking"] = thinking_config
     if output:
         options["output_config"] = output
-    options |= _system_and_tools(system, built)
     if names := _betas(body, context):
         options["anthropic_beta"] = names
-    call: wire.MessagesRequest = {
-        "anthropic_version": VERSION,
-        "max_tokens": limit,
-        "messages": conversation,
-        **options,
-    }
-    upstream_body = cast("JSON", call)
+    upstream_body = cast("JSON", _call(limit, conversation, options))
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in options),
         auto_cache.with_breakpoints(upstream_body) if auto_cache.requested(body) else upstream_body,
@@ -158,7 +148,17 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     )
 
 
-def _system_and_tools(system: list[wire.TextBlock], built: claude_tools.ToolFields) -> wire.RequestOptions:
+def _call(limit: int, conversation: list[wire.Message], options: wire.RequestOptions) -> wire.MessagesRequest:
+    return {
+        "anthropic_version": VERSION,
+        "max_tokens": limit,
+        "messages": conversation,
+        **options,
+    }
+
+
+def _prompt_options(system: list[wire.TextBlock], built: claude_tools.ToolFields) -> wire.RequestOptions:
+    """Return `system`, `tools` and `tool_choice`, as far as there are any."""
     options: wire.RequestOptions = {}
     if system:
         options["system"] = system
