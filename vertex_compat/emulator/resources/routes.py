@@ -51,19 +51,19 @@ class ProjectResources:
             self._metadata.check(request.headers.get("Authorization", ""))
             return self.storage.answer(request)
         try:
-            handle, found = ROUTES.bind_to_environ(request.environ).match()
+            handle, path_args = ROUTES.bind_to_environ(request.environ).match()
         except HTTPException:
             return None
         self._metadata.check(request.headers.get("Authorization", ""))
-        if "project" in found:
-            _check_project(found)
-        response: Response = handle(self, request, found)
+        if "project" in path_args:
+            _check_project(path_args)
+        response: Response = handle(self, request, path_args)
         return response
 
 
-def _check_project(found: Any) -> None:
-    if found["project"] not in {PROJECT, PROJECT_NUMBER} or not LOCATION.fullmatch(found["location"]):
-        where = f"projects/{found['project']}/locations/{found['location']}"
+def _check_project(path_args: Any) -> None:
+    if path_args["project"] not in {PROJECT, PROJECT_NUMBER} or not LOCATION.fullmatch(path_args["location"]):
+        where = f"projects/{path_args['project']}/locations/{path_args['location']}"
         raise google_errors.refused(403, f"Permission denied on resource {where} (or it may not exist).")
 
 
@@ -77,135 +77,135 @@ def _object(request: Request) -> JSON:
 # Jobs and endpoints
 
 
-def _jobs_of(resources: ProjectResources, found: Any) -> BatchJobs | TuningJobs:
-    return resources.batch if found["kind"] == "batchPredictionJobs" else resources.tuning
+def _jobs_of(resources: ProjectResources, path_args: Any) -> BatchJobs | TuningJobs:
+    return resources.batch if path_args["kind"] == "batchPredictionJobs" else resources.tuning
 
 
-def _create_job(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return _jobs_of(resources, found).create(found["location"], _object(request))
+def _create_job(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return _jobs_of(resources, path_args).create(path_args["location"], _object(request))
 
 
-def _list_jobs(resources: ProjectResources, _: Request, found: Any) -> Response:
-    return _jobs_of(resources, found).jobs.list(found["location"])
+def _list_jobs(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return _jobs_of(resources, path_args).jobs.list(path_args["location"])
 
 
-def _get_job(resources: ProjectResources, _: Request, found: Any) -> Response:
-    return _jobs_of(resources, found).jobs.get(found["location"], found["number"])
+def _get_job(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return _jobs_of(resources, path_args).jobs.get(path_args["location"], path_args["number"])
 
 
-def _cancel_job(resources: ProjectResources, _: Request, found: Any) -> Response:
-    return _jobs_of(resources, found).jobs.cancel(found["location"], found["number"])
+def _cancel_job(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return _jobs_of(resources, path_args).jobs.cancel(path_args["location"], path_args["number"])
 
 
-def _get_endpoint(_: ProjectResources, __: Request, found: Any) -> Response:
-    parent = f"projects/{PROJECT_NUMBER}/locations/{found['location']}"
-    number = found["number"]
+def _get_endpoint(_: ProjectResources, __: Request, path_args: Any) -> Response:
+    parent = f"projects/{PROJECT_NUMBER}/locations/{path_args['location']}"
+    number = path_args["number"]
     if number.startswith(deployed_endpoints.MISSING):
-        raise google_errors.refused(404, f"Endpoint `{parent}/endpoints/{number}` not found.")
+        raise google_errors.refused(404, f"Endpoint `{parent}/endpoints/{number}` not path_args.")
     deployed = [{"id": "1", "model": f"{parent}/models/{number}"}]
     shown = {"name": f"{parent}/endpoints/{number}", "deployedModels": deployed}
-    return pretty_json_response(shown | dedicated_hosts.shown(found["location"], number))
+    return pretty_json_response(shown | dedicated_hosts.shown(path_args["location"], number))
 
 
-def _list_endpoints(_: ProjectResources, request: Request, found: Any) -> Response:
-    return listings.endpoints(found["location"], request.args)
+def _list_endpoints(_: ProjectResources, request: Request, path_args: Any) -> Response:
+    return listings.endpoints(path_args["location"], request.args)
 
 
-def _list_models(_: ProjectResources, request: Request, found: Any) -> Response:
-    return listings.publisher_models(found["publisher"], request.args)
+def _list_models(_: ProjectResources, request: Request, path_args: Any) -> Response:
+    return listings.publisher_models(path_args["publisher"], request.args)
 
 
-def _get_model(_: ProjectResources, __: Request, found: Any) -> Response:
-    name = f"publishers/{found['publisher']}/models/{found['model']}"
-    if found["model"].startswith("missing"):
-        raise google_errors.refused(404, f"Publisher Model `{name}` was not found.")
+def _get_model(_: ProjectResources, __: Request, path_args: Any) -> Response:
+    name = f"publishers/{path_args['publisher']}/models/{path_args['model']}"
+    if path_args["model"].startswith("missing"):
+        raise google_errors.refused(404, f"Publisher Model `{name}` was not path_args.")
     return pretty_json_response({"name": name, "versionId": "default", "launchStage": "GA"})
 
 
-def _create_cache(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.caches.create(found["location"], _object(request))
+def _create_cache(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.caches.create(path_args["location"], _object(request))
 
 
-def _list_caches(resources: ProjectResources, _: Request, found: Any) -> Response:
-    return resources.caches.list_caches(found["location"])
+def _list_caches(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return resources.caches.list_caches(path_args["location"])
 
 
-def _cache(resources: ProjectResources, request: Request, found: Any) -> Response:
+def _cache(resources: ProjectResources, request: Request, path_args: Any) -> Response:
     body = _object(request) if request.method == "PATCH" else {}
-    return resources.caches.one(request.method, found["location"], found["number"], body)
+    return resources.caches.one(request.method, path_args["location"], path_args["number"], body)
 
 
 # Interactions
 
 
-def _create_interaction(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.interactions.create(found["location"], _object(request))
+def _create_interaction(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.interactions.create(path_args["location"], _object(request))
 
 
-def _get_interaction(resources: ProjectResources, _: Request, found: Any) -> Response:
-    return resources.interactions.get(found["location"], found["id"])
+def _get_interaction(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return resources.interactions.get(path_args["location"], path_args["id"])
 
 
-def _delete_interaction(resources: ProjectResources, _: Request, found: Any) -> Response:
-    return resources.interactions.delete(found["location"], found["id"])
+def _delete_interaction(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return resources.interactions.delete(path_args["location"], path_args["id"])
 
 
-def _cancel_interaction(resources: ProjectResources, _: Request, found: Any) -> Response:
-    return resources.interactions.cancel(found["location"], found["id"])
+def _cancel_interaction(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return resources.interactions.cancel(path_args["location"], path_args["id"])
 
 
 # Videos
 
 
-def _start_video(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.videos.start(found["location"], found["model"], _object(request))
+def _start_video(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.videos.start(path_args["location"], path_args["model"], _object(request))
 
 
-def _fetch_video(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.videos.fetch(found["location"], found["model"], _object(request))
+def _fetch_video(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.videos.fetch(path_args["location"], path_args["model"], _object(request))
 
 
 # RAG Engine
 
 
-def _create_corpus(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.rag.create(found["location"], _object(request))
+def _create_corpus(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.rag.create(path_args["location"], _object(request))
 
 
-def _list_corpora(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.rag.list_corpora(found["location"], request.args)
+def _list_corpora(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.rag.list_corpora(path_args["location"], request.args)
 
 
-def _corpus(resources: ProjectResources, request: Request, found: Any) -> Response:
+def _corpus(resources: ProjectResources, request: Request, path_args: Any) -> Response:
     match request.method:
         case "PATCH":
-            return resources.rag.update(found["location"], found["corpus"], _object(request))
+            return resources.rag.update(path_args["location"], path_args["corpus"], _object(request))
         case "DELETE":
-            return resources.rag.delete(found["location"], found["corpus"], request.args)
+            return resources.rag.delete(path_args["location"], path_args["corpus"], request.args)
         case _:
-            return resources.rag.get(found["location"], found["corpus"])
+            return resources.rag.get(path_args["location"], path_args["corpus"])
 
 
-def _import_files(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.rag.import_files(found["location"], found["corpus"], _object(request))
+def _import_files(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.rag.import_files(path_args["location"], path_args["corpus"], _object(request))
 
 
-def _list_files(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.rag.list_files(found["location"], found["corpus"], request.args)
+def _list_files(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.rag.list_files(path_args["location"], path_args["corpus"], request.args)
 
 
-def _file(resources: ProjectResources, request: Request, found: Any) -> Response:
+def _file(resources: ProjectResources, request: Request, path_args: Any) -> Response:
     if request.method == "DELETE":
-        return resources.rag.delete_file(found["location"], found["corpus"], found["file"])
-    return resources.rag.file(found["location"], found["corpus"], found["file"])
+        return resources.rag.delete_file(path_args["location"], path_args["corpus"], path_args["file"])
+    return resources.rag.file(path_args["location"], path_args["corpus"], path_args["file"])
 
 
-def _operation(resources: ProjectResources, _: Request, found: Any) -> Response:
-    return resources.rag.operation(found["location"], found["corpus"], found["operation"])
+def _operation(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return resources.rag.operation(path_args["location"], path_args["corpus"], path_args["operation"])
 
 
-def _retrieve(resources: ProjectResources, request: Request, found: Any) -> Response:
-    return resources.rag.retrieve(found["location"], _object(request))
+def _retrieve(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.rag.retrieve(path_args["location"], _object(request))
 
 
 Handler = Callable[[ProjectResources, Request, Any], Response]
