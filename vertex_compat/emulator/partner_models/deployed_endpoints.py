@@ -2,7 +2,7 @@
 
 Sources: Google's Model Garden pages for `:predict`, vLLM's server for `chat/completions`. The first digits of
 an endpoint's id select its behavior: 404 does not exist, 3072 embeds, 8000 is a vLLM that accepts only its
-served model name, 9000 is a vLLM with a reasoning model and no reasoning parser, 53007 is a vLLM on a
+served model name, 9000 is a vLLM with a reasoning model and no reasoning parser, 53009 is a vLLM on a
 dedicated endpoint with the `invokeRoutePrefix` `/*`, which disables all other methods.
 """
 
@@ -42,7 +42,7 @@ GEMINI_VERBS = {"generateContent", "streamGenerateContent"}
 MISSING = "404"
 NAMED = "8000"
 TAGGED = "9000"
-INVOKED = "53007"
+INVOKED = "53009"
 INVOKE = "invoke/"
 SERVED_NAME = "casperhansen/llama-3-70b-instruct-awq"
 VLLM = ServerBehavior(usage="requested", names_stop=True)
