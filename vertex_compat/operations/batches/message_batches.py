@@ -62,18 +62,21 @@ def create(context: RequestContext) -> Response:
 
 def _translate(requests: list[JSON], rows: RowTranslator) -> Iterator[Translated]:
     for number, request in enumerate(requests):
-        place = f"requests[{number}]"
+        position = f"requests[{number}]"
         try:
-            yield rows.translate(request["custom_id"], msgspec.json.encode(request["params"]), place)
+            yield rows.translate(request["custom_id"], msgspec.json.encode(request["params"]), position)
         except errors.ApiError as error:
-            _name_param(error, place)
+            _name_param(error, position)
             raise
 
 
-def _name_param(error: errors.ApiError, place: str) -> None:
+def _name_param(error: errors.ApiError, position: str) -> None:
     """Make an error about one request name the parameter of the batch."""
     inner = error.param
-    error.param = f"{place}.{inner}" if inner == "custom_id" else f"{place}.params.{inner or ''}".rstrip(".")
+    if inner == "custom_id":
+        error.param = f"{position}.custom_id"
+    else:
+        error.param = f"{position}.params.{inner or ''}".rstrip(".")
     if inner:
         error.message = error.message.replace(f"'{inner}'", f"'{error.param}'")
 

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Result(NamedTuple):
-    """The outcome of one request: a response, or an error, or neither if the model was not asked."""
+    """The outcome of one request: a response, or an error, or neither if no model was called."""
 
     id: str
     custom_id: str

@@ -40,9 +40,9 @@ class RowTranslator:
         self._context = context
         self._seen: dict[str, str] = {}
 
-    def translate(self, custom_id: str, content: bytes, place: str) -> Translated:
-        """Translate the request with the body `content`; `place` names its place in the client's input."""
-        self._check_id(custom_id, place)
+    def translate(self, custom_id: str, content: bytes, position: str) -> Translated:
+        """Translate the request with the body `content`; `position` names it in the client's input."""
+        self._check_id(custom_id, position)
         params = self._operation.parse(content, self._context)
         model = self._resolve_model(params["model"])
         call = self._operation.request(params, model)
@@ -57,9 +57,9 @@ class RowTranslator:
         self.total += 1
         return Translated(msgspec.json.encode(row) + b"\n", msgspec.json.encode(restore) + b"\n")
 
-    def _check_id(self, custom_id: str, place: str) -> None:
-        first = self._seen.setdefault(custom_id, place)
-        if first != place:
+    def _check_id(self, custom_id: str, position: str) -> None:
+        first = self._seen.setdefault(custom_id, position)
+        if first != position:
             raise errors.BadRequest(
                 f"The custom_id {custom_id[:100]!r} is used in {first} too.",
                 param="custom_id",

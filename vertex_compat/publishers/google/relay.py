@@ -28,14 +28,14 @@ def request(body: RawBody, model: Model, method: str) -> UpstreamCall:
     """Return the call of `method` (such as `generateContent`) for a body of Gemini's API."""
     fields = {name: value for name, value in body.items() if name != "model"}
     if raw := fields.get("contents"):
-        fields["contents"] = _mended(raw)
+        fields["contents"] = _corrected(raw)
     for name, field in _DEFAULTS.items():
         if method != "countTokens" and name in model.defaults and field not in fields and name not in fields:
             fields[field] = msgspec.Raw(msgspec.json.encode(model.defaults[name]))
     return UpstreamCall(f"{model.resource}:{method}", {}, "v1beta1", content=msgspec.json.encode(fields))
 
 
-def _mended(raw: msgspec.Raw) -> msgspec.Raw:
+def _corrected(raw: msgspec.Raw) -> msgspec.Raw:
     """The contents with roles and ids of calls where they are missing; as they came if none is."""
     if FILES_API.search(raw):
         raise errors.BadRequest(
@@ -46,14 +46,14 @@ def _mended(raw: msgspec.Raw) -> msgspec.Raw:
     try:
         contents = msgspec.json.decode(raw, type=list[RawBody] | RawBody)
         listed = contents if isinstance(contents, list) else [contents]
-        mended: list[Any] = [USER | content for content in listed]
+        corrected: list[Any] = [USER | content for content in listed]
         if _FUNCTION_RESPONSE.search(raw):
-            mended = _with_ids(msgspec.json.decode(msgspec.json.encode(mended)))
+            corrected = _with_ids(msgspec.json.decode(msgspec.json.encode(corrected)))
         elif isinstance(contents, list) and all("role" in content for content in listed):
             return raw
     except (ValueError, RecursionError):
         return raw  # Vertex AI says what is wrong with it
-    return msgspec.Raw(msgspec.json.encode(mended))
+    return msgspec.Raw(msgspec.json.encode(corrected))
 
 
 def _with_ids(contents: list[JSON]) -> list[JSON]:
