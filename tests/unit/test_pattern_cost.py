@@ -13,15 +13,12 @@ from helpers.server import ROOT
 PACKAGE = ROOT / "vertex_compat"
 METHODS = {"match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
 SIZE = 1 << 20
-SECONDS = 0.05
-"""For `SIZE` characters. A quadratic pattern would take minutes."""
+SMALL = SIZE >> 4
+LARGEST_RATIO = 64
+"""Of the CPU of `SIZE` to that of `SMALL`, which is a sixteenth: about 16 if linear, 256 if quadratic."""
 
-REFERENCE = re.compile("(?:ab?)+")
-REFERENCE_SECONDS = 0.0023
-"""Seconds of `REFERENCE` for a quarter of `SIZE`, on the machine on which the limit was set."""
-
-SUBSTITUTION_SECONDS = 1
-"""The same, where each character may be replaced."""
+TOO_SHORT_TO_COMPARE = 0.02
+"""Seconds of CPU. A quadratic pattern takes minutes for `SIZE`."""
 
 
 def modules():
@@ -152,20 +149,21 @@ def build(prefix, unit, end, size, *, binary):
 def test_pattern_takes_linear_time(pattern, method):
     binary = isinstance(pattern.pattern, bytes)
     for prefix, unit, end in attacks(pattern):
-        for size in (SIZE >> 8, SIZE >> 4, SIZE):
-            text = build(prefix, unit, end, size, binary=binary)
-            limit = SUBSTITUTION_SECONDS if method == "sub" else SECONDS
-            assert any(cpu_seconds(pattern, method, text) < limit for _ in range(5)), (
-                prefix,
-                unit,
-                end,
-                size,
-            )
+        small, large = (build(prefix, unit, end, size, binary=binary) for size in (SMALL, SIZE))
+        assert any(is_linear(pattern, method, small, large) for _ in range(5)), (prefix, unit, end)
 
 
-def speed_of_this_machine():
-    """Return the time on this machine now as a multiple of that on which the limit was set."""
-    return max(1.0, cpu_seconds(REFERENCE, "fullmatch", "ab" * (SIZE // 8)) / REFERENCE_SECONDS)
+def test_quadratic_pattern_is_found():
+    small, large = ("a" * (size >> 6) for size in (SMALL, SIZE))
+    assert not is_linear(re.compile("a*a*b"), "match", small, large)
+
+
+def is_linear(pattern, method, small, large):
+    base = cpu_seconds(pattern, method, small)
+    if base > 1:
+        return False
+    seconds = cpu_seconds(pattern, method, large)
+    return seconds < TOO_SHORT_TO_COMPARE or seconds < LARGEST_RATIO * base
 
 
 def cpu_seconds(pattern, method, text):
