@@ -193,42 +193,42 @@ class App:
             answer = scripted or self._answer(request, call, entry)
         except RequestRefused as refused:
             answer = refused.answer
-        entry.answered(answer.status)
+        entry.set_status(answer.status)
         return answer, entry
 
     def _answer(self, request: Request, call: Call, entry: Entry) -> Response:
         if answer := self.cloud.answer(request):
             return answer
         try:
-            server, found = MODEL_ROUTES.bind_to_environ(request.environ).match()
+            server, path_args = MODEL_ROUTES.bind_to_environ(request.environ).match()
         except HTTPException:
             return html_response(404, "Not Found")
-        verb = f"invoke/{found['route']}" if "route" in found else found.get("verb", "")
+        verb = f"invoke/{path_args['route']}" if "route" in path_args else path_args.get("verb", "")
         if verb not in VERBS.get(server.publisher, PARTNER_VERBS) or not LOCATION.fullmatch(
-            found["location"]
+            path_args["location"]
         ):
             return html_response(404, "Not Found")
         self.metadata.check(call.headers.get("authorization", ""))
-        resource = f"projects/{found['project']}/locations/{found['location']}"
-        if found["project"] not in {PROJECT, PROJECT_NUMBER}:
-            where = f"//aiplatform.googleapis.com/{resource}"
-            denied = f"Permission 'aiplatform.endpoints.predict' denied on resource '{where}'"
+        resource = f"projects/{path_args['project']}/locations/{path_args['location']}"
+        if path_args["project"] not in {PROJECT, PROJECT_NUMBER}:
+            name = f"//aiplatform.googleapis.com/{resource}"
+            denied = f"Permission 'aiplatform.endpoints.predict' denied on resource '{name}'"
             raise google_errors.refused(
                 403, f"{denied} (or it may not exist).", [google_errors.error_info("IAM_PERMISSION_DENIED")]
             )
-        deployed = found["model"] if server is ENDPOINT else ""
-        dedicated_hosts.check(call.headers.get("host", ""), found["location"], deployed)
+        deployed = path_args["model"] if server is ENDPOINT else ""
+        dedicated_hosts.check(call.headers.get("host", ""), path_args["location"], deployed)
         model_request = ModelRequest(
-            version=found["version"],
-            project=found["project"],
-            location=found["location"],
-            model=found.get("model", ""),
+            version=path_args["version"],
+            project=path_args["project"],
+            location=path_args["location"],
+            model=path_args.get("model", ""),
             verb=verb,
             query=call.query,
             headers=call.headers,
             body=_object(call),
             number=entry.number,
-            fault=_fault(call, found.get("model", "")),
+            fault=_fault(call, path_args.get("model", "")),
         )
         return self._respond(server, model_request)
 
@@ -253,9 +253,9 @@ class App:
             return False
         key = (request.model or str(request.body.get("model")), fault)
         with self._lock:
-            seen = key in self._failed_once
+            has_failed = key in self._failed_once
             self._failed_once.add(key)
-        return seen
+        return has_failed
 
     def _send(
         self,
@@ -272,11 +272,11 @@ class App:
         response = WSGIResponse(status=answer.status)
         headers = list(answer.headers.items()) or [("Content-Type", JSON_TYPE)]
         start_response(response.status, headers)
-        how: Any = "client_left"  # replaced when the last step has been sent
+        ending: Any = "client_left"  # replaced when the last step has been sent
         try:
             for step in self._with_pace(answer):
                 if isinstance(step, Cut):
-                    how = "cut"
+                    ending = "cut"
                     reset(connection)
                     raise ConnectionAbortedError("cut on demand")
                 if isinstance(step, Wait):
@@ -286,10 +286,10 @@ class App:
                     raise ConnectionAbortedError("the client left")
                 else:
                     yield step
-            how = "complete"
+            ending = "complete"
         finally:
             if entry:
-                entry.ended(how)
+                entry.set_ending(ending)
 
     def _with_pace(self, answer: Response) -> Iterator[Step]:
         pace = self.pace if answer.streamed and not answer.unpaced else 0
@@ -332,8 +332,8 @@ def _object(call: Call) -> dict[str, Any]:
 
 
 def _fault(call: Call, model: str) -> Fault:
-    named = call.json.get("model") if isinstance(call.json, dict) else None
+    body_model = call.json.get("model") if isinstance(call.json, dict) else None
     try:
-        return faults.find(call.headers.get(faults.HEADER, ""), model, str(named or ""))
+        return faults.find(call.headers.get(faults.HEADER, ""), model, str(body_model or ""))
     except ValueError as unknown:
         raise google_errors.invalid_argument(str(unknown)) from None

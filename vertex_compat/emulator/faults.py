@@ -196,7 +196,7 @@ def _half(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]
     yield Cut()
 
 
-def _ended(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
+def _end(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
     yield from _first(steps, fault)
 
 
@@ -217,7 +217,7 @@ _ALTERATIONS: dict[str, Callable[[Iterable[Step], Fault, ErrorFormat], Iterator[
     "pause": _paused,
     "cut": _cut,
     "half": _half,
-    "end": _ended,
+    "end": _end,
     "error-event": _error_event,
     "garbage": _garbage,
 }

@@ -67,8 +67,8 @@ class Journal:
         with self._changed:
             while not predicate(list(self._calls.values())):
                 if not self._changed.wait(deadline - time.monotonic()):
-                    seen = [(call.path, call.status, call.ended) for call in self._calls.values()]
-                    raise TimeoutError(f"not within {timeout} s; calls so far: {seen}")
+                    outcomes = [(call.path, call.status, call.ended) for call in self._calls.values()]
+                    raise TimeoutError(f"not within {timeout} s; calls so far: {outcomes}")
             return list(self._calls.values())
 
     def note(self, number: int, **changes: Any) -> None:
@@ -86,20 +86,20 @@ class Entry:
     journal: Journal
     number: int
 
-    def answered(self, status: int) -> None:
+    def set_status(self, status: int) -> None:
         """Record the status."""
         self.journal.note(self.number, status=status)
 
-    def ended(self, how: Ending) -> None:
+    def set_ending(self, ending: Ending) -> None:
         """Record how the response ended."""
-        self.journal.note(self.number, ended=how)
+        self.journal.note(self.number, ended=ending)
 
 
 def call_as_json(call: Call) -> dict[str, Any]:
     """Return a call as JSON; a body that is not JSON becomes text."""
-    shown = {name: getattr(call, name) for name in ("method", "path", "status", "ended")}
+    fields = {name: getattr(call, name) for name in ("method", "path", "status", "ended")}
     body = call.json if call.json is not None else call.body.decode(errors="replace")
-    return shown | {"query": dict(call.query), "headers": dict(call.headers), "body": body}
+    return fields | {"query": dict(call.query), "headers": dict(call.headers), "body": body}
 
 
 def parse_json(body: bytes) -> Any:

@@ -28,6 +28,6 @@ def answer(request: ModelRequest) -> Response:
         case "generateContent" | "streamGenerateContent" if speech.is_speech_model(request.model):
             return speech.speak(request)
         case _:
-            answered = gemini.answer(request)  # checks the body's types first
+            response = gemini.answer(request)  # checks the body's types first
             images.check(request)
-            return answered
+            return response

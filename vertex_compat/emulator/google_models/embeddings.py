@@ -122,15 +122,16 @@ def predict(request: ModelRequest) -> Response:
     return pretty_json_response(_texts(instances, parameters, max_instances, dimensions))
 
 
-def _texts(instances: list[Any], parameters: Any, max_instances: int, dimensions: int) -> JSON:
+def _texts(instances: list[Any], parameters: Any, max_instances: int, max_dimensions: int) -> JSON:
     if len(instances) > max_instances:
         raise google_errors.invalid_argument(
             f"{len(instances)} instance(s) is larger than the maximum allowed {max_instances}."
         )
-    read = [proto_json.read(TEXT_INSTANCE, instance) for instance in instances]
+    text_instances = [proto_json.read(TEXT_INSTANCE, instance) for instance in instances]
     settings = proto_json.read(TEXT_PARAMETERS, parameters)
-    size = _dimensions(settings, dimensions)
-    counts = [count_tokens(one.get("content", "")) for one in read]
+    size = _dimensions(settings, max_dimensions)
+    contents = [instance.get("content", "") for instance in text_instances]
+    counts = [count_tokens(content) for content in contents]
     if not all(counts):
         raise google_errors.invalid_argument("The text content is empty.")
     if sum(counts) > MAX_TOTAL_TOKENS:
@@ -146,21 +147,21 @@ def _texts(instances: list[Any], parameters: Any, max_instances: int, dimensions
         "predictions": [
             {
                 "embeddings": {
-                    "values": vector(one["content"], size),
+                    "values": vector(content, size),
                     "statistics": {"token_count": min(tokens, MAX_TOKENS), "truncated": tokens > MAX_TOKENS},
                 }
             }
-            for one, tokens in zip(read, counts, strict=True)
+            for content, tokens in zip(contents, counts, strict=True)
         ],
-        "metadata": {"billableCharacterCount": sum(len(one["content"]) for one in read)},
+        "metadata": {"billableCharacterCount": sum(map(len, contents))},
     }
 
 
-def _dimensions(settings: JSON, max_instances: int) -> int:
-    size = int(settings.get("outputDimensionality", max_instances))
-    if not 1 <= size <= max_instances:
+def _dimensions(settings: JSON, max_dimensions: int) -> int:
+    size = int(settings.get("outputDimensionality", max_dimensions))
+    if not 1 <= size <= max_dimensions:
         raise google_errors.invalid_argument(
-            f"The value {size} for outputDimensionality is not in the range [1, {max_instances}]."
+            f"The value {size} for outputDimensionality is not in the range [1, {max_dimensions}]."
         )
     return size
 
@@ -230,13 +231,13 @@ def predict_in_container(request: ModelRequest) -> Response:
     `content`: a tuned Google model. `inputs`: Hugging Face's feature extraction, one vector per token.
     `prompt`: Model Garden's BGE.
     """
-    predictions = [_contained(instance) for instance in request.body.get("instances") or []]
+    predictions = [_container_prediction(instance) for instance in request.body.get("instances") or []]
     if not predictions:
         raise google_errors.invalid_argument("Empty instances.")
     return json_response({"predictions": predictions, "deployedModelId": "1234567890123456789"})
 
 
-def _contained(instance: Any) -> Any:
+def _container_prediction(instance: Any) -> Any:
     match instance:
         case {"content": str(text), **others} if not others.keys() - {"task_type", "title"}:
             statistics = {"token_count": float(count_tokens(text)), "truncated": False}

@@ -47,7 +47,7 @@ PARAMETERS = Message(
 def predict(request: ModelRequest) -> Response:
     """Answer Imagen's `predict`."""
     body = proto_json.read(PREDICT, request.body)
-    instances = [proto_json.read(INSTANCE, one) for one in body.get("instances") or []]
+    instances = [proto_json.read(INSTANCE, instance) for instance in body.get("instances") or []]
     parameters = proto_json.read(PARAMETERS, body.get("parameters") or {})
     if len(instances) != 1 or not instances[0].get("prompt"):
         raise google_errors.invalid_argument("Exactly one instance with a prompt is needed.")

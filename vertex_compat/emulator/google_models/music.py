@@ -25,7 +25,7 @@ PARAMETERS = Message("MusicParameters", {"sample_count": IntegerField()})
 def predict(request: ModelRequest) -> Response:
     """Answer `predict`."""
     body = proto_json.read(PREDICT, request.body)
-    instances = [proto_json.read(INSTANCE, one) for one in body.get("instances") or []]
+    instances = [proto_json.read(INSTANCE, instance) for instance in body.get("instances") or []]
     count = proto_json.read(PARAMETERS, body.get("parameters") or {}).get("sample_count")
     if len(instances) != 1 or not instances[0].get("prompt"):
         raise google_errors.invalid_argument("Exactly one instance with a prompt is needed.")

@@ -147,11 +147,11 @@ SAMPLES = bytes(2 * RATE // 10)
 
 def _wav() -> bytes:
     file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(2)
-        written.setframerate(RATE)
-        written.writeframes(SAMPLES)
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(RATE)
+        wav.writeframes(SAMPLES)
     return file.getvalue()
 
 

@@ -64,7 +64,7 @@ def transcribe(request: ModelRequest) -> Response:
     media = [part.get("inlineData") or part.get("fileData") for part in parts]
     if not parts or not all(media):
         raise google_errors.invalid_argument("This model only supports audio input.")
-    if not all(str(one.get("mimeType", "")).startswith(("audio/", "video/")) for one in media if one):
+    if not all(str(item.get("mimeType", "")).startswith(("audio/", "video/")) for item in media if item):
         raise google_errors.invalid_argument("This model only supports audio input.")
     config = body.get("generationConfig", {}).get("audioTranscriptionConfig", {})
     parts_of_answer = [_part(index, config) for index in range(len(SENTENCES))]
@@ -119,11 +119,11 @@ def _part(index: int, config: JSON) -> JSON:
 
 
 def _usage() -> JSON:
-    spoken = TOKENS_PER_SENTENCE * len(SENTENCES)
+    output_tokens = TOKENS_PER_SENTENCE * len(SENTENCES)
     return {
         "promptTokenCount": AUDIO_TOKENS,
-        "candidatesTokenCount": spoken,
-        "totalTokenCount": AUDIO_TOKENS + spoken,
+        "candidatesTokenCount": output_tokens,
+        "totalTokenCount": AUDIO_TOKENS + output_tokens,
         "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": AUDIO_TOKENS}],
-        "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": spoken}],
+        "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": output_tokens}],
     }

@@ -151,11 +151,11 @@ class VideoOperations:
 def _check(model: str, instance: JSON, parameters: JSON) -> None:
     if not instance.get("prompt") and not instance.get("image"):
         raise google_errors.invalid_argument("A prompt or an image is needed.")
-    allowed = SECONDS.get(model[:5], SECONDS["veo-3"])
-    if parameters.get("durationSeconds", 8) not in allowed:
+    allowed_seconds = SECONDS.get(model[:5], SECONDS["veo-3"])
+    if parameters.get("durationSeconds", 8) not in allowed_seconds:
         raise google_errors.invalid_argument(
             f"Unsupported output video duration {parameters['durationSeconds']} seconds, supported durations "
-            f"are {list(allowed)} for feature text_to_video."
+            f"are {list(allowed_seconds)} for feature text_to_video."
         )
     if parameters.get("aspectRatio", "16:9") not in RATIOS:
         raise google_errors.invalid_argument(f"Unsupported aspect ratio {parameters['aspectRatio']}.")

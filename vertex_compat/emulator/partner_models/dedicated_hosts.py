@@ -18,7 +18,7 @@ def host(location: str, endpoint: str) -> str:
     return f"{endpoint}.{location}-{PROJECT_NUMBER}.{DOMAIN}" if dedicated else ""
 
 
-def shown(location: str, endpoint: str) -> JSON:
+def endpoint_fields(location: str, endpoint: str) -> JSON:
     """Return the endpoint resource's fields about its dedicated host."""
     dns = host(location, endpoint)
     return {"dedicatedEndpointEnabled": True, "dedicatedEndpointDns": dns} if dns else {}

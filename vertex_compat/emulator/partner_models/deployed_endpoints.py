@@ -40,7 +40,7 @@ from vertex_compat.emulator.text_model.replies import Prompt, Reply, count_token
 
 GEMINI_VERBS = {"generateContent", "streamGenerateContent"}
 MISSING = "404"
-NAMED = "8000"
+CHECKS_NAME = "8000"
 TAGGED = "9000"
 INVOKED = "53009"
 INVOKE = "invoke/"
@@ -79,16 +79,16 @@ def answer(request: ModelRequest) -> Response:
         raise google_errors.refused(404, "The deployed model does not serve this method.")
     match request.verb.removeprefix(INVOKE):
         case "tokenize":
-            return _tokenized(request)
+            return _tokenize(request)
         case "v1/embeddings":
-            return _embedded(request)
+            return _embed(request)
     if request.verb in GEMINI_VERBS:
         return gemini.answer(request)
     if request.verb == "predict" and request.model.startswith(embeddings.CONTAINERS):
         return embeddings.predict_in_container(request)
     if request.verb == "predict":
-        return _predicted(request)
-    return _chatted(request, request.body)
+        return _predict(request)
+    return _chat(request, request.body)
 
 
 # The container's OpenAI route, which `rawPredict` calls too
@@ -112,18 +112,18 @@ BODY = Object(
 )
 
 
-def _chatted(request: ModelRequest, sent: JSON) -> Response:
-    body, problem = _read_chat(sent)
+def _chat(request: ModelRequest, request_body: JSON) -> Response:
+    body, problem = _read_chat(request_body)
     if problem:
         raise RequestRefused(json_response(envelope(400, problem), 400))
     name = body.get("model", "")
-    if request.model.startswith(NAMED) and name != SERVED_NAME:
+    if request.model.startswith(CHECKS_NAME) and name != SERVED_NAME:
         raise RequestRefused(json_response(envelope(404, f"The model `{name}` does not exist."), 404))
     behavior = WITHOUT_PARSER if request.model.startswith(TAGGED) else VLLM
     return openai_chat.answer(request, body, behavior, name or f"endpoint-{request.model}")
 
 
-def _tokenized(request: ModelRequest) -> Response:
+def _tokenize(request: ModelRequest) -> Response:
     """Answer vLLM's `/tokenize` for a chat."""
     body, problem = _read_chat(request.body)
     if problem or not set(request.body) <= TOKENIZED:
@@ -132,7 +132,7 @@ def _tokenized(request: ModelRequest) -> Response:
     return json_response({"count": count, "max_model_len": 32768, "tokens": list(range(count))})
 
 
-def _embedded(request: ModelRequest) -> Response:
+def _embed(request: ModelRequest) -> Response:
     """Answer vLLM's `/v1/embeddings`."""
     texts, size = request.body["input"], request.body.get("dimensions", 384)
     data = [
@@ -143,10 +143,10 @@ def _embedded(request: ModelRequest) -> Response:
     return json_response({"object": "list", "data": data, "model": "emulated", "usage": usage})
 
 
-def _read_chat(sent: JSON) -> tuple[JSON, str]:
-    body, problems = validate(BODY, sent)
+def _read_chat(request_body: JSON) -> tuple[JSON, str]:
+    body, problems = validate(BODY, request_body)
     if problems:
-        return {}, "; ".join(f"{one.location}: {one.message}" for one in problems)
+        return {}, "; ".join(f"{problem.location}: {problem.message}" for problem in problems)
     return body, maas.find_problem(body)
 
 
@@ -179,7 +179,7 @@ TGI_INSTANCE = Object({"inputs": String(), "parameters": TGI_PARAMETERS}, ("inpu
 PREDICT_NAMES = {"instances", "parameters", "labels"}
 
 
-def _predicted(request: ModelRequest) -> Response:
+def _predict(request: ModelRequest) -> Response:
     unknown = sorted(set(request.body) - PREDICT_NAMES)
     if unknown:
         raise google_errors.invalid_argument(
@@ -191,7 +191,7 @@ def _predicted(request: ModelRequest) -> Response:
     first = instances[0] if isinstance(instances[0], dict) else {}
     if first.get(REQUEST_FORMAT) == CHAT_FORMAT:
         return json_response(_prediction(request, _chat_prediction(request, first)))
-    return json_response(_prediction(request, [_completed(request, one) for one in instances]))
+    return json_response(_prediction(request, [_complete(request, instance) for instance in instances]))
 
 
 def _prediction(request: ModelRequest, predictions: Any) -> JSON:
@@ -216,19 +216,19 @@ def _chat_prediction(request: ModelRequest, instance: JSON) -> JSON:
     )
 
 
-def _completed(request: ModelRequest, instance: Any) -> Any:
+def _complete(request: ModelRequest, instance: Any) -> Any:
     shape, complete = _COMPLETIONS[
         "inputs" if isinstance(instance, dict) and "inputs" in instance else "prompt"
     ]
     read, problems = validate(shape, instance)
     if problems:
         raise google_errors.invalid_argument(
-            "; ".join(f"instances.{one.location}: {one.message}" for one in problems)
+            "; ".join(f"instances.{problem.location}: {problem.message}" for problem in problems)
         )
     return complete(request, read)
 
 
-def _said(request: ModelRequest, text: str, limit: int | None, stop: Any, candidate: int = 0) -> Reply:
+def _generate(request: ModelRequest, text: str, limit: int | None, stop: Any, candidate: int = 0) -> Reply:
     stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
     prompt = Prompt(text, count_tokens(text), limit=limit, stops=stops, fault=request.fault)
     return generate(prompt, candidate)
@@ -239,7 +239,7 @@ def _vllm(request: ModelRequest, instance: JSON) -> Any:
     text = instance["prompt"]
     echo = "" if instance.get("raw_response") else f"Prompt:\n{text}\nOutput:\n"
     texts = [
-        echo + _said(request, text, instance.get("max_tokens", 16), instance.get("stop"), number).text
+        echo + _generate(request, text, instance.get("max_tokens", 16), instance.get("stop"), number).text
         for number in range(instance.get("n", 1))
     ]
     return texts if "n" in instance and instance["n"] > 1 else texts[0]
@@ -247,7 +247,7 @@ def _vllm(request: ModelRequest, instance: JSON) -> Any:
 
 def _tgi(request: ModelRequest, instance: JSON) -> Any:
     parameters = instance.get("parameters", {})
-    text = _said(
+    text = _generate(
         request, instance["inputs"], parameters.get("max_new_tokens", 20), parameters.get("stop")
     ).text
     return (instance["inputs"] if parameters.get("return_full_text") else "") + text

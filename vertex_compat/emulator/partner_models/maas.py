@@ -149,11 +149,11 @@ def answer(request: ModelRequest) -> Response:
     model = request.body.get("model")
     if not isinstance(model, str) or "/" not in model:
         raise _refused(400, "The model must be publisher/model.")
-    known = max((one for one in BEHAVIORS if model.startswith(one)), key=len, default=None)
-    if known is None or any(word in model for word in mistral.MISSING):
+    prefix = max((candidate for candidate in BEHAVIORS if model.startswith(candidate)), key=len, default=None)
+    if prefix is None or any(word in model for word in mistral.MISSING):
         publisher, _, name = model.partition("/")
         raise _refused(404, google_errors.model_not_found_message(request.resource, publisher, name))
-    behavior = BEHAVIORS[known]
+    behavior = BEHAVIORS[prefix]
     body = _read(behavior, request.body)
     _check(body)
     reasoning = (behavior.reasoning or "-thinking" in model) and "non-reasoning" not in model
@@ -167,7 +167,7 @@ def embed(request: ModelRequest) -> Response:
     """Answer `endpoints/openapi/embeddings`."""
     body, problems = validate(EMBEDDINGS_BODY, request.body)
     if problems:
-        raise _refused(400, "; ".join(f"{one.location}: {one.message}" for one in problems))
+        raise _refused(400, "; ".join(f"{problem.location}: {problem.message}" for problem in problems))
     model = body["model"]
     dimensions = next((size for name, size in EMBEDDING_MODELS.items() if model.startswith(name)), None)
     if dimensions is None:
@@ -183,17 +183,19 @@ def embed(request: ModelRequest) -> Response:
     return json_response({"object": "list", "data": data, "model": model, "usage": usage})
 
 
-def _read(behavior: ServerBehavior, sent: JSON) -> JSON:
+def _read(behavior: ServerBehavior, request_body: JSON) -> JSON:
     if behavior is GEMINI:
         known_fields = {
-            name: value for name, value in sent.items() if name in GEMINI_BODY_NAMES and value is not None
+            name: value
+            for name, value in request_body.items()
+            if name in GEMINI_BODY_NAMES and value is not None
         }
         table = Object(GEMINI_BODY_NAMES, BODY.required)
         body, problems = validate(table, known_fields)
     else:
-        body, problems = validate(LLAMA_BODY if behavior is LLAMA else BODY, sent)
+        body, problems = validate(LLAMA_BODY if behavior is LLAMA else BODY, request_body)
     if problems:
-        raise _refused(400, "; ".join(f"{one.location}: {one.message}" for one in problems))
+        raise _refused(400, "; ".join(f"{problem.location}: {problem.message}" for problem in problems))
     return dict(body)
 
 
@@ -208,13 +210,13 @@ def find_problem(body: JSON) -> str:
     roles = [message["role"] for message in body["messages"]]
     if (body.get("model") or "qwen/").startswith(SYSTEM_FIRST) and "system" in roles[1:]:
         return "System message must be at the beginning."
-    known: set[str] = set()
+    call_ids: set[str] = set()
     for message in body["messages"]:
         if message["role"] == "assistant":
-            known |= {call["id"] for call in message.get("tool_calls", [])}
+            call_ids |= {call["id"] for call in message.get("tool_calls", [])}
             if message.get("content") is None and not message.get("tool_calls"):
                 return "An assistant message must have content or tool_calls."
-        elif message["role"] == "tool" and message["tool_call_id"] not in known:
+        elif message["role"] == "tool" and message["tool_call_id"] not in call_ids:
             return f"No tool call has the id {message['tool_call_id']}."
     if body.get("tool_choice", "none") not in ("none", "auto") and not body.get("tools"):
         return "tool_choice needs tools."

@@ -167,8 +167,8 @@ CHAT = Object(
 FIM = Object({**_SAMPLING, "prompt": String(), "suffix": String()}, ("model", "prompt"))
 
 
-def _read(table: Object, sent: JSON) -> JSON:
-    body, problems = validate(table, sent)
+def _read(table: Object, request_body: JSON) -> JSON:
+    body, problems = validate(table, request_body)
     if problems:
         raise mistral_errors.unprocessable(problems)
     return dict(body)
@@ -217,10 +217,10 @@ def _check_message(message: JSON) -> None:
     ids = [call["id"] for call in message.get("tool_calls", [])]
     if message["role"] == "tool":
         ids.append(message.get("tool_call_id", ""))
-    for one in ids:
-        if not CALL_ID.fullmatch(one):
+    for id_ in ids:
+        if not CALL_ID.fullmatch(id_):
             raise mistral_errors.refused(
-                f"Tool call id was {one} but must be a-z, A-Z, 0-9, with a length of 9.",
+                f"Tool call id was {id_} but must be a-z, A-Z, 0-9, with a length of 9.",
                 "invalid_function_call",
                 "3280",
             )
@@ -228,29 +228,29 @@ def _check_message(message: JSON) -> None:
 
 def _check_results(messages: list[JSON]) -> None:
     """Check that each group of tool calls has results for the same ids."""
-    called: list[str] = []
-    answered: list[str] = []
+    call_ids: list[str] = []
+    result_ids: list[str] = []
     for message in [*messages, {"role": "end"}]:
         if message["role"] == "tool":
-            answered.append(message["tool_call_id"])
+            result_ids.append(message["tool_call_id"])
             continue
-        if len(called) != len(answered) and (answered or message["role"] != "end"):
+        if len(call_ids) != len(result_ids) and (result_ids or message["role"] != "end"):
             raise mistral_errors.refused(
                 "Not the same number of function calls and responses", "invalid_request_error", "3230"
             )
-        if sorted(called) != sorted(answered):
+        if sorted(call_ids) != sorted(result_ids):
             raise mistral_errors.refused(
                 "Unexpected tool call id in tool results", "invalid_function_call", "3280"
             )
-        called, answered = [call["id"] for call in message.get("tool_calls", [])], []
+        call_ids, result_ids = [call["id"] for call in message.get("tool_calls", [])], []
 
 
 def _check_tools(body: JSON) -> None:
     choice = body.get("tool_choice")
     if choice in {"any", "required"} if isinstance(choice, str) else choice:
         names = {tool["function"]["name"] for tool in body.get("tools", [])}
-        chosen = {choice["function"]["name"]} if isinstance(choice, dict) else names
-        if not names or not chosen <= names:
+        chosen_names = {choice["function"]["name"]} if isinstance(choice, dict) else names
+        if not names or not chosen_names <= names:
             raise mistral_errors.refused(
                 "Tool choice names a function that is not defined, or no functions are defined."
             )

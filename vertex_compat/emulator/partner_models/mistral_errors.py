@@ -13,8 +13,8 @@ def envelope(status: int, message: str) -> JSON:
 def unprocessable(problems: list[Problem]) -> RequestRefused:
     """Return FastAPI's 422: a list of problems with their locations."""
     detail = [
-        {"type": one.code, "loc": ["body", *one.path], "msg": one.message, "input": one.value}
-        for one in problems
+        {"type": problem.code, "loc": ["body", *problem.path], "msg": problem.message, "input": problem.value}
+        for problem in problems
     ]
     return RequestRefused(json_response({"detail": detail}, 422))
 

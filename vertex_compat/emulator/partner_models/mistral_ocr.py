@@ -80,8 +80,8 @@ def answer(request: ModelRequest) -> Response:
         raise mistral_errors.refused(f"Invalid model: {body['model']}")
     data = _data(body["document"])
     texts = data.decode("utf-8", "replace").split("\f")
-    wanted = body.get("pages")
-    indexes = wanted if isinstance(wanted, list) else range(len(texts))
+    page_indexes = body.get("pages")
+    indexes = page_indexes if isinstance(page_indexes, list) else range(len(texts))
     pages = [_page(index, texts[index], body) for index in indexes if index < len(texts)]
     usage = {"pages_processed": len(pages), "doc_size_bytes": len(data)}
     annotation = {"document_annotation": "{}"} if body.get("document_annotation_format") else {}

@@ -185,31 +185,31 @@ def answer(request: ModelRequest, body: JSON, behavior: ServerBehavior, model: s
 
 def whole(turn: Turn) -> JSON:
     """Return the whole chat completion."""
-    choices = [_choice(turn, number, one) for number, one in enumerate(turn.replies)]
+    choices = [_choice(turn, number, reply) for number, reply in enumerate(turn.replies)]
     return _stamp(turn, "chat.completion") | {"choices": choices, "usage": usage(turn)}
 
 
 def _stamp(turn: Turn, kind: str) -> JSON:
-    named = {"object": kind, "model": turn.model}
+    minimal_stamp = {"object": kind, "model": turn.model}
     if turn.behavior.minimal:
-        return named
-    generated = turn.behavior.completion_id.format(hex=turn.request.generated_id("completion", HEX, 32))
-    return {"id": generated, "object": kind, "created": turn.created, "model": turn.model}
+        return minimal_stamp
+    id_ = turn.behavior.completion_id.format(hex=turn.request.generated_id("completion", HEX, 32))
+    return {"id": id_, "object": kind, "created": turn.created, "model": turn.model}
 
 
-def _choice(turn: Turn, number: int, one: Reply) -> JSON:
+def _choice(turn: Turn, number: int, reply: Reply) -> JSON:
     behavior = turn.behavior
-    message: JSON = {"role": "assistant", "content": one.text if one.pieces or not one.calls else None}
-    if behavior.reasoning_in_content and one.thoughts:
-        message["content"] = [_thinking(one.thought), {"type": "text", "text": one.text}]
-    elif behavior.reasoning_in_tags and one.thoughts:
-        message["content"] = f"<think>\n{one.thought}\n</think>\n\n{one.text}"
-    elif one.thoughts:
-        message["reasoning_content"] = one.thought
-    if one.calls:
-        message["tool_calls"] = [_call(turn, number, index, call) for index, call in enumerate(one.calls)]
-    choice = {"index": number, "message": message, "finish_reason": FINISH[one.ending]}
-    return choice | _own_fields(behavior, one.stop)
+    message: JSON = {"role": "assistant", "content": reply.text if reply.pieces or not reply.calls else None}
+    if behavior.reasoning_in_content and reply.thoughts:
+        message["content"] = [_thinking(reply.thought), {"type": "text", "text": reply.text}]
+    elif behavior.reasoning_in_tags and reply.thoughts:
+        message["content"] = f"<think>\n{reply.thought}\n</think>\n\n{reply.text}"
+    elif reply.thoughts:
+        message["reasoning_content"] = reply.thought
+    if reply.calls:
+        message["tool_calls"] = [_call(turn, number, index, call) for index, call in enumerate(reply.calls)]
+    choice = {"index": number, "message": message, "finish_reason": FINISH[reply.ending]}
+    return choice | _own_fields(behavior, reply.stop)
 
 
 def _own_fields(behavior: ServerBehavior, stop: str | None) -> JSON:
@@ -236,17 +236,17 @@ def _call(turn: Turn, number: int, index: int, call: ToolCall) -> JSON:
 
 def usage(turn: Turn) -> JSON:
     """Return the usage; the server's behavior decides whether completion includes reasoning."""
-    speak = sum(one.tokens for one in turn.replies)
-    thought = sum(one.thought_tokens for one in turn.replies)
-    counted: JSON = {
+    output_tokens = sum(reply.tokens for reply in turn.replies)
+    thought_tokens = sum(reply.thought_tokens for reply in turn.replies)
+    counts: JSON = {
         "prompt_tokens": turn.prompt.tokens,
-        "completion_tokens": speak if turn.behavior.reasoning_excluded else speak + thought,
-        "total_tokens": turn.prompt.tokens + speak + thought,
+        "completion_tokens": output_tokens + (0 if turn.behavior.reasoning_excluded else thought_tokens),
+        "total_tokens": turn.prompt.tokens + output_tokens + thought_tokens,
     }
-    if thought:
-        counted["completion_tokens_details"] = {"reasoning_tokens": thought}
-    counted |= dict(turn.behavior.extra_usage)
-    return dict(sorted(counted.items())) if turn.behavior.minimal else counted
+    if thought_tokens:
+        counts["completion_tokens_details"] = {"reasoning_tokens": thought_tokens}
+    counts |= dict(turn.behavior.extra_usage)
+    return dict(sorted(counts.items())) if turn.behavior.minimal else counts
 
 
 def _events(turn: Turn, include_usage: bool) -> Iterator[Step]:
@@ -258,7 +258,7 @@ def _events(turn: Turn, include_usage: bool) -> Iterator[Step]:
 
 def _chunks(turn: Turn, include_usage: bool) -> Iterator[JSON]:
     stamp = _stamp(turn, "chat.completion.chunk")
-    choices = interleave(_choice_deltas(turn, number, one) for number, one in enumerate(turn.replies))
+    choices = interleave(_choice_deltas(turn, number, reply) for number, reply in enumerate(turn.replies))
     for choice, last in mark_last(choices):
         counts = {"usage": usage(turn)} if last and turn.behavior.usage == "last" else {}
         yield stamp | {"choices": [choice]} | counts
@@ -266,35 +266,35 @@ def _chunks(turn: Turn, include_usage: bool) -> Iterator[JSON]:
         yield stamp | {"choices": [], "usage": usage(turn)}
 
 
-def _choice_deltas(turn: Turn, number: int, one: Reply) -> Iterator[JSON]:
+def _choice_deltas(turn: Turn, number: int, reply: Reply) -> Iterator[JSON]:
     """Yield one choice in pieces; the last has the finish reason."""
     ending: list[JSON] = [{"content": ""}] if turn.behavior.separate_finish else []
-    for delta, last in mark_last(itertools.chain(_deltas(turn, number, one), ending)):
+    for delta, last in mark_last(itertools.chain(_deltas(turn, number, reply), ending)):
         if turn.behavior.minimal:
             whole_delta = {"content": "", "role": "assistant"} | delta
-            finish = {"finish_reason": FINISH[one.ending]} if last else {}
+            finish = {"finish_reason": FINISH[reply.ending]} if last else {}
             yield {"delta": whole_delta} | finish | {"index": number}
         else:
-            finish_reason = FINISH[one.ending] if last else None
-            more = _own_fields(turn.behavior, one.stop if last else None)
+            finish_reason = FINISH[reply.ending] if last else None
+            more = _own_fields(turn.behavior, reply.stop if last else None)
             yield {"index": number, "delta": delta, "finish_reason": finish_reason} | more
 
 
-def _deltas(turn: Turn, number: int, one: Reply) -> Iterator[JSON]:
+def _deltas(turn: Turn, number: int, reply: Reply) -> Iterator[JSON]:
     behavior = turn.behavior
     if behavior.opening_delta:
         yield {"role": "assistant", "content": ""}
-    if behavior.reasoning_in_tags and one.thoughts:
-        tagged = ["<think>", "\n", *one.thoughts, "\n</", "think>", "\n\n"]
+    if behavior.reasoning_in_tags and reply.thoughts:
+        tagged = ["<think>", "\n", *reply.thoughts, "\n</", "think>", "\n\n"]
         yield from ({"content": piece} for piece in tagged)
-    for thought in () if behavior.reasoning_in_tags else one.thoughts:
+    for thought in () if behavior.reasoning_in_tags else reply.thoughts:
         yield (
             {"content": [_thinking(thought)]}
             if behavior.reasoning_in_content
             else {"reasoning_content": thought}
         )
-    yield from ({"content": piece} for piece in one.pieces)
-    calls = [_call(turn, number, index, call) for index, call in enumerate(one.calls)]
+    yield from ({"content": piece} for piece in reply.pieces)
+    calls = [_call(turn, number, index, call) for index, call in enumerate(reply.calls)]
     if behavior.unsplit_calls and calls:
         yield {"content": "", "tool_calls": [{"index": index} | call for index, call in enumerate(calls)]}
         return
@@ -318,18 +318,18 @@ def _call_deltas(behavior: ServerBehavior, index: int, call: JSON) -> Iterator[J
 
 def read_prompt(request: ModelRequest, body: JSON, behavior: ServerBehavior) -> Prompt:
     """Reduce a chat request to what the text model looks at."""
-    sent = body["messages"]
-    tools, forced = _offered(body)
+    messages = body["messages"]
+    tools, forced = _callable_tools(body)
     stop = body.get("stop") or ()
     shape = body.get("response_format") or {}
     results: list[str] = []
-    for message in reversed(sent):
+    for message in reversed(messages):
         if message["role"] != "tool":
             break
         results.insert(0, flat(message["content"]))
     return Prompt(
-        text=next((flat(one["content"]) for one in reversed(sent) if one["role"] == "user"), ""),
-        tokens=count_json_tokens([sent, body.get("tools") or []]) + 1,
+        text=_last_user_text(messages),
+        tokens=count_json_tokens([messages, body.get("tools") or []]) + 1,
         results=tuple(results),
         tools=tools,
         forced=forced,
@@ -339,9 +339,13 @@ def read_prompt(request: ModelRequest, body: JSON, behavior: ServerBehavior) -> 
         as_json=shape.get("type") in {"json_object", "json_schema"},
         schema=(shape.get("json_schema") or {}).get("schema"),
         thinks=behavior.reasoning,
-        continues=flat(sent[-1]["content"]) if sent[-1].get("prefix") else "",
+        continues=flat(messages[-1]["content"]) if messages[-1].get("prefix") else "",
         fault=request.fault,
     )
+
+
+def _last_user_text(messages: list[JSON]) -> str:
+    return next((flat(message["content"]) for message in reversed(messages) if message["role"] == "user"), "")
 
 
 def flat(content: Any) -> str:
@@ -351,12 +355,12 @@ def flat(content: Any) -> str:
     return content or ""
 
 
-def _offered(body: JSON) -> tuple[tuple[Tool, ...], bool]:
+def _callable_tools(body: JSON) -> tuple[tuple[Tool, ...], bool]:
     choice = body.get("tool_choice") or "auto"
-    named = choice["function"]["name"] if isinstance(choice, dict) else None
+    chosen_name = choice["function"]["name"] if isinstance(choice, dict) else None
     tools = tuple(
-        Tool(one["function"]["name"], one["function"].get("parameters"))
-        for one in body.get("tools") or []
-        if choice != "none" and (named is None or one["function"]["name"] == named)
+        Tool(tool["function"]["name"], tool["function"].get("parameters"))
+        for tool in body.get("tools") or []
+        if choice != "none" and (chosen_name is None or tool["function"]["name"] == chosen_name)
     )
     return tools, choice in {"any", "required"} if isinstance(choice, str) else True

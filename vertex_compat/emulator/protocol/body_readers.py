@@ -42,7 +42,7 @@ def quoted(choices: tuple[str, ...]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Anything:
+class AnyValue:
     """Any JSON but null."""
 
     def read(self, value: Any, path: Path, problems: list[Problem]) -> Any:
@@ -154,7 +154,7 @@ class ListOf:
         if self.max_length is not None and len(value) > self.max_length:
             message = f"List should have at most {self.max_length} items after validation, not {len(value)}"
             problems.append(Problem("too_long", path, message, value))
-        return [self.item.read(one, (*path, location), problems) for location, one in enumerate(value)]
+        return [self.item.read(item, (*path, location), problems) for location, item in enumerate(value)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class MapOf:
             return value
         if self.item is None:
             return value
-        return {name: self.item.read(one, (*path, name), problems) for name, one in value.items()}
+        return {name: self.item.read(item, (*path, name), problems) for name, item in value.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ def client_has_left(connection: socket.socket, seconds: float) -> bool:
     if not watch.poll(math.ceil(seconds * 1000)):
         return False
     try:
-        left = not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        disconnected = not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
-        left = False
+        disconnected = False
     except OSError:
-        left = True
-    if not left:
+        disconnected = True
+    if not disconnected:
         time.sleep(seconds)
-    return left
+    return disconnected
 
 
 RESET_ON_CLOSE = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # struct linger: on, zero seconds

@@ -24,8 +24,8 @@ DOMAIN = "googleapis.com"
 def envelope(code: int, message: str, details: Iterable[JSON] = (), status: str = "") -> JSON:
     """Return the body of an error, `google.rpc.Status` as JSON; `details` is omitted if empty."""
     error: JSON = {"code": code, "message": message, "status": status or STATUS.get(code, "UNKNOWN")}
-    listed = list(details)
-    return {"error": error | ({"details": listed} if listed else {})}
+    detail_list = list(details)
+    return {"error": error | ({"details": detail_list} if detail_list else {})}
 
 
 def refused(code: int, message: str, details: Iterable[JSON] = ()) -> RequestRefused:

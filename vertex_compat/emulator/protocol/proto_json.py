@@ -20,8 +20,8 @@ INT32 = 2**31
 
 def camel(name: str) -> str:
     """Return a field name in camelCase."""
-    head, *rest = name.split("_")
-    return head + "".join(part[:1].upper() + part[1:] for part in rest)
+    head, *tail = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in tail)
 
 
 def snake(name: str) -> str:
@@ -31,13 +31,13 @@ def snake(name: str) -> str:
 
 def field_path(path: Path) -> str:
     """Return a path as in Google's messages: contents[0].parts[1]."""
-    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{snake(step)}" for step in path)
-    return shown.removeprefix(".")
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{snake(step)}" for step in path)
+    return text.removeprefix(".")
 
 
 def _invalid(path: Path, kind: str, value: Any) -> Problem:
-    shown = f'"{value}"' if isinstance(value, str) else str(value)
-    return Problem(kind, path, f"Invalid value at '{field_path(path)}' ({kind}), {shown}", value)
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return Problem(kind, path, f"Invalid value at '{field_path(path)}' ({kind}), {text}", value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,12 @@ class EnumField:
 
     def read(self, value: Any, path: Path, problems: list[Problem]) -> Any:
         """Read it."""
-        known = value.upper() if isinstance(value, str) else value
-        if known not in self.values and not isinstance(value, bool):
+        name = value.upper() if isinstance(value, str) else value
+        if name not in self.values and not isinstance(value, bool):
             if isinstance(value, int) and 0 <= value < len(self.values):
                 return self.values[value]
             problems.append(_invalid(path, f"{PACKAGE}.{self.name}", value))
-        return known
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class RepeatedField:
     def read(self, value: Any, path: Path, problems: list[Problem]) -> Any:
         """Read it."""
         if isinstance(value, list):
-            return [self.item.read(one, (*path, number), problems) for number, one in enumerate(value)]
+            return [self.item.read(item, (*path, number), problems) for number, item in enumerate(value)]
         if isinstance(value, dict) and isinstance(self.item, Message):
             return [self.item.read(value, path, problems)]
         problems.append(
@@ -203,19 +203,19 @@ class Message:
             return {}
         read: dict[str, Any] = {}
         for name, field_value in value.items():
-            known = name if name in self.fields else camel(name)
-            if known not in self.fields:
+            field_name = name if name in self.fields else camel(name)
+            if field_name not in self.fields:
                 problems.append(_unknown(name, path))
             elif field_value is not None:
-                if known in self.one_of and any(other in read for other in self.one_of):
-                    problems.append(_second(known, path))
-                read[known] = self.fields[known].read(field_value, (*path, known), problems)
+                if field_name in self.one_of and any(other in read for other in self.one_of):
+                    problems.append(_second(field_name, path))
+                read[field_name] = self.fields[field_name].read(field_value, (*path, field_name), problems)
         return read
 
 
 def _unknown(name: str, path: Path) -> Problem:
-    where = f" at '{field_path(path)}'" if path else ""
-    message = f'Invalid JSON payload received. Unknown name "{name}"{where}: Cannot find field.'
+    location = f" at '{field_path(path)}'" if path else ""
+    message = f'Invalid JSON payload received. Unknown name "{name}"{location}: Cannot find field.'
     return Problem("unknown", path, message)
 
 
@@ -241,6 +241,6 @@ def read(message: Message, body: Any) -> dict[str, Any]:
 
 
 def _refusal(problems: list[Problem]) -> RequestRefused:
-    violations = [{"field": field_path(one.path), "description": one.message} for one in problems]
+    violations = [{"field": field_path(problem.path), "description": problem.message} for problem in problems]
     detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}
-    return refused(400, "\n".join(one.message for one in problems), [detail])
+    return refused(400, "\n".join(problem.message for problem in problems), [detail])

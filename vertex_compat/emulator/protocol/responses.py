@@ -88,10 +88,10 @@ def interleave(streams: Iterable[Iterable[JSON]]) -> Iterator[JSON]:
 
 def mark_last(pieces: Iterable[JSON]) -> Iterator[tuple[JSON, bool]]:
     """Yield each piece with whether it is the last."""
-    rest = iter(pieces)
-    current = next(rest, None)
+    iterator = iter(pieces)
+    current = next(iterator, None)
     while current is not None:
-        following = next(rest, None)
+        following = next(iterator, None)
         yield current, following is None
         current = following
 

@@ -105,7 +105,7 @@ class BatchJobs:
         expired = "emulator-job-expired" in job.request["model"]
         processed = lines[: len(lines) // 2] if cancelled or expired else lines
         rows = [row for line in processed for row in self._rows(job, line)]
-        random.Random(job.shown["name"]).shuffle(rows)  # noqa: S311 - reproducible order
+        random.Random(job.resource["name"]).shuffle(rows)  # noqa: S311 - reproducible order
         directory = (
             f"{job.request['outputConfig']['gcsDestination']['outputUriPrefix']}/prediction-model-{now()}"
         )
@@ -133,7 +133,7 @@ class BatchJobs:
         row_input = parse_json(line)
         if "emulator-lost" in text:
             return
-        if not isinstance(row_input, dict) or not (request := self._asked(job, row_input)):
+        if not isinstance(row_input, dict) or not (request := self._request(job, row_input)):
             yield {"status": "Bad Request: the line is not of the format.", "request": row_input}
             return
         status, reply = self._reply(request, text)
@@ -148,7 +148,7 @@ class BatchJobs:
         if "emulator-twice" in text:
             yield row
 
-    def _asked(self, job: Job, line: JSON) -> ModelRequest | None:
+    def _request(self, job: Job, line: JSON) -> ModelRequest | None:
         """Return the request in a line, or None if it is not of the model's format."""
         model = MODEL.fullmatch(job.request["model"])
         publisher = (model and model["publisher"]) or "google"
@@ -187,16 +187,16 @@ class BatchJobs:
 
 def _echo(request: JSON) -> JSON:
     """Return a request in the proto's spelling with defaults; Claude's is unchanged."""
-    shown: JSON = _snake(request, free=False)
-    if "contents" not in shown:
+    echo: JSON = _snake(request, free=False)
+    if "contents" not in echo:
         return request
-    shown["generation_config"] = {"candidate_count": 1} | shown.get("generation_config", {})
-    return shown | {"safety_settings": shown.get("safety_settings", [])}
+    echo["generation_config"] = {"candidate_count": 1} | echo.get("generation_config", {})
+    return echo | {"safety_settings": echo.get("safety_settings", [])}
 
 
 def _snake(value: Any, *, free: bool) -> Any:
     if isinstance(value, list):
-        return [_snake(one, free=free) for one in value]
+        return [_snake(item, free=free) for item in value]
     if not isinstance(value, dict):
         return value
     return {

@@ -28,16 +28,16 @@ class CachedContents:
         number = str(4_000_000_000 + self._count)
         name = f"projects/{PROJECT_NUMBER}/locations/{location}/cachedContents/{number}"
         times = {"createTime": CREATED, "updateTime": CREATED, "expireTime": EXPIRES}
-        shown = {"model": body["model"], "displayName": body.get("displayName", "")}
-        self._caches[location, number] = {"name": name, **shown, **times}
+        fields = {"model": body["model"], "displayName": body.get("displayName", "")}
+        self._caches[location, number] = {"name": name, **fields, **times}
         return pretty_json_response(self._caches[location, number])
 
     def list_caches(self, location: str) -> Response:
         """List those of a location; an empty list has no key."""
-        found = [cache for (where, _), cache in self._caches.items() if where == location]
-        return pretty_json_response({"cachedContents": found} if found else {})
+        caches = [cache for key, cache in self._caches.items() if key[0] == location]
+        return pretty_json_response({"cachedContents": caches} if caches else {})
 
-    def one(self, method: str, location: str, number: str, body: Any) -> Response:
+    def handle(self, method: str, location: str, number: str, body: Any) -> Response:
         """Read, change or delete one."""
         key = (location, number)
         if key not in self._caches:

@@ -22,16 +22,16 @@ class Job:
     """One job: its resource, and the request that created it."""
 
     location: str
-    shown: JSON
+    resource: JSON
     request: JSON = field(default_factory=dict)
 
-    def show(self, **changes: object) -> None:
+    def update(self, **changes: object) -> None:
         """Change the resource, and its updateTime."""
-        self.shown |= changes | {"updateTime": now()}
+        self.resource |= changes | {"updateTime": now()}
 
     def end(self, state: str, **changes: object) -> None:
         """Complete the job."""
-        self.show(state=state, endTime=now(), **changes)
+        self.update(state=state, endTime=now(), **changes)
 
 
 class Jobs:
@@ -50,36 +50,36 @@ class Jobs:
             number = str(next(self._numbers))
             name = f"projects/{PROJECT_NUMBER}/locations/{location}/{self._kind}/{number}"
             created = now()
-            shown = {"name": name, "state": PENDING, **body, "createTime": created, "updateTime": created}
-            self._jobs[number] = Job(location, shown, body)
-            return pretty_json_response(shown)
+            resource = {"name": name, "state": PENDING, **body, "createTime": created, "updateTime": created}
+            self._jobs[number] = Job(location, resource, body)
+            return pretty_json_response(resource)
 
     def get(self, location: str, number: str) -> Response:
         """Advance a job one state and return it."""
         with self._lock:
             job = self._job(location, number)
-            match job.shown["state"]:
+            match job.resource["state"]:
                 case "JOB_STATE_PENDING":
-                    job.show(state=RUNNING, startTime=now())
+                    job.update(state=RUNNING, startTime=now())
                 case "JOB_STATE_RUNNING":
                     self._finish(job, False)
                 case "JOB_STATE_CANCELLING":
                     self._finish(job, True)
-            return pretty_json_response(job.shown)
+            return pretty_json_response(job.resource)
 
     def list(self, location: str) -> Response:
         """List the jobs of a location; an empty list is omitted."""
         with self._lock:
-            jobs = [job.shown for job in self._jobs.values() if job.location == location]
+            jobs = [job.resource for job in self._jobs.values() if job.location == location]
             return pretty_json_response({self._kind: jobs[::-1]} if jobs else {})
 
     def cancel(self, location: str, number: str) -> Response:
         """Start cancelling a job."""
         with self._lock:
             job = self._job(location, number)
-            if job.shown["state"] not in OPEN:
+            if job.resource["state"] not in OPEN:
                 raise google_errors.refused(400, "The job has ended and cannot be cancelled.")
-            job.show(state=CANCELLING)
+            job.update(state=CANCELLING)
             return pretty_json_response({})
 
     def _job(self, location: str, number: str) -> Job:

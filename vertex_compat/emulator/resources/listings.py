@@ -14,30 +14,30 @@ DEFAULT_PAGE_SIZE = 20
 NOT_HUGGING_FACE = "is_hf_wildcard(false)"
 
 STUDIO = {"openGenerationAiStudio": {"title": "Open in Studio"}}
-CALLED = {"viewRestApi": {"title": "View the API"}}
+API_ACTIONS = {"viewRestApi": {"title": "View the API"}}
 WEIGHTS = {"multiDeployVertex": {"multiDeployVertex": [{"modelDisplayName": "weights"}]}}
 GARDEN = (
     ("google", "gemini-2.5-pro", "default", STUDIO),
     ("google", "gemini-9-ultra", "default", STUDIO),
     ("google", "gemini-live-9-flash-native-audio", "default", STUDIO),
     ("google", "gemini-embedding-001", "default", STUDIO),
-    ("google", "text-embedding-9", "default", CALLED),
+    ("google", "text-embedding-9", "default", API_ACTIONS),
     ("google", "bert-base", "001", WEIGHTS),
     ("google", "gemma3", "gemma-3-27b-it", WEIGHTS),
-    ("google", "gemma-4-26b-a4b-it-maas", "001", CALLED),
-    ("google", "text-bison", "002", CALLED),
-    ("anthropic", "claude-opus-9", "default", CALLED),
-    ("anthropic", "claude-3-haiku", "20240307", CALLED),
-    ("mistralai", "mistral-medium-9", "001", CALLED),
-    ("mistralai", "mistral-ocr-2505", "001", CALLED),
+    ("google", "gemma-4-26b-a4b-it-maas", "001", API_ACTIONS),
+    ("google", "text-bison", "002", API_ACTIONS),
+    ("anthropic", "claude-opus-9", "default", API_ACTIONS),
+    ("anthropic", "claude-3-haiku", "20240307", API_ACTIONS),
+    ("mistralai", "mistral-medium-9", "001", API_ACTIONS),
+    ("mistralai", "mistral-ocr-2505", "001", API_ACTIONS),
     ("mistralai", "mixtral", "mixtral-8x7b-001", WEIGHTS),
     ("mistralai", "mistral-7b", "001", WEIGHTS),
-    ("meta", "llama-9-scout-instruct-maas", "001", CALLED),
+    ("meta", "llama-9-scout-instruct-maas", "001", API_ACTIONS),
     ("meta", "llama3-3", "llama-3.3-70b-instruct", WEIGHTS),
-    ("deepseek-ai", "deepseek-v9-maas", "001", CALLED),
-    ("xai", "grok-9-fast", "001", CALLED),
+    ("deepseek-ai", "deepseek-v9-maas", "001", API_ACTIONS),
+    ("xai", "grok-9-fast", "001", API_ACTIONS),
     *(("stability-ai", f"picture-{number}", "001", WEIGHTS) for number in range(300)),
-    ("qwen", "qwen9-coder-maas", "001", CALLED),
+    ("qwen", "qwen9-coder-maas", "001", API_ACTIONS),
     ("hf-someone", "anything", "001", WEIGHTS),
 )
 ENDPOINTS = (  # id, labels, has a deployed model
@@ -52,10 +52,10 @@ ENDPOINTS = (  # id, labels, has a deployed model
 
 def publisher_models(publisher: str, query: Mapping[str, str]) -> Response:
     """List Model Garden's models, of one publisher or all."""
-    chosen = query.get("filter", "")
-    if chosen not in {"", NOT_HUGGING_FACE}:
-        raise google_errors.invalid_argument(f"Invalid filter: {chosen}")
-    shown = [
+    model_filter = query.get("filter", "")
+    if model_filter not in {"", NOT_HUGGING_FACE}:
+        raise google_errors.invalid_argument(f"Invalid filter: {model_filter}")
+    models = [
         {
             "name": f"publishers/{owner}/models/{name}",
             "versionId": version,
@@ -64,22 +64,22 @@ def publisher_models(publisher: str, query: Mapping[str, str]) -> Response:
             "launchStage": "GA",
         }
         for owner, name, version, actions in GARDEN
-        if publisher in {"*", "-", owner} and not (chosen and owner.startswith("hf-"))
+        if publisher in {"*", "-", owner} and not (model_filter and owner.startswith("hf-"))
     ]
-    return _page("publisherModels", shown, query)
+    return _page("publisherModels", models, query)
 
 
 def endpoints(location: str, query: Mapping[str, str]) -> Response:
     """List the endpoints of a location; all are in us-central1."""
     parent = f"projects/{PROJECT_NUMBER}/locations/{location}"
-    shown = [
+    resources = [
         {"name": f"{parent}/endpoints/{number}", "displayName": f"endpoint {number}", "labels": labels}
         | ({"deployedModels": [{"id": "1", "model": f"{parent}/models/{number}"}]} if deployed else {})
-        | dedicated_hosts.shown(location, number)
+        | dedicated_hosts.endpoint_fields(location, number)
         for number, labels, deployed in ENDPOINTS
         if location == "us-central1"
     ]
-    return _page("endpoints", shown, query)
+    return _page("endpoints", resources, query)
 
 
 def _page(kind: str, entries: Sequence[JSON], query: Mapping[str, str]) -> Response:
@@ -90,8 +90,8 @@ def _page(kind: str, entries: Sequence[JSON], query: Mapping[str, str]) -> Respo
     begin = _place(query.get("pageToken", ""))
     end = begin + min(int(size) or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
     token = base64.urlsafe_b64encode(f"after {end}".encode()).decode()
-    shown: JSON = {kind: list(entries[begin:end])} if entries[begin:end] else {}
-    return pretty_json_response(shown | ({"nextPageToken": token} if end < len(entries) else {}))
+    page: JSON = {kind: list(entries[begin:end])} if entries[begin:end] else {}
+    return pretty_json_response(page | ({"nextPageToken": token} if end < len(entries) else {}))
 
 
 def _place(token: str) -> int:

@@ -89,8 +89,8 @@ class MetadataServer:
             if not token or token.expires - margin <= now:
                 token = Token("ya29.emulator-" + secrets.token_urlsafe(24), now + self.token_lifetime, scopes)
                 self._current[scopes] = self._issued[token.value] = token
-        left = int(token.expires - now)
-        return _json({"access_token": token.value, "expires_in": left, "token_type": "Bearer"})
+        remaining_seconds = int(token.expires - now)
+        return _json({"access_token": token.value, "expires_in": remaining_seconds, "token_type": "Bearer"})
 
     def revoke_tokens(self) -> None:
         """Revoke all tokens issued so far."""

@@ -63,8 +63,8 @@ class ProjectResources:
 
 def _check_project(path_args: Any) -> None:
     if path_args["project"] not in {PROJECT, PROJECT_NUMBER} or not LOCATION.fullmatch(path_args["location"]):
-        where = f"projects/{path_args['project']}/locations/{path_args['location']}"
-        raise google_errors.refused(403, f"Permission denied on resource {where} (or it may not exist).")
+        resource = f"projects/{path_args['project']}/locations/{path_args['location']}"
+        raise google_errors.refused(403, f"Permission denied on resource {resource} (or it may not exist).")
 
 
 def _object(request: Request) -> JSON:
@@ -103,8 +103,8 @@ def _get_endpoint(_: ProjectResources, __: Request, path_args: Any) -> Response:
     if number.startswith(deployed_endpoints.MISSING):
         raise google_errors.refused(404, f"Endpoint `{parent}/endpoints/{number}` not path_args.")
     deployed = [{"id": "1", "model": f"{parent}/models/{number}"}]
-    shown = {"name": f"{parent}/endpoints/{number}", "deployedModels": deployed}
-    return pretty_json_response(shown | dedicated_hosts.shown(path_args["location"], number))
+    resource = {"name": f"{parent}/endpoints/{number}", "deployedModels": deployed}
+    return pretty_json_response(resource | dedicated_hosts.endpoint_fields(path_args["location"], number))
 
 
 def _list_endpoints(_: ProjectResources, request: Request, path_args: Any) -> Response:
@@ -132,7 +132,7 @@ def _list_caches(resources: ProjectResources, _: Request, path_args: Any) -> Res
 
 def _cache(resources: ProjectResources, request: Request, path_args: Any) -> Response:
     body = _object(request) if request.method == "PATCH" else {}
-    return resources.caches.one(request.method, path_args["location"], path_args["number"], body)
+    return resources.caches.handle(request.method, path_args["location"], path_args["number"], body)
 
 
 # Interactions

@@ -103,13 +103,13 @@ class Storage:
     def answer(self, request: Request) -> Response | None:
         """Answer a request, or return None if it is not for Cloud Storage."""
         try:
-            kind, found = ROUTES.bind_to_environ(request.environ).match()
+            kind, path_args = ROUTES.bind_to_environ(request.environ).match()
         except HTTPException:
             return None
         unknown = request.args.keys() - PARAMETERS
         if unknown:
             raise _refused(400, f"Unknown parameter: {min(unknown)}")
-        bucket = found["bucket"]
+        bucket = path_args["bucket"]
         if "emulator-denied" in bucket:
             raise _refused(
                 403,
@@ -123,7 +123,7 @@ class Storage:
                 return self._list(bucket, request)
             if kind == "upload":
                 return self._upload(bucket, request)
-            return self._object(bucket, found["name"], request)
+            return self._object(bucket, path_args["name"], request)
 
     def _list(self, bucket: str, request: Request) -> Response:
         prefix, start = request.args.get("prefix", ""), request.args.get("startOffset", "")
@@ -133,11 +133,11 @@ class Storage:
         names = [
             name for name in sorted(objects) if name.startswith(prefix) and name >= start and name > token
         ]
-        listed: JSON = {"kind": "storage#objects"}
+        page: JSON = {"kind": "storage#objects"}
         if names[most:]:
-            listed["nextPageToken"] = base64.urlsafe_b64encode(names[most - 1].encode()).decode()
+            page["nextPageToken"] = base64.urlsafe_b64encode(names[most - 1].encode()).decode()
         items = [_resource(bucket, name, objects[name]) for name in names[:most]]
-        return pretty_json_response(listed | ({"items": items} if items else {}))
+        return pretty_json_response(page | ({"items": items} if items else {}))
 
     def _object(self, bucket: str, name: str, request: Request) -> Response:
         raw = request.environ.get("REQUEST_URI", "").partition("?")[0]
@@ -230,8 +230,8 @@ class Storage:
             fresh = fresh[: len(fresh) // 2 // UPLOAD_GRANULARITY * UPLOAD_GRANULARITY or UPLOAD_GRANULARITY]
         session.data += fresh
         if not final or len(session.data) < int(content_range["total"]):
-            taken = {"Range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
-            return Response(308, (b"",), {"Content-Length": "0"} | taken)
+            range_header = {"Range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
+            return Response(308, (b"",), {"Content-Length": "0"} | range_header)
         del self.sessions[identity]
         self._check_generation(session.bucket, session.name, request)
         stored = self._store(
@@ -285,7 +285,7 @@ def _related(request: Request) -> tuple[JSON, bytes]:
 
 def _resource(bucket: str, name: str, stored: Stored) -> JSON:
     """Return the object resource; numbers are strings, empty fields are absent."""
-    shown: JSON = {
+    resource: JSON = {
         "kind": "storage#object",
         "id": f"{bucket}/{name}/{stored.generation}",
         "name": name,
@@ -297,13 +297,13 @@ def _resource(bucket: str, name: str, stored: Stored) -> JSON:
         "timeCreated": stored.created,
         "updated": stored.created,
     }
-    shown |= {"customTime": stored.custom_time} if stored.custom_time else {}
-    return shown | ({"metadata": stored.metadata} if stored.metadata else {})
+    resource |= {"customTime": stored.custom_time} if stored.custom_time else {}
+    return resource | ({"metadata": stored.metadata} if stored.metadata else {})
 
 
 def _refused(code: int, message: str) -> RequestRefused:
     """Return the exception with Cloud Storage's error envelope, which has no `status`."""
-    listed = [{"message": message, "domain": "global", "reason": REASONS[code]}]
+    errors = [{"message": message, "domain": "global", "reason": REASONS[code]}]
     return RequestRefused(
-        pretty_json_response({"error": {"code": code, "message": message, "errors": listed}}, code)
+        pretty_json_response({"error": {"code": code, "message": message, "errors": errors}}, code)
     )

@@ -84,7 +84,7 @@ class TuningJobs:
         elif "emulator-job-failed" in job.request["baseModel"] or None in examples:
             job.end("JOB_STATE_FAILED", error={"code": 3, "message": "The dataset is not of the format."})
         else:
-            number = job.shown["name"].rpartition("/")[2]
+            number = job.resource["name"].rpartition("/")[2]
             parent = f"projects/{PROJECT_NUMBER}/locations/{job.location}"
             endpoint = f"{parent}/endpoints/{number}"
             checkpoint = {"checkpointId": "1", "epoch": "1", "step": "10", "endpoint": endpoint}
@@ -110,6 +110,6 @@ class TuningJobs:
 
 
 def _good(line: Any) -> bool:
-    known = {"contents", "systemInstruction", "tools"}
+    fields = {"contents", "systemInstruction", "tools"}
     contents = line.get("contents") or [{}] if isinstance(line, dict) else [{}]
-    return set(line) <= known and contents[-1].get("role") == "model"
+    return set(line) <= fields and contents[-1].get("role") == "model"

@@ -57,7 +57,7 @@ class Interactions:
             raise google_errors.invalid_argument("input has to be a text or a list of steps.")
         with self._lock:
             if previous := body.get("previous_interaction_id"):
-                self._found(location, previous)
+                self._interaction(location, previous)
             id_ = f"v1_emulated{next(self._numbers)}"
             created = {**body, "input": steps, "id": id_, "status": "queued"}
             if body.get("store", True):
@@ -65,47 +65,48 @@ class Interactions:
             if body.get("background"):
                 return pretty_json_response({"id": id_, "status": "queued"})
             self._finish(created)
-            return _streamed(created) if body.get("stream") else pretty_json_response(created)
+            return _event_stream(created) if body.get("stream") else pretty_json_response(created)
 
     def get(self, location: str, id_: str) -> Response:
         """Advance an interaction and return it."""
         with self._lock:
-            found = self._found(location, id_)
-            if found["status"] == "queued":
-                found["status"] = "in_progress"
-            elif found["status"] == "in_progress":
-                self._finish(found)
-            return pretty_json_response(found)
+            interaction = self._interaction(location, id_)
+            if interaction["status"] == "queued":
+                interaction["status"] = "in_progress"
+            elif interaction["status"] == "in_progress":
+                self._finish(interaction)
+            return pretty_json_response(interaction)
 
     def cancel(self, location: str, id_: str) -> Response:
         """Cancel an interaction that runs."""
         with self._lock:
-            found = self._found(location, id_)
-            if found["status"] not in RUNNING:
+            interaction = self._interaction(location, id_)
+            if interaction["status"] not in RUNNING:
                 raise google_errors.invalid_argument("The interaction has ended.")
-            found["status"] = "cancelled"
-            return pretty_json_response(found)
+            interaction["status"] = "cancelled"
+            return pretty_json_response(interaction)
 
     def delete(self, location: str, id_: str) -> Response:
         """Delete an interaction."""
         with self._lock:
-            self._found(location, id_)
+            self._interaction(location, id_)
             del self._interactions[location, id_]
             return pretty_json_response({})
 
-    def _finish(self, found: JSON) -> None:
-        if "emulator-interaction-failed" in found.get("model", ""):
-            found |= {"status": "failed", "errors": [{"code": "INTERNAL", "message": "It did not work."}]}
+    def _finish(self, interaction: JSON) -> None:
+        if "emulator-interaction-failed" in interaction.get("model", ""):
+            error = {"code": "INTERNAL", "message": "It did not work."}
+            interaction |= {"status": "failed", "errors": [error]}
             return
-        said = found["input"][-1]["content"][0]["text"]
-        found["status"] = "completed"
-        found["steps"] = [
+        text = interaction["input"][-1]["content"][0]["text"]
+        interaction["status"] = "completed"
+        interaction["steps"] = [
             {"type": "thought", "summary": [{"type": "text", "text": "Hm."}]},
-            {"type": "model_output", "content": [{"type": "text", "text": f"Researched: {said}"}]},
+            {"type": "model_output", "content": [{"type": "text", "text": f"Researched: {text}"}]},
         ]
-        found["usage"] = {"total_input_tokens": 7, "total_output_tokens": 3, "total_thought_tokens": 2}
+        interaction["usage"] = {"total_input_tokens": 7, "total_output_tokens": 3, "total_thought_tokens": 2}
 
-    def _found(self, location: str, id_: str) -> JSON:
+    def _interaction(self, location: str, id_: str) -> JSON:
         if (location, id_) not in self._interactions:
             raise google_errors.refused(404, f"Interaction {id_} not found.")
         return self._interactions[location, id_]
@@ -113,17 +114,17 @@ class Interactions:
 
 def _steps(body: JSON) -> list[JSON]:
     """Return the steps of an input; a text stands for one."""
-    given = body.get("input")
-    if isinstance(given, str):
-        return [{"type": "user_input", "content": [{"type": "text", "text": given}]}]
-    return given if isinstance(given, list) else []
+    input_ = body.get("input")
+    if isinstance(input_, str):
+        return [{"type": "user_input", "content": [{"type": "text", "text": input_}]}]
+    return input_ if isinstance(input_, list) else []
 
 
-def _streamed(found: JSON) -> Response:
+def _event_stream(interaction: JSON) -> Response:
     """Return the events of an interaction that has ended."""
-    shown = {"id": found["id"], "status": "in_progress"}
-    events: list[JSON] = [{"event_type": "interaction.created", "interaction": shown}]
-    for index, step in enumerate(found["steps"]):
+    opening = {"id": interaction["id"], "status": "in_progress"}
+    events: list[JSON] = [{"event_type": "interaction.created", "interaction": opening}]
+    for index, step in enumerate(interaction["steps"]):
         events.append({"event_type": "step.start", "index": index, "step": {"type": step["type"]}})
         for content in step.get("content", []):
             events += [
@@ -131,6 +132,6 @@ def _streamed(found: JSON) -> Response:
                 for word in content["text"].split(" ")
             ]
         events.append({"event_type": "step.stop", "index": index})
-    ended = {"id": found["id"], "status": found["status"], "usage": found["usage"]}
-    events.append({"event_type": "interaction.completed", "interaction": ended})
+    completed = {"id": interaction["id"], "status": interaction["status"], "usage": interaction["usage"]}
+    events.append({"event_type": "interaction.completed", "interaction": completed})
     return Response(200, [sse_event(event) for event in events], {"Content-Type": SSE_TYPE}, streamed=True)

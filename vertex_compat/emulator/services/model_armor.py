@@ -62,7 +62,7 @@ def matches(text: str) -> bool:
 
 def _result(text: str, template: str) -> JSON:
     rai = {name: _rai_result(matched=_any(text, words)) for name, words in RAI.items()}
-    rai_matches = any(one["matchState"] == "MATCH_FOUND" for one in rai.values())
+    rai_matches = any(result["matchState"] == "MATCH_FOUND" for result in rai.values())
     findings = [name for name, value in SENSITIVE.items() if value in text]
     filters: JSON = {
         "csam": {"csamFilterFilterResult": _executed(matched=False)},

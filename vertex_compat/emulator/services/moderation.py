@@ -61,7 +61,7 @@ def moderate(request: ModelRequest) -> Response:
     ]
     return pretty_json_response(
         {
-            "moderationCategories": sorted(categories, key=lambda one: -float(str(one["confidence"]))),
+            "moderationCategories": sorted(categories, key=lambda row: -float(str(row["confidence"]))),
             "languageCode": "en",
             "languageSupported": True,
         }

@@ -146,8 +146,8 @@ class RagEngine:
 
     def list_corpora(self, location: str, query: Mapping[str, str]) -> Response:
         """List the corpora of a location, oldest first."""
-        found = [corpus.resource for (where, _), corpus in self._corpora.items() if where == location]
-        return _page("ragCorpora", found, query)
+        corpora = [corpus.resource for key, corpus in self._corpora.items() if key[0] == location]
+        return _page("ragCorpora", corpora, query)
 
     def update(self, location: str, number: str, body: JSON) -> Response:
         """Change a corpus's name and description."""
@@ -261,9 +261,9 @@ class RagEngine:
     def operation(self, location: str, number: str, operation: str) -> Response:
         """Return a long-running operation, complete by now."""
         name = f"projects/{PROJECT_NUMBER}/locations/{location}/ragCorpora/{number}/operations/{operation}"
-        for found in self._operations.values():
-            if found["name"].endswith(f"/operations/{operation}"):
-                return pretty_json_response(found)
+        for stored_operation in self._operations.values():
+            if stored_operation["name"].endswith(f"/operations/{operation}"):
+                return pretty_json_response(stored_operation)
         raise google_errors.refused(404, f"Operation {name} is not found.")
 
     def _operation(self, parent: str, response: JSON) -> Response:
@@ -273,11 +273,11 @@ class RagEngine:
         return pretty_json_response({"name": name, "metadata": {"genericMetadata": {"createTime": now()}}})
 
 
-def _page(kind: str, found: list[JSON], query: Mapping[str, str]) -> Response:
+def _page(kind: str, items: list[JSON], query: Mapping[str, str]) -> Response:
     size, start = int(query.get("pageSize") or 50), int(query.get("pageToken") or 0)
-    page: JSON = {kind: found[start : start + size]} if found[start : start + size] else {}
+    page: JSON = {kind: items[start : start + size]} if items[start : start + size] else {}
     return pretty_json_response(
-        page | ({"nextPageToken": str(start + size)} if found[start + size :] else {})
+        page | ({"nextPageToken": str(start + size)} if items[start + size :] else {})
     )
 
 

@@ -55,7 +55,7 @@ def rank(request: ModelRequest) -> Response:
         )
     if not all(record.get("title") or record.get("content") for record in records):
         raise google_errors.invalid_argument("At least one of title or content must be set in each record.")
-    ranked = sorted((_scored(record, body) for record in records), key=lambda one: -one["score"])
+    ranked = sorted((_scored(record, body) for record in records), key=lambda record: -record["score"])
     count = body.get("topN", 0)
     return pretty_json_response({"records": ranked[:count] if count > 0 else ranked})
 

@@ -152,8 +152,8 @@ def _limited(prompt: Prompt, thought: tuple[str, ...], text: str) -> Reply:
 
 
 def _pieces(tokens: list[str]) -> tuple[str, ...]:
-    left, sizes = iter(tokens), itertools.cycle(PIECE_SIZES)
-    groups = iter(lambda: "".join(itertools.islice(left, next(sizes))), "")
+    remaining, sizes = iter(tokens), itertools.cycle(PIECE_SIZES)
+    groups = iter(lambda: "".join(itertools.islice(remaining, next(sizes))), "")
     return tuple(groups)
 
 
@@ -182,12 +182,12 @@ def _text(prompt: Prompt, candidate: int) -> str:
 
 def _calls(prompt: Prompt) -> tuple[ToolCall, ...]:
     words = prompt.text.lower()
-    named = [tool for tool in prompt.tools if tool.name.lower() in words]
-    if not prompt.tools or not (prompt.forced or named or "tool" in words):
+    mentioned = [tool for tool in prompt.tools if tool.name.lower() in words]
+    if not prompt.tools or not (prompt.forced or mentioned or "tool" in words):
         return ()
-    chosen = named or list(prompt.tools[:2])
+    chosen_tools = mentioned or list(prompt.tools[:2])
     call_count = 2 if prompt.parallel and "parallel" in words else 1
-    picked = list(itertools.islice(itertools.cycle(chosen), call_count))
+    picked = list(itertools.islice(itertools.cycle(chosen_tools), call_count))
     return tuple(ToolCall(tool.name, _arguments(tool, index)) for index, tool in enumerate(picked))
 
 

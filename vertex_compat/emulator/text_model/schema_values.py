@@ -50,23 +50,24 @@ class _Maker:
         reference = schema.get("$ref") or schema.get("ref")
         if not isinstance(reference, str):
             return schema
-        found: Any = self.root
+        target: Any = self.root
         for step in reference.removeprefix("#").strip("/").split("/"):
-            found = found.get(step, {}) if isinstance(found, dict) and step else found
-        return found if isinstance(found, dict) else {}
+            target = target.get(step, {}) if isinstance(target, dict) and step else target
+        return target if isinstance(target, dict) else {}
 
     def _merged(self, schema: JSON, name: str, depth: int) -> Any:
         parts = [self.make(part, name, depth + 1) for part in schema["allOf"]]
         own = {key: value for key, value in schema.items() if key != "allOf"}
         if "properties" in own:
             parts.append(self.make(own, name, depth + 1))
-        if all(isinstance(one, dict) for one in parts):
-            return {key: value for one in parts for key, value in one.items()}
+        if all(isinstance(value, dict) for value in parts):
+            return {key: value for value in parts for key, value in value.items()}
         return parts[0] if parts else {}
 
     def _typed(self, schema: JSON, name: str, depth: int) -> Any:
         kind = schema.get("type") or ("object" if "properties" in schema else "string")
-        kind = next((one for one in kind if one != "null"), "null") if isinstance(kind, list) else kind
+        if isinstance(kind, list):
+            kind = next((name for name in kind if name != "null"), "null")
         match str(kind).lower():
             case "object":
                 return self._object(schema, depth)

@@ -68,11 +68,11 @@ def generation(request: ModelRequest) -> Generation:
         return UNVERSIONED
     if not name.startswith(FAMILIES) or any(word in name for word in MISSING):
         raise google_errors.model_not_found(request.resource, "google", name)
-    prefix = max((one for one in THINKING if name.startswith(one)), key=len, default="")
-    found = re.match(r"gemini-(\d+)(?:\.(\d+))?", name)
-    if not found:
+    prefix = max((candidate for candidate in THINKING if name.startswith(candidate)), key=len, default="")
+    version_match = re.match(r"gemini-(\d+)(?:\.(\d+))?", name)
+    if not version_match:
         return UNVERSIONED
-    version = (int(found[1]), int(found[2] or 0))
+    version = (int(version_match[1]), int(version_match[2] or 0))
     if version < FIRST_SIGNING:
         return THINKING.get(prefix, UNVERSIONED)
     refused = THINKING[prefix].refused_levels if prefix else ("XHIGH",)

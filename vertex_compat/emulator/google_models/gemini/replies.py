@@ -80,15 +80,15 @@ class Turn:
     @property
     def config(self) -> JSON:
         """The generationConfig, empty where there is none."""
-        found: JSON = self.body.get("generationConfig", {})
-        return found
+        config: JSON = self.body.get("generationConfig", {})
+        return config
 
 
 def answer(request: ModelRequest) -> Response:
     """Answer a request."""
     kind = models.generation(request)
     if request.verb == "countTokens":
-        return pretty_json_response(_counted(proto_json.read(COUNT, request.body)))
+        return pretty_json_response(_count_tokens(proto_json.read(COUNT, request.body)))
     body = proto_json.read(GENERATE, request.body)
     rules.check(body, kind)
     prompt = _prompt(request, body, kind)
@@ -115,10 +115,10 @@ def _part_of_long_answer(turn: Turn) -> Turn:
 
     Source: https://ai.google.dev/gemini-api/docs/generate-content/long-decode
     """
-    wanted = LONG.search(turn.prompt.text)
-    if not wanted:
+    long_match = LONG.search(turn.prompt.text)
+    if not long_match:
         return turn
-    calls, number = int(wanted[1]), _call_number(turn.body.get("continuationToken"))
+    calls, number = int(long_match[1]), _call_number(turn.body.get("continuationToken"))
     reply = turn.replies[0]
     size = -(-len(reply.pieces) // calls)
     is_last = number + 1 >= calls
@@ -148,7 +148,7 @@ def _array(chunks: Iterator[JSON]) -> Iterator[Step]:
     yield b"]\n"
 
 
-def _counted(body: JSON) -> JSON:
+def _count_tokens(body: JSON) -> JSON:
     rules.check_contents(body.get("contents", []))
     tokens = _prompt_tokens(body)
     return {
@@ -167,10 +167,10 @@ def _whole(turn: Turn) -> JSON:
     if reason := _block_reason(turn):
         return _blocked(turn.request, reason)
     candidates = [
-        _candidate(number, _joined(_parts(turn, one)), FINISH[one.ending])
-        | _extras(turn, one)
+        _candidate(number, _joined(_parts(turn, reply)), FINISH[reply.ending])
+        | _extras(turn, reply)
         | turn.continuation
-        for number, one in enumerate(turn.replies)
+        for number, reply in enumerate(turn.replies)
     ]
     return {"candidates": candidates, "usageMetadata": _usage(turn)}
 
@@ -181,22 +181,22 @@ def _chunks(turn: Turn) -> Iterator[JSON]:
         yield _blocked(turn.request, reason)
         return
     traffic = {"trafficType": _traffic(turn.request)}
-    candidates = interleave(_pieces(turn, number, one) for number, one in enumerate(turn.replies))
+    candidates = interleave(_pieces(turn, number, reply) for number, reply in enumerate(turn.replies))
     for candidate, last in mark_last(candidates):
         yield {"candidates": [candidate], "usageMetadata": _usage(turn) if last else traffic}
 
 
-def _pieces(turn: Turn, number: int, one: Reply) -> Iterator[JSON]:
+def _pieces(turn: Turn, number: int, reply: Reply) -> Iterator[JSON]:
     """Yield one candidate in pieces, one part per chunk."""
     index = 0
-    for index, (part, last) in enumerate(mark_last(_parts(turn, one)), 1):
+    for index, (part, last) in enumerate(mark_last(_parts(turn, reply)), 1):
         if last:
-            yield _candidate(number, [part], FINISH[one.ending]) | _extras(turn, one) | turn.continuation
+            yield _candidate(number, [part], FINISH[reply.ending]) | _extras(turn, reply) | turn.continuation
         else:
             ratings = {"safetyRatings": SAFETY_RATINGS} if index == RATED_CHUNK else {}
             yield _candidate(number, [part], None) | ratings
     if not index:
-        yield _candidate(number, [], FINISH[one.ending])
+        yield _candidate(number, [], FINISH[reply.ending])
 
 
 def _candidate(number: int, parts: list[JSON], finish: str | None) -> JSON:
@@ -205,26 +205,26 @@ def _candidate(number: int, parts: list[JSON], finish: str | None) -> JSON:
     return {"content": content} | ({"finishReason": finish} if finish else {}) | index
 
 
-def _parts(turn: Turn, one: Reply) -> Iterator[JSON]:
+def _parts(turn: Turn, reply: Reply) -> Iterator[JSON]:
     """Yield the parts. Gemini 3 signs its first call, or its text in a last, empty part."""
     if turn.config.get("thinkingConfig", {}).get("includeThoughts"):
-        yield from ({"text": piece, "thought": True} for piece in one.thoughts)
-    if one.pieces and any("codeExecution" in tool for tool in turn.body.get("tools", [])):
+        yield from ({"text": piece, "thought": True} for piece in reply.thoughts)
+    if reply.pieces and any("codeExecution" in tool for tool in turn.body.get("tools", [])):
         yield {"executableCode": {"language": "PYTHON", "code": EXECUTED_CODE}}
         yield {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "42\n"}}
-    yield from ({"text": piece} for piece in one.pieces)
+    yield from ({"text": piece} for piece in reply.pieces)
     if "IMAGE" in turn.config.get("responseModalities", []):
         yield {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
-    for index, call in enumerate(one.calls):
+    for index, call in enumerate(reply.calls):
         call_id = (
             {"id": turn.request.generated_id(f"call {index}", LETTERS, 8)} if turn.kind.names_calls else {}
         )
         part: JSON = {"functionCall": call_id | {"name": call.name, "args": call.arguments}}
-        if index == 0 and (turn.kind.signs or one.thoughts):
+        if index == 0 and (turn.kind.signs or reply.thoughts):
             part["thoughtSignature"] = rules.call_signature(call.name, call.arguments)
         yield part
-    if turn.kind.signs and one.pieces and not one.calls:
-        yield {"text": "", "thoughtSignature": signature(one.text)}
+    if turn.kind.signs and reply.pieces and not reply.calls:
+        yield {"text": "", "thoughtSignature": signature(reply.text)}
 
 
 def _joined(parts: Iterator[JSON]) -> list[JSON]:
@@ -245,27 +245,27 @@ CACHED_TOKENS = 32  # size of every cached content
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
-def _extras(turn: Turn, one: Reply) -> JSON:
+def _extras(turn: Turn, reply: Reply) -> JSON:
     """Return log probabilities and grounding metadata, if requested."""
     extras: JSON = {}
     if turn.config.get("responseLogprobs"):
         extras["avgLogprobs"] = -0.25
-        extras["logprobsResult"] = _logprobs(one, turn.config.get("logprobs", 0))
-    if any("googleSearch" in tool for tool in turn.body.get("tools", [])) and one.text:
-        extras["groundingMetadata"] = _grounding(one.text)
+        extras["logprobsResult"] = _logprobs(reply, turn.config.get("logprobs", 0))
+    if any("googleSearch" in tool for tool in turn.body.get("tools", [])) and reply.text:
+        extras["groundingMetadata"] = _grounding(reply.text)
     return extras
 
 
-def _logprobs(one: Reply, max_length: int) -> JSON:
-    chosen = [
+def _logprobs(reply: Reply, max_length: int) -> JSON:
+    tokens = [
         {"token": piece, "tokenId": 1000 + index, "logProbability": -0.25}
-        for index, piece in enumerate(one.pieces)
+        for index, piece in enumerate(reply.pieces)
     ]
-    others = [
+    alternatives = [
         {"token": "…", "tokenId": 7, "logProbability": -2.5 - rank} for rank in range(max(max_length - 1, 0))
     ]
-    top = [{"candidates": [token, *others]} for token in chosen] if max_length else []
-    return {"chosenCandidates": chosen, "topCandidates": top}
+    top = [{"candidates": [token, *alternatives]} for token in tokens] if max_length else []
+    return {"chosenCandidates": tokens, "topCandidates": top}
 
 
 def _grounding(text: str) -> JSON:
@@ -317,22 +317,22 @@ def _blocked(request: ModelRequest, block_reason: str) -> JSON:
 
 def _usage(turn: Turn) -> JSON:
     """Return usageMetadata; zero counts are absent, as in all proto JSON."""
-    speak = sum(one.tokens for one in turn.replies)
-    thought = sum(one.thought_tokens for one in turn.replies)
-    cached = CACHED_TOKENS if turn.body.get("cachedContent") else 0
-    sent = turn.prompt.tokens + cached
+    output_tokens = sum(reply.tokens for reply in turn.replies)
+    thought_tokens = sum(reply.thought_tokens for reply in turn.replies)
+    cached_tokens = CACHED_TOKENS if turn.body.get("cachedContent") else 0
+    prompt_tokens = turn.prompt.tokens + cached_tokens
     counts = {
-        "promptTokenCount": sent,
-        "candidatesTokenCount": speak,
-        "totalTokenCount": sent + speak + thought,
-        "cachedContentTokenCount": cached,
-        "thoughtsTokenCount": thought,
+        "promptTokenCount": prompt_tokens,
+        "candidatesTokenCount": output_tokens,
+        "totalTokenCount": prompt_tokens + output_tokens + thought_tokens,
+        "cachedContentTokenCount": cached_tokens,
+        "thoughtsTokenCount": thought_tokens,
     }
-    details: JSON = {"promptTokensDetails": [{"modality": "TEXT", "tokenCount": sent}]}
-    if speak:
-        details["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": speak}]
-    if cached:
-        details["cacheTokensDetails"] = [{"modality": "TEXT", "tokenCount": cached}]
+    details: JSON = {"promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt_tokens}]}
+    if output_tokens:
+        details["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": output_tokens}]
+    if cached_tokens:
+        details["cacheTokensDetails"] = [{"modality": "TEXT", "tokenCount": cached_tokens}]
     return (
         {name: number for name, number in counts.items() if number}
         | details
@@ -346,7 +346,7 @@ def _prompt(request: ModelRequest, body: JSON, kind: Generation) -> Prompt:
     contents = body["contents"]
     users = [content for content in contents if content["role"] == "user"]
     schema = config.get("responseSchema") or config.get("responseJsonSchema")
-    tools, forced = _offered(body)
+    tools, forced = _callable_tools(body)
     return Prompt(
         text=_last_text(users),
         tokens=_prompt_tokens(body),
@@ -390,14 +390,16 @@ def _last_text(users: list[JSON]) -> str:
     return ""
 
 
-def _offered(body: JSON) -> tuple[tuple[Tool, ...], bool]:
+def _callable_tools(body: JSON) -> tuple[tuple[Tool, ...], bool]:
     """Return the functions that may be called, and whether one must be."""
     calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
-    mode, allowed = calling.get("mode", "AUTO"), calling.get("allowedFunctionNames")
-    declared = [one for tool in body.get("tools", []) for one in tool.get("functionDeclarations", [])]
+    mode, allowed_names = calling.get("mode", "AUTO"), calling.get("allowedFunctionNames")
+    functions = [
+        function for tool in body.get("tools", []) for function in tool.get("functionDeclarations", [])
+    ]
     tools = tuple(
-        Tool(one["name"], one.get("parameters") or one.get("parametersJsonSchema"))
-        for one in declared
-        if mode != "NONE" and (not allowed or one["name"] in allowed)
+        Tool(function["name"], function.get("parameters") or function.get("parametersJsonSchema"))
+        for function in functions
+        if mode != "NONE" and (not allowed_names or function["name"] in allowed_names)
     )
     return tools, mode == "ANY"

@@ -168,32 +168,35 @@ def _check_turns(contents: list[JSON], kind: Generation) -> None:
     for index, content in enumerate(contents):
         before = contents[index - 1] if index else None
         after = contents[index + 1] if index + 1 < len(contents) else None
-        calls, responses = _held(content, "functionCall"), _held(content, "functionResponse")
+        calls, responses = _part_values(content, "functionCall"), _part_values(content, "functionResponse")
         if before and before["role"] == content["role"]:
             if kind.version < FIRST_ALTERNATING:
                 raise invalid_argument(ALTERNATE)
             if calls:
                 raise invalid_argument(TURN_AFTER_USER)
-        if responses and not (before and _held(before, "functionCall")):
+        if responses and not (before and _part_values(before, "functionCall")):
             raise invalid_argument(RESPONSE_AFTER_CALL)
         if calls:
-            _check_answered(calls, _held(after, "functionResponse") if after else [])
+            _check_responses(calls, _part_values(after, "functionResponse") if after else [])
 
 
-def _held(content: JSON, name: str) -> list[JSON]:
+def _part_values(content: JSON, name: str) -> list[JSON]:
     return [part[name] for part in content["parts"] if name in part]
 
 
-def _check_answered(calls: list[JSON], responses: list[JSON]) -> None:
+def _check_responses(calls: list[JSON], responses: list[JSON]) -> None:
     if len(calls) != len(responses):
         raise invalid_argument(EQUAL_NUMBER)
     if all(call.get("id") for call in calls):
-        call_ids, response_ids = {one["id"] for one in calls}, {one.get("id") for one in responses}
+        call_ids, response_ids = (
+            {call["id"] for call in calls},
+            {response.get("id") for response in responses},
+        )
         if call_ids != response_ids:
             raise invalid_argument(
                 "Please ensure that the function response ids match the function call ids."
             )
-    elif [one["name"] for one in calls] != [one["name"] for one in responses]:
+    elif [call["name"] for call in calls] != [response["name"] for response in responses]:
         raise invalid_argument(
             "Please ensure that the function response names match the function call names, in order."
         )
@@ -211,24 +214,24 @@ RESULT_TYPES = ("image/png", "image/jpeg", "image/webp", "application/pdf", "tex
 def _check_newer_names(contents: list[JSON], kind: Generation) -> None:
     for number, content in enumerate(contents):
         for index, part in enumerate(content["parts"]):
-            where = f"contents[{number}].parts[{index}]"
+            field = f"contents[{number}].parts[{index}]"
             if kind.version < FIRST_SIGNING:
-                _check_older(part, where)
+                _check_older(part, field)
             for media in part.get("functionResponse", {}).get("parts", []):
                 file = media.get("inlineData") or media.get("fileData") or {}
                 if file.get("mimeType") not in RESULT_TYPES:
                     raise invalid_argument(
-                        f"{where}: a function response cannot hold media of type {file.get('mimeType')}"
+                        f"{field}: a function response cannot hold media of type {file.get('mimeType')}"
                     )
 
 
-def _check_older(part: JSON, where: str) -> None:
+def _check_older(part: JSON, field: str) -> None:
     for path, name in NEWER_NAMES:
         holder = part.get(path[0], {}) if path else part
         if name in holder:
-            index = ".".join((where, *map(snake, path)))
+            parent = ".".join((field, *map(snake, path)))
             raise invalid_argument(
-                f"Invalid JSON payload received. Unknown name \"{name}\" at '{index}': Cannot find field."
+                f"Invalid JSON payload received. Unknown name \"{name}\" at '{parent}': Cannot find field."
             )
 
 
@@ -243,19 +246,15 @@ def _check_signatures(contents: list[JSON]) -> None:
                 f"{index}. content block is missing a `thought_signature`."
             )
         for part in calls:
-            call, response_ids = part["functionCall"], part.get("thoughtSignature")
+            call, signature = part["functionCall"], part.get("thoughtSignature")
             expected = call_signature(call["name"], call.get("args", {}))
-            if (
-                response_ids
-                and decoded(response_ids) != decoded(expected)
-                and decoded(response_ids) not in SKIPS
-            ):
+            if signature and decoded(signature) != decoded(expected) and decoded(signature) not in SKIPS:
                 raise invalid_argument("Corrupted thought signature.")
 
 
 def is_user_text(content: JSON) -> bool:
     """Return whether a content is the user's own text, not function results."""
-    return content["role"] == "user" and not _held(content, "functionResponse")
+    return content["role"] == "user" and not _part_values(content, "functionResponse")
 
 
 # Generation

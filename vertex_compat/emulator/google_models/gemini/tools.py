@@ -28,7 +28,7 @@ def check(body: JSON, kind: Generation) -> None:
 
 
 def _check_tools(tools: list[JSON], kind: Generation) -> None:
-    declared = [one for tool in tools for one in tool.get("functionDeclarations", [])]
+    functions = [function for tool in tools for function in tool.get("functionDeclarations", [])]
     built_in = [name for tool in tools for name in BUILT_IN_TOOLS if name in tool]
     if any(not tool for tool in tools):
         raise invalid_argument("Unable to submit request because a tool has none of the kinds of tools set.")
@@ -37,95 +37,99 @@ def _check_tools(tools: list[JSON], kind: Generation) -> None:
             "google_search_retrieval is not supported. Please use google_search field instead."
         )
     with_functions = sum("functionDeclarations" in tool for tool in tools)
-    if kind.version < FIRST_SIGNING and declared and (built_in or with_functions > 1):
+    if kind.version < FIRST_SIGNING and functions and (built_in or with_functions > 1):
         raise invalid_argument("Multiple tools are supported only when they are all search tools.")
-    names = [one.get("name", "") for one in declared]
-    for index, one in enumerate(declared):
-        _check_declaration(one, f"tools[0].function_declarations[{index}]", kind)
+    names = [function.get("name", "") for function in functions]
+    for index, function in enumerate(functions):
+        _check_declaration(function, f"tools[0].function_declarations[{index}]", kind)
         if names.index(names[index]) != index:
             raise invalid_argument(f"Duplicate function declaration found: {names[index]}")
 
 
-def _check_declaration(one: JSON, where: str, kind: Generation) -> None:
-    if not FUNCTION_NAME.fullmatch(one.get("name", "")):
-        raise invalid_argument(f"{where}.name: {FUNCTION_NAME_RULE}")
+def _check_declaration(function: JSON, field: str, kind: Generation) -> None:
+    if not FUNCTION_NAME.fullmatch(function.get("name", "")):
+        raise invalid_argument(f"{field}.name: {FUNCTION_NAME_RULE}")
     for schema_field, json_schema_field in (
         ("parameters", "parametersJsonSchema"),
         ("response", "responseJsonSchema"),
     ):
-        if schema_field in one and json_schema_field in one:
-            raise invalid_argument(f"{where}: only one of {schema_field} and {json_schema_field} may be set.")
-    if "parameters" in one:
-        parameters = one["parameters"]
+        if schema_field in function and json_schema_field in function:
+            raise invalid_argument(f"{field}: only one of {schema_field} and {json_schema_field} may be set.")
+    if "parameters" in function:
+        parameters = function["parameters"]
         if parameters.get("type") != "OBJECT":
             raise invalid_argument(
-                f"{where}.parameters.type: should be OBJECT for the parameters of a function"
+                f"{field}.parameters.type: should be OBJECT for the parameters of a function"
             )
         if parameters.get("properties") == {} and kind.version < THINKING["gemini-2.5"].version:
-            raise invalid_argument(f"{where}.parameters.properties: should be non-empty for OBJECT type")
-        check_schema(parameters, f"{where}.parameters", root=True)
-    check_references(one.get("parametersJsonSchema"), f"{where}.parameters_json_schema")
-    described = one.get("parametersJsonSchema")
-    if described is not None and not (
-        isinstance(described, dict) and described.get("type", "object") == "object"
+            raise invalid_argument(f"{field}.parameters.properties: should be non-empty for OBJECT type")
+        check_schema(parameters, f"{field}.parameters", root=True)
+    check_references(function.get("parametersJsonSchema"), f"{field}.parameters_json_schema")
+    json_schema = function.get("parametersJsonSchema")
+    if json_schema is not None and not (
+        isinstance(json_schema, dict) and json_schema.get("type", "object") == "object"
     ):
-        raise invalid_argument(f"{where}.parameters_json_schema: should be a schema of type object")
+        raise invalid_argument(f"{field}.parameters_json_schema: should be a schema of type object")
 
 
-def check_schema(schema: JSON, where: str, *, root: bool = False) -> None:
+def check_schema(schema: JSON, field: str, *, root: bool = False) -> None:
     """Check a Schema message beyond its field names."""
     if not root and "defs" in schema:
-        raise invalid_argument(f"{where}.defs: only the root schema may have definitions")
+        raise invalid_argument(f"{field}.defs: only the root schema may have definitions")
     if not schema.get("type") and not {"anyOf", "ref", "enum"} & schema.keys() and not root:
-        raise invalid_argument(f"{where}: schema didn't specify the schema type field")
+        raise invalid_argument(f"{field}: schema didn't specify the schema type field")
     if schema.get("type") == "ARRAY" and not schema.get("items"):
-        raise invalid_argument(f"{where}.items: missing field.")
+        raise invalid_argument(f"{field}.items: missing field.")
     if "" in schema.get("enum", []):
-        raise invalid_argument(f"{where}.enum[{schema['enum'].index('')}]: cannot be empty")
+        raise invalid_argument(f"{field}.enum[{schema['enum'].index('')}]: cannot be empty")
     if schema.get("enum") and schema.get("type") not in {"STRING", "INTEGER", None}:
-        raise invalid_argument(f"{where}.enum: only allowed for STRING type")
+        raise invalid_argument(f"{field}.enum: only allowed for STRING type")
     for index, name in enumerate(schema.get("required", [])):
         if name not in schema.get("properties", {}):
-            raise invalid_argument(f"{where}.required[{index}]: property is not defined")
-    for path, inner in _inner_schemas(schema, where):
+            raise invalid_argument(f"{field}.required[{index}]: property is not defined")
+    for path, inner in _inner_schemas(schema, field):
         check_schema(inner, path)
 
 
-def check_references(schema: Any, where: str) -> None:
+def check_references(schema: Any, field: str) -> None:
     """Check a JSON Schema: `$ref` has no other keys except `$` names, `required` names properties."""
     if isinstance(schema, dict):
         if "$ref" in schema and any(not name.startswith("$") for name in schema):
-            raise invalid_argument(f"{where}: beside $ref only names that begin with $ may be set")
+            raise invalid_argument(f"{field}: beside $ref only names that begin with $ may be set")
         properties, required = schema.get("properties"), schema.get("required")
         for name in required if isinstance(required, list) else []:
             if name not in (properties if isinstance(properties, dict) else {}):
-                raise invalid_argument(f"{where}: schema requires unspecified property {name!r}")
+                raise invalid_argument(f"{field}: schema requires unspecified property {name!r}")
         for inner in schema.values():
-            check_references(inner, where)
+            check_references(inner, field)
     elif isinstance(schema, list):
         for inner in schema:
-            check_references(inner, where)
+            check_references(inner, field)
 
 
-def _inner_schemas(schema: JSON, where: str) -> Iterator[tuple[str, JSON]]:
+def _inner_schemas(schema: JSON, field: str) -> Iterator[tuple[str, JSON]]:
     for name, inner in schema.get("properties", {}).items():
-        yield f"{where}.properties[{name}]", inner
+        yield f"{field}.properties[{name}]", inner
     for name, inner in schema.get("defs", {}).items():
-        yield f"{where}.defs[{name}]", inner
+        yield f"{field}.defs[{name}]", inner
     for index, inner in enumerate(schema.get("anyOf", [])):
-        yield f"{where}.any_of[{index}]", inner
+        yield f"{field}.any_of[{index}]", inner
     if schema.get("items"):
-        yield f"{where}.items", schema["items"]
+        yield f"{field}.items", schema["items"]
 
 
 def _check_calling(body: JSON) -> None:
     calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
-    mode, allowed = calling.get("mode", "AUTO"), calling.get("allowedFunctionNames", [])
-    declared = {one["name"] for tool in body.get("tools", []) for one in tool.get("functionDeclarations", [])}
-    if mode in {"ANY", "VALIDATED"} and not declared:
+    mode, allowed_names = calling.get("mode", "AUTO"), calling.get("allowedFunctionNames", [])
+    declared_names = {
+        function["name"]
+        for tool in body.get("tools", [])
+        for function in tool.get("functionDeclarations", [])
+    }
+    if mode in {"ANY", "VALIDATED"} and not declared_names:
         raise invalid_argument("Function calling config is set without function_declarations.")
-    if allowed and mode not in {"ANY", "VALIDATED"}:
+    if allowed_names and mode not in {"ANY", "VALIDATED"}:
         raise invalid_argument("Allowed function names should only be set when function calling mode is ANY.")
-    for name in allowed:
-        if name not in declared:
+    for name in allowed_names:
+        if name not in declared_names:
             raise invalid_argument(f"Allowed function name `{name}` is not among the function declarations.")

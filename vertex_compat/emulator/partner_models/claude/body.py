@@ -4,7 +4,7 @@ Source: Anthropic's SDK, without what Vertex does not offer.
 """
 
 from vertex_compat.emulator.protocol.body_readers import (
-    Anything,
+    AnyValue,
     Boolean,
     Discriminated,
     ListOf,
@@ -252,7 +252,7 @@ MESSAGES = Object(
         "metadata": Object({"user_id": Nullable(String())}),
         "labels": MapOf(String()),
         "stream": Boolean(),
-        "context_management": Anything(),
+        "context_management": AnyValue(),
     },
     ("anthropic_version", "max_tokens", "messages"),
 )

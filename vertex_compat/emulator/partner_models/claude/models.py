@@ -64,7 +64,7 @@ UNVERSIONED = Family(128_000, EITHER, efforts=FIVE, formats=True)  # names such 
 
 def family(model: str) -> Family:
     """Return the family of a model."""
-    prefix = max((one for one in FAMILIES if model.startswith(one)), key=len, default="")
+    prefix = max((candidate for candidate in FAMILIES if model.startswith(candidate)), key=len, default="")
     return FAMILIES.get(prefix, UNVERSIONED)
 
 

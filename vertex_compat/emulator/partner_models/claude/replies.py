@@ -104,8 +104,8 @@ def _message(request: ModelRequest, body: JSON, generated: Reply) -> JSON:
 
 def _blocks(request: ModelRequest, body: JSON, generated: Reply) -> Iterator[JSON]:
     if generated.thoughts:
-        shown = generated.thought if models.shows_thinking(request.model, body) else ""
-        yield {"type": "thinking", "thinking": shown, "signature": signature(f"thinking:{shown}")}
+        thought = generated.thought if models.shows_thinking(request.model, body) else ""
+        yield {"type": "thinking", "thinking": thought, "signature": signature(f"thinking:{thought}")}
         if "redacted" in _last_text(body):
             yield {"type": "redacted_thinking", "data": signature("redacted")}
     if pauses := _pauses_left(request, body):
@@ -130,7 +130,7 @@ def _pauses_left(request: ModelRequest, body: JSON) -> int:
 def _search_blocks(number: int) -> Iterator[JSON]:
     """Yield a text, a web search and its result."""
     id_ = f"srvtoolu_{number:02}"
-    found = {
+    result = {
         "type": "web_search_result",
         "title": "T",
         "url": "https://example.com",
@@ -138,7 +138,7 @@ def _search_blocks(number: int) -> Iterator[JSON]:
     }
     yield {"type": "text", "text": f"Search {number}. ", "citations": None}
     yield {"type": "server_tool_use", "id": id_, "name": "web_search", "input": {"query": f"query {number}"}}
-    yield {"type": "web_search_tool_result", "tool_use_id": id_, "content": [found]}
+    yield {"type": "web_search_tool_result", "tool_use_id": id_, "content": [result]}
 
 
 def _tool_use(request: ModelRequest, index: int, call: ToolCall) -> JSON:
@@ -178,8 +178,8 @@ FINAL_USAGE = (
 
 
 def _block_events(index: int, block: JSON, generated: Reply) -> Iterator[JSON]:
-    def delta(**what: Any) -> JSON:
-        return {"type": "content_block_delta", "index": index, "delta": what}
+    def delta(**fields: Any) -> JSON:
+        return {"type": "content_block_delta", "index": index, "delta": fields}
 
     empty = EMPTY_BLOCKS.get(block["type"], {})
     opening = {name: value for name, value in block.items() if name != "citations"} | empty
@@ -210,13 +210,13 @@ EMPTY_BLOCKS: dict[str, JSON] = {
 
 def _usage(body: JSON, generated: Reply) -> JSON:
     """Return the usage; tokens before a cache breakpoint count as cache creation, not input."""
-    sent = _input_tokens(body)
+    input_tokens = _input_tokens(body)
     cached = sum(count_json_tokens(block) for block in rules.cached(body))
     details = (
         {"output_tokens_details": {"thinking_tokens": generated.thought_tokens}} if generated.thoughts else {}
     )
     return {
-        "input_tokens": max(sent - cached, 1),
+        "input_tokens": max(input_tokens - cached, 1),
         "cache_creation_input_tokens": cached,
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": cached, "ephemeral_1h_input_tokens": 0},
@@ -232,7 +232,7 @@ def _input_tokens(body: JSON) -> int:
 def _prompt(request: ModelRequest, body: JSON) -> Prompt:
     last = body["messages"][-1]
     results = [block for block in rules.blocks(last) if block["type"] == "tool_result"]
-    tools, forced = _offered(body)
+    tools, forced = _callable_tools(body)
     schema = body.get("output_config", {}).get("format", {}).get("schema")
     choice = body.get("tool_choice", {})
     return Prompt(
@@ -269,10 +269,10 @@ def _last_text(body: JSON) -> str:
 
 def _result(block: JSON) -> str:
     content = block.get("content", "")
-    return content if isinstance(content, str) else texts(one.get("text", "") for one in content)
+    return content if isinstance(content, str) else texts(part.get("text", "") for part in content)
 
 
-def _offered(body: JSON) -> tuple[tuple[Tool, ...], bool]:
+def _callable_tools(body: JSON) -> tuple[tuple[Tool, ...], bool]:
     """Return the tools that may be called, and whether one must be."""
     choice = body.get("tool_choice", {"type": "auto"})
     tools = tuple(

@@ -70,14 +70,14 @@ def read_count(request: ModelRequest) -> JSON:
     return body
 
 
-def _read(table: Object, sent: JSON) -> JSON:
-    body, problems = validate(table, sent)
+def _read(table: Object, request_body: JSON) -> JSON:
+    body, problems = validate(table, request_body)
     if problems:
-        raise refused("\n".join(map(_worded, problems)))
+        raise refused("\n".join(map(_message, problems)))
     return dict(body)
 
 
-def _worded(problem: Problem) -> str:
+def _message(problem: Problem) -> str:
     if problem.code == "union_tag_invalid" and "using 'role'" in problem.message:
         role = problem.value.get("role")
         hint = (
@@ -90,15 +90,15 @@ def _worded(problem: Problem) -> str:
 
 
 def _betas(request: ModelRequest, body: JSON) -> set[str]:
-    listed = [one.strip() for one in request.headers.get("anthropic-beta", "").split(",") if one.strip()]
-    expected = {*listed, *body.get("anthropic_beta", [])}
-    for unknown in sorted(expected - set(BETAS)):
+    betas = [beta.strip() for beta in request.headers.get("anthropic-beta", "").split(",") if beta.strip()]
+    requested = {*betas, *body.get("anthropic_beta", [])}
+    for unknown in sorted(requested - set(BETAS)):
         raise refused(
             f"Unexpected value(s) `{unknown}` for the `anthropic-beta` header. Please consult our "
             "documentation "
             "at docs.anthropic.com or try again without the header."
         )
-    return expected
+    return requested
 
 
 # Messages
@@ -160,33 +160,33 @@ def _check_adjacency(merged: list[JSON], index: int, message: JSON) -> None:
         expected = [block["id"] for block in content if block["type"] == "tool_use"]
         following = blocks(merged[index + 1]) if index + 1 < len(merged) else []
         leading = list(_leading_results(following))
-        left = [one for one in expected if one not in leading]
+        missing = [id_ for id_ in expected if id_ not in leading]
         if len(set(expected)) != len(expected):
             raise refused(f"messages.{index}: `tool_use` ids must be unique")
-        if left:
+        if missing:
             raise refused(
                 f"messages.{index}: `tool_use` ids were found without `tool_result` blocks "
                 "immediately after: "
-                f"{', '.join(left)}. Each `tool_use` block must have a corresponding "
+                f"{', '.join(missing)}. Each `tool_use` block must have a corresponding "
                 "`tool_result` block in the "
                 "next message."
             )
         return
     before = blocks(merged[index - 1]) if index else []
-    known = {block["id"] for block in before if block["type"] == "tool_use"}
-    names = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
-    for number, one in enumerate(names):
-        if one not in known:
+    call_ids = {block["id"] for block in before if block["type"] == "tool_use"}
+    result_ids = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
+    for number, id_ in enumerate(result_ids):
+        if id_ not in call_ids:
             raise refused(
                 f"messages.{index}.content.{number}: unexpected `tool_use_id` found in "
-                f"`tool_result` blocks: {one}. "
+                f"`tool_result` blocks: {id_}. "
                 "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
             )
-    if len(set(names)) != len(names):
+    if len(set(result_ids)) != len(result_ids):
         raise refused(
             f"messages.{index}: each tool_use must have a single result. Found multiple "
             "`tool_result` blocks with "
-            f"id: {names[0]}"
+            f"id: {result_ids[0]}"
         )
 
 
@@ -205,7 +205,7 @@ def _check_blocks(body: JSON) -> None:
             continue
         for number, block in enumerate(message["content"]):
             _check_block(block, f"messages.{index}.content.{number}")
-    for number, block in enumerate(_listed(body.get("system", []))):
+    for number, block in enumerate(_list_or_empty(body.get("system", []))):
         _check_block(block, f"system.{number}")
     breakpoints = len(list(_breakpoints(body)))
     if breakpoints > CACHE_BREAKPOINTS:
@@ -215,59 +215,59 @@ def _check_blocks(body: JSON) -> None:
         )
 
 
-def _check_block(block: JSON, where: str) -> None:
+def _check_block(block: JSON, field: str) -> None:
     match block["type"]:
         case "text":
             if not block["text"]:
-                raise refused(f"{where.partition('.')[0]}: text content blocks must be non-empty")
+                raise refused(f"{field.partition('.')[0]}: text content blocks must be non-empty")
             if not block["text"].strip():
                 raise refused(
-                    f"{where.partition('.')[0]}: text content blocks must contain non-whitespace text"
+                    f"{field.partition('.')[0]}: text content blocks must contain non-whitespace text"
                 )
         case "thinking":
             if block["signature"] != signature(f"thinking:{block['thinking']}"):
-                raise refused(f"{where}: Invalid `signature` in `thinking` block")
+                raise refused(f"{field}: Invalid `signature` in `thinking` block")
         case "redacted_thinking":
             if block["data"] != signature("redacted"):
-                raise refused(f"{where}: Invalid `data` in `redacted_thinking` block")
+                raise refused(f"{field}: Invalid `data` in `redacted_thinking` block")
         case "image" | "document":
-            _check_source(block, where)
+            _check_source(block, field)
         case "tool_result":
-            for number, inner in enumerate(_listed(block.get("content", []))):
-                _check_block(inner, f"{where}.content.{number}")
+            for number, inner in enumerate(_list_or_empty(block.get("content", []))):
+                _check_block(inner, f"{field}.content.{number}")
 
 
-def _check_source(block: JSON, where: str) -> None:
+def _check_source(block: JSON, field: str) -> None:
     source = block["source"]
     if source["type"] != "base64":
         return
     try:
         base64.b64decode(source["data"], validate=True)
     except ValueError:
-        raise refused(f"{where}.{block['type']}.source.base64.data: Invalid base64 data") from None
+        raise refused(f"{field}.{block['type']}.source.base64.data: Invalid base64 data") from None
 
 
-def _listed(content: Any) -> list[JSON]:
+def _list_or_empty(content: Any) -> list[JSON]:
     return content if isinstance(content, list) else []
 
 
-def _places(body: JSON) -> Iterator[JSON]:
+def _cacheable_blocks(body: JSON) -> Iterator[JSON]:
     """Yield everything that can have cache_control, in prompt order."""
     yield from body.get("tools", [])
-    yield from _listed(body.get("system", []))
+    yield from _list_or_empty(body.get("system", []))
     for message in body["messages"]:
         yield from blocks(message)
 
 
 def _breakpoints(body: JSON) -> Iterator[JSON]:
-    return (one for one in _places(body) if one.get("cache_control"))
+    return (block for block in _cacheable_blocks(body) if block.get("cache_control"))
 
 
 def cached(body: JSON) -> list[JSON]:
     """Return the blocks up to the last cache breakpoint."""
-    places = list(_places(body))
-    last = max((index for index, one in enumerate(places) if one.get("cache_control")), default=-1)
-    return places[: last + 1]
+    all_blocks = list(_cacheable_blocks(body))
+    last = max((index for index, block in enumerate(all_blocks) if block.get("cache_control")), default=-1)
+    return all_blocks[: last + 1]
 
 
 # Tools
@@ -291,20 +291,20 @@ def _check_tools(body: JSON) -> None:
         raise refused(f"Tool '{choice['name']}' not found in provided tools")
 
 
-def _check_input_schema(tool: JSON, where: str) -> None:
+def _check_input_schema(tool: JSON, field: str) -> None:
     kind = tool["input_schema"].get("type")
     if kind is None:
-        raise refused(f"{where}.input_schema.type: Field required")
+        raise refused(f"{field}.input_schema.type: Field required")
     if kind != "object":
-        raise refused(f"{where}.input_schema.type: Input should be 'object'")
+        raise refused(f"{field}.input_schema.type: Input should be 'object'")
     if combined := {"anyOf", "oneOf", "allOf"} & tool["input_schema"].keys():
         raise refused(
-            f"{where}.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level: "
+            f"{field}.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level: "
             f"{', '.join(sorted(combined))}"
         )
-    _check_schema(tool["input_schema"], where)
+    _check_schema(tool["input_schema"], field)
     if tool.get("strict"):
-        _check_closed(tool["input_schema"], where)
+        _check_closed(tool["input_schema"], field)
 
 
 _SCHEMA_TYPES = {"array", "boolean", "integer", "null", "number", "object", "string"}
@@ -314,11 +314,11 @@ _OLDER_DRAFT = (
 )
 
 
-def _check_schema(schema: Any, where: str) -> None:
+def _check_schema(schema: Any, field: str) -> None:
     """Check an input schema against JSON Schema 2020-12 and the names of its properties, at every depth."""
     if isinstance(schema, list):
-        for one in schema:
-            _check_schema(one, where)
+        for subschema in schema:
+            _check_schema(subschema, field)
     if not isinstance(schema, dict):
         return
     kinds = schema.get("type", [])
@@ -329,18 +329,18 @@ def _check_schema(schema: Any, where: str) -> None:
         if isinstance(schema.get(name), bool)
     ]
     if unknown or booleans or isinstance(schema.get("items"), list):
-        raise refused(f"{where}.input_schema: {_OLDER_DRAFT}")
+        raise refused(f"{field}.input_schema: {_OLDER_DRAFT}")
     for name, inner in schema.items():
         if name in {"properties", "$defs", "definitions"} and isinstance(inner, dict):
-            wrong = [key for key in inner if name == "properties" and not _PROPERTY.fullmatch(key)]
-            if wrong:
+            invalid_keys = [key for key in inner if name == "properties" and not _PROPERTY.fullmatch(key)]
+            if invalid_keys:
                 raise refused(
-                    f"{where}.input_schema.properties: Property keys should match pattern "
+                    f"{field}.input_schema.properties: Property keys should match pattern "
                     "'^[a-zA-Z0-9_.-]{1,64}$'"
                 )
-            _check_schema(list(inner.values()), where)
+            _check_schema(list(inner.values()), field)
         elif name not in {"enum", "const", "default", "examples", "required"}:
-            _check_schema(inner, where)
+            _check_schema(inner, field)
 
 
 # What a family lacks
@@ -478,23 +478,27 @@ UNSUPPORTED = {
 }
 
 
-def _check_closed(schema: Any, where: str) -> None:
+def _check_closed(schema: Any, field: str) -> None:
     """Check a schema's constraints for constrained decoding, at every depth."""
     if isinstance(schema, list):
-        for one in schema:
-            _check_closed(one, where)
+        for subschema in schema:
+            _check_closed(subschema, field)
     if not isinstance(schema, dict):
         return
     kind = schema.get("type")
     if kind == "object" and schema.get("additionalProperties") is not False:
         raise refused(
-            f"{where}.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"
+            f"{field}.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"
         )
-    found = [name for name in UNSUPPORTED.get(kind, ()) if name in schema] if isinstance(kind, str) else []
-    if found:
-        raise refused(f"{where}.schema: For '{kind}' type, properties {', '.join(found)} are not supported")
+    unsupported = (
+        [name for name in UNSUPPORTED.get(kind, ()) if name in schema] if isinstance(kind, str) else []
+    )
+    if unsupported:
+        raise refused(
+            f"{field}.schema: For '{kind}' type, properties {', '.join(unsupported)} are not supported"
+        )
     for name, inner in schema.items():
         if name in {"properties", "$defs", "definitions"} and isinstance(inner, dict):
-            _check_closed(list(inner.values()), where)
+            _check_closed(list(inner.values()), field)
         elif name not in {"enum", "const", "default", "examples", "required"}:
-            _check_closed(inner, where)
+            _check_closed(inner, field)
