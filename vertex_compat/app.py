@@ -280,8 +280,8 @@ def _used(log: RequestLog) -> tuple[int | None, int | None]:
     """
     if log.usages or log.units:
         return log.tokens(), log.cost()
-    answered = log.target or (log.error == CLIENT_DISCONNECTED and log.calls)
-    return (None, None) if answered else (0, 0)
+    is_billed = log.target or (log.error == CLIENT_DISCONNECTED and log.calls)
+    return (None, None) if is_billed else (0, 0)
 
 
 def _error_response(error: errors.ApiError, error_format: ErrorFormat, log: RequestLog) -> flask.Response:
@@ -320,12 +320,12 @@ def _whole(status: int, body: bytes, content_type: str, headers: Mapping[str, st
 def _download(file: StreamingBody, headers: Mapping[str, str], log: RequestLog) -> flask.Response:
     first = next(file.chunks, b"")  # an error before the first chunk can still be an HTTP status
     log.first_byte_at = time.monotonic()
-    response = flask.Response(_rest(first, file.chunks), content_type=file.content_type)
+    response = flask.Response(_with_first(first, file.chunks), content_type=file.content_type)
     response.headers.extend(headers)
     return response
 
 
-def _rest(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _with_first(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     with suppress(ClientDisconnected):
         yield from chunks

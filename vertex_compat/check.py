@@ -68,7 +68,7 @@ def run(
     """Return the table; never raises for what is wrong at Google's."""
     router = Router(settings.routing, settings.project, settings.location)
     check = _Check(settings, transport)
-    rows = [_timed("credentials", "", credentials.token)]
+    rows = [_measure("credentials", "", credentials.token)]
     if rows[0].failed:
         return rows
     project = settings.project or settings.routing.file.project or credentials.project()
@@ -109,14 +109,14 @@ class _Check:
             return
         for model in models:
             served = model.name or "Text-to-Speech"
-            shown = name if served == name else f"{name} → {served}"
+            label = name if served == name else f"{name} → {served}"
             if (call := _question(model)) is None:
                 operations = ", ".join(model.profile.operations)
-                yield Row(shown, model.locations[0], f"skipped ({operations})", 0)
+                yield Row(label, model.locations[0], f"skipped ({operations})", 0)
                 continue
             for location in model.locations if model.location_pinned else model.locations[:1]:
-                placed = replace(model, locations=(location,))
-                yield self._call(shown, location, call, placed)
+                located = replace(model, locations=(location,))
+                yield self._call(label, location, call, located)
 
     def services(self) -> Iterator[Row]:
         """Yield a row for each service that the settings need."""
@@ -124,15 +124,15 @@ class _Check:
             call = storage.list_objects(bucket.name, bucket.prefix)
             yield self._call(f"gs://{bucket.name}", "", call, ResourceTarget("storage", ("global",)))
         if url := self._settings.redis_url:
-            yield _timed("Redis", "", lambda: _ping(url))
+            yield _measure("Redis", "", lambda: _ping(url))
         templates = [template for _, template in rules.model_armor_templates(self._settings.routing)]
         for template in dict.fromkeys(filter(None, templates)):
-            where = model_armor.target(template)
+            target = model_armor.target(template)
             call = model_armor.check_prompt(template, "ok")
-            yield self._call(f"Model Armor {template.rpartition('/')[2]}", where.locations[0], call, where)
+            yield self._call(f"Model Armor {template.rpartition('/')[2]}", target.locations[0], call, target)
 
     def _call(self, name: str, location: str, call: UpstreamCall, target: Model | ResourceTarget) -> Row:
-        return _timed(name, location, lambda: self._read(call, target), call.service)
+        return _measure(name, location, lambda: self._read(call, target), call.service)
 
     def _read(self, call: UpstreamCall, target: Model | ResourceTarget) -> None:
         client = ClientConnection(None, "check", [])
@@ -165,8 +165,8 @@ def _ping(url: str) -> None:
     store.settle(quota, decision, Amount(), Amount())
 
 
-def _timed(target: str, location: str, work: Callable[[], object], service: str = "") -> Row:
-    started = time.monotonic()
+def _measure(target: str, location: str, work: Callable[[], object], service: str = "") -> Row:
+    started_at = time.monotonic()
     result = help_ = ""
     try:
         work()
@@ -174,7 +174,7 @@ def _timed(target: str, location: str, work: Callable[[], object], service: str 
         result, help_ = f"{error.status} {error.message[:MAX_MESSAGE]}", _help(error, service)
     except StoreUnavailable as error:
         result, help_ = f"unavailable: {error}", "Check VERTEX_COMPAT_REDIS_URL and the VPC connector."
-    return Row(target, location, result or "ok", round((time.monotonic() - started) * 1000), help_)
+    return Row(target, location, result or "ok", round((time.monotonic() - started_at) * 1000), help_)
 
 
 def _help(error: errors.ApiError, service: str) -> str:

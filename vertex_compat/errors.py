@@ -255,10 +255,10 @@ CONTEXT_LENGTH: Final = (
     "prompt is too long",
     "maximum context length",
     *(
-        f"exceeds the {whose}{most} {what}"
-        for whose in ("", "model's ")
-        for most in ("maximum", "max")
-        for what in ("context", "number of tokens")
+        f"exceeds the {owner}{limit} {unit}"
+        for owner in ("", "model's ")
+        for limit in ("maximum", "max")
+        for unit in ("context", "number of tokens")
     ),
 )
 """Phrases, in lower case, of a message that says that the prompt is too long."""

@@ -290,9 +290,9 @@ def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     try:
         endpoint, arguments = _map().match(_normalize(path), method)
     except MethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.valid_methods or ()))
+        methods = ", ".join(sorted(error.valid_methods or ()))
         raise errors.MethodNotAllowed(
-            f"Not allowed to {method} on {path[:200]}. Allowed: {allowed}.", headers={"Allow": allowed}
+            f"Not allowed to {method} on {path[:200]}. Allowed: {methods}.", headers={"Allow": methods}
         ) from None
     except NotFound:
         raise errors.NotFound(f"Unknown request URL: {method} {path[:200]}.", code="unknown_url") from None

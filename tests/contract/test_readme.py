@@ -137,7 +137,7 @@ def logged(capfd):
     """The line of a request of which everything is known."""
     record = RequestLog.start("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
     known = {"target": "google/gemini-3.8-flash; location=global", "usages": {0: CHAT}}
-    known |= {"first_byte_at": record.started + 1, "calls": ["upstream_id"]}
+    known |= {"first_byte_at": record.started_at + 1, "calls": ["upstream_id"]}
     known |= {"price": Price(input=1, output=1), "units": Units(seconds=8), "allowance": None}
     unknown = {
         field.name: field.name for field in dataclasses.fields(record) if not getattr(record, field.name)

@@ -322,7 +322,7 @@ def test_a_host_is_for_a_deployed_model_where_it_runs(text, says):
 
 
 def test_container_gets_served_model_name(emulator, settings):
-    named = f"openai/{deployed_endpoints.NAMED}1"
+    named = f"openai/{deployed_endpoints.CHECKS_NAME}1"
     text = f"[models.mine]\ntarget = '{named}'\nserved_model_name = '{deployed_endpoints.SERVED_NAME}'"
     app = app_with_emulator(emulator, **settings(text))
     assert post(app, asked("mine")).status_code == 200

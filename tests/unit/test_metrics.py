@@ -38,7 +38,7 @@ def exported(reader):
 
 def test_request_is_recorded_by_the_conventions(metrics, reader):
     log = finished()
-    log.first_byte_at = log.started + 0.25
+    log.first_byte_at = log.started_at + 0.25
     metrics.record(log, 200)
     points = exported(reader)
 

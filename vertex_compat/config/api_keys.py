@@ -138,7 +138,7 @@ def _from_toml(text: str) -> ApiKeys:
             raise ValueError(
                 f"has a key's name with other characters than letters, digits, _ and -: {name!r}."
             )
-        digests |= {_digest(key, name): name for key in _listed(fields.pop("key", None), name)}
+        digests |= {_digest(key, name): name for key in _key_list(fields.pop("key", None), name)}
         if fields:
             keys[name] = _rule(name, fields)
     return ApiKeys(digests, keys)
@@ -148,7 +148,7 @@ def _has_tables_only(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(table, dict) for table in value.values())
 
 
-def _listed(value: Any, name: str) -> list[str]:
+def _key_list(value: Any, name: str) -> list[str]:
     keys = [value] if isinstance(value, str) else value
     if not isinstance(keys, list) or not all(isinstance(key, str) and _KEY.fullmatch(key) for key in keys):
         raise ValueError(f"takes a string, or a list of strings, for `key` in [keys.{name}].")

@@ -46,10 +46,10 @@ class Limiter:
         if key is None or rule is None or not rule.is_limited():
             return None
         day = today()
-        known = self._quotas.get(key)
-        if known is None or known[0] is not rule or known[1] != day:
-            known = self._quotas[key] = rule, day, _quota(key, rule, day)
-        return Allowance(self, known[2])
+        cached = self._quotas.get(key)
+        if cached is None or cached[0] is not rule or cached[1] != day:
+            cached = self._quotas[key] = rule, day, _quota(key, rule, day)
+        return Allowance(self, cached[2])
 
     def reserve(self, quota: Quota, amount: Amount) -> Decision | None:
         """Return the store's decision; None if the store is away and the request may go on without."""
@@ -92,7 +92,7 @@ class Allowance:
         self._quota = quota
         self._decision: Decision | None = None
         self._reserved = Amount()
-        self._asked = False
+        self._has_reserved = False
 
     @property
     def has_budget(self) -> bool:
@@ -106,18 +106,18 @@ class Allowance:
         units: Callable[[Model], Units | None] = lambda _: None,
     ) -> None:
         """Reserve the cost of the dearest of `models`, once a request; raises `RateLimited`, `Forbidden`."""
-        if not self._asked:
+        if not self._has_reserved:
             tokens = estimate()
             costs = [self._cost(model, tokens, units(model)) for model in models]
             self._reserve(Amount(sum(tokens), max(costs, default=0)))
 
     def reserve_nothing(self) -> None:
         """Count a request that costs nothing; raises `RateLimited`."""
-        if not self._asked:
+        if not self._has_reserved:
             self._reserve(Amount())
 
     def _reserve(self, amount: Amount) -> None:
-        self._asked = True
+        self._has_reserved = True
         self._reserved = amount
         decision = self._limiter.reserve(self._quota, amount)
         if decision and decision.refused:

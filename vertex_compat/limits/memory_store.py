@@ -15,7 +15,7 @@ from vertex_compat.limits.quota import MINUTE_SECONDS, Amount, Decision, Limit, 
 class _Counts:
     """The counts of one key. Its minute begins with the first request after the last one has ended."""
 
-    started: float
+    started_at: float
     window: int = 0
     requests: int = 0
     tokens: int = 0
@@ -45,7 +45,7 @@ class MemoryStore:
                 counts.tokens += amount.tokens
                 counts.spent += amount.cost
                 counts.running.add(id_)
-            reset = MINUTE_SECONDS - (now - counts.started)
+            reset = MINUTE_SECONDS - (now - counts.started_at)
             return Decision(refused, id_, counts.window, counts.requests, counts.tokens, counts.spent, reset)
 
     def settle(self, quota: Quota, decision: Decision, reserved: Amount, used: Amount) -> None:
@@ -60,8 +60,8 @@ class MemoryStore:
 
     def _current(self, quota: Quota, now: float) -> _Counts:
         counts = self._counts.setdefault(quota.key, _Counts(now))
-        if now - counts.started >= MINUTE_SECONDS:
-            counts.started, counts.requests, counts.tokens = now, 0, 0
+        if now - counts.started_at >= MINUTE_SECONDS:
+            counts.started_at, counts.requests, counts.tokens = now, 0, 0
             counts.window += 1
         if counts.period != quota.period:
             counts.period, counts.spent = quota.period, 0

@@ -148,8 +148,8 @@ class Catalog:
             if profile.listed and served and not is_retired(profile):
                 yield client_name(qualified)
         for name, fields in self._corrections.items():
-            known = name in _by_client_name() or name in data().models
-            if not known and not is_pattern(name) and fields.get("listed", True):
+            in_catalog = name in _by_client_name() or name in data().models
+            if not in_catalog and not is_pattern(name) and fields.get("listed", True):
                 yield name
 
     def replacement(self, name: str) -> str | None:
@@ -228,15 +228,15 @@ def _by_bare_name() -> Mapping[str, str]:
 def _plain(name: str) -> str:
     """Return a client's name without the prefixes that change nothing."""
     name = name.removeprefix("vertex_ai/")
-    publisher, _, rest = name.partition("/")
-    return rest if publisher in NATIVE_PUBLISHERS and not rest.endswith("-maas") else name
+    publisher, _, bare_name = name.partition("/")
+    return bare_name if publisher in NATIVE_PUBLISHERS and not bare_name.endswith("-maas") else name
 
 
 def _base(name: str) -> str:
     """Return a name without its version, unless the catalog has that version."""
-    known = _by_client_name()
-    base = _VARIANT.fullmatch(name)
-    return base[1] if base and name not in known else name
+    client_names = _by_client_name()
+    variant = _VARIANT.fullmatch(name)
+    return variant[1] if variant and name not in client_names else name
 
 
 def _longest(table: Mapping[str, Any], name: str) -> Any:

@@ -40,8 +40,8 @@ def cost(
     price = on(price, day)
     parts = _units(price, units)
     if _is_by_tokens(price):
-        counted = [_tokens(price, usage) for usage in usages]
-        parts = counted and [*counted, *(part for part in parts if part is not None)]
+        priced_tokens = [_tokens(price, usage) for usage in usages]
+        parts = priced_tokens and [*priced_tokens, *(part for part in parts if part is not None)]
     factor = _tier(price, tier) * (1.0 if location == "global" else price.regional)
     return _total(parts, factor)
 
@@ -64,8 +64,10 @@ def reserved(
     parts = _units(price, units)
     if _is_by_tokens(price):
         rates = _rates(price, prompt)
-        written = (rates.output, price.reasoning, price.audio_output, price.image_output)
-        tokens = prompt * (rates.input or price.audio_input or 0) + completion * max(map(_or_zero, written))
+        output_rates = (rates.output, price.reasoning, price.audio_output, price.image_output)
+        tokens = prompt * (rates.input or price.audio_input or 0) + completion * max(
+            map(_or_zero, output_rates)
+        )
         parts = [tokens, *(part for part in parts if part is not None)]
     return _total(parts, max(price.priority or 1.0, 1.0) * price.regional)
 
@@ -96,10 +98,10 @@ def _units(price: Price, units: Units | None) -> list[float | None]:
 
 def _total(parts: list[float | None], factor: float) -> int | None:
     """Return the nano-dollars of prices in millionths of a dollar; None if one of them is None, or none."""
-    known = [part for part in parts if part is not None]
-    if not parts or len(known) < len(parts):
+    prices = [part for part in parts if part is not None]
+    if not parts or len(prices) < len(parts):
         return None
-    return math.ceil(round(sum(known) * factor * _PER_MILLION, 3))
+    return math.ceil(round(sum(prices) * factor * _PER_MILLION, 3))
 
 
 def _tier(price: Price, tier: str | None) -> float:
@@ -115,22 +117,24 @@ def _tokens(price: Price, usage: Usage) -> float | None:
     """
     prompt, completion = usage.prompt_details, usage.completion_details
     rates = _rates(price, usage.prompt)
-    read, written = prompt.get("cached_tokens", 0), prompt.get("cache_write_tokens", 0)
-    hour = min(usage.extra.get("ephemeral_1h_input_tokens", 0), written)
-    parts = (
-        (read, rates.cached_input),
-        (written - hour, rates.cache_write),
+    cached, cache_written = prompt.get("cached_tokens", 0), prompt.get("cache_write_tokens", 0)
+    hour = min(usage.extra.get("ephemeral_1h_input_tokens", 0), cache_written)
+    input_parts = (
+        (cached, rates.cached_input),
+        (cache_written - hour, rates.cache_write),
         (hour, rates.cache_write_hour),
         (prompt.get("audio_tokens", 0), price.audio_input),
     )
-    spoken, drawn = completion.get("audio_tokens", 0), completion.get("image_tokens", 0)
-    thought = completion.get("reasoning_tokens", 0) if price.reasoning is not None else 0
-    written_parts = ((spoken, price.audio_output), (drawn, price.image_output), (thought, price.reasoning))
-    input_cost = _sum(usage.prompt, rates.input, parts)
-    answered = _sum(usage.completion, rates.output, written_parts)
-    if input_cost is None or answered is None:
+    audio, images = completion.get("audio_tokens", 0), completion.get("image_tokens", 0)
+    reasoning = completion.get("reasoning_tokens", 0) if price.reasoning is not None else 0
+    output_parts = ((audio, price.audio_output), (images, price.image_output), (reasoning, price.reasoning))
+    input_cost = _sum(usage.prompt, rates.input, input_parts)
+    output_cost = _sum(usage.completion, rates.output, output_parts)
+    if input_cost is None or output_cost is None:
         return None
-    return input_cost + answered + usage.extra.get("web_search_requests", 0) * (price.search or 0) * 1_000_000
+    return (
+        input_cost + output_cost + usage.extra.get("web_search_requests", 0) * (price.search or 0) * 1_000_000
+    )
 
 
 def _rates(price: Price, prompt: int) -> Price | LongContext:

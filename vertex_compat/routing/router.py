@@ -115,8 +115,8 @@ class Router:
         if len(stages) == 1 and len(stages[0]) == 1:
             return (stages[0][0].model,)
         ordered = {target.model: target for stage in stages for target in self._ordered(stage)}
-        *others, last = ordered.values()
-        return (*(target.with_fallback for target in others), last.model)
+        *earlier, last = ordered.values()
+        return (*(target.with_fallback for target in earlier), last.model)
 
     def all_targets(self, name: str) -> tuple[Model, ...]:
         """Return all models that may answer a name, in the settings' order; raises as `candidates` does."""
@@ -185,12 +185,12 @@ class Router:
 
     def _ordered(self, stage: tuple[_WeightedTarget, ...]) -> list[_WeightedTarget]:
         """Return the targets in a random order by their weights, those that have failed last."""
-        rest = list(stage)
+        remaining = list(stage)
         ordered = []
-        while rest:
-            weights = [target.weight for target in rest]
-            chosen = random.choices(range(len(rest)), weights)[0]  # noqa: S311  (spread, not a secret)
-            ordered.append(rest.pop(chosen))
+        while remaining:
+            weights = [target.weight for target in remaining]
+            index = random.choices(range(len(remaining)), weights)[0]  # noqa: S311  (spread, not a secret)
+            ordered.append(remaining.pop(index))
         now = time.monotonic()
         return sorted(ordered, key=lambda target: self._cooling.get(target.model, 0) > now)
 

@@ -219,30 +219,33 @@ def read(path: Path) -> RoutingConfig:
 
 def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -> RoutingConfig:
     """Return the rules of a decoded file; raises `ConfigError`."""
-    file = _as(content, ConfigFile, "the file")
+    file = _convert(content, ConfigFile, "the file")
     config = RoutingConfig(
         file,
-        {name: _as(rule, PublisherRule, f"[publishers.{name}]") for name, rule in file.publishers.items()},
-        {name: _as(rule, ModelRule, f'[models."{name}"]') for name, rule in file.models.items()},
+        {
+            name: _convert(rule, PublisherRule, f"[publishers.{name}]")
+            for name, rule in file.publishers.items()
+        },
+        {name: _convert(rule, ModelRule, f'[models."{name}"]') for name, rule in file.models.items()},
         {name: key_rule(name, rule) for name, rule in file.keys.items()},
         prices or {},
     )
     for name, fields in file.catalog.items():
-        _as(fields, ModelProfile, f'[catalog."{name}"]')
+        _convert(fields, ModelProfile, f'[catalog."{name}"]')
     for name, fields in config.prices.items():
-        _as(fields, Price, f'{file.prices}, ["{name}"]')
+        _convert(fields, Price, f'{file.prices}, ["{name}"]')
     for location in file.allow_locations:
         if not vertex.is_location(location):
             raise ConfigError(f"allow_locations has {location!r}, which is no location.")
     for name in config.corrections():
         _check_model_name(name)
     for name in config.publishers.keys() - PUBLISHERS:
-        known = ", ".join(sorted(PUBLISHERS))
-        raise ConfigError(f"[publishers.{name}] is not a publisher; they are {known}.")
-    for where, entry in places(config):
-        _check_entry(entry, where)
-    for where, template in model_armor_templates(config):
-        _check_template(template, where)
+        names = ", ".join(sorted(PUBLISHERS))
+        raise ConfigError(f"[publishers.{name}] is not a publisher; they are {names}.")
+    for table, entry in places(config):
+        _check_entry(entry, table)
+    for table, template in model_armor_templates(config):
+        _check_template(template, table)
     for name in config.models:
         _check_names(name, config, ())
     return config
@@ -256,10 +259,10 @@ def key_rule(name: str, fields: Mapping[str, Any]) -> KeyRule:
     if isinstance(expires, datetime):
         expires = expires if expires.tzinfo else expires.replace(tzinfo=UTC)
         fields = {**fields, "expires": expires}
-    rule = _as(fields, KeyRule, f"[keys.{name}]")
+    rule = _convert(fields, KeyRule, f"[keys.{name}]")
     for operation in sorted(set(rule.operations) - OPERATIONS):
-        known = ", ".join(sorted(OPERATIONS))
-        raise ConfigError(f"[keys.{name}] operations: {operation!r} is not one of {known}.")
+        names = ", ".join(sorted(OPERATIONS))
+        raise ConfigError(f"[keys.{name}] operations: {operation!r} is not one of {names}.")
     return rule
 
 
@@ -284,13 +287,13 @@ def _load(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path.name} is not valid TOML: {error}.") from None
 
 
-def _as(content: Any, kind: type[T], where: str) -> T:
+def _convert(content: Any, kind: type[T], table: str) -> T:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         inner = path.rstrip("`").lstrip(".")
-        position = f"{where}, {inner}" if inner else where
+        position = f"{table}, {inner}" if inner else table
         raise ConfigError(f"{position}: {message[:1].lower()}{message[1:]}.") from None
 
 
@@ -314,30 +317,30 @@ def model_armor_templates(config: RoutingConfig) -> Iterator[tuple[str, str | No
         yield f"[keys.{name}]", key.model_armor
 
 
-def _check_template(template: str | None, where: str) -> None:
+def _check_template(template: str | None, table: str) -> None:
     if template is not None and not vertex.MODEL_ARMOR_TEMPLATE.fullmatch(template):
         raise ConfigError(
-            f"{where}: model_armor {template!r} does not have the form "
+            f"{table}: model_armor {template!r} does not have the form "
             "projects/PROJECT/locations/LOCATION/templates/TEMPLATE."
         )
 
 
-def _check_entry(entry: Location, where: str) -> None:
+def _check_entry(entry: Location, table: str) -> None:
     if entry.project is not None and not vertex.is_project(entry.project):
-        raise ConfigError(f"{where}: {entry.project!r} is not a project id.")
+        raise ConfigError(f"{table}: {entry.project!r} is not a project id.")
     for location in filter(None, [entry.location, *entry.fallback_locations]):
         if not vertex.is_location(location):
-            raise ConfigError(f"{where}: {location!r} is not a location; use global, us, eu or a region.")
+            raise ConfigError(f"{table}: {location!r} is not a location; use global, us, eu or a region.")
     if entry.fallback_locations and not entry.location:
-        raise ConfigError(f"{where}: fallback_locations needs a location to fall back from.")
+        raise ConfigError(f"{table}: fallback_locations needs a location to fall back from.")
     if isinstance(entry, Deployment) and (host := entry.dedicated_endpoint_dns) is not None:
         region = vertex.region_of(host)
         if region is None:
             form = f"ENDPOINT_ID.REGION-NUMBER.{vertex.DEDICATED}"
-            raise ConfigError(f"{where}: dedicated_endpoint_dns {host!r} does not have the form {form}.")
+            raise ConfigError(f"{table}: dedicated_endpoint_dns {host!r} does not have the form {form}.")
         if entry.location not in {None, region}:
             raise ConfigError(
-                f"{where}: dedicated_endpoint_dns is in {region}, and location is {entry.location}."
+                f"{table}: dedicated_endpoint_dns is in {region}, and location is {entry.location}."
             )
 
 
@@ -380,15 +383,15 @@ def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], con
         "invoke": {"endpoints"},
         "reasoning_tags": {"endpoints", "openapi"},
     }
-    used = {key for key in publishers for entry in places if getattr(entry, key) is not None}
-    if not used:
+    present = {key for key in publishers for entry in places if getattr(entry, key) is not None}
+    if not present:
         return
     try:
         is_alias = other in config.models and other != name
         publisher = None if is_alias else model_names.resolve(other).publisher
     except errors.NotFound:  # reported by `_check_names`
         return
-    for key in sorted(used):
+    for key in sorted(present):
         if publisher not in publishers[key]:
             raise ConfigError(
                 f'[models."{name}"]: {key} is for a deployed model such as openai/ENDPOINT_ID, not {other!r}.'

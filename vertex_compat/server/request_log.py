@@ -65,7 +65,7 @@ class RequestLog:
     trace: str | None
     traceparent: str | None = None
     execution: str | None = None
-    started: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     first_byte_at: float | None = None
     key: str | None = None
     model: str | None = None
@@ -80,7 +80,7 @@ class RequestLog:
     chunks: ChunkTimes | None = None
     calls: list[str] = field(default_factory=list)
     usages: dict[object, Usage] = field(default_factory=dict)
-    _costed: tuple[tuple[object, ...], int | None] | None = field(default=None, init=False, repr=False)
+    _cached_cost: tuple[tuple[object, ...], int | None] | None = field(default=None, init=False, repr=False)
 
     @staticmethod
     def start(method: str, path: str, environ: Mapping[str, Any]) -> RequestLog:
@@ -102,7 +102,7 @@ class RequestLog:
 
     def headers(self) -> dict[str, str]:
         """Return the headers about the request."""
-        return {"x-request-id": self.id, "openai-processing-ms": str(_ms(self.started, time.monotonic()))}
+        return {"x-request-id": self.id, "openai-processing-ms": str(_ms(self.started_at, time.monotonic()))}
 
     def write(self, status: int, *, project: str | None, deployed: bool) -> None:
         """Write the line in one piece, since other threads write too."""
@@ -129,7 +129,7 @@ class RequestLog:
 
     def _readable(self, status: int) -> str:
         entry = self.as_dict(status)
-        fields = " ".join([f"{name}={value}" for name, value in entry.items() if name not in _SHOWN])
+        fields = " ".join([f"{name}={value}" for name, value in entry.items() if name not in _NOT_REPEATED])
         line = f"{status} {self.operation} {fields}"
         if line.isprintable():
             return line
@@ -143,8 +143,8 @@ class RequestLog:
         entry = {
             "operation": self.operation,
             "status": status,
-            "ms": _ms(self.started, now),
-            "ms_to_first": _ms(self.started, self.first_byte_at) if self.first_byte_at else None,
+            "ms": _ms(self.started_at, now),
+            "ms_to_first": _ms(self.started_at, self.first_byte_at) if self.first_byte_at else None,
             "model": self.model[:200] if self.model else None,
             "publisher": publisher or None,
             "served": served or None,
@@ -167,13 +167,13 @@ class RequestLog:
         """Return the nano-dollars of the answers counted so far; None if the price is not known."""
         if self.price is None or not (self.usages or self.units):
             return None
-        counted = (self.target, self.units, *map(id, self.usages.values()))
-        if self._costed is None or self._costed[0] != counted:
+        key = (self.target, self.units, *map(id, self.usages.values()))
+        if self._cached_cost is None or self._cached_cost[0] != key:
             location = (self.target or "").rpartition("; location=")[2] or "global"
             usages, tier, day = self.usages.values(), self._tier(), catalog.today()
             cost = pricing.cost(self.price, usages, self.units, location=location, tier=tier, day=day)
-            self._costed = counted, cost
-        return self._costed[1]
+            self._cached_cost = key, cost
+        return self._cached_cost[1]
 
     def _tier(self) -> str | None:
         """Return the tier that was set, else the one that an answer names."""
@@ -206,7 +206,7 @@ class RequestLog:
         }
 
 
-_SHOWN: Final = frozenset({"operation", "status"})
+_NOT_REPEATED: Final = frozenset({"operation", "status"})
 
 
 def _ms(start: float, end: float) -> int:

@@ -41,7 +41,7 @@ STATUS: Final = {
 }
 """State of a job → status of OpenAI's batch."""
 
-ENDED: Final = {"completed", "failed", "cancelled", "expired"}
+END_STATES: Final = {"completed", "failed", "cancelled", "expired"}
 
 
 class Row(NamedTuple):
@@ -159,7 +159,7 @@ def progress(job: JSON, total: int) -> JSON:
     """Return status, times and counts of OpenAI's batch object, of `total` requests."""
     current = status(job)
     times = {"in_progress_at": job.get("startTime")}
-    if current in ENDED:
+    if current in END_STATES:
         times[f"{current}_at"] = job.get("endTime") or job.get("updateTime")
     elif current == "cancelling":
         times["cancelling_at"] = job.get("updateTime")
@@ -183,5 +183,5 @@ def counts(job: JSON, total: int) -> JSON:
 
 
 def _errors(error: JSON) -> JSON:
-    listed = {"code": "batch_failed", "message": text(error.get("message")), "param": None, "line": None}
-    return {"object": "list", "data": [listed]}
+    row = {"code": "batch_failed", "message": text(error.get("message")), "param": None, "line": None}
+    return {"object": "list", "data": [row]}

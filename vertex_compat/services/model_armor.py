@@ -62,15 +62,15 @@ def verdict(answer: JSON) -> Verdict:
 
 def _matches(filters: JSON) -> Iterator[str]:
     """Yield the filters that matched, with what they found: `rai: dangerous`, `pi_and_jailbreak`."""
-    for name, found in filters.items():
-        for result in map(mapping, mapping(found).values()):
+    for name, filter_result in filters.items():
+        for result in map(mapping, mapping(filter_result).values()):
             inner = mapping(result.get("inspectResult")) or mapping(result.get("deidentifyResult")) or result
             if enum(inner.get("matchState"), STATES) != MATCH:
                 continue
             details = [
                 kind
-                for kind, one in mapping(inner.get("raiFilterTypeResults")).items()
-                if enum(mapping(one).get("matchState"), STATES) == MATCH
+                for kind, type_result in mapping(inner.get("raiFilterTypeResults")).items()
+                if enum(mapping(type_result).get("matchState"), STATES) == MATCH
             ]
             details += [text(finding.get("infoType")) for finding in items(inner.get("findings"))]
             yield f"{name}: {', '.join(dict.fromkeys(details))}" if details else name

@@ -30,7 +30,7 @@ STATUS: Final = {
 }
 """State of a job → status of OpenAI's fine-tuning job."""
 
-ENDED: Final = {"succeeded", "failed", "cancelled"}
+END_STATES: Final = {"succeeded", "failed", "cancelled"}
 
 HYPERPARAMETERS: Final = {
     "n_epochs": "epochCount",
@@ -117,23 +117,24 @@ def model_name(endpoint: object) -> str | None:
 def progress(job: JSON) -> JSON:
     """Return the fields of OpenAI's fine-tuning job that Vertex AI's job has."""
     current = status(job)
+    has_ended = current in END_STATES and job.get("endTime")
     spec = member(job, "supervisedTuningSpec")
-    used = member(spec, "hyperParameters")
+    hyperparameters = member(spec, "hyperParameters")
     stats = member(member(job, "tuningDataStats"), "supervisedTuningDataStats")
     failure = {"code": "job_failed", "message": text(member(job, "error").get("message")), "param": None}
     hyper = {
-        "n_epochs": count(used.get("epochCount")) or "auto",
+        "n_epochs": count(hyperparameters.get("epochCount")) or "auto",
         "batch_size": "auto",
-        "learning_rate_multiplier": used.get("learningRateMultiplier", "auto"),
+        "learning_rate_multiplier": hyperparameters.get("learningRateMultiplier", "auto"),
     }
-    if size := used.get("adapterSize"):
+    if size := hyperparameters.get("adapterSize"):
         hyper["adapter_size"] = size
     tuned = model_name(member(job, "tunedModel").get("endpoint"))
     return {
         "model": text(job.get("baseModel")),
         "created_at": vertex.seconds(job.get("createTime")),
         "status": current,
-        "finished_at": vertex.seconds(job["endTime"]) if current in ENDED and job.get("endTime") else None,
+        "finished_at": vertex.seconds(job["endTime"]) if has_ended else None,
         "fine_tuned_model": tuned if current == "succeeded" else None,
         "trained_tokens": integer(stats.get("totalBillableTokenCount")),
         "error": failure if current == "failed" and job.get("error") else None,

@@ -49,7 +49,7 @@ class GoogleCredentials(Protocol):
         """Fetch a token; raises `GoogleAuthError`."""
 
 
-Found: TypeAlias = tuple[GoogleCredentials, str | None]
+CredentialsAndProject: TypeAlias = tuple[GoogleCredentials, str | None]
 """Credentials, and the project that they name, if they name one."""
 
 
@@ -87,7 +87,7 @@ class _Request(google.auth.transport.Request):
             raise exceptions.RefreshError("The token server does not answer.") from cause
 
 
-def application_default(network: Network | None = None) -> Found:
+def application_default(network: Network | None = None) -> CredentialsAndProject:
     """Return the Application Default Credentials (https://google.aip.dev/auth/4110)."""
     return google.auth.default(scopes=SCOPES, request=_Request(network or Network()))
 
@@ -125,7 +125,7 @@ class CallerCredentials:
         raise errors.Forbidden(f"This deployment does not act as {account}.")
 
 
-def credentials_factory(settings: Settings) -> Callable[[], Found]:
+def credentials_factory(settings: Settings) -> Callable[[], CredentialsAndProject]:
     """Return the function that finds credentials: the metadata server's where it is known to be there."""
     if (host := settings.metadata_host) is None:
         return partial(application_default, Network.from_settings(settings))
@@ -140,7 +140,7 @@ class Credentials:
     """
 
     def __init__(
-        self, find: Callable[[], Found] = application_default, network: Network | None = None
+        self, find: Callable[[], CredentialsAndProject] = application_default, network: Network | None = None
     ) -> None:
         self._find = find
         self._network = network or Network()
@@ -181,7 +181,7 @@ class Credentials:
         """Return the credentials of a service account for which ours may create tokens."""
         from google.auth import credentials, impersonated_credentials  # noqa: PLC0415  (few settings need it)
 
-        def find() -> Found:
+        def find() -> CredentialsAndProject:
             own, project = self._find()
             if not isinstance(own, credentials.Credentials):  # google-auth impersonates with its own only
                 own, project = application_default(self._network)

@@ -99,9 +99,9 @@ class ChunkedReader(BodyReader):
     def feed(self, data: bytes) -> bytes:
         """Return the content of the chunks in `data`. Usually that is one whole chunk, the fast path."""
         if self._at_chunk_start:
-            line, _, rest = data.partition(b"\r\n")
-            if len(rest) == _plain_size(line) + 2 and rest[-2:] == b"\r\n":
-                return rest[:-2]
+            line, _, chunk = data.partition(b"\r\n")
+            if len(chunk) == _plain_size(line) + 2 and chunk[-2:] == b"\r\n":
+                return chunk[:-2]
         return self._feed(data)
 
     def _feed(self, data: bytes) -> bytes:

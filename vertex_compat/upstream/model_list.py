@@ -57,7 +57,7 @@ _DEPLOY_ACTIONS: Final = frozenset({"deploy", "multiDeployVertex"})
 """Supported actions of models that have to be deployed before they can be called."""
 
 
-class _Listed(msgspec.Struct, rename="camel"):
+class _ListEntry(msgspec.Struct, rename="camel"):
     name: str
     labels: dict[str, str] = {}
     deployed_models: list[Any] = []
@@ -65,8 +65,8 @@ class _Listed(msgspec.Struct, rename="camel"):
 
 
 class _Page(msgspec.Struct, rename="camel"):
-    publisher_models: list[_Listed] = []
-    endpoints: list[_Listed] = []
+    publisher_models: list[_ListEntry] = []
+    endpoints: list[_ListEntry] = []
     next_page_token: str = ""
 
 
@@ -154,7 +154,7 @@ class ModelList:
                 return
 
 
-def callable_name(entry: _Listed, catalog: Catalog = CATALOG) -> str | None:
+def callable_name(entry: _ListEntry, catalog: Catalog = CATALOG) -> str | None:
     """Return the name by which clients call a publisher's model, None if they cannot call it."""
     match = _MODEL.fullmatch(entry.name)
     if not match or entry.supported_actions.keys() & _DEPLOY_ACTIONS:
@@ -169,6 +169,6 @@ def callable_name(entry: _Listed, catalog: Catalog = CATALOG) -> str | None:
     return name if served and not catalog.replacement(model) else None
 
 
-def _endpoint_name(entry: _Listed) -> str:
+def _endpoint_name(entry: _ListEntry) -> str:
     number = entry.name.rpartition("/")[2]
     return f"gemini/{number}" if TUNED_MODEL_LABEL in entry.labels else f"endpoints/{number}"

@@ -162,8 +162,8 @@ class HttpTransport:
         client: ClientConnection,
     ) -> HTTPUpstreamResponse:
         """Send one request; raises `ApiError` if no response arrives."""
-        scheme, _, rest = url.partition("://")
-        host, _, target = rest.partition("/")
+        scheme, _, authority_and_path = url.partition("://")
+        host, _, target = authority_and_path.partition("/")
         request_id = ""
         try:
             pool = self._shared.pools.pool_for(f"{scheme}://{host}")

@@ -196,10 +196,10 @@ def _closed_at(deadline: float, connection: HTTPSConnection) -> Iterator[list[An
 def _resolve(host: str, port: int, public: Callable[[Address], bool]) -> list[Any]:
     """Return the public addresses of a host, as `getaddrinfo` does; raises `NotPublic` if there are none."""
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    allowed = [entry for entry in addresses if public(_address(entry[4]))]
-    if not allowed:
+    public_addresses = [entry for entry in addresses if public(_address(entry[4]))]
+    if not public_addresses:
         raise NotPublic
-    return allowed
+    return public_addresses
 
 
 def _address(socket_address: Any) -> Address:

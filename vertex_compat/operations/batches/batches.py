@@ -74,11 +74,11 @@ def cancel(context: RequestContext) -> Response:
     bucket = Bucket(context)
     batch = batch_metadata.from_id(context.path_args["batch"], context.ids)
     status = _current(batch, context)["status"]
-    if status in batch_jobs.ENDED:
+    if status in batch_jobs.END_STATES:
         raise errors.Conflict(f"Cannot cancel a batch with status '{status}'.", param="batch_id")
     batch.call_job(batch_jobs.cancel(batch.job_id), batch.read(bucket, context), context)
     batch_object = _current(batch, context)
-    if batch_object["status"] not in batch_jobs.ENDED:  # the job's state follows later
+    if batch_object["status"] not in batch_jobs.END_STATES:  # the job's state follows later
         batch_object["status"] = "cancelling"
     return Response(batch_object)
 

@@ -127,7 +127,7 @@ def cancel(context: RequestContext) -> Response:
     batch = _requested(context)
     metadata = batch.read(bucket, context)
     job = _job(batch, metadata, context)
-    if batch_jobs.status(job) in batch_jobs.ENDED:
+    if batch_jobs.status(job) in batch_jobs.END_STATES:
         raise errors.BadRequest("This batch has ended and cannot be canceled.", param=ANTHROPIC.id_param)
     batch.call_job(batch_jobs.cancel(batch.job_id), metadata, context)
     metadata = replace(metadata, cancelled_at=metadata.cancelled_at or int(time.time()))
@@ -139,7 +139,7 @@ def delete(context: RequestContext) -> Response:
     """Delete an ended batch with its requests and results; its metadata, which names them, goes last."""
     bucket = Bucket(context)
     batch = _requested(context)
-    if batch_jobs.status(_job(batch, batch.read(bucket, context), context)) not in batch_jobs.ENDED:
+    if batch_jobs.status(_job(batch, batch.read(bucket, context), context)) not in batch_jobs.END_STATES:
         raise errors.BadRequest(
             "This batch has not ended: cancel it and wait for its end before you delete it.",
             param=ANTHROPIC.id_param,
@@ -156,7 +156,7 @@ def list_results(context: RequestContext) -> Response:
     batch = _requested(context)
     metadata = batch.read(Bucket(context), context)
     job = _job(batch, metadata, context)
-    if batch_jobs.status(job) not in batch_jobs.ENDED:
+    if batch_jobs.status(job) not in batch_jobs.END_STATES:
         raise errors.NotFound(
             "This batch has no results yet: they are there when its 'processing_status' is 'ended'.",
             param=ANTHROPIC.id_param,
@@ -182,7 +182,7 @@ def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON, context: Req
     progress = batch_jobs.progress(job, metadata.total)
     status = progress["status"]
     id_ = batch.id(context.ids)
-    ended = status in batch_jobs.ENDED
+    ended = status in batch_jobs.END_STATES
     ended_at = count(progress.get(f"{status}_at")) or metadata.created_at
     in_process = "canceling" if metadata.cancelled_at or status == "cancelling" else "in_progress"
     return {
@@ -202,7 +202,7 @@ def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON, context: Req
 def _counts(counts: JSON, status: str) -> JSON:
     """Return Anthropic's counts: all requests are in process until the batch has ended."""
     answer = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
-    if status not in batch_jobs.ENDED:
+    if status not in batch_jobs.END_STATES:
         return answer | {"processing": counts["total"]}
     answer |= {"succeeded": counts["completed"], "errored": counts["failed"]}
     answer[_UNANSWERED.get(status, "errored")] += counts["total"] - counts["completed"] - counts["failed"]

@@ -170,7 +170,7 @@ def cancel(context: RequestContext) -> Response:
     """Cancel a job."""
     location, number = _location_and_number(context)
     status = tuning_jobs.status(_get_job(context))
-    if status in tuning_jobs.ENDED:
+    if status in tuning_jobs.END_STATES:
         reason = f"Cannot cancel a fine-tuning job with status '{status}'."
         raise errors.Conflict(reason, param="fine_tuning_job_id")
     model_calls.get_json(tuning_jobs.cancel(number), _target(context, location), context)

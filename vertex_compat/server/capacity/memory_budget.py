@@ -37,7 +37,7 @@ class MemoryBudget:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._held = 0
+        self._reserved = 0
         self._lock = threading.Lock()
 
     @staticmethod
@@ -48,18 +48,18 @@ class MemoryBudget:
     def hold(self, size: int) -> None:
         """Count bytes; raises `RateLimited` if the limit would be exceeded."""
         with self._lock:
-            if self._held + size > self.limit:
+            if self._reserved + size > self.limit:
                 raise errors.RateLimited(
                     "The requests of this instance use all memory that they may use. Try again in a moment.",
                     code="instance_busy",
                     headers={"Retry-After": "1", "x-should-retry": "true"},
                 )
-            self._held += size
+            self._reserved += size
 
     def release(self, size: int) -> None:
         """Count bytes no longer."""
         with self._lock:
-            self._held -= size
+            self._reserved -= size
 
 
 class HeldMemory:

@@ -77,26 +77,26 @@ class Metrics:
             self._refused.add(1, key | {"error.type": log.error or "429"})
         if not log.model:
             return
-        known = log.as_dict(status)
+        entry = log.as_dict(status)
         attributes = key | {
-            "gen_ai.operation.name": operation_name(known["operation"]),
+            "gen_ai.operation.name": operation_name(entry["operation"]),
             "gen_ai.provider.name": "gcp.vertex_ai",
-            "gen_ai.request.model": known.get("served", "unknown"),  # clients choose the names that they send
-            "vertex_compat.api": _client_api(known["operation"]),
+            "gen_ai.request.model": entry.get("served", "unknown"),  # clients choose the names that they send
+            "vertex_compat.api": _client_api(entry["operation"]),
         }
-        if "error" in known or status >= 400:
-            attributes["error.type"] = known.get("error", str(status))
-        self._duration.record(time.monotonic() - log.started, attributes)
+        if "error" in entry or status >= 400:
+            attributes["error.type"] = entry.get("error", str(status))
+        self._duration.record(time.monotonic() - log.started_at, attributes)
         self._attempts.add(len(log.calls), attributes)
         if log.first_byte_at:
-            self._first_chunk.record(log.first_byte_at - log.started, attributes)
+            self._first_chunk.record(log.first_byte_at - log.started_at, attributes)
         if log.chunks and (seconds := log.chunks.mean()) is not None:
             self._output_chunk.record(seconds, attributes)
         for kind, name in (("input", "prompt_tokens"), ("output", "completion_tokens")):
-            if name in known:
-                self._tokens.record(known[name], attributes | {"gen_ai.token.type": kind})
-        if "cost_usd" in known:
-            self._cost.add(known["cost_usd"], attributes)
+            if name in entry:
+                self._tokens.record(entry[name], attributes | {"gen_ai.token.type": kind})
+        if "cost_usd" in entry:
+            self._cost.add(entry["cost_usd"], attributes)
 
 
 def _observer(count: Callable[[], int]) -> Callable[[CallbackOptions], Iterable[Observation]]:

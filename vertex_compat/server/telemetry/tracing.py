@@ -70,12 +70,12 @@ def spans(provider: TracerProvider) -> Note:
     def note(record: RequestLog, status: int) -> None:
         if not record.model:
             return
-        known = record.as_dict(status)
-        ended = time.time_ns()
-        started_at = ended - round((time.monotonic() - record.started) * 1e9)
-        attributes = _attributes(known)
+        entry = record.as_dict(status)
+        ended_at = time.time_ns()
+        started_at = ended_at - round((time.monotonic() - record.started_at) * 1e9)
+        attributes = _attributes(entry)
         span = tracer.start_span(
-            f"{attributes['gen_ai.operation.name']} {known['model']}",
+            f"{attributes['gen_ai.operation.name']} {entry['model']}",
             context=parents.extract({"traceparent": record.traceparent or ""}),
             kind=SpanKind.CLIENT,
             attributes=attributes,
@@ -83,7 +83,7 @@ def spans(provider: TracerProvider) -> Note:
         )
         if "error.type" in attributes:
             span.set_status(StatusCode.ERROR)
-        span.end(ended)
+        span.end(ended_at)
 
     return note
 
@@ -94,14 +94,14 @@ def operation_name(operation: str) -> str:
     return OPERATIONS.get(path, "generate_content")
 
 
-def _attributes(known: JSON) -> JSON:
-    attributes = {attribute: known[field] for field, attribute in ATTRIBUTES.items() if field in known}
-    attributes |= {f"vertex_compat.{unit}": count for unit, count in known.get("units", {}).items()}
-    attributes["gen_ai.operation.name"] = operation_name(known["operation"])
+def _attributes(entry: JSON) -> JSON:
+    attributes = {attribute: entry[field] for field, attribute in ATTRIBUTES.items() if field in entry}
+    attributes |= {f"vertex_compat.{unit}": count for unit, count in entry.get("units", {}).items()}
+    attributes["gen_ai.operation.name"] = operation_name(entry["operation"])
     attributes["gen_ai.provider.name"] = "gcp.vertex_ai"
-    if "ms_to_first" in known:
+    if "ms_to_first" in entry:
         attributes["gen_ai.request.stream"] = True
-        attributes["gen_ai.response.time_to_first_chunk"] = known["ms_to_first"] / 1000
-    if error := known.get("error") or (str(known["status"]) if known["status"] >= 400 else None):
+        attributes["gen_ai.response.time_to_first_chunk"] = entry["ms_to_first"] / 1000
+    if error := entry.get("error") or (str(entry["status"]) if entry["status"] >= 400 else None):
         attributes["error.type"] = error
     return attributes
