@@ -126,13 +126,13 @@ def read(messages: list[JSON]) -> list[Turn]:
 def split_system(turns: Iterable[Turn]) -> tuple[list[Text], list[Turn]]:
     """Return the texts of all system turns, and the other turns, merged where a role now repeats."""
     system: list[Text] = []
-    rest: list[Turn] = []
+    other_turns: list[Turn] = []
     for turn in turns:
         if turn.role == "system":
             system += [part for part in turn.parts if isinstance(part, Text)]
         else:
-            append_merged(rest, Turn(turn.role, [*turn.parts], {**turn.raw}, [*turn.pictures]))
-    return system, rest
+            append_merged(other_turns, Turn(turn.role, [*turn.parts], {**turn.raw}, [*turn.pictures]))
+    return system, other_turns
 
 
 REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details")
@@ -174,10 +174,10 @@ class _Slot:
     turn: Turn
     index: int
     call: Call
-    answered: bool = False
+    has_result: bool = False
 
-    def answer(self, parts: tuple[Text | Media, ...], message: JSON) -> None:
-        self.answered = True
+    def set_result(self, parts: tuple[Text | Media, ...], message: JSON) -> None:
+        self.has_result = True
         self.turn.parts[self.index] = Result(self.call, parts, message)
 
 
@@ -257,7 +257,7 @@ class _TurnReader:
     def _read_result(self, id_: str | None, message: JSON, param: str) -> None:
         parts = tuple(part for part in _content(message, param) if isinstance(part, Text | Media))
         if slot := self._slot(id_, message.get("name")):
-            slot.answer(parts, message)
+            slot.set_result(parts, message)
         else:
             name = message.get("tool_call_id") or message.get("name")
             self._add("user", [Text(f"Result of the tool call {name}:"), *parts], {})
@@ -283,7 +283,7 @@ class _TurnReader:
 def _next(slots: deque[_Slot] | None) -> _Slot | None:
     """The first slot without an answer; the answered ones before it are dropped."""
     while slots:
-        if not slots[0].answered:
+        if not slots[0].has_result:
             return slots[0]
         slots.popleft()
     return None
@@ -373,8 +373,8 @@ def _document(part: JSON, param: str) -> Iterator[Text | Media]:
     match source:
         case {"type": "base64", "data": str(data), "media_type": str(media_type)}:
             yield _media("file", data, media_type, part, param, title)
-        case {"type": "url", "url": str(url), **rest}:
-            yield _media("file", url, text(rest.get("media_type")) or None, part, param, title)
+        case {"type": "url", "url": str(url), **fields}:
+            yield _media("file", url, text(fields.get("media_type")) or None, part, param, title)
         case {"type": "text", "data": str(data)}:
             yield Media(
                 "file", "text/plain", base64.b64encode(data.encode()).decode(), None, title, param, part

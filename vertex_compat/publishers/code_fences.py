@@ -22,7 +22,7 @@ class FenceRemover:
     """Removes the fence around one text that comes in pieces. Text without a fence at its start is kept."""
 
     def __init__(self) -> None:
-        self._held = ""
+        self._pending = ""
         self._is_fenced: bool | None = None
         self._has_ended = False
 
@@ -30,14 +30,14 @@ class FenceRemover:
         """Return what is certain of the text so far; may be empty."""
         if self._is_fenced is False or self._has_ended:
             return "" if self._has_ended else text
-        text = self._held + text
-        self._held = ""
+        text = self._pending + text
+        self._pending = ""
         if self._is_fenced is None:
             if opening := _OPENING.match(text):
                 self._is_fenced = True
                 text = text[opening.end() :]
             elif not is_last and len(text) <= MAX_HELD and _OPENING_START.fullmatch(text):
-                self._held = text
+                self._pending = text
                 return ""
             else:
                 self._is_fenced = False
@@ -52,12 +52,12 @@ class FenceRemover:
             return content.rstrip()
         content = text.rstrip()
         content = content[: len(content) - _backticks(content)].rstrip()
-        rest = text[len(content) :]
+        tail = text[len(content) :]
         if is_last:
-            return content if _FENCE in rest else text
-        if len(rest) > MAX_HELD:
+            return content if _FENCE in tail else text
+        if len(tail) > MAX_HELD:
             return text
-        self._held = rest
+        self._pending = tail
         return content
 
 
@@ -74,18 +74,18 @@ def without_fences(translate: StreamTranslator) -> Callable[[JSON], Iterator[Str
     def read(event: JSON) -> Iterator[StreamPart]:
         for part in parts_of(translate(event)):
             if isinstance(part, Delta):
-                yield _unfenced(part, removers.setdefault(part.choice, FenceRemover()))
+                yield _without_fence(part, removers.setdefault(part.choice, FenceRemover()))
             else:
                 yield part
 
     return read
 
 
-def _unfenced(delta: Delta, remover: FenceRemover) -> Delta:
+def _without_fence(delta: Delta, remover: FenceRemover) -> Delta:
     is_last = delta.finish_reason is not None and delta.continuation is None
     content = delta.fields.get("content")
     if not isinstance(content, str) and not is_last:
         return delta
-    rest = {name: value for name, value in delta.fields.items() if name != "content"}
+    fields = {name: value for name, value in delta.fields.items() if name != "content"}
     text = remover.feed(content if isinstance(content, str) else "", is_last=is_last)
-    return replace(delta, fields=rest | ({"content": text} if text else {}))
+    return replace(delta, fields=fields | ({"content": text} if text else {}))

@@ -100,12 +100,12 @@ def _modernize(node: JSON) -> JSON:
 def _normalize_type(node: JSON) -> None:
     """Write types in lower case, OpenAPI's `nullable` as a type, and drop types that do not exist."""
     types = node["type"] if isinstance(node["type"], list) else [node["type"]]
-    known = [name.lower() for name in types if isinstance(name, str) and name.lower() in TYPES]
-    if node.pop("nullable", None) is True and known:
-        known.append("null")
-    known = list(dict.fromkeys(known))
-    if known:
-        node["type"] = known[0] if len(known) == 1 else known
+    type_names = [name.lower() for name in types if isinstance(name, str) and name.lower() in TYPES]
+    if node.pop("nullable", None) is True and type_names:
+        type_names.append("null")
+    type_names = list(dict.fromkeys(type_names))
+    if type_names:
+        node["type"] = type_names[0] if len(type_names) == 1 else type_names
     else:
         del node["type"]
 
@@ -153,13 +153,13 @@ class _RootMerger:
 
     def __init__(self, root: JSON) -> None:
         self._root = root
-        self._left = MAX_MERGED
+        self._nodes_left = MAX_MERGED
 
     def flatten(self, node: JSON, followed: frozenset[str]) -> JSON:
         """The schema of an object without `$ref`, `allOf`, `anyOf` and `oneOf` at its top."""
         merged = _copy({name: value for name, value in node.items() if name not in {"$ref", *COMBINATORS}})
-        self._left -= 1
-        if self._left < 0:
+        self._nodes_left -= 1
+        if self._nodes_left < 0:
             return merged
         reference = node.get("$ref")
         if isinstance(reference, str) and reference not in followed:
@@ -199,11 +199,11 @@ def _copy(node: JSON) -> JSON:
 def _update(schema: JSON, other: JSON) -> None:
     """Make `schema` fit both of two schemas of objects; where they contradict, `other` counts."""
     for keyword, value in other.items():
-        known = schema.get(keyword)
-        if keyword in SCHEMA_MAPS and isinstance(known, dict) and isinstance(value, dict):
-            known.update(value)
-        elif keyword == "required" and isinstance(known, list) and isinstance(value, list):
-            known += value
+        own_value = schema.get(keyword)
+        if keyword in SCHEMA_MAPS and isinstance(own_value, dict) and isinstance(value, dict):
+            own_value.update(value)
+        elif keyword == "required" and isinstance(own_value, list) and isinstance(value, list):
+            own_value += value
         else:
             schema[keyword] = value
 
@@ -213,13 +213,14 @@ def _either(branches: list[JSON]) -> JSON:
     alternatives: dict[str, list[Any]] = {}
     for branch in branches:
         for name, inner in _object(branch.get("properties")).items():
-            known = alternatives.setdefault(name, [])
-            if inner not in known[-1:]:
-                known.append(inner)
+            schemas = alternatives.setdefault(name, [])
+            if inner not in schemas[-1:]:
+                schemas.append(inner)
     merged: JSON = {}
     if alternatives:
         merged["properties"] = {
-            name: known[0] if len(known) == 1 else {"anyOf": known} for name, known in alternatives.items()
+            name: schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+            for name, schemas in alternatives.items()
         }
     shared = set(alternatives).intersection(*(branch.get("required") or () for branch in branches))
     if shared:
@@ -302,9 +303,9 @@ def _renamed(node: JSON, new_names: Mapping[str, str]) -> JSON:
     if isinstance(properties := node.get("properties"), dict):
         renamed["properties"] = {new_names.get(name, name): inner for name, inner in properties.items()}
     for keyword in ("required", "propertyOrdering"):
-        if isinstance(listed := node.get(keyword), list):
+        if isinstance(names := node.get(keyword), list):
             renamed[keyword] = [
-                new_names.get(name, name) if isinstance(name, str) else name for name in listed
+                new_names.get(name, name) if isinstance(name, str) else name for name in names
             ]
     return renamed
 

@@ -112,6 +112,6 @@ def of_name(name: str | None) -> str | None:
     if not name:
         return None
     extension = _EXTENSION.search(name[-8:])
-    if extension and (known := _EXTENSIONS.get(extension[0].lower())):
-        return known
+    if extension and (media_type := _EXTENSIONS.get(extension[0].lower())):
+        return media_type
     return mimetypes.guess_type(name, strict=False)[0]

@@ -52,7 +52,7 @@ class ParameterTable:
                     code="unsupported_parameter",
                 )
         accepted = {new: body[name] for name, new in self.renamed.items() if name in body}
-        rest = [
+        unsent = [
             name
             for name, value in body.items()
             if name not in self.renamed
@@ -61,10 +61,10 @@ class ParameterTable:
             and (name not in DEFAULTS or value != DEFAULTS[name])
         ]
         if not self.pass_unknown:
-            return accepted, rest
-        unknown = [name for name in rest if name not in self.ignored]
+            return accepted, unsent
+        unknown = [name for name in unsent if name not in self.ignored]
         return accepted | {name: body[name] for name in unknown}, [
-            name for name in rest if name in self.ignored
+            name for name in unsent if name in self.ignored
         ]
 
 

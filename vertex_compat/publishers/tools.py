@@ -34,7 +34,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools of a request. `others` are tools that only one publisher knows.
+    """The tools of a request. `other_tools` are tools that only one publisher knows.
 
     `mode` and `parallel` are None if the client sets none. `forced` is the function that must be called,
     `only` are those that `allowed_tools` leaves. `legacy` is OpenAI's older API, whose answer has a
@@ -42,7 +42,7 @@ class Tools:
     """
 
     functions: tuple[Function, ...] = ()
-    others: tuple[JSON, ...] = ()
+    other_tools: tuple[JSON, ...] = ()
     mode: ToolMode | None = None
     only: tuple[str, ...] = ()
     parallel: bool | None = None
@@ -66,12 +66,12 @@ PARAMETERS: Final = frozenset({"function_call", "functions", "parallel_tool_call
 def read(body: JSON) -> Tools:
     """Return the tools of a request; raises `BadRequest`."""
     functions: list[Function] = []
-    others: list[JSON] = []
+    other_tools: list[JSON] = []
     for number, tool in enumerate(body.get("tools") or ()):
         if tool.get("type") == "function" or "function" in tool:
             functions.append(_function(tool.get("function"), f"tools[{number}].function", tool))
         else:
-            others.append(tool)
+            other_tools.append(tool)
     for number, function in enumerate(body.get("functions") or ()):
         functions.append(_function(function, f"functions[{number}]", {}))
     choice = _choice(body)
@@ -86,7 +86,7 @@ def read(body: JSON) -> Tools:
         )
     return Tools(
         tuple(functions),
-        tuple(others),
+        tuple(other_tools),
         choice.mode,
         choice.only,
         _parallel(body),
@@ -146,19 +146,19 @@ def _choice(body: JSON) -> _Choice:
             return _Choice("required")
         case "validated":  # Google's: `auto`, with arguments that fit their schema
             return _Choice("auto")
-        case {"type": "allowed_tools", "allowed_tools": {"tools": [*allowed], **rest}}:
-            mode: ToolMode = "required" if rest.get("mode") == "required" else "auto"
-            return _Choice(mode, tuple(name for tool in allowed if (name := _named(tool))))
+        case {"type": "allowed_tools", "allowed_tools": {"tools": [*allowed_tools], **fields}}:
+            mode: ToolMode = "required" if fields.get("mode") == "required" else "auto"
+            return _Choice(mode, tuple(name for tool in allowed_tools if (name := _tool_name(tool))))
         case {"type": "auto" | "none" as mode}:
             return _Choice(mode)
         case {"type": "required" | "any"}:
             return _Choice("required")
-        case {} if name := _named(choice):
+        case {} if name := _tool_name(choice):
             return _Choice("required", forced=name)
     raise errors.BadRequest("Invalid value for 'tool_choice'.", param="tool_choice", code="invalid_value")
 
 
-def _named(choice: object) -> str | None:
+def _tool_name(choice: object) -> str | None:
     """The name of the tool that a choice names."""
     match choice:
         case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}} | {"name": str(name)}:

@@ -35,7 +35,7 @@ def request(body: RawBody, model: Model, betas: str) -> UpstreamCall:
     fields.setdefault("anthropic_version", _raw(VERSION))
     if f'"{FOREIGN_STATE}'.encode() in bytes(fields.get("messages", b"")):
         fields["messages"] = _raw(_without_foreign_thinking(fields["messages"]))
-    names = [*_listed(betas), *_in_body(body)]
+    names = [*_in_header(betas), *_in_body(body)]
     selected, optional = beta_names.select(names, model.refused_features)
     headers: dict[str, str] = {}
     if selected:
@@ -51,7 +51,7 @@ def request(body: RawBody, model: Model, betas: str) -> UpstreamCall:
     )
 
 
-def _listed(header: str) -> list[str]:
+def _in_header(header: str) -> list[str]:
     return [name for part in header.split(",") if (name := part.strip())]
 
 

@@ -79,8 +79,8 @@ def locate(model: Model) -> Model:
     regions = dict.fromkeys(
         region for location in model.locations for region in REGIONS_OF.get(location, (location,))
     )
-    known = tuple(region for region in regions if region in REGIONS)
-    return replace(model, resource=RESOURCE, locations=known or model.locations)
+    counting_regions = tuple(region for region in regions if region in REGIONS)
+    return replace(model, resource=RESOURCE, locations=counting_regions or model.locations)
 
 
 TOKEN_COUNTS: Final = TokenCounter(request, relay, response, locate)

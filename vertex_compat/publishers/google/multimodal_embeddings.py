@@ -72,9 +72,11 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
     instances = list(_instances(body["input"]))
     has_video = any("video" in instance for instance in instances)
     if dimensions not in DIMENSIONS or (has_video and dimensions != VIDEO_DIMENSIONS):
-        allowed = f"{VIDEO_DIMENSIONS} for videos" if has_video else ", ".join(map(str, DIMENSIONS))
+        allowed_dimensions = (
+            f"{VIDEO_DIMENSIONS} for videos" if has_video else ", ".join(map(str, DIMENSIONS))
+        )
         raise errors.BadRequest(
-            f"This model's 'dimensions' are {allowed}.", param="dimensions", code="invalid_value"
+            f"This model's 'dimensions' are {allowed_dimensions}.", param="dimensions", code="invalid_value"
         )
     shared = {"parameters": parameters} if parameters else {}
     path = f"{model.resource}:predict"

@@ -45,11 +45,11 @@ def _corrected(raw: msgspec.Raw) -> msgspec.Raw:
         )
     try:
         contents = msgspec.json.decode(raw, type=list[RawBody] | RawBody)
-        listed = contents if isinstance(contents, list) else [contents]
-        corrected: list[Any] = [USER | content for content in listed]
+        content_list = contents if isinstance(contents, list) else [contents]
+        corrected: list[Any] = [USER | content for content in content_list]
         if _FUNCTION_RESPONSE.search(raw):
             corrected = _with_ids(msgspec.json.decode(msgspec.json.encode(corrected)))
-        elif isinstance(contents, list) and all("role" in content for content in listed):
+        elif isinstance(contents, list) and all("role" in content for content in content_list):
             return raw
     except (ValueError, RecursionError):
         return raw  # Vertex AI says what is wrong with it

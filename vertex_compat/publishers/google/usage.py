@@ -55,9 +55,9 @@ def _by_modality(details: Iterable[JSON], total: int) -> dict[str, int]:
     tokens: dict[str, int] = {}
     for detail in details:
         modality = enum(detail.get("modality"), MODALITIES) or "TEXT"
-        if (counted := count(detail.get("tokenCount"))) and modality != "TEXT":
+        if (token_count := count(detail.get("tokenCount"))) and modality != "TEXT":
             name = f"{modality.lower()[:64]}_tokens"
-            tokens[name] = min(tokens.get(name, 0) + counted, total)
+            tokens[name] = min(tokens.get(name, 0) + token_count, total)
     return tokens
 
 

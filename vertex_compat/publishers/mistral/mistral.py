@@ -68,26 +68,26 @@ def request(params: JSON, model: Model) -> UpstreamCall:
     client = ClientRequest(params, model)
     body, ignored = PARAMETERS.apply(params, model.profile.rejected_parameters)
     turns = chat_messages.read(params["messages"])
-    offered = tools.read(params)
+    toolset = tools.read(params)
     form = _message_format(model)
     client.ignore(
         *ignored,
         *tools.unused_tool_params(params),
-        *openai_request.non_functions(offered),
+        *openai_request.non_functions(toolset),
         *openai_request.dropped_fields(params, turns, form),
     )
-    if any(function.strict for function in offered.functions):
+    if any(function.strict for function in toolset.functions):
         client.ignore("tools.function.strict")
     body = _within_limits(body, client)
     body |= _effort(client) | openai_request.response_format(params) | openai_request.common_fields(client)
     body |= {"model": openai_request.unversioned_name(model), "messages": messages(turns, form)}
-    body |= openai_request.tool_fields(offered, define=define, required="any")
+    body |= openai_request.tool_fields(toolset, define=define, required="any")
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in body),
         body,
         ignored=client.ignored,
         optional_features=tuple(sorted(OPTIONAL_FIELDS & body.keys())),
-        tool_names=openai_request.tool_names(offered, turns),
+        tool_names=openai_request.tool_names(toolset, turns),
     )
 
 

@@ -65,11 +65,11 @@ def request(params: JSON, model: Model) -> UpstreamCall:
     client = ClientRequest(params, model)
     body, ignored = PARAMETERS.apply(params, model.profile.rejected_parameters)
     turns = chat_messages.read(params["messages"])
-    offered = tools.read(params)
+    toolset = tools.read(params)
     client.ignore(
         *ignored,
         *tools.unused_tool_params(params),
-        *openai_request.non_functions(offered),
+        *openai_request.non_functions(toolset),
         *openai_request.dropped_fields(params, turns, FORMAT),
     )
     form = openai_request.response_format(params)
@@ -81,13 +81,13 @@ def request(params: JSON, model: Model) -> UpstreamCall:
     messages = openai_request.messages(openai_request.merged_system(turns), FORMAT)
     body |= {"model": openai_request.unversioned_name(model), "messages": messages}
     body |= openai_request.common_fields(client)
-    body |= openai_request.tool_fields(replace(offered, parallel=None))
+    body |= openai_request.tool_fields(replace(toolset, parallel=None))
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in body),
         body,
         ignored=client.ignored,
         json_answer=JSONAnswer(source="text") if "response_format" in body else None,
-        tool_names=openai_request.tool_names(offered, turns),
+        tool_names=openai_request.tool_names(toolset, turns),
     )
 
 

@@ -19,7 +19,7 @@ from vertex_compat import errors
 from vertex_compat.publishers.openai_compat import maas, thinking_tags
 from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, TokenCounter, UpstreamCall
 
-_COUNTED: Final = frozenset({"chat_template", "chat_template_kwargs", "messages", "model", "tools"})
+_COUNT_FIELDS: Final = frozenset({"chat_template", "chat_template_kwargs", "messages", "model", "tools"})
 """Fields of a chat request that vLLM's `/tokenize` has, too."""
 
 
@@ -49,7 +49,7 @@ def count_request(params: JSON, model: Model) -> UpstreamCall:
             code="model_not_found",
         )
     call = request({name: value for name, value in params.items() if name != "stream"}, model)
-    fields = {name: value for name, value in call.body.items() if name in _COUNTED}
+    fields = {name: value for name, value in call.body.items() if name in _COUNT_FIELDS}
     return UpstreamCall(container_path(model, "tokenize"), fields)
 
 

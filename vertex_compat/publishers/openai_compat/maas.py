@@ -45,23 +45,23 @@ def request(params: JSON, model: Model) -> UpstreamCall:
     client = ClientRequest(params, model)
     body, ignored = PARAMETERS.apply(params, model.profile.rejected_parameters)
     turns = chat_messages.read(params["messages"])
-    offered = tools.read(params)
+    toolset = tools.read(params)
     form = _message_format(model)
     client.ignore(
         *ignored,
         *tools.unused_tool_params(params),
-        *openai_request.non_functions(offered),
+        *openai_request.non_functions(toolset),
         *openai_request.dropped_fields(params, turns, form),
     )
     messages = openai_request.messages(openai_request.system_first(turns), form)
     body |= {"model": model.name, "messages": messages, **openai_request.response_format(params)}
-    body |= openai_request.common_fields(client) | openai_request.tool_fields(offered)
+    body |= openai_request.common_fields(client) | openai_request.tool_fields(toolset)
     return UpstreamCall(
         f"{model.resource}/chat/completions",
         body,
         "v1beta1",
         ignored=client.ignored,
-        tool_names=openai_request.tool_names(offered, turns),
+        tool_names=openai_request.tool_names(toolset, turns),
         reasoning_tags=_writes_tags(params, model),
     )
 

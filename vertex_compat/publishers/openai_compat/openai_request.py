@@ -91,22 +91,22 @@ def response_format(params: JSON) -> JSON:
     form = params.get("response_format") or {}
     if not form:
         return {}
-    written: ResponseFormat = {"type": form["type"]}
+    response_format: ResponseFormat = {"type": form["type"]}
     if form["type"] == "json_schema" or "response_schema" in form:  # LiteLLM's `json_object` with a schema
-        written = {"type": "json_schema", "json_schema": _json_schema(form)}
-    return {"response_format": written}
+        response_format = {"type": "json_schema", "json_schema": _json_schema(form)}
+    return {"response_format": response_format}
 
 
 def _json_schema(form: JSON) -> JSONSchemaFormat:
     requested = mapping(form.get("json_schema"))
-    written: JSONSchemaFormat = {"name": text(requested.get("name")) or DEFAULT_SCHEMA_NAME}
+    schema_format: JSONSchemaFormat = {"name": text(requested.get("name")) or DEFAULT_SCHEMA_NAME}
     if isinstance(schema := requested.get("schema", form.get("response_schema")), dict):
-        written["schema"] = schema
+        schema_format["schema"] = schema
     if description := text(requested.get("description")):
-        written["description"] = description
+        schema_format["description"] = description
     if isinstance(strict := requested.get("strict"), bool):
-        written["strict"] = strict
-    return written
+        schema_format["strict"] = strict
+    return schema_format
 
 
 def unversioned_name(model: Model) -> str:
@@ -155,8 +155,8 @@ def reasoning_field(message: Message, reasoning: str) -> None:
 
 def merged_system(turns: list[Turn]) -> list[Turn]:
     """Return the turns with all system texts in one system turn at the front."""
-    system, rest = chat_messages.split_system(turns)
-    return [_system(system), *rest] if system else rest
+    system, other_turns = chat_messages.split_system(turns)
+    return [_system(system), *other_turns] if system else other_turns
 
 
 def system_first(turns: list[Turn]) -> list[Turn]:
@@ -181,11 +181,11 @@ def _system(texts: list[Text]) -> Turn:
 
 def messages(turns: Iterable[Turn], form: MessageFormat) -> list[Message]:
     """Return the conversation as messages of OpenAI's form, at least one."""
-    written: list[Message] = []
+    messages: list[Message] = []
     for turn in _without_blocks(turns):
         for message in _tool_messages(turn, form) if turn.role == "tool" else [_message(turn, form)]:
-            _append(written, message)
-    return written or [{"role": "user", "content": PLACEHOLDER}]
+            _append(messages, message)
+    return messages or [{"role": "user", "content": PLACEHOLDER}]
 
 
 def dropped_fields(params: JSON, turns: list[Turn], form: MessageFormat) -> list[str]:
@@ -210,11 +210,11 @@ def _without_blocks(turns: Iterable[Turn]) -> list[Turn]:
     return readable
 
 
-def _append(written: list[Message], message: Message) -> None:
+def _append(messages: list[Message], message: Message) -> None:
     """Append a message; two of the user's in a row become one."""
-    if written and written[-1]["role"] == message["role"] == "user":
-        message = {"role": "user", "content": [*_parts(written.pop()), *_parts(message)]}
-    written.append(message)
+    if messages and messages[-1]["role"] == message["role"] == "user":
+        message = {"role": "user", "content": [*_parts(messages.pop()), *_parts(message)]}
+    messages.append(message)
 
 
 def _parts(message: Message) -> list[JSON]:
@@ -315,7 +315,7 @@ def define(function: Function) -> Tool:
 
 
 def tool_fields(
-    offered: Tools, *, define: Callable[[Function], Tool] = define, required: str = "required"
+    toolset: Tools, *, define: Callable[[Function], Tool] = define, required: str = "required"
 ) -> JSON:
     """Return `tools`, `tool_choice` and `parallel_tool_calls`.
 
@@ -323,29 +323,29 @@ def tool_fields(
     tools out; a choice of one function keeps them, since the conversation may have calls of them.
     """
     functions = [
-        function for function in offered.functions if not offered.only or function.name in offered.only
+        function for function in toolset.functions if not toolset.only or function.name in toolset.only
     ]
     if not functions:
         return {}
     fields: JSON = {"tools": [define(function) for function in functions]}
-    if offered.forced:
-        name = tools.sanitize_name(offered.forced, TOOL_NAME, MAX_NAME)
+    if toolset.forced:
+        name = tools.sanitize_name(toolset.forced, TOOL_NAME, MAX_NAME)
         fields["tool_choice"] = {"type": "function", "function": {"name": name}}
-    elif offered.mode:
-        fields["tool_choice"] = required if offered.mode == "required" else offered.mode
-    if offered.parallel is not None:
-        fields["parallel_tool_calls"] = offered.parallel
+    elif toolset.mode:
+        fields["tool_choice"] = required if toolset.mode == "required" else toolset.mode
+    if toolset.parallel is not None:
+        fields["parallel_tool_calls"] = toolset.parallel
     return fields
 
 
-def non_functions(offered: Tools) -> list[str]:
+def non_functions(toolset: Tools) -> list[str]:
     """Return the names of tools that are no functions, which these servers do not have."""
-    return [f"tools.{text(tool.get('type')) or next(iter(tool), 'type')}" for tool in offered.others]
+    return [f"tools.{text(tool.get('type')) or next(iter(tool), 'type')}" for tool in toolset.other_tools]
 
 
-def tool_names(offered: Tools, turns: Iterable[Turn]) -> Mapping[str, str]:
+def tool_names(toolset: Tools, turns: Iterable[Turn]) -> Mapping[str, str]:
     """Return sent name → the client's, of all tools that are offered or have been called."""
     called_names = [part.name for turn in turns for part in turn.parts if isinstance(part, Call)]
     return tools.name_map(
-        [*called_names, *(function.name for function in offered.functions)], TOOL_NAME, MAX_NAME
+        [*called_names, *(function.name for function in toolset.functions)], TOOL_NAME, MAX_NAME
     )

@@ -114,8 +114,8 @@ class _AnswerReader:
             finish = "stop"
         if reader and finish:
             finish = "tool_calls" if finish == "stop" else finish
-            if rest := list(reader.complete()):
-                fields["tool_calls"] = [*fields.get("tool_calls", []), *rest]
+            if unfinished_calls := list(reader.complete()):
+                fields["tool_calls"] = [*fields.get("tool_calls", []), *unfinished_calls]
         self._has_text = self._has_text or "content" in fields
         return Delta(
             number, fields, finish, _logprobs(choice.get("logprobs")), stop_sequence=_stop_sequence(choice)

@@ -76,7 +76,7 @@ class _Separator:
 
     def __init__(self) -> None:
         self._state = _State.UNDECIDED
-        self._held: list[str] = []
+        self._buffer: list[str] = []
         self._length = 0
         self._tail = ""  # the last characters held back, which may begin a tag
         self._pending = ""  # the end of the reasoning so far, which may begin the closing tag
@@ -86,14 +86,14 @@ class _Separator:
 
     def separate(self, fields: JSON, finish_reason: str | None) -> JSON:
         """Return the fields of a delta, separated. Other fields than the content end the holding back."""
-        others = {name: value for name, value in fields.items() if name != "content"}
+        other_fields = {name: value for name, value in fields.items() if name != "content"}
         content, is_last = fields.get("content", ""), finish_reason is not None
         if self._state is _State.UNDECIDED:
-            if "reasoning_content" in others:  # the server separates them itself
+            if "reasoning_content" in other_fields:  # the server separates them itself
                 self._state, self._after_tag = _State.CONTENT, False
-            content = self._decide(content, is_final=is_last or bool(others))
+            content = self._decide(content, is_final=is_last or bool(other_fields))
         elif self._is_assumed:
-            self._held.append(content)
+            self._buffer.append(content)
             self._length += len(content)
         reasoning = ""
         if self._state is _State.REASONING:
@@ -103,17 +103,17 @@ class _Separator:
         if self._state is _State.CONTENT:
             content = self._without_newlines(content)
         if reasoning:
-            others["reasoning_content"] = others.get("reasoning_content", "") + reasoning
-        return others | ({"content": content} if content else {})
+            other_fields["reasoning_content"] = other_fields.get("reasoning_content", "") + reasoning
+        return other_fields | ({"content": content} if content else {})
 
     def _decide(self, content: str, *, is_final: bool) -> str:
         """Return the text so far once it is decided what it is, until then an empty string."""
-        self._held.append(content)
+        self._buffer.append(content)
         self._length += len(content)
         window = self._tail + content
         self._tail = window[1 - len(CLOSE) :]
         if self._state is _State.UNDECIDED and self._may_open:
-            text = "".join(self._held).lstrip()
+            text = "".join(self._buffer).lstrip()
             if text.startswith(OPEN):
                 self._state = _State.REASONING
                 return text[len(OPEN) :]
@@ -128,26 +128,26 @@ class _Separator:
             self._state, self._after_tag = _State.CONTENT, False
         elif self._state is _State.UNDECIDED and self._length > MAX_UNDECIDED:
             self._state, self._is_assumed = _State.REASONING, True
-        return "" if self._state is _State.UNDECIDED else "".join(self._held)
+        return "" if self._state is _State.UNDECIDED else "".join(self._buffer)
 
     def _answer_after_all(self, finish_reason: str | None) -> str:
         """Return the text that was taken for reasoning, if it was the answer or is too long to keep."""
         if self._state is _State.REASONING and finish_reason != "stop" and self._length <= MAX_HELD:
             return ""
         is_reasoning = self._state is _State.CONTENT  # the closing tag has come
-        text = "" if is_reasoning else "".join(self._held)
-        self._held, self._is_assumed = [], False
+        text = "" if is_reasoning else "".join(self._buffer)
+        self._buffer, self._is_assumed = [], False
         if not is_reasoning:
             self._state, self._after_tag = _State.CONTENT, False
         return text
 
     def _split(self, content: str, *, is_last: bool) -> tuple[str, str]:
         """Return the reasoning and the content in a text that begins as reasoning."""
-        reasoning, close, rest = (self._pending + content).partition(CLOSE)
+        reasoning, close, answer = (self._pending + content).partition(CLOSE)
         if close:
             reasoning = self._without_newlines(reasoning.rstrip("\n"))
             self._state, self._pending, self._after_tag = _State.CONTENT, "", True
-            return reasoning, rest
+            return reasoning, answer
         end = len(reasoning) - (0 if is_last else _possible_end(reasoning))
         self._pending = reasoning[end:]
         return self._without_newlines(reasoning[:end]), ""

@@ -1,7 +1,7 @@
 """Betas of the Messages API: those that Vertex AI knows, and those that it may refuse.
 
 https://platform.claude.com/docs/en/api/beta-headers. Vertex AI refuses a request with a beta that it does not
-know. One that is not in `KNOWN` is an optional feature: it is sent, and not again once it has been refused.
+know. One that is not in `BETAS` is an optional feature: it is sent, and not again once it has been refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 from vertex_compat import errors
 from vertex_compat.types import JSON
 
-KNOWN: Final = frozenset(
+BETAS: Final = frozenset(
     {
         "compact-2026-01-12",
         "computer-use-2025-01-24",
@@ -50,6 +50,6 @@ def select(names: Iterable[str], refused_features: frozenset[str]) -> tuple[list
 
     Left out are betas that Vertex AI has refused.
     """
-    features = {name: f"anthropic_beta.{name}" for name in names if name not in KNOWN}
+    features = {name: f"anthropic_beta.{name}" for name in names if name not in BETAS}
     selected = [name for name in dict.fromkeys(names) if features.get(name) not in refused_features]
     return selected, [features[name] for name in selected if name in features]

@@ -111,16 +111,16 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     if any(turn.pictures for turn in turns):  # Claude's own turns have no pictures
         context.ignore("messages.images")
     context.ignore(*chat_messages.unread_reasoning(body["messages"], reads_blocks=True))
-    offered = tools.read(body)
+    toolset = tools.read(body)
     system, conversation = messages.write(turns, context)
     lost = messages.lacks_thinking(conversation)
-    forced = offered.mode == "required"
+    forced = toolset.mode == "required"
     thinking_config, effort = thinking.plan(body, context, limit, forced=forced, blocks_missing=lost)
     kind = thinking_config["type"] if thinking_config else "disabled"
-    tool_names = messages.called(turns)
+    tool_names = messages.called_names(turns)
     cites = messages.has_citations(conversation)
     built = claude_tools.build(
-        body, offered, tool_names, context, forcible=_can_force(context, kind), has_citations=cites
+        body, toolset, tool_names, context, forcible=_can_force(context, kind), has_citations=cites
     )
     messages.rename_arguments(conversation, built.argument_names)
     output = _output_config(body, effort, built, context)

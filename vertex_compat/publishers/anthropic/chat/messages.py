@@ -227,7 +227,7 @@ def call_id(id_: str) -> str:
     return f"toolu_{hashlib.sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
-def called(turns: Iterable[Turn]) -> list[str]:
+def called_names(turns: Iterable[Turn]) -> list[str]:
     """Return the names of the tools that have been called, each once."""
     return list(dict.fromkeys(part.name for turn in turns for part in turn.parts if isinstance(part, Call)))
 

@@ -98,7 +98,7 @@ class _AnswerReader:
         self._emitted = False
         self._finished = False
         self._content: list[JSON] = []  # of the message, complete blocks
-        self._sent = 0  # of the content: blocks that are in the call
+        self._sent_blocks = 0  # of the content: blocks that are in the call
         self._has_server_blocks = False
         self._thinking: list[JSON] = []
         self._annotations: list[JSON] = []
@@ -269,21 +269,21 @@ class _AnswerReader:
         self._emitted = True
         yield Delta(0, {"tool_calls": [opening]})
 
-    def _append_arguments(self, block: _Block, written: str) -> Iterator[StreamPart]:
-        if not written:
+    def _append_arguments(self, block: _Block, piece: str) -> Iterator[StreamPart]:
+        if not piece:
             return
-        block.arguments.append(written)
+        block.arguments.append(piece)
         if block.call is not None and not block.buffered:
-            yield _arguments(block.call, written)
+            yield _arguments(block.call, piece)
 
     def _end_call(self, block: _Block) -> Iterator[StreamPart]:
-        written = "".join(block.arguments)
+        arguments = "".join(block.arguments)
         if block.call is None:
-            self._answer = written or "{}"
+            self._answer = arguments or "{}"
         elif block.buffered:
             names = self._call.argument_names[text(block.raw.get("name"))]
-            yield _arguments(block.call, _renamed(written or "{}", names))
-        elif not written:
+            yield _arguments(block.call, _renamed(arguments or "{}", names))
+        elif not arguments:
             yield _arguments(block.call, "{}")
 
     # The end
@@ -306,10 +306,10 @@ class _AnswerReader:
         yield Delta(0, self._last_fields(ending), finish, stop_sequence=sequence)
 
     def _finish_reason(self, reason: Any) -> str:
-        known = FINISH_REASONS.get(reason) if isinstance(reason, str) else None
-        if known is None and reason is not None:
+        mapped = FINISH_REASONS.get(reason) if isinstance(reason, str) else None
+        if mapped is None and reason is not None:
             _log.warning("unknown stop_reason of Claude: %.80s", reason)
-        finish = known or "stop"
+        finish = mapped or "stop"
         if finish == "tool_calls" and not self._ids:  # only the tool of the answer
             return "stop"
         return "tool_calls" if finish == "stop" and self._ids else finish
@@ -318,11 +318,11 @@ class _AnswerReader:
         """Return the call that continues a paused message: the same, with the message so far at the end."""
         body = self._call.body
         messages = [*body["messages"]]
-        content = [_sendable(block) for block in self._content[self._sent :]]
+        content = [_sendable(block) for block in self._content[self._sent_blocks :]]
         if messages[-1]["role"] == "assistant":
             content = [*messages.pop()["content"], *content]
         messages.append({"role": "assistant", "content": content})
-        self._sent = len(self._content)
+        self._sent_blocks = len(self._content)
         self._call = msgspec.structs.replace(self._call, body={**body, "messages": messages})
         return self._call
 
@@ -330,13 +330,13 @@ class _AnswerReader:
         """Yield the answer in JSON, which was held back until it was complete."""
         answer, buffered = self._call.json_answer, "".join(self.buffered or ())
         self.buffered = None
-        written = buffered if self._answer is None else self._answer
-        if answer is None or not written:
+        content = buffered if self._answer is None else self._answer
+        if answer is None or not content:
             return
         if self._answer is None and self._ids:  # a text beside calls is no answer
-            yield Delta(0, {"content": written})
+            yield Delta(0, {"content": content})
             return
-        content, complete = json_answer.read(written, answer)
+        content, complete = json_answer.read(content, answer)
         if complete is False and finish == "stop" and not (self._streamed and self._emitted):
             raise errors.InvalidModelResponse(
                 "The model's answer does not have the properties that its JSON Schema requires.",
@@ -400,8 +400,8 @@ def _complete(block: _Block) -> None:
             block.raw["input"] = {}
 
 
-def _arguments(index: int, written: str) -> Delta:
-    return Delta(0, {"tool_calls": [{"index": index, "function": {"arguments": written}}]})
+def _arguments(index: int, piece: str) -> Delta:
+    return Delta(0, {"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
 
 
 def _renamed(arguments: str, names: Mapping[str, str]) -> str:

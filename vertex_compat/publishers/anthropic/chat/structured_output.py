@@ -101,8 +101,8 @@ def _is_supported(node: JSON) -> bool:
     ):
         return False
     if "object" in _types(node) or "properties" in node:
-        others = node.get("additionalProperties")  # an object without known properties is a map
-        return others is False or (others is None and bool(node.get("properties")))
+        additional = node.get("additionalProperties")  # an object without known properties is a map
+        return additional is False or (additional is None and bool(node.get("properties")))
     return not isinstance(node.get("enum"), list) or not any(
         isinstance(choice, dict | list) for choice in node["enum"]
     )

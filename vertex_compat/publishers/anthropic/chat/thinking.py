@@ -93,8 +93,8 @@ def _read(body: JSON) -> _ThinkingRequest:
         and (kind in _SUBSTITUTES or "budget_tokens" in thinking)
     ):
         fields = {name: value for name, value in thinking.items() if name != "type"}
-        known = kind if kind in _SUBSTITUTES else "enabled"
-        return _ThinkingRequest(known, fields, effort, "thinking", effort_param)
+        accepted_kind = kind if kind in _SUBSTITUTES else "enabled"
+        return _ThinkingRequest(accepted_kind, fields, effort, "thinking", effort_param)
     raise errors.BadRequest(
         "'thinking' must be like {'type': 'adaptive'} or {'type': 'enabled', 'budget_tokens': 2048}.",
         param="thinking",

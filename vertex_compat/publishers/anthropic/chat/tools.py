@@ -87,7 +87,7 @@ class ToolFields:
 
 def build(
     body: JSON,
-    offered: Tools,
+    toolset: Tools,
     called_names: list[str],
     context: CallContext,
     *,
@@ -95,8 +95,8 @@ def build(
     has_citations: bool,
 ) -> ToolFields:
     """Return the fields about tools and about answers in JSON; `forcible` says that a call can be forced."""
-    only = offered.only
-    functions = [function for function in offered.functions if not only or function.name in only]
+    only = toolset.only
+    functions = [function for function in toolset.functions if not only or function.name in only]
     definitions: list[wire.Tool | JSON] = []
     argument_names: dict[str, Mapping[str, str]] = {}
     strict = 0
@@ -106,16 +106,16 @@ def build(
         definitions.append(definition)
         if names:
             argument_names[definition["name"]] = names
-    definitions += _anthropic_tools(body, offered, context)
-    answer_format = _format(body, offered, context, has_citations=has_citations)
+    definitions += _anthropic_tools(body, toolset, context)
+    answer_format = _format(body, toolset, context, has_citations=has_citations)
     answer = answer_format.answer and _with_free_name(answer_format.answer, definitions)
     choice: wire.ToolChoice | None
     if answer_format.tool and answer:
-        definitions = [] if offered.mode == "none" else definitions
+        definitions = [] if toolset.mode == "none" else definitions
         definitions.append({**answer_format.tool, "name": answer.tool})
-        choice = _demand_answer(str(answer.tool), definitions, offered, context, forcible=forcible)
+        choice = _demand_answer(str(answer.tool), definitions, toolset, context, forcible=forcible)
     else:
-        choice = _choice(definitions, offered, context, forcible=forcible)
+        choice = _choice(definitions, toolset, context, forcible=forcible)
     if not definitions and called_names:  # tools must be defined if the conversation has calls
         definitions = [
             {"name": legal_name(name), "input_schema": {"type": "object"}} for name in called_names
@@ -128,12 +128,12 @@ def build(
 
 
 def _format(
-    body: JSON, offered: Tools, context: CallContext, *, has_citations: bool
+    body: JSON, toolset: Tools, context: CallContext, *, has_citations: bool
 ) -> structured_output.AnswerFormat:
     schema = structured_output.requested_schema(body)
     if schema is None:
         return structured_output.AnswerFormat()
-    demanded = offered.mode == "required"
+    demanded = toolset.mode == "required"
     return structured_output.choose(schema, context, calls_demanded=demanded, has_citations=has_citations)
 
 
@@ -147,46 +147,46 @@ def _with_free_name(answer: JSONAnswer, definitions: list[wire.Tool | JSON]) -> 
 
 
 def _demand_answer(
-    name: str, definitions: list[wire.Tool | JSON], offered: Tools, context: CallContext, *, forcible: bool
+    name: str, definitions: list[wire.Tool | JSON], toolset: Tools, context: CallContext, *, forcible: bool
 ) -> wire.ToolChoice:
     """Return `tool_choice` where the answer is the arguments of a tool."""
     if not forcible:
         context.ignore("response_format")
         context.instructions.append(_ANSWER_BY_TOOL.format(name))
-        return _with_parallel({"type": "auto"}, offered)
+        return _with_parallel({"type": "auto"}, toolset)
     if len(definitions) == 1:
-        return _with_parallel({"type": "tool", "name": name}, offered)
-    return _with_parallel({"type": "any"}, offered)
+        return _with_parallel({"type": "tool", "name": name}, toolset)
+    return _with_parallel({"type": "any"}, toolset)
 
 
 def _choice(
-    definitions: list[wire.Tool | JSON], offered: Tools, context: CallContext, *, forcible: bool
+    definitions: list[wire.Tool | JSON], toolset: Tools, context: CallContext, *, forcible: bool
 ) -> wire.ToolChoice | None:
     """Return `tool_choice` where the client's own tools are all there are."""
-    match offered.mode:
+    match toolset.mode:
         case "none":
             return {"type": "none"}
         case "required" if forcible:
-            forced = offered.forced or (definitions[0].get("name") if len(definitions) == 1 else None)
+            forced = toolset.forced or (definitions[0].get("name") if len(definitions) == 1 else None)
             if forced:
-                return _with_parallel({"type": "tool", "name": legal_name(forced)}, offered)
-            return _with_parallel({"type": "any"}, offered)
+                return _with_parallel({"type": "tool", "name": legal_name(forced)}, toolset)
+            return _with_parallel({"type": "any"}, toolset)
         case "required":
             context.ignore("tool_choice")
             names = (
-                [legal_name(offered.forced)]
-                if offered.forced
+                [legal_name(toolset.forced)]
+                if toolset.forced
                 else [str(tool["name"]) for tool in definitions if "name" in tool]
             )
             sentence = _CALL_THIS if len(names) == 1 else _CALL_ONE
             context.instructions.append(sentence.format(", ".join(names)))
-    is_set = offered.mode or offered.parallel is False
-    return _with_parallel({"type": "auto"}, offered) if is_set else None
+    is_set = toolset.mode or toolset.parallel is False
+    return _with_parallel({"type": "auto"}, toolset) if is_set else None
 
 
-def _with_parallel(choice: wire.ToolChoice, offered: Tools) -> wire.ToolChoice:
+def _with_parallel(choice: wire.ToolChoice, toolset: Tools) -> wire.ToolChoice:
     """Return the choice with the client's `parallel_tool_calls`."""
-    return choice | {"disable_parallel_tool_use": True} if offered.parallel is False else choice
+    return choice | {"disable_parallel_tool_use": True} if toolset.parallel is False else choice
 
 
 def _definition(
@@ -246,10 +246,10 @@ def _adapt(encoded: bytes) -> tuple[JSON, Mapping[str, str], bool]:
 _cached_input_schema = lru_cache(256)(_adapt)
 
 
-def _anthropic_tools(body: JSON, offered: Tools, context: CallContext) -> list[JSON]:
+def _anthropic_tools(body: JSON, toolset: Tools, context: CallContext) -> list[JSON]:
     """Return tools in Anthropic's own form, and its web search for OpenAI's."""
     definitions: list[JSON] = []
-    for tool in offered.others:
+    for tool in toolset.other_tools:
         _check(tool, body, context)
         kind = tool.get("type") or next(iter(tool), "")
         if not isinstance(tool.get("name"), str) and not _DATED.fullmatch(kind) and kind != "mcp_toolset":
@@ -302,8 +302,8 @@ def _web_search(options: Any, context: CallContext) -> JSON:
     options = _object(options, "web_search_options")
     tool: JSON = dict(WEB_SEARCH)
     location = _object(options.get("user_location"), "web_search_options.user_location")
-    if where := _object(location.get("approximate"), "web_search_options.user_location.approximate"):
-        tool["user_location"] = {"type": "approximate", **where}
+    if approximate := _object(location.get("approximate"), "web_search_options.user_location.approximate"):
+        tool["user_location"] = {"type": "approximate", **approximate}
     filters = _object(options.get("filters"), "web_search_options.filters")
     for name in ("allowed_domains", "blocked_domains"):  # Claude takes one of the two
         if filters.get(name) and not {"allowed_domains", "blocked_domains"} & tool.keys():

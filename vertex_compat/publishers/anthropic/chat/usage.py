@@ -13,8 +13,8 @@ def merge(counts: JSON, usage: Any) -> None:
     """Add the counts of a later event. Those that it does not have, or has as null, stay."""
     for name, value in mapping(usage).items():
         if isinstance(value, dict):
-            known = mapping(counts.get(name))
-            counts[name] = known | {key: inner for key, inner in value.items() if inner is not None}
+            earlier = mapping(counts.get(name))
+            counts[name] = earlier | {key: inner for key, inner in value.items() if inner is not None}
         elif value is not None:
             counts[name] = value
 
@@ -24,28 +24,28 @@ def total(messages: Iterable[JSON]) -> Usage:
 
     Claude counts cached tokens besides `input_tokens`; OpenAI includes them in `prompt_tokens`.
     """
-    prompt = completion = read = written = thought = hour = searches = 0
+    prompt = completion = cache_reads = cache_writes = reasoning = hour = searches = 0
     for counts in messages:
         from_cache = count(counts.get("cache_read_input_tokens"))
         to_cache = count(counts.get("cache_creation_input_tokens"))
         output = count(counts.get("output_tokens"))
-        read += from_cache
-        written += to_cache
+        cache_reads += from_cache
+        cache_writes += to_cache
         prompt += count(counts.get("input_tokens")) + from_cache + to_cache
         completion += output
-        thought += min(count(member(counts, "output_tokens_details").get("thinking_tokens")), output)
+        reasoning += min(count(member(counts, "output_tokens_details").get("thinking_tokens")), output)
         hour += count(member(counts, "cache_creation").get("ephemeral_1h_input_tokens"))
         searches += count(member(counts, "server_tool_use").get("web_search_requests"))
     extra = {
-        "cache_read_input_tokens": read,
-        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": cache_reads,
+        "cache_creation_input_tokens": cache_writes,
         "ephemeral_1h_input_tokens": hour,
         "web_search_requests": searches,
     }
     return Usage(
         prompt=prompt,
         completion=completion,
-        prompt_details={"cached_tokens": read, "cache_write_tokens": written},
-        completion_details={"reasoning_tokens": thought},
+        prompt_details={"cached_tokens": cache_reads, "cache_write_tokens": cache_writes},
+        completion_details={"reasoning_tokens": reasoning},
         extra={name: tokens for name, tokens in extra.items() if tokens},
     )

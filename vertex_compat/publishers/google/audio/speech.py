@@ -63,16 +63,16 @@ def _speech_config(voice: str | JSON, model: Model) -> wire.SpeechConfig:
     """Return the voice: `{languageCode, name}`, `{id}`, an OpenAI voice, or one of Gemini's."""
     fields = voice if isinstance(voice, dict) else {"name": voice}
     name = str(fields.get("name", fields.get("id", "")))
-    known = voices.ON_GEMINI.get(name.lower(), name.capitalize())
-    if known not in voices.GEMINI:
+    gemini_voice = voices.ON_GEMINI.get(name.lower(), name.capitalize())
+    if gemini_voice not in voices.GEMINI:
         raise errors.BadRequest(
             f"Unknown voice {name[:64]!r}. This model has {', '.join(sorted(voices.GEMINI))}.",
             param="voice",
             code="invalid_value",
         )
-    config: wire.SpeechConfig = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": known}}}
+    config: wire.SpeechConfig = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": gemini_voice}}}
     if model.profile.takes_speech_metadata:
-        config = {"voiceConfig": {"voice": known}}
+        config = {"voiceConfig": {"voice": gemini_voice}}
     if "languageCode" in fields:
         config["languageCode"] = fields["languageCode"]
     return config

@@ -187,7 +187,7 @@ class _StructuredOutput(NamedTuple):
     answer: JSONAnswer | None = None
 
 
-def _structured_output(client_request: ClientRequest, offered: ToolConfig) -> _StructuredOutput:
+def _structured_output(client_request: ClientRequest, tool_config: ToolConfig) -> _StructuredOutput:
     """Return the response format. Before Gemini 3, JSON and tools in one request are a 400 of Vertex's.
 
     There a schema becomes the parameters of one more function; where that cannot be, it is an instruction.
@@ -195,23 +195,23 @@ def _structured_output(client_request: ClientRequest, offered: ToolConfig) -> _S
     config = response_format.fields(client_request)
     profile = client_request.model.profile
     is_json = config.get("responseMimeType") == response_format.JSON_TYPE
-    has_tools = bool(offered.declarations or offered.built_in)
+    has_tools = bool(tool_config.declarations or tool_config.built_in)
     if not is_json or not has_tools or profile.supports_structured_outputs_with_tools:
-        return _StructuredOutput(offered, config)
-    mode = offered.config.get("functionCallingConfig", {}).get("mode")
-    if mode == "NONE" and not offered.built_in:
-        return _StructuredOutput(ToolConfig([], {}, {}, offered.names), config)
+        return _StructuredOutput(tool_config, config)
+    mode = tool_config.config.get("functionCallingConfig", {}).get("mode")
+    if mode == "NONE" and not tool_config.built_in:
+        return _StructuredOutput(ToolConfig([], {}, {}, tool_config.names), config)
     schema = response_format.schema(client_request.body["response_format"])
     if mode == "ANY":  # the client gets a call in any case
         client_request.ignore("response_format")
-        return _StructuredOutput(offered, {})
-    if schema is None or offered.built_in or not profile.takes_json_schema:
+        return _StructuredOutput(tool_config, {})
+    if schema is None or tool_config.built_in or not profile.takes_json_schema:
         client_request.ignore("response_format")
         instruction = response_format.instruction(client_request)
-        return _StructuredOutput(offered, {}, (instruction,), JSONAnswer(source="text"))
+        return _StructuredOutput(tool_config, {}, (instruction,), JSONAnswer(source="text"))
     wrapped = not any_schema.is_object(schema)
     root = json_schema.adapt(any_schema.wrap(schema) if wrapped else schema, "response_format")
-    with_answer, name = tools.with_answer_tool(offered, root)
+    with_answer, name = tools.with_answer_tool(tool_config, root)
     return _StructuredOutput(with_answer, {}, (), JSONAnswer(name, root, wrapped))
 
 

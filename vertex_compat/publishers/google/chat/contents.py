@@ -64,14 +64,14 @@ def write(
 
     `instructions` are added to the system's texts.
     """
-    system, rest = chat_messages.split_system(turns)
+    system, other_turns = chat_messages.split_system(turns)
     system += [Text(instruction) for instruction in instructions]
     if system and not profile.takes_system_instruction:
-        rest = _prepend_system(system, rest)
+        other_turns = _prepend_system(system, other_turns)
         if "speech" in profile.operations:
-            rest[0] = _spoken(rest[0], len(system), profile)
+            other_turns[0] = _speech_turn(other_turns[0], len(system), profile)
         system = []
-    contents = _contents(rest, profile)
+    contents = _contents(other_turns, profile)
     if not profile.takes_consecutive_turns:
         contents = _merge_roles(contents)
     if not contents or contents[0]["role"] != "user":
@@ -94,20 +94,20 @@ def _prepend_system(system: Sequence[Text], turns: Sequence[Turn]) -> list[Turn]
     return merged
 
 
-def _spoken(turn: Turn, system_parts: int, profile: ModelProfile) -> Turn:
+def _speech_turn(turn: Turn, system_parts: int, profile: ModelProfile) -> Turn:
     """Return a user turn whose first parts, the system's texts, say how its first text is to be spoken."""
     style = "\n".join(chat_messages.texts(turn.parts[:system_parts]))
     parts: list[Part] = []
     for part in turn.parts[system_parts:]:
         if style and isinstance(part, Text):
-            parts.append(_styled(part, style, profile))
+            parts.append(_with_style(part, style, profile))
             style = ""
         else:
             parts.append(part)
     return Turn(turn.role, parts or turn.parts, turn.raw)
 
 
-def _styled(text: Text, style: str, profile: ModelProfile) -> Text:
+def _with_style(text: Text, style: str, profile: ModelProfile) -> Text:
     if profile.takes_speech_metadata:
         return Text(text.text, {"speech_metadata": {"style": style}})
     return Text(styled(style, text.text), text.raw)
@@ -148,10 +148,10 @@ def _turn(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[tuple
 def _user_parts(parts: Iterable[Part], profile: ModelProfile) -> Iterator[wire.Part]:
     for part in parts:
         if isinstance(part, Text):
-            written: wire.Part = {"text": part.text}
+            text_part: wire.Part = {"text": part.text}
             if "speech" in profile.operations and (metadata := part.raw.get("speech_metadata")):
-                written["speechMetadata"] = metadata
-            yield written
+                text_part["speechMetadata"] = metadata
+            yield text_part
         elif isinstance(part, Media):
             yield _file(part) | _modifiers(part, profile)
 

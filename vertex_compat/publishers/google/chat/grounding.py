@@ -42,8 +42,8 @@ def readable(metadata: JSON) -> JSON:
         "groundingSupports": items(metadata.get("groundingSupports")),
         "webSearchQueries": [query for query in queries if text(query)] if isinstance(queries, list) else [],
     }
-    rest = {name: value for name, value in metadata.items() if name not in checked and value is not None}
-    return rest | {name: value for name, value in checked.items() if value}
+    unchecked = {name: value for name, value in metadata.items() if name not in checked and value is not None}
+    return unchecked | {name: value for name, value in checked.items() if value}
 
 
 def _readable_source(source: JSON) -> JSON:

@@ -37,7 +37,7 @@ CONFIG: Final = {
 """Fields of `generationConfig`, with their types."""
 
 _HANDLED: Final = {"retrieval_config": dict, "thinking_config": dict, "tool_config": dict, "tools": list}
-_KNOWN: Final = REQUEST | CONFIG | _HANDLED
+_ALL: Final = REQUEST | CONFIG | _HANDLED
 
 TOP_LEVEL: Final = frozenset(REQUEST.keys() | CONFIG.keys() | {"thinking_config", "tool_config"})
 PARAMETERS: Final = TOP_LEVEL | {"extra_body", "google"}
@@ -55,10 +55,10 @@ def read(request: ClientRequest) -> JSON:
     request.ignore(*(f"extra_body.{name}" for name in extra if name != "google"))
     for param, native in (("extra_body.google", extra.get("google")), ("google", body.get("google"))):
         for name, value in _checked("google", native, param).items() if native else ():
-            if (known := snake_case(name)) not in _KNOWN:
+            if (option := snake_case(name)) not in _ALL:
                 request.ignore(f"{param}.{name}")
             elif value is not None:
-                options[known] = _checked(known, value, f"{param}.{name}")
+                options[option] = _checked(option, value, f"{param}.{name}")
     return options
 
 
@@ -74,7 +74,7 @@ def merge_into(options: JSON, body: wire.GenerateContentRequest, config: wire.Ge
 
 
 def _checked(name: str, value: Any, param: str) -> Any:
-    kind = _KNOWN.get(name, dict)
+    kind = _ALL.get(name, dict)
     if not isinstance(value, kind):
         raise errors.BadRequest(
             f"Invalid value for '{param}': expected `{kind.__name__}`.", param=param, code="invalid_type"

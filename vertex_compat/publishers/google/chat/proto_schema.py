@@ -129,9 +129,9 @@ class _Translation:
             del node["$ref"]
         if not isinstance(members := node.get("allOf"), list):
             return dict(node)
-        rest = {keyword: value for keyword, value in node.items() if keyword != "allOf"}
+        own_keywords = {keyword: value for keyword, value in node.items() if keyword != "allOf"}
         schemas = [self._resolved(member, depth + 1) for member in members]
-        return self._resolved(_merged([*schemas, rest]), depth + 1)
+        return self._resolved(_merged([*schemas, own_keywords]), depth + 1)
 
     def _target(self, reference: str) -> Any:
         """Return what a reference within the schema refers to."""
@@ -151,32 +151,32 @@ class _Translation:
         typed |= {name: node[name] for name in names if node.get(name) is not None}
         if node.get("nullable") is True:
             typed["nullable"] = True
-        described = {keyword: value for keyword, value in node.items() if keyword in _DESCRIBED}
+        untranslated = {keyword: value for keyword, value in node.items() if keyword in _DESCRIBED}
         format_ = node.get("format")
         if isinstance(format_, str) and format_ in _FORMATS.get(type_, ()):
             typed["format"] = format_
         elif format_ is not None:
-            described["format"] = format_
+            untranslated["format"] = format_
         choices = [choice for choice in _choices(node) if choice != ""]  # an empty one is refused
         if choices and type_ == "STRING" and all(isinstance(choice, str) for choice in choices):
             typed["enum"] = choices
         elif choices:
-            described["enum"] = choices
+            untranslated["enum"] = choices
         if type_ == "OBJECT":
             typed |= self._properties(node, depth)
         if type_ == "ARRAY":
             typed["items"] = self.translate(_items(node), depth + 1)
-        if described:
+        if untranslated:
             description = typed.get("description")
-            known = [description] if isinstance(description, str) and description else []
-            typed["description"] = " ".join([*known, _in_words(described)])
+            own_description = [description] if isinstance(description, str) and description else []
+            typed["description"] = " ".join([*own_description, _in_words(untranslated)])
         return typed
 
     def _properties(self, node: JSON, depth: int) -> JSON:
         fields: JSON = {}
-        if isinstance(others := node.get("additionalProperties"), dict | bool):
+        if isinstance(additional := node.get("additionalProperties"), dict | bool):
             fields["additionalProperties"] = (
-                self.translate(others, depth + 1) if isinstance(others, dict) else others
+                self.translate(additional, depth + 1) if isinstance(additional, dict) else additional
             )
         if not isinstance(properties := node.get("properties"), dict) or not properties:
             return fields
@@ -193,22 +193,22 @@ def _alternatives(node: JSON) -> Iterator[JSON]:
     """Yield the schemas of which one has to fit, each with what holds for all; none for a single one."""
     for keyword in ("anyOf", "oneOf"):
         if isinstance(branches := node.get(keyword), list) and branches:
-            rest = {name: value for name, value in node.items() if name not in {keyword, "discriminator"}}
-            yield from (_branch(rest, branch) for branch in branches)
+            shared = {name: value for name, value in node.items() if name not in {keyword, "discriminator"}}
+            yield from (_branch(shared, branch) for branch in branches)
             return
     types, groups = node.get("type"), _by_type(_choices(node))
     if types == "null":
         yield {"type": "null"}
     elif len(groups) > 1 or "null" in groups or (groups and isinstance(types, list)):
-        rest = {name: value for name, value in node.items() if name != "const"}
-        yield from ({**rest, "type": type_, "enum": group} for type_, group in groups.items())
+        shared = {name: value for name, value in node.items() if name != "const"}
+        yield from ({**shared, "type": type_, "enum": group} for type_, group in groups.items())
     elif isinstance(types, list):
         yield from ({**node, "type": type_} for type_ in types)
 
 
-def _branch(rest: JSON, branch: Any) -> JSON:
+def _branch(shared: JSON, branch: Any) -> JSON:
     """Return a branch with what stands beside it; `allOf` resolves a branch that is a reference."""
-    return {"type": "null"} if _is_null(branch) else {"allOf": [rest, branch]}
+    return {"type": "null"} if _is_null(branch) else {"allOf": [shared, branch]}
 
 
 def _is_null(node: Any) -> bool:

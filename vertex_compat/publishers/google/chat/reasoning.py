@@ -52,9 +52,9 @@ def thinking_config(request: ClientRequest, options: JSON) -> wire.ThinkingConfi
 def _native(config: JSON, request: ClientRequest) -> wire.ThinkingConfig:
     requested = {camel_case(name): value for name, value in config.items() if value is not None}
     request.ignore(*(f"google.thinking_config.{name}" for name in config if camel_case(name) not in _FIELDS))
-    written: wire.ThinkingConfig = {}
+    thinking_config: wire.ThinkingConfig = {}
     if "includeThoughts" in requested:
-        written["includeThoughts"] = requested["includeThoughts"]
+        thinking_config["includeThoughts"] = requested["includeThoughts"]
     if requested.keys() >= {"thinkingBudget", "thinkingLevel"}:
         raise _invalid("google.thinking_config", "takes a budget or a level, not both.")
     if "thinkingBudget" in requested:
@@ -62,13 +62,13 @@ def _native(config: JSON, request: ClientRequest) -> wire.ThinkingConfig:
         budget = requested["thinkingBudget"]
         if not _is_integer(budget):
             raise _invalid(param, "must be an integer.")
-        written |= _budget(budget, request, param)
+        thinking_config |= _budget(budget, request, param)
     if "thinkingLevel" in requested:
         level = requested["thinkingLevel"]
         if not isinstance(level, str):
             raise _invalid("google.thinking_config.thinking_level", "must be a string.")
-        written["thinkingLevel"] = level.upper()
-    return written
+        thinking_config["thinkingLevel"] = level.upper()
+    return thinking_config
 
 
 def _thinking(thinking: JSON, request: ClientRequest) -> wire.ThinkingConfig:

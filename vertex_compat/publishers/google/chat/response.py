@@ -170,7 +170,7 @@ class _ResponseReader:
             yield Delta(reader.index, {}, checkpoint=partial(self._resume, token, reader, reader.parts_read))
 
     def _resume(self, token: str, reader: _Candidate, parts_read: int) -> UpstreamCall | None:
-        is_current = reader.parts_read == parts_read and not reader.ended and not self._is_blocked
+        is_current = reader.parts_read == parts_read and not reader.has_ended and not self._is_blocked
         if not is_current or len(self._earlier_usages) >= MAX_CONTINUATIONS:
             return None
         reader.begin_call()
@@ -211,11 +211,11 @@ class _Candidate:
         self._groundings: list[tuple[JSON, int]] = []
         self._last_fields: JSON = {}
         self._signature: str | None = None  # of a part that cannot carry it back
-        self.ended = False
+        self.has_ended = False
 
     def text_delta(self, content: str) -> Delta | None:
         """Return the delta of a chunk that holds only text; None if there is more to say."""
-        if not content or self.ended:
+        if not content or self.has_ended:
             return None
         self._part_offsets.append(self._size)
         return Delta(self.index, self._content(content))
@@ -243,8 +243,8 @@ class _Candidate:
         if reason in UNUSABLE:
             message = f"{UNUSABLE[reason]} {text(candidate.get('finishMessage'))}"
             raise errors.InvalidModelResponse(message.strip(), code=reason.lower())
-        self.ended = self.ended or bool(reason)
-        if self.ended:
+        self.has_ended = self.has_ended or bool(reason)
+        if self.has_ended:
             yield Delta(self.index, self._final_fields(), self._finish(reason) if reason else None)
 
     def _content_deltas(self, candidate: JSON) -> Iterator[Delta]:
@@ -257,8 +257,8 @@ class _Candidate:
 
     def finish(self) -> Iterator[Delta]:
         """Yield the last delta if the candidate has not ended."""
-        if not self.ended:
-            self.ended = True
+        if not self.has_ended:
+            self.has_ended = True
             yield Delta(self.index, self._final_fields(), self._finish("STOP"))
 
     def _part(self, part: JSON) -> JSON:
@@ -395,8 +395,8 @@ class _Candidate:
     def _finish(self, reason: str) -> str:
         if reason not in FINISH:
             _log.warning("unknown finishReason of Gemini: %.80s", reason)
-        ended = FINISH.get(reason, "stop")
-        return "tool_calls" if ended == "stop" and self._tool_calls else ended
+        finish = FINISH.get(reason, "stop")
+        return "tool_calls" if finish == "stop" and self._tool_calls else finish
 
 
 def _json_answer(call: JSON, answer: JSONAnswer) -> str:
@@ -435,14 +435,16 @@ def _seconds(duration: Any) -> float | None:
 
 def _logprobs(result: JSON) -> JSON | None:
     """Return the chosen tokens, each with the most likely ones, among which it may be missing."""
-    chosen = items(result.get("chosenCandidates"))
-    if not chosen:
+    tokens = items(result.get("chosenCandidates"))
+    if not tokens:
         return None
     likely = items(result.get("topCandidates"))
     content = []
-    for position, token in enumerate(chosen):
-        others = items(likely[position].get("candidates")) if position < len(likely) else []
-        content.append(_token(token) | {"top_logprobs": [_token(other) for other in others]})
+    for position, token in enumerate(tokens):
+        alternatives = items(likely[position].get("candidates")) if position < len(likely) else []
+        content.append(
+            _token(token) | {"top_logprobs": [_token(alternative) for alternative in alternatives]}
+        )
     return {"content": content, "refusal": None}
 
 

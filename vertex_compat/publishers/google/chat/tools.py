@@ -82,17 +82,17 @@ def build(request: ClientRequest, options: JSON) -> ToolConfig:
     body = request.body
     if not options and _PARAMETERS.isdisjoint(body):
         return ToolConfig([], {}, {}, {})
-    offered = tools.read(body)
+    toolset = tools.read(body)
     request.ignore(*tools.unused_tool_params(body))
-    calling = _function_calling(offered, request)
-    narrowed = offered.only and "allowedFunctionNames" not in calling
-    functions = [function for function in offered.functions if not narrowed or function.name in offered.only]
+    calling = _function_calling(toolset, request)
+    narrowed = toolset.only and "allowedFunctionNames" not in calling
+    functions = [function for function in toolset.functions if not narrowed or function.name in toolset.only]
     declarations = [_declaration(function, number, request) for number, function in enumerate(functions)]
     built_in: list[_BuiltIn] = []
-    for tool in _built_in(offered, options, request):
+    for tool in _built_in(toolset, options, request):
         if tool.kind == FUNCTIONS:
             declarations += _native_declarations(tool)
-        elif offered.mode != "none":
+        elif toolset.mode != "none":
             built_in.append(tool)
     _check_names(declarations)
     if declarations and built_in and not request.model.profile.mixes_functions_and_search:
@@ -102,7 +102,7 @@ def build(request: ClientRequest, options: JSON) -> ToolConfig:
     for tool in built_in:
         kinds |= _of_generation(tool, request)
     config = _tool_config(calling if declarations else {}, options, request, has_functions=bool(declarations))
-    names = tools.name_map([function.name for function in offered.functions], TOOL_NAME, MAX_NAME_LENGTH)
+    names = tools.name_map([function.name for function in toolset.functions], TOOL_NAME, MAX_NAME_LENGTH)
     return ToolConfig(declarations, kinds, config, names)
 
 
@@ -112,8 +112,8 @@ def _tool_config(
     """Return `toolConfig`: OpenAI's choice, and what the client sets in Google's words."""
     config: wire.ToolConfig = {"functionCallingConfig": calling} if calling else {}
     native: JSON = to_camel_case(options.get("tool_config", {}))
-    if where := options.get("retrieval_config"):
-        config["retrievalConfig"] = to_camel_case(where)
+    if retrieval := options.get("retrieval_config"):
+        config["retrievalConfig"] = to_camel_case(retrieval)
     if isinstance(native_calling := native.get("functionCallingConfig"), dict):
         if native_calling.pop("streamFunctionCallArguments", None):
             request.ignore("google.tool_config.function_calling_config.stream_function_call_arguments")
@@ -132,22 +132,22 @@ def _check_names(declarations: Sequence[wire.FunctionDeclaration]) -> None:
         names.add(name)
 
 
-def _function_calling(offered: Tools, request: ClientRequest) -> wire.FunctionCallingConfig:
+def _function_calling(toolset: Tools, request: ClientRequest) -> wire.FunctionCallingConfig:
     """Return `functionCallingConfig`. Calls are held to their schema where one function is `strict`."""
-    names = [sanitize(name) for name in offered.only]
-    if offered.mode == "none":
+    names = [sanitize(name) for name in toolset.only]
+    if toolset.mode == "none":
         return {"mode": "NONE"}
-    if offered.mode == "required":
-        names = [sanitize(offered.forced)] if offered.forced else names
+    if toolset.mode == "required":
+        names = [sanitize(toolset.forced)] if toolset.forced else names
         return {"mode": "ANY", "allowedFunctionNames": names} if names else {"mode": "ANY"}
-    strict = any(function.strict for function in offered.functions)
+    strict = any(function.strict for function in toolset.functions)
     if not request.model.profile.supports_validated_calls:
         request.ignore(*(["tools.function.strict"] if strict else []))
     elif names:
         return {"mode": "VALIDATED", "allowedFunctionNames": names}
     elif strict or request.body.get("tool_choice") == "validated":
         return {"mode": "VALIDATED"}
-    return {"mode": "AUTO"} if offered.mode else {}
+    return {"mode": "AUTO"} if toolset.mode else {}
 
 
 def _declaration(function: Function, number: int, request: ClientRequest) -> wire.FunctionDeclaration:
@@ -177,9 +177,9 @@ def _native_declarations(tool: _BuiltIn) -> list[wire.FunctionDeclaration]:
     return list(tool.options)
 
 
-def _built_in(offered: Tools, options: JSON, request: ClientRequest) -> Iterator[_BuiltIn]:
+def _built_in(toolset: Tools, options: JSON, request: ClientRequest) -> Iterator[_BuiltIn]:
     """Yield the tools that are not OpenAI's functions."""
-    for tool in offered.others:
+    for tool in toolset.other_tools:
         yield from _of_tool(tool, "tools", request)
     for number, tool in enumerate(options.get("tools", [])):
         if not isinstance(tool, dict):
@@ -263,10 +263,10 @@ def with_answer_tool(config: ToolConfig, schema: JSON) -> tuple[ToolConfig, str]
         "description": _ANSWER_DESCRIPTION,
         "parametersJsonSchema": schema,
     }
-    allowed = config.config.get("functionCallingConfig", {}).get("allowedFunctionNames")
+    allowed_names = config.config.get("functionCallingConfig", {}).get("allowedFunctionNames")
     calling: wire.FunctionCallingConfig = {"mode": "ANY"}
-    if allowed:
-        calling["allowedFunctionNames"] = [*allowed, name]
+    if allowed_names:
+        calling["allowedFunctionNames"] = [*allowed_names, name]
     return config._replace(
         declarations=[*config.declarations, declaration],
         config=config.config | {"functionCallingConfig": calling},
