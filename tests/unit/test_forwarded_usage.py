@@ -31,7 +31,7 @@ STREAMS = {
 
 def counts(publisher, blocks):
     usages = {}
-    assert b"".join(forwarded_usage.counted(iter(blocks), publisher, usages)) == b"".join(blocks)
+    assert b"".join(forwarded_usage.with_usage(iter(blocks), publisher, usages)) == b"".join(blocks)
     return [(usage.prompt, usage.completion) for usage in usages.values()]
 
 

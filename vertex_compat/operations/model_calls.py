@@ -125,18 +125,18 @@ def _units(model: Model, operation: Operation[T], units: Callable[[Model, T], Un
 
 def _adapter(model: Model, operation: Operation[T]) -> T | None:
     """Return the adapter for the operation, None if the model is known not to have it."""
-    known = model.profile.operations
-    is_served = not known or not operation.served_by.isdisjoint(known)
+    operations = model.profile.operations
+    is_served = not operations or not operation.served_by.isdisjoint(operations)
     return operation.adapter(PUBLISHERS[model.publisher]) if is_served else None
 
 
 def _not_served(name: str, model: Model, operation: Operation[T]) -> errors.NotFound:
-    known = model.profile.operations
+    operations = model.profile.operations
     reason = f"{name[:200]!r} does not {operation.verb}."
-    if known and known[0] in OTHER_APIS:
-        reason += f" It is served only by {OTHER_APIS[known[0]]}."
-    elif known:
-        reason += f" It serves: {', '.join(known)}."
+    if operations and operations[0] in OTHER_APIS:
+        reason += f" It is served only by {OTHER_APIS[operations[0]]}."
+    elif operations:
+        reason += f" It serves: {', '.join(operations)}."
     return errors.NotFound(reason, param="model", code="model_not_found")
 
 
@@ -294,8 +294,8 @@ def target_header(model: Model, response: UpstreamResponse) -> dict[str, str]:
 def ignored_header(names: Iterable[str]) -> dict[str, str]:
     """Return the header that lists ignored parameters; names that are not plain are left out."""
     plain = [name for name in names if name.isascii() and name.replace("_", "").replace(".", "").isalnum()]
-    listed = ", ".join(dict.fromkeys(name[:64] for name in plain[:64]))
-    return {"x-vertex-compat-ignored": listed} if listed else {}
+    value = ", ".join(dict.fromkeys(name[:64] for name in plain[:64]))
+    return {"x-vertex-compat-ignored": value} if value else {}
 
 
 # What Vertex AI answered

@@ -198,8 +198,8 @@ class ResourceRules:
     def _check_uri(self, uri: str) -> None:
         if self.settings.auth == "caller" or self._check_own_bucket(uri, uri):
             return
-        allowed = self.settings.routing.file.allow_gcs
-        if allowed is not None and not any(fnmatchcase(uri, pattern) for pattern in allowed):
+        patterns = self.settings.routing.file.allow_gcs
+        if patterns is not None and not any(fnmatchcase(uri, pattern) for pattern in patterns):
             reason = (
                 f"{uri[:300]!r} is not an object that this deployment may read: allow_gcs does not list it."
             )
@@ -359,8 +359,10 @@ def _enforce(body: JSON, model: Model) -> JSON:
     if enforced := model.enforced.get("safety_settings"):
         categories = {text(setting.get("category")) for setting in enforced}
         client_settings = body.pop("safety_settings", None) or body.get("safetySettings") or []
-        others = [setting for setting in client_settings if text(setting.get("category")) not in categories]
-        body["safetySettings"] = [*enforced, *others]
+        unenforced = [
+            setting for setting in client_settings if text(setting.get("category")) not in categories
+        ]
+        body["safetySettings"] = [*enforced, *unenforced]
     if labels := model.enforced.get("labels"):
         body["labels"] = {**(body.get("labels") or {}), **labels}
     return body

@@ -206,10 +206,10 @@ class UpstreamStream(Generic[P]):
 
     def _stream(self, encoder: StreamEncoder[P]) -> Iterator[bytes]:
         active = list(range(len(self._parsers)))
-        started = False
+        has_sent = False
         while active:
             try:
-                started = yield from self._stream_responses(encoder, active, started=started)
+                has_sent = yield from self._stream_responses(encoder, active, has_sent=has_sent)
             except errors.ApiError as error:
                 if not self._recover(error, active):
                     raise
@@ -221,13 +221,13 @@ class UpstreamStream(Generic[P]):
         return can_resume and self._parsers[active[0]].recover()
 
     def _stream_responses(
-        self, encoder: StreamEncoder[P], active: Sequence[int], *, started: bool
+        self, encoder: StreamEncoder[P], active: Sequence[int], *, has_sent: bool
     ) -> Generator[bytes, None, bool]:
         """Yield the events of the responses with these numbers; return whether any has been sent."""
         unfinished = set(active)
         for block in self._blocks([self._responses[number] for number in active]):
             if block is None:
-                started = True
+                has_sent = True
                 yield encoder.keepalive
                 continue
             position, data = block
@@ -240,7 +240,7 @@ class UpstreamStream(Generic[P]):
             except errors.ApiError as error:
                 failure = error
                 invalid = isinstance(error, errors.InvalidModelResponse)
-                if not (self._client_has_data if invalid else started):  # it can still be an HTTP error
+                if not (self._client_has_data if invalid else has_sent):  # it can still be an HTTP error
                     raise
             # One write for all parts that came together, and nothing is held back.
             if len(parts) == 1:
@@ -248,7 +248,7 @@ class UpstreamStream(Generic[P]):
             else:
                 encoded = b"".join([encoder.encode(number, part) for part in parts])
             if encoded:
-                started = self._client_has_data = True
+                has_sent = self._client_has_data = True
                 yield encoded
             if failure:  # after the parts that came before it
                 raise failure
@@ -256,12 +256,12 @@ class UpstreamStream(Generic[P]):
                 unfinished.discard(number)
                 if not unfinished:
                     break
-        return started
+        return has_sent
 
     def _blocks(self, responses: Sequence[UpstreamResponse]) -> Iterator[Block | None]:
         """Return the blocks of streamed responses, counted where metrics are collected."""
         blocks = iter_blocks(responses, self._context)
-        return _counted(blocks, self._context.log) if self._context.settings.metrics else blocks
+        return _with_chunk_times(blocks, self._context.log) if self._context.settings.metrics else blocks
 
     def _read_trailing(self) -> None:
         """Read the bodies to their end, which may follow the last event, so that connections are reused."""
@@ -272,7 +272,7 @@ class UpstreamStream(Generic[P]):
                 pass
 
 
-def _counted(blocks: Iterator[Block | None], log: RequestLog) -> Iterator[Block | None]:
+def _with_chunk_times(blocks: Iterator[Block | None], log: RequestLog) -> Iterator[Block | None]:
     """Yield the blocks, and note the times of those with data."""
     chunks = log.chunks = log.chunks or ChunkTimes()
     for block in blocks:

@@ -108,7 +108,7 @@ _MORE: dict[str, Reader] = {
     REQUEST_FORMAT: String((CHAT_FORMAT,)),
 }
 BODY = Object(
-    {name: one for name, one in {**maas.FIELDS, **_MORE}.items() if name != "extra_body"}, ("messages",)
+    {name: reader for name, reader in {**maas.FIELDS, **_MORE}.items() if name != "extra_body"}, ("messages",)
 )
 
 

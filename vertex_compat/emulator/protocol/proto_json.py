@@ -100,10 +100,10 @@ class BytesField:
     def read(self, value: Any, path: Path, problems: list[Problem]) -> Any:
         """Read it."""
         if not isinstance(value, str) or decoded(value) is None:
-            shown = f'Base64 decoding failed for "{str(value)[:60]}"'
+            reason = f'Base64 decoding failed for "{str(value)[:60]}"'
             problems.append(
                 Problem(
-                    "TYPE_BYTES", path, f"Invalid value at '{field_path(path)}' (TYPE_BYTES), {shown}", value
+                    "TYPE_BYTES", path, f"Invalid value at '{field_path(path)}' (TYPE_BYTES), {reason}", value
                 )
             )
         return value
@@ -185,7 +185,7 @@ class MapField:
         if not isinstance(value, dict):
             problems.append(_invalid(path, "map", value))
             return {}
-        return {name: self.item.read(one, (*path, name), problems) for name, one in value.items()}
+        return {name: self.item.read(item, (*path, name), problems) for name, item in value.items()}
 
 
 @dataclass(frozen=True, slots=True)

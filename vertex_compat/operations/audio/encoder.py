@@ -45,7 +45,7 @@ COMPRESSED: Final = {
 }
 
 MIME_TYPES: Final = {"wav": "audio/wav", "pcm": "audio/pcm"} | {
-    name: known.mime for name, known in COMPRESSED.items()
+    name: codec.mime for name, codec in COMPRESSED.items()
 }
 
 
@@ -148,13 +148,13 @@ class _CompressedEncoder:
         stream = self._container.add_stream(form.codec, rate=OPUS_RATE if form.container == "ogg" else rate)
         self._stream = cast("AudioStream", stream)
         self._stream.layout = "mono"
-        self._rest = b""
+        self._incomplete = b""
         self._position = 0
 
     def write(self, samples: bytes) -> bytes:
-        samples = self._rest + samples
+        samples = self._incomplete + samples
         whole = len(samples) - len(samples) % SAMPLE_BYTES
-        samples, self._rest = samples[:whole], samples[whole:]
+        samples, self._incomplete = samples[:whole], samples[whole:]
         if samples:
             frame = self._av.AudioFrame(format="s16", layout="mono", samples=whole // SAMPLE_BYTES)
             frame.planes[0].update(samples)

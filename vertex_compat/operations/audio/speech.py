@@ -163,8 +163,8 @@ class SpeechEncoder:
         """Return the end of the file; raises `UpstreamFault` if the model had not finished."""
         if not self._finished or self._encoder is None:
             raise errors.UpstreamFault("Vertex AI ended its response before the model had finished.")
-        rest = self._write(self._encoder.finish())
-        return rest + _done(self._usage) if self._events else rest
+        audio = self._write(self._encoder.finish())
+        return audio + _done(self._usage) if self._events else audio
 
     def _write(self, data: bytes) -> bytes:
         return _delta(data) if data and self._events else data

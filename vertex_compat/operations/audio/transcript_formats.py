@@ -107,8 +107,8 @@ def vtt(segments: list[Segment]) -> str:
 
 def _clock(seconds: float | None, point: str) -> str:
     milliseconds = round(max(seconds or 0, 0) * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{point}{rest % 1000:03}"
+    minutes, remainder = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{remainder // 1000:02}{point}{remainder % 1000:03}"
 
 
 class TranscriptEvents:

@@ -93,11 +93,11 @@ def list_batches(context: RequestContext) -> Response:
     if before := query.get("before_id"):
         last = batch_metadata.from_id(before, context.ids, ANTHROPIC)
         earlier = list(takewhile(lambda batch: batch.name < last.name, _batches(context)))
-        page = paging.page(_shown(earlier[-size:], context), size) | {"has_more": len(earlier) > size}
+        page = paging.page(_batch_objects(earlier[-size:], context), size) | {"has_more": len(earlier) > size}
     else:
         after = query.get("after_id")
         first = batch_metadata.from_id(after, context.ids, ANTHROPIC) if after else None
-        page = paging.page(_shown(islice(_batches(context, first), size + 1), context), size)
+        page = paging.page(_batch_objects(islice(_batches(context, first), size + 1), context), size)
     return Response({name: value for name, value in page.items() if name != "object"})
 
 
@@ -109,7 +109,7 @@ def _batches(context: RequestContext, after: Batch | None = None) -> Iterator[Ba
             yield batch
 
 
-def _shown(batches: Iterable[Batch], context: RequestContext) -> list[JSON]:
+def _batch_objects(batches: Iterable[Batch], context: RequestContext) -> list[JSON]:
     """Return the batches in their current state, without those that are deleted meanwhile."""
 
     def show(batch: Batch) -> JSON | None:
@@ -182,20 +182,20 @@ def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON, context: Req
     progress = batch_jobs.progress(job, metadata.total)
     status = progress["status"]
     id_ = batch.id(context.ids)
-    ended = status in batch_jobs.END_STATES
+    has_ended = status in batch_jobs.END_STATES
     ended_at = count(progress.get(f"{status}_at")) or metadata.created_at
     in_process = "canceling" if metadata.cancelled_at or status == "cancelling" else "in_progress"
     return {
         "id": id_,
         "type": "message_batch",
-        "processing_status": "ended" if ended else in_process,
+        "processing_status": "ended" if has_ended else in_process,
         "request_counts": _counts(progress["request_counts"], status),
         "created_at": _time(metadata.created_at),
         "expires_at": _time(metadata.created_at + _DAY_SECONDS),
         "cancel_initiated_at": _time(metadata.cancelled_at) if metadata.cancelled_at else None,
-        "ended_at": _time(ended_at) if ended else None,
+        "ended_at": _time(ended_at) if has_ended else None,
         "archived_at": None,
-        "results_url": own_url.of(f"/v1/messages/batches/{id_}/results", context) if ended else None,
+        "results_url": own_url.of(f"/v1/messages/batches/{id_}/results", context) if has_ended else None,
     }
 
 

@@ -197,8 +197,8 @@ def _message_response(
     policy = OpenAIResponsePolicy({"parallel_tool_calls": False} if single else {})
     display, stops = input_blocks.display(params), params.get("stop_sequences") or ()
     events = MessageEvents(identity.model, display, stops)
-    started = [event for part in parts for event in events.part(policy.apply(0, part))]
-    return whole_message([*started, *events.end()]) | {"id": f"msg_{identity.id}"}
+    first_events = [event for part in parts for event in events.part(policy.apply(0, part))]
+    return whole_message([*first_events, *events.end()]) | {"id": f"msg_{identity.id}"}
 
 
 def _not_supported(model: Model, verb: str) -> errors.NotFound:

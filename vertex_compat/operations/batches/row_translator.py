@@ -38,7 +38,7 @@ class RowTranslator:
         self.ignored: set[str] = set()
         self._operation = OPERATIONS[endpoint]
         self._context = context
-        self._seen: dict[str, str] = {}
+        self._positions: dict[str, str] = {}
 
     def translate(self, custom_id: str, content: bytes, position: str) -> Translated:
         """Translate the request with the body `content`; `position` names it in the client's input."""
@@ -58,7 +58,7 @@ class RowTranslator:
         return Translated(msgspec.json.encode(row) + b"\n", msgspec.json.encode(restore) + b"\n")
 
     def _check_id(self, custom_id: str, position: str) -> None:
-        first = self._seen.setdefault(custom_id, position)
+        first = self._positions.setdefault(custom_id, position)
         if first != position:
             raise errors.BadRequest(
                 f"The custom_id {custom_id[:100]!r} is used in {first} too.",

@@ -80,17 +80,17 @@ def _tool(tool: JSON) -> JSON:
     if tool.get("type") != "custom":
         return tool
     custom = tool["custom"]
-    rest = {name: value for name, value in tool.items() if name not in {"type", "custom"}}
-    return rest | function(custom["name"], text(custom.get("description")), member(custom, "format"))
+    fields = {name: value for name, value in tool.items() if name not in {"type", "custom"}}
+    return fields | function(custom["name"], text(custom.get("description")), member(custom, "format"))
 
 
 def _choice(choice: JSON) -> JSON:
     match choice:
         case {"type": "custom", "custom": {"name": name}}:
             return {"type": "function", "function": {"name": name}}
-        case {"type": "allowed_tools", "allowed_tools": {"tools": [*tools]} as allowed}:
+        case {"type": "allowed_tools", "allowed_tools": {"tools": [*tools]} as allowed_tools}:
             converted = [_choice(tool) if isinstance(tool, dict) else tool for tool in tools]
-            return {**choice, "allowed_tools": {**allowed, "tools": converted}}
+            return {**choice, "allowed_tools": {**allowed_tools, "tools": converted}}
     return choice
 
 
@@ -105,9 +105,9 @@ def _call(call: JSON) -> JSON:
     custom = member(call, "custom")
     if call.get("type") != "custom" or not custom:
         return call
-    rest = {name: value for name, value in call.items() if name not in {"type", "custom"}}
+    fields = {name: value for name, value in call.items() if name not in {"type", "custom"}}
     function_call = {"name": text(custom.get("name")), "arguments": arguments(text(custom.get("input")))}
-    return {**rest, "type": "function", "function": function_call}
+    return {**fields, "type": "function", "function": function_call}
 
 
 # In a response
@@ -130,20 +130,20 @@ class CustomCalls:
         calls = [own for call in delta.fields.get("tool_calls", ()) for own in self._calls(choice, call)]
         if delta.finish_reason:
             calls += self._completed(choice)
-        rest = {name: value for name, value in delta.fields.items() if name != "tool_calls"}
-        return replace(delta, fields=rest | ({"tool_calls": calls} if calls else {}))
+        fields = {name: value for name, value in delta.fields.items() if name != "tool_calls"}
+        return replace(delta, fields=fields | ({"tool_calls": calls} if calls else {}))
 
     def _calls(self, choice: int, call: JSON) -> list[JSON]:
         key = (choice, call["index"])
-        written = self._arguments.get(key)
+        arguments = self._arguments.get(key)
         function: dict[str, Any] = call["function"]
-        if written is None and function.get("name") in self._names:
+        if arguments is None and function.get("name") in self._names:
             self._arguments[key] = [function.get("arguments", "")]
-            rest = {name: value for name, value in call.items() if name != "function"}
-            return [rest | {"type": "custom", "custom": {"name": function["name"], "input": ""}}]
-        if written is None:
+            fields = {name: value for name, value in call.items() if name != "function"}
+            return [fields | {"type": "custom", "custom": {"name": function["name"], "input": ""}}]
+        if arguments is None:
             return [call]
-        written.append(function.get("arguments", ""))
+        arguments.append(function.get("arguments", ""))
         return []
 
     def _completed(self, choice: int) -> list[JSON]:

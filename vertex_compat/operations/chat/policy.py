@@ -42,8 +42,8 @@ class OpenAIResponsePolicy:
             self._record(number + part.choice, part)
         if self._single and (calls := part.fields.get("tool_calls")):
             first = [call for call in calls if call["index"] == 0]
-            rest = {name: value for name, value in part.fields.items() if name != "tool_calls"}
-            part = replace(part, fields=rest | (self._single_call(first) if first else {}))
+            fields = {name: value for name, value in part.fields.items() if name != "tool_calls"}
+            part = replace(part, fields=fields | (self._single_call(first) if first else {}))
         if self._custom:
             part = self._custom.apply(number + part.choice, part)
         if self._legacy and part.finish_reason == "tool_calls":

@@ -39,7 +39,7 @@ class CompletionRecord(msgspec.Struct, omit_defaults=True):
     expires_at: int
     metadata: dict[str, str] = {}
 
-    def shown(self) -> JSON:
+    def as_chat_completion(self) -> JSON:
         """Return OpenAI's object."""
         return {**self.completion, "metadata": self.metadata}
 
@@ -123,7 +123,7 @@ class _Stored(NamedTuple):
 
 def retrieve(context: RequestContext) -> Response:
     """Return a stored completion."""
-    return Response(_read(context).record.shown())
+    return Response(_read(context).record.as_chat_completion())
 
 
 def update(context: RequestContext) -> Response:
@@ -133,7 +133,7 @@ def update(context: RequestContext) -> Response:
     stored.record.metadata = params["metadata"] or {}
     content = msgspec.json.encode(stored.record)
     stored.store.put(stored.name, content, stored.record.expires_at, stored.generation)
-    return Response(stored.record.shown())
+    return Response(stored.record.as_chat_completion())
 
 
 def delete(context: RequestContext) -> Response:
@@ -171,7 +171,7 @@ def list_completions(context: RequestContext) -> Response:
         key[len("metadata[") : -1]: value for key, value in query.items() if key.startswith("metadata[")
     }
     objects = (
-        record.shown()
+        record.as_chat_completion()
         for record in _records(store, names)
         if query.get("model", record.completion["model"]) == record.completion["model"]
         and metadata.items() <= record.metadata.items()

@@ -63,8 +63,8 @@ def create_items(context: RequestContext) -> Response:
     items = _new_items(params["items"])
 
     def change(record: ConversationRecord) -> None:
-        known = {item["id"] for item in record.items}
-        record.items += [item for item in items if item["id"] not in known]
+        item_ids = {item["id"] for item in record.items}
+        record.items += [item for item in items if item["id"] not in item_ids]
 
     conversation_records.update(_store(context), _read(context), change)
     return Response(paging.page(items, max(len(items), 1)))

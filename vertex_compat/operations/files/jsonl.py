@@ -20,7 +20,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     unfinished: list[bytes] = []
     size = 0
     for chunk in chain(chunks, [b"\n"]):
-        *ends, rest = chunk.split(b"\n")
+        *ends, tail = chunk.split(b"\n")
         for end in ends:
             number += 1
             line = b"".join([*unfinished, end])
@@ -29,7 +29,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
                 line = line.removeprefix(_BYTE_ORDER_MARK)
             if line.strip():
                 yield number, line
-        unfinished.append(rest)
-        size += len(rest)
+        unfinished.append(tail)
+        size += len(tail)
         if size > MAX_LINE_BYTES:
             raise errors.PayloadTooLarge(f"Line {number + 1} has more than {MAX_LINE_BYTES} bytes.")

@@ -198,15 +198,15 @@ def _iter_jobs(context: RequestContext) -> Iterator[JSON]:
 
 def events(context: RequestContext) -> Response:
     """List the events of a job, latest first."""
-    listed = paging.after(tuning_jobs.events(_get_job(context)), context.query())
-    return Response(paging.page(listed, paging.limit(context.query(), 20, 100)))
+    events = paging.after(tuning_jobs.events(_get_job(context)), context.query())
+    return Response(paging.page(events, paging.limit(context.query(), 20, 100)))
 
 
 def checkpoints(context: RequestContext) -> Response:
     """List the checkpoints of a job that has succeeded."""
-    checkpoints = tuning_jobs.checkpoints(_get_job(context), context.path_args["job"])
-    listed = paging.after(checkpoints, context.query())
-    return Response(paging.page(listed, paging.limit(context.query(), 10, 100)))
+    job = _get_job(context)
+    checkpoints = paging.after(tuning_jobs.checkpoints(job, context.path_args["job"]), context.query())
+    return Response(paging.page(checkpoints, paging.limit(context.query(), 10, 100)))
 
 
 def _target(context: RequestContext, location: str | None = None) -> ResourceTarget:

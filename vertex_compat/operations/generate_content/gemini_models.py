@@ -25,12 +25,12 @@ METHODS: Final = {
 
 def list_models(context: RequestContext) -> Response:
     """List the models, page by page; a page's token is the number of its first model."""
-    listed = [model for name in models.names(context) if (model := _model(models.info(name, context)))]
+    gemini_models = [model for name in models.names(context) if (model := _model(models.info(name, context)))]
     query = context.query()
     size = _number(query.get("pageSize"), "pageSize", DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
-    start = _number(query.get("pageToken"), "pageToken", 0, len(listed))
-    page: JSON = {"models": listed[start : start + size]}
-    if start + size < len(listed):
+    start = _number(query.get("pageToken"), "pageToken", 0, len(gemini_models))
+    page: JSON = {"models": gemini_models[start : start + size]}
+    if start + size < len(gemini_models):
         page["nextPageToken"] = str(start + size)
     return Response(page)
 

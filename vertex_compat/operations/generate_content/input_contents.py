@@ -172,10 +172,13 @@ def _tool_choice(config: JSON) -> JSON:
         case "ANY" if not names:
             return {"tool_choice": "required"}
         case "ANY" | "VALIDATED" as mode if names:
-            allowed = [{"type": "function", "function": {"name": name}} for name in names]
-            needed = "required" if mode == "ANY" else "auto"
+            functions = [{"type": "function", "function": {"name": name}} for name in names]
+            chat_mode = "required" if mode == "ANY" else "auto"
             return {
-                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": needed, "tools": allowed}}
+                "tool_choice": {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": chat_mode, "tools": functions},
+                }
             }
         case "AUTO" | "VALIDATED":
             return {"tool_choice": "auto"}

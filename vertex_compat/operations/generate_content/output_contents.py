@@ -88,12 +88,12 @@ class Candidate:
 
     def _call(self, call: JSON) -> None:
         function = call["function"]
-        known = self._calls.setdefault(call["index"], {"name": "", "arguments": []})
+        entry = self._calls.setdefault(call["index"], {"name": "", "arguments": []})
         if "id" in call:
-            known |= {"id": call["id"], "name": function["name"]}
+            entry |= {"id": call["id"], "name": function["name"]}
         if extra := call.get("extra_content"):
             self._state.setdefault("call_extra_content", {"extra_content": extra})
-        known["arguments"].append(function.get("arguments") or "")
+        entry["arguments"].append(function.get("arguments") or "")
 
     def _function_call(self, call: JSON) -> JSON:
         arguments = read_arguments("".join(call["arguments"]))
@@ -156,8 +156,8 @@ class ContentChunks:
             self._candidates[index] = Candidate(index, thoughts=self._thoughts)
         candidate = self._candidates[index]
         candidate.finish = part.finish_reason or candidate.finish
-        if told := candidate.delta(part.fields):
-            yield self._chunk([told])
+        if delta := candidate.delta(part.fields):
+            yield self._chunk([delta])
         if part.logprobs:
             yield self._chunk([candidate.logprobs(part.logprobs)])
 
@@ -189,11 +189,11 @@ def whole_response(chunks: list[JSON]) -> JSON:
     """Return the response that all `chunks` add up to: texts that follow each other are one part."""
     candidates: dict[int, JSON] = {}
     for chunk in chunks:
-        for told in chunk["candidates"]:
-            known = candidates.setdefault(told["index"], {"content": {"role": "model", "parts": []}})
-            parts = (told.get("content") or {}).get("parts") or []
-            known["content"]["parts"] += parts
-            known |= {name: value for name, value in told.items() if name != "content"}
+        for delta in chunk["candidates"]:
+            merged = candidates.setdefault(delta["index"], {"content": {"role": "model", "parts": []}})
+            parts = (delta.get("content") or {}).get("parts") or []
+            merged["content"]["parts"] += parts
+            merged |= {name: value for name, value in delta.items() if name != "content"}
     for candidate in candidates.values():
         candidate["content"]["parts"] = _joined(candidate["content"]["parts"])
     return {**chunks[-1], "candidates": [candidates[index] for index in sorted(candidates)]}

@@ -74,11 +74,11 @@ def predict(context: RequestContext) -> Response:
 def _image_params(request: JSON) -> tuple[JSON, list[str]]:
     """Return the parameters of `/images/generations`, and the names of what they leave out."""
     instance, parameters = request["instances"][0], request.get("parameters") or {}
-    if rest := instance.keys() - {"prompt"}:
+    if extra := instance.keys() - {"prompt"}:
         raise errors.BadRequest(
-            f"An instance has a prompt and nothing else here, not {', '.join(sorted(rest))[:200]}. "
+            f"An instance has a prompt and nothing else here, not {', '.join(sorted(extra))[:200]}. "
             "To edit images, send them to :generateContent of an image model, or to /v1/images/edits.",
-            param=f"instances[0].{min(rest)}",
+            param=f"instances[0].{min(extra)}",
             code="unsupported_value",
         )
     params = {RENAMED[field]: value for field, value in parameters.items() if field in RENAMED}
@@ -100,5 +100,5 @@ def _prediction(image: GeneratedImage) -> JSON:
 
 def _with_ignored(headers: dict[str, str], ignored: list[str]) -> dict[str, str]:
     """Return the headers with the client's names of all that was ignored."""
-    listed = filter(None, headers.get("x-vertex-compat-ignored", "").split(", "))
-    return headers | model_calls.ignored_header([*map(_NAMES.of, listed), *ignored])
+    names = filter(None, headers.get("x-vertex-compat-ignored", "").split(", "))
+    return headers | model_calls.ignored_header([*map(_NAMES.of, names), *ignored])

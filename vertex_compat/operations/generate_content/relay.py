@@ -89,8 +89,10 @@ class RelayParser:
         if chunk.error:
             raise errors.from_upstream(200, data)
         self._note(mapping(chunk.usage_metadata))
-        ended = chunk.prompt_feedback or any(candidate.finish_reason for candidate in chunk.candidates or ())
-        self._finished = self._finished or bool(ended)
+        has_finish = chunk.prompt_feedback or any(
+            candidate.finish_reason for candidate in chunk.candidates or ()
+        )
+        self._finished = self._finished or bool(has_finish)
         return data
 
     def _note(self, counts: JSON) -> None:

@@ -140,7 +140,7 @@ class _GuardedParser:
     def __init__(self, parser: Parser, guard: Guard) -> None:
         self._parser = parser
         self._guard = guard
-        self._held: list[StreamPart] = []
+        self._pending: list[StreamPart] = []
         self._size = 0
         self._before: dict[int, str] = {}
         self._blocked: set[int] = set()
@@ -179,18 +179,18 @@ class _GuardedParser:
 
     def _hold(self, new: list[StreamPart]) -> bool:
         """Hold parts back; return whether one of them has a finish reason."""
-        self._held += new
+        self._pending += new
         self._size += sum(len(text) for part in new for text in _texts(part))
         return any(isinstance(part, Delta) and part.finish_reason for part in new)
 
     def _release(self, parts: list[StreamPart]) -> None:
         """Pass on what was held back, as far as it is not blocked."""
-        pending, self._held, self._size = self._held, [], 0
-        choices = dict.fromkeys(part.choice for part in pending if isinstance(part, Delta))
+        released, self._pending, self._size = self._pending, [], 0
+        choices = dict.fromkeys(part.choice for part in released if isinstance(part, Delta))
         for choice in choices:
             if choice not in self._blocked:
-                self._check(choice, pending, parts)
-        parts += [part for part in pending if isinstance(part, Usage) or part.choice not in self._blocked]
+                self._check(choice, released, parts)
+        parts += [part for part in released if isinstance(part, Usage) or part.choice not in self._blocked]
 
     def _check(self, choice: int, pending: list[StreamPart], parts: list[StreamPart]) -> None:
         text = "".join(text for part in pending if _is_of(part, choice) for text in _texts(part))

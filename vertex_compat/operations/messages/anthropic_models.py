@@ -24,16 +24,16 @@ UNKNOWN_DATE: Final = "1970-01-01T00:00:00Z"
 def list_models(context: RequestContext) -> Response:
     """List the models that chat, page by page."""
     infos = [models.info(name, context) for name in models.names(context)]
-    listed = [_model(info) for info in infos if "chat" in info["operations"]]
+    chat_models = [_model(info) for info in infos if "chat" in info["operations"]]
     query = context.query()
     size = paging.limit(query, DEFAULT_LIMIT, MAX_LIMIT)
     if before := query.get("before_id"):
-        earlier = listed[: _index(listed, before, "before_id")]
+        earlier = chat_models[: _index(chat_models, before, "before_id")]
         page = paging.page(earlier[-size:], size)
         return Response(_without_object(page) | {"has_more": len(earlier) > size})
     if after := query.get("after_id"):
-        listed = listed[_index(listed, after, "after_id") + 1 :]
-    return Response(_without_object(paging.page(listed, size)))
+        chat_models = chat_models[_index(chat_models, after, "after_id") + 1 :]
+    return Response(_without_object(paging.page(chat_models, size)))
 
 
 def retrieve(context: RequestContext) -> Response:
@@ -41,8 +41,8 @@ def retrieve(context: RequestContext) -> Response:
     return Response(_model(models.info(context.path_args["model"], context)))
 
 
-def _index(listed: list[JSON], id_: str, param: str) -> int:
-    for index, model in enumerate(listed):
+def _index(chat_models: list[JSON], id_: str, param: str) -> int:
+    for index, model in enumerate(chat_models):
         if model["id"] == id_:
             return index
     raise errors.NotFound(f"No such id in the list: {id_[:200]!r}.", param=param)

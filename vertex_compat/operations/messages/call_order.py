@@ -26,9 +26,9 @@ class CallOrder:
         if self._current is None and not calls:
             yield fields
             return
-        rest = {name: value for name, value in fields.items() if name != "tool_calls"}
-        if rest:
-            yield from self._other(rest)
+        other_fields = {name: value for name, value in fields.items() if name != "tool_calls"}
+        if other_fields:
+            yield from self._other(other_fields)
         for call in calls:
             yield from self._call(call)
 
@@ -36,14 +36,14 @@ class CallOrder:
         """Yield the fields that have waited, call by call."""
         waiting, self._waiting = self._waiting, []
         self._current = None
-        others = [fields for fields in waiting if "tool_calls" not in fields]
+        without_calls = [fields for fields in waiting if "tool_calls" not in fields]
         by_index: dict[int, list[JSON]] = {}
         for fields in waiting:
             for call in fields.get("tool_calls") or ():
                 by_index.setdefault(call["index"], []).append({"tool_calls": [call]})
         for index in sorted(by_index):
             yield from by_index[index]
-        yield from others
+        yield from without_calls
 
     def _call(self, call: JSON) -> Iterator[JSON]:
         index = call["index"]
@@ -67,10 +67,10 @@ class CallOrder:
             self._waiting.append(fields)
 
     def _is_complete(self) -> bool:
-        written = "".join(self._arguments)
-        self._arguments = [written]
+        arguments = "".join(self._arguments)
+        self._arguments = [arguments]
         try:
-            msgspec.json.decode(written)
+            msgspec.json.decode(arguments)
         except (ValueError, RecursionError):
             return False
         return True

@@ -38,8 +38,10 @@ class ToolReader:
         for number, tool in enumerate(tools):
             self._read_tool(tool, f"tools[{number}]")
         if self._functions:
-            self.fields["tools"] = [{"type": "function", "function": one} for one in self._functions]
-            self.fields |= _tool_choice(choice, {one["name"] for one in self._functions})
+            self.fields["tools"] = [
+                {"type": "function", "function": function} for function in self._functions
+            ]
+            self.fields |= _tool_choice(choice, {function["name"] for function in self._functions})
         if choice.get("type") in {"any", "tool"} and "tool_choice" not in self.fields:
             self.ignored.append("tool_choice")  # a search can be offered, not demanded
 
@@ -75,10 +77,10 @@ class ToolReader:
             **{f"web_search_options.filters.{kind}": f"{path}.{kind}" for kind in filters},
         }
 
-    def _ignore_unknown(self, tool: JSON, path: str, known: frozenset[str]) -> None:
+    def _ignore_unknown(self, tool: JSON, path: str, translated: frozenset[str]) -> None:
         """Note the fields of a tool that chat has not, such as `input_examples` and `max_uses`."""
-        known |= _HINTS
-        self.ignored += [f"{path}.{name}" for name, value in tool.items() if value and name not in known]
+        translated |= _HINTS
+        self.ignored += [f"{path}.{name}" for name, value in tool.items() if value and name not in translated]
 
 
 def _function(tool: JSON, path: str) -> JSON:

@@ -120,8 +120,8 @@ def _translate(
         encoder = policy.wrap(MessageEncoder(events))
         return Response(EventStream(stream.stream(encoder)), stream.headers)
     parts = [policy.apply(number, part) for number, part in stream.collect()]
-    started = [event for part in parts for event in events.part(part)]
-    return Response(whole_message([*started, *events.end()]), stream.headers)
+    first_events = [event for part in parts for event in events.part(part)]
+    return Response(whole_message([*first_events, *events.end()]), stream.headers)
 
 
 def count_tokens(context: RequestContext) -> Response:

@@ -134,11 +134,11 @@ class MessageEvents:
     def _counts(self) -> JSON:
         """Anthropic counts cached tokens apart from the other input; OpenAI among it."""
         prompt, usage = self._usage.prompt_details, self._usage
-        read, written = prompt.get("cached_tokens", 0), prompt.get("cache_write_tokens", 0)
+        cache_reads, cache_writes = prompt.get("cached_tokens", 0), prompt.get("cache_write_tokens", 0)
         counts: JSON = {
-            "input_tokens": max(0, usage.prompt - read - written),
-            "cache_creation_input_tokens": written,
-            "cache_read_input_tokens": read,
+            "input_tokens": max(0, usage.prompt - cache_reads - cache_writes),
+            "cache_creation_input_tokens": cache_writes,
+            "cache_read_input_tokens": cache_reads,
             "output_tokens": usage.completion,
         }
         if thoughts := usage.completion_details.get("reasoning_tokens"):
@@ -226,19 +226,19 @@ class MessageEvents:
         if arguments := function.get("arguments"):
             yield from self._arguments(arguments)
 
-    def _arguments(self, written: str) -> Iterator[JSON]:
+    def _arguments(self, piece: str) -> Iterator[JSON]:
         """Yield arguments as they come; those that do not begin as an object become one at the block's end.
 
         Anthropic's SDK raises for a stream whose arguments are no JSON.
         """
         if self._held_arguments == []:
-            written = written.lstrip()
-            if written.startswith("{"):
+            piece = piece.lstrip()
+            if piece.startswith("{"):
                 self._held_arguments = None
         if self._held_arguments is None:
-            yield self._delta({"type": "input_json_delta", "partial_json": written})
-        elif written:
-            self._held_arguments.append(written)
+            yield self._delta({"type": "input_json_delta", "partial_json": piece})
+        elif piece:
+            self._held_arguments.append(piece)
 
     def _block(self, kind: str, block: JSON) -> Iterator[JSON]:
         """Make sure that a block of `kind` is open."""
@@ -257,8 +257,8 @@ class MessageEvents:
         if self._open == "thinking":
             yield self._delta({"type": "signature_delta", "signature": encode_state(self._state)})
             self._state = {}
-        if held := self._held_arguments:
-            arguments = _encode(read_arguments("".join(held))).decode()
+        if held_arguments := self._held_arguments:
+            arguments = _encode(read_arguments("".join(held_arguments))).decode()
             yield self._delta({"type": "input_json_delta", "partial_json": arguments})
         self._held_arguments = None
         self._open = None
@@ -330,9 +330,9 @@ def _add_delta(block: JSON, texts: list[str], delta: JSON) -> None:
             block["citations"] = [*(block.get("citations") or []), delta["citation"]]
 
 
-def _finish_block(block: JSON, written: str) -> None:
+def _finish_block(block: JSON, value: str) -> None:
     match block["type"]:
         case "text" | "thinking" as kind:
-            block[kind] = written
+            block[kind] = value
         case "tool_use" | "server_tool_use":
-            block["input"] = read_arguments(written)
+            block["input"] = read_arguments(value)

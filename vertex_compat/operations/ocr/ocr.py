@@ -47,8 +47,8 @@ def create(context: RequestContext) -> Response:
         if result.usage:
             context.log.usages[0] = result.usage
         else:
-            counted = mapping(result.response.get("usage_info")).get("pages_processed")
-            context.log.units = Units(pages=count(counted) or len(result.response["pages"]))
+            page_count = mapping(result.response.get("usage_info")).get("pages_processed")
+            context.log.units = Units(pages=count(page_count) or len(result.response["pages"]))
         return Response({"model": params["model"], **result.response}, headers)
 
     params = {**params, _PARAM: document}

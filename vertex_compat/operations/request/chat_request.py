@@ -44,8 +44,8 @@ class ParamNames:
         What the client sent as one may have become several parameters; it is ignored only if all of them are.
         """
         ignored = dict.fromkeys(params)
-        used = {self.of(name) for name in body if name not in ignored}
-        return [name for name in dict.fromkeys(map(self.of, ignored)) if name not in used]
+        used_params = {self.of(name) for name in body if name not in ignored}
+        return [name for name in dict.fromkeys(map(self.of, ignored)) if name not in used_params]
 
     @contextmanager
     def in_errors(self) -> Iterator[None]:

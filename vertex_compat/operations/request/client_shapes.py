@@ -77,8 +77,8 @@ def _message_origins(message: Any, param: str) -> Iterator[dict[str, str]]:
         yield from ({"": f"{param}.content[{number}]"} for number in moved)
         if moved and len(moved) == len(parts):
             return
-    rest = [number for number, _ in parts if number not in moved]
-    yield {"": param} | calls | {f".content[{k}]": f"{param}.content[{n}]" for k, n in enumerate(rest)}
+    remaining = [number for number, _ in parts if number not in moved]
+    yield {"": param} | calls | {f".content[{k}]": f"{param}.content[{n}]" for k, n in enumerate(remaining)}
 
 
 # Messages
@@ -95,10 +95,10 @@ def _messages(message: Any) -> Iterator[Any]:
         yield _assistant(message, content)
     else:
         results = [part for part in content if _is_type(part, "tool_result")]
-        rest = [_part(part) for part in content if not _is_type(part, "tool_result")]
+        other_parts = [_part(part) for part in content if not _is_type(part, "tool_result")]
         yield from map(_result, results)
-        if rest or not results:
-            yield {**message, "content": rest}
+        if other_parts or not results:
+            yield {**message, "content": other_parts}
 
 
 def _assistant(message: JSON, content: list[Any]) -> JSON:
@@ -170,8 +170,8 @@ def _part(part: Any) -> Any:
 
 
 def _replaced(part: JSON, removed: tuple[str, ...], kind: str, value: JSON) -> JSON:
-    rest = {name: inner for name, inner in part.items() if name not in removed}
-    return {**rest, "type": kind, kind: value}
+    fields = {name: inner for name, inner in part.items() if name not in removed}
+    return {**fields, "type": kind, kind: value}
 
 
 def _source_url(source: JSON) -> Any:
@@ -205,5 +205,5 @@ def _tool(tool: JSON) -> JSON:
 def _nested(tool: JSON, kind: str, renamed: dict[str, str]) -> JSON:
     names = {"name": "name", "description": "description", "strict": "strict"} | renamed
     inner = {new: tool[name] for name, new in names.items() if tool.get(name) is not None}
-    rest = {name: value for name, value in tool.items() if name not in names}
-    return {**rest, "type": kind, kind: inner}
+    own_fields = {name: value for name, value in tool.items() if name not in names}
+    return {**own_fields, "type": kind, kind: inner}

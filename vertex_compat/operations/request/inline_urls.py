@@ -75,8 +75,8 @@ class _Link(NamedTuple):
         if self.kind == "document":
             data = file.data_uri.partition(",")[2]
             return {"type": "base64", "media_type": file.media_type, "data": data}
-        rest = {key: value for key, value in self.source.items() if key != self.key}
-        return rest | {"file_data" if self.kind == "file" else self.key: file.data_uri}
+        fields = {key: value for key, value in self.source.items() if key != self.key}
+        return fields | {"file_data" if self.kind == "file" else self.key: file.data_uri}
 
 
 _Resolve = Callable[[str, str], _File | None]

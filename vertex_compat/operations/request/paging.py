@@ -37,10 +37,10 @@ def page(items: Iterable[JSON], size: int) -> JSON:
 
 def after(items: Iterable[JSON], query: Mapping[str, str]) -> list[JSON]:
     """Return the items that follow the one whose id is in the query's `after`; raises `NotFound`."""
-    listed = list(items)
+    all_items = list(items)
     if not (last_id := query.get("after")):
-        return listed
-    for index, item in enumerate(listed):
+        return all_items
+    for index, item in enumerate(all_items):
         if item["id"] == last_id:
-            return listed[index + 1 :]
+            return all_items[index + 1 :]
     raise errors.NotFound(f"No such id in the list: {last_id[:200]!r}.", param="after")

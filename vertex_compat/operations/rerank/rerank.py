@@ -32,11 +32,11 @@ def create(context: RequestContext) -> Response:
         params | {"documents": records},
         RERANK,
         lambda ranked: ranked,
-        lambda batches, headers: Response(_shown(chain.from_iterable(batches), params), headers),
+        lambda batches, headers: Response(_response(chain.from_iterable(batches), params), headers),
     )
 
 
-def _shown(ranked: Iterable[RankedDocument], params: JSON) -> JSON:
+def _response(ranked: Iterable[RankedDocument], params: JSON) -> JSON:
     documents = params["documents"]
     best = sorted(ranked, key=lambda document: -document.score)[: params.get("top_n")]
     results: list[JSON] = [

@@ -82,7 +82,7 @@ def current(store: Store, token: str, record: ResponseRecord, context: RequestCo
     status = interactions.status(interaction)
     if status in interactions.RUNNING:
         return msgspec.structs.replace(record, response={**record.response, "status": status})
-    record = msgspec.structs.replace(record, response=_ended(record.response, token, interaction))
+    record = msgspec.structs.replace(record, response=_end(record.response, token, interaction))
     store.put(history.FOLDER + token, msgspec.json.encode(record), record.expires_at)
     return record
 
@@ -104,7 +104,7 @@ def cancel(store: Store, token: str, record: ResponseRecord, context: RequestCon
     return Response(record.response)
 
 
-def _ended(response: JSON, token: str, interaction: JSON) -> JSON:
+def _end(response: JSON, token: str, interaction: JSON) -> JSON:
     status = interactions.status(interaction)
     if status in {"failed", "cancelled"}:
         reason = {"code": "server_error", "message": interactions.error(interaction)}

@@ -43,9 +43,9 @@ class FileSearch(NamedTuple):
     item: JSON
     passages: Sequence[Passage]
 
-    def citations(self, written: str) -> Iterator[JSON]:
+    def citations(self, text: str) -> Iterator[JSON]:
         """Yield the annotations of a text, by its marks."""
-        for mark in _MARK.finditer(written):
+        for mark in _MARK.finditer(text):
             if 0 < (number := int(mark[1])) <= len(self.passages):
                 passage = self.passages[number - 1]
                 yield {
@@ -58,18 +58,18 @@ class FileSearch(NamedTuple):
 
 def run(request: ResponsesRequest, context: RequestContext) -> tuple[ResponsesRequest, FileSearch | None]:
     """Search for the last message, if the tool is offered; return the request with what was found."""
-    tool = request.offered.file_search
+    tool = request.toolset.file_search
     query = _query(request.chat["messages"])
     if tool is None or not query or context.dry_run:
         return request, None
     options = _options(tool)
-    known = Records(context)
+    records = Records(context)
     try:
-        stores = [known.store(id_) for id_ in options["vector_store_ids"]]
+        stores = [records.store(id_) for id_ in options["vector_store_ids"]]
     except errors.NotFound as error:
         error.param = f"{tool.param}.vector_store_ids"
         raise
-    passages = search(stores, [query], options, known, context)
+    passages = search(stores, [query], options, records, context)
     results = [_result(passage) for passage in passages]
     item: JSON = {
         "id": f"fs_{secrets.token_hex(16)}",

@@ -50,11 +50,11 @@ class ItemReader:
     `origins` has the client's name for each part of the messages, `ignored` what no model here can read.
     """
 
-    def __init__(self, offered: OfferedTools) -> None:
+    def __init__(self, toolset: OfferedTools) -> None:
         self.messages: list[JSON] = []
         self.origins: dict[str, str] = {}
         self.ignored: list[str] = []
-        self._offered = offered
+        self._toolset = toolset
         self._turn: JSON = {}  # the assistant message that is being assembled
 
     def read(self, item: JSON, param: str) -> None:
@@ -70,7 +70,7 @@ class ItemReader:
             self._add_reasoning(item)
         elif kind == "compaction":
             self._add_summary(item, param)
-        elif call := _call(kind, item, self._offered):
+        elif call := _call(kind, item, self._toolset):
             self._add_call(item, *call, param)
         elif kind in _SERVER_CALLS:
             self._add_server_call(item, param)
@@ -174,7 +174,7 @@ class ItemReader:
         self.origins[f"messages[{len(self.messages) - 1}].tool_call_id"] = f"{param}.call_id"
 
 
-def _call(kind: str, item: JSON, offered: OfferedTools) -> tuple[str, Any] | None:
+def _call(kind: str, item: JSON, toolset: OfferedTools) -> tuple[str, Any] | None:
     """Return the function's name and the arguments of an item that is a call."""
     match kind:
         case "function_call":
@@ -183,14 +183,14 @@ def _call(kind: str, item: JSON, offered: OfferedTools) -> tuple[str, Any] | Non
             arguments = custom_tools.arguments(text(item.get("input")))
             return in_namespace(item.get("namespace"), text(item.get("name"))), arguments
         case "tool_search_call" if item.get("execution") != "server":
-            return offered.name_of("tool_search"), _encode(item.get("arguments"))
+            return toolset.name_of("tool_search"), _encode(item.get("arguments"))
         case "local_shell_call":
             action = {name: value for name, value in member(item, "action").items() if name != "type"}
-            return offered.name_of("local_shell"), _encode(body.drop_nulls(action))
+            return toolset.name_of("local_shell"), _encode(body.drop_nulls(action))
         case "shell_call":
-            return offered.name_of("shell"), _encode(body.drop_nulls(member(item, "action")))
+            return toolset.name_of("shell"), _encode(body.drop_nulls(member(item, "action")))
         case "apply_patch_call":
-            return offered.name_of("apply_patch"), _encode(member(item, "operation"))
+            return toolset.name_of("apply_patch"), _encode(member(item, "operation"))
     return None
 
 

@@ -79,10 +79,10 @@ class Turn:
         """Drop the older half of the earlier items; returns False if there are none."""
         if not self.earlier:
             return False
-        rest = self.earlier[(len(self.earlier) + 1) // 2 :]
-        while rest and rest[0].get("role") not in {"user", "developer", "system"}:
-            rest = rest[1:]  # a turn begins with a message, not with the result of a call
-        self.earlier = rest
+        newer = self.earlier[(len(self.earlier) + 1) // 2 :]
+        while newer and newer[0].get("role") not in {"user", "developer", "system"}:
+            newer = newer[1:]  # a turn begins with a message, not with the result of a call
+        self.earlier = newer
         return True
 
     def save(self, response: JSON) -> None:
@@ -210,8 +210,8 @@ def _items_until(
     record = conversation_records.read(store, id_, context.owner_ids).record
     if (entry := record.responses.get(token)) is None:
         return None
-    known = {*entry["input"], *entry["output"]}
-    last = max((n for n, item in enumerate(record.items) if item["id"] in known), default=-1)
+    item_ids = {*entry["input"], *entry["output"]}
+    last = max((n for n, item in enumerate(record.items) if item["id"] in item_ids), default=-1)
     return record.items[: last + 1]
 
 
@@ -234,7 +234,7 @@ def _resolve_references(params: JSON, turn: Turn, store: Store) -> JSON:
         if record := history.read_record(store, token):
             earlier_items |= {item["id"]: item for item in (*record.input, *record.response["output"])}
     resolved: list[Any] = []
-    known = {item.get("id") for item in turn.earlier}
+    item_ids = {item.get("id") for item in turn.earlier}
     for number, item in enumerate(input_):
         if (id_ := _reference(item)) is None:
             resolved.append(item)
@@ -242,7 +242,7 @@ def _resolve_references(params: JSON, turn: Turn, store: Store) -> JSON:
             raise errors.BadRequest(
                 f"Item with id '{id_[:300]}' not found.", param=f"input[{number}]", code="item_not_found"
             )
-        elif id_ not in known:  # an item that the history has already is not repeated
+        elif id_ not in item_ids:  # an item that the history has already is not repeated
             resolved.append(earlier_items[id_])
     return {**params, "input": resolved}
 

@@ -83,7 +83,7 @@ class ResponsesRequest(NamedTuple):
 
     params: JSON
     chat: JSON
-    offered: OfferedTools
+    toolset: OfferedTools
     names: ParamNames
     ignored: tuple[str, ...]
 
@@ -93,7 +93,7 @@ class ResponsesRequest(NamedTuple):
         A hosted tool that is offered to a model without it is left out; one that is demanded is an error.
         """
         chat, left_out = without_hosted_tools(self.chat, adapter)
-        if drawing := self.offered.image_generation:
+        if drawing := self.toolset.image_generation:
             if "images" in model.profile.operations:
                 chat = chat | {"modalities": ["text", "image"]}
                 options = body.drop_nulls(drawing.definition).keys() - {"type"}
@@ -101,7 +101,7 @@ class ResponsesRequest(NamedTuple):
             else:
                 left_out += ("tools.image_generation",)
         missing = {name.removeprefix("tools.") for name in left_out}
-        tools.check_choice(self.params.get("tool_choice"), self.offered, missing)
+        tools.check_choice(self.params.get("tool_choice"), self.toolset, missing)
         return chat, (*self.ignored, *left_out)
 
     def ignored_names(self, ignored: Iterable[str]) -> tuple[str, ...]:
@@ -118,8 +118,8 @@ class ResponsesRequest(NamedTuple):
 
 
 def _ignored_name(name: str) -> str:
-    first, dot, rest = name.partition(".")
-    return _IGNORED_NAMES.get(first, first) + dot + rest
+    first, dot, path = name.partition(".")
+    return _IGNORED_NAMES.get(first, first) + dot + path
 
 
 def parse(content: bytes) -> JSON:
@@ -141,21 +141,21 @@ def _checked(params: JSON) -> JSON:
 
 def translate(params: JSON, earlier: Sequence[JSON] = ()) -> ResponsesRequest:
     """Translate a request that `parse` returned, after the items of earlier requests; raises `BadRequest`."""
-    offered = tools.read(params)
-    reader = _read_items(params, earlier, offered)
+    toolset = tools.read(params)
+    reader = _read_items(params, earlier, toolset)
     chat: JSON = {"model": params["model"], "messages": reader.messages}
     chat |= {name: params[name] for name in SAME_NAMES & params.keys()}
-    chat |= _options(params) | _tools(params, offered)
+    chat |= _options(params) | _tools(params, toolset)
     origins = ORIGINS | {
-        f"tools[{number}]": tool.param for number, tool in enumerate(offered.functions.values())
+        f"tools[{number}]": tool.param for number, tool in enumerate(toolset.functions.values())
     }
-    if offered.web_search:
-        origins["web_search_options"] = offered.web_search.param
+    if toolset.web_search:
+        origins["web_search_options"] = toolset.web_search.param
     names = ParamNames(origins | reader.origins)
     ignored = [
         name for name in params if name not in TRANSLATED | STATEFUL.keys() and params[name] is not False
     ]
-    request = ResponsesRequest(params, chat, offered, names, (*ignored, *offered.ignored, *reader.ignored))
+    request = ResponsesRequest(params, chat, toolset, names, (*ignored, *toolset.ignored, *reader.ignored))
     with request.names.in_errors():
         body.validate(chat, chat_schema.Chat)
     return request
@@ -177,7 +177,7 @@ def as_chat(params: JSON) -> JSON:
             )
     translated = translate(_checked(params))
     custom = {
-        tool.name: tool.definition for tool in translated.offered.functions.values() if tool.kind == "custom"
+        tool.name: tool.definition for tool in translated.toolset.functions.values() if tool.kind == "custom"
     }
     chat = translated.chat
     if custom:  # chat has them too, in a form of its own
@@ -198,8 +198,8 @@ def _custom_tool(tool: JSON, custom: Mapping[str, JSON]) -> JSON:
     return {"type": "custom", "custom": {**fields, "name": tool["function"]["name"]}}
 
 
-def _read_items(params: JSON, earlier: Sequence[JSON], offered: OfferedTools) -> ItemReader:
-    reader = ItemReader(offered)
+def _read_items(params: JSON, earlier: Sequence[JSON], toolset: OfferedTools) -> ItemReader:
+    reader = ItemReader(toolset)
     if instructions := params.get("instructions"):
         reader.add({"role": "developer", "content": instructions}, "instructions")
     for item in earlier:
@@ -246,15 +246,15 @@ def _format(text_format: JSON) -> JSON | None:
             return {"type": other}
 
 
-def _tools(params: JSON, offered: OfferedTools) -> JSON:
+def _tools(params: JSON, toolset: OfferedTools) -> JSON:
     chat: dict[str, Any] = {}
-    chat_tools = [tools.function(tool) for tool in offered.functions.values()]
-    if offered.code_interpreter:
+    chat_tools = [tools.function(tool) for tool in toolset.functions.values()]
+    if toolset.code_interpreter:
         chat_tools.append(CODE_INTERPRETER)
     if chat_tools:
         chat["tools"] = chat_tools
-    if offered.web_search:
-        chat["web_search_options"] = tools.web_search_options(offered.web_search)
+    if toolset.web_search:
+        chat["web_search_options"] = tools.web_search_options(toolset.web_search)
     if (choice := params.get("tool_choice")) is not None:
-        chat["tool_choice"] = tools.tool_choice(choice, offered)
+        chat["tool_choice"] = tools.tool_choice(choice, toolset)
     return body.drop_nulls(chat)

@@ -44,7 +44,7 @@ def create(context: RequestContext) -> Response:
 def _respond(turn: Turn, context: RequestContext) -> Response:
     request = responses_request.translate(turn.request_params(), turn.earlier)
     searched = None
-    if request.offered.file_search:
+    if request.toolset.file_search:
         from vertex_compat.operations.responses import file_search  # noqa: PLC0415  (rarely offered: cold start)
 
         request, searched = file_search.run(request, context)

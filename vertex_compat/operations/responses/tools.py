@@ -121,11 +121,11 @@ class OfferedTools:
 
 def read(params: JSON) -> OfferedTools:
     """Return the tools in `tools` and in items that add tools; raises `BadRequest`."""
-    offered = OfferedTools()
+    toolset = OfferedTools()
     for param, tools in _lists(params):
         for number, tool in enumerate(tools):
-            _add(offered, tool, f"{param}[{number}]")
-    return offered
+            _add(toolset, tool, f"{param}[{number}]")
+    return toolset
 
 
 def _lists(params: JSON) -> Iterator[tuple[str, list[JSON]]]:
@@ -144,29 +144,29 @@ def _lists(params: JSON) -> Iterator[tuple[str, list[JSON]]]:
             yield param, tools
 
 
-def _add(offered: OfferedTools, tool: JSON, param: str, namespace: str | None = None) -> None:
+def _add(toolset: OfferedTools, tool: JSON, param: str, namespace: str | None = None) -> None:
     kind = _DATE.sub("", text(tool.get("type")))
     if kind == "namespace" and namespace is None:
         for number, inner in enumerate(items(tool.get("tools"))):
-            _add(offered, inner, f"{param}.tools[{number}]", text(tool.get("name")))
+            _add(toolset, inner, f"{param}.tools[{number}]", text(tool.get("name")))
     elif kind in WEB_SEARCH_TYPES and tool.get("external_web_access") is not False:
-        offered.web_search = OfferedTool(kind, kind, tool, param)
+        toolset.web_search = OfferedTool(kind, kind, tool, param)
     elif kind == FILE_SEARCH:
-        offered.file_search = OfferedTool(kind, kind, tool, param)
+        toolset.file_search = OfferedTool(kind, kind, tool, param)
     elif kind == CODE_INTERPRETER:
-        offered.code_interpreter = OfferedTool(kind, kind, tool, param)
+        toolset.code_interpreter = OfferedTool(kind, kind, tool, param)
         if body.drop_nulls(tool).get("container", _NEW_CONTAINER) != _NEW_CONTAINER:
-            offered.ignored.append("tools.code_interpreter.container")
+            toolset.ignored.append("tools.code_interpreter.container")
     elif kind == IMAGE_GENERATION:
-        offered.image_generation = OfferedTool(kind, kind, tool, param)
+        toolset.image_generation = OfferedTool(kind, kind, tool, param)
     elif kind in {"function", "custom"}:
         name = in_namespace(namespace, _name(tool, param))
-        offered.functions[name] = OfferedTool(name, kind, tool, param, namespace)
+        toolset.functions[name] = OfferedTool(name, kind, tool, param, namespace)
     elif kind in CLIENT_TOOLS and _is_client_run(kind, tool):
-        name = f"{kind}_tool" if kind in offered.functions else kind
-        offered.functions[name] = OfferedTool(name, kind, tool, param)
+        name = f"{kind}_tool" if kind in toolset.functions else kind
+        toolset.functions[name] = OfferedTool(name, kind, tool, param)
     else:
-        offered.ignored.append(f"tools.{kind or 'type'}")
+        toolset.ignored.append(f"tools.{kind or 'type'}")
 
 
 def _name(tool: JSON, param: str) -> str:
@@ -195,17 +195,17 @@ def function(tool: OfferedTool) -> JSON:
     """Return the chat tool for a tool."""
     definition = tool.definition
     if tool.kind == "function":
-        rest = {name: value for name, value in definition.items() if name != "type"}
-        return {"type": "function", "function": {**rest, "name": tool.name}}
+        fields = {name: value for name, value in definition.items() if name != "type"}
+        return {"type": "function", "function": {**fields, "name": tool.name}}
     if tool.kind == "custom":
         return custom_tools.function(tool.name, definition.get("description"), member(definition, "format"))
-    known = CLIENT_TOOLS[tool.kind]
-    schema = {"type": "object", "properties": known.properties, "required": known.required}
+    client_tool = CLIENT_TOOLS[tool.kind]
+    schema = {"type": "object", "properties": client_tool.properties, "required": client_tool.required}
     return {
         "type": "function",
         "function": {
             "name": tool.name,
-            "description": text(definition.get("description")) or known.description,
+            "description": text(definition.get("description")) or client_tool.description,
             "parameters": member(definition, "parameters") or schema,
         },
     }
@@ -225,7 +225,7 @@ def web_search_options(tool: OfferedTool) -> JSON:
 # tool_choice
 
 
-def check_choice(choice: Any, offered: OfferedTools, missing: Collection[str] = ()) -> None:
+def check_choice(choice: Any, toolset: OfferedTools, missing: Collection[str] = ()) -> None:
     """Raise `BadRequest` if `tool_choice` demands a tool that the model does not have.
 
     `missing` are types of hosted tools that are offered, and that the model does not have.
@@ -236,8 +236,8 @@ def check_choice(choice: Any, offered: OfferedTools, missing: Collection[str] = 
             param="tool_choice",
             code="unsupported_value",
         )
-    hosted = {kind for kind, tool in offered.hosted().items() if tool}
-    if choice == "required" and not (offered.functions or hosted - set(missing)):
+    hosted = {kind for kind, tool in toolset.hosted().items() if tool}
+    if choice == "required" and not (toolset.functions or hosted - set(missing)):
         raise errors.BadRequest(
             "'tool_choice' requires a call, but none of the tools is available here.",
             param="tool_choice",
@@ -245,24 +245,24 @@ def check_choice(choice: Any, offered: OfferedTools, missing: Collection[str] = 
         )
 
 
-def tool_choice(choice: str | JSON, offered: OfferedTools) -> str | JSON | None:
+def tool_choice(choice: str | JSON, toolset: OfferedTools) -> str | JSON | None:
     """Return chat's `tool_choice`; raises `BadRequest` if it demands a tool that is not offered."""
     if isinstance(choice, dict):
-        return _tool_choice(choice, offered)
-    check_choice(choice, offered)
-    return choice if offered.functions else None
+        return _tool_choice(choice, toolset)
+    check_choice(choice, toolset)
+    return choice if toolset.functions else None
 
 
-def _tool_choice(choice: JSON, offered: OfferedTools) -> JSON | None:
+def _tool_choice(choice: JSON, toolset: OfferedTools) -> JSON | None:
     if choice.get("type") == "allowed_tools":
         tools = items(choice.get("tools"))
-        names = [name for tool in tools if (name := _function_name(tool, offered))]
-        allowed = {"mode": choice.get("mode", "auto"), "tools": list(map(_named, names))}
-        return {"type": "allowed_tools", "allowed_tools": allowed}
-    if offered.hosted().get(demanded_tool(choice)):
+        names = [name for tool in tools if (name := _function_name(tool, toolset))]
+        allowed_tools = {"mode": choice.get("mode", "auto"), "tools": list(map(_function_choice, names))}
+        return {"type": "allowed_tools", "allowed_tools": allowed_tools}
+    if toolset.hosted().get(demanded_tool(choice)):
         return None  # the model uses it when it needs to
-    if name := _function_name(choice, offered):
-        return _named(name)
+    if name := _function_name(choice, toolset):
+        return _function_choice(name)
     raise errors.BadRequest(
         f"'tool_choice' demands {choice.get('type')!r}, which runs on OpenAI's servers or is not in 'tools'.",
         param="tool_choice",
@@ -276,15 +276,15 @@ def demanded_tool(choice: Any) -> str:
     return WEB_SEARCH if kind in WEB_SEARCH_TYPES else kind
 
 
-def _function_name(tool: JSON, offered: OfferedTools) -> str | None:
+def _function_name(tool: JSON, toolset: OfferedTools) -> str | None:
     """Return the name of the function for a tool in `tool_choice`."""
     kind = _DATE.sub("", text(tool.get("type")))
     if kind in {"function", "custom"}:
         return in_namespace(tool.get("namespace"), text(tool.get("name")))
-    return next((function.name for function in offered.functions.values() if function.kind == kind), None)
+    return next((function.name for function in toolset.functions.values() if function.kind == kind), None)
 
 
-def _named(name: str) -> JSON:
+def _function_choice(name: str) -> JSON:
     return {"type": "function", "function": {"name": name}}
 
 

@@ -37,7 +37,7 @@ ReadCounts: TypeAlias = Callable[[JSON], Usage | None]
 """Reads a publisher's counts; returns None where the prompt's are missing."""
 
 
-def counted(blocks: Iterator[bytes], publisher: str, usages: dict[object, Usage]) -> Iterator[bytes]:
+def with_usage(blocks: Iterator[bytes], publisher: str, usages: dict[object, Usage]) -> Iterator[bytes]:
     """Yield the blocks of a response, and note the counts in it."""
     finder = _ObjectFinder(b'"usageMetadata"' if publisher == "google" else b'"usage"')
     read: ReadCounts = _READERS.get(publisher, _read_openai)
@@ -78,24 +78,24 @@ class _ObjectFinder:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._rest = b""
+        self._incomplete = b""
 
     def feed(self, block: bytes) -> Iterator[JSON]:
         """Yield the objects that `block` completes."""
-        data = self._rest + block
+        data = self._incomplete + block
         while (start := data.find(self._key)) >= 0:
             value = data[start + len(self._key) :]
             if _OBJECT.match(value):
                 if (usage := _first_object(value[:MAX_BYTES])) is not None:
                     yield usage
                 elif len(value) < MAX_BYTES:
-                    self._rest = data[start:]
+                    self._incomplete = data[start:]
                     return
             elif _SEPARATOR.fullmatch(value):
-                self._rest = data[start:]
+                self._incomplete = data[start:]
                 return
             data = value
-        self._rest = data[1 - len(self._key) :]
+        self._incomplete = data[1 - len(self._key) :]
 
 
 def _first_object(data: bytes) -> JSON | None:

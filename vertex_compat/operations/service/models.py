@@ -42,8 +42,8 @@ def retrieve(context: RequestContext) -> Response:
 def names(context: RequestContext) -> list[str]:
     """Return the names of the models that the caller may use, those of the settings first."""
     vertex = context.list_vertex_models() if context.list_vertex_models else ()
-    listed = dict.fromkeys([*context.router.names(), *context.router.catalog.names(), *vertex])
-    return [name for name in listed if context.router.allows(name)]
+    all_names = dict.fromkeys([*context.router.names(), *context.router.catalog.names(), *vertex])
+    return [name for name in all_names if context.router.allows(name)]
 
 
 def info(name: str, context: RequestContext) -> JSON:
@@ -73,19 +73,25 @@ def _price(profile: ModelProfile, day: date) -> JSON:
     fields: JSON = msgspec.to_builtins(pricing.on(profile.price, day)) | {"later": None}
     for variant in fields["variants"].values():
         del variant["regional"]
-    return _known(fields)
+    return _without_empty(fields)
 
 
-def _known(fields: JSON) -> JSON:
+def _without_empty(fields: JSON) -> JSON:
     """Return the fields that have a value, in objects inside them too."""
-    known = {key: _known(value) if isinstance(value, dict) else value for key, value in fields.items()}
-    return {key: value for key, value in known.items() if value not in (None, {})}
+    cleaned = {
+        key: _without_empty(value) if isinstance(value, dict) else value for key, value in fields.items()
+    }
+    return {key: value for key, value in cleaned.items() if value not in (None, {})}
 
 
 def _common_operations(targets: Sequence[Model]) -> list[str]:
     """The operations that all targets of a name have."""
-    others = [set(_operations(model)) for model in targets[1:]]
-    return [operation for operation in _operations(targets[0]) if all(operation in other for other in others)]
+    other_targets = [set(_operations(model)) for model in targets[1:]]
+    return [
+        operation
+        for operation in _operations(targets[0])
+        if all(operation in operations for operations in other_targets)
+    ]
 
 
 def _operations(model: Model) -> list[str]:

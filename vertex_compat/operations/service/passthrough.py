@@ -117,7 +117,7 @@ def _call_model(match: re.Match[str], context: RequestContext) -> Response:
     blocks = model_calls.iter_response(response, context)
     if match["method"] in forwarded_usage.METHODS:
         context.log.price = model.profile.price
-        blocks = forwarded_usage.counted(blocks, model.publisher, context.log.usages)
+        blocks = forwarded_usage.with_usage(blocks, model.publisher, context.log.usages)
     body = StreamingBody(blocks, response.content_type)
     return Response(body, model_calls.target_header(model, response))
 

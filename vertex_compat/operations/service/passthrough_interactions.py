@@ -126,5 +126,5 @@ def _respond(response: UpstreamResponse, context: RequestContext, model: Model |
     blocks = model_calls.iter_response(response, context)
     if model is None:
         return Response(StreamingBody(blocks, response.content_type))
-    blocks = forwarded_usage.counted(blocks, forwarded_usage.INTERACTIONS, context.log.usages)
+    blocks = forwarded_usage.with_usage(blocks, forwarded_usage.INTERACTIONS, context.log.usages)
     return Response(StreamingBody(blocks, response.content_type), model_calls.target_header(model, response))

@@ -35,10 +35,10 @@ QUERY: Final = {
 """Query parameters that are forwarded, and their values."""
 
 
-def check_method(context: RequestContext, allowed: tuple[str, ...]) -> None:
+def check_method(context: RequestContext, methods: tuple[str, ...]) -> None:
     """Raise `MethodNotAllowed` unless the client's method is among those allowed."""
-    if context.method not in allowed:
-        names = ", ".join(allowed)
+    if context.method not in methods:
+        names = ", ".join(methods)
         raise errors.MethodNotAllowed(
             f"Not allowed to {context.method} this resource. Allowed: {names}.", headers={"Allow": names}
         )

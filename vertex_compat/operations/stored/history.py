@@ -85,7 +85,7 @@ class History(NamedTuple):
         """Return the record of a response that follows."""
         turn = self.parent.turn + 1 if self.parent else 0
         bases = self._bases(turn)
-        rest = self.pieces[len(bases) :]
+        added_pieces = self.pieces[len(bases) :]
         level: Level = "full" if not bases else "part" if turn % PART_EVERY == 0 else "delta"
         return ResponseRecord(
             response=response,
@@ -95,7 +95,7 @@ class History(NamedTuple):
             turn=turn,
             level=level,
             bases=[piece.base for piece in bases],
-            segment=[item for piece in rest for item in piece.items],
+            segment=[item for piece in added_pieces for item in piece.items],
         )
 
     def _bases(self, turn: int) -> list[Piece]:

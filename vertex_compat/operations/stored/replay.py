@@ -15,18 +15,18 @@ from vertex_compat.types import JSON
 
 def events(response: JSON, starting_after: int) -> Iterator[bytes]:
     """Yield the events whose sequence numbers are above `starting_after`, and the last one in any case."""
-    listed = list(_events(response))
-    last = len(listed) - 1
-    for number, (kind, fields) in enumerate(listed):
+    all_events = list(_events(response))
+    last = len(all_events) - 1
+    for number, (kind, fields) in enumerate(all_events):
         if number > starting_after or number == last:
             event = {"type": kind, "sequence_number": max(number, starting_after + 1), **fields}
             yield b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode(event))
 
 
 def _events(response: JSON) -> Iterator[tuple[str, JSON]]:
-    started = {**response, "status": "in_progress", "output": [], "usage": None}
-    yield "response.created", {"response": started}
-    yield "response.in_progress", {"response": started}
+    opening = {**response, "status": "in_progress", "output": [], "usage": None}
+    yield "response.created", {"response": opening}
+    yield "response.in_progress", {"response": opening}
     for index, item in enumerate(response["output"]):
         opened = {**item, "status": "in_progress"} | ({"content": []} if item["type"] == "message" else {})
         yield "response.output_item.added", {"output_index": index, "item": opened}

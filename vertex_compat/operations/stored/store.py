@@ -109,8 +109,8 @@ class MemoryStore:
         """Write an object; raises `Conflict`."""
         key = (self._owner, name)
         with self._memory.lock:
-            known = self._memory.objects.get(key)
-            if generation is not None and generation != (known.generation if known else 0):
+            existing = self._memory.objects.get(key)
+            if generation is not None and generation != (existing.generation if existing else 0):
                 raise errors.Conflict("The object was changed meanwhile.")
             self._remove(key)
             self._memory.objects[key] = _MemoryObject(content, next(self._memory.generations), expires_at)
@@ -202,10 +202,10 @@ def delete(store: Store, name: str) -> bool:
     return existed
 
 
-def note_failure(what: str, error: errors.ApiError) -> None:
+def note_failure(name: str, error: errors.ApiError) -> None:
     """Log that something could not be stored, and remember it for `headers`."""
     MEMORY.failed_at = time.monotonic()
-    _log.error("%s could not be stored: %s", what, error.message)
+    _log.error("%s could not be stored: %s", name, error.message)
 
 
 def note_success() -> None:

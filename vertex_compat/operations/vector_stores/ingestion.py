@@ -39,7 +39,7 @@ def ask(call: UpstreamCall, store: Store, context: RequestContext) -> JSON:
     return model_calls.get_json(call, target(store.location, context), context)
 
 
-def wait(operation: JSON, where: ResourceTarget, context: RequestContext) -> JSON:
+def wait(operation: JSON, target: ResourceTarget, context: RequestContext) -> JSON:
     """Return the response of an operation when it is complete; raises `Unavailable`, or its error."""
     deadline, pause = time.monotonic() + WAIT_SECONDS, _FIRST_PAUSE
     name = text(operation.get("name"))
@@ -48,7 +48,7 @@ def wait(operation: JSON, where: ResourceTarget, context: RequestContext) -> JSO
             raise errors.UpstreamFault("RAG Engine started an operation and did not name it.")
         if time.monotonic() > deadline:
             raise errors.Unavailable("RAG Engine has not answered in time. Try again.")
-        operation = model_calls.get_json(rag_engine.operation(name), where, context)
+        operation = model_calls.get_json(rag_engine.operation(name), target, context)
         if not operation.get("done"):
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -128,8 +128,8 @@ class Records:
 
     def files(self, store: Store) -> list[StoredFile]:
         """Return the files of a store, newest first."""
-        listed = list(self._files(store))
-        return sorted(listed, key=lambda file: (-file.created, file.uri))
+        files = list(self._files(store))
+        return sorted(files, key=lambda file: (-file.created, file.uri))
 
     def _files(self, store: Store) -> Iterator[StoredFile]:
         for resource in self.bucket.list(f"{FILES}{store.id}/"):

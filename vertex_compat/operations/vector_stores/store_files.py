@@ -31,20 +31,20 @@ MAX_CONTENT: Final = 20 * 1024 * 1024
 
 
 def _find(context: RequestContext) -> tuple[Store, Records]:
-    known = Records(context)
-    return known.store(context.path_args["store"]), known
+    records = Records(context)
+    return records.store(context.path_args["store"]), records
 
 
 def prepare(
-    file_ids: Sequence[str], params: JSON, param: str, known: Records, batch: str = ""
+    file_ids: Sequence[str], params: JSON, param: str, records: Records, batch: str = ""
 ) -> list[StoredFile]:
     """Return the records of files to attach; raises `NotFound` for a file that the caller does not have."""
     now = int(time.time())
 
     def record(file_id: str) -> StoredFile:
         try:
-            target = known.bucket.resolve(file_id)
-            resource = known.bucket.metadata(target)
+            target = records.bucket.resolve(file_id)
+            resource = records.bucket.metadata(target)
         except errors.NotFound as error:
             error.param = param
             raise
@@ -88,12 +88,12 @@ def _chunking(params: JSON) -> tuple[int, int] | None:
 
 
 def attach(
-    store: Store, files: Sequence[StoredFile], known: Records, context: RequestContext
+    store: Store, files: Sequence[StoredFile], records: Records, context: RequestContext
 ) -> list[StoredFile]:
     """Attach files to a store and start their import; return the files of the store."""
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
-        list(pool.map(lambda file: known.add_file(store, file), files))
-    return ingestion.advance(store, known, context)
+        list(pool.map(lambda file: records.add_file(store, file), files))
+    return ingestion.advance(store, records, context)
 
 
 def counts(files: Iterable[StoredFile]) -> dict[str, int]:
@@ -110,10 +110,10 @@ def _status(file: StoredFile) -> str:
 def create(context: RequestContext) -> Response:
     """Attach one file."""
     params = body.drop_nulls(body.decode(context.body, schema.AttachFile))
-    store, known = _find(context)
-    (prepared,) = prepare([params["file_id"]], params, "file_id", known)
-    files = attach(store, [prepared], known, context)
-    return Response(_shown(_by_uri(files, prepared.uri), store, known))
+    store, records = _find(context)
+    (prepared,) = prepare([params["file_id"]], params, "file_id", records)
+    files = attach(store, [prepared], records, context)
+    return Response(_file_object(_by_uri(files, prepared.uri), store, records))
 
 
 def _by_uri(files: Iterable[StoredFile], uri: str) -> StoredFile:
@@ -125,36 +125,36 @@ def _by_uri(files: Iterable[StoredFile], uri: str) -> StoredFile:
 
 def list_files(context: RequestContext) -> Response:
     """List the files of a store."""
-    store, known = _find(context)
-    return _page(ingestion.advance(store, known, context), store, known, context)
+    store, records = _find(context)
+    return _page(ingestion.advance(store, records, context), store, records, context)
 
 
-def _page(files: list[StoredFile], store: Store, known: Records, context: RequestContext) -> Response:
+def _page(files: list[StoredFile], store: Store, records: Records, context: RequestContext) -> Response:
     query = context.query()
     size = paging.limit(query, 20, 100)
     status = query.get("filter")
-    objects = [_shown(file, store, known) for file in files if status in {None, _status(file)}]
+    objects = [_file_object(file, store, records) for file in files if status in {None, _status(file)}]
     if query.get("order") == "asc":
         objects.reverse()
     return Response(paging.page(paging.after(objects, query), size))
 
 
 def _file(context: RequestContext) -> tuple[StoredFile, Store, Records]:
-    store, known = _find(context)
-    target = known.bucket.resolve(context.path_args["file"])
-    return _by_uri(ingestion.advance(store, known, context), target.uri), store, known
+    store, records = _find(context)
+    target = records.bucket.resolve(context.path_args["file"])
+    return _by_uri(ingestion.advance(store, records, context), target.uri), store, records
 
 
 def retrieve(context: RequestContext) -> Response:
     """Return a file's state."""
-    return Response(_shown(*_file(context)))
+    return Response(_file_object(*_file(context)))
 
 
 def content(context: RequestContext) -> Response:
     """Return the text of a text file; that of other files only RAG Engine has read."""
-    store, known = _find(context)
-    target = known.bucket.resolve(context.path_args["file"])
-    file = _by_uri(known.files(store), target.uri)
+    store, records = _find(context)
+    target = records.bucket.resolve(context.path_args["file"])
+    file = _by_uri(records.files(store), target.uri)
     media_type = media_types.of_name(file.filename) or media_types.of_name(target.name) or ""
     if not media_type.startswith("text/") and media_type not in TEXTS:
         raise errors.BadRequest(
@@ -166,7 +166,7 @@ def content(context: RequestContext) -> Response:
         raise errors.BadRequest(
             f"The file has more than {MAX_CONTENT} bytes: use /files/ID/content.", param="file_id"
         )
-    data = b"".join(known.bucket.read(target)).decode("utf-8", "replace")
+    data = b"".join(records.bucket.read(target)).decode("utf-8", "replace")
     page: JSON = {
         "object": "vector_store.file_content.page",
         "data": [{"type": "text", "text": data}],
@@ -179,20 +179,20 @@ def content(context: RequestContext) -> Response:
 def update(context: RequestContext) -> Response:
     """Change a file's attributes."""
     params = body.decode(context.body, schema.UpdateFile)
-    file, store, known = _file(context)
+    file, store, records = _file(context)
     file.attributes = params["attributes"] or {}
-    known.save_file(store, file)
-    return Response(_shown(file, store, known))
+    records.save_file(store, file)
+    return Response(_file_object(file, store, records))
 
 
 def delete(context: RequestContext) -> Response:
     """Remove a file from a store; the file in the bucket stays."""
-    file, store, known = _file(context)
+    file, store, records = _file(context)
     if file.rag_file:
         with suppress(errors.NotFound):
             ingestion.ask(rag_engine.delete_file(store.corpus, file.rag_file), store, context)
-    known.forget_file(store, file)
-    id_ = search.file_id(file, known)
+    records.forget_file(store, file)
+    id_ = search.file_id(file, records)
     return Response({"id": id_, "object": "vector_store.file.deleted", "deleted": True})
 
 
@@ -206,27 +206,27 @@ def create_batch(context: RequestContext) -> Response:
         raise errors.BadRequest(
             "Exactly one of 'file_ids' and 'files' is needed.", param="file_ids", code="invalid_value"
         )
-    store, known = _find(context)
+    store, records = _find(context)
     batch = BATCH + new_token()
     if "files" in params:
         prepared = [
             prepared_file
             for number, file in enumerate(params["files"])
-            for prepared_file in prepare([file["file_id"]], file, f"files[{number}].file_id", known, batch)
+            for prepared_file in prepare([file["file_id"]], file, f"files[{number}].file_id", records, batch)
         ]
     else:
-        prepared = prepare(params["file_ids"], params, "file_ids", known, batch)
-    files = attach(store, prepared, known, context)
+        prepared = prepare(params["file_ids"], params, "file_ids", records, batch)
+    files = attach(store, prepared, records, context)
     return Response(_batch(batch, files, store))
 
 
 def _batch_files(context: RequestContext) -> tuple[str, list[StoredFile], Store, Records]:
-    store, known = _find(context)
+    store, records = _find(context)
     batch = context.path_args["batch"]
-    files = [file for file in ingestion.advance(store, known, context) if file.batch == batch]
+    files = [file for file in ingestion.advance(store, records, context) if file.batch == batch]
     if not files:
         raise errors.NotFound(f"No such file batch: {batch[:200]}", param="batch_id")
-    return batch, files, store, known
+    return batch, files, store, records
 
 
 def retrieve_batch(context: RequestContext) -> Response:
@@ -237,42 +237,42 @@ def retrieve_batch(context: RequestContext) -> Response:
 
 def list_batch_files(context: RequestContext) -> Response:
     """List the files of a batch."""
-    _, files, store, known = _batch_files(context)
-    return _page(files, store, known, context)
+    _, files, store, records = _batch_files(context)
+    return _page(files, store, records, context)
 
 
 def cancel_batch(context: RequestContext) -> Response:
     """Cancel the imports of a batch that have not started; those that run are finished."""
-    batch, files, store, known = _batch_files(context)
+    batch, files, store, records = _batch_files(context)
     for file in files:
         if file.status == "queued":
             file.status = "cancelled"
-            known.save_file(store, file)
+            records.save_file(store, file)
     return Response(_batch(batch, files, store))
 
 
 def _batch(batch: str, files: Iterable[StoredFile], store: Store) -> JSON:
     of_batch = [file for file in files if file.batch == batch]
-    counted = counts(of_batch)
-    status = "in_progress" if counted["in_progress"] else "cancelled" if counted["cancelled"] else "completed"
+    file_counts = counts(of_batch)
+    status = next((state for state in ("in_progress", "cancelled") if file_counts[state]), "completed")
     return {
         "id": batch,
         "object": "vector_store.files_batch",
         "created_at": min(file.created for file in of_batch) if of_batch else store.created,
         "vector_store_id": store.id,
         "status": status,
-        "file_counts": counted,
+        "file_counts": file_counts,
     }
 
 
-def _shown(file: StoredFile, store: Store, known: Records) -> JSON:
+def _file_object(file: StoredFile, store: Store, records: Records) -> JSON:
     chunking: JSON = {"type": "other"}
     if file.chunking:
         size, overlap = file.chunking
         fixed = {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}
         chunking = {"type": "static", "static": fixed}
     return {
-        "id": search.file_id(file, known),
+        "id": search.file_id(file, records),
         "object": "vector_store.file",
         "created_at": file.created,
         "vector_store_id": store.id,

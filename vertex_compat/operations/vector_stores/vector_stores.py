@@ -11,10 +11,10 @@ from vertex_compat.json_values import text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import body, paging
-from vertex_compat.operations.vector_stores import filters, ingestion, records, store_files
+from vertex_compat.operations.vector_stores import filters, ingestion, store_files
 from vertex_compat.operations.vector_stores import search as searches
 from vertex_compat.operations.vector_stores import vector_stores_schema as schema
-from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile
+from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile, new_id, no_such_store
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
 
@@ -22,15 +22,15 @@ from vertex_compat.types import JSON
 def create(context: RequestContext) -> Response:
     """Create a vector store, and attach files to it."""
     params = body.drop_nulls(body.decode(context.body, schema.CreateStore))
-    known = Records(context)
-    prepared = store_files.prepare(params.get("file_ids", ()), params, "file_ids", known)
-    id_, now = records.new_id(), int(time.time())
-    where = ingestion.target(None, context)
+    records = Records(context)
+    prepared = store_files.prepare(params.get("file_ids", ()), params, "file_ids", records)
+    id_, now = new_id(), int(time.time())
+    target = ingestion.target(None, context)
     call = rag_engine.create(params.get("name") or id_, id_)
     if context.dry_run:
-        return Response(context.transport.describe(call, where))
-    started = model_calls.get_json(call, where, context)
-    name = text(ingestion.wait(started, where, context).get("name"))
+        return Response(context.transport.describe(call, target))
+    operation = model_calls.get_json(call, target, context)
+    name = text(ingestion.wait(operation, target, context).get("name"))
     corpus = rag_engine.number(name, "ragCorpora")
     if not corpus:
         raise errors.UpstreamFault("RAG Engine created a corpus and did not name it.")
@@ -38,35 +38,35 @@ def create(context: RequestContext) -> Response:
         id=id_,
         corpus=corpus,
         corpus_name=name,
-        location=where.locations[0],
+        location=target.locations[0],
         created=now,
         last_active=now,
         name=params.get("name", ""),
         metadata=params.get("metadata", {}),
         expires_days=params.get("expires_after", {}).get("days"),
     )
-    known.create(store)
-    files = store_files.attach(store, prepared, known, context) if prepared else []
+    records.create(store)
+    files = store_files.attach(store, prepared, records, context) if prepared else []
     ignored = [name for name in ("description",) if name in params]
-    return Response(_shown(store, files), model_calls.ignored_header(ignored))
+    return Response(_store_object(store, files), model_calls.ignored_header(ignored))
 
 
 def list_stores(context: RequestContext) -> Response:
     """List the caller's vector stores, newest first by default."""
-    known, query = Records(context), context.query()
+    records, query = Records(context), context.query()
     size = paging.limit(query, 20, 100)
-    ids = known.ids()
+    ids = records.ids()
     if query.get("order") == "asc":
         ids.reverse()
     if last := query.get("after"):
         if last not in ids:
-            raise records.no_such_store(last)
+            raise no_such_store(last)
         ids = ids[ids.index(last) + 1 :]
 
     def show(id_: str) -> JSON | None:
         with suppress(errors.NotFound):  # deleted meanwhile
-            store = known.store(id_)
-            return _shown(store, known.files(store))
+            store = records.store(id_)
+            return _store_object(store, records.files(store))
         return None
 
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
@@ -76,20 +76,20 @@ def list_stores(context: RequestContext) -> Response:
 
 def find(context: RequestContext) -> tuple[Store, Records]:
     """Return the store that the path names; raises `NotFound`."""
-    known = Records(context)
-    return known.store(context.path_args["store"]), known
+    records = Records(context)
+    return records.store(context.path_args["store"]), records
 
 
 def retrieve(context: RequestContext) -> Response:
     """Return a vector store's state."""
-    store, known = find(context)
-    return Response(_shown(store, ingestion.advance(store, known, context)))
+    store, records = find(context)
+    return Response(_store_object(store, ingestion.advance(store, records, context)))
 
 
 def update(context: RequestContext) -> Response:
     """Change a vector store's name, metadata or expiry."""
     params = body.decode(context.body, schema.UpdateStore)
-    store, known = find(context)
+    store, records = find(context)
     if params.get("name") is not None:
         store.name = params["name"]
     if "metadata" in params:
@@ -97,16 +97,16 @@ def update(context: RequestContext) -> Response:
     if "expires_after" in params:
         store.expires_days = (params["expires_after"] or {}).get("days")
         store.last_active = int(time.time())
-    known.save(store)
-    return Response(_shown(store, known.files(store)))
+    records.save(store)
+    return Response(_store_object(store, records.files(store)))
 
 
 def delete(context: RequestContext) -> Response:
     """Delete a vector store; the files in the bucket stay."""
-    store, known = find(context)
+    store, records = find(context)
     with suppress(errors.NotFound):
         ingestion.ask(rag_engine.delete(store.corpus), store, context)
-    known.forget(store)
+    records.forget(store)
     return Response({"id": store.id, "object": "vector_store.deleted", "deleted": True})
 
 
@@ -118,8 +118,8 @@ def search(context: RequestContext) -> Response:
     queries = [params["query"]] if isinstance(params["query"], str) else params["query"]
     if not all(query.strip() for query in queries):
         raise errors.BadRequest("A query must not be empty.", param="query", code="invalid_value")
-    store, known = find(context)
-    passages = searches.search([store], queries, params, known, context)
+    store, records = find(context)
+    passages = searches.search([store], queries, params, records, context)
     page = {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -139,7 +139,7 @@ def ignored_options(params: JSON) -> list[str]:
     return [*ignored, "rewrite_query"] if params.get("rewrite_query") else ignored
 
 
-def _shown(store: Store, files: list[StoredFile]) -> JSON:
+def _store_object(store: Store, files: list[StoredFile]) -> JSON:
     counts = store_files.counts(files)
     status = "expired" if store.expired else "in_progress" if counts["in_progress"] else "completed"
     expires = {"anchor": "last_active_at", "days": store.expires_days} if store.expires_days else None

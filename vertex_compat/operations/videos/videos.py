@@ -51,13 +51,13 @@ def create(context: RequestContext) -> Response:
         if context.dry_run:
             return model_calls.describe(call, model, context)
         (opened,) = model_calls.open_calls([call], model, context)
-        started = model_calls.parse_object(b"".join(model_calls.iter_response(opened, context)))
-        operation = text(started.get("name"))
-        adapter.location(operation)
+        operation = model_calls.parse_object(b"".join(model_calls.iter_response(opened, context)))
+        operation_name = text(operation.get("name"))
+        adapter.location(operation_name)
         context.log.units = adapter.units(merged, model)
         job = VideoJob(
             owner=context.owner,
-            operation=operation,
+            operation=operation_name,
             model=params["model"],
             seconds=merged["seconds"],
             size=merged["size"],
@@ -205,10 +205,10 @@ def list_videos(context: RequestContext) -> Response:
         if not numbers:
             raise errors.NotFound(f"No such id in the list: {last[:200]!r}.", param="after")
         jobs = jobs[numbers[0] + 1 :]
-    return Response(paging.page(_shown(jobs[: size + 1], context), size))
+    return Response(paging.page(_video_objects(jobs[: size + 1], context), size))
 
 
-def _shown(jobs: list[tuple[str, VideoJob, str | None]], context: RequestContext) -> Iterator[JSON]:
+def _video_objects(jobs: list[tuple[str, VideoJob, str | None]], context: RequestContext) -> Iterator[JSON]:
     def show(entry: tuple[str, VideoJob, str | None]) -> JSON:
         id_, job, prompt = entry
         try:

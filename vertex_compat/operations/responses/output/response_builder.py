@@ -93,7 +93,7 @@ class ResponseBuilder:
         self._token = token or new_token()
         self._numbers = itertools.count()
         self._searched = searched
-        self._offered = tools.read(params).functions
+        self._functions = tools.read(params).functions
         self._sequence = 0
         self._open: _Item | None = None
         self._text: _GrowingText | None = None
@@ -320,22 +320,22 @@ class ResponseBuilder:
     def _call(self, call: JSON) -> Iterator[Event]:
         """Part of a tool call. Several calls may be streamed at once, so all end together."""
         function = call["function"]
-        known = self._calls.get(call["index"])
-        if known is None:
+        state = self._calls.get(call["index"])
+        if state is None:
             yield from self._close()
-            known = self._calls[call["index"]] = _Call(call["id"], function["name"])
-            if tools.is_streamed(self._offered.get(known.name)):
-                known.item = self._added(self._call_item(known) | {"status": "in_progress"})
-                yield self._item_event("added", known.item)
+            state = self._calls[call["index"]] = _Call(call["id"], function["name"])
+            if tools.is_streamed(self._functions.get(state.name)):
+                state.item = self._added(self._call_item(state) | {"status": "in_progress"})
+                yield self._item_event("added", state.item)
         if arguments := function.get("arguments"):
-            known.arguments.append(arguments)
-            if known.item and known.item.value["type"] == "function_call":
-                yield self._in(known.item, "function_call_arguments.delta", delta=arguments)
+            state.arguments.append(arguments)
+            if state.item and state.item.value["type"] == "function_call":
+                yield self._in(state.item, "function_call_arguments.delta", delta=arguments)
 
     def _call_item(self, call: _Call) -> JSON:
         """The item of a call whose arguments have not come yet."""
         value: JSON = {"call_id": call.id, "name": call.name}
-        tool = self._offered.get(call.name)
+        tool = self._functions.get(call.name)
         if tool and tool.namespace:
             value |= {"name": tool.definition["name"], "namespace": tool.namespace}
         if tool and tool.kind == "custom":
@@ -346,7 +346,7 @@ class ResponseBuilder:
         arguments = "".join(call.arguments)
         item = call.item
         if item is None:
-            tool = self._offered[call.name]
+            tool = self._functions[call.name]
             value = tools.client_call(tool, call.id, arguments)
             if value is None:  # arguments that the tool's item cannot hold
                 value = self._call_item(call) | {"arguments": arguments}
@@ -354,7 +354,7 @@ class ResponseBuilder:
             yield self._item_event("added", item)
         if item.value["type"] == "function_call":
             item.value["arguments"] = arguments
-            yield self._in(item, "function_call_arguments.done", **_some(item.value, "name", "arguments"))
+            yield self._in(item, "function_call_arguments.done", **_subset(item.value, "name", "arguments"))
         elif item.value["type"] == "custom_tool_call":
             item.value["input"] = custom_tools.input_of(arguments)
             yield self._in(item, "custom_tool_call_input.delta", delta=item.value["input"])
@@ -390,7 +390,7 @@ class ResponseBuilder:
         else:
             for cited in self._searched.citations(part["text"]) if self._searched else ():
                 yield self._cited(item, cited)
-            yield self._in(item, "output_text.done", content_index=index, **_some(part, "text", "logprobs"))
+            yield self._in(item, "output_text.done", content_index=index, **_subset(part, "text", "logprobs"))
         yield self._in(item, "content_part.done", content_index=index, part=part)
 
     def _done(self, item: _Item) -> Iterator[Event]:
@@ -446,5 +446,5 @@ def usage_object(usages: dict[int, Usage]) -> JSON:
     }
 
 
-def _some(value: JSON, *keys: str) -> JSON:
+def _subset(value: JSON, *keys: str) -> JSON:
     return {key: value[key] for key in keys}
