@@ -1,5 +1,6 @@
 """Model Armor's checks of chats, for every publisher, whole and streamed."""
 
+import base64
 import io
 import json
 
@@ -8,7 +9,7 @@ import pytest
 from helpers.fixtures import post
 from helpers.server import app_with_emulator
 
-from vertex_compat.operations.guardrails.guard import PASSAGE_CHARACTERS
+from vertex_compat.operations.guardrails.guard import MAX_TEXT_CHARACTERS, PASSAGE_CHARACTERS
 from vertex_compat.operations.guardrails.prompt_text import prompt_text
 from vertex_compat.routing import rules
 from vertex_compat.routing.router import Router
@@ -203,19 +204,104 @@ def test_the_text_of_the_last_turns_is_checked(body, text):
     assert prompt_text(body) == text
 
 
+RERANKER = "semantic-ranker-default-004"
+DOCUMENT = {"type": "document_url", "document_url": "data:application/pdf;base64,{}"}
+
+
+def document(text):
+    return DOCUMENT | {
+        "document_url": DOCUMENT["document_url"].format(base64.b64encode(text.encode()).decode())
+    }
+
+
 @pytest.mark.parametrize(
-    ("path", "body"),
+    ("path", "body", "param"),
     [
-        ("/v1/images/generations", {"model": "gemini-3-pro-image", "prompt": BAD}),
-        ("/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": BAD}),
-        ("/v1/audio/speech", {"model": "lyria-002", "input": BAD}),
-        ("/v1/videos", {"model": "veo-3.1-generate-preview", "prompt": BAD}),
+        ("/v1/images/generations", {"model": "gemini-3-pro-image", "prompt": BAD}, "prompt"),
+        ("/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": BAD}, "input"),
+        (
+            "/v1/audio/speech",
+            {"model": "gemini-3.8-flash-tts", "input": GOOD, "instructions": BAD},
+            "instructions",
+        ),
+        ("/v1/audio/speech", {"model": "lyria-002", "input": BAD}, "input"),
+        ("/v1/videos", {"model": "veo-3.1-generate-preview", "prompt": BAD}, "prompt"),
+        ("/v1/embeddings", {"model": "text-embedding-005", "input": [GOOD, BAD]}, "input"),
+        ("/v1/embeddings", {"model": "multimodalembedding@001", "input": BAD}, "input"),
+        ("/v1/rerank", {"model": RERANKER, "query": GOOD, "documents": [GOOD, {"text": BAD}]}, "documents"),
+        (
+            "/v1/ocr",
+            {"model": GEMINI, "document": document(GOOD), "document_annotation_prompt": BAD},
+            "document_annotation_prompt",
+        ),
     ],
 )
-def test_prompts_for_pictures_and_sound_are_checked(guarded, emulator, path, body):
+def test_texts_that_are_no_chat_are_checked(guarded, emulator, path, body, param):
     answer = post(guarded(), body, path)
     assert (answer.status_code, answer.json["error"]["code"]) == (400, "content_filter")
-    assert [call.path for call in emulator.calls] == [armor_calls(emulator)[0].path]
+    assert answer.json["error"]["param"] == param
+    assert {call.path for call in emulator.calls} == {armor_calls(emulator)[0].path}
+
+
+def test_contents_to_embed_are_checked(guarded, emulator):
+    contents = [{"content": {"parts": [{"text": text}]}} for text in (GOOD, BAD)]
+    path = "/v1beta/models/text-embedding-005:batchEmbedContents"
+    answer = guarded().post(path, json={"requests": contents})
+    assert answer.status_code == 400
+    assert "The text of 'requests' was blocked by Model Armor" in answer.json["error"]["message"]
+    assert len(emulator.calls) == len(armor_calls(emulator))
+
+
+def test_good_texts_are_checked_and_embedded(guarded, emulator):
+    body = {"model": "text-embedding-005", "input": [GOOD, "Well"]}
+    answer = post(guarded(), body, "/v1/embeddings")
+    assert len(answer.json["data"]) == 2
+    (check,) = armor_calls(emulator)
+    assert check.json == {"userPromptData": {"text": f"{GOOD}\nWell"}}
+
+
+def test_long_texts_are_checked_in_passages(guarded, emulator):
+    body = {"model": "text-embedding-005", "input": ["x" * (MAX_TEXT_CHARACTERS - 3) + "bomb", GOOD]}
+    assert post(guarded(), body, "/v1/embeddings").status_code == 400
+    assert len(armor_calls(emulator)) == 2
+
+
+def test_files_to_embed_cannot_be_checked(guarded, emulator):
+    body = {"model": "gemini-embedding-2", "input": [GOOD, "data:image/png;base64,iVBORw0KGgo="]}
+    answer = post(guarded(), body, "/v1/embeddings")
+    assert (answer.status_code, answer.json["error"]["param"]) == (403, "input[1]")
+    assert not emulator.calls
+
+
+@pytest.mark.parametrize("model", ["mistral-ocr-2505", GEMINI, CLAUDE])
+def test_the_text_of_a_document_is_checked(guarded, emulator, model):
+    app = guarded()
+    body = {"model": "mistral-ocr-2505", "document": document(GOOD)}
+    assert post(app, body, "/v1/ocr").json["pages"][0]["markdown"] == GOOD
+    emulator.forget_calls()
+    if model != "mistral-ocr-2505":
+        emulator.script(ocr_answer(model))
+    answer = post(app, {"model": model, "document": document(BAD)}, "/v1/ocr")
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "content_filter")
+    assert "bomb" not in answer.text
+    assert BAD in armor_calls(emulator)[0].json["modelResponseData"]["text"]
+
+
+def ocr_answer(model):
+    """The answer of a chat model that has read `BAD` on a page."""
+    read = json.dumps({"pages": [{"index": 0, "markdown": BAD}]})
+    if model == GEMINI:
+        candidate = {"content": {"role": "model", "parts": [{"text": read}]}, "finishReason": "STOP"}
+        return json.dumps({"candidates": [candidate]}).encode()
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": CLAUDE,
+        "stop_reason": "end_turn",
+    }
+    message |= {"content": [{"type": "text", "text": read}], "usage": {"input_tokens": 1, "output_tokens": 2}}
+    return json.dumps(message).encode()
 
 
 def test_a_checked_model_takes_no_batches(emulator, storage, tmp_path):

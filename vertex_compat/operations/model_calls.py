@@ -19,7 +19,6 @@ from vertex_compat.types import (
     Model,
     Publisher,
     ResourceTarget,
-    UnaryAdapter,
     Units,
     UpstreamCall,
 )
@@ -140,71 +139,12 @@ def _not_served(name: str, model: Model, operation: Operation[T]) -> errors.NotF
     return errors.NotFound(reason, param="model", code="model_not_found")
 
 
-def call_unary(
-    context: RequestContext,
-    params: JSON,
-    operation: Operation[UnaryAdapter[T]],
-    convert: Callable[[T], R],
-    respond: Callable[[list[R], dict[str, str]], Response],
-    max_parallel: int = MAX_PARALLEL_CALLS,
-) -> Response:
-    """Answer a request with responses that are not streamed.
-
-    `respond` gets the converted results in the order of the calls, and headers for the client.
-    """
-
-    def attempt(model: Model, adapter: UnaryAdapter[T]) -> Response:
-        if context.dry_run:
-            return describe(adapter.request({**model.defaults, **params}, model)[0], model, context)
-        return respond(*collect_unary(context, params, model, adapter, convert, max_parallel))
-
-    return with_fallback(
-        context,
-        params["model"],
-        operation,
-        attempt,
-        lambda model, adapter: adapter.units({**model.defaults, **params}, model),
-        params.get("n", 1),
-    )
-
-
-def collect_unary(
-    context: RequestContext,
-    params: JSON,
-    model: Model,
-    adapter: UnaryAdapter[T],
-    convert: Callable[[T], R],
-    max_parallel: int = MAX_PARALLEL_CALLS,
-) -> tuple[list[R], dict[str, str]]:
-    """Return one model's converted results in the order of its calls, and headers for the client.
-
-    At the first error the calls that have not started are dropped.
-    """
-    merged = {**model.defaults, **params}
-    calls = adapter.request(merged, model)
-
-    def call_once(call: UpstreamCall) -> tuple[R, dict[str, str]]:
-        response = context.transport.open(
-            call, model, context.client, retries=0 if model.has_fallback else None
-        )
-        result = parse_object(b"".join(iter_response(response, context)))
-        return convert(adapter.response(result, call)), target_header(model, response)
-
-    with _name_replacement(model, context):
-        results = _in_parallel(call_once, calls, max_parallel)
-    context.log.units = adapter.units(merged, model)
-    names = [name for call in calls for name in call.ignored]
-    ignored = ignored_header(name for name in names if name in params or name not in model.defaults)
-    return [result for result, _ in results], ignored | results[0][1]
-
-
-def _in_parallel(
-    call_once: Callable[[UpstreamCall], T], calls: Sequence[UpstreamCall], max_parallel: int
-) -> list[T]:
-    if len(calls) == 1:
-        return [call_once(calls[0])]
-    with ThreadPoolExecutor(min(len(calls), max_parallel)) as pool:
-        futures = [pool.submit(call_once, call) for call in calls]
+def in_parallel(function: Callable[[T], R], values: Sequence[T], max_parallel: int) -> list[R]:
+    """Return the results of `function` in the order of `values`; its first error stops what has not begun."""
+    if len(values) == 1:
+        return [function(values[0])]
+    with ThreadPoolExecutor(min(len(values), max_parallel)) as pool:
+        futures = [pool.submit(function, value) for value in values]
         wait(futures, return_when=FIRST_EXCEPTION)
         pool.shutdown(cancel_futures=True)
     return [future.result() for future in futures]
@@ -225,7 +165,7 @@ def get_json(
 
 def get_result(call: UpstreamCall, model: Model, context: RequestContext) -> JSON:
     """Make one call to a model and return its result; raises the error that it holds."""
-    with _name_replacement(model, context):
+    with name_replacement(model, context):
         retries = 0 if model.has_fallback else None
         response = context.transport.open(call, model, context.client, retries=retries)
         return parse_object(b"".join(iter_response(response, context)))
@@ -256,7 +196,7 @@ def open_calls(
     calls: Sequence[UpstreamCall], model: Model, context: RequestContext
 ) -> list[UpstreamResponse]:
     """Open all calls. If one fails, the others are closed and its error is raised."""
-    with _name_replacement(model, context):
+    with name_replacement(model, context):
         if len(calls) == 1:
             retries = 0 if model.has_fallback else None
             return [context.transport.open(calls[0], model, context.client, retries=retries)]
@@ -271,7 +211,7 @@ def open_calls(
 
 
 @contextmanager
-def _name_replacement(model: Model, context: RequestContext) -> Iterator[None]:
+def name_replacement(model: Model, context: RequestContext) -> Iterator[None]:
     """Add the successor of a retired model to the error that says that it is not there."""
     try:
         yield

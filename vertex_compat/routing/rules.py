@@ -141,9 +141,9 @@ class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 class ConfigFile(Location, kw_only=True):
     """The whole file.
 
-    `model_armor` is the template with which chats, and prompts for pictures, sound and videos, are checked,
-    unless the model or the key has another;
-    `model_armor_failure` says whether a chat that cannot be checked is blocked or passed on.
+    `model_armor` is the template with which the texts of requests to models and of their responses are
+    checked, unless the model or the key has another;
+    `model_armor_failure` says whether a request is blocked or passed on if there is no verdict.
     `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
     name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:
     OpenAI's names for speech, transcription and images, which clients have built in, lead to Google's models.

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from vertex_compat import errors, sse
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import model_calls, unary_calls
 from vertex_compat.operations.audio import encoder, speech_schema
 from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response, StreamingBody
-from vertex_compat.operations.guardrails.guard import check_prompt
+from vertex_compat.operations.guardrails.guard import check_params
 from vertex_compat.operations.request import body
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
@@ -32,6 +32,9 @@ SPEECH: Final = model_calls.Operation(
     lambda publisher: publisher.speech, "speak", frozenset({"speech", "music"})
 )
 
+PROMPTS: Final = ("input", "instructions", "negative_prompt")
+"""Parameters with texts of the client."""
+
 DEFAULT_FORMAT: Final = "mp3"
 
 
@@ -39,9 +42,9 @@ def create(context: RequestContext) -> Response:
     """Return the text as speech: a file, or events with its parts."""
     params = body.drop_nulls(body.decode(context.body, speech_schema.Speech))
     params["model"] = _model_name(params["model"], context)
-    check_prompt(params["input"], params["model"], context)
 
     def attempt(model: Model, adapter: SpeechAdapter) -> Response:
+        check_params(params, PROMPTS, model, context)
         if music := _music(model):
             return _whole(music, params, model, context)
         if adapter.stream is None:
@@ -92,7 +95,7 @@ def _whole(adapter: UnaryAdapter[Audio], params: JSON, model: Model, context: Re
     if context.dry_run:
         call = adapter.request({**model.defaults, **params}, model)[0]
         return model_calls.describe(call, model, context)
-    results, headers = model_calls.collect_unary(context, params, model, adapter, lambda audio: audio)
+    results, headers = unary_calls.collect_unary(context, params, model, adapter, lambda audio: audio)
     audio = results[0]
     if audio.usage:
         context.log.usages["speech"] = audio.usage

@@ -14,18 +14,33 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import model_calls, unary_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.embeddings import embeddings_schema
 from vertex_compat.operations.request import body, token_ids
+from vertex_compat.publishers.google.multimodal_embeddings import file as embedded_file
 from vertex_compat.server.request_log import RequestLog
-from vertex_compat.types import JSON, Embedding, Usage
+from vertex_compat.types import JSON, Embedding, Model, Usage
 
 MAX_PARALLEL_CALLS: Final = 32
 """Calls that one request makes at once: they are small, and some models take one text a call."""
 
-EMBEDDING: Final = model_calls.Operation(
-    lambda publisher: publisher.embeddings, "embed", frozenset({"embeddings"})
+
+def _prompts(params: JSON, model: Model) -> dict[str, list[str]]:
+    if model.profile.embedding_method != "predict":
+        for number, text in enumerate(params["input"]):
+            if embedded_file(text, param := f"input[{number}]"):
+                raise errors.Forbidden(
+                    f"{params['model'][:200]!r} is checked by Model Armor, which checks texts, not files.",
+                    param=param,
+                )
+    return {"input": params["input"]}
+
+
+EMBEDDING: Final = unary_calls.UnaryOperation(
+    model_calls.Operation(lambda publisher: publisher.embeddings, "embed", frozenset({"embeddings"})),
+    _prompts,
+    max_parallel_calls=MAX_PARALLEL_CALLS,
 )
 
 EncodedVector: TypeAlias = str | msgspec.Raw
@@ -55,13 +70,8 @@ def create(context: RequestContext) -> Response:
         log_counts(context.log, tokens, sum(result.seconds for result in results))
         return Response(embedding_list(vectors, tokens, params["model"]), headers)
 
-    return model_calls.call_unary(
-        context,
-        params,
-        EMBEDDING,
-        lambda embeddings: _encode(embeddings, encode),
-        respond,
-        MAX_PARALLEL_CALLS,
+    return unary_calls.call_unary(
+        context, params, EMBEDDING, lambda embeddings: _encode(embeddings, encode), respond
     )
 
 

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import unary_calls
 from vertex_compat.operations.context import RequestContext, Response
-from vertex_compat.operations.embeddings.embeddings import EMBEDDING, MAX_PARALLEL_CALLS, log_counts
+from vertex_compat.operations.embeddings.embeddings import EMBEDDING, log_counts
 from vertex_compat.operations.generate_content.generate_content_schema import BatchEmbedContents, EmbedContent
 from vertex_compat.operations.generate_content.input_contents import camel_case
 from vertex_compat.operations.request import body
@@ -80,12 +80,11 @@ def _respond(
         log_counts(context.log, tokens, seconds)
         return Response(write([{"values": embedding.values} for embedding in embeddings]), headers)
 
-    names = ParamNames({f"input[{number}]": path for number, path in enumerate(paths)} | _ORIGINS)
+    origins = {f"input[{number}]": path for number, path in enumerate(paths)} | _ORIGINS
+    names = ParamNames({"input": paths[0].partition("[")[0], **origins})
     try:
-        return model_calls.call_unary(
-            context, params, EMBEDDING, lambda embeddings: embeddings, respond, MAX_PARALLEL_CALLS
-        )
-    except errors.BadRequest as error:
+        return unary_calls.call_unary(context, params, EMBEDDING, lambda embeddings: embeddings, respond)
+    except (errors.BadRequest, errors.Forbidden) as error:
         rename_param(error, names)
         raise
 

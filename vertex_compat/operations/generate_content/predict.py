@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import model_calls, unary_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.generate_content.generate_content_schema import Predict
 from vertex_compat.operations.generate_content.input_contents import camel_case
-from vertex_compat.operations.guardrails.guard import check_prompt
 from vertex_compat.operations.images.images import IMAGES, log_images
 from vertex_compat.operations.request import body
 from vertex_compat.operations.request.chat_request import ParamNames, rename_param
@@ -57,7 +56,6 @@ def predict(context: RequestContext) -> Response:
     body.validate(request, Predict)
     params, ignored = _image_params(request)
     params["model"] = context.path_args["model"]
-    check_prompt(params["prompt"], params["model"], context)
 
     def respond(results: list[GeneratedImages], headers: dict[str, str]) -> Response:
         images, _ = log_images(results, context)
@@ -65,7 +63,7 @@ def predict(context: RequestContext) -> Response:
         return Response(answer, _with_ignored(headers, ignored))
 
     try:
-        return model_calls.call_unary(context, params, IMAGES, lambda result: result, respond)
+        return unary_calls.call_unary(context, params, IMAGES, lambda result: result, respond)
     except errors.BadRequest as error:
         rename_param(error, _NAMES)
         raise

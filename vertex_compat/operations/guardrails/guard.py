@@ -6,7 +6,7 @@ stream is checked in passages: text is held back until a passage is complete, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import msgspec
@@ -15,10 +15,14 @@ from msgspec.structs import replace
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
-from vertex_compat.operations.guardrails.prompt_text import prompt_text
+from vertex_compat.operations.guardrails.prompt_text import prompt_text, texts
 from vertex_compat.services import model_armor
 from vertex_compat.services.model_armor import Verdict
 from vertex_compat.types import JSON, Delta, Model, RawBody, StreamPart, UpstreamCall, Usage
+
+MAX_TEXT_CHARACTERS: Final = 60_000
+"""Of one check of a text that is whole. Model Armor's filters skip texts of more than 65,536 tokens:
+https://docs.cloud.google.com/model-armor/quotas (2026-10)."""
 
 Prepare: TypeAlias = Callable[[Model], Sequence[UpstreamCall]]
 
@@ -79,6 +83,31 @@ class Guard:
                 raise errors.BadRequest(f"The prompt was {_blocked(verdict)}", code="content_filter")
         self._prompt = prompt
 
+    def check_texts(self, prompts: Mapping[str, Sequence[str]]) -> None:
+        """Raise `BadRequest` for a blocked text; the keys are the client's parameters."""
+        checks = [(param, text) for param, values in prompts.items() for text in _passages(values)]
+        if checks:
+            model_calls.in_parallel(self._check_text, checks, model_calls.MAX_PARALLEL_CALLS)
+
+    def _check_text(self, check: tuple[str, str]) -> None:
+        param, text = check
+        verdict = self._ask(model_armor.check_prompt(self._template, text))
+        if verdict.matches:
+            self._context.log.guardrail = "prompt_blocked"
+            raise errors.BadRequest(
+                f"The text of '{param}' was {_blocked(verdict)}", param=param, code="content_filter"
+            )
+
+    def check_answers(self, answers: Iterable[str]) -> None:
+        """Raise `BadRequest` for blocked texts of results, for which the client's API has no refusal."""
+        checks = list(_passages(answers))
+        if checks:
+            model_calls.in_parallel(self._check_answer, checks, model_calls.MAX_PARALLEL_CALLS)
+
+    def _check_answer(self, text: str) -> None:
+        if reason := self.check_response(text):
+            raise errors.BadRequest(reason, code="content_filter")
+
     def guarded(self, parser: Parser) -> Parser:
         """Return a parser whose parts have been checked."""
         return parser if self._native else _GuardedParser(parser, self)
@@ -114,11 +143,18 @@ class Guard:
         )
 
 
-def check_prompt(prompt: str, name: str, context: RequestContext) -> None:
-    """Check the prompt of a request for pictures, sound or a video; raises `BadRequest` for a blocked one."""
-    model = context.router.candidates(name)[0]
+def check_params(params: JSON, names: Iterable[str], model: Model, context: RequestContext) -> None:
+    """Check the texts of the parameters `names`, if the model is checked; raises `BadRequest`."""
     if model.model_armor and not context.dry_run:
-        Guard(model.model_armor, model, context).check_prompt(prompt)
+        guard = Guard(model.model_armor, model, context)
+        guard.check_texts({name: list(texts(params.get(name))) for name in names})
+
+
+def _passages(parts: Iterable[str]) -> Iterator[str]:
+    """Yield the texts in passages of one check, each with the end of the passage before it."""
+    whole = "\n".join(filter(str.strip, parts))
+    for start in range(0, len(whole), MAX_TEXT_CHARACTERS):
+        yield whole[max(start - OVERLAP_CHARACTERS, 0) : start + MAX_TEXT_CHARACTERS]
 
 
 def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:

@@ -1,4 +1,4 @@
-"""The text of a request to a model that its user has influence on, in the wire format of any publisher."""
+"""The texts in requests and responses of models that Model Armor checks, in the format of any publisher."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ NOT_TEXT: Final = frozenset(
         "data",
         "fileUri",
         "id",
+        "image_base64",
         "media_type",
         "mimeType",
         "role",
@@ -27,15 +28,15 @@ NOT_TEXT: Final = frozenset(
         "url",
     }
 )
-"""Keys whose values are not read by the model as text."""
+"""Keys whose values are no text."""
 
 
 def prompt_text(body: JSON) -> str:
     """Return the texts and tool results since the model's last turn, or the prompt of a completion."""
     for name in HISTORIES:
         if isinstance(history := body.get(name), list):
-            return "\n".join(_texts(_last_turns(history)))
-    return "\n".join(text for name in PROMPTS for text in _texts(body.get(name)))
+            return "\n".join(texts(_last_turns(history)))
+    return "\n".join(text for name in PROMPTS for text in texts(body.get(name)))
 
 
 def _last_turns(history: list[Any]) -> list[Any]:
@@ -47,13 +48,14 @@ def _last_turns(history: list[Any]) -> list[Any]:
     return history[max(model_turns, default=-1) + 1 :]
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
+    """Yield the texts of a value of JSON that a model reads or writes."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from texts(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             if key not in NOT_TEXT:
-                yield from _texts(item)
+                yield from texts(item)

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import model_calls, unary_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
-from vertex_compat.operations.guardrails.guard import check_prompt
+from vertex_compat.operations.guardrails.prompt_text import texts
 from vertex_compat.operations.images import image_sources, image_urls, images_schema
 from vertex_compat.operations.request import body, multipart
 from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Units, Usage
@@ -22,8 +22,12 @@ from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Units, Us
 MAX_SOURCES: Final = 16
 """Images that one edit takes."""
 
-IMAGES: Final = model_calls.Operation(
-    lambda publisher: publisher.images, "make images", frozenset({"images"})
+PROMPTS: Final = ("prompt", "negative_prompt")
+"""Parameters with texts of the client."""
+
+IMAGES: Final = unary_calls.UnaryOperation(
+    model_calls.Operation(lambda publisher: publisher.images, "make images", frozenset({"images"})),
+    lambda params, _: {name: list(texts(params.get(name))) for name in PROMPTS},
 )
 
 
@@ -84,7 +88,6 @@ def vary(_: RequestContext) -> Response:
 
 
 def _generate(params: JSON, event: str, context: RequestContext) -> Response:
-    check_prompt(params["prompt"], params["model"], context)
     form = params.get("response_format")
     as_urls = form == "url" and not params.get("stream") and image_urls.are_available(context)
     if as_urls or form == "b64_json":
@@ -101,7 +104,7 @@ def _generate(params: JSON, event: str, context: RequestContext) -> Response:
         result |= {"output_format": _format(images[0])} | ({"usage": usage} if usage else {})
         return Response(result, headers)
 
-    return model_calls.call_unary(context, params, IMAGES, lambda result: result, respond)
+    return unary_calls.call_unary(context, params, IMAGES, lambda result: result, respond)
 
 
 def log_images(

@@ -10,16 +10,27 @@ from typing import Final
 
 from vertex_compat import errors, ids
 from vertex_compat.json_values import count, mapping, text
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import model_calls, unary_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.files.bucket import Bucket
+from vertex_compat.operations.guardrails.prompt_text import texts
 from vertex_compat.operations.ocr import ocr_schema
 from vertex_compat.operations.request import body
 from vertex_compat.operations.request.chat_request import ParamNames, rename_param
 from vertex_compat.publishers import media_types
 from vertex_compat.types import JSON, OCRResult, Units
 
-OCR: Final = model_calls.Operation(lambda publisher: publisher.ocr, "read documents", frozenset({"ocr"}))
+PROMPTS: Final = ("document_annotation_prompt", "document_annotation_format", "bbox_annotation_format")
+"""Parameters with texts of the client."""
+
+ANSWERS: Final = ("pages", "document_annotation")
+"""Fields of a response with texts of the document."""
+
+OCR: Final = unary_calls.UnaryOperation(
+    model_calls.Operation(lambda publisher: publisher.ocr, "read documents", frozenset({"ocr"})),
+    lambda params, _: {name: list(texts(params.get(name))) for name in PROMPTS},
+    lambda result: texts([result.response.get(name) for name in ANSWERS]),
+)
 
 IMAGE: Final = "image_url"
 DOCUMENT: Final = "document_url"
@@ -53,7 +64,7 @@ def create(context: RequestContext) -> Response:
 
     params = {**params, _PARAM: document}
     try:
-        return model_calls.call_unary(context, params, OCR, lambda result: result, respond)
+        return unary_calls.call_unary(context, params, OCR, lambda result: result, respond)
     except errors.ApiError as error:
         rename_param(error, _NAMES)
         raise

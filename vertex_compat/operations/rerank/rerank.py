@@ -8,14 +8,20 @@ from itertools import chain
 from typing import Any, Final
 
 from vertex_compat import errors
-from vertex_compat.operations import model_calls
+from vertex_compat.operations import model_calls, unary_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import body
 from vertex_compat.operations.rerank import rerank_schema
 from vertex_compat.publishers.google.ranking import search_units
 from vertex_compat.types import JSON, RankedDocument
 
-RERANK: Final = model_calls.Operation(lambda publisher: publisher.rerank, "rerank", frozenset({"rerank"}))
+RERANK: Final = unary_calls.UnaryOperation(
+    model_calls.Operation(lambda publisher: publisher.rerank, "rerank", frozenset({"rerank"})),
+    lambda params, _: {
+        "query": [params["query"]],
+        "documents": [text for record in params["documents"] for text in record.values()],
+    },
+)
 
 TITLE_FIELDS: Final = ("title",)
 TEXT_FIELDS: Final = ("text", "content")
@@ -27,7 +33,7 @@ def create(context: RequestContext) -> Response:
     params = body.drop_nulls(body.decode(context.body, rerank_schema.Rerank))
     fields = params.get("rank_fields")
     records = [_record(document, index, fields) for index, document in enumerate(params["documents"])]
-    return model_calls.call_unary(
+    return unary_calls.call_unary(
         context,
         params | {"documents": records},
         RERANK,

@@ -16,7 +16,7 @@ from vertex_compat.json_values import text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import FileBody, RequestContext, Response, StreamingBody
 from vertex_compat.operations.files.bucket import Bucket
-from vertex_compat.operations.guardrails.guard import check_prompt
+from vertex_compat.operations.guardrails.guard import check_params
 from vertex_compat.operations.request import body, multipart, paging
 from vertex_compat.operations.videos import video_jobs, videos_schema
 from vertex_compat.operations.videos.video_jobs import VideoJob
@@ -26,6 +26,9 @@ from vertex_compat.types import JSON, Model, ResourceTarget, VideoAdapter, Video
 VIDEOS: Final = model_calls.Operation(
     lambda publisher: publisher.videos, "make videos", frozenset({"videos"})
 )
+
+PROMPTS: Final = ("prompt", "negative_prompt")
+"""Parameters with texts of the client."""
 
 DEFAULT_SIZE: Final = "720x1280"
 """OpenAI's default."""
@@ -40,9 +43,9 @@ _VARIANT: Final = "variant"
 def create(context: RequestContext) -> Response:
     """Start a video."""
     params = _params(context)
-    check_prompt(params["prompt"], params["model"], context)
 
     def attempt(model: Model, adapter: VideoAdapter) -> Response:
+        check_params(params, PROMPTS, model, context)
         merged = _with_defaults(params, model)
         token = new_token() if context.settings.bucket else ""
         if token:
