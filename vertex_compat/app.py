@@ -161,7 +161,7 @@ class App:
         for notify in self._on_request_end:
             notify(log, status)
         if log.allowance:
-            log.allowance.settle(*_used(log))
+            log.allowance.settle(*_amounts_used(log))
 
     def _respond(self, request: _Request, error_format: ErrorFormat) -> flask.Response:
         log, headers = request.log, request.flask.headers
@@ -273,7 +273,7 @@ def _accounting_headers(log: RequestLog, *, whole: bool) -> dict[str, str]:
     return headers
 
 
-def _used(log: RequestLog) -> tuple[int | None, int | None]:
+def _amounts_used(log: RequestLog) -> tuple[int | None, int | None]:
     """Return the tokens and nano-dollars that a request has used; None for what is not known.
 
     Nothing is used where no model has answered, unless the client has left a model that was about to.

@@ -63,11 +63,11 @@ def main() -> None:
         _print_key(options.new_key)
         return
     if options.check is not None:
-        with _emulated() if options.emulator else nullcontext():
+        with _run_emulator() if options.emulator else nullcontext():
             sys.exit(_check(options.check))
     _check_port(options.host, options.port)
     if options.emulator:
-        with _emulated() as url:
+        with _run_emulator() as url:
             _serve(options.host, options.port, f", on an emulator of Vertex AI ({url})")
     else:
         _serve(options.host, options.port, f", on project {_project()}")
@@ -133,7 +133,7 @@ def _check(names: list[str]) -> int:
 
 
 @contextmanager
-def _emulated() -> Iterator[str]:
+def _run_emulator() -> Iterator[str]:
     """Run an emulator and let the environment lead to it; the value is its URL."""
     with _emulator() as url:
         os.environ.update(_pointing_at(url))

@@ -56,7 +56,7 @@ def test_an_image_is_a_url_of_the_stored_object(start, storage, emulator):
 def test_what_is_signed_is_google_s_string():
     target = StorageObject("example-bucket", "cat pics/tabby.jpeg")
     now = time.mktime((2026, 1, 2, 3, 4, 5, 0, 0, 0)) - time.timezone
-    made = signed_urls.unsigned(target, "a@b.iam.gserviceaccount.com", now, 60)
+    made = signed_urls.build_url(target, "a@b.iam.gserviceaccount.com", now, 60)
     path = "/example-bucket/cat%20pics/tabby.jpeg"
     query = (
         "X-Goog-Algorithm=GOOG4-RSA-SHA256"

@@ -97,7 +97,7 @@ def test_a_breakpoint_in_a_result_is_the_client_s_own():
 
 def test_a_wrong_value_is_refused():
     with pytest.raises(errors.BadRequest):
-        auto_cache.requested({"auto_cache": "yes"})
+        auto_cache.is_requested({"auto_cache": "yes"})
 
 
 def test_other_publishers_do_not_get_the_parameter():

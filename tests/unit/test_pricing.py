@@ -154,4 +154,4 @@ def test_tokens_without_any_rate_cost_nothing_known():
     ],
 )
 def test_reservation_is_at_the_dearest_rates(price, units, nano):
-    assert pricing.reserved(price, 100, 10, units, day=DAY) == nano
+    assert pricing.max_cost(price, 100, 10, units, day=DAY) == nano

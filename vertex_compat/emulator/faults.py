@@ -110,7 +110,7 @@ def replacement(fault: Fault, error_format: ErrorFormat) -> Response | None:
 def alter(fault: Fault, answer: Response, error_format: ErrorFormat) -> Response:
     """Return the model's response as a fault changes it."""
     if fault.name == "gzip":
-        return _gzipped(answer)
+        return _gzip(answer)
     if fault.name == "many":
         return dataclasses.replace(answer, unpaced=True)
     if fault.name == "error-body":
@@ -163,12 +163,12 @@ def _halves(steps: Iterable[Step]) -> Iterator[Step]:
             yield step
 
 
-def _delayed(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
+def _delay(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
     yield Wait(fault.number)
     yield from steps
 
 
-def _paused(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
+def _pause(steps: Iterable[Step], fault: Fault, _: ErrorFormat) -> Iterator[Step]:
     for index, step in enumerate(steps):
         yield step
         if index == 0:
@@ -213,8 +213,8 @@ def _garbage(steps: Iterable[Step], fault: Fault, error_format: ErrorFormat) -> 
 
 
 _ALTERATIONS: dict[str, Callable[[Iterable[Step], Fault, ErrorFormat], Iterator[Step]]] = {
-    "delay": _delayed,
-    "pause": _paused,
+    "delay": _delay,
+    "pause": _pause,
     "cut": _cut,
     "half": _half,
     "end": _end,
@@ -223,7 +223,7 @@ _ALTERATIONS: dict[str, Callable[[Iterable[Step], Fault, ErrorFormat], Iterator[
 }
 
 
-def _gzipped(answer: Response) -> Response:
+def _gzip(answer: Response) -> Response:
     headers = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
     return dataclasses.replace(
         answer, steps=_gzip_steps(answer.steps), headers=headers | {"Content-Encoding": "gzip"}

@@ -57,7 +57,7 @@ class Limiter:
             try:
                 decision = self._store.reserve(quota, amount)
             except StoreUnavailable as error:
-                self._failed(error)
+                self._handle_failure(error)
             else:
                 self._failures = 0
                 return decision
@@ -74,9 +74,9 @@ class Limiter:
         try:
             self._store.settle(quota, decision, reserved, used)
         except StoreUnavailable as error:
-            self._failed(error)
+            self._handle_failure(error)
 
-    def _failed(self, error: StoreUnavailable) -> None:
+    def _handle_failure(self, error: StoreUnavailable) -> None:
         self._failures += 1
         if self._failures >= MAX_FAILURES:
             self._down_until = time.monotonic() + RETRY_SECONDS
@@ -142,7 +142,7 @@ class Allowance:
         if not self.has_budget:
             return 0
         price = model.profile.price
-        cost = pricing.reserved(price, *tokens, units, day=today()) if price else None
+        cost = pricing.max_cost(price, *tokens, units, day=today()) if price else None
         if cost is None:
             raise errors.Forbidden(
                 f"This API key has a budget, and the price of {model.requested_name[:200]!r} is not known. "

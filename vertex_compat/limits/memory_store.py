@@ -39,7 +39,7 @@ class MemoryStore:
             now = self._clock()
             counts = self._current(quota, now)
             id_ = str(next(self._ids))
-            refused = _reached(quota, counts, amount)
+            refused = _reached_limit(quota, counts, amount)
             if refused is None:
                 counts.requests += 1
                 counts.tokens += amount.tokens
@@ -68,7 +68,7 @@ class MemoryStore:
         return counts
 
 
-def _reached(quota: Quota, counts: _Counts, amount: Amount) -> Limit | None:
+def _reached_limit(quota: Quota, counts: _Counts, amount: Amount) -> Limit | None:
     if quota.parallel is not None and len(counts.running) >= quota.parallel:
         return "parallel"
     if quota.requests is not None and counts.requests >= quota.requests:

@@ -126,14 +126,14 @@ class ResourceRules:
     owner: str
     key: str | None
 
-    def checked(self, call: UpstreamCall, model: Model, project: Callable[[], str]) -> UpstreamCall:
+    def check_call(self, call: UpstreamCall, model: Model, project: Callable[[], str]) -> UpstreamCall:
         """Return the call as it may be made; raises `RefusedReference`.
 
         `project` returns the project in which the call is made.
         """
         if call.service == "storage" or call.method != "POST" or call.path == "batchPredictionJobs":
             return call
-        body = _decoded(call)
+        body = _decoded_body(call)
         if model.publisher not in CONTAINERS:
             self.check_body(body, model, project)
         changed = body
@@ -265,21 +265,21 @@ class CheckedTransport:
         retries: int | None = None,
     ) -> UpstreamResponse:
         """Make the call; raises `Forbidden` naming the client's parameter."""
-        return self.inner.open(self._checked(call, model), model, client, retries=retries)
+        return self.inner.open(self._check_call(call, model), model, client, retries=retries)
 
     def describe(self, call: UpstreamCall, model: Model | ResourceTarget) -> JSON:
         """Describe the call as it would be made."""
-        return self.inner.describe(self._checked(call, model), model)
+        return self.inner.describe(self._check_call(call, model), model)
 
     def project(self, model: Model | ResourceTarget) -> str:
         """Return the project of the inner transport."""
         return self.inner.project(model)
 
-    def _checked(self, call: UpstreamCall, model: Model | ResourceTarget) -> UpstreamCall:
+    def _check_call(self, call: UpstreamCall, model: Model | ResourceTarget) -> UpstreamCall:
         if not isinstance(model, Model):
             return call
         try:
-            return self.rules.checked(call, model, lambda: self.inner.project(model))
+            return self.rules.check_call(call, model, lambda: self.inner.project(model))
         except RefusedReference as refused:
             refused.param = find_param(self.read, refused.value)
             raise
@@ -315,7 +315,7 @@ def _storage_uri(url: str) -> str | None:
     return f"gs://{bucket}/{path}" if bucket != host else None
 
 
-def _decoded(call: UpstreamCall) -> JSON:
+def _decoded_body(call: UpstreamCall) -> JSON:
     """Return the call's body with the parts decoded that are sent as the client wrote them."""
     if call.content is not None:
         body = _decode(call.content)

@@ -98,7 +98,7 @@ class UpstreamStream(Generic[P]):
     ) -> None:
         guard = _guard(model, context)
         self._guard = guard
-        self._prepare = guard.checked(prepare) if guard else prepare
+        self._prepare = guard.with_prompt_check(prepare) if guard else prepare
         self._calls = self._prepare(model)
         self._make_parser = make_parser
         self._model = model
@@ -109,7 +109,7 @@ class UpstreamStream(Generic[P]):
             self._open()
         except errors.BadRequest as error:
             self._open_without_features(error)
-        self.headers = self._ignored() | target_header(model, self._responses[0])
+        self.headers = self._ignored_header() | target_header(model, self._responses[0])
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +118,7 @@ class UpstreamStream(Generic[P]):
         for response in self._responses:
             response.close()
 
-    def _ignored(self) -> dict[str, str]:
+    def _ignored_header(self) -> dict[str, str]:
         return ignored_header(name for call in self._calls for name in call.ignored)
 
     def _open(self) -> None:
@@ -126,7 +126,7 @@ class UpstreamStream(Generic[P]):
         pairs = zip(self._calls, self._responses, strict=True)
         self._parsers = [self._make_parser(call, response) for call, response in pairs]
         if self._guard:
-            self._parsers = [self._guard.guarded(parser) for parser in self._parsers]
+            self._parsers = [self._guard.wrap(parser) for parser in self._parsers]
 
     def _open_without_features(self, error: errors.BadRequest) -> None:
         """Make the calls without the optional features that Vertex AI may have refused, else raise."""

@@ -321,7 +321,7 @@ def _pictures(message: JSON, param: str) -> Iterator[Media]:
     for number, image in enumerate(items(message.get("images"))):
         link = image.get("image_url")
         if isinstance(link, dict) and isinstance(link.get("url"), str):
-            yield _linked("image", image, {"url": link["url"]}, f"{param}.images[{number}]")
+            yield _linked_media("image", image, {"url": link["url"]}, f"{param}.images[{number}]")
 
 
 def _part(part: JSON, param: str) -> Iterator[Part]:
@@ -333,7 +333,7 @@ def _part(part: JSON, param: str) -> Iterator[Part]:
         case "thinking" | "redacted_thinking":
             yield Thinking(part)
         case "image_url" | "video_url" as kind:
-            yield _linked("image" if kind == "image_url" else "video", part, part[kind], param)
+            yield _linked_media("image" if kind == "image_url" else "video", part, part[kind], param)
         case "input_audio":
             audio = part["input_audio"]
             yield _media("audio", audio["data"], audio_media_type(audio.get("format")), part, param)
@@ -344,13 +344,13 @@ def _part(part: JSON, param: str) -> Iterator[Part]:
             yield _file(part, part["file"], param)
         case "document":
             yield from _document(part, param)
-        case "search_result" if joined := _joined(part.get("content")):
+        case "search_result" if joined := _join(part.get("content")):
             yield Text(joined, part)
         case str(kind) if kind == "server_tool_use" or kind.endswith("_tool_result"):
             yield ServerTool(part)
 
 
-def _linked(kind: MediaKind, part: JSON, link: str | JSON, param: str) -> Media:
+def _linked_media(kind: MediaKind, part: JSON, link: str | JSON, param: str) -> Media:
     if isinstance(link, str):
         link = {"url": link}
     return _media(kind, link["url"], link.get("format"), part, param)
@@ -379,7 +379,7 @@ def _document(part: JSON, param: str) -> Iterator[Text | Media]:
             yield Media(
                 "file", "text/plain", base64.b64encode(data.encode()).decode(), None, title, param, part
             )
-        case {"type": "content", "content": content} if joined := _joined(content):
+        case {"type": "content", "content": content} if joined := _join(content):
             yield Text(joined, part)
         case _:
             raise errors.BadRequest(
@@ -389,7 +389,7 @@ def _document(part: JSON, param: str) -> Iterator[Text | Media]:
             )
 
 
-def _joined(content: Any) -> str:
+def _join(content: Any) -> str:
     """The text of a string, or of text blocks."""
     if isinstance(content, str):
         return content

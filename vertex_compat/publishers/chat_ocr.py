@@ -143,7 +143,7 @@ def _document(content: str, finish: str) -> JSON:
         "usage_info": {"pages_processed": len(pages), "doc_size_bytes": None},
     }
     if "document_annotation" in decoded:
-        result["document_annotation"] = _encoded(decoded["document_annotation"])
+        result["document_annotation"] = _encode(decoded["document_annotation"])
     return result
 
 
@@ -157,6 +157,6 @@ def _page(page: JSON, number: int) -> JSON:
     }
 
 
-def _encoded(annotation: Any) -> str:
+def _encode(annotation: Any) -> str:
     """Return an annotation as Mistral does: JSON in a string."""
     return msgspec.json.encode(annotation).decode()

@@ -293,12 +293,12 @@ def rename_properties(schema: JSON, allowed: re.Pattern[str]) -> tuple[JSON, Map
         return schema, {}
 
     def rename(node: JSON) -> JSON:
-        return node | _renamed(node, new_names)
+        return node | _rename_properties(node, new_names)
 
     return map_schema(schema, rename), {new: name for name, new in new_names.items()}
 
 
-def _renamed(node: JSON, new_names: Mapping[str, str]) -> JSON:
+def _rename_properties(node: JSON, new_names: Mapping[str, str]) -> JSON:
     renamed: JSON = {}
     if isinstance(properties := node.get("properties"), dict):
         renamed["properties"] = {new_names.get(name, name): inner for name, inner in properties.items()}

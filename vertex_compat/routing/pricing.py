@@ -53,7 +53,7 @@ def on(price: Price, day: date) -> Price:
     return price
 
 
-def reserved(
+def max_cost(
     price: Price, prompt: int, completion: int, units: Units | None = None, *, day: date
 ) -> int | None:
     """Return the nano-dollars to reserve for a request of at most so many tokens, at the dearest rates.

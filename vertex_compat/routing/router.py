@@ -114,7 +114,7 @@ class Router:
         stages = self._stages(name)
         if len(stages) == 1 and len(stages[0]) == 1:
             return (stages[0][0].model,)
-        ordered = {target.model: target for stage in stages for target in self._ordered(stage)}
+        ordered = {target.model: target for stage in stages for target in self._order(stage)}
         *earlier, last = ordered.values()
         return (*(target.with_fallback for target in earlier), last.model)
 
@@ -127,7 +127,7 @@ class Router:
 
         It is not checked whether the caller may use it.
         """
-        return self._placed(model_names.resolve(name, self.catalog), name, ModelRule(), Target())
+        return self._with_settings(model_names.resolve(name, self.catalog), name, ModelRule(), Target())
 
     def project_site(self, resource: str, location: str | None, default: str) -> ResourceTarget:
         """Return where the project's own jobs run: in `location`, else in the region that is set.
@@ -172,18 +172,18 @@ class Router:
         return tuple(
             tuple(
                 _WeightedTarget(weight, model, replace(model, has_fallback=True))
-                for weight, model in map(self._guarded, self._targets(name, requested_name))
+                for weight, model in map(self._with_model_armor, self._targets(name, requested_name))
             )
             for name in (requested_name, *(rule.fallbacks if rule else ()))
         )
 
-    def _guarded(self, target: tuple[float, Model]) -> tuple[float, Model]:
+    def _with_model_armor(self, target: tuple[float, Model]) -> tuple[float, Model]:
         """Return a target with its Model Armor template: the key's, else the model's, else the file's."""
         weight, model = target
         of_key = self.rule.model_armor if self.rule else None
         return weight, replace(model, model_armor=of_key or model.model_armor or self.config.file.model_armor)
 
-    def _ordered(self, stage: tuple[_WeightedTarget, ...]) -> list[_WeightedTarget]:
+    def _order(self, stage: tuple[_WeightedTarget, ...]) -> list[_WeightedTarget]:
         """Return the targets in a random order by their weights, those that have failed last."""
         remaining = list(stage)
         ordered = []
@@ -204,14 +204,14 @@ class Router:
             other = target.model or name
             if other == name or other not in self.config.models:
                 model = model_names.resolve(other, self.catalog)
-                yield target.weight, self._placed(model, requested_name, rule, target)
+                yield target.weight, self._with_settings(model, requested_name, rule, target)
             else:
                 inner = list(self._targets(other, requested_name))
                 total = sum(weight for weight, _ in inner)
                 for weight, model in inner:
                     yield target.weight * weight / total, _overridden(model, rule, target)
 
-    def _placed(self, model: Model, requested_name: str, rule: ModelRule, target: Target) -> Model:
+    def _with_settings(self, model: Model, requested_name: str, rule: ModelRule, target: Target) -> Model:
         """Return the model with what the target, its rule, its publisher and the file say, in this order."""
         publisher = self.config.publishers.get(model.publisher, PublisherRule())
         order = (target, rule, publisher, self._default)
@@ -237,8 +237,10 @@ class Router:
             invoke=bool(_first((target, rule), "invoke")),
             model_armor=rule.model_armor,
             defaults=self._defaults(model.publisher, publisher) | _defaults(rule),
-            enforced=self._enforced(publisher) | _enforced(rule) if model.publisher == "google" else {},
-            profile=_priced(model.profile, rule),
+            enforced=self._merged_enforced(publisher) | _enforced_params(rule)
+            if model.publisher == "google"
+            else {},
+            profile=_with_price(model.profile, rule),
         )
 
     def _defaults(self, name: str, publisher: PublisherRule) -> JSON:
@@ -252,8 +254,8 @@ class Router:
         }
         return {key: value for key, value in defaults.items() if value}
 
-    def _enforced(self, publisher: PublisherRule) -> JSON:
-        return _enforced(self.config.file) | _enforced(publisher)
+    def _merged_enforced(self, publisher: PublisherRule) -> JSON:
+        return _enforced_params(self.config.file) | _enforced_params(publisher)
 
 
 def _wrong_location(location: str, pinned: Location) -> errors.Forbidden:
@@ -263,7 +265,7 @@ def _wrong_location(location: str, pinned: Location) -> errors.Forbidden:
     )
 
 
-def _enforced(rule: ConfigFile | PublisherRule | ModelRule) -> JSON:
+def _enforced_params(rule: ConfigFile | PublisherRule | ModelRule) -> JSON:
     """Return the parameters that replace the client's."""
     enforced = {"safety_settings": rule.enforced_safety_settings, "labels": rule.enforced_labels}
     return {key: value for key, value in enforced.items() if value}
@@ -281,12 +283,12 @@ def _overridden(model: Model, rule: ModelRule, target: Target) -> Model:
         location_pinned=model.location_pinned or pinned is not None,
         model_armor=rule.model_armor or model.model_armor,
         defaults={**model.defaults, **_defaults(rule)},
-        enforced={**model.enforced, **_enforced(rule)} if model.publisher == "google" else {},
-        profile=_priced(model.profile, rule),
+        enforced={**model.enforced, **_enforced_params(rule)} if model.publisher == "google" else {},
+        profile=_with_price(model.profile, rule),
     )
 
 
-def _priced(profile: ModelProfile, rule: ModelRule) -> ModelProfile:
+def _with_price(profile: ModelProfile, rule: ModelRule) -> ModelProfile:
     return msgspec.structs.replace(profile, price=rule.price) if rule.price else profile
 
 

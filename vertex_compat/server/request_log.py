@@ -106,13 +106,13 @@ class RequestLog:
 
     def write(self, status: int, *, project: str | None, deployed: bool) -> None:
         """Write the line in one piece, since other threads write too."""
-        line = self._structured(status, project) if deployed else self._readable(status).encode()
+        line = self._structured_entry(status, project) if deployed else self._readable(status).encode()
         # Not `sys.stdout`: functions-framework puts a writer of its own there, which reads our JSON again.
         if out := sys.__stdout__:
             out.buffer.write(line + b"\n")
             out.buffer.flush()
 
-    def _structured(self, status: int, project: str | None) -> bytes:
+    def _structured_entry(self, status: int, project: str | None) -> bytes:
         entry = self.as_dict(status)
         entry["severity"] = self._severity(status)
         entry["message"] = f"{self.operation} {status}"

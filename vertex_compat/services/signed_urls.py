@@ -30,7 +30,7 @@ class UnsignedURL(NamedTuple):
     string_to_sign: str
 
 
-def unsigned(target: StorageObject, account: str, now: float, seconds: int) -> UnsignedURL:
+def build_url(target: StorageObject, account: str, now: float, seconds: int) -> UnsignedURL:
     """Return a URL with which everyone can read an object for some seconds from `now` on."""
     moment = datetime.fromtimestamp(now, UTC)
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
@@ -59,7 +59,7 @@ def sign(unsigned_url: UnsignedURL, account: str) -> UpstreamCall:
     return UpstreamCall(path, {"payload": payload}, service="iamcredentials")
 
 
-def signed(unsigned_url: UnsignedURL, answer: JSON) -> str:
+def with_signature(unsigned_url: UnsignedURL, answer: JSON) -> str:
     """Return the URL with the signature of the IAM API's answer."""
     try:
         signature = base64.b64decode(text(answer.get("signedBlob")), validate=True)

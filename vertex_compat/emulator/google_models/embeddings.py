@@ -21,7 +21,7 @@ from vertex_compat.emulator.protocol.proto_json import (
     NumberField,
     RepeatedField,
     StringField,
-    decoded,
+    decode_base64,
 )
 from vertex_compat.emulator.protocol.responses import JSON, Response, json_response, pretty_json_response
 from vertex_compat.emulator.text_model.replies import count_tokens
@@ -201,7 +201,7 @@ def _file(file: JSON) -> str:
         if not file["gcsUri"].startswith("gs://"):
             raise google_errors.invalid_argument(f"Invalid GCS path: {file['gcsUri']}")
         return str(file["gcsUri"])
-    if not decoded(file.get("bytesBase64Encoded", "")):
+    if not decode_base64(file.get("bytesBase64Encoded", "")):
         raise google_errors.invalid_argument("Image bytes are empty or not base64.")
     return str(file["bytesBase64Encoded"])
 

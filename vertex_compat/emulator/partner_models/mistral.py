@@ -56,7 +56,7 @@ def answer(request: ModelRequest) -> Response:
     if body["model"] not in {request.model, request.model.partition("@")[0]}:
         raise mistral_errors.refused(f"Invalid model: {body['model']}", "invalid_model", "1500")
     if fills:
-        return _filled(request, body)
+        return _fill_in(request, body)
     _check_messages(body["messages"])
     _check_tools(body)
     reasoning = body.get("prompt_mode") == "reasoning" or body.get("reasoning_effort", "none") != "none"
@@ -65,7 +65,7 @@ def answer(request: ModelRequest) -> Response:
     )
 
 
-def _filled(request: ModelRequest, body: JSON) -> Response:
+def _fill_in(request: ModelRequest, body: JSON) -> Response:
     """Answer a fill-in-the-middle request; the response has the chat format."""
     if "codestral" not in request.model:
         raise mistral_errors.refused(

@@ -35,7 +35,7 @@ class Reader(Protocol):
         """Return the value as understood; append problems."""
 
 
-def quoted(choices: tuple[str, ...]) -> str:
+def quote_choices(choices: tuple[str, ...]) -> str:
     """List choices as pydantic does: 'a', 'b' or 'c'."""
     names = [f"'{choice}'" for choice in choices]
     return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
@@ -63,7 +63,9 @@ class String:
     def read(self, value: Any, path: Path, problems: list[Problem]) -> Any:
         """Read it."""
         if self.choices and value not in self.choices:
-            problems.append(Problem("literal_error", path, f"Input should be {quoted(self.choices)}", value))
+            problems.append(
+                Problem("literal_error", path, f"Input should be {quote_choices(self.choices)}", value)
+            )
         elif not isinstance(value, str):
             problems.append(Problem("string_type", path, "Input should be a valid string", value))
         elif self.pattern and not re.fullmatch(self.pattern, value):

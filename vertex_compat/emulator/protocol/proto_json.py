@@ -99,7 +99,7 @@ class BytesField:
 
     def read(self, value: Any, path: Path, problems: list[Problem]) -> Any:
         """Read it."""
-        if not isinstance(value, str) or decoded(value) is None:
+        if not isinstance(value, str) or decode_base64(value) is None:
             reason = f'Base64 decoding failed for "{str(value)[:60]}"'
             problems.append(
                 Problem(
@@ -109,7 +109,7 @@ class BytesField:
         return value
 
 
-def decoded(value: str) -> bytes | None:
+def decode_base64(value: str) -> bytes | None:
     """Return decoded base64 of either alphabet, or None."""
     standard = value.translate(str.maketrans("-_", "+/")).rstrip("=")
     try:
@@ -205,7 +205,7 @@ class Message:
         for name, field_value in value.items():
             field_name = name if name in self.fields else camel(name)
             if field_name not in self.fields:
-                problems.append(_unknown(name, path))
+                problems.append(_unknown_name(name, path))
             elif field_value is not None:
                 if field_name in self.one_of and any(other in read for other in self.one_of):
                     problems.append(_second(field_name, path))
@@ -213,7 +213,7 @@ class Message:
         return read
 
 
-def _unknown(name: str, path: Path) -> Problem:
+def _unknown_name(name: str, path: Path) -> Problem:
     location = f" at '{field_path(path)}'" if path else ""
     message = f'Invalid JSON payload received. Unknown name "{name}"{location}: Cannot find field.'
     return Problem("unknown", path, message)

@@ -196,7 +196,7 @@ class Storage:
         """Store an object whose resource and data come in one multipart/related body."""
         if "emulator-flaky" in bucket and next(self._numbers) % 2:
             raise _refused(503, "We encountered an internal error. Please try again.")
-        resource, data = _related(request)
+        resource, data = _multipart_parts(request)
         if not resource.get("name") or resource.keys() - {"name", "contentType", "customTime", "metadata"}:
             raise _refused(400, "Only name, contentType, customTime and metadata are emulated.")
         name = resource["name"]
@@ -266,7 +266,7 @@ def _json(request: Request) -> dict[str, Any]:
     return body
 
 
-def _related(request: Request) -> tuple[JSON, bytes]:
+def _multipart_parts(request: Request) -> tuple[JSON, bytes]:
     """Return the two parts of a multipart/related body: https://www.rfc-editor.org/rfc/rfc2387."""
     kind, options = parse_options_header(request.headers.get("Content-Type", ""))
     delimiter = b"\r\n--" + options.get("boundary", "").encode()

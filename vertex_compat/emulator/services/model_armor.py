@@ -65,13 +65,13 @@ def _result(text: str, template: str) -> JSON:
     rai_matches = any(result["matchState"] == "MATCH_FOUND" for result in rai.values())
     findings = [name for name, value in SENSITIVE.items() if value in text]
     filters: JSON = {
-        "csam": {"csamFilterFilterResult": _executed(matched=False)},
-        "malicious_uris": {"maliciousUriFilterResult": _executed(matched=_any(text, MALICIOUS_URI))},
-        "rai": {"raiFilterResult": _executed(matched=rai_matches) | {"raiFilterTypeResults": rai}},
-        "pi_and_jailbreak": {"piAndJailbreakFilterResult": _executed(matched=_any(text, JAILBREAK))},
+        "csam": {"csamFilterFilterResult": _filter_result(matched=False)},
+        "malicious_uris": {"maliciousUriFilterResult": _filter_result(matched=_any(text, MALICIOUS_URI))},
+        "rai": {"raiFilterResult": _filter_result(matched=rai_matches) | {"raiFilterTypeResults": rai}},
+        "pi_and_jailbreak": {"piAndJailbreakFilterResult": _filter_result(matched=_any(text, JAILBREAK))},
         "sdp": {
             "sdpFilterResult": {
-                "inspectResult": _executed(matched=bool(findings))
+                "inspectResult": _filter_result(matched=bool(findings))
                 | ({"findings": [{"infoType": name} for name in findings]} if findings else {})
             }
         },
@@ -97,7 +97,7 @@ def _rai_result(*, matched: bool) -> JSON:
     return {"matchState": "NO_MATCH_FOUND"}
 
 
-def _executed(*, matched: bool) -> JSON:
+def _filter_result(*, matched: bool) -> JSON:
     return {
         "executionState": "EXECUTION_SUCCESS",
         "matchState": "MATCH_FOUND" if matched else "NO_MATCH_FOUND",

@@ -55,12 +55,12 @@ def rank(request: ModelRequest) -> Response:
         )
     if not all(record.get("title") or record.get("content") for record in records):
         raise google_errors.invalid_argument("At least one of title or content must be set in each record.")
-    ranked = sorted((_scored(record, body) for record in records), key=lambda record: -record["score"])
+    ranked = sorted((_score(record, body) for record in records), key=lambda record: -record["score"])
     count = body.get("topN", 0)
     return pretty_json_response({"records": ranked[:count] if count > 0 else ranked})
 
 
-def _scored(record: JSON, body: JSON) -> JSON:
+def _score(record: JSON, body: JSON) -> JSON:
     query = _words(body.get("query", ""))
     common = query & _words(f"{record.get('title', '')} {record.get('content', '')}")
     score = round(len(common) / len(query), 2) if query else 0

@@ -136,10 +136,10 @@ def generate(prompt: Prompt, candidate: int = 0) -> Reply:
     if calls:
         preface = tokenize("Let me look that up. 🔎") if prompt.preface else []
         return Reply(thought, _pieces(preface), calls, "calls")
-    return _limited(prompt, thought, _text(prompt, candidate))
+    return _limit(prompt, thought, _text(prompt, candidate))
 
 
-def _limited(prompt: Prompt, thought: tuple[str, ...], text: str) -> Reply:
+def _limit(prompt: Prompt, thought: tuple[str, ...], text: str) -> Reply:
     """Return the text as a reply, cut at a stop sequence or the token limit."""
     met = min(((text.find(stop), stop) for stop in prompt.stops if stop in text), default=None)
     tokens = tokenize(text[: met[0]] if met else text)
@@ -157,12 +157,12 @@ def _pieces(tokens: list[str]) -> tuple[str, ...]:
     return tuple(groups)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "…"
 
 
 def _thought(prompt: Prompt) -> str:
-    return f"The last words were “{_quoted(prompt.text)[:80]}”. 用户在测试。 I shall repeat them. 🤔"
+    return f"The last words were “{_quote(prompt.text)[:80]}”. 用户在测试。 I shall repeat them. 🤔"
 
 
 def _text(prompt: Prompt, candidate: int) -> str:
@@ -171,12 +171,12 @@ def _text(prompt: Prompt, candidate: int) -> str:
         answer = (
             example_value(prompt.schema)
             if prompt.schema
-            else {"said": _quoted(prompt.text), "answer": "好的 🎉"}
+            else {"said": _quote(prompt.text), "answer": "好的 🎉"}
         )
         return json.dumps(answer, ensure_ascii=False)
     if prompt.results:
-        return f"{start}The tools answered: {_quoted('; '.join(prompt.results))}. 谢谢 🛠️"
-    answer = f"{start}You said: {_quoted(prompt.text)}\n{SENTENCES}"
+        return f"{start}The tools answered: {_quote('; '.join(prompt.results))}. 谢谢 🛠️"
+    answer = f"{start}You said: {_quote(prompt.text)}\n{SENTENCES}"
     return f"{prompt.continues}{answer}" if prompt.continues else answer
 
 

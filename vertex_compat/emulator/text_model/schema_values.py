@@ -34,19 +34,19 @@ class _Maker:
         """Return a value for a property."""
         if not isinstance(schema, dict) or depth > MAX_DEPTH:
             return _string({}, name, self.variant)
-        schema = self._resolved(schema)
+        schema = self._resolve(schema)
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
             return schema["enum"][self.variant % len(schema["enum"])]
         if "allOf" in schema:
-            return self._merged(schema, name, depth)
+            return self._merge(schema, name, depth)
         for choice in ("anyOf", "oneOf"):
             if schema.get(choice):
                 return self.make(schema[choice][0], name, depth + 1)
-        return self._typed(schema, name, depth)
+        return self._of_type(schema, name, depth)
 
-    def _resolved(self, schema: JSON) -> JSON:
+    def _resolve(self, schema: JSON) -> JSON:
         reference = schema.get("$ref") or schema.get("ref")
         if not isinstance(reference, str):
             return schema
@@ -55,7 +55,7 @@ class _Maker:
             target = target.get(step, {}) if isinstance(target, dict) and step else target
         return target if isinstance(target, dict) else {}
 
-    def _merged(self, schema: JSON, name: str, depth: int) -> Any:
+    def _merge(self, schema: JSON, name: str, depth: int) -> Any:
         parts = [self.make(part, name, depth + 1) for part in schema["allOf"]]
         own = {key: value for key, value in schema.items() if key != "allOf"}
         if "properties" in own:
@@ -64,7 +64,7 @@ class _Maker:
             return {key: value for value in parts for key, value in value.items()}
         return parts[0] if parts else {}
 
-    def _typed(self, schema: JSON, name: str, depth: int) -> Any:
+    def _of_type(self, schema: JSON, name: str, depth: int) -> Any:
         kind = schema.get("type") or ("object" if "properties" in schema else "string")
         if isinstance(kind, list):
             kind = next((name for name in kind if name != "null"), "null")

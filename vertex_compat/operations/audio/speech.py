@@ -51,7 +51,7 @@ def create(context: RequestContext) -> Response:
             return _whole(adapter.whole, params, model, context)
         form = _encodable_format(params)
         if "stream_format" in params and not context.dry_run:
-            return _streamed(adapter.stream, params, form, model, context)
+            return _stream(adapter.stream, params, form, model, context)
         return _whole(adapter.whole, params | {"response_format": form}, model, context)
 
     def units(model: Model, adapter: SpeechAdapter) -> Units | None:
@@ -126,9 +126,7 @@ def _done(usage: Usage) -> bytes:
     return sse.encode({"type": "speech.audio.done", "usage": counts})
 
 
-def _streamed(
-    adapter: ChatAdapter, params: JSON, form: str, model: Model, context: RequestContext
-) -> Response:
+def _stream(adapter: ChatAdapter, params: JSON, form: str, model: Model, context: RequestContext) -> Response:
     def prepare(model: Model) -> list[UpstreamCall]:
         return [adapter.request({**model.defaults, **params}, model)]
 

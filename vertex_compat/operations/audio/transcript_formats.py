@@ -37,7 +37,7 @@ def render(transcript: Transcript, form: str, params: JSON) -> JSON | FileBody:
         case "verbose_json":
             return _verbose(transcript, params)
         case "diarized_json":
-            return _diarized(transcript)
+            return _diarized_json(transcript)
         case _:
             return {"text": transcript.text, "usage": transcript.usage}
 
@@ -68,7 +68,7 @@ def _verbose(transcript: Transcript, params: JSON) -> JSON:
     return verbose
 
 
-def _diarized(transcript: Transcript) -> JSON:
+def _diarized_json(transcript: Transcript) -> JSON:
     return {
         "task": "transcribe",
         "duration": transcript.duration,

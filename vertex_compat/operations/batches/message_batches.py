@@ -83,7 +83,7 @@ def _name_param(error: errors.ApiError, position: str) -> None:
 
 def retrieve(context: RequestContext) -> Response:
     """Return a batch in its current state."""
-    return Response(_current(_requested(context), context))
+    return Response(_current(_find(context), context))
 
 
 def list_batches(context: RequestContext) -> Response:
@@ -124,7 +124,7 @@ def _batch_objects(batches: Iterable[Batch], context: RequestContext) -> list[JS
 def cancel(context: RequestContext) -> Response:
     """Cancel a batch. Responses that were written by then stay."""
     bucket = Bucket(context)
-    batch = _requested(context)
+    batch = _find(context)
     metadata = batch.read(bucket, context)
     job = _job(batch, metadata, context)
     if batch_jobs.status(job) in batch_jobs.END_STATES:
@@ -138,7 +138,7 @@ def cancel(context: RequestContext) -> Response:
 def delete(context: RequestContext) -> Response:
     """Delete an ended batch with its requests and results; its metadata, which names them, goes last."""
     bucket = Bucket(context)
-    batch = _requested(context)
+    batch = _find(context)
     if batch_jobs.status(_job(batch, batch.read(bucket, context), context)) not in batch_jobs.END_STATES:
         raise errors.BadRequest(
             "This batch has not ended: cancel it and wait for its end before you delete it.",
@@ -153,7 +153,7 @@ def delete(context: RequestContext) -> Response:
 
 def list_results(context: RequestContext) -> Response:
     """Return the results of an ended batch, one line each."""
-    batch = _requested(context)
+    batch = _find(context)
     metadata = batch.read(Bucket(context), context)
     job = _job(batch, metadata, context)
     if batch_jobs.status(job) not in batch_jobs.END_STATES:
@@ -165,7 +165,7 @@ def list_results(context: RequestContext) -> Response:
     return Response(StreamingBody((_line(result, job) for result in outcomes), RESULTS_TYPE))
 
 
-def _requested(context: RequestContext) -> Batch:
+def _find(context: RequestContext) -> Batch:
     return batch_metadata.from_id(context.path_args["batch"], context.ids, ANTHROPIC)
 
 

@@ -46,7 +46,7 @@ class RowTranslator:
         params = self._operation.parse(content, self._context)
         model = self._resolve_model(params["model"])
         call = self._operation.request(params, model)
-        call = self._context.resources.checked(call, model, lambda: self._context.transport.project(model))
+        call = self._context.resources.check_call(call, model, lambda: self._context.transport.project(model))
         self._check_parameters(batch_jobs.parameters(call.body))
         self.ignored.update(call.ignored)
         codec = batch_jobs.CODECS[self._operation.name, model.publisher]

@@ -88,7 +88,7 @@ def _respond(
         include_usage = bool((params.get("stream_options") or {}).get("include_usage"))
         encoder = ChatChunkEncoder(params["model"], id_, include_usage=include_usage, cost=cost)
         if pending:
-            chunks = pending.save_after(stream.stream(policy.wrap(pending.recorded(encoder))))
+            chunks = pending.save_after(stream.stream(policy.wrap(pending.record_parts(encoder))))
             return Response(EventStream(chunks), stream.headers)
         return Response(EventStream(stream.stream(policy.wrap(encoder))), stream.headers)
     parts = [(number, policy.apply(number, part)) for number, part in stream.collect()]

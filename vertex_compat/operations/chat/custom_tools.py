@@ -129,7 +129,7 @@ class CustomCalls:
         """Return the delta of a choice with custom calls in their own form."""
         calls = [own for call in delta.fields.get("tool_calls", ()) for own in self._calls(choice, call)]
         if delta.finish_reason:
-            calls += self._completed(choice)
+            calls += self._complete(choice)
         fields = {name: value for name, value in delta.fields.items() if name != "tool_calls"}
         return replace(delta, fields=fields | ({"tool_calls": calls} if calls else {}))
 
@@ -146,7 +146,7 @@ class CustomCalls:
         arguments.append(function.get("arguments", ""))
         return []
 
-    def _completed(self, choice: int) -> list[JSON]:
+    def _complete(self, choice: int) -> list[JSON]:
         keys = sorted(key for key in self._arguments if key[0] == choice)
         return [
             {"index": key[1], "custom": {"input": input_of("".join(self._arguments.pop(key)))}}

@@ -68,7 +68,7 @@ class PendingCompletion:
         """The id of the completion."""
         return self.context.owner_ids.encode(ID_PREFIX, self.token)
 
-    def recorded(self, encoder: StreamEncoder[StreamPart]) -> StreamEncoder[StreamPart]:
+    def record_parts(self, encoder: StreamEncoder[StreamPart]) -> StreamEncoder[StreamPart]:
         """Return an encoder that also collects the parts."""
         return _RecordingEncoder(encoder, self.parts)
 
@@ -114,7 +114,7 @@ def begin(params: JSON, context: RequestContext) -> PendingCompletion | None:
     return PendingCompletion(context, params) if stores.open_store(context) else None
 
 
-class _Stored(NamedTuple):
+class _StoredRecord(NamedTuple):
     store: Store
     name: str
     record: CompletionRecord
@@ -188,13 +188,13 @@ def _records(store: Store, names: list[str]) -> Iterator[CompletionRecord]:
                     yield record
 
 
-def _read(context: RequestContext) -> _Stored:
+def _read(context: RequestContext) -> _StoredRecord:
     store = _store(context)
     token = _token(context.path_args["id"], context)
     stored = get_written(store, FOLDER + token, token)
     if stored is None or (record := _decode(stored.content)).expires_at < time.time():
         raise _not_found(context.path_args["id"])
-    return _Stored(store, FOLDER + token, record, stored.generation)
+    return _StoredRecord(store, FOLDER + token, record, stored.generation)
 
 
 def _store(context: RequestContext) -> Store:

@@ -80,7 +80,7 @@ class Bucket:
 
     def read(self, target: StorageObject) -> Iterator[bytes]:
         """Return an iterator over the bytes of an object; raises `NotFound` at once."""
-        with self._explained(no_such_file(target.uri)):
+        with self._explain_errors(no_such_file(target.uri)):
             return model_calls.iter_body(storage.download(target), _TARGET, self._context)
 
     def read_with_generation(self, target: StorageObject) -> tuple[bytes, int]:
@@ -122,7 +122,7 @@ class Bucket:
         self, call: UpstreamCall, not_found: errors.ApiError | None = None
     ) -> tuple[Mapping[str, str], bytes]:
         """Make a call; returns headers and body. Raises `not_found` at a 404."""
-        with self._explained(not_found):
+        with self._explain_errors(not_found):
             response = self._context.transport.open(call, _TARGET, self._context.client)
             return response.headers, b"".join(model_calls.iter_response(response, self._context))
 
@@ -139,7 +139,7 @@ class Bucket:
         return model_calls.decode_object(self.send(call, not_found)[1])
 
     @contextmanager
-    def _explained(self, not_found: errors.ApiError | None) -> Iterator[None]:
+    def _explain_errors(self, not_found: errors.ApiError | None) -> Iterator[None]:
         """Replace Cloud Storage's 403 and 404 by errors that say what to do."""
         try:
             yield

@@ -195,11 +195,11 @@ def whole_response(chunks: list[JSON]) -> JSON:
             merged["content"]["parts"] += parts
             merged |= {name: value for name, value in delta.items() if name != "content"}
     for candidate in candidates.values():
-        candidate["content"]["parts"] = _joined(candidate["content"]["parts"])
+        candidate["content"]["parts"] = _join_texts(candidate["content"]["parts"])
     return {**chunks[-1], "candidates": [candidates[index] for index in sorted(candidates)]}
 
 
-def _joined(parts: list[JSON]) -> list[JSON]:
+def _join_texts(parts: list[JSON]) -> list[JSON]:
     joined: list[JSON] = []
     texts: list[list[str]] = []
     for part in parts:

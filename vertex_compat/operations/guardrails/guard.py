@@ -63,11 +63,11 @@ class Guard:
         self._native = model.publisher == "google"
         self._prompt = ""
 
-    def checked(self, prepare: Prepare) -> Prepare:
+    def with_prompt_check(self, prepare: Prepare) -> Prepare:
         """Return what makes the calls for a model and checks their prompt first."""
-        return lambda model: self._checked(prepare(model))
+        return lambda model: self._check_calls(prepare(model))
 
-    def _checked(self, calls: Sequence[UpstreamCall]) -> Sequence[UpstreamCall]:
+    def _check_calls(self, calls: Sequence[UpstreamCall]) -> Sequence[UpstreamCall]:
         """Return the calls to make. Raises `BadRequest` for a blocked prompt."""
         if self._native:
             return [_with_template(call, self._template) for call in calls]
@@ -80,7 +80,7 @@ class Guard:
             verdict = self._ask(model_armor.check_prompt(self._template, prompt))
             if verdict.matches:
                 self._context.log.guardrail = "prompt_blocked"
-                raise errors.BadRequest(f"The prompt was {_blocked(verdict)}", code="content_filter")
+                raise errors.BadRequest(f"The prompt was {_refusal(verdict)}", code="content_filter")
         self._prompt = prompt
 
     def check_texts(self, prompts: Mapping[str, Sequence[str]]) -> None:
@@ -95,7 +95,7 @@ class Guard:
         if verdict.matches:
             self._context.log.guardrail = "prompt_blocked"
             raise errors.BadRequest(
-                f"The text of '{param}' was {_blocked(verdict)}", param=param, code="content_filter"
+                f"The text of '{param}' was {_refusal(verdict)}", param=param, code="content_filter"
             )
 
     def check_answers(self, answers: Iterable[str]) -> None:
@@ -108,7 +108,7 @@ class Guard:
         if reason := self.check_response(text):
             raise errors.BadRequest(reason, code="content_filter")
 
-    def guarded(self, parser: Parser) -> Parser:
+    def wrap(self, parser: Parser) -> Parser:
         """Return a parser whose parts have been checked."""
         return parser if self._native else _GuardedParser(parser, self)
 
@@ -120,7 +120,7 @@ class Guard:
         if not verdict.matches:
             return None
         self._context.log.guardrail = "response_blocked"
-        return f"The response was {_blocked(verdict)}"
+        return f"The response was {_refusal(verdict)}"
 
     def _ask(self, call: UpstreamCall) -> Verdict:
         """Return the verdict. If there is none, the setting `model_armor_failure` decides."""
@@ -168,7 +168,7 @@ def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:
     return replace(call, content=msgspec.json.encode(fields))
 
 
-def _blocked(verdict: Verdict) -> str:
+def _refusal(verdict: Verdict) -> str:
     return f"blocked by Model Armor ({'; '.join(verdict.matches)})."
 
 

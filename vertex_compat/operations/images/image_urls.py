@@ -46,7 +46,7 @@ def _store(image: GeneratedImage, context: RequestContext) -> str:
     with bucket.upload(name, image.mime) as upload:
         upload.write(data)
         upload.finish()
-    url = signed_urls.unsigned(bucket.target(name), account, time.time(), SECONDS)
+    url = signed_urls.build_url(bucket.target(name), account, time.time(), SECONDS)
     try:
         answer = model_calls.get_json(signed_urls.sign(url, account), TARGET, context)
     except errors.Forbidden as error:
@@ -54,4 +54,4 @@ def _store(image: GeneratedImage, context: RequestContext) -> str:
             f"Signing URLs needs the role roles/iam.serviceAccountTokenCreator on {account}, and the API "
             f"iamcredentials.googleapis.com. Google says: {error.message}"
         ) from None
-    return signed_urls.signed(url, answer)
+    return signed_urls.with_signature(url, answer)

@@ -68,7 +68,7 @@ class RelayParser:
         match event.type:
             case "message_start":
                 self._note(mapping(event.message).get("usage"))
-                data = self._renamed(data)
+                data = self._rename_model(data)
             case "message_delta":
                 self._note(event.usage)
             case "message_stop":
@@ -94,7 +94,7 @@ class RelayParser:
         """Return False: what has been passed on cannot be continued."""
         return False
 
-    def _renamed(self, data: bytes) -> bytes:
+    def _rename_model(self, data: bytes) -> bytes:
         """The first event with the client's name of the model."""
         event = msgspec.json.decode(data)
         if "model" not in mapping(event.get("message")):

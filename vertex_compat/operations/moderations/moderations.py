@@ -33,7 +33,7 @@ def create(context: RequestContext) -> Response:
     priced = Model(model, "language", "", "", TARGET.locations, profile=_profile(context))
     model_calls.reserve((priced,), context, lambda _: units)
     with ThreadPoolExecutor(min(len(texts), model_calls.MAX_PARALLEL_CALLS)) as pool:
-        results = list(pool.map(lambda text: _rated(text, context), texts))
+        results = list(pool.map(lambda text: _rate(text, context), texts))
     context.log.price, context.log.units = priced.profile.price, units
     return Response({"id": f"modr-{secrets.token_hex(12)}", "model": model, "results": results})
 
@@ -42,7 +42,7 @@ def _profile(context: RequestContext) -> ModelProfile:
     return context.router.catalog.profile("language", "")
 
 
-def _rated(text: str, context: RequestContext) -> JSON:
+def _rate(text: str, context: RequestContext) -> JSON:
     try:
         answer = model_calls.get_json(natural_language.moderate(text), TARGET, context)
     except errors.Forbidden as error:
@@ -56,11 +56,11 @@ def _rated(text: str, context: RequestContext) -> JSON:
 def _texts(value: str | list[Any]) -> list[str]:
     """Return the texts to rate; raises `BadRequest` for images, which Natural Language does not rate."""
     if isinstance(value, str):
-        return [_checked(value, "input")]
+        return [_check(value, "input")]
     if all(isinstance(item, str) for item in value):
-        return [_checked(text, f"input[{index}]") for index, text in enumerate(value)]
+        return [_check(text, f"input[{index}]") for index, text in enumerate(value)]
     parts = [_part(item, f"input[{index}]") for index, item in enumerate(value)]
-    return [_checked("\n".join(parts), "input")]
+    return [_check("\n".join(parts), "input")]
 
 
 def _part(part: Any, param: str) -> str:
@@ -79,7 +79,7 @@ def _part(part: Any, param: str) -> str:
     return str(part["text"])
 
 
-def _checked(text: str, param: str) -> str:
+def _check(text: str, param: str) -> str:
     if not text.strip():
         raise errors.BadRequest("A text to moderate must not be empty.", param=param, code="invalid_value")
     return text

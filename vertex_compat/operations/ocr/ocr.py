@@ -90,7 +90,7 @@ def _data_url(url: str, context: RequestContext) -> str:
     if url[:5].lower() == "data:":
         return url
     if url.startswith((ids.FILE, "gs://")):
-        return _stored(url, context)
+        return _stored_file(url, context)
     if url[:8].lower() != "https://" or context.fetch_url is None:
         linked = " or an https:// URL" if context.fetch_url else ""
         raise errors.BadRequest(
@@ -102,7 +102,7 @@ def _data_url(url: str, context: RequestContext) -> str:
     return f"data:{file.mime};base64,{base64.b64encode(file.data).decode()}"
 
 
-def _stored(reference: str, context: RequestContext) -> str:
+def _stored_file(reference: str, context: RequestContext) -> str:
     """Return a file of the caller as a data URL; raises `BadRequest`."""
     bucket = Bucket(context)
     try:

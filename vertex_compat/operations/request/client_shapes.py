@@ -154,9 +154,9 @@ def _part(part: Any) -> Any:
         case {"type": "input_image"}:
             url = {"url": part.get("image_url") or part.get("file_id"), "detail": part.get("detail")}
             image = {name: value for name, value in url.items() if value is not None}
-            return _replaced(part, ("image_url", "file_id", "detail"), "image_url", image)
+            return _replace(part, ("image_url", "file_id", "detail"), "image_url", image)
         case {"type": "image", "source": dict()}:
-            return _replaced(part, ("source",), "image_url", {"url": _source_url(part["source"])})
+            return _replace(part, ("source",), "image_url", {"url": _source_url(part["source"])})
         case {"type": "input_file"}:
             names = {
                 "file_data": "file_data",
@@ -165,11 +165,11 @@ def _part(part: Any) -> Any:
                 "filename": "filename",
             }
             file = {new: part[name] for name, new in names.items() if part.get(name) is not None}
-            return _replaced(part, tuple(names), "file", file)
+            return _replace(part, tuple(names), "file", file)
     return part
 
 
-def _replaced(part: JSON, removed: tuple[str, ...], kind: str, value: JSON) -> JSON:
+def _replace(part: JSON, removed: tuple[str, ...], kind: str, value: JSON) -> JSON:
     fields = {name: inner for name, inner in part.items() if name not in removed}
     return {**fields, "type": kind, kind: value}
 
@@ -194,15 +194,15 @@ def _tool(tool: JSON) -> JSON:
     if not isinstance(tool.get("name"), str) or member(tool, "function") or member(tool, "custom"):
         return tool
     if "input_schema" in tool and kind in {None, "custom", "function"}:
-        return _nested(tool, "function", {"input_schema": "parameters"})
+        return _nest(tool, "function", {"input_schema": "parameters"})
     if kind == "function" or (kind is None and "parameters" in tool):
-        return _nested(tool, "function", {"parameters": "parameters"})
+        return _nest(tool, "function", {"parameters": "parameters"})
     if kind == "custom":
-        return _nested(tool, "custom", {"format": "format"})
+        return _nest(tool, "custom", {"format": "format"})
     return tool
 
 
-def _nested(tool: JSON, kind: str, renamed: dict[str, str]) -> JSON:
+def _nest(tool: JSON, kind: str, renamed: dict[str, str]) -> JSON:
     names = {"name": "name", "description": "description", "strict": "strict"} | renamed
     inner = {new: tool[name] for name, new in names.items() if tool.get(name) is not None}
     own_fields = {name: value for name, value in tool.items() if name not in names}

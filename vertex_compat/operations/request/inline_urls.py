@@ -95,30 +95,30 @@ def inline(params: JSON, adapter: ChatAdapter, context: RequestContext) -> JSON:
     if not adapter.accepts_urls and context.fetch_url:
         return params | {"messages": inline_messages(messages, context.fetch_url)}
     if adapter.needs_media_types:
-        resolve = partial(_typed, context=context)
+        resolve = partial(_stored_file, context=context)
         return params | {"messages": _replace_links(messages, lambda link: link.is_untyped, resolve)}
     return params
 
 
 def inline_messages(messages: list[JSON], fetch_url: FetchUrl) -> list[JSON]:
     """Return the messages with data URIs in place of https:// URLs; raises `BadRequest`."""
-    resolve = partial(_fetched, fetch_url=fetch_url)
+    resolve = partial(_fetch, fetch_url=fetch_url)
     return _replace_links(messages, lambda link: link.is_fetched, resolve)
 
 
-def _fetched(url: str, param: str, fetch_url: FetchUrl) -> _File:
+def _fetch(url: str, param: str, fetch_url: FetchUrl) -> _File:
     file = fetch_url(url, param)
     return _File(f"data:{file.mime};base64,{base64.b64encode(file.data).decode()}", file.mime)
 
 
-def _typed(url: str, param: str, context: RequestContext) -> _File | None:
+def _stored_file(url: str, param: str, context: RequestContext) -> _File | None:
     context.resources.check_url(url, context.read)
     if url[:5].lower() == "gs://":
         from vertex_compat.operations.request import object_types  # noqa: PLC0415  (few files need it: cold start)
 
         media_type = object_types.media_type(url, param, context)
         return _File(None, media_type) if media_type else None
-    return _fetched(url, param, context.fetch_url) if context.fetch_url else None
+    return _fetch(url, param, context.fetch_url) if context.fetch_url else None
 
 
 def _replace_links(messages: list[JSON], matches: Callable[[_Link], bool], resolve: _Resolve) -> list[JSON]:
@@ -132,14 +132,15 @@ def _replace_links(messages: list[JSON], matches: Callable[[_Link], bool], resol
         fetched = list(pool.map(resolve, urls, urls.values()))
     files = {url: file for url, file in zip(urls, fetched, strict=True) if file}
 
-    def replaced(part: JSON) -> JSON:
+    def replace_part(part: JSON) -> JSON:
         link = _link(part)
         if link is None or link.url not in files or not matches(link):
             return part
         return part | {chat_messages.source_key(link.kind): link.source_with(files[link.url])}
 
     return [
-        message | {name: [*map(replaced, parts)] for name, parts in _parts(message)} for message in messages
+        message | {name: [*map(replace_part, parts)] for name, parts in _parts(message)}
+        for message in messages
     ]
 
 

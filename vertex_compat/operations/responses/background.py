@@ -37,10 +37,10 @@ def create(turn: Turn, context: RequestContext) -> Response:
     store = stores.open_store(context)
     if store is None or not turn.stored:
         reason = NO_STORE if store is None else "A background response has to be stored: leave 'store' out."
-        raise _unsupported(reason, "background")
+        raise _unsupported_parameter(reason, "background")
     for name in ("stream", "conversation", "tools"):
         if turn.params.get(name):
-            raise _unsupported(f"A background response takes no '{name}'.", name)
+            raise _unsupported_parameter(f"A background response takes no '{name}'.", name)
     chat = responses_request.translate(turn.request_params(), turn.earlier).chat
     runs, target = _model(turn.params["model"], context)
     _reserve(turn.params["model"], context)
@@ -122,7 +122,7 @@ def _model(name: str, context: RequestContext) -> tuple[JSON, ResourceTarget]:
     """Return what the interaction runs, and where."""
     model = context.router.candidates(name)[0]
     if model.publisher != "google" or not model.resource.startswith("publishers/"):
-        raise _unsupported(
+        raise _unsupported_parameter(
             f"{name[:200]!r} does not run in the background: on Vertex AI only Gemini and deep research "
             "agents do. Leave 'background' out.",
             "background",
@@ -149,11 +149,11 @@ def _texts(messages: list[JSON]) -> list[JSON]:
         content = message.get("content")
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else items(content)
         if message["role"] == "tool" or any(part.get("type") != "text" for part in parts):
-            raise _unsupported("A background response takes texts only as its input.", "input")
+            raise _unsupported_parameter("A background response takes texts only as its input.", "input")
         joined = "\n".join(str(part["text"]) for part in parts)
         texts.append({"role": message["role"], "content": joined})
     return texts
 
 
-def _unsupported(reason: str, param: str) -> errors.BadRequest:
+def _unsupported_parameter(reason: str, param: str) -> errors.BadRequest:
     return errors.BadRequest(reason, param=param, code="unsupported_parameter")

@@ -54,12 +54,12 @@ def compact(context: RequestContext) -> Response:
         text = "".join([part.fields.get("content", "") for _, part in parts if isinstance(part, Delta)])
         if not text.strip():
             raise errors.UpstreamFault("The model returned no summary of the conversation.")
-        return Response(_compacted(turn, text, response_builder.usage_object(usages)), stream.headers)
+        return Response(_compacted_items(turn, text, response_builder.usage_object(usages)), stream.headers)
 
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
 
-def _compacted(turn: memory.Turn, summary: str, usage: JSON) -> JSON:
+def _compacted_items(turn: memory.Turn, summary: str, usage: JSON) -> JSON:
     input_ = turn.params.get("input") or []
     items = [
         *turn.earlier,

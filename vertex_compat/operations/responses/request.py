@@ -124,10 +124,10 @@ def _ignored_name(name: str) -> str:
 
 def parse(content: bytes) -> JSON:
     """Return the validated request; raises `BadRequest`."""
-    return _checked(body.drop_nulls(body.decode(content, responses_schema.CreateResponse)))
+    return _check(body.drop_nulls(body.decode(content, responses_schema.CreateResponse)))
 
 
-def _checked(params: JSON) -> JSON:
+def _check(params: JSON) -> JSON:
     """Return parameters that can be met and have an input; raises `BadRequest`."""
     for name, alternative in STATEFUL.items():
         if params.get(name):
@@ -175,7 +175,7 @@ def as_chat(params: JSON) -> JSON:
                 param=name,
                 code="unsupported_parameter",
             )
-    translated = translate(_checked(params))
+    translated = translate(_check(params))
     custom = {
         tool.name: tool.definition for tool in translated.toolset.functions.values() if tool.kind == "custom"
     }

@@ -235,7 +235,7 @@ def _document(
         described = {
             "operationId": _id(method, path),
             "summary": _summary(operation, path),
-            "parameters": [*_parameters(path), *map(_queried, about.query)],
+            "parameters": [*_parameters(path), *map(_query_parameter, about.query)],
             "responses": _responses(about),
         }
         if method == "POST":
@@ -336,7 +336,7 @@ def _parameters(path: str) -> list[JSON]:
     ]
 
 
-def _queried(name: str) -> JSON:
+def _query_parameter(name: str) -> JSON:
     kind = {"type": "integer", "minimum": 1, "maximum": 100} if name == "limit" else {"type": "string"}
     return {"name": name, "in": "query", "schema": kind}
 

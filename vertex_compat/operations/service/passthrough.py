@@ -21,10 +21,10 @@ from vertex_compat.operations.service.passthrough_parts import (
     PLACE,
     check_method,
     headers,
-    placed,
     project_target,
     query,
     shares_project,
+    with_location,
 )
 from vertex_compat.types import Model, ResourceTarget, UpstreamCall
 
@@ -90,7 +90,7 @@ def _forward_root(version: str, context: RequestContext) -> Response:
 
 def _call_model(match: re.Match[str], context: RequestContext) -> Response:
     check_method(context, ("POST",) if match["method"] else ("GET",))
-    model = placed(_model(match, context), match)
+    model = with_location(_model(match, context), match)
     context.log.model = model.requested_name
     if match["method"] is None:
         return _describe_model(match, model, context)

@@ -20,10 +20,10 @@ from vertex_compat.operations.service.passthrough_parts import (
     PLACE,
     check_method,
     headers,
-    placed,
     project_target,
     query,
     shares_project,
+    with_location,
 )
 from vertex_compat.services import interactions
 from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
@@ -53,7 +53,7 @@ def call(match: re.Match[str], context: RequestContext) -> Response:
 def _create(match: re.Match[str], context: RequestContext) -> Response:
     request = body.decode_object(context.body)
     fields = {_snake_case(name): value for name, value in request.items() if value is not None}
-    model = placed(_model(fields, context), match)
+    model = with_location(_model(fields, context), match)
     context.log.model = model.requested_name
     interactions.check_model(model)
     if not shares_project(context):

@@ -64,7 +64,7 @@ def headers(context: RequestContext) -> Mapping[str, str]:
     }
 
 
-def placed(model: Model, match: re.Match[str]) -> Model:
+def with_location(model: Model, match: re.Match[str]) -> Model:
     """Return the model in the project and location of the path, if the settings allow it there."""
     model = replace(model, named_project=match["project"])
     location = match["location"]

@@ -92,7 +92,7 @@ def _settle(
     context: RequestContext,
 ) -> None:
     """Note which files an operation has imported: those that the corpus lists."""
-    imported = _imported(store, context)
+    imported = _imported_files(store, context)
     for file in files:
         if file.status != "in_progress":
             continue
@@ -103,7 +103,7 @@ def _settle(
         records.save_file(store, file)
 
 
-def _imported(store: Store, context: RequestContext) -> dict[str, str]:
+def _imported_files(store: Store, context: RequestContext) -> dict[str, str]:
     imported: dict[str, str] = {}
     page = ""
     while True:

@@ -90,7 +90,7 @@ def prompt_of(job: VideoJob, context: RequestContext) -> str | None:
     return _prompt(bucket.metadata(bucket.target(job.record)))
 
 
-def remembered(context: RequestContext) -> Iterator[tuple[str, VideoJob, str | None]]:
+def iter_jobs(context: RequestContext) -> Iterator[tuple[str, VideoJob, str | None]]:
     """Yield id, job and prompt of the caller's videos, newest first."""
     for resource in Bucket(context).list(FOLDER):
         if not text(resource.get("name")).endswith(RECORD):

@@ -106,16 +106,16 @@ def _params(context: RequestContext) -> JSON:
     params.setdefault("model", "sora-2")
     reference = params.pop("input_reference", None)
     if upload or reference:
-        params["image"] = _uploaded(upload) if upload else _referenced(reference, context)
+        params["image"] = _uploaded_picture(upload) if upload else _picture_of(reference, context)
     return params
 
 
-def _uploaded(upload: multipart.UploadedFile) -> JSON:
+def _uploaded_picture(upload: multipart.UploadedFile) -> JSON:
     mime = media_types.of_bytes(upload.data) or media_types.normalize(upload.content_type) or ""
     return _image(mime, base64.b64encode(upload.data).decode())
 
 
-def _referenced(reference: JSON, context: RequestContext) -> JSON:
+def _picture_of(reference: JSON, context: RequestContext) -> JSON:
     """Return the picture of a file id, a data: URL or an https:// URL."""
     if file_id := reference.get("file_id"):
         bucket = Bucket(context)
@@ -200,7 +200,7 @@ def list_videos(context: RequestContext) -> Response:
     """List the caller's videos, newest first by default; needs a bucket."""
     query = context.query()
     size = paging.limit(query, 20, MAX_LISTED)
-    jobs = list(video_jobs.remembered(context))
+    jobs = list(video_jobs.iter_jobs(context))
     if query.get("order") == "asc":
         jobs.reverse()
     if last := query.get("after"):

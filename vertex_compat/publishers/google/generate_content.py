@@ -37,7 +37,7 @@ def call(
     )
 
 
-def styled(instructions: str, text: str) -> str:
+def with_style(instructions: str, text: str) -> str:
     """Return a text to be spoken with instructions before it, as older speech models take them."""
     style = instructions.strip().rstrip(".:")
     return f"{style}: {text}" if style else text

@@ -225,7 +225,7 @@ def _of_imagen(body: JSON) -> GeneratedImages:
         if (data := text(prediction.get("bytesBase64Encoded")))
     ]
     if not images:
-        raise _refused(
+        raise _unusable(
             next(
                 (
                     text(prediction["raiFilteredReason"])
@@ -261,12 +261,12 @@ def _no_image(candidate: JSON, feedback: JSON, parts: list[JSON]) -> errors.BadR
     reason = enum(feedback.get("blockReason"), BLOCK_REASONS) or finish_reason(candidate)
     message = text(feedback.get("blockReasonMessage")) or text(candidate.get("finishMessage"))
     if reason in POLICY or feedback:
-        return _refused(message or reason)
+        return _unusable(message or reason)
     answer = "".join(text(part.get("text")) for part in parts)
     return errors.BadRequest(f"The model made no image. {message or answer or reason}".strip())
 
 
-def _refused(reason: str) -> errors.BadRequest:
+def _unusable(reason: str) -> errors.BadRequest:
     return errors.BadRequest(
         f"The image was refused by the model's safety filters. {reason}".strip(),
         param="prompt",

@@ -28,14 +28,14 @@ def request(body: RawBody, model: Model, method: str) -> UpstreamCall:
     """Return the call of `method` (such as `generateContent`) for a body of Gemini's API."""
     fields = {name: value for name, value in body.items() if name != "model"}
     if raw := fields.get("contents"):
-        fields["contents"] = _corrected(raw)
+        fields["contents"] = _complete_contents(raw)
     for name, field in _DEFAULTS.items():
         if method != "countTokens" and name in model.defaults and field not in fields and name not in fields:
             fields[field] = msgspec.Raw(msgspec.json.encode(model.defaults[name]))
     return UpstreamCall(f"{model.resource}:{method}", {}, "v1beta1", content=msgspec.json.encode(fields))
 
 
-def _corrected(raw: msgspec.Raw) -> msgspec.Raw:
+def _complete_contents(raw: msgspec.Raw) -> msgspec.Raw:
     """The contents with roles and ids of calls where they are missing; as they came if none is."""
     if FILES_API.search(raw):
         raise errors.BadRequest(

@@ -281,14 +281,14 @@ def without_result_media(turns: list[Turn]) -> list[Turn]:
     changed = []
     for turn in turns:
         parts = [
-            replace(part, parts=tuple(map(_noted, part.parts))) if isinstance(part, Result) else part
+            replace(part, parts=tuple(map(_note_media, part.parts))) if isinstance(part, Result) else part
             for part in turn.parts
         ]
         changed.append(replace(turn, parts=parts))
     return changed
 
 
-def _noted(part: Text | Media) -> Text:
+def _note_media(part: Text | Media) -> Text:
     return Text(_FILE_OMITTED.format(part.kind)) if isinstance(part, Media) else part
 
 

@@ -151,7 +151,7 @@ class _ToolCallReader:
         """Return OpenAI's deltas for `calls`; in a whole message each one is a call of its own."""
         for delta in calls:
             function = member(delta, "function")
-            number = None if is_whole else self._continued(delta, function)
+            number = None if is_whole else self._call_number(delta, function)
             if number is None:
                 number = len(self._without_arguments)
                 yield self._begin(number, delta, function)
@@ -166,7 +166,7 @@ class _ToolCallReader:
                 self._without_arguments[number] = False
                 yield {"index": number, "function": {"arguments": "{}"}}
 
-    def _continued(self, delta: JSON, function: JSON) -> int | None:
+    def _call_number(self, delta: JSON, function: JSON) -> int | None:
         """Return the number of the call that a delta continues, None if it begins one.
 
         The id decides. Without one the index does, unless there is a name again.

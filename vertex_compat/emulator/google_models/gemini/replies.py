@@ -165,9 +165,9 @@ def _prompt_tokens(body: JSON) -> int:
 
 def _whole(turn: Turn) -> JSON:
     if reason := _block_reason(turn):
-        return _blocked(turn.request, reason)
+        return _blocked_response(turn.request, reason)
     candidates = [
-        _candidate(number, _joined(_parts(turn, reply)), FINISH[reply.ending])
+        _candidate(number, _join(_parts(turn, reply)), FINISH[reply.ending])
         | _extras(turn, reply)
         | turn.continuation
         for number, reply in enumerate(turn.replies)
@@ -178,7 +178,7 @@ def _whole(turn: Turn) -> JSON:
 def _chunks(turn: Turn) -> Iterator[JSON]:
     """Yield the chunks of a stream, candidates interleaved; the last chunk has the token counts."""
     if reason := _block_reason(turn):
-        yield _blocked(turn.request, reason)
+        yield _blocked_response(turn.request, reason)
         return
     traffic = {"trafficType": _traffic(turn.request)}
     candidates = interleave(_pieces(turn, number, reply) for number, reply in enumerate(turn.replies))
@@ -227,7 +227,7 @@ def _parts(turn: Turn, reply: Reply) -> Iterator[JSON]:
         yield {"text": "", "thoughtSignature": signature(reply.text)}
 
 
-def _joined(parts: Iterator[JSON]) -> list[JSON]:
+def _join(parts: Iterator[JSON]) -> list[JSON]:
     """Join adjacent text parts of one kind, as in a whole response."""
     joined: list[JSON] = []
     for part in parts:
@@ -310,7 +310,7 @@ def _block_reason(turn: Turn) -> str | None:
     return "MODEL_ARMOR" if model_armor.matches(turn.prompt.text) else None
 
 
-def _blocked(request: ModelRequest, block_reason: str) -> JSON:
+def _blocked_response(request: ModelRequest, block_reason: str) -> JSON:
     reason = {"blockReason": block_reason, "blockReasonMessage": "The prompt could not be submitted."}
     return {"promptFeedback": reason, "usageMetadata": {"trafficType": _traffic(request)}}
 

@@ -12,7 +12,7 @@ from vertex_compat.emulator.google_models.gemini.body import DATA_FIELDS
 from vertex_compat.emulator.google_models.gemini.models import FIRST_SIGNING, Generation
 from vertex_compat.emulator.protocol.google_errors import invalid_argument
 from vertex_compat.emulator.protocol.model_request import signature
-from vertex_compat.emulator.protocol.proto_json import decoded, snake
+from vertex_compat.emulator.protocol.proto_json import decode_base64, snake
 from vertex_compat.emulator.protocol.responses import JSON, compact_json
 
 
@@ -42,7 +42,7 @@ MIME_TYPES = ("text/plain", "application/json", "text/x.enum")
 
 # Documented values that skip the check, raw and base64-decoded.
 SKIPPING = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
-SKIPS = {value.encode() for value in SKIPPING} | {decoded(value) for value in SKIPPING}
+SKIPS = {value.encode() for value in SKIPPING} | {decode_base64(value) for value in SKIPPING}
 
 
 def call_signature(name: str, arguments: Any) -> str:
@@ -248,7 +248,11 @@ def _check_signatures(contents: list[JSON]) -> None:
         for part in calls:
             call, signature = part["functionCall"], part.get("thoughtSignature")
             expected = call_signature(call["name"], call.get("args", {}))
-            if signature and decoded(signature) != decoded(expected) and decoded(signature) not in SKIPS:
+            if (
+                signature
+                and decode_base64(signature) != decode_base64(expected)
+                and decode_base64(signature) not in SKIPS
+            ):
                 raise invalid_argument("Corrupted thought signature.")
 
 

@@ -43,18 +43,18 @@ TOOL_NAME = "[a-zA-Z0-9_-]{1,128}"
 CACHE = Nullable(Object({"type": String(("ephemeral",)), "ttl": String(("5m", "1h"))}, ("type",)))
 
 
-def _typed(fields: dict[str, Reader], *required: str) -> Object:
+def _variant(fields: dict[str, Reader], *required: str) -> Object:
     return Object({"type": String(), **fields}, ("type", *required))
 
 
-TEXT = _typed({"text": String(), "cache_control": CACHE, "citations": Nullable(ListOf(MapOf()))}, "text")
-URL = _typed({"url": String(pattern="https://.+")}, "url")
-IMAGE = _typed(
+TEXT = _variant({"text": String(), "cache_control": CACHE, "citations": Nullable(ListOf(MapOf()))}, "text")
+URL = _variant({"url": String(pattern="https://.+")}, "url")
+IMAGE = _variant(
     {
         "source": Discriminated(
             "type",
             {
-                "base64": _typed(
+                "base64": _variant(
                     {"media_type": String(IMAGES), "data": String(min_length=1)}, "media_type", "data"
                 ),
                 "url": URL,
@@ -64,9 +64,11 @@ IMAGE = _typed(
     },
     "source",
 )
-PLAIN = _typed({"media_type": String(("text/plain",)), "data": String(min_length=1)}, "media_type", "data")
-PDF = _typed({"media_type": String(("application/pdf",)), "data": String(min_length=1)}, "media_type", "data")
-DOCUMENT = _typed(
+PLAIN = _variant({"media_type": String(("text/plain",)), "data": String(min_length=1)}, "media_type", "data")
+PDF = _variant(
+    {"media_type": String(("application/pdf",)), "data": String(min_length=1)}, "media_type", "data"
+)
+DOCUMENT = _variant(
     {
         "source": Discriminated(
             "type",
@@ -74,7 +76,7 @@ DOCUMENT = _typed(
                 "base64": PDF,
                 "text": PLAIN,
                 "url": URL,
-                "content": _typed(
+                "content": _variant(
                     {"content": StringOr(ListOf(Discriminated("type", {"text": TEXT, "image": IMAGE})))},
                     "content",
                 ),
@@ -87,7 +89,7 @@ DOCUMENT = _typed(
     },
     "source",
 )
-SEARCH_RESULT = _typed(
+SEARCH_RESULT = _variant(
     {
         "source": String(),
         "title": String(),
@@ -99,7 +101,7 @@ SEARCH_RESULT = _typed(
     "title",
     "content",
 )
-TOOL_USE = _typed(
+TOOL_USE = _variant(
     {
         "id": String(pattern=IDENTIFIER),
         "name": String(pattern=TOOL_NAME),
@@ -111,7 +113,7 @@ TOOL_USE = _typed(
     "name",
     "input",
 )
-TOOL_RESULT = _typed(
+TOOL_RESULT = _variant(
     {
         "tool_use_id": String(pattern=IDENTIFIER),
         "content": StringOr(
@@ -128,8 +130,8 @@ TOOL_RESULT = _typed(
     },
     "tool_use_id",
 )
-THINKING = _typed({"thinking": String(), "signature": String()}, "thinking", "signature")
-REDACTED = _typed({"data": String()}, "data")
+THINKING = _variant({"thinking": String(), "signature": String()}, "thinking", "signature")
+REDACTED = _variant({"data": String()}, "data")
 
 USER = {
     "text": TEXT,
@@ -138,8 +140,8 @@ USER = {
     "search_result": SEARCH_RESULT,
     "tool_result": TOOL_RESULT,
 }
-SERVER_TOOL_USE = _typed({"id": String(), "name": String(), "input": MapOf()}, "id", "name", "input")
-SEARCHED = _typed({"tool_use_id": String(), "content": ListOf(MapOf())}, "tool_use_id", "content")
+SERVER_TOOL_USE = _variant({"id": String(), "name": String(), "input": MapOf()}, "id", "name", "input")
+SEARCHED = _variant({"tool_use_id": String(), "content": ListOf(MapOf())}, "tool_use_id", "content")
 ASSISTANT = {
     "text": TEXT,
     "thinking": THINKING,
@@ -175,7 +177,7 @@ CUSTOM = Object(
     },
     ("name", "input_schema"),
 )
-_SEARCH = _typed(
+_SEARCH = _variant(
     {
         "name": String(("web_search",)),
         "max_uses": Nullable(integer(1)),
@@ -208,10 +210,10 @@ TOOL = Discriminated(
 TOOL_CHOICE = Discriminated(
     "type",
     {
-        "auto": _typed({"disable_parallel_tool_use": Boolean()}),
-        "any": _typed({"disable_parallel_tool_use": Boolean()}),
-        "tool": _typed({"name": String(), "disable_parallel_tool_use": Boolean()}, "name"),
-        "none": _typed({}),
+        "auto": _variant({"disable_parallel_tool_use": Boolean()}),
+        "any": _variant({"disable_parallel_tool_use": Boolean()}),
+        "tool": _variant({"name": String(), "disable_parallel_tool_use": Boolean()}, "name"),
+        "none": _variant({}),
     },
 )
 DISPLAY = Nullable(String(("summarized", "omitted", "updates")))
@@ -219,16 +221,16 @@ BINDING = Object({"prefix_mismatch_behavior": String(("error", "drop_block"))})
 THINKING_CONFIG = Discriminated(
     "type",
     {
-        "enabled": _typed(
+        "enabled": _variant(
             {"budget_tokens": integer(1024), "display": DISPLAY, "block_binding": BINDING}, "budget_tokens"
         ),
-        "adaptive": _typed({"display": DISPLAY, "block_binding": BINDING}),
-        "disabled": _typed({}),
-        "between_tools": _typed({}),
+        "adaptive": _variant({"display": DISPLAY, "block_binding": BINDING}),
+        "disabled": _variant({}),
+        "between_tools": _variant({}),
     },
 )
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
-FORMAT = _typed({"schema": MapOf()}, "schema")
+FORMAT = _variant({"schema": MapOf()}, "schema")
 SYSTEM = StringOr(ListOf(Discriminated("type", {"text": TEXT})))
 
 _SHARED: dict[str, Reader] = {

@@ -211,7 +211,7 @@ EMPTY_BLOCKS: dict[str, JSON] = {
 def _usage(body: JSON, generated: Reply) -> JSON:
     """Return the usage; tokens before a cache breakpoint count as cache creation, not input."""
     input_tokens = _input_tokens(body)
-    cached = sum(count_json_tokens(block) for block in rules.cached(body))
+    cached = sum(count_json_tokens(block) for block in rules.cached_blocks(body))
     details = (
         {"output_tokens_details": {"thinking_tokens": generated.thought_tokens}} if generated.thoughts else {}
     )

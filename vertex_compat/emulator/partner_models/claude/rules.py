@@ -110,7 +110,7 @@ def blocks(message: JSON) -> list[JSON]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _merged(messages: list[JSON]) -> list[JSON]:
+def _merge_roles(messages: list[JSON]) -> list[JSON]:
     """Join consecutive messages of one role, as the server does before its checks."""
     merged: list[JSON] = []
     for message in messages:
@@ -134,7 +134,7 @@ def _check_messages(body: JSON, kind: Family) -> None:
                 f"messages.{index}: all messages must have non-empty content except for the optional final "
                 "assistant message"
             )
-    merged = _merged(messages)
+    merged = _merge_roles(messages)
     paused = any(block["type"] == "server_tool_use" for block in blocks(merged[-1]))
     if merged[-1]["role"] == "assistant" and not paused:
         _check_prefill(merged[-1], kind)
@@ -263,7 +263,7 @@ def _breakpoints(body: JSON) -> Iterator[JSON]:
     return (block for block in _cacheable_blocks(body) if block.get("cache_control"))
 
 
-def cached(body: JSON) -> list[JSON]:
+def cached_blocks(body: JSON) -> list[JSON]:
     """Return the blocks up to the last cache breakpoint."""
     all_blocks = list(_cacheable_blocks(body))
     last = max((index for index, block in enumerate(all_blocks) if block.get("cache_control")), default=-1)
@@ -436,7 +436,7 @@ def _check_thinking(body: JSON, kind: Family, betas: set[str]) -> None:
 
 def _check_thought_before_use(messages: list[JSON]) -> None:
     """Check that an assistant message with pending tool results begins with thinking."""
-    merged = _merged(messages)
+    merged = _merge_roles(messages)
     answering = any(block["type"] == "tool_result" for block in blocks(merged[-1]))
     if not answering:
         return

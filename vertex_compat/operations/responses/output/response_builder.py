@@ -203,15 +203,15 @@ class ResponseBuilder:
             value: JSON = {"id": self._new_id("rs"), "type": kind, "summary": [], "encrypted_content": None}
         else:
             value = {"id": self._new_id("msg"), "type": kind, "role": "assistant", "content": []}
-        self._open = self._added(value | {"status": "in_progress"})
+        self._open = self._add(value | {"status": "in_progress"})
         yield self._item_event("added", self._open)
 
-    def _added(self, value: JSON) -> _Item:
+    def _add(self, value: JSON) -> _Item:
         self.response["output"].append(value)
         return _Item(len(self.response["output"]) - 1, value)
 
     def _add_summary(self, text: str) -> Iterator[Event]:
-        item = self._opened()
+        item = self._open_message()
         if not item.value["summary"]:
             item.value["summary"].append({"type": "summary_text", "text": ""})
             yield self._in(item, "reasoning_summary_part.added", summary_index=0, part=_EMPTY_SUMMARY)
@@ -232,7 +232,7 @@ class ResponseBuilder:
 
     def _add_text(self, kind: str, text: str, part: Delta) -> Iterator[Event]:
         """Text or refusal of a message: consecutive parts of its content."""
-        item = self._opened()
+        item = self._open_message()
         parts = item.value["content"]
         if not parts or parts[-1]["type"] != kind:
             yield from self._close_part(item)
@@ -255,16 +255,16 @@ class ResponseBuilder:
         Chat counts its `start_index` and `end_index` from the beginning of the answer.
         """
         yield from self._item("message")
-        item = self._opened()
+        item = self._open_message()
         if not item.value["content"]:
             yield from self._add_text("output_text", "", Delta(0, {}))
         if item.value["content"][-1]["type"] == "output_text":
             citation = {"type": "url_citation", **(annotation.get("url_citation") or {})}
             for name in {"start_index", "end_index"} & citation.keys():
                 citation[name] = max(0, citation[name] - self._offset)
-            yield self._cited(item, citation)
+            yield self._add_annotation(item, citation)
 
-    def _cited(self, item: _Item, cited: JSON) -> Event:
+    def _add_annotation(self, item: _Item, cited: JSON) -> Event:
         """Add an annotation to the last part of a message."""
         part = item.value["content"][-1]
         part["annotations"].append(cited)
@@ -297,10 +297,10 @@ class ResponseBuilder:
             yield from self._close()
             yield from self._code(execution.code or "")
         if execution.output is not None:
-            server_items.add_output(self._opened().value, execution)
+            server_items.add_output(self._open_message().value, execution)
 
     def _code(self, code: str) -> Iterator[Event]:
-        item = self._added(server_items.code_interpreter_call(self._new_id("ci"), f"cntr_{self._token}"))
+        item = self._add(server_items.code_interpreter_call(self._new_id("ci"), f"cntr_{self._token}"))
         self._open = item
         yield self._item_event("added", item)
         yield self._in(item, "code_interpreter_call.in_progress")
@@ -311,7 +311,7 @@ class ResponseBuilder:
 
     def _server_item(self, value: JSON) -> Iterator[Event]:
         """An item that is complete, with the events of its work."""
-        item = self._added(value)
+        item = self._add(value)
         yield self._item_event("added", item)
         for step in server_items.STEPS[value["type"]]:
             yield self._in(item, f"{value['type']}.{step}")
@@ -325,7 +325,7 @@ class ResponseBuilder:
             yield from self._close()
             state = self._calls[call["index"]] = _Call(call["id"], function["name"])
             if tools.is_streamed(self._functions.get(state.name)):
-                state.item = self._added(self._call_item(state) | {"status": "in_progress"})
+                state.item = self._add(self._call_item(state) | {"status": "in_progress"})
                 yield self._item_event("added", state.item)
         if arguments := function.get("arguments"):
             state.arguments.append(arguments)
@@ -350,7 +350,7 @@ class ResponseBuilder:
             value = tools.client_call(tool, call.id, arguments)
             if value is None:  # arguments that the tool's item cannot hold
                 value = self._call_item(call) | {"arguments": arguments}
-            item = self._added({"id": self._new_id("call"), **value, "status": "in_progress"})
+            item = self._add({"id": self._new_id("call"), **value, "status": "in_progress"})
             yield self._item_event("added", item)
         if item.value["type"] == "function_call":
             item.value["arguments"] = arguments
@@ -389,7 +389,7 @@ class ResponseBuilder:
             yield self._in(item, "refusal.done", content_index=index, refusal=part["refusal"])
         else:
             for cited in self._searched.citations(part["text"]) if self._searched else ():
-                yield self._cited(item, cited)
+                yield self._add_annotation(item, cited)
             yield self._in(item, "output_text.done", content_index=index, **_subset(part, "text", "logprobs"))
         yield self._in(item, "content_part.done", content_index=index, part=part)
 
@@ -398,7 +398,7 @@ class ResponseBuilder:
             item.value["status"] = "completed"
         yield self._item_event("done", item)
 
-    def _opened(self) -> _Item:
+    def _open_message(self) -> _Item:
         if self._open is None:
             raise AssertionError("an item is opened before it is written to")
         return self._open

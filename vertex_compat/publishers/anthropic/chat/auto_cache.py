@@ -29,7 +29,7 @@ MIN_CHARACTERS: Final = 1024
 BREAKPOINT: Final[JSON] = {"cache_control": {"type": "ephemeral"}}
 
 
-def requested(body: JSON) -> bool:
+def is_requested(body: JSON) -> bool:
     """Return whether the client or the settings ask for caching; raises `BadRequest`."""
     value = body.get(PARAMETER, False)
     if not isinstance(value, bool):
@@ -47,12 +47,14 @@ def with_breakpoints(call: JSON) -> JSON:
     ]
     if "cache_control" in call or _is_cached(prompt) or not _is_long(prompt):
         return call
-    cached = call | {name: _marked(call[name]) for name in ("tools", "system") if call.get(name)}
+    cached = call | {name: _add_breakpoint(call[name]) for name in ("tools", "system") if call.get(name)}
     if any(message["role"] == "assistant" for message in messages):
         users = [index for index, message in enumerate(messages) if message["role"] == "user"]
         cached["messages"] = list(messages)
         for index in users[-2:]:
-            cached["messages"][index] = messages[index] | {"content": _marked(messages[index]["content"])}
+            cached["messages"][index] = messages[index] | {
+                "content": _add_breakpoint(messages[index]["content"])
+            }
     return cached
 
 
@@ -88,7 +90,7 @@ def _sizes(value: object) -> Iterator[int]:
             yield from _sizes(inner)
 
 
-def _marked(blocks: list[JSON]) -> list[JSON]:
+def _add_breakpoint(blocks: list[JSON]) -> list[JSON]:
     """Return blocks with a breakpoint at the last; tools that are loaded later cannot have one."""
     if blocks[-1].get("defer_loading"):
         return blocks

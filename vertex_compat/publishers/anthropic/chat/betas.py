@@ -33,7 +33,7 @@ BETAS: Final = frozenset(
 """Betas that Vertex AI takes, by its documentation and other gateways."""
 
 
-def requested(body: JSON) -> list[str]:
+def from_body(body: JSON) -> list[str]:
     """Return the names in `anthropic_beta`, a list or a string like the header's; raises `BadRequest`."""
     names: Any = body.get("anthropic_beta") or []
     if isinstance(names, str):

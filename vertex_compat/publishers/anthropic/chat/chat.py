@@ -138,7 +138,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     upstream_body = cast("JSON", _call(limit, conversation, options))
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in options),
-        auto_cache.with_breakpoints(upstream_body) if auto_cache.requested(body) else upstream_body,
+        auto_cache.with_breakpoints(upstream_body) if auto_cache.is_requested(body) else upstream_body,
         headers={"anthropic-beta": ",".join(names)} if names else {},
         ignored=context.ignored,
         optional_features=tuple(context.features),
@@ -171,7 +171,7 @@ def _prompt_options(system: list[wire.TextBlock], built: claude_tools.ToolFields
 
 def _betas(body: JSON, context: CallContext) -> list[str]:
     """Return the client's betas and those that the call needs."""
-    requested = betas.requested(body)
+    requested = betas.from_body(body)
     selected, optional = betas.select([*requested, *context.betas], context.model.refused_features)
     context.features.extend(optional)
     if not set(requested) <= set(selected):

@@ -36,7 +36,7 @@ def read(text: str, answer: JSONAnswer) -> tuple[str, bool | None]:
 
 def _candidates(text: str) -> list[str]:
     """Return the parts of a text that may be JSON: all, a code block, from first to last brace."""
-    candidates = [text.strip(), _fenced(text)]
+    candidates = [text.strip(), _fence_content(text)]
     for opening, closing in ("{}", "[]"):
         start, end = text.find(opening), text.rfind(closing)
         if 0 <= start < end:
@@ -44,7 +44,7 @@ def _candidates(text: str) -> list[str]:
     return candidates
 
 
-def _fenced(text: str) -> str:
+def _fence_content(text: str) -> str:
     """Return the content of the first code block, empty if there is none."""
     begin = text.find("\n", max(text.find(_FENCE), 0))
     end = text.find(_FENCE, begin)
@@ -58,12 +58,12 @@ def _fit(value: Any, answer: JSONAnswer) -> Any:
         inner = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
         value = {json_schema.VALUE: inner}
     elif isinstance(value, dict) and len(value) == 1 and not _is_complete(value, schema):
-        inner = _decoded(next(iter(value.values())))
+        inner = _decode(next(iter(value.values())))
         value = inner if isinstance(inner, dict) and _is_complete(inner, schema) else value
     if not isinstance(value, dict):
         return value
     properties = schema.get("properties") or {}
-    return {name: _unquoted(inner, properties.get(name)) for name, inner in value.items()}
+    return {name: _unquote(inner, properties.get(name)) for name, inner in value.items()}
 
 
 def _is_complete(value: Any, schema: JSON) -> bool:
@@ -76,17 +76,17 @@ def _is_complete(value: Any, schema: JSON) -> bool:
     )
 
 
-def _unquoted(value: Any, schema: Any) -> Any:
+def _unquote(value: Any, schema: Any) -> Any:
     """Return an array or object that the model wrote as a string."""
     if not isinstance(value, str) or not isinstance(schema, dict):
         return value
     kinds = {"array": list, "object": dict}
     kind = kinds.get(schema.get("type", ""))
-    decoded = _decoded(value)
+    decoded = _decode(value)
     return decoded if kind and isinstance(decoded, kind) else value
 
 
-def _decoded(value: Any) -> Any:
+def _decode(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:

@@ -83,7 +83,7 @@ def _blocks(turn: Turn, context: CallContext) -> Iterator[wire.Block]:
     parts: Iterable[Part] = turn.parts
     if stored := _stored_blocks(turn):
         for block in stored:
-            yield from _thinking(block, context) if block.get("type") in _THINKING else _stored(block)
+            yield from _thinking(block, context) if block.get("type") in _THINKING else _earlier_block(block)
         parts = [part for part in parts if isinstance(part, Call)]
     for part in parts:
         match part:
@@ -93,7 +93,7 @@ def _blocks(turn: Turn, context: CallContext) -> Iterator[wire.Block]:
             case Thinking():
                 yield from _thinking(part.raw, context)
             case ServerTool():
-                yield from _stored(part.raw)
+                yield from _earlier_block(part.raw)
             case Call():
                 yield _call(part)
             case Result():
@@ -116,7 +116,7 @@ def _stored_blocks(turn: Turn) -> list[JSON]:
     )
 
 
-def _stored(block: JSON) -> Iterator[JSON]:
+def _earlier_block(block: JSON) -> Iterator[JSON]:
     """Yield a block of an earlier answer unchanged; a blank text may not be sent."""
     if block.get("type") != "text" or text(block.get("text")).strip():
         yield {name: value for name, value in block.items() if value is not None}
@@ -138,12 +138,12 @@ def _can_read(context: CallContext, producer: str) -> bool:
 
     https://platform.claude.com/docs/en/build-with-claude/preserved-thinking#switching-models
     """
-    if _undated(producer) == _undated(context.model.name):
+    if _without_date(producer) == _without_date(context.model.name):
         return True
     return not any(fnmatchcase(producer, pattern) for pattern in context.profile.unreadable_thinking)
 
 
-def _undated(name: str) -> str:
+def _without_date(name: str) -> str:
     """Return the name without its date, which follows `@` or `-`."""
     name = name.partition("@")[0]
     base, _, date = name.rpartition("-")

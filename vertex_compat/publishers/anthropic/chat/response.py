@@ -282,7 +282,7 @@ class _AnswerReader:
             self._answer = arguments or "{}"
         elif block.buffered:
             names = self._call.argument_names[text(block.raw.get("name"))]
-            yield _arguments(block.call, _renamed(arguments or "{}", names))
+            yield _arguments(block.call, _rename(arguments or "{}", names))
         elif not arguments:
             yield _arguments(block.call, "{}")
 
@@ -404,7 +404,7 @@ def _arguments(index: int, piece: str) -> Delta:
     return Delta(0, {"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
 
 
-def _renamed(arguments: str, names: Mapping[str, str]) -> str:
+def _rename(arguments: str, names: Mapping[str, str]) -> str:
     """Arguments under the client's property names."""
     try:
         value = msgspec.json.decode(arguments)

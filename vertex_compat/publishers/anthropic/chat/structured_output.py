@@ -80,7 +80,7 @@ def may_use(context: CallContext) -> bool:
     return context.use(POLICY_FEATURE) and context.use(SCHEMA_FEATURE)
 
 
-def supported(schema: JSON) -> JSON | None:
+def to_supported(schema: JSON) -> JSON | None:
     """Return the schema as structured outputs take it, None if they cannot hold an answer to it.
 
     Objects are closed, limits are told in descriptions. Maps, recursion and conditions have no such form.
@@ -89,7 +89,7 @@ def supported(schema: JSON) -> JSON | None:
         return None
     if _optional_count(schema) > MAX_OPTIONAL or _union_count(schema) > MAX_UNIONS or _is_recursive(schema):
         return None
-    result: JSON = json_schema.map_schema(schema, _closed)
+    result: JSON = json_schema.map_schema(schema, _close_objects)
     return result
 
 
@@ -146,7 +146,7 @@ def _is_recursive(schema: JSON) -> bool:
     return bool(definitions)
 
 
-def _closed(node: JSON) -> JSON:
+def _close_objects(node: JSON) -> JSON:
     constraints: JSON = {keyword: node.pop(keyword) for keyword in _CONSTRAINTS if keyword in node}
     if "format" in node and text(node["format"]) not in FORMATS:
         constraints["format"] = node.pop("format")
@@ -188,7 +188,7 @@ def choose(schema: JSON, context: CallContext, *, calls_demanded: bool, has_cita
     wrapped = bool(schema) and not json_schema.is_object(schema)
     object_schema = json_schema.wrap(schema) if wrapped else schema
     native = bool(schema) and context.profile.supports_structured_outputs and not has_citations
-    closed = supported(object_schema) if native else None
+    closed = to_supported(object_schema) if native else None
     if closed is not None and may_use(context):
         answer = JSONAnswer(TOOL, closed, wrapped, source="constrained")
         return AnswerFormat(output={"type": "json_schema", "schema": closed}, answer=answer)

@@ -201,7 +201,7 @@ def _definition(
         tool["description"] = function.description
     if function.strict:
         native = may_be_strict and context.profile.supports_structured_outputs
-        closed = structured_output.supported(schema) if native else None
+        closed = structured_output.to_supported(schema) if native else None
         if closed is not None and structured_output.may_use(context):
             tool |= {"input_schema": closed, "strict": True}
         else:

@@ -53,7 +53,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     if style and model.profile.takes_speech_metadata:
         part["speechMetadata"] = {"style": style}
     elif style:
-        part["text"] = generate_content.styled(style, body["input"])
+        part["text"] = generate_content.with_style(style, body["input"])
     speech = _speech_config(body.get("voice", "alloy"), model)
     config: wire.GenerationConfig = {"responseModalities": ["AUDIO"], "speechConfig": speech}
     return generate_content.call([part], config, body, model, ignored)

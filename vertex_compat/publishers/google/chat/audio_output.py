@@ -37,7 +37,7 @@ class AudioOutput:
         if rate := re.search(r"rate=(\d{1,6})", mime_type):
             self._rate = int(rate[1])
         self._is_pcm = mime_type.lower().startswith(("audio/l16", "audio/pcm"))
-        self._buffer += _decoded(data)
+        self._buffer += _decode(data)
         if self._format == "wav":
             return {}
         ready = len(self._buffer) - len(self._buffer) % 3
@@ -60,7 +60,7 @@ class AudioOutput:
         return {"audio": first | {"data": base64.b64encode(piece).decode()}}
 
 
-def _decoded(data: str) -> bytes:
+def _decode(data: str) -> bytes:
     try:
         return base64.b64decode(data)
     except (binascii.Error, ValueError):

@@ -27,7 +27,7 @@ from vertex_compat.publishers.chat_messages import (
 )
 from vertex_compat.publishers.google.chat import signatures
 from vertex_compat.publishers.google.chat.options import to_camel_case
-from vertex_compat.publishers.google.generate_content import styled
+from vertex_compat.publishers.google.generate_content import with_style
 from vertex_compat.types import JSON
 
 if TYPE_CHECKING:
@@ -100,17 +100,17 @@ def _speech_turn(turn: Turn, system_parts: int, profile: ModelProfile) -> Turn:
     parts: list[Part] = []
     for part in turn.parts[system_parts:]:
         if style and isinstance(part, Text):
-            parts.append(_with_style(part, style, profile))
+            parts.append(_style_text(part, style, profile))
             style = ""
         else:
             parts.append(part)
     return Turn(turn.role, parts or turn.parts, turn.raw)
 
 
-def _with_style(text: Text, style: str, profile: ModelProfile) -> Text:
+def _style_text(text: Text, style: str, profile: ModelProfile) -> Text:
     if profile.takes_speech_metadata:
         return Text(text.text, {"speech_metadata": {"style": style}})
-    return Text(styled(style, text.text), text.raw)
+    return Text(with_style(style, text.text), text.raw)
 
 
 def _contents(turns: Sequence[Turn], profile: ModelProfile) -> list[wire.Content]:
@@ -173,15 +173,15 @@ def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterato
         part: wire.Part = {"text": text.text}
         if signatures.google(text.raw).get("thought") is True:
             part["thought"] = True
-        yield part | _signed(signature or skip)
+        yield part | _signature_field(signature or skip)
     for picture in turn.pictures:
-        yield _file(picture) | _signed(signatures.in_extra_content(picture.raw) or skip)
+        yield _file(picture) | _signature_field(signatures.in_extra_content(picture.raw) or skip)
     unplaced = None if texts else of_message
     if unplaced and not calls:
         yield {"text": "", "thoughtSignature": unplaced}
     skip = unplaced or (signatures.SKIP if current and profile.requires_signatures else None)
     for call in calls:
-        yield _function_call(call, profile) | _signed(_marks(call).signature or skip)
+        yield _function_call(call, profile) | _signature_field(_marks(call).signature or skip)
         skip = None
 
 
@@ -201,7 +201,7 @@ def _marks(call: Call) -> signatures.CallMarks:
     return signatures.of_call(call.raw.get("id") or call.id, call.raw)
 
 
-def _signed(signature: str | None) -> wire.Part:
+def _signature_field(signature: str | None) -> wire.Part:
     return {"thoughtSignature": signature} if signature else {}
 
 

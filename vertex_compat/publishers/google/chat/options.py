@@ -50,15 +50,15 @@ WIRE_NAMES: Final = {"generation_output_config": "outputConfig"}
 def read(request: ClientRequest) -> JSON:
     """Return the options with their names in snake case; names that Vertex does not have are ignored."""
     body = request.body
-    options: JSON = {name: _checked(name, body[name], name) for name in TOP_LEVEL & body.keys()}
+    options: JSON = {name: _check(name, body[name], name) for name in TOP_LEVEL & body.keys()}
     extra = body.get("extra_body", {})
     request.ignore(*(f"extra_body.{name}" for name in extra if name != "google"))
     for param, native in (("extra_body.google", extra.get("google")), ("google", body.get("google"))):
-        for name, value in _checked("google", native, param).items() if native else ():
+        for name, value in _check("google", native, param).items() if native else ():
             if (option := snake_case(name)) not in _ALL:
                 request.ignore(f"{param}.{name}")
             elif value is not None:
-                options[option] = _checked(option, value, f"{param}.{name}")
+                options[option] = _check(option, value, f"{param}.{name}")
     return options
 
 
@@ -73,7 +73,7 @@ def merge_into(options: JSON, body: wire.GenerateContentRequest, config: wire.Ge
             fields[field] = fields.get(field, {}) | field_value if is_object else field_value
 
 
-def _checked(name: str, value: Any, param: str) -> Any:
+def _check(name: str, value: Any, param: str) -> Any:
     kind = _ALL.get(name, dict)
     if not isinstance(value, kind):
         raise errors.BadRequest(

@@ -97,10 +97,10 @@ class _Translation:
 
     def translate(self, node: Any, depth: int = 0) -> JSON:
         """Return `node` as a `Schema`."""
-        node = self._resolved(node, depth)
+        node = self._resolve(node, depth)
         alternatives = list(_alternatives(node))
         if not alternatives:
-            return self._typed(node, depth)
+            return self._of_type(node, depth)
         translated = [
             self.translate(alternative, depth + 1)
             for alternative in alternatives
@@ -115,7 +115,7 @@ class _Translation:
             branches[0] if branches else {"type": "STRING", "nullable": True, "description": "Always null."}
         )
 
-    def _resolved(self, node: Any, depth: int) -> JSON:
+    def _resolve(self, node: Any, depth: int) -> JSON:
         """Return `node` with the content of its `$ref` and `allOf` in it."""
         self._nodes_left -= 1
         if self._nodes_left < 0 or depth > MAX_DEPTH:
@@ -130,8 +130,8 @@ class _Translation:
         if not isinstance(members := node.get("allOf"), list):
             return dict(node)
         own_keywords = {keyword: value for keyword, value in node.items() if keyword != "allOf"}
-        schemas = [self._resolved(member, depth + 1) for member in members]
-        return self._resolved(_merged([*schemas, own_keywords]), depth + 1)
+        schemas = [self._resolve(member, depth + 1) for member in members]
+        return self._resolve(_merge([*schemas, own_keywords]), depth + 1)
 
     def _target(self, reference: str) -> Any:
         """Return what a reference within the schema refers to."""
@@ -144,7 +144,7 @@ class _Translation:
             raise self._invalid(f"The schema refers to {reference[:200]!r}, which is not in it.")
         return target
 
-    def _typed(self, node: JSON, depth: int) -> JSON:
+    def _of_type(self, node: JSON, depth: int) -> JSON:
         type_ = _type(node).upper()
         typed: JSON = {"type": type_}
         names = (*_SAME_FOR_ANY, *_SAME[type_])
@@ -261,7 +261,7 @@ def _items(node: JSON) -> Any:
     return {"anyOf": positions} if positions else items
 
 
-def _merged(schemas: Iterable[JSON]) -> JSON:
+def _merge(schemas: Iterable[JSON]) -> JSON:
     """Return the schema of what fits all of several; where they contradict, the later one counts."""
     merged: JSON = {}
     required: dict[str, None] = {}

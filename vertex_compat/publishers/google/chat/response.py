@@ -124,7 +124,7 @@ class _ResponseReader:
             else:
                 yield from reader.read(candidate)
                 yield from self._checkpoint(candidate, reader)
-        yield from self._blocked(mapping(event.get("promptFeedback")))
+        yield from self._refusal(mapping(event.get("promptFeedback")))
         counts = {
             name: value for name, value in mapping(event.get("usageMetadata")).items() if value is not None
         }
@@ -178,7 +178,7 @@ class _ResponseReader:
         self._call = msgspec.structs.replace(self._call, body=self._call.body | {"continuationToken": token})
         return self._call
 
-    def _blocked(self, feedback: JSON) -> Iterator[Delta]:
+    def _refusal(self, feedback: JSON) -> Iterator[Delta]:
         reason = enum(feedback.get("blockReason"), BLOCK_REASONS)
         self._is_blocked = self._is_blocked or bool(reason)
         if not reason or self._candidates:
@@ -283,10 +283,10 @@ class _Candidate:
     def _special_part(self, part: JSON) -> JSON:
         if code := mapping(part.get("executableCode")):
             language = enum(code.get("language"), LANGUAGES).lower()
-            return self._content(_fenced(language, text(code.get("code"))))
+            return self._content(_code_block(language, text(code.get("code"))))
         if result := mapping(part.get("codeExecutionResult")):
             return self._content(
-                _fenced("output" if _outcome(result) == SUCCESS else "error", text(result.get("output")))
+                _code_block("output" if _outcome(result) == SUCCESS else "error", text(result.get("output")))
             )
         if transcription := mapping(part.get("audioTranscription")):
             return self._transcription(transcription)
@@ -421,7 +421,7 @@ def _outcome(result: JSON) -> str:
     return enum(result.get("outcome"), OUTCOMES) or SUCCESS
 
 
-def _fenced(language: str, code: str) -> str:
+def _code_block(language: str, code: str) -> str:
     return f"\n```{language}\n{code.rstrip()}\n```\n"
 
 

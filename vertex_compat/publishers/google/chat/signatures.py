@@ -64,7 +64,7 @@ def of_call(id_: str, tool_call: JSON) -> CallMarks:
     if not match or match["check"] != _checksum(match["unique"], match["marks"]):
         return CallMarks(None, in_extra_content(tool_call))
     own = bytes.fromhex(match["id"]).decode("utf-8", "replace") if match["id"] else None
-    return CallMarks(own, in_extra_content(tool_call) or _padded(match["signature"]))
+    return CallMarks(own, in_extra_content(tool_call) or _pad(match["signature"]))
 
 
 def short_id(id_: str) -> str:
@@ -96,7 +96,7 @@ def valid(signature: Any) -> str | None:
     return signature if _BASE64.fullmatch(signature) else None
 
 
-def _padded(coded: str | None) -> str | None:
+def _pad(coded: str | None) -> str | None:
     if not coded:
         return None
     standard = coded.replace("-", "+").replace("_", "/")
