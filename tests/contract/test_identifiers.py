@@ -1,0 +1,62 @@
+"""Names in the product: nouns for values and verbs for functions, not bare participles or pronouns."""
+
+import ast
+import re
+
+import pytest
+from helpers.server import ROOT
+
+VAGUE = re.compile(
+    r"_*(answered|asked|begun|beside|chosen|found|given|heard|held|how|kept|known|left|made|offered|one|ours|"
+    r"rest|said|sent|shown|spoken|taken|theirs|told|wanted|what|where|whose|why|written)_*",
+    re.IGNORECASE,
+)
+"""Words that do not say what a value is. A boolean such as `is_known` is not among them."""
+
+FILES = [ROOT / "main.py", *sorted((ROOT / "vertex_compat").rglob("*.py"))]
+
+
+def defined_names(tree):
+    """Yield line and name of each parameter, variable, attribute, function, class and import."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case ast.Attribute(attr=name, ctx=ast.Store()) | ast.alias(asname=str(name)):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield node.lineno, name
+            case (
+                ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name))
+            ):
+                yield node.lineno, name
+
+
+def vague_names(source):
+    """Return the vague names that a module defines."""
+    defined = defined_names(ast.parse(source))
+    return [f"{line}: {name}" for line, name in defined if VAGUE.fullmatch(name)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(given): pass",
+        "_known = 1",
+        "self._held = 1",
+        "[one for one in rows]",
+        "def _shown(): pass",
+        "class Found: pass",
+        "import x as rest",
+        "match x:\n    case [first, *rest]: pass",
+        "match x:\n    case {'a': 1, **rest}: pass",
+        "match x:\n    case str(told): pass",
+    ],
+)
+def test_vague_name_is_noticed(source):
+    assert vague_names(source)
+
+
+def test_names_are_nouns_and_verbs():
+    vague = {str(path.relative_to(ROOT)): vague_names(path.read_text("utf-8")) for path in FILES}
+    assert {path: names for path, names in vague.items() if names} == {}
