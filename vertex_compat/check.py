@@ -1,7 +1,7 @@
 """`python main.py --check`: one cheap call to each model and service that the settings need.
 
-Reads the settings as the start does. Each line of the table is a target, its location, "ok" or the error, and
-the time; for known errors a line below says what helps.
+Reads the settings as the start does. A line of the table has a target, its location, "ok" or the error, and
+the time. For known errors, the next line says what helps.
 """
 
 from __future__ import annotations

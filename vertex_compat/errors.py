@@ -23,9 +23,9 @@ A class has the status, type and code; the code that raises it adds the message 
 error as JSON, or as an event where the stream has begun.
 
 `from_upstream` reads the error bodies of Vertex AI and its publishers: Google's object (or a list with it),
-Anthropic's, both of Mistral's, vLLM's, TGI's, and HTML. The HTTP status selects the class; messages are not
-parsed, with one exception (`CONTEXT_LENGTH`): only the message says that a prompt is too long, and clients
-check for the code `context_length_exceeded`.
+Anthropic's, both of Mistral's, vLLM's, TGI's, and HTML. The HTTP status selects the class. Messages are not
+parsed, with one exception (`CONTEXT_LENGTH`): clients check for the code `context_length_exceeded`, and only
+the message says that a prompt is too long.
 """
 
 from __future__ import annotations

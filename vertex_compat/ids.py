@@ -1,8 +1,8 @@
 """Signed ids that hold the name of a resource, and the names of the keys that own resources.
 
 An id is a prefix such as `file-` and base64url of a signature and a name, so nothing has to be looked up. The
-signature is the start of an HMAC-SHA256 of prefix and name: an id that this deployment has not made, or that
-was changed, names nothing. A signature says who made an id, not who may use it; the owner is checked too.
+signature is the start of an HMAC-SHA256 of prefix and name. An id that another deployment made, or that was
+changed, is invalid. A signature says who made an id, not who may use it; the owner is checked too.
 """
 
 from __future__ import annotations

@@ -37,14 +37,15 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     Per million tokens: `input`, `cached_input` (read from a cache), `cache_write` and `cache_write_hour`
     (written to a cache that lives 5 minutes or an hour), `output`, `reasoning`, `audio_input`,
-    `audio_output`, `image_output`. Per million characters: `characters`. Each: `image` (generated),
-    `image_input`, `second` (of sound or video), `page`, `item` (a song, a reranking request, 100 characters
-    that are moderated), `search` (a web search query of the model's). `variants` are the prices of kinds of
-    voices and of resolutions of videos; those that it does not list have this price.
+    `audio_output`, `image_output`. Per million characters: `characters`. For each unit: `image` (generated),
+    `image_input`, `second` (of sound or video), `page`, `item` and `search`. An item is a song, a reranking
+    request, or 100 characters that are moderated; a search is a query of the model's web search. `variants`
+    are the prices of kinds of voices and of resolutions of videos; those that it does not list have this
+    price.
 
-    `batch`, `flex`, `priority` and `regional` multiply the price: of a batch job, of a request with that
-    service tier, and of one in a location that is not `global`. None means that the tier is not offered.
-    These prices hold before the day `until`, from which on `later` holds.
+    `batch`, `flex`, `priority` and `regional` are factors of the price. They are for batch jobs, for these
+    service tiers, and for locations other than `global`. None means that the tier is not offered. These
+    prices hold before the day `until`; `later` holds from then on.
     """
 
     input: float | None = None
@@ -76,21 +77,21 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Operations, limits, capabilities and prices of a model.
 
-    `operations` are the operations of a publisher's table that it serves (`chat`, `completions`,
-    `embeddings`, `images`, `speech`, `transcriptions`, `videos`, `music`, `ocr`, `rerank`), or `live`,
-    `interactions` and `try_on` for models that only Google's Live API, its Interactions API or `predict`
-    serves. `locations` are where it is offered, best first. `retires` is the first day on which it need not
-    be there any more, `successor` the model to use instead. `source` is where these facts are from. `listed`
-    says whether `GET /models` shows it.
+    `operations` are those of a publisher's table that it serves: `chat`, `completions`, `embeddings`,
+    `images`, `speech`, `transcriptions`, `videos`, `music`, `ocr`, `rerank`. `live`, `interactions` and
+    `try_on` are for models that only Google's Live API, its Interactions API or `predict` serves. `locations`
+    are where it is offered, best first. `retires` is the first day on which it need not be there any more,
+    `successor` the model to use instead. `source` is where these facts are from. `listed`: it is in
+    `GET /models`.
 
     `generation` is the version in its name, None if there is none. `thinking` has the forms in which it
-    thinks: `enabled` (within a budget of tokens), `adaptive` (as much as an effort level is worth),
-    `disabled` (it can be kept from thinking), `between_tools` (only between calls); no form if it does not
-    think. `thinking_budget` has the least and the most tokens of a budget; `takes_budget_beside_levels`: a
-    Gemini 3 takes one, though it thinks at levels. `effort_levels` are in ascending order, in lower case;
-    `max_effort_without_thinking` is the highest one that goes with `disabled`.
-    `progress_in_thinking`: text between tool calls comes as thinking. `unreadable_thinking` has patterns of
-    the models whose thinking blocks it refuses, `rejected_tools` types of server tools.
+    thinks, none if it does not. `enabled`: within a budget of tokens. `adaptive`: by an effort level.
+    `disabled`: thinking can be turned off. `between_tools`: only between calls. `thinking_budget` has the
+    least and the most tokens of a budget; `takes_budget_beside_levels`: a Gemini 3 takes one, though it
+    thinks at levels. `effort_levels` are in ascending order, in lower case; `max_effort_without_thinking` is
+    the highest one that goes with `disabled`. `progress_in_thinking`: text between tool calls comes as
+    thinking. `unreadable_thinking` has patterns of the models whose thinking blocks it refuses,
+    `rejected_tools` types of server tools.
 
     `supports_forced_tools`: `tool_choice` may demand a call, `…_with_thinking`: also while it thinks.
     `supports_validated_calls`: calls can be held to their schema. `takes_json_schema`: JSON Schema, not only

@@ -5,8 +5,8 @@ A chat request passes through them in this order::
     OpenAI's body ──(publisher.chat.request)──▶ UpstreamCall ──▶ Vertex AI
     Vertex AI's events ──(publisher.chat.stream / .response)──▶ Delta, Usage ──▶ OpenAI's chunks
 
-Publishers produce `Delta` and `Usage`. Ids, times, the role, the position of the finish reason and the last
-usage chunk are the same for every publisher, so `operations.chat` makes them, once.
+Publishers produce `Delta` and `Usage`. `operations.chat` adds what is the same for every publisher: ids,
+times, the role, the position of the finish reason and the last usage chunk.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class JSONAnswer(msgspec.Struct, frozen=True):
     """The place of the requested JSON in a model's answer.
 
     It is in the arguments of `tool` if the model calls it, also where only its text was asked for. `source`
-    says what the model has been asked: to call the tool, to write JSON as text, or nothing, since its text is
+    says how the JSON was requested. It is a call of the tool, text by an instruction, or text that is
     `constrained` to the schema. `schema` is of an object, as it was sent. `wrapped` says that the client's
     value is a property of it.
     """

@@ -61,9 +61,10 @@ class ApiKeys(NamedTuple):
 def parse(text: str) -> ApiKeys:
     """Read keys; raises `ValueError`, whose text shows no key.
 
-    Either `key` or `name:key`, separated by commas or lines, or TOML with a table `[keys.NAME]` each, which
-    holds `key` (one, or a list) and rules as in the settings file. Several keys may have one name, as while
-    one replaces another. A key without a name is called by its digest. An empty text has no keys.
+    Two forms: `key` or `name:key`, separated by commas or lines; or TOML with a table `[keys.NAME]` for each
+    name. A table holds `key` (a string or a list) and rules as in the settings file. Several keys may have
+    one name, as while one replaces another. A key without a name is called by its digest. An empty text has
+    no keys.
     """
     if _TOML.search(text):
         return _from_toml(text)

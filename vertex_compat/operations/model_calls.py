@@ -31,8 +31,8 @@ T = TypeVar("T")
 class Operation(NamedTuple, Generic[T]):
     """An operation of models.
 
-    `adapter` returns the publisher's adapter for it, `verb` is that of "the model does not …", and
-    `served_by` are the operations of a profile that a model must have one of. `is_free`: it costs nothing.
+    `adapter` returns the publisher's adapter for it. `verb` completes the message "the model does not …". A
+    model serves it if its profile has one of the operations in `served_by`. `is_free`: it costs nothing.
     """
 
     adapter: Callable[[Publisher], T | None]

@@ -2,7 +2,7 @@
 
 They are in `catalog.json`, each model's with its source; the file is read when the first model is looked up.
 A model has the rules of its generation, and what its own row says besides. An unknown model of a known family
-has the rules of the newest generation; a name without a version (a tuned endpoint, an alias) has rules that
+has the rules of the newest generation. A name without a version (a tuned endpoint, an alias) has rules that
 every generation accepts. The settings file can correct any of it (`[catalog."NAME"]`).
 """
 
@@ -71,10 +71,10 @@ class _Family(msgspec.Struct, frozen=True):
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The file, as it was `checked` on that day.
 
-    `publishers`, `rerankers`, `managed`, `locations`, `rules` and `retired` have beginnings of names
-    (`publisher/name`; in `publishers`, `rerankers` and `retired` as a client writes them), in `rules` also
-    patterns; the longest one that fits holds. `publishers` have the publisher of a name without one, null
-    for names that no publisher has; `rerankers` the models that answer for those of Cohere and Jina;
+    The keys of `publishers`, `rerankers`, `managed`, `locations`, `rules` and `retired` are beginnings of
+    names, in `rules` also patterns; the longest match counts. Names are `publisher/name`, in `publishers`,
+    `rerankers` and `retired` as a client writes them. `publishers` have the publisher of a name without one,
+    null for names that no publisher has; `rerankers` the models that answer for those of Cohere and Jina;
     `managed` the models that Vertex AI serves, so that nobody has to deploy them. `vertex_names` are Vertex's
     own names of Claude models; later ones have the name that clients write. `families` are by publisher,
     `models` by `publisher/name`. `builtin_names` are models that clients have built in, with the one that

@@ -1,9 +1,8 @@
 """The cost of a request, from the counts of tokens or other units and the model's prices.
 
-Amounts are whole nano-dollars (a billionth of a US dollar), so that sums are exact. Tokens of a kind that has
-no price of its own are taken at the price of the plain ones; what has no price costs None, never 0. A model
-with prices for tokens is paid by tokens, and by such other units as it has prices for; every other model is
-paid by units.
+Amounts are whole nano-dollars (a billionth of a US dollar), so that sums are exact. Tokens of a kind without
+a price of its own have the price of plain tokens. An unknown cost is None, never 0. A model with prices for
+tokens is paid by tokens, and by the other units that it has prices for. Every other model is paid by units.
 """
 
 from __future__ import annotations

@@ -141,9 +141,8 @@ class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 class ConfigFile(Location, kw_only=True):
     """The whole file.
 
-    `model_armor` is the template with which the texts of requests to models and of their responses are
-    checked, unless the model or the key has another;
-    `model_armor_failure` says whether a request is blocked or passed on if there is no verdict.
+    `model_armor` is the template that checks the texts of requests and responses, unless the model or the key
+    has another. `model_armor_failure` says whether a request is blocked or passed on if there is no verdict.
     `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
     name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:
     OpenAI's names for speech, transcription and images, which clients have built in, lead to Google's models.
@@ -153,8 +152,8 @@ class ConfigFile(Location, kw_only=True):
 
     `shared_files`: all keys have one space of files, batches, tuning jobs and stored responses. Objects in
     the function's bucket whose names begin with one of `shared_prefixes` can be read by all keys. Requests
-    may name Cloud Storage objects in other buckets that match `allow_gcs` (all, if it is not set), and
-    resources of `allow_projects` and in `allow_locations` besides this deployment's own.
+    may name Cloud Storage objects in other buckets that match `allow_gcs`, or all if it is not set. They may
+    name resources of this deployment's project and locations, and of `allow_projects` and `allow_locations`.
     `enforced_safety_settings` and `enforced_labels` replace what clients send to Google's models.
     """
 

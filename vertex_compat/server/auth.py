@@ -1,13 +1,12 @@
 """Authentication of callers, by `VERTEX_COMPAT_AUTH`.
 
 * `api-key`: the caller has one of our keys; they are compared in constant time. Without a configured key,
-every
-  request on Cloud Run is refused, and elsewhere only programs of the same machine may call
+  every request on Cloud Run is refused. Elsewhere only programs of the same machine may call
   (`keyless_access`).
-* `iam`: Cloud Run has checked the caller's identity token; a request without one is refused, and the e-mail
+* `iam`: Cloud Run has checked the caller's identity token; a request without one is refused. The e-mail
   address in the token is the name of the key in logs and rules. Where keys are configured too, both are
-  needed: the token in `X-Serverless-Authorization` and the key where the client's API has it, so that no
-  caller gets around the rules of a key.
+  needed, so that the rules of a key always hold. The token is then in `X-Serverless-Authorization`, and the
+  key where the client's API has it.
 * `caller`: the caller has an access token of Google's, which is used upstream instead of ours.
 * `none`: everybody may call.
 """

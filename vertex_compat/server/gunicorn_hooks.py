@@ -1,8 +1,8 @@
 """gunicorn's settings and hooks: how it stops, which clients it does not wait for, and HTTP's limits.
 
-Cloud Run kills an instance 10 s after it has sent SIGTERM; gunicorn alone would wait for 30 s, so that every
-longer response would break off. Here responses that can end in time are sent to their end. At `GRACE_SECONDS`
-those that still wait for Vertex AI are woken up through a descriptor (`shutdown_fd`), and tell their clients.
+Cloud Run kills an instance 10 s after SIGTERM. gunicorn alone would wait for 30 s, and every longer response
+would break off. Here responses that can end in time are sent to their end. At `GRACE_SECONDS` those that
+still wait for Vertex AI are woken up through a descriptor (`shutdown_fd`), and tell their clients.
 
 functions-framework passes no settings on to gunicorn, so gunicorn's defaults are changed, in the process that
 loads `main` and forks the workers. `tests/unit/test_library_internals.py` names all that is used here.

@@ -1,9 +1,8 @@
 """Google's identity tokens, as Cloud Run passes them on to a service that it has checked the caller for.
 
-https://cloud.google.com/run/docs/authenticating/service-to-service. Cloud Run verifies the token's
-signature and then removes it (https://cloud.google.com/run/docs/troubleshooting#signature-removed), so the
-token can be read here and not verified: it shows by whom a call was made only where
-`--no-allow-unauthenticated` holds.
+https://cloud.google.com/run/docs/authenticating/service-to-service. Cloud Run verifies the token's signature
+and then removes it (https://cloud.google.com/run/docs/troubleshooting#signature-removed). So the token can be
+read here but not verified. It identifies the caller only where `--no-allow-unauthenticated` holds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Access without API keys: only programs of the same machine, and no foreign web page.
 
-A page of another origin can post to a server on loopback without asking (`text/plain` needs no preflight),
-and with a name that it controls it can also read the responses (DNS rebinding). `Host`, `Origin` and
-`Sec-Fetch-Site` are set by the browser, not by the page.
+A page of another origin can post to a server on loopback: `text/plain` needs no preflight. With a host name
+that it controls, it can also read the responses (DNS rebinding). `Host`, `Origin` and `Sec-Fetch-Site` are
+set by the browser, not by the page.
 """
 
 from __future__ import annotations

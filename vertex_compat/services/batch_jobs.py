@@ -2,8 +2,8 @@
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini and
 https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/batch. Rows are written in any
-order. A request comes back with its response, maybe in the proto's spelling and with defaults filled in, so
-each carries a key where both sides leave it alone.
+order. A request comes back with its response, maybe in the proto's spelling and with defaults filled in. So
+each request carries a key in a field that neither side changes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The credentials of the runtime service account, from the metadata server.
 
 https://cloud.google.com/run/docs/container-contract#metadata-server. google-auth can use this server too, but
-what it loads for that (an HTTP client, an event loop and ciphers) is a quarter of a cold start, and it asks a
-silent server for minutes.
+it loads an HTTP client, an event loop and ciphers for that. This is a quarter of a cold start, and it waits
+minutes for a silent server.
 """
 
 from __future__ import annotations

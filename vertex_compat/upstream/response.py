@@ -1,9 +1,9 @@
 """Responses of Google's services, whose bodies are read from the socket as they arrive.
 
 While the upstream is silent, a thread waits for two sockets: the upstream's and its client's. So a client
-that disconnects ends the upstream call (and what it costs) also while the model thinks, and a stream can
-send keep-alive comments. Bodies are not read by `http.client` or urllib3: these cannot watch a second
-socket, and cost more per chunk than everything else that is done with it (see tests/benchmark).
+that disconnects ends the upstream call (and what it costs) also while the model thinks, and a stream can send
+keep-alive comments. `http.client` and urllib3 do not read the bodies, since they cannot watch a second
+socket. They also cost more per chunk than all other work on it (see tests/benchmark).
 """
 
 from __future__ import annotations
@@ -180,8 +180,8 @@ def multiplex(
     if a connection breaks.
 
     A single response is waited for in the read itself, and polled only when nothing arrives for
-    `POLL_INTERVAL_SECONDS`: each wait gives up the interpreter's lock and has to get it again, which is what
-    limits the number of streams of an instance. The client is checked once in that interval all the same.
+    `POLL_INTERVAL_SECONDS`. Each wait releases the interpreter's lock and takes it again, which limits the
+    number of streams of an instance. The client is still checked once in that interval.
     """
     poller = new_poller()
     client.register(poller)

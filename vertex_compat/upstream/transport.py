@@ -82,8 +82,8 @@ class HttpTransport:
         """Make a call; return its response when the head of a successful one has arrived.
 
         If a location does not have the model, the model's next location is called. A retryable failure is
-        retried `retries` times (None: as the settings say), in the next location if there is one, else
-        after a delay that obeys `Retry-After`. Nothing is retried after this has returned. Raises
+        retried `retries` times (None: as the settings say). The retry is in the next location if there is
+        one, else after a delay that obeys `Retry-After`. Nothing is retried after this has returned. Raises
         `ApiError`, `ClientDisconnected`.
         """
         body = _content(call)

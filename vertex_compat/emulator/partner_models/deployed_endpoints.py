@@ -1,9 +1,13 @@
 """Deployed models: containers such as vLLM behind `endpoints/ID`, and tuned Gemini models.
 
 Sources: Google's Model Garden pages for `:predict`, vLLM's server for `chat/completions`. The first digits of
-an endpoint's id select its behavior: 404 does not exist, 3072 embeds, 8000 is a vLLM that accepts only its
-served model name, 9000 is a vLLM with a reasoning model and no reasoning parser, 53009 is a vLLM on a
-dedicated endpoint with the `invokeRoutePrefix` `/*`, which disables all other methods.
+an endpoint's id select its behavior:
+
+* 404: does not exist
+* 3072: embeds
+* 8000: vLLM that accepts only its served model name
+* 9000: vLLM with a reasoning model, without a reasoning parser
+* 53009: vLLM on a dedicated endpoint with the `invokeRoutePrefix` `/*`, which disables all other methods
 """
 
 from collections.abc import Callable

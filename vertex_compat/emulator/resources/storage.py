@@ -1,9 +1,9 @@
 """Cloud Storage's JSON API: objects, lists, resumable uploads.
 
-https://cloud.google.com/storage/docs/json_api/v1. Every bucket exists, except that names select faults:
-`emulator-missing` does not exist, `emulator-denied` denies access, `emulator-partial` stores half of each
-uploaded chunk, `emulator-flaky` answers every other chunk with a 503, and a download from `emulator-cut` is
-reset midway.
+https://cloud.google.com/storage/docs/json_api/v1. Every bucket exists, but these names select faults.
+`emulator-missing` does not exist, and `emulator-denied` denies access. `emulator-partial` stores half of each
+uploaded chunk. `emulator-flaky` answers every other chunk with a 503. A download from `emulator-cut` is reset
+midway.
 """
 
 import base64

@@ -1,8 +1,8 @@
 """`POST /chat/completions`: validate, route, translate, call, translate back.
 
-Publishers translate bodies and events. What is the same for all of them is done here, once: the id, time and
-model of the response, the role, the place of the finish reason and of the usage, `n` for publishers without
-it, and the error for an upstream that stops before its model has finished.
+Publishers translate bodies and events. This module does what is the same for all of them. It adds the id,
+time and model of the response, the role, and `n` for publishers without it. It puts the finish reason and the
+usage in their places. It reports an upstream that stops before its model has finished.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def completion(parts: Iterable[tuple[int, StreamPart]], model: str, id_: str, cr
 class ChatChunkEncoder:
     """Encodes OpenAI's chunks. What is the same in all chunks of a stream is encoded once.
 
-    The role comes first, once a choice. Finish reasons wait for the end of the upstream: no delta of a choice
+    The role comes first, once a choice. Finish reasons wait for the end of the upstream. No delta of a choice
     may follow its finish reason, and some publishers send deltas after theirs.
     """
 

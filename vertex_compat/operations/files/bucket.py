@@ -1,8 +1,8 @@
 """The caller's folder in the bucket, for files, batches, fine-tuning and stored responses.
 
-The folder of a key named `alice` is `PREFIX/k-alice/`; callers without a key share `PREFIX/shared/`. All that
-operations read and write for a caller is in its folder, so a reference to anything else is not found, whether
-or not this function's account could read it. `shared_prefixes` of the settings file can be read by all.
+The folder of a key named `alice` is `PREFIX/k-alice/`; callers without a key share `PREFIX/shared/`.
+Operations read and write in the caller's folder only. A reference to any other object is a 404, even if this
+function's account could read it. `shared_prefixes` of the settings file can be read by all.
 """
 
 from __future__ import annotations

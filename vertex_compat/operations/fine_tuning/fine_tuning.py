@@ -1,7 +1,7 @@
 """`/fine_tuning/jobs`: Gemini tuned by Vertex AI's tuning jobs.
 
-A job's id holds its location and number, and what Vertex AI has no field for stands in the job's description,
-so nothing else is stored. Its owner is one of its labels. Jobs run in this deployment's project and location,
+A job's id holds its location and number. The job's description holds what Vertex AI has no field for, so
+nothing else is stored. Its owner is one of its labels. Jobs run in this deployment's project and location,
 where the tuned model is called afterwards.
 """
 

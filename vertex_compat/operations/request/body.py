@@ -1,7 +1,7 @@
 """A JSON request body, validated against a schema, with errors that name the parameter.
 
-The schema only validates. What goes on is the plain object with every key that the client sent: clients use
-dialects, and a key that one publisher does not know another may.
+The schema only validates. The plain object is passed on with every key that the client sent: clients use
+dialects, and some publishers know keys that others do not.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ _LAST_SEGMENT: Final = re.compile(r"(?:\.[^.\[\]]*|\[[^\[\]]*\])$")
 class ParamNames:
     """The origin of each parameter of a chat body: `messages[2].content[0]` → `messages[1].content[3]`.
 
-    A parameter with no origin of its own has that of the value it is part of; one with none at all is called
-    by its own name.
+    A parameter with no origin of its own has that of the value around it. Without any origin, it has its own
+    name.
     """
 
     def __init__(self, origins: Mapping[str, str]) -> None:

@@ -1,9 +1,9 @@
 """Memory of a request to `/responses`: the items before its input, and the place where it is stored.
 
-`store` is true by default where a store is set. A response that is in no conversation is an object of its
-own; one in a conversation is part of the conversation's object, so every turn is one write. It is made after
-the last byte has gone to the client; only a whole response in a conversation is written before it is sent,
-since the next request would not know that the conversation has changed.
+`store` is true by default where a store is set. A response outside a conversation is an object of its own. A
+response in a conversation is part of the conversation's object, so every turn is one write. Responses are
+written after the last byte has been sent. The exception is a whole response in a conversation, which is
+written first: the client's next request needs it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Tools of the Responses API as functions of a model, and calls of them as items.
 
-Models on Vertex AI know functions only. A tool that the client runs (`custom`, `local_shell`, `shell`,
-`apply_patch`, `tool_search` with `execution: client`) is offered as a function with the parameters of the
-tool's item. A tool on OpenAI's servers has no counterpart: it is left out and named, unless `tool_choice`
-demands it.
+Models on Vertex AI know functions only. A tool that the client runs becomes a function with the parameters of
+the tool's item. Such tools are `custom`, `local_shell`, `shell`, `apply_patch`, and `tool_search` with
+`execution: client`. A tool on OpenAI's servers has no counterpart: it is left out and named, unless
+`tool_choice` demands it.
 
 https://platform.openai.com/docs/guides/tools and OpenAI's SDK, types/responses/tool_param.py.
 """

@@ -1,9 +1,9 @@
 """`/vertex-ai/…` and `/v1/projects/…`: Vertex AI's own API for its clients, with this function's credentials.
 
 google-genai, the `vertexai` SDK's REST transport, AnthropicVertex and mistralai's client for Google Cloud use
-it. Bodies and responses pass unchanged. What passes is inference, the description of models and endpoints,
-cached contents and interactions; only in this function's project, and only where the model may run. The
-upstream path is built from the parts of the client's path, never copied.
+it. Bodies and responses pass unchanged. Allowed are inference, the description of models and endpoints,
+cached contents and interactions. They are allowed in this function's project only, and only where the model
+may run. The upstream path is built from the parts of the client's path, never copied.
 """
 
 from __future__ import annotations

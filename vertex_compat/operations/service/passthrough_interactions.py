@@ -2,8 +2,8 @@
 
 https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/capabilities/interactions. Paths and
 fields are those of the Google Gen AI SDK 3.4. An interaction runs a model or an agent, which the key must be
-allowed to use. What is stored belongs to the project: a key that must not share with others may only start
-interactions that leave nothing behind and read nothing that is stored.
+allowed to use. Stored interactions belong to the project. A key that must not share with others may only
+start interactions that neither store nor read anything.
 """
 
 from __future__ import annotations

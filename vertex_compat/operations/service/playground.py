@@ -1,8 +1,7 @@
 """The playground: one HTML page with its style and script, and its Content Security Policy.
 
-The page is public and holds no secret. It shows text of models, which is not trusted: the policy names the
-page's one script and one style by their hashes, so that no others run, and allows requests to this function
-only.
+The page is public and holds no secret. It shows text of models, which is not trusted. So the policy allows
+only the page's own script and style, by their hashes, and requests to this function only.
 """
 
 from __future__ import annotations

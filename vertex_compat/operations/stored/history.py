@@ -1,9 +1,10 @@
 """The items of a chain of responses, over few stored objects.
 
-Response number `turn` of a chain (the first is 0) is stored with its own input and output, and with a
-`segment`: the items between its bases and itself. Every 64th response has a segment of all earlier items,
-every 8th one of those since the last 64th, all others one of those since the last 8th. So any response is
-rebuilt from itself and at most two bases, and a chain of 200 stores each item some eight times.
+Each response of a chain is stored with its `turn` (the first is 0), its own input and output, and a
+`segment`. A segment has the items between the response's bases and itself. Every 64th response has a segment
+of all earlier items. Every 8th has those since the last 64th, and all others have those since the last 8th.
+So any response is rebuilt from itself and at most two bases, and a chain of 200 stores each item some eight
+times.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Imports of files into a store's corpus.
 
-Nothing runs between requests, so every request that looks at a store takes its imports one step further: it
-reads the operations that run, and starts the next when none does, since a corpus takes one at a time.
+Nothing runs between requests, so every request for a store advances its imports. It reads the state of the
+running operation. If none runs, it starts the next one: a corpus takes one at a time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Records of vector stores and their files, kept in the bucket.
 
-A store is an object of JSON in the caller's folder, and so is another caller's never found. A file of a store
-is an empty object whose metadata say what it is and how far it is, so that a list shows all files at once.
+A store is an object of JSON in the caller's folder, so other callers cannot find it. A file of a store is an
+empty object. Its metadata hold the file's fields and status, so one list call returns all files.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/open-models/use-hex-llm and
 https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview. The endpoint decides the model,
-so the body's `model` is empty, unless the settings have the name under which the container serves it.
+so the body's `model` is empty. The settings can name the model that the container serves.
 
 A model that was uploaded with the `invokeRoutePrefix` `/*` is reached by its container's own paths alone,
 below `invoke/`. That way vLLM counts tokens, too:

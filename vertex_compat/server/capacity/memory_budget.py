@@ -1,7 +1,7 @@
 """The bytes that requests hold in memory at the same time, and their limit for the process.
 
-A request's body, the files that it links to and what is made of them are in memory together: about four times
-the bytes that are counted here. So the default limit is a quarter of what the container's limit leaves.
+A request's body, its linked files and their translations are in memory together. That is about four times the
+bytes that are counted here, so the default limit is a quarter of what the container's limit leaves.
 """
 
 from __future__ import annotations

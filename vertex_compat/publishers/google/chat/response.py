@@ -162,8 +162,8 @@ class _ResponseReader:
     def _checkpoint(self, candidate: JSON, reader: _Candidate) -> Iterator[Delta]:
         """Yield the checkpoint of a chunk that has one.
 
-        Google's SDK (google-genai 2.30, `StreamContinuation`) resumes a stream that breaks off from the last
-        one, also where text has come since then, which is then written twice. Here that is an error.
+        Google's SDK (google-genai 2.30, `StreamContinuation`) resumes a broken stream from the last
+        checkpoint. Text that has come since then is written twice. Here that is an error.
         """
         token = text(candidate.get("continuationToken"))
         if token and not finish_reason(candidate):
