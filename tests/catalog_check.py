@@ -51,7 +51,7 @@ BODIES: dict[str, Any] = {
     "embeddings": {"input": ["Hi"]},
     "images": {"prompt": "A cat"},
     "music": {"input": "A waltz"},
-    "ocr": {"document": {"type": "document_url", "document_url": "data:application/pdf;base64,JVBERi0="}},
+    "ocr": {"document": {"type": "image_url", "image_url": "data:image/png;base64,iVBORw0KGgo="}},
     "rerank": {"query": "blue", "documents": [{"content": "sky"}]},
     "speech": {"input": "Hi"},
     "transcriptions": {"audio": {"mime": "audio/wav", "data": ""}, "response_format": "json"},

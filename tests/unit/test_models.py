@@ -56,7 +56,7 @@ BODIES = {
     "embeddings": ("/v1/embeddings", {"input": "Hi"}),
     "images": ("/v1/images/generations", {"prompt": "Hi"}),
     "speech": ("/v1/audio/speech", {"input": "Hi", "voice": "alloy"}),
-    "ocr": ("/v1/ocr", {"document": {"document_url": "data:application/pdf;base64,JVBERi0xLjQ="}}),
+    "ocr": ("/v1/ocr", {"document": {"image_url": "data:image/png;base64,iVBORw0KGgo="}}),
 }
 
 
@@ -83,7 +83,8 @@ def test_a_listed_model_answers_what_it_is_said_to(app, name):
         ("claude-opus-9", ["chat", "responses", "completions", "ocr"]),
         ("codestral-2", ["chat", "responses", "completions"]),
         ("gemini/1234", ["chat", "responses", "completions", "embeddings", "transcriptions"]),
-        ("endpoints/1234", ["chat", "responses", "completions", "embeddings"]),
+        ("endpoints/1234", ["chat", "responses", "completions", "embeddings", "ocr"]),
+        ("mistral-medium-3", ["chat", "responses", "completions", "ocr"]),
     ],
 )
 def test_the_operations_of_a_model_are_those_of_its_kind(app, name, operations):
@@ -100,7 +101,7 @@ def test_name_with_targets_lists_operations_common_to_all(tmp_path):
     shown = [app.get("/v1/models/mine").json for _ in range(20)]
     assert all(one == shown[0] for one in shown)
     assert shown[0]["publisher"] == "google"
-    assert shown[0]["operations"] == ["chat", "responses", "completions"]
+    assert shown[0]["operations"] == ["chat", "responses", "completions", "ocr"]
     assert {"global", "us-central1", "us-east5"} <= set(shown[0]["locations"])
 
 

@@ -89,18 +89,28 @@ def test_a_dry_run_shows_the_call(app):
     assert answer.json["url"].endswith("/mistral-ocr-2505:rawPredict")
 
 
-CHAT_MODELS = ["gemini-3.8-flash", "gemini-3.8-flash", "claude-sonnet-5-5", "claude-sonnet-5-5"]
+CHAT_MODELS = ["gemini-3.8-flash", "claude-sonnet-5-5"]
+PICTURE_MODELS = [
+    "mistral-medium-3",
+    "meta/llama-4-maverick-17b-128e-instruct-maas",
+    "xai/grok-4.7",
+    "openai/30721",
+]
+PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 PDF = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.4").decode()
 TITLE = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
 
 
-@pytest.mark.parametrize("model", CHAT_MODELS)
-def test_chat_models_read_documents_for_mistral_s_client(front_door, model):
+@pytest.mark.parametrize(
+    ("model", "url"),
+    [*((model, PDF) for model in CHAT_MODELS), *((model, PICTURE) for model in CHAT_MODELS + PICTURE_MODELS)],
+)
+def test_chat_models_read_documents_for_mistral_s_client(front_door, model, url):
     with httpx.Client() as http:
         client = Mistral(api_key="sk-test", server_url=front_door.url, client=http)
         read = client.ocr.process(
             model=model,
-            document={"type": "document_url", "document_url": PDF},
+            document={"type": "document_url", "document_url": url},
             document_annotation_format={
                 "type": "json_schema",
                 "json_schema": {"name": "title", "schema": TITLE},
@@ -124,9 +134,34 @@ def test_chat_model_hears_of_pages_and_tables(app, emulator):
     assert "tables in HTML" in instruction["text"]
 
 
-def test_models_that_read_no_documents_are_named(app):
-    error = ocr(app, model="mistral-medium-3").json["error"]
+@pytest.mark.parametrize(
+    "model", ["codestral-2", "deepseek-ai/deepseek-v4.1-flash-maas", "openai/gpt-oss-120b-maas"]
+)
+def test_models_that_read_no_documents_are_named(app, model):
+    error = ocr(app, model=model).json["error"]
     assert (error["param"], error["code"]) == ("model", "model_not_found")
+
+
+@pytest.mark.parametrize("model", [*PICTURE_MODELS, "deepseek-ai/deepseek-ocr-maas"])
+def test_models_for_pictures_refuse_other_documents(app, emulator, model):
+    error = ocr(app, model=model).json["error"]
+    assert (error["param"], error["code"]) == ("document", "unsupported_value")
+    assert not emulator.calls
+
+
+def test_deepseek_ocr_gets_its_prompt_and_answers_text(app, emulator):
+    answer = ocr(
+        app, {"image_url": PICTURE}, model="deepseek-ai/deepseek-ocr-maas", pages=[0], temperature=0, id="a"
+    )
+    assert answer.headers["x-vertex-compat-ignored"] == "id, pages"
+    (call,) = emulator.calls
+    (message,) = call.json["messages"]
+    picture, prompt = message["content"]
+    assert (picture["image_url"]["url"], prompt["text"]) == (PICTURE, "Free OCR.")
+    assert "response_format" not in call.json
+    (page,) = answer.json["pages"]
+    assert (page["index"], bool(page["markdown"])) == (0, True)
+    assert float(answer.headers["x-vertex-compat-cost-usd"]) > 0
 
 
 @pytest.mark.parametrize(

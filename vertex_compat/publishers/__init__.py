@@ -55,12 +55,14 @@ PUBLISHERS: Final[dict[str, Publisher]] = {
             _load,
             chat="openai_compat.maas:CHAT",
             embeddings="openai_compat.maas_embeddings:EMBEDDINGS",
+            ocr="openai_compat.ocr:OCR",
         ),
         Publisher(
             "endpoints",
             _load,
             chat="openai_compat.endpoints:CHAT",
             embeddings="openai_compat.deployed_embeddings:EMBEDDINGS",
+            ocr="openai_compat.ocr:OCR_OF_ENDPOINTS",
             token_counts="openai_compat.endpoints:TOKEN_COUNTS",  # noqa: S106  (no password)
         ),
         Publisher(

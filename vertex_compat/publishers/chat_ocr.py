@@ -58,6 +58,47 @@ _PAGES: Final[JSON] = {
 }
 
 
+OF_PAGES: Final = frozenset(
+    {"document_annotation_format", "document_annotation_prompt", "pages", "table_format"}
+)
+"""Parameters that a model for the text of one picture does not have."""
+
+
+def text_via_chat(chat: ChatAdapter, instruction: str) -> UnaryAdapter[OCRResult]:
+    """Return the adapter for models that chat, read one picture, and answer nothing but its text."""
+
+    def request(body: JSON, model: Model) -> list[UpstreamCall]:
+        ignored = IGNORED | OF_PAGES
+        options = {name: value for name, value in body.items() if name not in TRANSLATED | ignored}
+        content = [_document_part(body["document"]), {"type": "text", "text": instruction}]
+        call = chat.request(options | {"messages": [{"role": "user", "content": content}]}, model)
+        return [msgspec.structs.replace(call, ignored=(*call.ignored, *sorted(ignored & body.keys())))]
+
+    def response(answer: JSON, call: UpstreamCall) -> OCRResult:
+        content, finish, usage = _content(chat, answer, call)
+        _check_finish(finish)
+        return OCRResult(_result([{"index": 0, "markdown": content}]), usage)
+
+    return UnaryAdapter(request, response)
+
+
+def ocr_beside_chat(chat: UnaryAdapter[OCRResult], own: UnaryAdapter[OCRResult]) -> UnaryAdapter[OCRResult]:
+    """Return the adapter of a publisher with models that chat and others that only read documents."""
+
+    def of(model: Model) -> UnaryAdapter[OCRResult]:
+        return chat if "chat" in model.profile.operations else own
+
+    def response(answer: JSON, call: UpstreamCall) -> OCRResult:
+        adapter = chat if "response_format" in call.body else own
+        return adapter.response(answer, call)
+
+    return UnaryAdapter(
+        lambda body, model: of(model).request(body, model),
+        response,
+        lambda body, model: of(model).units(body, model),
+    )
+
+
 def ocr_via_chat(chat: ChatAdapter) -> UnaryAdapter[OCRResult]:
     """Return the adapter for documents of a publisher whose models chat."""
 
@@ -67,27 +108,26 @@ def ocr_via_chat(chat: ChatAdapter) -> UnaryAdapter[OCRResult]:
         return [msgspec.structs.replace(call, ignored=(*call.ignored, *sorted(IGNORED & body.keys())))]
 
     def response(answer: JSON, call: UpstreamCall) -> OCRResult:
-        content, finish, usage = "", "", None
-        for part in chat.response(answer, call):
-            if isinstance(part, Usage):
-                usage = part
-            else:
-                content += text(part.fields.get("content"))
-                finish = part.finish_reason or finish
+        content, finish, usage = _content(chat, answer, call)
         return OCRResult(_document(content, finish), usage)
 
     return UnaryAdapter(request, response)
 
 
+def _content(chat: ChatAdapter, answer: JSON, call: UpstreamCall) -> tuple[str, str, Usage | None]:
+    """Return the text of an answer, its finish reason and token counts."""
+    content, finish, usage = "", "", None
+    for part in chat.response(answer, call):
+        if isinstance(part, Usage):
+            usage = part
+        else:
+            content += text(part.fields.get("content"))
+            finish = part.finish_reason or finish
+    return content, finish, usage
+
+
 def _chat_body(body: JSON) -> JSON:
     """Return the messages of a chat, and the schema of its answer."""
-    document = body["document"]
-    kind = document["type"]
-    if kind == "image_url":
-        part: JSON = {"type": kind, kind: {"url": document[kind]}}
-    else:
-        file = {"file_data": document[kind], "filename": document.get("document_name")}
-        part = {"type": "file", "file": {name: value for name, value in file.items() if value}}
     properties: JSON = {"pages": _PAGES}
     if annotation := mapping(mapping(body.get("document_annotation_format")).get("json_schema")).get(
         "schema"
@@ -100,10 +140,20 @@ def _chat_body(body: JSON) -> JSON:
         "additionalProperties": False,
     }
     instruction = " ".join(_instruction(body, with_annotation=bool(annotation)))
+    content = [_document_part(body["document"]), {"type": "text", "text": instruction}]
     return {
-        "messages": [{"role": "user", "content": [part, {"type": "text", "text": instruction}]}],
+        "messages": [{"role": "user", "content": content}],
         "response_format": {"type": "json_schema", "json_schema": {"name": "document", "schema": schema}},
     }
+
+
+def _document_part(document: JSON) -> JSON:
+    """Return a document as a part of OpenAI's message; a picture is one whatever the client calls it."""
+    kind = document["type"]
+    if kind == "image_url" or document[kind].startswith("data:image/"):
+        return {"type": "image_url", "image_url": {"url": document[kind]}}
+    file = {"file_data": document[kind], "filename": document.get("document_name")}
+    return {"type": "file", "file": {name: value for name, value in file.items() if value}}
 
 
 def _instruction(body: JSON, *, with_annotation: bool) -> Iterator[str]:
@@ -125,6 +175,17 @@ def _document(content: str, finish: str) -> JSON:
     except (ValueError, RecursionError):
         decoded = {}
     pages = [page for page in items(decoded.get("pages")) if isinstance(page.get("markdown"), str)]
+    _check_finish(finish)
+    if not isinstance(decoded.get("pages"), list):
+        raise errors.UpstreamFault("The model's answer is not the JSON of a document.")
+    result = _result(pages)
+    if "document_annotation" in decoded:
+        result["document_annotation"] = _encode(decoded["document_annotation"])
+    return result
+
+
+def _check_finish(finish: str) -> None:
+    """Raise `BadRequest` for an answer that is not complete."""
     if finish == "length":
         raise errors.BadRequest(
             "The document's text is longer than one answer of the model: name some of its pages in 'pages'.",
@@ -135,16 +196,14 @@ def _document(content: str, finish: str) -> JSON:
         raise errors.BadRequest(
             "The model refused to read the document.", param="document", code="content_policy_violation"
         )
-    if not isinstance(decoded.get("pages"), list):
-        raise errors.UpstreamFault("The model's answer is not the JSON of a document.")
-    result: JSON = {
+
+
+def _result(pages: list[JSON]) -> JSON:
+    return {
         "pages": [_page(page, number) for number, page in enumerate(pages)],
         "document_annotation": None,
         "usage_info": {"pages_processed": len(pages), "doc_size_bytes": None},
     }
-    if "document_annotation" in decoded:
-        result["document_annotation"] = _encode(decoded["document_annotation"])
-    return result
 
 
 def _page(page: JSON, number: int) -> JSON:

@@ -138,6 +138,8 @@ class Catalog:
                 for candidate in (name, qualified, f"{_PREFIX_OF_TUNED}{name}")
             ):
                 facts |= fields
+        if not facts.get("takes_images", True):
+            facts["operations"] = [name for name in facts.get("operations", ()) if name != "ocr"]
         return msgspec.convert(facts, ModelProfile)
 
     def names(self) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""Mistral OCR behind `rawPredict`: https://docs.mistral.ai/capabilities/document_ai/basic_ocr.
+"""Read documents with Mistral OCR, and pictures with Mistral's models that chat.
 
-Request and response are those of Mistral's own API; the document must be a data URL.
+Request and response of Mistral OCR, behind `rawPredict`, are those of Mistral's own API; the document must be
+a data URL: https://docs.mistral.ai/capabilities/document_ai/basic_ocr.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from vertex_compat import errors, vertex
+from vertex_compat.publishers.chat_ocr import ocr_beside_chat, ocr_via_chat
+from vertex_compat.publishers.mistral.mistral import CHAT
 from vertex_compat.publishers.openai_compat import openai_request
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Model, OCRResult, UnaryAdapter, Units, UpstreamCall
@@ -55,4 +58,4 @@ def response(answer: JSON, _: UpstreamCall) -> OCRResult:
     return OCRResult(answer)
 
 
-OCR: Final = UnaryAdapter(request, response, units)
+OCR: Final = ocr_beside_chat(ocr_via_chat(CHAT), UnaryAdapter(request, response, units))
