@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from vertex_compat import errors
 from vertex_compat.types import JSON, ClientRequest
@@ -44,6 +44,15 @@ class ParameterTable:
         if dropped := body.keys() & (set(rejected) - self.handled):
             accepted, ignored = self.apply({name: body[name] for name in body if name not in dropped})
             return accepted, [*ignored, *(name for name in body if name in dropped)]
+        self._check_refused(body)
+        accepted = {new: body[name] for name, new in self.renamed.items() if name in body}
+        unsent = [name for name, value in body.items() if self._is_unsent(name, value)]
+        if not self.pass_unknown:
+            return accepted, unsent
+        unknown = {name: body[name] for name in unsent if name not in self.ignored}
+        return accepted | unknown, [name for name in unsent if name in self.ignored]
+
+    def _check_refused(self, body: JSON) -> None:
         for name in body:
             if name in self.refused and body[name] != DEFAULTS.get(name):
                 raise errors.BadRequest(
@@ -51,21 +60,12 @@ class ParameterTable:
                     param=name,
                     code="unsupported_parameter",
                 )
-        accepted = {new: body[name] for name, new in self.renamed.items() if name in body}
-        unsent = [
-            name
-            for name, value in body.items()
-            if name not in self.renamed
-            and name not in self.handled
-            and name not in HANDLED_BY_OPERATION
-            and (name not in DEFAULTS or value != DEFAULTS[name])
-        ]
-        if not self.pass_unknown:
-            return accepted, unsent
-        unknown = [name for name in unsent if name not in self.ignored]
-        return accepted | {name: body[name] for name in unknown}, [
-            name for name in unsent if name in self.ignored
-        ]
+
+    def _is_unsent(self, name: str, value: Any) -> bool:
+        """Return whether a parameter has an effect that no part of the request expresses."""
+        if name in self.renamed or name in self.handled or name in HANDLED_BY_OPERATION:
+            return False
+        return name not in DEFAULTS or bool(value != DEFAULTS[name])
 
 
 def max_tokens(body: JSON) -> int | None:

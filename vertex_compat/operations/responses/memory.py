@@ -9,6 +9,7 @@ written first: the client's next request needs it.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -220,31 +221,31 @@ def _resolve_references(params: JSON, turn: Turn, store: Store) -> JSON:
     input_ = params.get("input")
     if not isinstance(input_, list) or not any(_reference(item) for item in input_):
         return params
-    earlier_items: dict[str, JSON] = {item["id"]: item for item in turn.earlier if "id" in item}
-    tokens = {
-        token
-        for item in input_
-        if (id_ := _reference(item)) and id_ not in earlier_items and (token := stored_items.token_of(id_))
-    }
+    history_items: dict[str, JSON] = {item["id"]: item for item in turn.earlier if "id" in item}
+    ids = {id_ for item in input_ if (id_ := _reference(item))}
+    items = history_items | _stored_items(ids - history_items.keys(), store)
+    resolved: list[Any] = []
+    for number, item in enumerate(input_):
+        if (id_ := _reference(item)) is None:
+            resolved.append(item)
+        elif id_ not in items:
+            raise errors.BadRequest(
+                f"Item with id '{id_[:300]}' not found.", param=f"input[{number}]", code="item_not_found"
+            )
+        elif id_ not in history_items:  # an item of the history is not repeated
+            resolved.append(items[id_])
+    return {**params, "input": resolved}
+
+
+def _stored_items(ids: Iterable[str], store: Store) -> dict[str, JSON]:
+    """Return the items of the responses that `ids` belong to; raises `BadRequest` for too many responses."""
+    tokens = {token for id_ in ids if (token := stored_items.token_of(id_))}
     if len(tokens) > MAX_REFERENCED_RESPONSES:
         raise errors.BadRequest(
             f"A request may refer to items of {MAX_REFERENCED_RESPONSES} responses at most.", param="input"
         )
-    for token in tokens:
-        if record := history.read_record(store, token):
-            earlier_items |= {item["id"]: item for item in (*record.input, *record.response["output"])}
-    resolved: list[Any] = []
-    item_ids = {item.get("id") for item in turn.earlier}
-    for number, item in enumerate(input_):
-        if (id_ := _reference(item)) is None:
-            resolved.append(item)
-        elif id_ not in earlier_items:
-            raise errors.BadRequest(
-                f"Item with id '{id_[:300]}' not found.", param=f"input[{number}]", code="item_not_found"
-            )
-        elif id_ not in item_ids:  # an item that the history has already is not repeated
-            resolved.append(earlier_items[id_])
-    return {**params, "input": resolved}
+    records = [record for token in tokens if (record := history.read_record(store, token))]
+    return {item["id"]: item for record in records for item in (*record.input, *record.response["output"])}
 
 
 def _reference(item: JSON) -> str | None:

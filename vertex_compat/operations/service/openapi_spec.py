@@ -231,18 +231,11 @@ def _document(
     schema_names = dict(zip(structs, schemas, strict=True))
     paths: dict[str, JSON] = {}
     for (method, path), operation in operations:
-        about = _ABOUT.get((method, path), _About())
-        described = {
-            "operationId": _id(method, path),
-            "summary": _summary(operation, path),
-            "parameters": [*_parameters(path), *map(_query_parameter, about.query)],
-            "responses": _responses(about),
-        }
-        if method == "POST":
-            described |= _body(about, schema_names)
+        template = re.sub(r"<(?:path:)?(\w+)>", r"{\1}", path)
+        methods = paths.setdefault(template, {})
+        methods[method.lower()] = _operation(method, path, operation, schema_names)
         if path in public:
-            described["security"] = []
-        paths.setdefault(re.sub(r"<(?:path:)?(\w+)>", r"{\1}", path), {})[method.lower()] = described
+            methods[method.lower()]["security"] = []
     return {
         "openapi": "3.1.0",
         "info": {
@@ -266,6 +259,22 @@ def _document(
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _operation(
+    method: str,
+    path: str,
+    operation: Callable[[RequestContext], Response],
+    schemas: Mapping[type[msgspec.Struct], Any],
+) -> JSON:
+    about = _ABOUT.get((method, path), _About())
+    description: JSON = {
+        "operationId": _id(method, path),
+        "summary": _summary(operation, path),
+        "parameters": [*_parameters(path), *map(_query_parameter, about.query)],
+        "responses": _responses(about),
+    }
+    return description | _body(about, schemas) if method == "POST" else description
 
 
 _ERROR: Final[JSON] = {

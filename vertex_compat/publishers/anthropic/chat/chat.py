@@ -6,7 +6,7 @@ the URL and not in the body, the API's version in the body and not in a header.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from vertex_compat import json_values, vertex
@@ -126,9 +126,8 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     output = _output_config(body, effort, built, context)
     prefill = not context.profile.must_end_with_user and kind == "disabled" and "format" not in output
     messages.ensure_user_last(conversation, prefill=prefill)
-    system += [{"type": "text", "text": instruction} for instruction in context.instructions]
     options = _sampling(body, context, has_thinking=kind != "disabled") | _other(body, context)
-    options |= _prompt_options(system, built)
+    options |= _prompt_options(system, built, context.instructions)
     if thinking_config:
         options["thinking"] = thinking_config
     if output:
@@ -157,11 +156,14 @@ def _call(limit: int, conversation: list[wire.Message], options: wire.RequestOpt
     }
 
 
-def _prompt_options(system: list[wire.TextBlock], built: claude_tools.ToolFields) -> wire.RequestOptions:
-    """Return `system`, `tools` and `tool_choice`, as far as there are any."""
+def _prompt_options(
+    system: list[wire.TextBlock], built: claude_tools.ToolFields, instructions: Iterable[str]
+) -> wire.RequestOptions:
+    """Return `system` with further instructions, `tools` and `tool_choice`, as far as there are any."""
     options: wire.RequestOptions = {}
-    if system:
-        options["system"] = system
+    added: list[wire.TextBlock] = [{"type": "text", "text": text} for text in instructions]
+    if system or added:
+        options["system"] = system + added
     if built.tools:
         options["tools"] = built.tools
     if built.choice:

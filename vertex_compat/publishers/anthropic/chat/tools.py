@@ -7,7 +7,7 @@ schemas are changed to what Claude takes; the client's own names come back in th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -97,15 +97,7 @@ def build(
     """Return the fields about tools and about answers in JSON; `forcible` says that a call can be forced."""
     only = toolset.only
     functions = [function for function in toolset.functions if not only or function.name in only]
-    definitions: list[wire.Tool | JSON] = []
-    argument_names: dict[str, Mapping[str, str]] = {}
-    strict = 0
-    for function in functions:
-        definition, names = _definition(function, context, may_be_strict=strict < MAX_STRICT_TOOLS)
-        strict += "strict" in definition
-        definitions.append(definition)
-        if names:
-            argument_names[definition["name"]] = names
+    definitions, argument_names = _definitions(functions, context)
     definitions += _anthropic_tools(body, toolset, context)
     answer_format = _format(body, toolset, context, has_citations=has_citations)
     answer = answer_format.answer and _with_free_name(answer_format.answer, definitions)
@@ -125,6 +117,22 @@ def build(
     return ToolFields(
         definitions, choice if definitions else None, answer_format.output, names, argument_names, answer
     )
+
+
+def _definitions(
+    functions: Iterable[Function], context: CallContext
+) -> tuple[list[wire.Tool | JSON], dict[str, Mapping[str, str]]]:
+    """Return the definitions of functions, and for each tool the renamed arguments."""
+    definitions: list[wire.Tool | JSON] = []
+    argument_names: dict[str, Mapping[str, str]] = {}
+    strict = 0
+    for function in functions:
+        definition, names = _definition(function, context, may_be_strict=strict < MAX_STRICT_TOOLS)
+        strict += "strict" in definition
+        definitions.append(definition)
+        if names:
+            argument_names[definition["name"]] = names
+    return definitions, argument_names
 
 
 def _format(

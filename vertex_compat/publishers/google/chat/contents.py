@@ -170,10 +170,7 @@ def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterato
     skip = signatures.SKIP if profile.signs_all_parts else None
     for text in texts:
         signature = signatures.in_extra_content(text.raw) or (of_message if text is texts[-1] else None)
-        part: wire.Part = {"text": text.text}
-        if signatures.google(text.raw).get("thought") is True:
-            part["thought"] = True
-        yield part | _signature_field(signature or skip)
+        yield _model_text(text) | _signature_field(signature or skip)
     for picture in turn.pictures:
         yield _file(picture) | _signature_field(signatures.in_extra_content(picture.raw) or skip)
     unplaced = None if texts else of_message
@@ -183,6 +180,13 @@ def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterato
     for call in calls:
         yield _function_call(call, profile) | _signature_field(_marks(call).signature or skip)
         skip = None
+
+
+def _model_text(text: Text) -> wire.Part:
+    part: wire.Part = {"text": text.text}
+    if signatures.google(text.raw).get("thought") is True:
+        part["thought"] = True
+    return part
 
 
 def _function_call(call: Call, profile: ModelProfile) -> wire.Part:

@@ -151,25 +151,16 @@ class _Translation:
         typed |= {name: node[name] for name in names if node.get(name) is not None}
         if node.get("nullable") is True:
             typed["nullable"] = True
-        untranslated = {keyword: value for keyword, value in node.items() if keyword in _DESCRIBED}
-        format_ = node.get("format")
-        if isinstance(format_, str) and format_ in _FORMATS.get(type_, ()):
-            typed["format"] = format_
-        elif format_ is not None:
-            untranslated["format"] = format_
-        choices = [choice for choice in _choices(node) if choice != ""]  # an empty one is refused
-        if choices and type_ == "STRING" and all(isinstance(choice, str) for choice in choices):
-            typed["enum"] = choices
-        elif choices:
-            untranslated["enum"] = choices
+        limits, described = _value_limits(node, type_)
+        typed |= limits
         if type_ == "OBJECT":
             typed |= self._properties(node, depth)
         if type_ == "ARRAY":
             typed["items"] = self.translate(_items(node), depth + 1)
-        if untranslated:
+        if described:
             description = typed.get("description")
             own_description = [description] if isinstance(description, str) and description else []
-            typed["description"] = " ".join([*own_description, _in_words(untranslated)])
+            typed["description"] = " ".join([*own_description, _in_words(described)])
         return typed
 
     def _properties(self, node: JSON, depth: int) -> JSON:
@@ -187,6 +178,23 @@ class _Translation:
 
     def _invalid(self, message: str) -> errors.BadRequest:
         return errors.BadRequest(message, param=self._param, code="invalid_value")
+
+
+def _value_limits(node: JSON, type_: str) -> tuple[JSON, JSON]:
+    """Return `format` and `enum` where `Schema` takes them, and the limits that only words can express."""
+    limits: JSON = {}
+    described = {keyword: value for keyword, value in node.items() if keyword in _DESCRIBED}
+    format_ = node.get("format")
+    if isinstance(format_, str) and format_ in _FORMATS.get(type_, ()):
+        limits["format"] = format_
+    elif format_ is not None:
+        described["format"] = format_
+    choices = [choice for choice in _choices(node) if choice != ""]  # an empty one is refused
+    if choices and type_ == "STRING" and all(isinstance(choice, str) for choice in choices):
+        limits["enum"] = choices
+    elif choices:
+        described["enum"] = choices
+    return limits, described
 
 
 def _alternatives(node: JSON) -> Iterator[JSON]:
