@@ -60,7 +60,7 @@ _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way;
 
 
 class _Request(NamedTuple):
-    """A request of a client: its path without the base path, its client, and what it occupies."""
+    """A request of a client, with its path without the base path, its connection and its resources."""
 
     flask: flask.Request
     path: str

@@ -134,7 +134,7 @@ def _check(names: list[str]) -> int:
 
 @contextmanager
 def _run_emulator() -> Iterator[str]:
-    """Run an emulator and let the environment lead to it; the value is its URL."""
+    """Run an emulator and set the environment variables that lead to it; the value is its URL."""
     with _emulator() as url:
         os.environ.update(_pointing_at(url))
         yield url

@@ -75,7 +75,7 @@ def _openai_event(error: ApiError, _: str) -> bytes:
 
 
 def _anthropic_status(error: ApiError) -> int:
-    """Anthropic has no 503: an overloaded service is 529, which its clients tell from other faults."""
+    """Anthropic has no 503: an overloaded service is 529, which its clients handle differently."""
     return ANTHROPIC_OVERLOADED if error.status == 503 else error.status
 
 

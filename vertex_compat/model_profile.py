@@ -101,7 +101,7 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     between `<think>` tags. `rejected_parameters` are those of OpenAI's or Mistral's API that its server
     refuses, among those that are sent as they are.
 
-    `managed`: Vertex AI serves it, nobody has to deploy it. `agent`: the Interactions API calls it an agent.
+    `managed`: Vertex AI serves it without a deployment. `agent`: the Interactions API calls it an agent.
     `embedding_method` and `media_method` are the methods that it is called by, `max_embedding_inputs` the
     most texts of one call. `fills_in_the_middle`: completions take a suffix. `takes_image_size`: images come
     in several sizes; `extra_aspect_ratios` are those that not all models have. `takes_speech_metadata`: the

@@ -223,7 +223,7 @@ _GOOGLE_PATHS: Final = re.compile(r"/(?:vertex-ai|projects|v1beta1?)/")
 
 
 def client_api(path: str, header: Callable[[str], str]) -> ClientApi:
-    """Return which API the client speaks, by the path of its request, else by a header of its own."""
+    """Return the client's API, by the path of its request, else by a header of that API."""
     short = resource(path)
     if _GOOGLE_PATHS.match(short):
         return "google"
@@ -262,7 +262,7 @@ def resource(path: str) -> str:
 
 
 def _normalize(path: str) -> str:
-    """The path without its prefix; paths of the Gemini API with `/v1beta`, whatever their version."""
+    """The path without its prefix; paths of the Gemini API get `/v1beta`, for every version."""
     path = path[7:] if path.startswith("/openai/") else path
     if gemini := _GEMINI_PATH.fullmatch(path):
         return f"/v1beta/{gemini['alpha'] or gemini['v1']}"

@@ -70,7 +70,7 @@ class Model:
     refused_features: frozenset[str] = field(default=frozenset(), compare=False)
     """Optional features that Vertex AI has refused: see `UpstreamCall.optional_features`."""
     profile: ModelProfile = field(default=ModelProfile(), compare=False, repr=False)
-    """The facts about the model: what it takes, its limits and its price."""
+    """The facts about the model: its capabilities, limits and price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,10 @@ Service: TypeAlias = Literal[
 class JSONAnswer(msgspec.Struct, frozen=True):
     """The place of the requested JSON in a model's answer.
 
-    It is in the arguments of `tool` if the model calls it, also where only its text was asked for. `source`
-    says how the JSON was requested. It is a call of the tool, text by an instruction, or text that is
-    `constrained` to the schema. `schema` is of an object, as it was sent. `wrapped` says that the client's
-    value is a property of it.
+    It is in the arguments of `tool` if the model calls it, also if only text was requested. `source` says how
+    the JSON was requested. It is a call of the tool, text by an instruction, or text that is `constrained` to
+    the schema. `schema` is of an object, as it was sent. `wrapped` says that the client's value is a property
+    of it.
     """
 
     tool: str | None = None
@@ -148,7 +148,7 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     begin with `messages.` depend on the request and are not remembered.
     """
     audio_format: str | None = None
-    """OpenAI's name of the audio format that the client wants."""
+    """OpenAI's name of the audio format that the client requests."""
     reasoning_tags: bool = False
     """As in `Model`."""
     endpoint_host: str | None = None
@@ -179,7 +179,7 @@ class ClientRequest:
 
 
 class CodeExecution(NamedTuple):
-    """Code that the publisher ran (`code`), or what it wrote (`output`)."""
+    """Code that the publisher ran (`code`), or its output (`output`)."""
 
     code: str | None = None
     output: str | None = None
@@ -201,7 +201,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     continuation: UpstreamCall | None = None
     """The call that continues the answer. `finish_reason` counts only where that call cannot be made."""
     checkpoint: Callable[[], UpstreamCall | None] | None = None
-    """Returns the call that goes on from here if the stream breaks off, None if more has come since then."""
+    """Returns the call that continues from here if the stream breaks, None if more has come since then."""
     stop_sequence: str | None = None
     """The stop sequence that ended the answer, where the publisher names it."""
     code_execution: CodeExecution | None = None
@@ -400,7 +400,7 @@ class VideoOperation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VideoAdapter:
-    """Makes videos, which take minutes, in operations that are asked for their state."""
+    """Makes videos, which take minutes, in operations whose state is polled."""
 
     start: Callable[[JSON, Model], UpstreamCall]
     location: Callable[[str], str]

@@ -164,11 +164,12 @@ def _rule(name: str, fields: Mapping[str, Any]) -> KeyRule:
 
 
 class ApiKeyFile:
-    """The keys in a file that is read again every few seconds, when they are asked for.
+    """The keys in a file, which is read again every few seconds, when a request needs them.
 
-    It is read, not only asked for its time: a mounted secret is fetched by reading it. A file with a mistake,
-    or one that `check` refuses, is an error in the log, and the last good keys serve on. An empty file has no
-    keys, so nobody is let in. When the file is gone, the last keys serve for `GRACE_SECONDS` more.
+    Its content is read, not its modification time: a mounted secret is fetched by reading it. A file with a
+    mistake, or one that `check` refuses, is an error in the log, and the last good keys serve on. An empty
+    file has no keys, so every request is refused. Without the file, the last keys are valid for
+    `GRACE_SECONDS` more.
     """
 
     def __init__(
@@ -192,7 +193,7 @@ class ApiKeyFile:
             timeout=_LOCK_TIMEOUT_SECONDS
         ):
             try:
-                if self._clock() - self._read_at >= REFRESH_SECONDS:  # no other request has read it meanwhile
+                if self._clock() - self._read_at >= REFRESH_SECONDS:  # no other request has read it since
                     self._refresh()
             finally:
                 self._lock.release()

@@ -68,7 +68,7 @@ PROXIES: Final = ("https_proxy", "http_proxy", "all_proxy")
 
 
 class InvalidSetting(ValueError):
-    """A wrong setting. The message names it and says what it takes."""
+    """A wrong setting. The message names it and the values that are allowed."""
 
 
 Store = Literal["bucket", "memory", "off"]
@@ -170,7 +170,7 @@ class Settings:
     def id_secret(self) -> str:
         """Return what signs ids: the secret, else a text that all instances have and that can be guessed.
 
-        The owner of a resource is checked whatever its id is.
+        The owner of a resource is checked for every id.
         """
         bucket = "/".join(self.bucket) if self.bucket else ""
         return self.secret or f"{self.project or self.routing.file.project}/{bucket}"

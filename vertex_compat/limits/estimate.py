@@ -1,4 +1,4 @@
-"""An estimate of a request's tokens, from the bytes of its body, whatever API it is in."""
+"""An estimate of a request's tokens, from the bytes of its body, for every API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 BYTES_PER_TOKEN: Final = 4
-"""English text and JSON come near it. Vertex's count replaces the estimate in the end."""
+"""About right for English text and JSON. Vertex's count replaces the estimate after the response."""
 
 MEDIA_TOKENS: Final = 1_000
 """Stands for a picture or another file inside a request."""

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 OnFailure: TypeAlias = Literal["allow", "refuse"]
 
 MAX_FAILURES: Final = 3
-"""After so many failures in a row the store is not asked for `RETRY_SECONDS`, so that no request waits."""
+"""After so many failures in a row the store is not called for `RETRY_SECONDS`, so that no request waits."""
 
 RETRY_SECONDS: Final = 1.0
 
@@ -52,7 +52,7 @@ class Limiter:
         return Allowance(self, cached[2])
 
     def reserve(self, quota: Quota, amount: Amount) -> Decision | None:
-        """Return the store's decision; None if the store is away and the request may go on without."""
+        """Return the store's decision; None if the store is unavailable and the request is allowed."""
         if time.monotonic() >= self._down_until:
             try:
                 decision = self._store.reserve(quota, amount)
@@ -125,7 +125,7 @@ class Allowance:
         self._decision = decision
 
     def headers(self) -> dict[str, str]:
-        """Return OpenAI's headers that tell what is left of the limits."""
+        """Return OpenAI's headers with the limits and what remains of them."""
         return _headers(self._quota, self._decision) if self._decision else {}
 
     def settle(self, tokens: int | None, cost: int | None) -> None:

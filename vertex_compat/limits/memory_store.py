@@ -34,7 +34,7 @@ class MemoryStore:
         self._counts: dict[str, _Counts] = {}
 
     def reserve(self, quota: Quota, amount: Amount) -> Decision:
-        """Count a request with what it may use, unless it passes a limit."""
+        """Count a request and the amount reserved for it, unless that exceeds a limit."""
         with self._lock:
             now = self._clock()
             counts = self._current(quota, now)

@@ -58,7 +58,7 @@ class Store(Protocol):
     """Keeps the counts of all keys."""
 
     def reserve(self, quota: Quota, amount: Amount) -> Decision:
-        """Count a request with what it may use, unless it passes a limit; raises `StoreUnavailable`."""
+        """Count a request and the amount reserved for it; raises `StoreUnavailable`."""
 
     def settle(self, quota: Quota, decision: Decision, reserved: Amount, used: Amount) -> None:
         """Replace what was reserved by what was used; raises `StoreUnavailable`."""

@@ -97,7 +97,7 @@ class RedisStore:
         self._settle = client.register_script(_SETTLE)
 
     def reserve(self, quota: Quota, amount: Amount) -> Decision:
-        """Count a request with what it may use, unless it passes a limit; raises `StoreUnavailable`."""
+        """Count a request and the amount reserved for it; raises `StoreUnavailable`."""
         id_ = secrets.token_hex(8)
         limits = (quota.requests, quota.tokens, quota.parallel, quota.budget)
         answer = _run(

@@ -91,7 +91,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     owner: str = SHARED_OWNER
     """The owner of what the request creates: a folder of the bucket, a label of jobs."""
     dry_run: bool = False
-    """True if the client wants a description of the call to the model instead of the call."""
+    """True if the client requests a description of the call to the model instead of the call."""
 
     @property
     def ids(self) -> IdSigner:
@@ -150,4 +150,4 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
     after: Callable[[], None] | None = None
-    """Called when the last byte has gone to the client."""
+    """Called after the last byte has been sent to the client."""

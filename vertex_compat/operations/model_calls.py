@@ -185,7 +185,7 @@ def iter_response(response: UpstreamResponse, context: RequestContext) -> Iterat
 
 
 def iter_blocks(responses: Sequence[UpstreamResponse], context: RequestContext) -> Iterator[Block | None]:
-    """Yield what comes of several responses; None stands for a silence in which the client is kept alive."""
+    """Yield the blocks of several responses, and None when a keep-alive comment is due."""
     settings = context.settings
     return multiplex(
         responses, context.client, keepalive=settings.keepalive_interval, timeout=settings.upstream_timeout

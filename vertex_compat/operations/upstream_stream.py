@@ -314,7 +314,7 @@ class ChatParser:
         self._checkpoint: Callable[[], UpstreamCall | None] | None = None
 
     def recover(self) -> bool:
-        """Set the call that goes on from the last checkpoint; return False if there is none."""
+        """Set the call that continues from the last checkpoint; return False if there is none."""
         if self.continuation is None and self._checkpoint:
             self.continuation = self._checkpoint()
         return self.continuation is not None

@@ -46,7 +46,7 @@ class Text:
 class Media:
     """A file: its `data` (base64) or its `uri` (`gs://`, `https://`).
 
-    `mime` is None if neither the client, the bytes nor the name tell the type. `param` is the part's place in
+    `mime` is None if neither the client, the bytes nor the name give the type. `param` is the part's place in
     the request.
     """
 
@@ -421,7 +421,7 @@ def source_key(kind: str) -> str:
 
 
 def media_type_of_url(url: str, declared: str | None = None, name: str | None = None) -> str | None:
-    """Return the type of the file at a URL as the client declares it, or as its names tell it."""
+    """Return the type of the file at a URL, from the client's declaration or the name."""
     if media_type := media_types.normalize(declared):
         return media_type
     if _YOUTUBE.match(url):

@@ -75,7 +75,7 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     names, in `rules` also patterns; the longest match counts. Names are `publisher/name`, in `publishers`,
     `rerankers` and `retired` as a client writes them. `publishers` have the publisher of a name without one,
     null for names that no publisher has; `rerankers` the models that answer for those of Cohere and Jina;
-    `managed` the models that Vertex AI serves, so that nobody has to deploy them. `vertex_names` are Vertex's
+    `managed` the models that Vertex AI serves, without a deployment. `vertex_names` are Vertex's
     own names of Claude models; later ones have the name that clients write. `families` are by publisher,
     `models` by `publisher/name`. `builtin_names` are models that clients have built in, with the one that
     answers for them. `services` are Google's APIs that have a price and no models.

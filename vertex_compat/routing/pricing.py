@@ -57,7 +57,7 @@ def max_cost(
 ) -> int | None:
     """Return the nano-dollars to reserve for a request of at most so many tokens, at the dearest rates.
 
-    None if what it costs is not known: the units of a model that is not paid by tokens, or their price.
+    None if the cost is unknown: the units of a model that is not paid by tokens, or their price.
     """
     price = on(price, day)
     parts = _units(price, units)

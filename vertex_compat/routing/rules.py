@@ -1,7 +1,7 @@
 """The optional TOML settings file: model names and where they run, API keys' rights, facts about models.
 
-A name under `[models]` leads to one `target`, or to several `targets` by weight, and to its `fallbacks` if
-those fail. Everything is checked when the function starts: a mistake stops it with one sentence.
+A name under `[models]` stands for one `target`, or for several `targets` by weight, and for its `fallbacks`
+if those fail. Everything is checked when the function starts: a mistake stops it with one sentence.
 """
 
 from __future__ import annotations
@@ -145,10 +145,11 @@ class ConfigFile(Location, kw_only=True):
     has another. `model_armor_failure` says whether a request is blocked or passed on if there is no verdict.
     `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
     name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:
-    OpenAI's names for speech, transcription and images, which clients have built in, lead to Google's models.
-    `on_limit_store_failure`: what happens to keys with limits while Redis is away; without it, those with a
-    budget are refused. `billing_labels`: calls to Gemini and Claude carry the key's name as a label.
-    `single_instance` says that one process serves all requests, so that it may count budgets in its memory.
+    OpenAI's names for speech, transcription and images, which clients have built in, stand for Google's
+    models. `on_limit_store_failure`: what happens to keys with limits while Redis is unavailable; without it,
+    those with a budget are refused. `billing_labels`: calls to Gemini and Claude carry the key's name as a
+    label. `single_instance` says that one process serves all requests, so that it may count budgets in its
+    memory.
 
     `shared_files`: all keys have one space of files, batches, tuning jobs and stored responses. Objects in
     the function's bucket whose names begin with one of `shared_prefixes` can be read by all keys. Requests
@@ -344,7 +345,7 @@ def _check_entry(entry: Location, table: str) -> None:
 
 
 def _check_names(name: str, config: RoutingConfig, path: tuple[str, ...]) -> None:
-    """Check that every name that `name` leads to exists, and that none leads back to itself."""
+    """Check that every name that `name` refers to exists, and that none refers back to itself."""
     if name in path:
         raise ConfigError(f"[models] lead in a circle: {' → '.join([*path, name])}.")
     rule = config.models[name]

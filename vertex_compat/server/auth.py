@@ -135,7 +135,7 @@ def _name(authorization: str | None, keys: Digests, hint: str = "") -> str:
             headers=_CHALLENGE,
         )
     digest = hashlib.sha256(key.encode()).digest()
-    # All are compared, and each in constant time: how long it takes tells nothing of any key.
+    # All are compared, and each in constant time: the duration reveals nothing about any key.
     names = [name for key_digest, name in keys.items() if hmac.compare_digest(digest, key_digest)]
     if not names:
         raise errors.Unauthorized("Incorrect API key provided." + hint, headers=_CHALLENGE)

@@ -2,7 +2,8 @@
 
 Cloud Run kills an instance 10 s after SIGTERM. gunicorn alone would wait for 30 s, and every longer response
 would break off. Here responses that can end in time are sent to their end. At `GRACE_SECONDS` those that
-still wait for Vertex AI are woken up through a descriptor (`shutdown_fd`), and tell their clients.
+still wait for Vertex AI are interrupted through a descriptor (`shutdown_fd`), and send their clients an
+error.
 
 functions-framework passes no settings on to gunicorn, so gunicorn's defaults are changed, in the process that
 loads `main` and forks the workers. `tests/unit/test_library_internals.py` names all that is used here.
@@ -61,7 +62,7 @@ class GunicornHooks:
         config.GracefulTimeout.default = KILL_SECONDS
         config.Keepalive.default = KEEPALIVE_SECONDS
         if hasattr(config, "ControlSocketDisable"):  # from 25.1 on
-            config.ControlSocketDisable.default = True  # nobody uses it, and it loads asyncio
+            config.ControlSocketDisable.default = True  # unused, and it loads asyncio
         config.WhenReady.default = staticmethod(self.when_ready)
         config.PostWorkerInit.default = staticmethod(self.post_worker_init)
 

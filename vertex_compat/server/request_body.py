@@ -1,6 +1,6 @@
 """The body of a request: limited in size, memory and time, and refused while it is read, not afterwards.
 
-Nothing is read before an operation asks for it, so a caller without a key costs no memory.
+Nothing is read before an operation needs it, so a caller without a key costs no memory.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ GRACE_SHARE: Final = 0.25
 class RequestBody:
     """The body that follows a request's head.
 
-    `length` is its Content-Length, None if only its end tells. `max_bytes` may be held in memory; they
-    count in `memory`. Where `sock` is known, `deadlines` limits the time that the bytes take, by
+    `length` is its Content-Length, None if it has none. `max_bytes` may be held in memory; they count in
+    `memory`. Where `sock` is known, `deadlines` limits the time that the bytes take, by
     `seconds_per_megabyte`. A body that breaks off, or whose framing is wrong, shows as an exception of the
     server's or as an early end.
     """
@@ -132,7 +132,7 @@ class RequestBody:
             chunk = self._stream.read(size)
         except Exception:  # noqa: BLE001  (each server has its own exceptions for a body that breaks off)
             chunk = b""
-            self._length = self._received + 1  # not complete, whatever its framing says
+            self._length = self._received + 1  # not complete, whatever its headers say
         self._received += len(chunk)
         self._complete = not chunk or self._received == self._length
         if not chunk and self._length is not None:

@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple
 
 
 class Body(NamedTuple):
-    """The body of a WSGI request: its stream, and its length in bytes, None if only its end tells."""
+    """The body of a WSGI request: its stream, and its length in bytes, None if it is not known."""
 
     stream: IO[bytes]
     length: int | None

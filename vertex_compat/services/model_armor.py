@@ -61,7 +61,7 @@ def verdict(answer: JSON) -> Verdict:
 
 
 def _matches(filters: JSON) -> Iterator[str]:
-    """Yield the filters that matched, with what they found: `rai: dangerous`, `pi_and_jailbreak`."""
+    """Yield the filters that matched, with their findings: `rai: dangerous`, `pi_and_jailbreak`."""
     for name, filter_result in filters.items():
         for result in map(mapping, mapping(filter_result).values()):
             inner = mapping(result.get("inspectResult")) or mapping(result.get("deidentifyResult")) or result

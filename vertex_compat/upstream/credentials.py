@@ -54,10 +54,10 @@ CredentialsAndProject: TypeAlias = tuple[GoogleCredentials, str | None]
 
 
 class _Request(google.auth.transport.Request):
-    """google-auth's transport, which gives up sooner, and is loaded when it is used.
+    """google-auth's transport with fewer attempts, loaded when it is used.
 
-    google-auth asks a silent server five times, with delays of up to 8 s; a client would be gone by then.
-    Each token takes a new object of this class.
+    google-auth calls a silent server five times, with delays of up to 8 s: too long for a client. Each token
+    takes a new object of this class.
     """
 
     def __init__(self, network: Network) -> None:
@@ -121,7 +121,7 @@ class CallerCredentials:
         return self._quota_project
 
     def impersonating(self, account: str) -> NoReturn:
-        """Raise `Forbidden`: a caller's token impersonates nobody."""
+        """Raise `Forbidden`: a caller's token cannot impersonate an account."""
         raise errors.Forbidden(f"This deployment does not act as {account}.")
 
 

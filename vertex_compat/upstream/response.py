@@ -155,7 +155,7 @@ class HTTPUpstreamResponse:
 
 
 def _decoder(encoding: str) -> Any:
-    """Return urllib3's decoder of a compressed body, None if it is not compressed, as was asked for."""
+    """Return urllib3's decoder of a compressed body, None if it is not compressed, as was requested."""
     match encoding.strip().lower():
         case "" | "identity":
             return None

@@ -246,7 +246,7 @@ def _unreachable(error: Exception) -> errors.ApiError:
 
 
 def _error_content(response: UpstreamResponse, client: ClientConnection) -> bytes:
-    """Return the body of an error response. A connection that breaks meanwhile ends the body."""
+    """Return the body of an error response. If the connection breaks, the body ends there."""
     blocks: list[bytes] = []
     with closing(response), suppress(errors.ApiError):
         for block in multiplex(

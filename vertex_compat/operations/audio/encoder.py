@@ -22,7 +22,7 @@ SAMPLE_BYTES: Final = 2
 """Samples are 16-bit, signed, little-endian, one channel."""
 
 OPUS_RATE: Final = 48_000
-"""Hertz: the rate of Opus files, whatever the input's."""
+"""Hertz: the rate of Opus files, for every rate of the input."""
 
 
 OGG_PAGE_MICROSECONDS: Final = "100000"

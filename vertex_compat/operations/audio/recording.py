@@ -60,7 +60,7 @@ class Recording:
         self._name = part.filename
         declared = media_types.normalize(part.headers.get("Content-Type")) or ""
         name_type = media_types.of_name(part.filename) or declared
-        # A name such as a.webm does not tell sound from film; the declared type does.
+        # A name such as a.webm can be audio or video; the declared type decides.
         other_kind = name_type.partition("/")[0] != declared.partition("/")[0]
         self._mime = declared if other_kind and declared.startswith(TYPES) else name_type
         if not self._mime.startswith(TYPES):
@@ -127,7 +127,7 @@ class Recording:
 
 
 def read(context: RequestContext, recording: Recording) -> multipart.Form:
-    """Read the form; the file goes to `recording`."""
+    """Read the form; `recording` receives the file."""
     form = multipart.Form({}, {})
     texts: dict[str, str] = {}
     lists: dict[str, list[str]] = {}

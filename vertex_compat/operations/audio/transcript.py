@@ -33,7 +33,7 @@ class Segment(msgspec.Struct):
 
 
 class _TimedAnswer(msgspec.Struct):
-    """The JSON that a chat model answers if it is asked for times or speakers."""
+    """The JSON that a chat model answers if times or speakers are requested."""
 
     segments: list[Segment]
     language: str = ""
@@ -46,7 +46,7 @@ class Transcript:
     """Collects the parts of one response.
 
     Transcription models return segments. A chat model returns text: plain, or JSON with segments if
-    `as_json` says that it was asked for them. With `times_optional`, a plain text is one segment then.
+    `as_json`: they were requested. With `times_optional`, a plain text is one segment then.
     """
 
     def __init__(self, *, as_json: bool, times_optional: bool = False, speakers: Iterable[str] = ()) -> None:

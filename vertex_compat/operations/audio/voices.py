@@ -17,7 +17,7 @@ def list_voices(_: RequestContext) -> Response:
 
 
 def list_models(context: RequestContext) -> Response:
-    """List the models that speak and that the caller may use."""
+    """List the speech models that the caller may use."""
     builtin = data().builtin_names if context.router.config.file.builtin_names else {}
     names = [name for name in (*builtin, *context.router.catalog.names()) if context.router.allows(name)]
     speaking = [name for name in names if _speaks(name, context)]

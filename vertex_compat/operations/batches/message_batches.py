@@ -110,7 +110,7 @@ def _batches(context: RequestContext, after: Batch | None = None) -> Iterator[Ba
 
 
 def _batch_objects(batches: Iterable[Batch], context: RequestContext) -> list[JSON]:
-    """Return the batches in their current state, without those that are deleted meanwhile."""
+    """Return the batches in their current state, without those that have just been deleted."""
 
     def show(batch: Batch) -> JSON | None:
         with suppress(errors.NotFound):

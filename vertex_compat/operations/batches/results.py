@@ -1,4 +1,4 @@
-"""The results of a batch, made from what Vertex AI wrote each time they are read.
+"""The results of a batch, translated from Vertex AI's output each time they are read.
 
 So nothing has to be converted when a job ends, and no state has to be kept. The content is the same each
 time.
@@ -37,7 +37,7 @@ class Result(NamedTuple):
 
 
 def read(batch: Batch, metadata: BatchMetadata, job: JSON, context: RequestContext) -> Iterator[Result]:
-    """Return an iterator over the results of an ended job; raises `NotFound` at once if they are gone."""
+    """Return an iterator over the results of an ended job; raises `NotFound` at once if there are none."""
     bucket = Bucket(context)
     target = bucket.target(batch_metadata.lines_name(batch.token))
     lines = [line for _, line in jsonl.lines(bucket.read(target))]
@@ -65,7 +65,7 @@ def _rows(bucket: Bucket, batch: Batch, metadata: BatchMetadata) -> Iterator[Row
 
 
 class _LineKey(msgspec.Struct):
-    """The part of a line that tells which response is its own."""
+    """The part of a line that identifies its response."""
 
     key: str
 

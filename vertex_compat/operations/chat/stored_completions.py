@@ -1,7 +1,7 @@
 """Chat completions with `store: true`: stored, listed, read, changed and deleted.
 
 https://platform.openai.com/docs/api-reference/chat/list. A completion is one object, with the messages of its
-request, written after the last byte has gone to the client.
+request, written after the last byte has been sent to the client.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def list_messages(context: RequestContext) -> Response:
 
 
 def list_completions(context: RequestContext) -> Response:
-    """List the stored completions, oldest first by default, of a model and with metadata if asked for."""
+    """List the stored completions, oldest first by default; a model and metadata can select them."""
     store = _store(context)
     query = context.query()
     size = paging.limit(query, 20, 100)

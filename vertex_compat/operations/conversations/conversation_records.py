@@ -80,7 +80,7 @@ def update(
     conversation: StoredConversation,
     change: Callable[[ConversationRecord], None],
 ) -> ConversationRecord:
-    """Change a conversation, and again what another request has made of it meanwhile."""
+    """Change a conversation; try again if another request has changed it at the same time."""
     for _ in range(MAX_ATTEMPTS):
         change(conversation.record)
         try:

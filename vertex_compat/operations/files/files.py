@@ -63,7 +63,7 @@ def _start_upload(bucket: Bucket, part: File, fields: dict[str, str]) -> Upload:
     metadata = {"filename": part.filename}
     if "purpose" in fields:
         metadata["purpose"] = _purpose(fields["purpose"])
-    # Models tell the type of a file by its extension.
+    # Models take the type of a file from its extension.
     extension = re.search(r"\.[A-Za-z0-9]{1,8}$", part.filename)
     name = f"{FOLDER}{new_token()}{extension[0] if extension else ''}"
     content_type = part.headers.get("Content-Type") or "application/octet-stream"

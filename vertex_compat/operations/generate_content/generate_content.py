@@ -45,7 +45,7 @@ CONTENT: Final = model_calls.Operation(
 
 
 class ContentRequest:
-    """A request of the Gemini API, decoded as far as its model needs it."""
+    """A request of the Gemini API, decoded to the depth that its model needs."""
 
     def __init__(self, context: RequestContext, *, streaming: bool) -> None:
         self._context = context
@@ -72,7 +72,7 @@ class ContentRequest:
         return chat._replace(body=chat.body | ({"stream": True} if self.streaming else {}))
 
     def frames(self) -> EventFrames | ArrayFrames:
-        """The form in which the client wants a stream."""
+        """The form of a stream that the client requests."""
         return EventFrames() if self._context.query().get("alt") == "sse" else ArrayFrames()
 
 

@@ -113,7 +113,7 @@ def _thinking(config: JSON) -> JSON:
 
 
 def shows_thoughts(params: JSON) -> bool:
-    """Return whether the client wants summaries of thoughts among the parts."""
+    """Return whether the client requests summaries of thoughts among the parts."""
     config = (params.get("generationConfig") or {}).get("thinkingConfig") or {}
     return bool(config.get("includeThoughts"))
 

@@ -1,7 +1,7 @@
 """The parts of a model's response as Gemini's `GenerateContentResponse`, whole or in chunks.
 
 https://ai.google.dev/api/generate-content#GenerateContentResponse. A stream is one response a chunk; function
-calls are told whole, when the model has finished.
+calls are sent whole, when the model has finished.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def predict(context: RequestContext) -> Response:
 
 
 def _image_params(request: JSON) -> tuple[JSON, list[str]]:
-    """Return the parameters of `/images/generations`, and the names of what they leave out."""
+    """Return the parameters of `/images/generations`, and the names of those that it does not have."""
     instance, parameters = request["instances"][0], request.get("parameters") or {}
     if extra := instance.keys() - {"prompt"}:
         raise errors.BadRequest(

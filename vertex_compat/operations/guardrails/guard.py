@@ -1,6 +1,6 @@
 """Model Armor's checks of one request: its prompt before the call, its response before the client sees it.
 
-Gemini has the checks built in and is only told the template. For every other publisher they are made here. A
+Gemini has the checks built in and only needs the template. For every other publisher they are made here. A
 stream is checked in passages: text is held back until a passage is complete, and then sent or blocked.
 """
 
@@ -158,7 +158,7 @@ def _passages(parts: Iterable[str]) -> Iterator[str]:
 
 
 def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:
-    """Return a call to Gemini that names the template, whatever the client's body says."""
+    """Return a call to Gemini with the template in place of the client's `modelArmorConfig`."""
     config = model_armor.gemini_config(template)
     if call.content is None:
         return replace(call, body=call.body | {"modelArmorConfig": config})

@@ -108,7 +108,7 @@ SCHEMAS: Final[tuple[tuple[re.Pattern[str], str, JSON], ...]] = (
     (re.compile(r"memory_20\d{6}"), "Read and write files of the memory directory.", MEMORY),
     (re.compile(r"computer_20\d{6}"), "Control a computer's screen, mouse and keyboard.", COMPUTER),
 )
-"""Type of a tool, what it does, and its input."""
+"""Type of a tool, its description, and its input."""
 
 
 def function(tool: JSON) -> JSON | None:

@@ -116,7 +116,7 @@ def _thinking(params: JSON) -> JSON:
 
 
 def display(params: JSON) -> Display:
-    """Return the client's wishes. One that does not request thinking expects text in the first block."""
+    """Return the client's settings. Without a request for thinking, it expects text in the first block."""
     thinking = params.get("thinking") or {}
     return Display(
         thinking=thinking.get("type") in {"enabled", "adaptive", "between_tools"},

@@ -36,7 +36,7 @@ class _Head(msgspec.Struct):
 
 
 class MessageRequest:
-    """A request of Anthropic's API, decoded as far as its model needs it."""
+    """A request of Anthropic's API, decoded to the depth that its model needs."""
 
     def __init__(
         self,

@@ -142,7 +142,8 @@ _prepare_lock: Final = threading.Lock()
 def _prepare(schema: type[msgspec.Struct]) -> None:
     """Make msgspec read a schema, in one thread at a time.
 
-    msgspec reads a schema at its first use; a second thread that uses it meanwhile finds it incomplete.
+    msgspec reads a schema at its first use; a second thread that uses it at the same time finds it
+    incomplete.
     """
     with _prepare_lock:
         msgspec.json.Decoder(schema)

@@ -55,7 +55,7 @@ class _Link(NamedTuple):
 
     @property
     def is_untyped(self) -> bool:
-        """True if neither the client nor the file's name tells the media type."""
+        """True if neither the client nor the file's name gives the media type."""
         declared = text(self.source.get(self._type_key))
         if self.kind in _AUDIO_KINDS:
             declared = chat_messages.audio_media_type(declared or None) or ""

@@ -23,7 +23,7 @@ from vertex_compat.types import JSON
 MAX_PARTS: Final = 256
 
 MAX_HEAD_BYTES: Final = 1_048_576
-"""Bytes of the head of a part, or of what comes before the first part."""
+"""Bytes of the head of a part, or of the text before the first part."""
 
 _CHUNK_BYTES: Final = 65_536
 

@@ -1,4 +1,4 @@
-"""Media types of Cloud Storage objects that their names do not tell, from the objects' metadata."""
+"""Media types from the metadata of Cloud Storage objects whose names have no extension."""
 
 from __future__ import annotations
 

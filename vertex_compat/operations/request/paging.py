@@ -10,7 +10,7 @@ from vertex_compat.types import JSON
 
 
 def limit(query: Mapping[str, str], default: int, maximum: int) -> int:
-    """Return the number of items that the client asks for; raises `BadRequest`."""
+    """Return the number of items that the client requests; raises `BadRequest`."""
     value = query.get("limit", str(default))
     if not value.isdecimal() or not 1 <= int(value) <= maximum:
         raise errors.BadRequest(

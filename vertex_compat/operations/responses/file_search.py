@@ -38,7 +38,7 @@ _OPTIONS: Final = ("filters", "max_num_results", "ranking_options")
 
 
 class FileSearch(NamedTuple):
-    """A search that was made: its item in the response, and what it has found."""
+    """A completed search: its item in the response, and its results."""
 
     item: JSON
     passages: Sequence[Passage]

@@ -33,7 +33,7 @@ _SKIPPED: Final = frozenset(
         "web_search_call",
     }
 )
-"""Items that are no message: their tools are offered, or what they found is in the model's text."""
+"""Items that become no message: their tools are defined, or their results are in the model's text."""
 
 _SERVER_CALLS: Final = frozenset({"code_interpreter_call", "mcp_call"})
 """Items of calls that OpenAI's servers made, and that hold the results too."""

@@ -57,7 +57,7 @@ def delete(context: RequestContext) -> Response:
 
 
 def input_items(context: RequestContext) -> Response:
-    """List the items that a response was made from, latest first by default: earlier ones and its input."""
+    """List the input items of a response, latest first by default: earlier ones and its own."""
     location = _locate(context)
     size = paging.limit(context.query(), 20, 100)
     if location.conversation:

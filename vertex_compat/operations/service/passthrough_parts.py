@@ -1,4 +1,4 @@
-"""Parts of the pass-through to Vertex AI: what of a request's path, query and headers goes on."""
+"""The parts of a request's path, query and headers that the pass-through sends to Vertex AI."""
 
 from __future__ import annotations
 

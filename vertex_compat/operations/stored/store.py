@@ -34,12 +34,12 @@ MAX_REQUEST_SECONDS: Final = 3600.0
 """A token is made at the start of a request, at most this long before its object is written."""
 
 FAILURE_SECONDS: Final = 60.0
-"""Clients are told for so long that responses are not stored."""
+"""Seconds for which responses carry the header about a failure of the store."""
 
 _FIRST_POLL_SECONDS: Final = 0.05
 
 MAX_MEMORY_BYTES: Final = 256 * 1024 * 1024
-"""Content that a process remembers; above it the oldest objects are forgotten."""
+"""Bytes of content in a process's memory; above it the oldest objects are removed."""
 
 
 class StoredObject(NamedTuple):
@@ -92,7 +92,7 @@ MAX_DELETED: Final = 10_000
 
 
 class MemoryStore:
-    """Objects in the memory of this process, gone when it ends."""
+    """Objects in the memory of this process, lost when it ends."""
 
     def __init__(self, memory: ProcessMemory, owner: str) -> None:
         self._memory = memory
@@ -111,7 +111,7 @@ class MemoryStore:
         with self._memory.lock:
             existing = self._memory.objects.get(key)
             if generation is not None and generation != (existing.generation if existing else 0):
-                raise errors.Conflict("The object was changed meanwhile.")
+                raise errors.Conflict("The object was changed by another request.")
             self._remove(key)
             self._memory.objects[key] = _MemoryObject(content, next(self._memory.generations), expires_at)
             self._memory.size += len(content)
@@ -182,7 +182,7 @@ def store_for_writing(context: RequestContext) -> Store | None:
 
 
 def get_written(store: Store, name: str, token: str) -> StoredObject | None:
-    """Return an object, which may still be on its way from another request; None if there is none."""
+    """Return an object, which another request may be writing; None if there is none."""
     deadline = time.monotonic() + WRITE_SECONDS
     wait = _FIRST_POLL_SECONDS
     while (stored := store.get(name)) is None:
@@ -214,7 +214,7 @@ def note_success() -> None:
 
 
 def headers() -> dict[str, str]:
-    """Return the header that tells that objects could not be stored a moment ago."""
+    """Return the header that says that objects could not be stored a moment ago."""
     failed_at = MEMORY.failed_at
     failing = failed_at is not None and time.monotonic() - failed_at < FAILURE_SECONDS
     return {"x-vertex-compat-store": "failing"} if failing else {}

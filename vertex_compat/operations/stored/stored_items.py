@@ -1,4 +1,4 @@
-"""Items as they are stored and listed: with ids that tell which response they belong to."""
+"""Items as they are stored and listed, with ids that contain their response's token."""
 
 from __future__ import annotations
 

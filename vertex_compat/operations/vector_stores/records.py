@@ -147,7 +147,7 @@ class Records:
             upload.finish()
 
     def save_file(self, store: Store, file: StoredFile) -> None:
-        """Write a file's record anew, unless it was deleted meanwhile."""
+        """Update a file's record, unless the file has been deleted."""
         with suppress(errors.NotFound, errors.BadRequest):
             self.bucket.set_metadata(self.bucket.target(_file_name(store, file)), _metadata(file))
 

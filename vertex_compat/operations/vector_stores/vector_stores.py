@@ -64,7 +64,7 @@ def list_stores(context: RequestContext) -> Response:
         ids = ids[ids.index(last) + 1 :]
 
     def show(id_: str) -> JSON | None:
-        with suppress(errors.NotFound):  # deleted meanwhile
+        with suppress(errors.NotFound):  # deleted by another request
             store = records.store(id_)
             return _store_object(store, records.files(store))
         return None

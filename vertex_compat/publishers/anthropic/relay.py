@@ -1,4 +1,4 @@
-"""A request of Anthropic's Messages API on its way to Claude on Vertex AI: passed on, not translated.
+"""A request of Anthropic's Messages API to Claude on Vertex AI: passed on, not translated.
 
 https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai. The model is in the URL and not in
 the body. The API's version is in the body and not in a header; betas are sent in both. All other fields go on

@@ -87,7 +87,7 @@ class ToolResultBlock(TypedDict):
 
 
 Block: TypeAlias = TextBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock | JSON
-"""A block of a message; JSON is one that Claude wrote or the client sent, and that goes on as it is."""
+"""A block of a message; JSON is one that Claude wrote or the client sent, and that is sent unchanged."""
 
 
 Role: TypeAlias = Literal["user", "assistant"]

@@ -89,10 +89,10 @@ POLICY: Final = frozenset(
         "SPII",
     }
 )
-"""Reasons that lie in what the client asked for."""
+"""Reasons that the client's request causes."""
 
 
 def finish_reason(candidate: JSON) -> str:
-    """Return the reason, empty if the candidate goes on. Any value but null says that it ended."""
+    """Return the reason, empty if the candidate continues. Any value but null says that it ended."""
     reason = candidate.get("finishReason")
     return "" if reason is None else enum(reason, FINISH_REASONS) or "OTHER"

@@ -1,4 +1,4 @@
-"""A request of Gemini's developer API on its way to Gemini on Vertex AI: passed on, not translated.
+"""A request of Gemini's developer API to Gemini on Vertex AI: passed on, not translated.
 
 https://ai.google.dev/api/generate-content and
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference. Both take the same

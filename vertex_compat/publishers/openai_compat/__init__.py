@@ -1,1 +1,1 @@
-"""Publishers that speak OpenAI's chat completions API."""
+"""Publishers with OpenAI's chat completions API."""

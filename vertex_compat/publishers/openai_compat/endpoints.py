@@ -35,7 +35,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
 
 
 def container_path(model: Model, path: str) -> str:
-    """Return the path of a call that goes to `path` of the model's container."""
+    """Return the path of a call to `path` of the model's container."""
     return f"{model.resource}/invoke/{path}"
 
 

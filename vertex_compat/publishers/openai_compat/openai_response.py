@@ -270,7 +270,7 @@ def part_texts(part: Any) -> list[tuple[str, str]]:
             return [("reasoning_content", text(thought.get("text"))) for thought in items(thoughts)]
         case {"type": "thinking", "thinking": str(thought)}:
             return [("reasoning_content", thought)]
-        case {"text": str(content)}:  # whatever its type
+        case {"text": str(content)}:  # of any type
             return [("content", content)]
     return []
 

@@ -107,7 +107,7 @@ class _Separator:
         return other_fields | ({"content": content} if content else {})
 
     def _decide(self, content: str, *, is_final: bool) -> str:
-        """Return the text so far once it is decided what it is, until then an empty string."""
+        """Return the text so far once it is decided whether it is reasoning, until then an empty string."""
         self._buffer.append(content)
         self._length += len(content)
         window = self._tail + content

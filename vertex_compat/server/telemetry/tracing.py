@@ -1,4 +1,4 @@
-"""A span for each request to a model, for whoever collects them over OTLP.
+"""A span for each request to a model, exported over OTLP.
 
 OpenTelemetry is no dependency of the function: `main` imports this module if the environment names a
 collector, and else never. The SDK reads its own variables (`OTEL_…`). No prompt and no answer is ever in a

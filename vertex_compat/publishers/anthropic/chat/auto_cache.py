@@ -2,14 +2,14 @@
 
 https://platform.claude.com/docs/en/build-with-claude/prompt-caching (October 2026). Chat has no
 `cache_control`. A breakpoint after the tools and one after the system prompt serve all requests that share
-them. In a conversation that goes on, the last two turns of the user get one each. The last one writes to the
-cache; the next request reads that as its last but one. Claude itself looks only some 20 blocks back, less
-than a step of an agent may have.
+them. In a longer conversation, the last two turns of the user get one each. The last one writes to the cache;
+the next request reads that as its last but one. Claude itself looks only some 20 blocks back, less than a
+step of an agent may have.
 
 Writing costs a quarter more than plain input, and reading a tenth of it or less. So a prompt pays from its
 second use within five minutes on. `.github/docs/prompt-caching.md` has the savings, and the reason why it is
 off by default. A model caches no prompt below its minimum (512 tokens for Claude 5.5, 4,096 for Haiku 4.5).
-Such a prompt is charged as plain input, whatever breakpoints it has.
+Such a prompt is charged as plain input, with or without breakpoints.
 """
 
 from __future__ import annotations

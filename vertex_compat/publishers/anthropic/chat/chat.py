@@ -159,7 +159,7 @@ def _call(limit: int, conversation: list[wire.Message], options: wire.RequestOpt
 def _prompt_options(
     system: list[wire.TextBlock], built: claude_tools.ToolFields, instructions: Iterable[str]
 ) -> wire.RequestOptions:
-    """Return `system` with further instructions, `tools` and `tool_choice`, as far as there are any."""
+    """Return `system` with further instructions, `tools` and `tool_choice`, without empty ones."""
     options: wire.RequestOptions = {}
     added: list[wire.TextBlock] = [{"type": "text", "text": text} for text in instructions]
     if system or added:
@@ -209,7 +209,7 @@ def _output_config(
 
 
 def _sampling(body: JSON, context: CallContext, *, has_thinking: bool) -> wire.RequestOptions:
-    """Return `temperature`, `top_p` and `top_k` as far as the model takes them."""
+    """Return those of `temperature`, `top_p` and `top_k` that the model takes."""
     requested: JSON = {key: body[key] for key in ("temperature", "top_p", "top_k") if key in body}
     sampling = context.profile.sampling
     accepted = dict(requested) if sampling != "none" else {}

@@ -1,4 +1,4 @@
-"""JSON answers: a model's text or tool arguments as the JSON that the client asked for.
+"""JSON answers: a model's text or tool arguments as the JSON that the client requested.
 
 Models put JSON in a code fence or a sentence. They wrap the arguments of the answer tool in one more object,
 or write an inner object as a string. `read` undoes this where the schema shows it.

@@ -221,7 +221,7 @@ def client_names(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def call_id(id_: str) -> str:
-    """Return the id of a call as Claude takes it: the same if it can be, else one made from it."""
+    """Return the id of a call as Claude takes it: the same if it is allowed, else one derived from it."""
     if _CALL_ID.fullmatch(id_):
         return id_
     return f"toolu_{hashlib.sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"

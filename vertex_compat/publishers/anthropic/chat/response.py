@@ -166,7 +166,7 @@ class _AnswerReader:
         return Delta(0, {"content": value})
 
     def _passes(self, value: str) -> bool:
-        """Return whether held text is known to be the JSON object that was asked for."""
+        """Return whether the held text is certain to be the requested JSON object."""
         answer = self._call.json_answer
         if self.buffered or answer is None or answer.source == "tool" or answer.wrapped:
             return False
@@ -390,7 +390,7 @@ def _held_texts(call: UpstreamCall) -> list[str] | None:
 
 
 def _complete(block: _Block) -> None:
-    """Add to a block's fields what came in deltas."""
+    """Add the content of the deltas to a block's fields."""
     if "text" in block.raw:
         block.raw["text"] = "".join(block.texts)
     if block.arguments:

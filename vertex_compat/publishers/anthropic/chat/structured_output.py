@@ -83,7 +83,8 @@ def may_use(context: CallContext) -> bool:
 def to_supported(schema: JSON) -> JSON | None:
     """Return the schema as structured outputs take it, None if they cannot hold an answer to it.
 
-    Objects are closed, limits are told in descriptions. Maps, recursion and conditions have no such form.
+    Objects are closed, and limits become text in descriptions. Maps, recursion and conditions have no such
+    form.
     """
     if any(not _is_supported(node) for node in json_schema.subschemas(schema)):
         return None

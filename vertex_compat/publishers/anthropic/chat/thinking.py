@@ -40,7 +40,7 @@ _SUBSTITUTES: Final = {
     "enabled": ("enabled", "adaptive"),
     "adaptive": ("adaptive", "enabled"),
 }
-"""Type of thinking that a client asks for → types that do the same, best first."""
+"""Type of thinking that a client requests → types with the same effect, best first."""
 
 BINDING_BETA: Final = "thinking-binding-controls-2026-08-01"
 UPDATES_BETA: Final = "thinking-display-updates-2026-08-18"
@@ -119,7 +119,7 @@ def _thinking(
     match kind:
         case "between_tools":
             return {"type": "between_tools"}  # which takes no other field
-        case "disabled":  # older models think only if asked to
+        case "disabled":  # older models think only on request
             return {"type": "disabled"} if "adaptive" in profile.thinking else None
         case "enabled" if not forced and not blocks_missing:
             return _within_budget(request, context, limit)
@@ -128,13 +128,13 @@ def _thinking(
                 context.ignore(request.param)
             return _adaptive(request)
         case None if request.type in {"disabled", "between_tools"} and "adaptive" not in profile.thinking:
-            return None  # thinks only if asked to
+            return None  # thinks only on request
     context.ignore(request.param)
     return _default(body, profile) if kind is None else None
 
 
 def _default(body: JSON, profile: ModelProfile) -> wire.ThinkingConfig | None:
-    """Return the field where the client asks for nothing, so that text between tool calls is not lost."""
+    """Return the field for a client that sets none, so that text between tool calls is not lost."""
     tools = any(body.get(name) for name in ("functions", "tools")) or "web_search_options" in body
     return {"type": "adaptive", "display": "summarized"} if profile.progress_in_thinking and tools else None
 

@@ -170,7 +170,7 @@ def _upstream_body(
 
 
 def _method(body: JSON, config: wire.GenerationConfig, model: Model) -> str:
-    """Return the method; a long answer is streamed to us even where the client wants it whole."""
+    """Return the method; a long answer is streamed to us even if the client's is not."""
     limit = model.profile.max_output_tokens or 0
     is_long = (
         limit > MAX_STREAMED_OUTPUT_TOKENS and config.get("maxOutputTokens", 0) > MAX_UNARY_OUTPUT_TOKENS
@@ -216,7 +216,7 @@ def _structured_output(client_request: ClientRequest, tool_config: ToolConfig) -
 
 
 def _sampling(client_request: ClientRequest) -> wire.GenerationConfig:
-    """Return `n` and the sampling parameters, as far as they have an effect."""
+    """Return `n` and the sampling parameters that have an effect."""
     body, profile = client_request.body, client_request.model.profile
     present = {name: body[name] for name in SAMPLING if name in body}
     if profile.sampling == "none":

@@ -66,7 +66,7 @@ def _url(source: JSON) -> str:
 
 
 def _span(segment: JSON, encoded: bytes, part_offsets: Sequence[int]) -> tuple[int, int]:
-    """Return the characters of a segment. Where its offsets do not lead to its text, the text is searched."""
+    """Return the characters of a segment. If its offsets do not match its text, the text is searched."""
     part = count(segment.get("partIndex"))
     offset = part_offsets[part] if part < len(part_offsets) else 0
     start, end = offset + count(segment.get("startIndex")), offset + count(segment.get("endIndex"))

@@ -198,7 +198,7 @@ def _value_limits(node: JSON, type_: str) -> tuple[JSON, JSON]:
 
 
 def _alternatives(node: JSON) -> Iterator[JSON]:
-    """Yield the schemas of which one has to fit, each with what holds for all; none for a single one."""
+    """Yield the alternatives of a schema, each with the keywords that they share; none for a single one."""
     for keyword in ("anyOf", "oneOf"):
         if isinstance(branches := node.get(keyword), list) and branches:
             shared = {name: value for name, value in node.items() if name not in {keyword, "discriminator"}}

@@ -400,7 +400,7 @@ class _Candidate:
 
 
 def _json_answer(call: JSON, answer: JSONAnswer) -> str:
-    """Return the arguments of the answer tool as the JSON that the client asked for."""
+    """Return the arguments of the answer tool as the JSON that the client requested."""
     arguments = mapping(call.get("args"))
     value = arguments.get(json_schema.VALUE) if answer.wrapped else arguments
     return msgspec.json.encode(value).decode()

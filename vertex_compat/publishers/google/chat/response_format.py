@@ -97,7 +97,7 @@ def logprobs(body: JSON) -> wire.GenerationConfig:
 
 
 def modalities(body: JSON) -> wire.GenerationConfig:
-    """Return `responseModalities` and the voice. A model that speaks answers in audio alone."""
+    """Return `responseModalities` and the voice. A speech model answers in audio alone."""
     names: list[str] = body.get("modalities", ["audio"] if "audio" in body else [])
     if unknown := [name for name in names if name.lower() not in MODALITIES]:
         raise errors.BadRequest(

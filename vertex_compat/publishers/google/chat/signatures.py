@@ -1,4 +1,4 @@
-"""Carry what Gemini wants back with a part: the signature of the thought that led to it, and a call's id.
+"""The signature of a thought and the id of a call, which Gemini requires back with a part.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/thought-signatures. A client that keeps unknown fields
 returns both where it found them, in `extra_content`. Many clients keep only id, name and arguments of a call,
@@ -68,7 +68,7 @@ def of_call(id_: str, tool_call: JSON) -> CallMarks:
 
 
 def short_id(id_: str) -> str:
-    """Return an id that Gemini accepts: the client's if it is short and plain, else one made from it."""
+    """Return an id that Gemini accepts: the client's if it is short and plain, else one derived from it."""
     return id_ if len(id_) <= MAX_ID_LENGTH and _PLAIN_ID.fullmatch(id_) else f"call_{digest(id_)}"
 
 
