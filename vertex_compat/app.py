@@ -168,7 +168,7 @@ class App:
         if self._settings.cors_origins and cors.is_preflight(request.flask.method, headers.get):
             return flask.Response(status=204)
         try:
-            return self._succeed(request, error_format)
+            return self._operation_response(request, error_format)
         except errors.ApiError as error:
             log.error = error.code or error.type
             return _error_response(error, error_format, log)
@@ -180,7 +180,7 @@ class App:
             log.error = _UNEXPECTED.type
             return _error_response(_UNEXPECTED, error_format, log)
 
-    def _succeed(self, request: _Request, error_format: ErrorFormat) -> flask.Response:
+    def _operation_response(self, request: _Request, error_format: ErrorFormat) -> flask.Response:
         """Return the response of the operation; raises its errors, those before the first event included."""
         log = request.log
         result = self._run_operation(request)
@@ -190,13 +190,14 @@ class App:
         return response
 
     def _run_operation(self, request: _Request) -> Response:
-        headers, log, memory = request.flask.headers, request.log, request.resources.memory
         caller = self._admit(request)
         operation, path_args = routes.find(request.flask.method, request.path)
         _check_rights(caller, routes.operation_name(operation, request.path))
-        dry_run = headers.get("x-vertex-compat-debug") == "request"
-        if dry_run and not (caller.rule.debug if caller.rule else not self._settings.on_cloud_run):
-            raise errors.Forbidden(_NO_DEBUG, param="x-vertex-compat-debug")
+        return operation(self._context(request, caller, path_args))
+
+    def _context(self, request: _Request, caller: Caller, path_args: Mapping[str, str]) -> RequestContext:
+        headers, log = request.flask.headers, request.log
+        dry_run = self._is_dry_run(request, caller)
         router = self._router.for_key(caller.key, caller.rule)
         owner = ids.owner_name(None if self._settings.routing.file.shared_files else caller.key)
         transport = CheckedTransport(
@@ -204,30 +205,35 @@ class App:
             ResourceRules(self._settings, router, owner, caller.key),
             request.body.read,
         )
-        return operation(
-            RequestContext(
-                read=request.body.read,
-                iter_body=request.body.iter_chunks,
-                content_type=request.flask.environ.get("CONTENT_TYPE", ""),
-                path_args=path_args,
-                query=lambda: request.flask.args,
-                header=lambda name: headers.get(name, ""),
-                headers=lambda: [(name.lower(), value) for name, value in headers.items()],
-                method=request.flask.method,
-                client=request.client,
-                settings=self._settings,
-                fetch_url=LinkedFiles(self._fetch_file, memory.add).fetch
-                if self._settings.fetch_links
-                else None,
-                list_vertex_models=self._list_vertex_models,
-                router=router,
-                log=log,
-                transport=DryRunTransport(transport) if dry_run else transport,
-                owner=owner,
-                dry_run=dry_run,
-                allowance=log.allowance,
-            )
+        files = LinkedFiles(self._fetch_file, request.resources.memory.add)
+        return RequestContext(
+            read=request.body.read,
+            iter_body=request.body.iter_chunks,
+            content_type=request.flask.environ.get("CONTENT_TYPE", ""),
+            path_args=path_args,
+            query=lambda: request.flask.args,
+            header=lambda name: headers.get(name, ""),
+            headers=lambda: [(name.lower(), value) for name, value in headers.items()],
+            method=request.flask.method,
+            client=request.client,
+            settings=self._settings,
+            fetch_url=files.fetch if self._settings.fetch_links else None,
+            list_vertex_models=self._list_vertex_models,
+            router=router,
+            log=log,
+            transport=DryRunTransport(transport) if dry_run else transport,
+            owner=owner,
+            dry_run=dry_run,
+            allowance=log.allowance,
         )
+
+    def _is_dry_run(self, request: _Request, caller: Caller) -> bool:
+        """Return whether the request is to be described, not sent; raises `Forbidden`."""
+        if request.flask.headers.get("x-vertex-compat-debug") != "request":
+            return False
+        if not (caller.rule.debug if caller.rule else not self._settings.on_cloud_run):
+            raise errors.Forbidden(_NO_DEBUG, param="x-vertex-compat-debug")
+        return True
 
     def _fetch_file(self, url: str, param: str, count: CountBytes) -> Fetched:
         return self._fetcher.fetch(url, param, count)
