@@ -47,7 +47,7 @@ SPEECH: Final = {"input": "ok", "voice": "en-US-Standard-C", "response_format": 
 RERANK: Final = {"query": "ok", "documents": [{"content": "ok"}]}
 
 
-class Row(NamedTuple):
+class CheckResult(NamedTuple):
     """One line of the table. `result` is "ok", "skipped" or the error."""
 
     target: str
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
 def run(
     settings: Settings, transport: Transport, credentials: Credentials, names: Sequence[str]
-) -> list[Row]:
+) -> list[CheckResult]:
     """Return the table; never raises for what is wrong at Google's."""
     router = Router(settings.routing, settings.project, settings.location)
     check = _Check(settings, transport)
@@ -78,7 +78,7 @@ def run(
     return [*rows, *check.services()]
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[CheckResult]) -> str:
     """Return the table as text."""
     target_width = max(len(row.target) for row in rows)
     location_width = max(len(row.location) for row in rows)
@@ -96,7 +96,7 @@ class _Check:
         self._settings = settings
         self._transport = transport
 
-    def models(self, name: str, router: Router) -> Iterator[Row]:
+    def models(self, name: str, router: Router) -> Iterator[CheckResult]:
         """Yield a row for each target of a name."""
         if name.startswith(MODERATION):
             target = ResourceTarget("language", ("global",))
@@ -105,20 +105,20 @@ class _Check:
         try:
             models = router.all_targets(name)
         except errors.ApiError as error:
-            yield Row(name, "", error.message[:MAX_MESSAGE], 0)
+            yield CheckResult(name, "", error.message[:MAX_MESSAGE], 0)
             return
         for model in models:
             served = model.name or "Text-to-Speech"
             label = name if served == name else f"{name} → {served}"
             if (call := _question(model)) is None:
                 operations = ", ".join(model.profile.operations)
-                yield Row(label, model.locations[0], f"skipped ({operations})", 0)
+                yield CheckResult(label, model.locations[0], f"skipped ({operations})", 0)
                 continue
             for location in model.locations if model.location_pinned else model.locations[:1]:
                 located = replace(model, locations=(location,))
                 yield self._call(label, location, call, located)
 
-    def services(self) -> Iterator[Row]:
+    def services(self) -> Iterator[CheckResult]:
         """Yield a row for each service that the settings need."""
         if bucket := self._settings.bucket:
             call = storage.list_objects(bucket.name, bucket.prefix)
@@ -131,7 +131,9 @@ class _Check:
             call = model_armor.check_prompt(template, "ok")
             yield self._call(f"Model Armor {template.rpartition('/')[2]}", target.locations[0], call, target)
 
-    def _call(self, name: str, location: str, call: UpstreamCall, target: Model | ResourceTarget) -> Row:
+    def _call(
+        self, name: str, location: str, call: UpstreamCall, target: Model | ResourceTarget
+    ) -> CheckResult:
         return _measure(name, location, lambda: self._read(call, target), call.service)
 
     def _read(self, call: UpstreamCall, target: Model | ResourceTarget) -> None:
@@ -165,7 +167,7 @@ def _ping(url: str) -> None:
     store.settle(quota, decision, Amount(), Amount())
 
 
-def _measure(target: str, location: str, work: Callable[[], object], service: str = "") -> Row:
+def _measure(target: str, location: str, work: Callable[[], object], service: str = "") -> CheckResult:
     started_at = time.monotonic()
     result = help_ = ""
     try:
@@ -174,7 +176,7 @@ def _measure(target: str, location: str, work: Callable[[], object], service: st
         result, help_ = f"{error.status} {error.message[:MAX_MESSAGE]}", _help(error, service)
     except StoreUnavailable as error:
         result, help_ = f"unavailable: {error}", "Check VERTEX_COMPAT_REDIS_URL and the VPC connector."
-    return Row(target, location, result or "ok", round((time.monotonic() - started_at) * 1000), help_)
+    return CheckResult(target, location, result or "ok", round((time.monotonic() - started_at) * 1000), help_)
 
 
 def _help(error: errors.ApiError, service: str) -> str:

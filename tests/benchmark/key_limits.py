@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from vertex_compat.limits import estimate
 from vertex_compat.limits.limiter import Limiter
-from vertex_compat.limits.memory_store import MemoryStore
+from vertex_compat.limits.memory_store import MemoryLimitStore
 from vertex_compat.routing import catalog, model_names, pricing
 from vertex_compat.routing.rules import KeyRule
 from vertex_compat.types import Usage
@@ -39,7 +39,7 @@ RULES = {
 
 def limited(rule):
     """One request: reserve, tell the headers, settle."""
-    limiter = Limiter(MemoryStore())
+    limiter = Limiter(MemoryLimitStore())
 
     def request():
         if allowance := limiter.allowance("search", rule):

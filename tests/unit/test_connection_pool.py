@@ -32,7 +32,9 @@ def read(head, after=b"", blocks=1, client=None, timeout=10):
         sender = threading.Thread(target=send)
         sender.start()
         try:
-            response = connection_pool.Response(here, client=client or ClientConnection(), timeout=timeout)
+            response = connection_pool.InterruptibleResponse(
+                here, client=client or ClientConnection(), timeout=timeout
+            )
             response.begin()
             rest = response.fp.read()
             response.close()
@@ -78,7 +80,9 @@ def test_wait_for_head_ends_at_timeout_or_disconnect():
     with here, there, ours, client:
 
         def begin(timeout):
-            connection_pool.Response(here, client=ClientConnection(ours), timeout=timeout).begin()
+            connection_pool.InterruptibleResponse(
+                here, client=ClientConnection(ours), timeout=timeout
+            ).begin()
 
         with pytest.raises(errors.DeadlineExceeded):
             begin(0.05)

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertex_compat import errors, ids
-from vertex_compat.config.settings import Bucket as BucketSetting
-from vertex_compat.config.settings import Settings
+from vertex_compat.config.settings import BucketSetting, Settings
 from vertex_compat.ids import IdSigner, new_token, owner_name, token_age
 from vertex_compat.operations.batches import batch_metadata
 from vertex_compat.operations.batches.batch_metadata import Batch

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from helpers.redis import redis_server
 
-from vertex_compat.limits.memory_store import MemoryStore
+from vertex_compat.limits.memory_store import MemoryLimitStore
 from vertex_compat.limits.quota import Amount, Quota, StoreUnavailable
-from vertex_compat.limits.redis_store import RedisStore
+from vertex_compat.limits.redis_store import RedisLimitStore
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def redis_url(tmp_path_factory):
 @pytest.fixture(params=["memory", "redis"])
 def store(request):
     if request.param == "memory":
-        return MemoryStore()
-    return RedisStore(request.getfixturevalue("redis_url"))
+        return MemoryLimitStore()
+    return RedisLimitStore(request.getfixturevalue("redis_url"))
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_budget_of_another_period_begins_at_nothing(store, key):
 
 def test_minute_begins_again_after_sixty_seconds():
     now = [1000.0]
-    store = MemoryStore(clock=lambda: now[0])
+    store = MemoryLimitStore(clock=lambda: now[0])
     quota = Quota("key", requests=1, tokens=10)
     decision = reserve(store, quota, 10)
 
@@ -102,14 +102,14 @@ def test_minute_begins_again_after_sixty_seconds():
 def test_counts_survive_the_instance_that_made_them(redis_url, key):
     quota = Quota(key, budget=100, period="2026-11")
 
-    assert reserve(RedisStore(redis_url), quota, cost=60).refused is None
-    assert reserve(RedisStore(redis_url), quota, cost=60).refused == "budget"
+    assert reserve(RedisLimitStore(redis_url), quota, cost=60).refused is None
+    assert reserve(RedisLimitStore(redis_url), quota, cost=60).refused == "budget"
 
 
 def test_redis_that_is_away_is_told_within_a_moment(tmp_path):
     started = time.monotonic()
     with pytest.raises(StoreUnavailable):
-        reserve(RedisStore(f"unix://{tmp_path}/none"), Quota("key", requests=1))
+        reserve(RedisLimitStore(f"unix://{tmp_path}/none"), Quota("key", requests=1))
     with pytest.raises(StoreUnavailable):
-        reserve(RedisStore("redis://127.0.0.1:1"), Quota("key", requests=1))
+        reserve(RedisLimitStore("redis://127.0.0.1:1"), Quota("key", requests=1))
     assert time.monotonic() - started < 1

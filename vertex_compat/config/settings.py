@@ -79,7 +79,7 @@ MAX_STORE_DAYS: Final = 3650
 MIN_SECRET_LENGTH: Final = 16
 
 
-class Bucket(NamedTuple):
+class BucketSetting(NamedTuple):
     """A Cloud Storage bucket and the prefix of the names of our objects in it."""
 
     name: str
@@ -117,7 +117,7 @@ class Settings:
     max_body: int = 32 * MEGABYTE
     on_cloud_run: bool = False
     base_urls: Mapping[str, str] = field(default_factory=dict)
-    bucket: Bucket | None = None
+    bucket: BucketSetting | None = None
     secret: str | None = field(default=None, repr=False)
     signing_account: str | None = None
     store: Store = "bucket"
@@ -380,11 +380,11 @@ def _account(value: str) -> str:
     return value
 
 
-def _bucket(value: str) -> Bucket:
+def _bucket(value: str) -> BucketSetting:
     name, _, prefix = value.removeprefix("gs://").strip("/").partition("/")
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", name):
         raise ValueError(f"takes a bucket's name, or `bucket/folder`, not {value!r}.")
-    return Bucket(name, f"{prefix}/" if prefix else OBJECT_PREFIX)
+    return BucketSetting(name, f"{prefix}/" if prefix else OBJECT_PREFIX)
 
 
 def _redis_url(value: str) -> str:

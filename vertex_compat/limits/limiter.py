@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from vertex_compat import errors
 from vertex_compat.limits.estimate import Estimate
-from vertex_compat.limits.quota import Amount, Decision, Quota, Store, StoreUnavailable
+from vertex_compat.limits.quota import Amount, Decision, LimitStore, Quota, StoreUnavailable
 from vertex_compat.routing import pricing
 from vertex_compat.routing.catalog import today
 from vertex_compat.routing.rules import KeyRule
@@ -34,7 +34,7 @@ RETRY_SECONDS: Final = 1.0
 class Limiter:
     """The limits of all keys. One for the process. `on_failure` None: refuse only where there is a budget."""
 
-    def __init__(self, store: Store, on_failure: OnFailure | None = None) -> None:
+    def __init__(self, store: LimitStore, on_failure: OnFailure | None = None) -> None:
         self._store = store
         self._on_failure = on_failure
         self._down_until = 0.0

@@ -24,7 +24,7 @@ class _Counts:
     running: set[str] = field(default_factory=set)
 
 
-class MemoryStore:
+class MemoryLimitStore:
     """Exact for one process; every instance counts for itself."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

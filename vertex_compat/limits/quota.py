@@ -54,7 +54,7 @@ class StoreUnavailable(Exception):
     """The store of the counts does not answer."""
 
 
-class Store(Protocol):
+class LimitStore(Protocol):
     """Keeps the counts of all keys."""
 
     def reserve(self, quota: Quota, amount: Amount) -> Decision:

@@ -83,7 +83,7 @@ return 1
 """
 
 
-class RedisStore:
+class RedisLimitStore:
     """Exact for all instances that share the server."""
 
     def __init__(self, url: str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from vertex_compat.limits.memory_store import MemoryStore
-from vertex_compat.limits.quota import Store
+from vertex_compat.limits.memory_store import MemoryLimitStore
+from vertex_compat.limits.quota import LimitStore
 
 
-def open_store(redis_url: str | None) -> Store:
+def open_store(redis_url: str | None) -> LimitStore:
     """Return the store at a URL, or one in memory. No connection is made before the first request."""
     if redis_url is None:
-        return MemoryStore()
-    from vertex_compat.limits.redis_store import RedisStore  # noqa: PLC0415  (an optional dependency)
+        return MemoryLimitStore()
+    from vertex_compat.limits.redis_store import RedisLimitStore  # noqa: PLC0415  (an optional dependency)
 
-    return RedisStore(redis_url)
+    return RedisLimitStore(redis_url)

@@ -61,7 +61,7 @@ _SOCKET_OPTIONS: Final = [
 ]
 
 
-class Response(http.client.HTTPResponse):
+class InterruptibleResponse(http.client.HTTPResponse):
     """http.client's response, whose `begin` also waits for the client's departure.
 
     `fp` is the buffered reader that the head is read from; `sock` is the socket below it.
@@ -132,7 +132,7 @@ class ConnectionPool:
         headers: Mapping[str, str],
         client: ClientConnection,
         timeout: float,
-    ) -> tuple[HTTPConnection, Response]:
+    ) -> tuple[HTTPConnection, InterruptibleResponse]:
         """Send a request and read the head of its response; `target` is the path and the query.
 
         `timeout` is how many seconds the upstream may be silent. The connection belongs to the caller, who
@@ -213,11 +213,11 @@ def _pieces(body: bytes) -> Iterator[bytes]:
         yield body[start : start + MAX_SINGLE_WRITE]
 
 
-def _receive(connection: HTTPConnection, client: ClientConnection, timeout: float) -> Response:
+def _receive(connection: HTTPConnection, client: ClientConnection, timeout: float) -> InterruptibleResponse:
     """Return the response when its head has arrived.
 
     `http.client` makes it by the connection's `response_class`; urllib3's own `getresponse` would wrap it.
     """
-    response_class: Any = partial(Response, client=client, timeout=timeout)
+    response_class: Any = partial(InterruptibleResponse, client=client, timeout=timeout)
     connection.response_class = response_class
-    return cast(Response, http.client.HTTPConnection.getresponse(connection))
+    return cast(InterruptibleResponse, http.client.HTTPConnection.getresponse(connection))

@@ -28,7 +28,7 @@ from vertex_compat.upstream.connection_pool import (
     BLOCKING_READS,
     POLL_INTERVAL_SECONDS,
     WOULD_BLOCK,
-    Response,
+    InterruptibleResponse,
 )
 
 _LARGE_READ: Final = 16_384  # bytes of the longest TLS record, so that none is read in part
@@ -66,7 +66,7 @@ class HTTPUpstreamResponse:
     def __init__(
         self,
         connection: HTTPConnection,
-        response: Response,
+        response: InterruptibleResponse,
         location: str,
         release: Callable[[HTTPConnection], None],
     ) -> None:

@@ -43,7 +43,7 @@ def create(context: RequestContext) -> Response:
     endpoint = input_file.parse_endpoint(params["endpoint"])
     source = bucket.resolve(params["input_file_id"])
     token = new_token()
-    reader = input_file.Reader(endpoint, context)
+    reader = input_file.InputReader(endpoint, context)
     translated = reader.translate(files.read(bucket, context, source))
     job_start.upload(token, translated, reader.rows, "input_file_id", context, reader.problems)
     metadata = BatchMetadata(

@@ -39,7 +39,7 @@ def parse_endpoint(value: str) -> str:
     return endpoint
 
 
-class Reader:
+class InputReader:
     """Reads one file, whose requests `rows` translates."""
 
     def __init__(self, endpoint: str, context: RequestContext) -> None:

@@ -24,7 +24,7 @@ from vertex_compat.json_values import count, member, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.batches import batch_metadata, batches_schema, job_start, results
 from vertex_compat.operations.batches.batch_metadata import ANTHROPIC, Batch, BatchMetadata
-from vertex_compat.operations.batches.results import Result
+from vertex_compat.operations.batches.results import BatchResult
 from vertex_compat.operations.batches.row_translator import RowTranslator, Translated
 from vertex_compat.operations.context import RequestContext, Response, StreamingBody
 from vertex_compat.operations.files.bucket import Bucket
@@ -213,12 +213,12 @@ def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _line(result: Result, job: JSON) -> bytes:
+def _line(result: BatchResult, job: JSON) -> bytes:
     line = {"custom_id": result.custom_id, "result": _result(result, job)}
     return msgspec.json.encode(line) + b"\n"
 
 
-def _result(result: Result, job: JSON) -> JSON:
+def _result(result: BatchResult, job: JSON) -> JSON:
     if result.response is not None:
         return {"type": "succeeded", "message": result.response}
     if result.error is None and (kind := _UNANSWERED.get(batch_jobs.status(job))):

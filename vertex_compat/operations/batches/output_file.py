@@ -12,7 +12,7 @@ import msgspec
 from vertex_compat.json_values import count
 from vertex_compat.operations.batches import batch_metadata, results
 from vertex_compat.operations.batches.batch_metadata import Batch, BatchMetadata
-from vertex_compat.operations.batches.results import Result
+from vertex_compat.operations.batches.results import BatchResult
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files.bucket import Bucket, no_such_file
 from vertex_compat.services import batch_jobs
@@ -91,7 +91,7 @@ def kinds(job: JSON, metadata: BatchMetadata) -> set[str]:
     return present | {ERRORS} if has_errors else present
 
 
-def _line(result: Result, status: str) -> bytes:
+def _line(result: BatchResult, status: str) -> bytes:
     """Return the line of a result of a batch that ended with `status`."""
     response: JSON | None = None
     failure: JSON | None = None
@@ -111,5 +111,5 @@ def _line(result: Result, status: str) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def _response(result: Result, status: int, body: JSON) -> JSON:
+def _response(result: BatchResult, status: int, body: JSON) -> JSON:
     return {"status_code": status, "request_id": f"req_{result.id}", "body": body}

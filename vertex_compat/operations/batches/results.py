@@ -27,7 +27,7 @@ from vertex_compat.types import JSON, UpstreamCall
 _log = logging.getLogger(__name__)
 
 
-class Result(NamedTuple):
+class BatchResult(NamedTuple):
     """The outcome of one request: a response, or an error, or neither if no model was called."""
 
     id: str
@@ -36,7 +36,7 @@ class Result(NamedTuple):
     error: errors.ApiError | None = None
 
 
-def read(batch: Batch, metadata: BatchMetadata, job: JSON, context: RequestContext) -> Iterator[Result]:
+def read(batch: Batch, metadata: BatchMetadata, job: JSON, context: RequestContext) -> Iterator[BatchResult]:
     """Return an iterator over the results of an ended job; raises `NotFound` at once if there are none."""
     bucket = Bucket(context)
     target = bucket.target(batch_metadata.lines_name(batch.token))
@@ -88,19 +88,19 @@ class _Requests:
         for number, line in self._pending.items():
             self._numbers.setdefault(_decode_key(line).key, []).append(number)
 
-    def results(self, rows: Iterator[Row]) -> Iterator[Result]:
+    def results(self, rows: Iterator[Row]) -> Iterator[BatchResult]:
         """Yield the results, those without a response last. A response that comes twice is used once."""
         for row in rows:
             for number in self._numbers.pop(row.key or "", ()):
                 yield self._result(row, msgspec.json.decode(self._pending.pop(number)), self._id(number))
         for number, line in self._pending.items():
-            yield Result(self._id(number), msgspec.json.decode(line)["custom_id"])
+            yield BatchResult(self._id(number), msgspec.json.decode(line)["custom_id"])
 
-    def _result(self, row: Row, request: JSON, id_: str) -> Result:
+    def _result(self, row: Row, request: JSON, id_: str) -> BatchResult:
         try:
-            return Result(id_, request["custom_id"], self._response(row, request, id_))
+            return BatchResult(id_, request["custom_id"], self._response(row, request, id_))
         except errors.ApiError as error:
-            return Result(id_, request["custom_id"], error=error)
+            return BatchResult(id_, request["custom_id"], error=error)
 
     def _response(self, row: Row, request: JSON, id_: str) -> JSON:
         if row.error:

@@ -38,7 +38,7 @@ class ResponseIdentity(NamedTuple):
     model: str
 
 
-class Operation(NamedTuple):
+class RowOperation(NamedTuple):
     """One endpoint: reads a request's body, makes the call to the model, and reads the response.
 
     `response_params` selects the parameters on which the form of the response depends: they are stored, and
@@ -207,9 +207,11 @@ def _not_supported(model: Model, verb: str) -> errors.NotFound:
 
 
 OPERATIONS: Final = {
-    "/v1/chat/completions": Operation("chat", _parse_chat, _chat_request, _chat_response),
-    "/v1/embeddings": Operation("embeddings", _parse_embeddings, _embeddings_request, _embeddings_response),
-    "/v1/messages": Operation(
+    "/v1/chat/completions": RowOperation("chat", _parse_chat, _chat_request, _chat_response),
+    "/v1/embeddings": RowOperation(
+        "embeddings", _parse_embeddings, _embeddings_request, _embeddings_response
+    ),
+    "/v1/messages": RowOperation(
         "messages", _parse_message, _message_request, _message_response, _message_response_params
     ),
 }

@@ -23,7 +23,7 @@ from vertex_compat.operations.chat import chat
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import body, paging
 from vertex_compat.operations.stored import store as stores
-from vertex_compat.operations.stored.store import DAY_SECONDS, Store, get_written
+from vertex_compat.operations.stored.store import DAY_SECONDS, ObjectStore, get_written
 from vertex_compat.operations.upstream_stream import StreamEncoder
 from vertex_compat.types import JSON, StreamPart
 
@@ -115,7 +115,7 @@ def begin(params: JSON, context: RequestContext) -> PendingCompletion | None:
 
 
 class _StoredRecord(NamedTuple):
-    store: Store
+    store: ObjectStore
     name: str
     record: CompletionRecord
     generation: int
@@ -179,7 +179,7 @@ def list_completions(context: RequestContext) -> Response:
     return Response(paging.page(objects, size))
 
 
-def _records(store: Store, names: list[str]) -> Iterator[CompletionRecord]:
+def _records(store: ObjectStore, names: list[str]) -> Iterator[CompletionRecord]:
     remaining = iter(names)
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
         while batch := list(islice(remaining, model_calls.MAX_PARALLEL_CALLS)):
@@ -197,7 +197,7 @@ def _read(context: RequestContext) -> _StoredRecord:
     return _StoredRecord(store, FOLDER + token, record, stored.generation)
 
 
-def _store(context: RequestContext) -> Store:
+def _store(context: RequestContext) -> ObjectStore:
     store = stores.open_store(context)
     if store is None:
         raise errors.NotFound(

@@ -12,7 +12,7 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.ids import IdSigner
-from vertex_compat.operations.stored.store import Store, get_written
+from vertex_compat.operations.stored.store import ObjectStore, get_written
 from vertex_compat.types import JSON
 
 FOLDER: Final = "conversations/"
@@ -55,7 +55,7 @@ def token_of(id_: str, signer: IdSigner) -> str:
     return token
 
 
-def read(store: Store, id_: str, signer: IdSigner) -> StoredConversation:
+def read(store: ObjectStore, id_: str, signer: IdSigner) -> StoredConversation:
     """Return a conversation; raises `NotFound` if it is not the caller's."""
     token = token_of(id_, signer)
     if (stored := get_written(store, FOLDER + token, token)) is None:
@@ -63,7 +63,7 @@ def read(store: Store, id_: str, signer: IdSigner) -> StoredConversation:
     return StoredConversation(token, _decode(stored.content), stored.generation)
 
 
-def write(store: Store, conversation: StoredConversation) -> None:
+def write(store: ObjectStore, conversation: StoredConversation) -> None:
     """Write a conversation over the version that was read; raises `Conflict`, `BadRequest`."""
     content = msgspec.json.encode(conversation.record)
     if len(content) > MAX_BYTES:
@@ -76,7 +76,7 @@ def write(store: Store, conversation: StoredConversation) -> None:
 
 
 def update(
-    store: Store,
+    store: ObjectStore,
     conversation: StoredConversation,
     change: Callable[[ConversationRecord], None],
 ) -> ConversationRecord:

@@ -14,7 +14,7 @@ from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.input_items import ItemReader
 from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored import stored_items
-from vertex_compat.operations.stored.store import Store
+from vertex_compat.operations.stored.store import ObjectStore
 from vertex_compat.types import JSON
 
 
@@ -99,7 +99,7 @@ def delete_item(context: RequestContext) -> Response:
     return Response(_conversation_object(conversation.token, record, context))
 
 
-def _store(context: RequestContext) -> Store:
+def _store(context: RequestContext) -> ObjectStore:
     store = stores.open_store(context)
     if store is None:
         raise errors.BadRequest(

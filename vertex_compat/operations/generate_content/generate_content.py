@@ -17,7 +17,7 @@ from vertex_compat.operations import model_calls, token_counts
 from vertex_compat.operations.context import EventStream, FileBody, RequestContext, Response
 from vertex_compat.operations.generate_content import generate_content_schema, input_contents, relay
 from vertex_compat.operations.generate_content.output_contents import ContentChunks, whole_response
-from vertex_compat.operations.generate_content.relay import ArrayFrames, EventFrames, RelayEncoder
+from vertex_compat.operations.generate_content.relay import ArrayFrames, EventFrames, GeminiRelayEncoder
 from vertex_compat.operations.request import body, inline_urls
 from vertex_compat.operations.request.chat_request import ChatRequest
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
@@ -107,7 +107,7 @@ def _relay(request: ContentRequest, pass_on: Relay, model: Model, context: Reque
     upstream = UpstreamStream(prepare, relay.parser(context), model, context)
     if request.streaming:
         frames = request.frames()
-        events = upstream.stream(RelayEncoder(frames))
+        events = upstream.stream(GeminiRelayEncoder(frames))
         return Response(EventStream(events, frames.content_type, frames.error), upstream.headers)
     ((_, data),) = upstream.collect()
     return Response(FileBody(data, relay.JSON_TYPE), upstream.headers)

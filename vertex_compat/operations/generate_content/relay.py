@@ -47,7 +47,7 @@ def _read_chunk(data: bytes) -> _Chunk:
     return _Chunk(candidates, chunk.get("promptFeedback"), chunk.get("usageMetadata"))
 
 
-class RelayParser:
+class GeminiRelayParser:
     """Parses Gemini's response into chunks that are passed on, and notes its token counts."""
 
     continuation: UpstreamCall | None = None
@@ -105,8 +105,8 @@ class RelayParser:
 def parser(context: RequestContext) -> MakeParser[bytes]:
     """Return what makes the parser of a response."""
 
-    def make(_: UpstreamCall, response: UpstreamResponse) -> RelayParser:
-        return RelayParser(response.content_type, context.log.usages)
+    def make(_: UpstreamCall, response: UpstreamResponse) -> GeminiRelayParser:
+        return GeminiRelayParser(response.content_type, context.log.usages)
 
     return make
 
@@ -154,7 +154,7 @@ class ArrayFrames:
         return self.chunk(msgspec.json.encode(error_formats.GOOGLE.body(error, ""))) + b"]"
 
 
-class RelayEncoder:
+class GeminiRelayEncoder:
     """Encodes chunks as they came."""
 
     def __init__(self, frames: EventFrames | ArrayFrames) -> None:

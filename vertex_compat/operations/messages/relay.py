@@ -40,7 +40,7 @@ _decode_body = msgspec.json.Decoder(RawBody).decode
 _NULL: Final = b"null"
 
 
-class RelayParser:
+class ClaudeRelayParser:
     """Parses Claude's response into events that are passed on, and notes its token counts."""
 
     continuation: UpstreamCall | None = None
@@ -115,7 +115,7 @@ def _read(data: bytes, decode: Any) -> Any:
         raise errors.UpstreamFault("Vertex AI answered something that is not a JSON object.") from None
 
 
-class RelayEncoder:
+class ClaudeRelayEncoder:
     """Encodes events as they came."""
 
     keepalive = PING
@@ -138,8 +138,8 @@ class RelayEncoder:
 def parser(model: str, context: RequestContext) -> MakeParser[RawEvent]:
     """Return what makes the parser of a response; `model` is the client's name of the model."""
 
-    def make(_: UpstreamCall, response: UpstreamResponse) -> RelayParser:
-        return RelayParser(model, response.content_type, context.log.usages)
+    def make(_: UpstreamCall, response: UpstreamResponse) -> ClaudeRelayParser:
+        return ClaudeRelayParser(model, response.content_type, context.log.usages)
 
     return make
 
@@ -147,6 +147,6 @@ def parser(model: str, context: RequestContext) -> MakeParser[RawEvent]:
 def respond(stream: UpstreamStream[RawEvent], *, streaming: bool) -> Response:
     """Return Claude's response as it comes, or whole."""
     if streaming:
-        return Response(EventStream(stream.stream(RelayEncoder())), stream.headers)
+        return Response(EventStream(stream.stream(ClaudeRelayEncoder())), stream.headers)
     ((_, message),) = stream.collect()
     return Response(msgspec.json.decode(message.data), stream.headers)

@@ -16,12 +16,12 @@ from vertex_compat.json_values import items
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.responses import request as responses_request
-from vertex_compat.operations.responses.memory import NO_STORE, Turn
+from vertex_compat.operations.responses.memory import NO_STORE, ResponseTurn
 from vertex_compat.operations.responses.output.response_builder import ResponseBuilder
 from vertex_compat.operations.stored import history
 from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored.history import Background, ResponseRecord
-from vertex_compat.operations.stored.store import DAY_SECONDS, Store
+from vertex_compat.operations.stored.store import DAY_SECONDS, ObjectStore
 from vertex_compat.services import interactions
 from vertex_compat.types import JSON, ResourceTarget
 
@@ -32,7 +32,7 @@ _OPTIONS: Final = {
 }
 
 
-def create(turn: Turn, context: RequestContext) -> Response:
+def create(turn: ResponseTurn, context: RequestContext) -> Response:
     """Start a response and return it as it is now."""
     store = stores.open_store(context)
     if store is None or not turn.stored:
@@ -72,7 +72,9 @@ def _reserve(name: str, context: RequestContext) -> None:
     model_calls.reserve((), context)
 
 
-def current(store: Store, token: str, record: ResponseRecord, context: RequestContext) -> ResponseRecord:
+def current(
+    store: ObjectStore, token: str, record: ResponseRecord, context: RequestContext
+) -> ResponseRecord:
     """Return a record with the response as it is now; one that has just ended is stored."""
     background = record.background
     if background is None or record.response["status"] not in interactions.RUNNING:
@@ -87,7 +89,7 @@ def current(store: Store, token: str, record: ResponseRecord, context: RequestCo
     return record
 
 
-def cancel(store: Store, token: str, record: ResponseRecord, context: RequestContext) -> Response:
+def cancel(store: ObjectStore, token: str, record: ResponseRecord, context: RequestContext) -> Response:
     """Cancel a response that is running; returns it."""
     background = record.background
     if background is None:

@@ -59,7 +59,7 @@ def compact(context: RequestContext) -> Response:
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
 
-def _compacted_items(turn: memory.Turn, summary: str, usage: JSON) -> JSON:
+def _compacted_items(turn: memory.ResponseTurn, summary: str, usage: JSON) -> JSON:
     input_ = turn.params.get("input") or []
     items = [
         *turn.earlier,

@@ -21,7 +21,7 @@ from vertex_compat.operations.conversations.conversation_records import Conversa
 from vertex_compat.operations.stored import history, stored_items
 from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored.history import History
-from vertex_compat.operations.stored.store import DAY_SECONDS, Store
+from vertex_compat.operations.stored.store import DAY_SECONDS, ObjectStore
 from vertex_compat.types import JSON
 
 ID_PREFIX: Final = "resp_"
@@ -39,7 +39,7 @@ NO_STORE: Final = (
 
 
 @dataclass(slots=True)
-class Turn:
+class ResponseTurn:
     """One request: the earlier items, and what is to be stored of it."""
 
     context: RequestContext
@@ -102,7 +102,7 @@ class Turn:
         """Return the input as it is stored."""
         return stored_items.normalize(self.params.get("input") or [], self.token)
 
-    def _write(self, store: Store, response: JSON) -> None:
+    def _write(self, store: ObjectStore, response: JSON) -> None:
         input_ = self.stored_input()
         if self.conversation:
             entry = _ConversationEntry(self.token, response, input_)
@@ -132,7 +132,7 @@ class _ConversationEntry:
         }
 
 
-def begin(params: JSON, context: RequestContext) -> Turn:
+def begin(params: JSON, context: RequestContext) -> ResponseTurn:
     """Read what a request refers to; raises `BadRequest`, `NotFound`."""
     store = stores.open_store(context)
     previous_id, conversation_id = params.get("previous_response_id"), _conversation_id(params)
@@ -154,7 +154,7 @@ def begin(params: JSON, context: RequestContext) -> Turn:
         earlier = list(conversation.record.items)
     token = new_token()
     stored = store is not None and params.get("store") is not False
-    turn = Turn(context, params, token, earlier, chain, conversation, stored)
+    turn = ResponseTurn(context, params, token, earlier, chain, conversation, stored)
     if store:
         turn.params = _resolve_references(params, turn, store)
     return turn
@@ -174,7 +174,7 @@ def _conversation_id(params: JSON) -> str | None:
 
 
 def _previous(
-    store: Store, id_: str, context: RequestContext
+    store: ObjectStore, id_: str, context: RequestContext
 ) -> tuple[History, list[JSON], StoredConversation | None]:
     """Return the chain up to the previous response. In a conversation, the next one is not part of it."""
     name = context.owner_ids.decode(ID_PREFIX, id_) or ""
@@ -204,7 +204,7 @@ def _previous(
 
 
 def _items_until(
-    store: Store, conversation_token: str, token: str, context: RequestContext
+    store: ObjectStore, conversation_token: str, token: str, context: RequestContext
 ) -> list[JSON] | None:
     """Return the items of a conversation up to those of one of its responses."""
     id_ = context.owner_ids.encode(conversation_records.ID_PREFIX, conversation_token)
@@ -216,7 +216,7 @@ def _items_until(
     return record.items[: last + 1]
 
 
-def _resolve_references(params: JSON, turn: Turn, store: Store) -> JSON:
+def _resolve_references(params: JSON, turn: ResponseTurn, store: ObjectStore) -> JSON:
     """Return the parameters with stored items in place of references to them."""
     input_ = params.get("input")
     if not isinstance(input_, list) or not any(_reference(item) for item in input_):
@@ -237,7 +237,7 @@ def _resolve_references(params: JSON, turn: Turn, store: Store) -> JSON:
     return {**params, "input": resolved}
 
 
-def _stored_items(ids: Iterable[str], store: Store) -> dict[str, JSON]:
+def _stored_items(ids: Iterable[str], store: ObjectStore) -> dict[str, JSON]:
     """Return the items of the responses that `ids` belong to; raises `BadRequest` for too many responses."""
     tokens = {token for id_ in ids if (token := stored_items.token_of(id_))}
     if len(tokens) > MAX_REFERENCED_RESPONSES:

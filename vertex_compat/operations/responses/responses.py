@@ -15,7 +15,7 @@ from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.responses import memory
 from vertex_compat.operations.responses import request as responses_request
-from vertex_compat.operations.responses.memory import Turn
+from vertex_compat.operations.responses.memory import ResponseTurn
 from vertex_compat.operations.responses.output.response_builder import Event, ResponseBuilder
 from vertex_compat.operations.stored import store
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
@@ -41,7 +41,7 @@ def create(context: RequestContext) -> Response:
                 raise
 
 
-def _respond(turn: Turn, context: RequestContext) -> Response:
+def _respond(turn: ResponseTurn, context: RequestContext) -> Response:
     request = responses_request.translate(turn.request_params(), turn.earlier)
     searched = None
     if request.toolset.file_search:
@@ -75,7 +75,7 @@ def _respond(turn: Turn, context: RequestContext) -> Response:
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
 
-def _save_after(events: Iterator[bytes], turn: Turn, builder: ResponseBuilder) -> Iterator[bytes]:
+def _save_after(events: Iterator[bytes], turn: ResponseTurn, builder: ResponseBuilder) -> Iterator[bytes]:
     """Yield the events of a response, and store it when they have been sent and before the body ends."""
     yield from events
     turn.save(builder.response)

@@ -13,14 +13,14 @@ from vertex_compat.operations.responses import background
 from vertex_compat.operations.responses.memory import ID_PREFIX, NO_STORE, NOT_STORED_PREFIX
 from vertex_compat.operations.stored import history, replay
 from vertex_compat.operations.stored import store as stores
-from vertex_compat.operations.stored.store import Store
+from vertex_compat.operations.stored.store import ObjectStore
 from vertex_compat.types import JSON
 
 
 class _Location(NamedTuple):
     """Location of a stored response: an object of its own, or in a conversation."""
 
-    store: Store
+    store: ObjectStore
     conversation: str
     token: str
 

@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.operations.stored.store import DAY_SECONDS, Store, get_written
+from vertex_compat.operations.stored.store import DAY_SECONDS, ObjectStore, get_written
 from vertex_compat.types import JSON
 
 FOLDER: Final = "responses/"
@@ -114,7 +114,7 @@ EMPTY: Final = History([])
 _decode = msgspec.json.Decoder(ResponseRecord).decode
 
 
-def read_record(store: Store, token: str) -> ResponseRecord | None:
+def read_record(store: ObjectStore, token: str) -> ResponseRecord | None:
     """Return a stored response, None if there is none or it has expired."""
     stored = get_written(store, FOLDER + token, token)
     if stored is None:
@@ -123,7 +123,7 @@ def read_record(store: Store, token: str) -> ResponseRecord | None:
     return None if record.expires_at is not None and record.expires_at < time.time() else record
 
 
-def load(store: Store, token: str) -> History | None:
+def load(store: ObjectStore, token: str) -> History | None:
     """Return the chain up to a response; None if it, or a base of it, is not stored any more."""
     if (last := read_record(store, token)) is None:
         return None
@@ -139,7 +139,7 @@ def load(store: Store, token: str) -> History | None:
     return History([*pieces, Piece(Base(token, last.level, last.created_at), last.items())], last)
 
 
-def write(store: Store, token: str, record: ResponseRecord) -> None:
+def write(store: ObjectStore, token: str, record: ResponseRecord) -> None:
     """Store a response that has just been made; raises `ApiError`."""
     try:
         store.put(FOLDER + token, msgspec.json.encode(record), record.expires_at, 0)

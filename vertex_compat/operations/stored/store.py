@@ -49,7 +49,7 @@ class StoredObject(NamedTuple):
     generation: int
 
 
-class Store(Protocol):
+class ObjectStore(Protocol):
     """The objects of one caller."""
 
     def get(self, name: str) -> StoredObject | None:
@@ -166,7 +166,7 @@ class BucketStore:
             yield self._bucket.resource_name(resource)
 
 
-def open_store(context: RequestContext) -> Store | None:
+def open_store(context: RequestContext) -> ObjectStore | None:
     """Return the caller's store, None if the settings have none."""
     match context.settings.store:
         case "memory":
@@ -176,12 +176,12 @@ def open_store(context: RequestContext) -> Store | None:
     return None
 
 
-def store_for_writing(context: RequestContext) -> Store | None:
+def store_for_writing(context: RequestContext) -> ObjectStore | None:
     """Return the caller's store, for writes after the client has its response and may have left."""
     return open_store(replace(context, client=ClientConnection()))
 
 
-def get_written(store: Store, name: str, token: str) -> StoredObject | None:
+def get_written(store: ObjectStore, name: str, token: str) -> StoredObject | None:
     """Return an object, which another request may be writing; None if there is none."""
     deadline = time.monotonic() + WRITE_SECONDS
     wait = _FIRST_POLL_SECONDS
@@ -193,7 +193,7 @@ def get_written(store: Store, name: str, token: str) -> StoredObject | None:
     return stored
 
 
-def delete(store: Store, name: str) -> bool:
+def delete(store: ObjectStore, name: str) -> bool:
     """Delete an object and remember that; returns whether there was one."""
     existed = store.delete(name)
     MEMORY.deleted[name] = None

@@ -14,7 +14,7 @@ from vertex_compat import errors
 from vertex_compat.json_values import mapping, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
-from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile
+from vertex_compat.operations.vector_stores.records import Records, StoredFile, VectorStore
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 
@@ -34,7 +34,7 @@ def target(location: str | None, context: RequestContext) -> ResourceTarget:
     return context.router.project_site("ragCorpora", location, REGION)
 
 
-def ask(call: UpstreamCall, store: Store, context: RequestContext) -> JSON:
+def ask(call: UpstreamCall, store: VectorStore, context: RequestContext) -> JSON:
     """Return the response to a call about a store's corpus."""
     return model_calls.get_json(call, target(store.location, context), context)
 
@@ -57,7 +57,7 @@ def wait(operation: JSON, target: ResourceTarget, context: RequestContext) -> JS
     return mapping(operation.get("response"))
 
 
-def advance(store: Store, records: Records, context: RequestContext) -> list[StoredFile]:
+def advance(store: VectorStore, records: Records, context: RequestContext) -> list[StoredFile]:
     """Return the files of a store, after another step of their imports."""
     files = records.files(store)
     running = {file.operation for file in files if file.status == "in_progress"}
@@ -73,7 +73,7 @@ def advance(store: Store, records: Records, context: RequestContext) -> list[Sto
     return files
 
 
-def _failure(name: str, store: Store, context: RequestContext) -> str | None:
+def _failure(name: str, store: VectorStore, context: RequestContext) -> str | None:
     """Return the error of an operation, "" if it has none, None if the operation runs."""
     try:
         operation = ask(rag_engine.operation(name), store, context)
@@ -87,7 +87,7 @@ def _failure(name: str, store: Store, context: RequestContext) -> str | None:
 def _settle(
     files: Sequence[StoredFile],
     failures: dict[str, str],
-    store: Store,
+    store: VectorStore,
     records: Records,
     context: RequestContext,
 ) -> None:
@@ -103,7 +103,7 @@ def _settle(
         records.save_file(store, file)
 
 
-def _imported_files(store: Store, context: RequestContext) -> dict[str, str]:
+def _imported_files(store: VectorStore, context: RequestContext) -> dict[str, str]:
     imported: dict[str, str] = {}
     page = ""
     while True:
@@ -113,7 +113,7 @@ def _imported_files(store: Store, context: RequestContext) -> dict[str, str]:
             return imported
 
 
-def _start(queued: list[StoredFile], store: Store, records: Records, context: RequestContext) -> None:
+def _start(queued: list[StoredFile], store: VectorStore, records: Records, context: RequestContext) -> None:
     """Start the import of the oldest files that wait and are divided the same way."""
     queued = sorted(queued, key=lambda file: file.created)
     next_files = [file for file in queued if file.chunking == queued[0].chunking][: rag_engine.MAX_URIS]

@@ -37,7 +37,7 @@ DAY: Final = 86_400
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 
 
-class Store(msgspec.Struct, omit_defaults=True):
+class VectorStore(msgspec.Struct, omit_defaults=True):
     """A vector store; `corpus` is the number of its corpus in `location`."""
 
     id: str
@@ -77,7 +77,7 @@ class StoredFile(msgspec.Struct, omit_defaults=True):
     error: str = ""
 
 
-_decode_store = msgspec.json.Decoder(Store).decode
+_decode_store = msgspec.json.Decoder(VectorStore).decode
 _decode_file = msgspec.json.Decoder(StoredFile).decode
 
 
@@ -87,11 +87,11 @@ class Records:
     def __init__(self, context: RequestContext) -> None:
         self.bucket = Bucket(context)
 
-    def create(self, store: Store) -> None:
+    def create(self, store: VectorStore) -> None:
         """Write the record of a new store."""
         self.bucket.write_json(_store_name(store.id), store)
 
-    def store(self, id_: str) -> Store:
+    def store(self, id_: str) -> VectorStore:
         """Return a store; raises `NotFound`."""
         if not _is_id(id_):
             raise no_such_store(id_)
@@ -101,11 +101,11 @@ class Records:
         except (errors.NotFound, msgspec.DecodeError):
             raise no_such_store(id_) from None
 
-    def save(self, store: Store) -> None:
+    def save(self, store: VectorStore) -> None:
         """Write a store's record anew; the last writer wins."""
         self.bucket.insert(self.bucket.target(_store_name(store.id)), msgspec.json.encode(store), None, None)
 
-    def touch(self, store: Store) -> None:
+    def touch(self, store: VectorStore) -> None:
         """Note that a store is used, if it can expire."""
         now = int(time.time())
         if store.expires_days is not None and now - store.last_active > ACTIVE_SECONDS:
@@ -117,7 +117,7 @@ class Records:
         names = (self.bucket.resource_name(resource) for resource in self.bucket.list(STORES))
         return [name.removeprefix(STORES) for name in names]
 
-    def forget(self, store: Store) -> None:
+    def forget(self, store: VectorStore) -> None:
         """Delete the records of a store and its files."""
         self.bucket.delete(self.bucket.target(_store_name(store.id)))
         for resource in list(self.bucket.list(f"{FILES}{store.id}/")):
@@ -126,17 +126,17 @@ class Records:
 
     # Files
 
-    def files(self, store: Store) -> list[StoredFile]:
+    def files(self, store: VectorStore) -> list[StoredFile]:
         """Return the files of a store, newest first."""
         files = list(self._files(store))
         return sorted(files, key=lambda file: (-file.created, file.uri))
 
-    def _files(self, store: Store) -> Iterator[StoredFile]:
+    def _files(self, store: VectorStore) -> Iterator[StoredFile]:
         for resource in self.bucket.list(f"{FILES}{store.id}/"):
             with suppress(msgspec.DecodeError):
                 yield _decode_file(text(mapping(resource.get("metadata")).get("record")))
 
-    def add_file(self, store: Store, file: StoredFile) -> None:
+    def add_file(self, store: VectorStore, file: StoredFile) -> None:
         """Write the record of a file; one that is there already is replaced."""
         metadata = _metadata(file)
         target = self.bucket.target(_file_name(store, file))
@@ -146,12 +146,12 @@ class Records:
         with self.bucket.upload(name, "application/octet-stream", metadata) as upload:
             upload.finish()
 
-    def save_file(self, store: Store, file: StoredFile) -> None:
+    def save_file(self, store: VectorStore, file: StoredFile) -> None:
         """Update a file's record, unless the file has been deleted."""
         with suppress(errors.NotFound, errors.BadRequest):
             self.bucket.set_metadata(self.bucket.target(_file_name(store, file)), _metadata(file))
 
-    def forget_file(self, store: Store, file: StoredFile) -> None:
+    def forget_file(self, store: VectorStore, file: StoredFile) -> None:
         """Delete the record of a file."""
         with suppress(errors.NotFound):
             self.bucket.delete(self.bucket.target(_file_name(store, file)))
@@ -175,7 +175,7 @@ def _store_name(id_: str) -> str:
     return f"{STORES}{id_}"
 
 
-def _file_name(store: Store, file: StoredFile) -> str:
+def _file_name(store: VectorStore, file: StoredFile) -> str:
     return f"{FILES}{store.id}/{hashlib.sha256(file.uri.encode()).hexdigest()[:32]}"
 
 

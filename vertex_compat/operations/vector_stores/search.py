@@ -10,7 +10,7 @@ from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.vector_stores import filters, ingestion
-from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile
+from vertex_compat.operations.vector_stores.records import Records, StoredFile, VectorStore
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
 
@@ -37,7 +37,11 @@ class Passage(NamedTuple):
 
 
 def search(
-    stores: Sequence[Store], queries: Sequence[str], options: JSON, records: Records, context: RequestContext
+    stores: Sequence[VectorStore],
+    queries: Sequence[str],
+    options: JSON,
+    records: Records,
+    context: RequestContext,
 ) -> list[Passage]:
     """Return the passages that fit a query best. `options` are those of OpenAI's search."""
     for store in stores:
@@ -50,7 +54,7 @@ def search(
     least = (options.get("ranking_options") or {}).get("score_threshold") or 0.0
     searches = [(store, query) for store in stores for query in queries]
 
-    def ask(pair: tuple[Store, str]) -> list[Passage]:
+    def ask(pair: tuple[VectorStore, str]) -> list[Passage]:
         store, query = pair
         return list(_search(store, query, (limit, least, options.get("filters")), records, context))
 
@@ -63,7 +67,7 @@ def search(
 
 
 def _search(
-    store: Store, query: str, options: tuple[int, float, Any], records: Records, context: RequestContext
+    store: VectorStore, query: str, options: tuple[int, float, Any], records: Records, context: RequestContext
 ) -> Iterable[Passage]:
     limit, least, filter_ = options
     files = {file.uri: file for file in records.files(store)}

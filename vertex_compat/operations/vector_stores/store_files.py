@@ -16,7 +16,7 @@ from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import body, paging
 from vertex_compat.operations.vector_stores import ingestion, search
 from vertex_compat.operations.vector_stores import vector_stores_schema as schema
-from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile
+from vertex_compat.operations.vector_stores.records import Records, StoredFile, VectorStore
 from vertex_compat.publishers import media_types
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
@@ -30,7 +30,7 @@ MAX_CONTENT: Final = 20 * 1024 * 1024
 """Bytes of a file whose text is returned."""
 
 
-def _find(context: RequestContext) -> tuple[Store, Records]:
+def _find(context: RequestContext) -> tuple[VectorStore, Records]:
     records = Records(context)
     return records.store(context.path_args["store"]), records
 
@@ -88,7 +88,7 @@ def _chunking(params: JSON) -> tuple[int, int] | None:
 
 
 def attach(
-    store: Store, files: Sequence[StoredFile], records: Records, context: RequestContext
+    store: VectorStore, files: Sequence[StoredFile], records: Records, context: RequestContext
 ) -> list[StoredFile]:
     """Attach files to a store and start their import; return the files of the store."""
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
@@ -129,7 +129,7 @@ def list_files(context: RequestContext) -> Response:
     return _page(ingestion.advance(store, records, context), store, records, context)
 
 
-def _page(files: list[StoredFile], store: Store, records: Records, context: RequestContext) -> Response:
+def _page(files: list[StoredFile], store: VectorStore, records: Records, context: RequestContext) -> Response:
     query = context.query()
     size = paging.limit(query, 20, 100)
     status = query.get("filter")
@@ -139,7 +139,7 @@ def _page(files: list[StoredFile], store: Store, records: Records, context: Requ
     return Response(paging.page(paging.after(objects, query), size))
 
 
-def _file(context: RequestContext) -> tuple[StoredFile, Store, Records]:
+def _file(context: RequestContext) -> tuple[StoredFile, VectorStore, Records]:
     store, records = _find(context)
     target = records.bucket.resolve(context.path_args["file"])
     return _by_uri(ingestion.advance(store, records, context), target.uri), store, records
@@ -220,7 +220,7 @@ def create_batch(context: RequestContext) -> Response:
     return Response(_batch(batch, files, store))
 
 
-def _batch_files(context: RequestContext) -> tuple[str, list[StoredFile], Store, Records]:
+def _batch_files(context: RequestContext) -> tuple[str, list[StoredFile], VectorStore, Records]:
     store, records = _find(context)
     batch = context.path_args["batch"]
     files = [file for file in ingestion.advance(store, records, context) if file.batch == batch]
@@ -251,7 +251,7 @@ def cancel_batch(context: RequestContext) -> Response:
     return Response(_batch(batch, files, store))
 
 
-def _batch(batch: str, files: Iterable[StoredFile], store: Store) -> JSON:
+def _batch(batch: str, files: Iterable[StoredFile], store: VectorStore) -> JSON:
     of_batch = [file for file in files if file.batch == batch]
     file_counts = counts(of_batch)
     status = next((state for state in ("in_progress", "cancelled") if file_counts[state]), "completed")
@@ -265,7 +265,7 @@ def _batch(batch: str, files: Iterable[StoredFile], store: Store) -> JSON:
     }
 
 
-def _file_object(file: StoredFile, store: Store, records: Records) -> JSON:
+def _file_object(file: StoredFile, store: VectorStore, records: Records) -> JSON:
     chunking: JSON = {"type": "other"}
     if file.chunking:
         size, overlap = file.chunking

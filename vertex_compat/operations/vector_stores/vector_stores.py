@@ -14,7 +14,13 @@ from vertex_compat.operations.request import body, paging
 from vertex_compat.operations.vector_stores import filters, ingestion, store_files
 from vertex_compat.operations.vector_stores import search as searches
 from vertex_compat.operations.vector_stores import vector_stores_schema as schema
-from vertex_compat.operations.vector_stores.records import Records, Store, StoredFile, new_id, no_such_store
+from vertex_compat.operations.vector_stores.records import (
+    Records,
+    StoredFile,
+    VectorStore,
+    new_id,
+    no_such_store,
+)
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
 
@@ -34,7 +40,7 @@ def create(context: RequestContext) -> Response:
     corpus = rag_engine.number(name, "ragCorpora")
     if not corpus:
         raise errors.UpstreamFault("RAG Engine created a corpus and did not name it.")
-    store = Store(
+    store = VectorStore(
         id=id_,
         corpus=corpus,
         corpus_name=name,
@@ -74,7 +80,7 @@ def list_stores(context: RequestContext) -> Response:
     return Response(paging.page([store for store in objects if store], size))
 
 
-def find(context: RequestContext) -> tuple[Store, Records]:
+def find(context: RequestContext) -> tuple[VectorStore, Records]:
     """Return the store that the path names; raises `NotFound`."""
     records = Records(context)
     return records.store(context.path_args["store"]), records
@@ -139,7 +145,7 @@ def ignored_options(params: JSON) -> list[str]:
     return [*ignored, "rewrite_query"] if params.get("rewrite_query") else ignored
 
 
-def _store_object(store: Store, files: list[StoredFile]) -> JSON:
+def _store_object(store: VectorStore, files: list[StoredFile]) -> JSON:
     counts = store_files.counts(files)
     status = "expired" if store.expired else "in_progress" if counts["in_progress"] else "completed"
     expires = {"anchor": "last_active_at", "days": store.expires_days} if store.expires_days else None

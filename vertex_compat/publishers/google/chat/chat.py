@@ -23,7 +23,7 @@ from vertex_compat.publishers.google.chat import (
     response_format,
     tools,
 )
-from vertex_compat.publishers.google.chat.tools import ToolConfig
+from vertex_compat.publishers.google.chat.tools import GeminiTools
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ChatAdapter, ClientRequest, JSONAnswer, Model, UpstreamCall
 
@@ -181,13 +181,13 @@ def _method(body: JSON, config: wire.GenerationConfig, model: Model) -> str:
 class _StructuredOutput(NamedTuple):
     """The ways to request the form of the answer, with and without tools."""
 
-    tools: ToolConfig
+    tools: GeminiTools
     config: wire.GenerationConfig
     instructions: tuple[str, ...] = ()
     answer: JSONAnswer | None = None
 
 
-def _structured_output(client_request: ClientRequest, tool_config: ToolConfig) -> _StructuredOutput:
+def _structured_output(client_request: ClientRequest, tool_config: GeminiTools) -> _StructuredOutput:
     """Return the response format. Before Gemini 3, JSON and tools in one request are a 400 of Vertex's.
 
     There a schema becomes the parameters of one more function; where that cannot be, it is an instruction.
@@ -200,7 +200,7 @@ def _structured_output(client_request: ClientRequest, tool_config: ToolConfig) -
         return _StructuredOutput(tool_config, config)
     mode = tool_config.config.get("functionCallingConfig", {}).get("mode")
     if mode == "NONE" and not tool_config.built_in:
-        return _StructuredOutput(ToolConfig([], {}, {}, tool_config.names), config)
+        return _StructuredOutput(GeminiTools([], {}, {}, tool_config.names), config)
     schema = response_format.schema(client_request.body["response_format"])
     if mode == "ANY":  # the client gets a call in any case
         client_request.ignore("response_format")

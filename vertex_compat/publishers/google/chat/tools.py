@@ -55,7 +55,7 @@ _ANSWER_DESCRIPTION: Final = "Call this with your complete answer to the user, i
 _PARAMETERS: Final = tools.PARAMETERS | {"web_search_options"}
 
 
-class ToolConfig(NamedTuple):
+class GeminiTools(NamedTuple):
     """`declarations` and `built_in` are the tools, `config` is `toolConfig`; `names` are the client's."""
 
     declarations: list[wire.FunctionDeclaration]
@@ -77,11 +77,11 @@ class _BuiltIn(NamedTuple):
     param: str
 
 
-def build(request: ClientRequest, options: JSON) -> ToolConfig:
+def build(request: ClientRequest, options: JSON) -> GeminiTools:
     """Return the tools of a request and how the model may choose among them; raises `BadRequest`."""
     body = request.body
     if not options and _PARAMETERS.isdisjoint(body):
-        return ToolConfig([], {}, {}, {})
+        return GeminiTools([], {}, {}, {})
     toolset = tools.read(body)
     request.ignore(*tools.unused_tool_params(body))
     calling = _function_calling(toolset, request)
@@ -103,7 +103,7 @@ def build(request: ClientRequest, options: JSON) -> ToolConfig:
         kinds |= _of_generation(tool, request)
     config = _tool_config(calling if declarations else {}, options, request, has_functions=bool(declarations))
     names = tools.name_map([function.name for function in toolset.functions], TOOL_NAME, MAX_NAME_LENGTH)
-    return ToolConfig(declarations, kinds, config, names)
+    return GeminiTools(declarations, kinds, config, names)
 
 
 def _tool_config(
@@ -249,7 +249,7 @@ def _of_generation(tool: _BuiltIn, request: ClientRequest) -> wire.Tool:
     return cast("wire.Tool", {kind: options})
 
 
-def with_answer_tool(config: ToolConfig, schema: JSON) -> tuple[ToolConfig, str]:
+def with_answer_tool(config: GeminiTools, schema: JSON) -> tuple[GeminiTools, str]:
     """Return the tools with one more, whose arguments are the answer in JSON, and its name.
 
     One of them must be called: the answer is then either a call of the client's, or JSON that fits `schema`.
