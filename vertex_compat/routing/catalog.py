@@ -161,8 +161,8 @@ class Catalog:
             profile = self.profile(*address(qualified))
             return profile.successor if is_retired(profile) else None
         retired = data().retired
-        begins = [old for old in retired if re.match(rf"{re.escape(old)}($|[-@])", name)]
-        return retired[max(begins, key=len)] if begins else None
+        beginnings = [old for old in retired if re.match(rf"{re.escape(old)}($|[-@])", name)]
+        return retired[max(beginnings, key=len)] if beginnings else None
 
 
 CATALOG: Final = Catalog()
@@ -242,8 +242,8 @@ def _base(name: str) -> str:
 
 
 def _longest(table: Mapping[str, Any], name: str) -> Any:
-    begins = [begin for begin in table if name.startswith(begin)]
-    return table[max(begins, key=len)] if begins else None
+    beginnings = [beginning for beginning in table if name.startswith(beginning)]
+    return table[max(beginnings, key=len)] if beginnings else None
 
 
 def _rules(qualified: str) -> JSON:

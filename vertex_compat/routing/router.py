@@ -29,8 +29,8 @@ from vertex_compat.routing.rules import (
     PublisherRule,
     RoutingConfig,
     Target,
+    location_tables,
     matches,
-    places,
     targets,
 )
 from vertex_compat.types import JSON, Model, ResourceTarget
@@ -70,7 +70,7 @@ class Router:
             impersonate=file.impersonate,
         )
         self._named_locations = frozenset(file.allow_locations) | {
-            location for _, entry in places(config) for location in _locations(entry)
+            location for _, entry in location_tables(config) for location in _locations(entry)
         }
         self._cooling: dict[Model, float] = {}
         self._refused = RefusedFeatures()
@@ -296,8 +296,8 @@ def _locations(entry: Location) -> tuple[str, ...]:
     return tuple(filter(None, [entry.location, *entry.fallback_locations]))
 
 
-def _first(places: tuple[Location, ...], key: str) -> str | None:
-    values: Iterator[str] = (value for entry in places if (value := getattr(entry, key)))
+def _first(tables: tuple[Location, ...], key: str) -> str | None:
+    values: Iterator[str] = (value for entry in tables if (value := getattr(entry, key)))
     return next(values, None)
 
 

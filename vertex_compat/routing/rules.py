@@ -192,7 +192,7 @@ class RoutingConfig(msgspec.Struct, frozen=True):
 
     def impersonates(self) -> bool:
         """Return whether any call is made as another service account."""
-        return any(entry.impersonate for _, entry in places(self))
+        return any(entry.impersonate for _, entry in location_tables(self))
 
     def corrections(self) -> Mapping[str, JSON]:
         """Return the corrections of the catalog: those of the prices' file, then those of this one."""
@@ -242,7 +242,7 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
     for name in config.publishers.keys() - PUBLISHERS:
         names = ", ".join(sorted(PUBLISHERS))
         raise ConfigError(f"[publishers.{name}] is not a publisher; they are {names}.")
-    for table, entry in places(config):
+    for table, entry in location_tables(config):
         _check_entry(entry, table)
     for table, template in model_armor_templates(config):
         _check_template(template, table)
@@ -297,7 +297,7 @@ def _convert(content: Any, kind: type[T], table: str) -> T:
         raise ConfigError(f"{position}: {message[:1].lower()}{message[1:]}.") from None
 
 
-def places(config: RoutingConfig) -> Iterator[tuple[str, Location]]:
+def location_tables(config: RoutingConfig) -> Iterator[tuple[str, Location]]:
     """Yield each part of the file that has projects and locations, after its name for messages."""
     yield "the file", config.file
     for name, publisher in config.publishers.items():
@@ -375,7 +375,7 @@ def _check_model_name(name: str) -> None:
         raise ConfigError(f'[catalog."{name}"] is not a model name, nor a pattern of names.') from None
 
 
-def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], config: RoutingConfig) -> None:
+def _check_deployment(other: str, name: str, tables: tuple[Deployment, ...], config: RoutingConfig) -> None:
     """Check that settings for deployed models stand at deployed models only."""
     publishers = {
         "dedicated_endpoint_dns": {"endpoints", "predictions"},
@@ -383,7 +383,7 @@ def _check_deployment(other: str, name: str, places: tuple[Deployment, ...], con
         "invoke": {"endpoints"},
         "reasoning_tags": {"endpoints", "openapi"},
     }
-    present = {key for key in publishers for entry in places if getattr(entry, key) is not None}
+    present = {key for key in publishers for entry in tables if getattr(entry, key) is not None}
     if not present:
         return
     try:

@@ -37,7 +37,7 @@ NO_IDENTITY: Final = (
     "Send an identity token of Google's: `Authorization: Bearer $(gcloud auth print-identity-token)`."
 )
 
-_BOTH: Final = (
+_TWO_HEADERS_HINT: Final = (
     " Cloud Run's identity token goes into `X-Serverless-Authorization`: this deployment asks for both."
 )
 
@@ -113,11 +113,13 @@ class Authenticator:
             authorization, token = None, authorization
         subject = identity_token.subject(_bearer(token))
         if subject is None:
-            raise errors.Unauthorized(NO_IDENTITY + (_BOTH if has_keys else ""), headers=_CHALLENGE)
+            raise errors.Unauthorized(
+                NO_IDENTITY + (_TWO_HEADERS_HINT if has_keys else ""), headers=_CHALLENGE
+            )
         if not has_keys:
             return self._caller(subject, keys)
         key = authorization or (f"Bearer {api_key}" if api_key else None)
-        return self._caller(_name(key, keys.digests, _BOTH), keys)
+        return self._caller(_name(key, keys.digests, _TWO_HEADERS_HINT), keys)
 
     def _caller(self, name: str, keys: ApiKeys) -> Caller:
         rule = keys.rules.get(name) or self._settings.routing.keys.get(name)

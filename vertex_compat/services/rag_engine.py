@@ -67,13 +67,13 @@ def operation(name: str) -> UpstreamCall:
 
 
 def retrieve(
-    corpus: str, query: str, limit: int, rag_files: Sequence[str] = (), least: float = 0
+    corpus: str, query: str, limit: int, rag_files: Sequence[str] = (), min_similarity: float = 0
 ) -> UpstreamCall:
-    """Search a corpus, whose full name is `corpus`; `least` is the least similarity."""
+    """Search a corpus, whose full name is `corpus`; `min_similarity` is the least similarity."""
     resource: JSON = {"ragCorpus": corpus} | ({"ragFileIds": list(rag_files)} if rag_files else {})
     config: JSON = {"topK": limit}
-    if least > 0:
-        config["filter"] = {"vectorDistanceThreshold": 1 - least}
+    if min_similarity > 0:
+        config["filter"] = {"vectorDistanceThreshold": 1 - min_similarity}
     body = {
         "vertexRagStore": {"ragResources": [resource]},
         "query": {"text": query, "ragRetrievalConfig": config},

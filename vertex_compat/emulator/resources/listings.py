@@ -87,14 +87,14 @@ def _page(kind: str, entries: Sequence[JSON], query: Mapping[str, str]) -> Respo
     size = query.get("pageSize", "0")
     if not size.isdecimal():
         raise google_errors.invalid_argument(f"Invalid value at 'page_size' (TYPE_INT32), \"{size}\"")
-    begin = _place(query.get("pageToken", ""))
+    begin = _page_offset(query.get("pageToken", ""))
     end = begin + min(int(size) or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
     token = base64.urlsafe_b64encode(f"after {end}".encode()).decode()
     page: JSON = {kind: list(entries[begin:end])} if entries[begin:end] else {}
     return pretty_json_response(page | ({"nextPageToken": token} if end < len(entries) else {}))
 
 
-def _place(token: str) -> int:
+def _page_offset(token: str) -> int:
     if not token:
         return 0
     try:

@@ -225,10 +225,12 @@ class Storage:
         final = content_range["total"] != "*"
         if first > len(session.data) or (not final and len(content) % UPLOAD_GRANULARITY):
             raise _refused(400, "Invalid request. There were bytes missing, or the length is not a multiple.")
-        fresh = memoryview(content)[len(session.data) - first :]
-        if "emulator-partial" in session.bucket and len(fresh) > UPLOAD_GRANULARITY:
-            fresh = fresh[: len(fresh) // 2 // UPLOAD_GRANULARITY * UPLOAD_GRANULARITY or UPLOAD_GRANULARITY]
-        session.data += fresh
+        new_bytes = memoryview(content)[len(session.data) - first :]
+        if "emulator-partial" in session.bucket and len(new_bytes) > UPLOAD_GRANULARITY:
+            new_bytes = new_bytes[
+                : len(new_bytes) // 2 // UPLOAD_GRANULARITY * UPLOAD_GRANULARITY or UPLOAD_GRANULARITY
+            ]
+        session.data += new_bytes
         if not final or len(session.data) < int(content_range["total"]):
             range_header = {"Range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
             return Response(308, (b"",), {"Content-Length": "0"} | range_header)

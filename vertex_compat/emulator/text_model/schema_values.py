@@ -77,7 +77,7 @@ class _Maker:
             case "integer":
                 return int(_number(schema))
             case "number":
-                return _number(schema) + 0.5 if _roomy(schema) else _number(schema)
+                return _number(schema) + 0.5 if _has_room(schema) else _number(schema)
             case "boolean":
                 return True
             case "null":
@@ -98,7 +98,7 @@ def _number(schema: JSON) -> float:
     return float(max(low, min(7, high)))
 
 
-def _roomy(schema: JSON) -> bool:
+def _has_room(schema: JSON) -> bool:
     return not {"maximum", "exclusiveMaximum", "multipleOf"} & schema.keys()
 
 

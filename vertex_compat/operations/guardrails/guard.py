@@ -77,7 +77,7 @@ class Guard:
     def check_prompt(self, prompt: str) -> None:
         """Raise `BadRequest` for a blocked prompt."""
         if prompt != self._prompt and prompt.strip():
-            verdict = self._ask(model_armor.check_prompt(self._template, prompt))
+            verdict = self._verdict(model_armor.check_prompt(self._template, prompt))
             if verdict.matches:
                 self._context.log.guardrail = "prompt_blocked"
                 raise errors.BadRequest(f"The prompt was {_refusal(verdict)}", code="content_filter")
@@ -91,7 +91,7 @@ class Guard:
 
     def _check_text(self, check: tuple[str, str]) -> None:
         param, text = check
-        verdict = self._ask(model_armor.check_prompt(self._template, text))
+        verdict = self._verdict(model_armor.check_prompt(self._template, text))
         if verdict.matches:
             self._context.log.guardrail = "prompt_blocked"
             raise errors.BadRequest(
@@ -116,13 +116,13 @@ class Guard:
         """Return why a passage of the response is blocked, None if it is not."""
         if not text.strip():
             return None
-        verdict = self._ask(model_armor.check_response(self._template, text, self._prompt))
+        verdict = self._verdict(model_armor.check_response(self._template, text, self._prompt))
         if not verdict.matches:
             return None
         self._context.log.guardrail = "response_blocked"
         return f"The response was {_refusal(verdict)}"
 
-    def _ask(self, call: UpstreamCall) -> Verdict:
+    def _verdict(self, call: UpstreamCall) -> Verdict:
         """Return the verdict. If there is none, the setting `model_armor_failure` decides."""
         failure: errors.ApiError | None = None
         try:

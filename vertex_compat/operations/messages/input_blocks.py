@@ -105,7 +105,7 @@ def _thinking(params: JSON) -> JSON:
         case "disabled":
             return {"reasoning_effort": "none"}
         case "enabled" if budget := thinking.get("budget_tokens"):
-            nearest = next((level for most, level in EFFORT_OF_BUDGET if budget <= most), "high")
+            nearest = next((level for max_budget, level in EFFORT_OF_BUDGET if budget <= max_budget), "high")
             return {
                 "thinking": {"type": "enabled", "budget_tokens": budget},
                 "reasoning_effort": effort or nearest,

@@ -119,10 +119,10 @@ class ItemReader:
             state = {"reasoning_content": "".join(texts)} if any(texts) else {}
         for key, value in state.items():
             before = self._turn.get(key)
-            both = (isinstance(before, list) and isinstance(value, list)) or (
+            are_lists_or_texts = (isinstance(before, list) and isinstance(value, list)) or (
                 isinstance(before, str) and isinstance(value, str)
             )
-            self._turn[key] = before + value if both else value
+            self._turn[key] = before + value if are_lists_or_texts else value
 
     def _add_summary(self, item: JSON, param: str) -> None:
         """Add the summary in a `compaction` item; another server's can be read by that server only."""

@@ -60,7 +60,7 @@ STATEFUL: Final = {
 }
 """Parameters that have no counterpart, and the alternative."""
 
-EARLIER: Final = ("previous_response_id", "conversation")
+_HISTORY_PARAMETERS: Final = ("previous_response_id", "conversation")
 """Parameters that refer to earlier items: see `memory`."""
 
 ORIGINS: Final = {
@@ -93,10 +93,10 @@ class ResponsesRequest(NamedTuple):
         A hosted tool that is offered to a model without it is left out; one that is demanded is an error.
         """
         chat, left_out = without_hosted_tools(self.chat, adapter)
-        if drawing := self.toolset.image_generation:
+        if image_tool := self.toolset.image_generation:
             if "images" in model.profile.operations:
                 chat = chat | {"modalities": ["text", "image"]}
-                options = body.drop_nulls(drawing.definition).keys() - {"type"}
+                options = body.drop_nulls(image_tool.definition).keys() - {"type"}
                 left_out += tuple(f"tools.image_generation.{name}" for name in sorted(options))
             else:
                 left_out += ("tools.image_generation",)
@@ -132,7 +132,7 @@ def _check(params: JSON) -> JSON:
     for name, alternative in STATEFUL.items():
         if params.get(name):
             raise errors.BadRequest(alternative, param=name, code="unsupported_parameter")
-    if not any(params.get(name) for name in ("input", "instructions", *EARLIER)):
+    if not any(params.get(name) for name in ("input", "instructions", *_HISTORY_PARAMETERS)):
         raise errors.BadRequest(
             "Missing required parameter: 'input'.", param="input", code="missing_required_parameter"
         )
@@ -168,7 +168,7 @@ def as_chat(params: JSON) -> JSON:
     """
     params = body.drop_nulls(params)
     body.validate(params, responses_schema.CreateResponse)
-    for name in (*EARLIER, "background"):
+    for name in (*_HISTORY_PARAMETERS, "background"):
         if params.get(name):
             raise errors.BadRequest(
                 f"'{name}' is a parameter of /v1/responses; here, send all messages.",

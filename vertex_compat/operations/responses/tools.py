@@ -215,8 +215,8 @@ def web_search_options(tool: OfferedTool) -> JSON:
     """Return the options of a web search as chat's `web_search_options`, with `filters`."""
     options: JSON = {"search_context_size": tool.definition.get("search_context_size")}
     if location := body.drop_nulls(member(tool.definition, "user_location")):
-        place = {key: value for key, value in location.items() if key != "type"}
-        options["user_location"] = {"type": "approximate", "approximate": place}
+        approximate = {key: value for key, value in location.items() if key != "type"}
+        options["user_location"] = {"type": "approximate", "approximate": approximate}
     if filters := body.drop_nulls(member(tool.definition, "filters")):
         options["filters"] = filters
     return body.drop_nulls(options)

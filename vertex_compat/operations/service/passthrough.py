@@ -18,7 +18,7 @@ from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response, StreamingBody
 from vertex_compat.operations.service import forwarded_usage, passthrough_interactions
 from vertex_compat.operations.service.passthrough_parts import (
-    PLACE,
+    LOCATION_PATH,
     check_method,
     headers,
     project_target,
@@ -46,12 +46,13 @@ METHODS: Final = (
 FREE_METHODS: Final = frozenset({":computeTokens", ":countTokens", ":fetchPredictOperation"})
 
 _MODEL_PATH: Final = re.compile(
-    PLACE + r"(?P<resource>publishers/(?P<publisher>[a-z0-9-]+)/models/(?P<model>[A-Za-z0-9._@-]{1,256})"
+    LOCATION_PATH
+    + r"(?P<resource>publishers/(?P<publisher>[a-z0-9-]+)/models/(?P<model>[A-Za-z0-9._@-]{1,256})"
     r"|endpoints/(?P<endpoint>[A-Za-z0-9_-]{1,256}))"
     rf"(?P<method>:(?:{'|'.join(METHODS)})|/chat/completions|/embeddings)?"
 )
 
-_CACHE_PATH: Final = re.compile(PLACE + r"(?P<resource>cachedContents(?P<id>/[A-Za-z0-9_-]+)?)")
+_CACHE_PATH: Final = re.compile(LOCATION_PATH + r"(?P<resource>cachedContents(?P<id>/[A-Za-z0-9_-]+)?)")
 
 CACHE_METHODS: Final = {False: ("GET", "POST"), True: ("DELETE", "GET", "PATCH")}
 """True for a path that names one cached content → its methods."""

@@ -17,7 +17,7 @@ from vertex_compat.operations.context import RequestContext, Response, Streaming
 from vertex_compat.operations.request import body
 from vertex_compat.operations.service import forwarded_usage
 from vertex_compat.operations.service.passthrough_parts import (
-    PLACE,
+    LOCATION_PATH,
     check_method,
     headers,
     project_target,
@@ -30,7 +30,7 @@ from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
 from vertex_compat.upstream.response import UpstreamResponse
 
 PATH: Final = re.compile(
-    PLACE + r"(?P<resource>interactions(?:(?P<id>/[A-Za-z0-9_-]{1,1024})(?P<cancel>/cancel)?)?)"
+    LOCATION_PATH + r"(?P<resource>interactions(?:(?P<id>/[A-Za-z0-9_-]{1,1024})(?P<cancel>/cancel)?)?)"
 )
 
 STORED: Final = ("cached_content", "continuation_token", "environment", "previous_interaction_id")

@@ -12,7 +12,9 @@ from vertex_compat.ids import SHARED_OWNER
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.types import Model, ResourceTarget
 
-PLACE: Final = r"(?P<version>v1|v1beta1)/(?:projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/)?"
+LOCATION_PATH: Final = (
+    r"(?P<version>v1|v1beta1)/(?:projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/)?"
+)
 """Beginning of a path: groups `version`, `project` and `location`."""
 
 FORWARDED_HEADERS: Final = ("anthropic-beta", "api-revision", "x-goog-request-params")

@@ -34,7 +34,7 @@ def target(location: str | None, context: RequestContext) -> ResourceTarget:
     return context.router.project_site("ragCorpora", location, REGION)
 
 
-def ask(call: UpstreamCall, store: VectorStore, context: RequestContext) -> JSON:
+def get_json(call: UpstreamCall, store: VectorStore, context: RequestContext) -> JSON:
     """Return the response to a call about a store's corpus."""
     return model_calls.get_json(call, target(store.location, context), context)
 
@@ -76,7 +76,7 @@ def advance(store: VectorStore, records: Records, context: RequestContext) -> li
 def _failure(name: str, store: VectorStore, context: RequestContext) -> str | None:
     """Return the error of an operation, "" if it has none, None if the operation runs."""
     try:
-        operation = ask(rag_engine.operation(name), store, context)
+        operation = get_json(rag_engine.operation(name), store, context)
     except errors.NotFound:
         return ""
     if not operation.get("done"):
@@ -107,7 +107,7 @@ def _imported_files(store: VectorStore, context: RequestContext) -> dict[str, st
     imported: dict[str, str] = {}
     page = ""
     while True:
-        answer = ask(rag_engine.files(store.corpus, page), store, context)
+        answer = get_json(rag_engine.files(store.corpus, page), store, context)
         imported |= rag_engine.rag_files(answer)
         if not (page := text(answer.get("nextPageToken"))):
             return imported
@@ -119,7 +119,9 @@ def _start(queued: list[StoredFile], store: VectorStore, records: Records, conte
     next_files = [file for file in queued if file.chunking == queued[0].chunking][: rag_engine.MAX_URIS]
     uris = [file.uri for file in next_files]
     try:
-        operation = ask(rag_engine.import_files(store.corpus, uris, next_files[0].chunking), store, context)
+        operation = get_json(
+            rag_engine.import_files(store.corpus, uris, next_files[0].chunking), store, context
+        )
     except errors.BadRequest as error:
         if "operation" in error.message.lower():  # another one runs on the corpus
             return

@@ -51,25 +51,25 @@ def search(
             )
         records.touch(store)
     limit = options.get("max_num_results", DEFAULT_RESULTS)
-    least = (options.get("ranking_options") or {}).get("score_threshold") or 0.0
+    min_score = (options.get("ranking_options") or {}).get("score_threshold") or 0.0
     searches = [(store, query) for store in stores for query in queries]
 
-    def ask(pair: tuple[VectorStore, str]) -> list[Passage]:
+    def search_store(pair: tuple[VectorStore, str]) -> list[Passage]:
         store, query = pair
-        return list(_search(store, query, (limit, least, options.get("filters")), records, context))
+        return list(_search(store, query, (limit, min_score, options.get("filters")), records, context))
 
     with ThreadPoolExecutor(min(len(searches), model_calls.MAX_PARALLEL_CALLS)) as pool:
-        hits = [passage for passages in pool.map(ask, searches) for passage in passages]
+        hits = [passage for passages in pool.map(search_store, searches) for passage in passages]
     best: dict[tuple[str, str], Passage] = {}
     for passage in sorted(hits, key=lambda passage: -passage.score):
         best.setdefault((passage.file_id, passage.text), passage)
-    return [passage for passage in best.values() if passage.score >= least][:limit]
+    return [passage for passage in best.values() if passage.score >= min_score][:limit]
 
 
 def _search(
     store: VectorStore, query: str, options: tuple[int, float, Any], records: Records, context: RequestContext
 ) -> Iterable[Passage]:
-    limit, least, filter_ = options
+    limit, min_score, filter_ = options
     files = {file.uri: file for file in records.files(store)}
     rag_files: list[str] = []
     if filter_:
@@ -80,8 +80,8 @@ def _search(
         ]
         if not rag_files:
             return
-    call = rag_engine.retrieve(store.corpus_name, query, limit, rag_files, least)
-    for hit in rag_engine.contexts(ingestion.ask(call, store, context)):
+    call = rag_engine.retrieve(store.corpus_name, query, limit, rag_files, min_score)
+    for hit in rag_engine.contexts(ingestion.get_json(call, store, context)):
         if file := files.get(hit.uri):
             yield Passage(file_id(file, records), file, hit.text, hit.score)
 

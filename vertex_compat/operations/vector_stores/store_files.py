@@ -190,7 +190,7 @@ def delete(context: RequestContext) -> Response:
     file, store, records = _file(context)
     if file.rag_file:
         with suppress(errors.NotFound):
-            ingestion.ask(rag_engine.delete_file(store.corpus, file.rag_file), store, context)
+            ingestion.get_json(rag_engine.delete_file(store.corpus, file.rag_file), store, context)
     records.forget_file(store, file)
     id_ = search.file_id(file, records)
     return Response({"id": id_, "object": "vector_store.file.deleted", "deleted": True})

@@ -111,7 +111,7 @@ def delete(context: RequestContext) -> Response:
     """Delete a vector store; the files in the bucket stay."""
     store, records = find(context)
     with suppress(errors.NotFound):
-        ingestion.ask(rag_engine.delete(store.corpus), store, context)
+        ingestion.get_json(rag_engine.delete(store.corpus), store, context)
     records.forget(store)
     return Response({"id": store.id, "object": "vector_store.deleted", "deleted": True})
 

@@ -198,7 +198,7 @@ def _ratio(body: JSON, ratios: tuple[str, ...]) -> str | None:
 def _size(body: JSON) -> str | None:
     if not (pixels := _pixels(body)):
         return None
-    return next((name for name, most in SIZES if pixels[0] * pixels[1] <= most), "4K")
+    return next((name for name, max_pixels in SIZES if pixels[0] * pixels[1] <= max_pixels), "4K")
 
 
 def _output(body: JSON) -> JSON:

@@ -83,7 +83,7 @@ def units(body: JSON, model: Model) -> Units:
 
 
 def _resolution(side: int) -> str:
-    return next((name for most, name in RESOLUTIONS if side <= most), "4k")
+    return next((name for max_side, name in RESOLUTIONS if side <= max_side), "4k")
 
 
 def location(operation: str) -> str:

@@ -113,14 +113,16 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     context.ignore(*chat_messages.unread_reasoning(body["messages"], reads_blocks=True))
     toolset = tools.read(body)
     system, conversation = messages.write(turns, context)
-    lost = messages.lacks_thinking(conversation)
+    blocks_missing = messages.lacks_thinking(conversation)
     forced = toolset.mode == "required"
-    thinking_config, effort = thinking.plan(body, context, limit, forced=forced, blocks_missing=lost)
+    thinking_config, effort = thinking.plan(
+        body, context, limit, forced=forced, blocks_missing=blocks_missing
+    )
     kind = thinking_config["type"] if thinking_config else "disabled"
     tool_names = messages.called_names(turns)
-    cites = messages.has_citations(conversation)
+    has_citations = messages.has_citations(conversation)
     built = claude_tools.build(
-        body, toolset, tool_names, context, forcible=_can_force(context, kind), has_citations=cites
+        body, toolset, tool_names, context, forcible=_can_force(context, kind), has_citations=has_citations
     )
     messages.rename_arguments(conversation, built.argument_names)
     output = _output_config(body, effort, built, context)

@@ -84,8 +84,8 @@ def _read(body: JSON) -> _ThinkingRequest:
     if isinstance(output, dict) and isinstance(output.get("effort"), str):
         effort, effort_param = output["effort"], "output_config.effort"
     if (thinking := body.get("thinking")) is None:
-        wish = {None: None, "none": "disabled"}.get(level, "adaptive")
-        return _ThinkingRequest(wish, {}, effort, "reasoning_effort", effort_param)
+        kind = {None: None, "none": "disabled"}.get(level, "adaptive")
+        return _ThinkingRequest(kind, {}, effort, "reasoning_effort", effort_param)
     kind, budget = thinking.get("type"), thinking.get("budget_tokens", MIN_BUDGET)
     if (
         isinstance(kind, str)

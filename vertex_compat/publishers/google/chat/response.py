@@ -438,10 +438,10 @@ def _logprobs(result: JSON) -> JSON | None:
     tokens = items(result.get("chosenCandidates"))
     if not tokens:
         return None
-    likely = items(result.get("topCandidates"))
+    candidates = items(result.get("topCandidates"))
     content = []
     for position, token in enumerate(tokens):
-        alternatives = items(likely[position].get("candidates")) if position < len(likely) else []
+        alternatives = items(candidates[position].get("candidates")) if position < len(candidates) else []
         content.append(
             _token(token) | {"top_logprobs": [_token(alternative) for alternative in alternatives]}
         )
