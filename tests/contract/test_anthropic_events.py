@@ -25,15 +25,16 @@ from vertex_compat.operations.messages.output_blocks import (
 )
 from vertex_compat.operations.opaque_state import decode_id, decode_state, encode_id
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import Delta, Usage, parts_of
+from vertex_compat.types import CodeExecution, Delta, Usage, parts_of
 
-EVERYTHING = Display(thinking=True, search=True)
+EVERYTHING = Display(thinking=True, search=True, code=True)
 DELTA_OF_BLOCK = {
     "text": {"text_delta", "citations_delta"},
     "thinking": {"thinking_delta", "signature_delta"},
     "tool_use": {"input_json_delta"},
     "server_tool_use": {"input_json_delta"},
     "web_search_tool_result": set(),
+    "code_execution_tool_result": set(),
 }
 
 
@@ -113,7 +114,7 @@ def test_stream_and_whole_message_are_the_same(case):
 @cases("stream.sse")
 def test_messages_have_the_texts_and_calls_of_chat(case):
     parts = one_choice(case)
-    message = whole(parts)
+    message = whole(parts, Display(thinking=True, search=True))
     deltas = [part.fields for part in parts if isinstance(part, Delta)]
     texts = "".join(block["text"] for block in message["content"] if block["type"] == "text")
     assert texts.startswith("".join(fields.get("content") or "" for fields in deltas)[:40])
@@ -266,3 +267,37 @@ def test_a_stream_without_an_end_is_an_error():
 
 def test_the_keepalive_is_a_ping():
     assert events_of(PING) == [{"type": "ping"}]
+
+
+def code_delta(**fields):
+    (content,) = [value for value in fields.values() if isinstance(value, str)]
+    return Delta(0, {"content": f"[{content}]"}, code_execution=CodeExecution(**fields))
+
+
+RUNS = {
+    "code and output": [code_delta(code="a"), code_delta(output="b")],
+    "code alone": [code_delta(code="a"), code_delta(code="b"), code_delta(output="c")],
+    "output alone": [code_delta(output="a"), code_delta(output="b", failed=True)],
+}
+
+
+@pytest.mark.parametrize("display", [EVERYTHING, Display()])
+@pytest.mark.parametrize("run", RUNS)
+def test_code_is_blocks_or_text(run, display):
+    parts = [Delta(0, {"content": "Look:"}), *RUNS[run], Delta(0, {"content": "Done"}), Delta(0, {}, "stop")]
+    events = events_of(encoded(parts, display))
+    check_order(events)
+    message = accumulated(events)
+    Message.model_validate(message)
+    assert [block["type"] for block in message["content"]] == [
+        block["type"] for block in whole(parts, display)["content"]
+    ]
+    texts = "".join(block["text"] for block in message["content"] if block["type"] == "text")
+    if display is EVERYTHING:
+        assert texts == "Look:Done"
+        results = [block for block in message["content"] if block["type"] == "code_execution_tool_result"]
+        calls = [block["id"] for block in message["content"] if block["type"] == "server_tool_use"]
+        assert {block["tool_use_id"] for block in results} <= set(calls)
+        assert len(calls) == len(set(calls))
+    else:
+        assert texts == "".join(part.fields.get("content", "") for part in parts)

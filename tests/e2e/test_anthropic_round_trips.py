@@ -1,5 +1,7 @@
 """Answers of other publishers than Anthropic, and what comes back of them in the next request."""
 
+import json
+
 import anthropic
 import pytest
 
@@ -72,3 +74,118 @@ def test_the_last_block_is_the_answer(sdk, streamed, options):
 def test_no_signature_comes_unasked(sdk, streamed):
     message = answer(sdk, streamed=streamed, model=GEMINI)
     assert [block.type for block in message.content] == ["text"]
+
+
+CODE_TOOLS = ["code_execution_20250522", "code_execution_20250825", "code_execution_20260521"]
+
+
+@streamed_or_not
+@pytest.mark.parametrize("kind", CODE_TOOLS)
+def test_code_that_google_runs_comes_as_blocks(sdk, emulator, kind, streamed):
+    tools = [{"type": kind, "name": "code_execution"}, WEATHER]
+    message = answer(sdk, streamed=streamed, model=GEMINI, tools=tools)
+    call, result, text = message.content
+    assert (call.type, call.name, call.input) == (
+        "server_tool_use",
+        "code_execution",
+        {"code": "print(6 * 7)\n"},
+    )
+    assert (result.type, result.tool_use_id) == ("code_execution_tool_result", call.id)
+    output = result.content
+    assert isinstance(output, anthropic.types.CodeExecutionResultBlock)
+    assert (output.stdout, output.stderr, output.return_code, output.content) == ("42\n", "", 0, [])
+    assert text.text.startswith("You said: Hello")
+    assert message.stop_reason == "end_turn"
+    assert {"codeExecution": {}} in emulator.calls[-1].json["tools"]
+
+
+WEATHER = {"name": "get_weather", "input_schema": {"type": "object", "properties": {}}}
+
+
+@pytest.mark.parametrize("model", [GEMINI, MISTRAL, "meta/llama-4-maverick-17b-128e-instruct-maas"])
+def test_blocks_of_code_return_in_the_history(sdk, emulator, model):
+    tools = [{"type": CODE_TOOLS[0], "name": "code_execution"}]
+    messages = [{"role": "user", "content": "What is 6 * 7?"}]
+    first = answer(sdk, streamed=True, model=GEMINI, messages=messages, tools=tools)
+    messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": "Go on"}]
+    raw = sdk.messages.with_raw_response.create(model=model, max_tokens=900, messages=messages, tools=tools)
+    assert raw.parse().content
+    history = json.dumps(emulator.calls[-1].json)
+    positions = [history.index(text) for text in ("print(6 * 7)", "42", "You said", "Go on")]
+    assert positions == sorted(positions)
+    ignored = raw.headers.get("x-vertex-compat-ignored", "")
+    assert ("tools.code_execution_20250522" in ignored) == (model != GEMINI)
+
+
+@streamed_or_not
+@pytest.mark.parametrize("output", ["ZeroDivisionError", None])
+def test_code_that_failed_has_its_output_in_stderr(sdk, emulator, streamed, output):
+    result = {"outcome": "OUTCOME_FAILED"} | ({"output": output} if output else {})
+    parts = [{"executableCode": {"language": "PYTHON", "code": "1/0"}}, {"codeExecutionResult": result}]
+    content = {"role": "model", "parts": [*parts, {"text": "It fails."}]}
+    body = json.dumps({"candidates": [{"content": content, "finishReason": "STOP"}]})
+    emulator.script([f"data: {body}\r\n\r\n".encode()] if streamed else body.encode())
+    tools = [{"type": CODE_TOOLS[0], "name": "code_execution"}]
+    message = answer(sdk, streamed=streamed, model=GEMINI, tools=tools)
+    run = message.content[1].content
+    assert (run.stdout, run.stderr, run.return_code) == ("", output or "OUTCOME_FAILED", 1)
+    assert message.content[2].text == "It fails."
+
+
+BASH = {
+    "type": "server_tool_use",
+    "id": "srvtoolu_1",
+    "name": "bash_code_execution",
+    "input": {"command": "ls"},
+}
+EDITOR = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "text_editor_code_execution"}
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "result", "texts"),
+    [
+        (
+            BASH,
+            "bash_code_execution",
+            {
+                "type": "bash_code_execution_result",
+                "stdout": "a.txt",
+                "stderr": "b",
+                "return_code": 2,
+                "content": [],
+            },
+            ["```bash\nls\n```", "```output\na.txt\n```", "```error\nb\n```"],
+        ),
+        (
+            BASH,
+            "bash_code_execution",
+            {"type": "bash_code_execution_tool_result_error", "error_code": "unavailable"},
+            ['```error\n{"error_code":"unavailable"}\n```'],
+        ),
+        (
+            EDITOR | {"input": {"command": "view", "path": "a.txt"}},
+            "text_editor_code_execution",
+            {"type": "text_editor_code_execution_view_result", "file_type": "text", "content": "Read me"},
+            ['```json\n{"command":"view","path":"a.txt"}\n```', "Read me"],
+        ),
+    ],
+)
+def test_claude_s_code_is_told_to_another_model(sdk, emulator, call, kind, result, texts):
+    blocks = [call, {"type": f"{kind}_tool_result", "tool_use_id": "srvtoolu_1", "content": result}]
+    messages = [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": blocks},
+        {"role": "user", "content": "Go on"},
+    ]
+    answer(sdk, streamed=False, model=GEMINI, messages=messages)
+    told = "".join(part["text"] for part in emulator.calls[-1].json["contents"][1]["parts"])
+    for text in texts:
+        assert text in told
+
+
+@pytest.mark.parametrize("input_", [[], "ls"])
+def test_input_of_a_server_tool_must_be_an_object(sdk, input_):
+    blocks = [BASH | {"input": input_}]
+    messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": blocks}]
+    with pytest.raises(anthropic.BadRequestError, match="input"):
+        answer(sdk, streamed=False, model=GEMINI, messages=messages)

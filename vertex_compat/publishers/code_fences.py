@@ -1,4 +1,4 @@
-"""Code fences around JSON that a model was instructed to write, removed from whole and streamed answers."""
+"""Code fences: around code that a publisher ran, and removed from JSON that a model was told to write."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ MAX_HELD: Final = 1_000
 _FENCE: Final = "```"
 _OPENING: Final = re.compile(r"\s*```(?:json)?[ \t]*(?:\r?\n|(?=[{\[\"]))", re.IGNORECASE)
 _OPENING_START: Final = re.compile(r"\s*(?:`{0,2}|```(?:j|js|jso|json)?[ \t]*\r?)", re.IGNORECASE)
+
+
+def code_block(language: str, code: str) -> str:
+    """Return code, or what it has written, in a fence that stands in a text of its own."""
+    return f"\n{_FENCE}{language}\n{code.rstrip()}\n{_FENCE}\n"
 
 
 class FenceRemover:

@@ -12,6 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.operations.messages import code_execution
+from vertex_compat.operations.messages.code_execution import is_code_execution
 from vertex_compat.operations.messages.input_tools import ToolReader, is_web_search
 from vertex_compat.operations.messages.output_blocks import Display
 from vertex_compat.operations.opaque_state import decode_id, decode_state
@@ -52,6 +54,10 @@ _BILLING: Final = "x-anthropic-billing-header:"
 
 _CITABLE: Final = frozenset({"document", "search_result"})
 """Blocks of which Claude can cite passages."""
+
+_CODE_RESULTS: Final = frozenset(
+    f"{kind}code_execution_tool_result" for kind in ("", "bash_", "text_editor_")
+)
 
 _OUTPUT_FIELDS: Final = frozenset({"effort", "format"})
 
@@ -122,6 +128,7 @@ def display(params: JSON) -> Display:
         thinking=thinking.get("type") in {"enabled", "adaptive", "between_tools"},
         thoughts=thinking.get("display") != "omitted",
         search=any(is_web_search(tool) for tool in params.get("tools") or ()),
+        code=any(is_code_execution(tool) for tool in params.get("tools") or ()),
     )
 
 
@@ -234,7 +241,7 @@ def _tool_call(block: JSON) -> JSON:
 
 
 def _parts(block: JSON, path: str) -> Iterator[JSON]:
-    """Yield the parts of chat that a block becomes; none for server tools, whose outcome is in the text."""
+    """Yield the parts of chat that a block becomes; none for searches, whose outcome is in the text."""
     match block["type"]:
         case "text":
             if block["text"]:
@@ -250,6 +257,10 @@ def _parts(block: JSON, path: str) -> Iterator[JSON]:
             yield {"type": "text", "text": f"{block['title']}\n{block['source']}\n{texts}"}
         case "tool_reference":
             yield {"type": "text", "text": f"Tool: {block['tool_name']}"}
+        case "server_tool_use" if call := code_execution.call_text(block):
+            yield {"type": "text", "text": call}
+        case kind if kind in _CODE_RESULTS:
+            yield {"type": "text", "text": code_execution.result_text(block)}
         case "compaction" if block.get("content"):
             yield {"type": "text", "text": block["content"]}
 

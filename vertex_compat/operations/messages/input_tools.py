@@ -1,7 +1,8 @@
-"""The tools of a request of Anthropic's Messages API as chat's functions and web search.
+"""The tools of a request of Anthropic's Messages API as chat's functions, web search and code interpreter.
 
 Functions are translated, and so are Anthropic's tools that the client runs: they become functions. The web
-search becomes the model's own. Other tools of Anthropic's servers are left out and named.
+search and the code execution become the model's own. Other tools of Anthropic's servers are left out and
+named.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from typing import Final
 
 from vertex_compat import errors
 from vertex_compat.operations.messages import client_tools
+from vertex_compat.operations.messages.code_execution import is_code_execution
 from vertex_compat.operations.request.body import drop_nulls
+from vertex_compat.operations.request.chat_request import CODE_INTERPRETER
 from vertex_compat.types import JSON
 
 _FUNCTION_FIELDS: Final = frozenset({"description", "input_schema", "name", "strict", "type"})
 _SEARCH_FIELDS: Final = frozenset({"allowed_domains", "blocked_domains", "name", "type", "user_location"})
+_CODE_FIELDS: Final = frozenset({"name", "type"})
+_SERVER_TOOLS: Final = frozenset({"code_execution", "web_search"})
 _HINTS: Final = frozenset({"cache_control", "eager_input_streaming"})
 """Fields of a tool about the way it is served. The answer does not depend on them."""
 
@@ -32,15 +37,19 @@ class ToolReader:
         self.origins: dict[str, str] = {}
         self.ignored: list[str] = []
         self._functions: list[JSON] = []
+        self._code_execution: str | None = None  # its path
 
     def read(self, tools: list[JSON], choice: JSON) -> None:
         """Add the tools and the choice among them; raises `BadRequest`."""
         for number, tool in enumerate(tools):
             self._read_tool(tool, f"tools[{number}]")
+        chat_tools: list[JSON] = [{"type": "function", "function": function} for function in self._functions]
+        if self._code_execution:
+            self.origins[f"tools[{len(chat_tools)}]"] = self._code_execution
+            chat_tools.append(CODE_INTERPRETER)
+        if chat_tools:
+            self.fields["tools"] = chat_tools
         if self._functions:
-            self.fields["tools"] = [
-                {"type": "function", "function": function} for function in self._functions
-            ]
             self.fields |= _tool_choice(choice, {function["name"] for function in self._functions})
         if choice.get("type") in {"any", "tool"} and "tool_choice" not in self.fields:
             self.ignored.append("tool_choice")  # a search can be offered, not demanded
@@ -53,6 +62,8 @@ class ToolReader:
             self._add_function(function, path)
         elif is_web_search(tool):
             self._read_web_search(tool)
+        elif is_code_execution(tool):
+            self._read_code_execution(tool, path)
         else:
             self.ignored.append(f"tools.{tool['type']}")
 
@@ -60,6 +71,11 @@ class ToolReader:
         own = f"tools[{len(self._functions)}]"
         self.origins |= {own: path, f"{own}.function.parameters": f"{path}.input_schema"}
         self._functions.append(function)
+
+    def _read_code_execution(self, tool: JSON, path: str) -> None:
+        self._code_execution = path
+        self.origins["tools.code_interpreter"] = f"tools.{tool['type']}"
+        self._ignore_unknown(tool, f"tools.{tool['type']}", _CODE_FIELDS)
 
     def _read_web_search(self, tool: JSON) -> None:
         path = f"tools.{tool['type']}"
@@ -104,7 +120,7 @@ def _tool_choice(choice: JSON, names: set[str]) -> JSON:
             fields["tool_choice"] = "required"
         case "tool" if choice.get("name") in names:
             fields["tool_choice"] = {"type": "function", "function": {"name": choice["name"]}}
-        case "tool" if choice.get("name") != "web_search":
+        case "tool" if choice.get("name") not in _SERVER_TOOLS:
             raise errors.BadRequest(
                 f"'tool_choice' names {str(choice.get('name'))[:100]!r}, which is not among the tools.",
                 param="tool_choice.name",

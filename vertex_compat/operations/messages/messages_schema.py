@@ -87,7 +87,8 @@ class RedactedThinking(Struct, tag_field="type", tag="redacted_thinking"):
 
 
 class ServerToolUse(Struct, tag_field="type", tag="server_tool_use"):
-    pass
+    name: str | None = None
+    input: dict[str, Any] | None = None
 
 
 class WebSearchToolResult(Struct, tag_field="type", tag="web_search_tool_result"):
@@ -99,17 +100,17 @@ class WebFetchToolResult(Struct, tag_field="type", tag="web_fetch_tool_result"):
 
 
 class CodeExecutionToolResult(Struct, tag_field="type", tag="code_execution_tool_result"):
-    pass
+    content: dict[str, Any] | None = None
 
 
 class BashCodeExecutionToolResult(Struct, tag_field="type", tag="bash_code_execution_tool_result"):
-    pass
+    content: dict[str, Any] | None = None
 
 
 class TextEditorCodeExecutionToolResult(
     Struct, tag_field="type", tag="text_editor_code_execution_tool_result"
 ):
-    pass
+    content: dict[str, Any] | None = None
 
 
 class ToolSearchToolResult(Struct, tag_field="type", tag="tool_search_tool_result"):

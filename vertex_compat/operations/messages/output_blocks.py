@@ -14,10 +14,11 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.operations.messages import code_execution
 from vertex_compat.operations.messages.call_order import CallOrder
 from vertex_compat.operations.opaque_state import encode_id, encode_state
 from vertex_compat.publishers.chat_messages import read_arguments
-from vertex_compat.types import JSON, Delta, StreamPart, Usage
+from vertex_compat.types import JSON, CodeExecution, Delta, StreamPart, Usage
 
 STOP_REASONS: Final = {
     "stop": "end_turn",
@@ -40,17 +41,22 @@ def encode_event(event: JSON) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _encode(event))
 
 
+def _server_id() -> str:
+    return f"srvtoolu_{secrets.token_hex(12)}"
+
+
 def _empty_thinking() -> JSON:
     return {"type": "thinking", "thinking": "", "signature": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """The blocks for the client: `thinking`, its text (`thoughts`), and those of a web `search`."""
+    """The blocks for the client: `thinking`, its text (`thoughts`), those of a web `search` and `code`."""
 
     thinking: bool = False
     thoughts: bool = True
     search: bool = False
+    code: bool = False
 
 
 class MessageEvents:
@@ -71,6 +77,7 @@ class MessageEvents:
         self._calls = CallOrder()
         self._usage = Usage(0, 0)
         self._searches = 0
+        self._code_id: str | None = None  # of the newest code, as long as it has no result
         self._finish: str | None = None
         self._refusal: str | None = None
         self._stop_sequence: str | None = None
@@ -90,7 +97,11 @@ class MessageEvents:
             yield self._start()
         self._finish = part.finish_reason or self._finish
         self._stop_sequence = part.stop_sequence or self._stop_sequence
-        for delta in self._calls.in_order(part.fields):
+        fields = part.fields
+        if part.code_execution and self._display.code:
+            yield from self._run_code(part.code_execution)
+            fields = {name: value for name, value in fields.items() if name != "content"}
+        for delta in self._calls.in_order(fields):
             yield from self._fields(delta)
 
     def end(self) -> Iterator[JSON]:
@@ -198,12 +209,9 @@ class MessageEvents:
         if not queries or not self._display.search:
             return
         self._searches += len(queries)
-        id_ = f"srvtoolu_{secrets.token_hex(12)}"
+        id_ = _server_id()
         use = {"type": "server_tool_use", "id": id_, "name": "web_search", "input": {}}
-        yield from self._new_block("server_tool_use", use)
-        yield self._delta(
-            {"type": "input_json_delta", "partial_json": _encode({"query": queries[0]}).decode()}
-        )
+        yield from self._server_call(use, {"query": queries[0]})
         pages = [chunk.get("web") or {} for chunk in grounding.get("groundingChunks") or ()]
         results = [
             {"type": "web_search_result", "url": page["uri"], "title": page.get("title") or page["uri"]}
@@ -213,6 +221,21 @@ class MessageEvents:
         ]
         result = {"type": "web_search_tool_result", "tool_use_id": id_, "content": results}
         yield from self._new_block("web_search_tool_result", result)
+
+    def _run_code(self, execution: CodeExecution) -> Iterator[JSON]:
+        """Yield code that the publisher ran, or its output, as a call of a server tool or its result."""
+        if execution.code is not None or self._code_id is None:
+            self._code_id = _server_id()
+            call = code_execution.call_block(self._code_id)
+            yield from self._server_call(call, {"code": execution.code or ""})
+        if execution.output is not None:
+            result = code_execution.result_block(self._code_id, execution)
+            yield from self._new_block(result["type"], result)
+            self._code_id = None
+
+    def _server_call(self, block: JSON, input_: JSON) -> Iterator[JSON]:
+        yield from self._new_block("server_tool_use", block)
+        yield self._delta({"type": "input_json_delta", "partial_json": _encode(input_).decode()})
 
     def _call(self, call: JSON) -> Iterator[JSON]:
         function = call["function"]
@@ -279,7 +302,12 @@ class MessageEncoder:
     def encode(self, number: int, part: StreamPart) -> bytes:
         """Return the events for one part; may be none."""
         del number
-        if type(part) is Delta and part.fields.keys() == _ONE_TEXT and part.finish_reason is None:
+        if (
+            type(part) is Delta
+            and part.fields.keys() == _ONE_TEXT
+            and part.finish_reason is None
+            and part.code_execution is None
+        ):
             index = self._events.text_index
             if index is not None and part.fields["content"]:
                 return (

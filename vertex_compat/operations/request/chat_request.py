@@ -14,6 +14,7 @@ CODE_INTERPRETER: Final[JSON] = {"type": "code_interpreter"}
 """The chat tool for code that the publisher runs."""
 
 SEARCH_TOOL: Final = "tools.web_search"
+CODE_TOOL: Final = "tools.code_interpreter"
 
 _LAST_SEGMENT: Final = re.compile(r"(?:\.[^.\[\]]*|\[[^\[\]]*\])$")
 
@@ -76,7 +77,7 @@ class ChatRequest(NamedTuple):
         body, left_out = without_hosted_tools(self.body, adapter)
         if body is self.body:
             return self
-        own = {SEARCH_TOOL: self.names.of("web_search_options")}
+        own = {SEARCH_TOOL: self.names.of("web_search_options"), CODE_TOOL: self.names.of(CODE_TOOL)}
         ignored = [own.get(name, name) for name in left_out]
         return ChatRequest(body, self.names, (*self.ignored, *ignored))
 
@@ -92,5 +93,5 @@ def without_hosted_tools(body: JSON, adapter: ChatAdapter) -> tuple[JSON, tuple[
         ignored.append(SEARCH_TOOL)
     if CODE_INTERPRETER in (tools := body.get("tools", ())) and not adapter.runs_code:
         body = body | {"tools": [tool for tool in tools if tool != CODE_INTERPRETER]}
-        ignored.append("tools.code_interpreter")
+        ignored.append(CODE_TOOL)
     return body, tuple(ignored)

@@ -283,10 +283,12 @@ class _Candidate:
     def _special_part(self, part: JSON) -> JSON:
         if code := mapping(part.get("executableCode")):
             language = enum(code.get("language"), LANGUAGES).lower()
-            return self._content(_code_block(language, text(code.get("code"))))
+            return self._content(code_fences.code_block(language, text(code.get("code"))))
         if result := mapping(part.get("codeExecutionResult")):
             return self._content(
-                _code_block("output" if _outcome(result) == SUCCESS else "error", text(result.get("output")))
+                code_fences.code_block(
+                    "output" if _outcome(result) == SUCCESS else "error", text(result.get("output"))
+                )
             )
         if transcription := mapping(part.get("audioTranscription")):
             return self._transcription(transcription)
@@ -419,10 +421,6 @@ def _code_execution(part: JSON) -> CodeExecution | None:
 
 def _outcome(result: JSON) -> str:
     return enum(result.get("outcome"), OUTCOMES) or SUCCESS
-
-
-def _code_block(language: str, code: str) -> str:
-    return f"\n```{language}\n{code.rstrip()}\n```\n"
 
 
 def _seconds(duration: Any) -> float | None:
