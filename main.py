@@ -65,7 +65,7 @@ def vertex_compat(request: flask.Request) -> flask.Response:
 
 @functions_framework.errorhandler(404)  # type: ignore[untyped-decorator]
 def unrouted(_: Exception) -> flask.Response:
-    """Answer paths that functions-framework does not route: /favicon.ico, or one with a line break."""
+    """Answer the paths that functions-framework does not route, such as /favicon.ico."""
     return _app.handle(flask.request)
 
 

@@ -1,4 +1,7 @@
-"""Flask request → operation → Flask response. Errors get the form of the client's API here, once."""
+"""Flask request → operation → Flask response.
+
+Errors get the form of the client's API here, once.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ _UNEXPECTED: Final = errors.ApiError("This function failed in an unexpected way;
 
 
 class _Request(NamedTuple):
-    """A request of a client, with its path without the base path, its connection and its resources."""
+    """A client's request: its path without the base path, its connection and its resources."""
 
     flask: flask.Request
     path: str
@@ -181,7 +184,7 @@ class App:
             return _error_response(_UNEXPECTED, error_format, log)
 
     def _operation_response(self, request: _Request, error_format: ErrorFormat) -> flask.Response:
-        """Return the response of the operation; raises its errors, those before the first event included."""
+        """Return the operation's response; raises its errors, also those before the first event."""
         log = request.log
         result = self._run_operation(request)
         response = _flask_response(result, log, lambda error: error_format.event(error, log.id))
@@ -239,7 +242,10 @@ class App:
         return self._fetcher.fetch(url, param, count)
 
     def _admit(self, request: _Request) -> Caller:
-        """Authenticate the caller, then occupy a slot; raises `Unauthorized`, `Forbidden`, `RateLimited`."""
+        """Authenticate the caller, then occupy a slot.
+
+        Raises `Unauthorized`, `Forbidden`, `RateLimited`.
+        """
         resource = routes.resource(request.path)
         if resource in routes.OPEN:
             return ANONYMOUS
@@ -350,23 +356,26 @@ def _stream(
 
 
 class _StreamingResponse(flask.Response):
-    """A response whose events go to the WSGI server as they are, without werkzeug's work for each of them."""
+    """A response whose events go to the WSGI server unchanged, without werkzeug's work on each."""
 
     def __init__(self, events: _StartedStream, mimetype: str) -> None:
         super().__init__(events, mimetype=mimetype, direct_passthrough=True)
         self._events = events
 
     def call_on_close(self, func: Callable[[], object]) -> Callable[[], object]:
-        """Call `func` when the server closes the events, which it does instead of closing the response."""
+        """Call `func` when the server closes the events.
+
+        The server closes these instead of the response.
+        """
         self._events.on_close.append(func)
         return func
 
 
 class _StartedStream:
-    """The body of a stream whose first bytes are known: an error before them was raised by the constructor.
+    """The body of a stream whose first bytes are known.
 
-    A later error is sent as a last event, so a stream never just ends. The server calls `close` in any case;
-    it ends the upstream calls.
+    An error before them is raised by the constructor. A later error is sent as a last event, so a stream
+    never just ends. The server calls `close` in any case; it ends the upstream calls.
     """
 
     def __init__(self, stream: EventStream, log: RequestLog, encode_error: EncodeError) -> None:

@@ -194,7 +194,7 @@ def _emulator() -> Iterator[str]:
 
 
 def _pointing_at(url: str) -> Mapping[str, str]:
-    """Return the variables for the emulator, and remove this machine's credentials from the environment."""
+    """Return the emulator's variables; remove this machine's credentials from the environment."""
     for name in (
         "GOOGLE_APPLICATION_CREDENTIALS",
         "GOOGLE_CLOUD_PROJECT",

@@ -1,4 +1,4 @@
-"""Errors in the form of OpenAI's, Anthropic's and Google's APIs: status, body, event in a stream.
+"""Errors in the form of each client API: status, body, event in a stream.
 
 * OpenAI: https://platform.openai.com/docs/guides/error-codes
 * Anthropic: https://platform.claude.com/docs/en/api/errors
@@ -89,7 +89,10 @@ def _anthropic_body(error: ApiError, request_id: str) -> JSON:
 
 
 def _anthropic_message(error: ApiError) -> str:
-    """Anthropic's errors name a parameter in the message; clients recognize a long prompt by its words."""
+    """Anthropic's errors name a parameter in the message.
+
+    Clients recognize a long prompt by the message's words.
+    """
     message = error.message
     if error.code == "context_length_exceeded" and _PROMPT_TOO_LONG not in message.lower():
         return f"{_PROMPT_TOO_LONG}: {message}"

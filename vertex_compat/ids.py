@@ -26,7 +26,10 @@ _PLAIN_NAME: Final = re.compile(r"[a-z0-9_-]{1,40}")
 
 
 class IdSigner:
-    """Makes and reads the ids of one deployment. Instances with the same `secret` read each other's ids."""
+    """Makes and reads the ids of one deployment.
+
+    Instances with the same `secret` read each other's ids.
+    """
 
     def __init__(self, secret: str) -> None:
         self._key = hashlib.sha256(f"vertex_compat ids {secret}".encode()).digest()
@@ -65,7 +68,10 @@ def owner_name(key: str | None) -> str:
 
 
 def new_token() -> str:
-    """Return 28 hexadecimal digits for a new resource: they cannot be guessed, and newer ones sort first."""
+    """Return 28 hexadecimal digits for a new resource.
+
+    They cannot be guessed, and newer ones sort first.
+    """
     milliseconds = int(time.time() * 1000)
     return f"{_MAX_TIME - milliseconds:012x}{secrets.token_hex(8)}"
 

@@ -1,4 +1,7 @@
-"""Method and path → operation: one table. The prefix `/v1` and a slash at the end are optional."""
+"""Method and path → operation: one table.
+
+The prefix `/v1` and a slash at the end are optional.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ ClientApi: TypeAlias = Literal["openai", "anthropic", "google"]
 
 
 class _LazyModule:
-    """A module of `operations` that is imported when one of its operations is called: most never are."""
+    """A module of `operations` that is imported at the first call of one of its operations."""
 
     def __init__(self, name: str) -> None:
         self._name = f"vertex_compat.operations.{name}"
@@ -257,7 +260,7 @@ def takes_key_in_query(path: str) -> bool:
 
 
 def resource(path: str) -> str:
-    """Return the path without the optional `/v1`, `/openai` or `/openai/v1` before it and slash after it."""
+    """Return the path without an optional `/v1`, `/openai` or `/openai/v1` and final slash."""
     return _normalize(path).rstrip("/") or "/"
 
 
@@ -278,7 +281,10 @@ def operation_name(operation: Operation, path: str) -> str:
 
 
 def find(method: str, path: str) -> tuple[Operation, dict[str, str]]:
-    """Return the operation and the variable parts of the path; raises `NotFound`, `MethodNotAllowed`."""
+    """Return the operation and the variable parts of the path.
+
+    Raises `NotFound`, `MethodNotAllowed`.
+    """
     short = resource(path)
     if operation := TABLE.get((method, short)):
         return operation, {}

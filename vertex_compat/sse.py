@@ -92,7 +92,7 @@ class Decoder:
 
     @property
     def unframed(self) -> bytes:
-        """The lines so far that are no fields: servers write errors into a stream without framing them."""
+        """The lines so far that are no fields, such as an error that a server writes unframed."""
         return b"\n".join(self._unframed)
 
     def _skip_bom(self, block: bytes) -> bytes:

@@ -1,4 +1,6 @@
-"""The values that modules hand to each other. Of the package it imports only `model_profile`.
+"""The values that modules hand to each other.
+
+Of the package it imports only `model_profile`.
 
 A chat request passes through them in this order::
 
@@ -116,9 +118,9 @@ class JSONAnswer(msgspec.Struct, frozen=True):
 
 
 class UpstreamCall(msgspec.Struct, frozen=True):
-    """Description of a call to Google, and of how to read its response. Nothing is sent by making one.
+    """Description of a call to Google, and of how to read its response.
 
-    On `aiplatform` and `discoveryengine`, `path` follows
+    Nothing is sent by making one. On `aiplatform` and `discoveryengine`, `path` follows
     `/{version}/projects/{project}/locations/{location}/`; on every other service it follows `/{version}/`.
     """
 
@@ -209,7 +211,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
 
 class Usage(NamedTuple):
-    """Token counts in OpenAI's meaning: cached tokens are part of `prompt`, reasoning part of `completion`.
+    """Token counts in OpenAI's meaning: `prompt` includes cached, `completion` reasoning tokens.
 
     Counts cover the whole response, so a later `Usage` replaces an earlier one. `extra` holds counts under a
     publisher's own names.
@@ -354,7 +356,7 @@ class GeneratedImages(NamedTuple):
 
 
 class OCRResult(NamedTuple):
-    """The text of a document in the form of Mistral's response, and token counts if these are charged for."""
+    """The text of a document in Mistral's form, and token counts if they are charged for."""
 
     response: JSON
     usage: Usage | None = None
@@ -378,10 +380,11 @@ class RankedDocument(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpeechAdapter:
-    """Speech of a publisher: `whole` returns a file, or samples; `stream` returns samples as they come.
+    """Speech of a publisher: `whole` returns a file, or samples.
 
-    The deltas of `stream` have `audio`, samples of 16 bits, and `rate`, how many there are a second. A
-    publisher without `stream` makes the format that the client requests; samples are encoded here.
+    `stream` returns samples as they come. The deltas of `stream` have `audio`, samples of 16 bits, and
+    `rate`, how many there are a second. A publisher without `stream` makes the format that the client
+    requests; samples are encoded here.
     """
 
     whole: UnaryAdapter[Audio]
@@ -389,7 +392,10 @@ class SpeechAdapter:
 
 
 class VideoOperation(NamedTuple):
-    """The state of a video. `error` is a code and a message; the video is at `uri` or is base64 `data`."""
+    """The state of a video.
+
+    `error` is a code and a message; the video is at `uri` or is base64 `data`.
+    """
 
     done: bool = False
     error: tuple[str, str] | None = None
@@ -416,7 +422,10 @@ A = TypeVar("A")
 
 
 class _LazyAdapter(Generic[A]):
-    """One operation of a publisher: its adapter, imported at its first use; None if there is none."""
+    """One operation of a publisher: its adapter, imported at its first use.
+
+    None if there is none.
+    """
 
     def __set_name__(self, owner: type[Publisher], name: str) -> None:
         self._operation = name

@@ -44,7 +44,7 @@ def is_location(name: str) -> bool:
 
 
 def is_project(name: str) -> bool:
-    """Return True for a name in the form of a project id (also domain-scoped) or a project number."""
+    """Return whether a name has the form of a project id (also domain-scoped) or number."""
     return _PROJECT.fullmatch(name) is not None
 
 
@@ -116,9 +116,10 @@ def seconds(time: object) -> int:
 
 
 def timestamp(time: object) -> float:
-    """Return the Unix time of an RFC 3339 time with up to nine digits after the second, 0 for no time.
+    """Return the Unix time of an RFC 3339 time, 0 for no time.
 
-    Google omits trailing zeros (`.12Z`), so times compare as numbers, not as text.
+    The time has up to nine digits after the second. Google omits trailing zeros (`.12Z`), so times compare as
+    numbers, not as text.
     """
     try:
         return datetime.fromisoformat(time).timestamp() if isinstance(time, str) else 0

@@ -1,4 +1,4 @@
-"""Client keys: how they are written, and a file of them that may change while the function runs.
+"""Client keys: their forms, and a file of keys that may change while the function runs.
 
 Only SHA-256 digests are kept. A key may be written as its digest (`sha256:…`), so that who reads the secret
 cannot use it.
@@ -73,7 +73,10 @@ def parse(text: str) -> ApiKeys:
 
 
 def read(path: Path) -> ApiKeys:
-    """Read the keys in a file; raises `ValueError`, whose text goes on after the name of the setting."""
+    """Read the keys in a file.
+
+    Raises `ValueError`, whose text goes on after the name of the setting.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES)

@@ -168,9 +168,10 @@ class Settings:
                 )
 
     def id_secret(self) -> str:
-        """Return what signs ids: the secret, else a text that all instances have and that can be guessed.
+        """Return the key that signs ids.
 
-        The owner of a resource is checked for every id.
+        It is the secret, else a text that all instances have and that can be guessed. The owner of a resource
+        is checked for every id.
         """
         bucket = "/".join(self.bucket) if self.bucket else ""
         return self.secret or f"{self.project or self.routing.file.project}/{bucket}"
@@ -351,7 +352,10 @@ def _base_url(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    """Return the URL of a URL or a host: Google's clients take both for an emulator of Cloud Storage."""
+    """Return the URL of a URL or a host.
+
+    Google's clients take both for an emulator of Cloud Storage.
+    """
     return _base_url(value if "://" in value else f"http://{value}")
 
 

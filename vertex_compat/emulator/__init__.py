@@ -1,4 +1,4 @@
-"""An emulator of Vertex AI, Cloud Storage, Text-to-Speech and the metadata server on loopback.
+"""An emulator of Vertex AI, Cloud Storage, Text-to-Speech and the metadata server.
 
 Requests are checked as strictly as Google checks them. `python -m vertex_compat.emulator --help` explains how
 to run it alone and lists the model names that produce faults. Tests run it on a thread:

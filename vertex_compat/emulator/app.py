@@ -1,4 +1,4 @@
-"""The emulator as a WSGI app: routes requests to the emulated services and sends their responses.
+"""The emulator as a WSGI app: routes requests to the emulated services.
 
     record in the journal → scripted response, or: route → token → project → fault → model server
 

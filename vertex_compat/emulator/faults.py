@@ -1,4 +1,4 @@
-"""Faults on demand: by the header `x-emulator-fault`, or by a model name that contains `emulator-FAULT`.
+"""Faults on demand, by the header `x-emulator-fault` or a model name with `emulator-FAULT`.
 
 `gemini-emulator-cut-2`, `claude-emulator-status-529`, `mistral-emulator-error-event-1`,
 `meta/emulator-html-maas`, `jamba-emulator-delay-0.5`: a gateway under test passes the model's name on, so its

@@ -105,7 +105,10 @@ class Emulator:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment variables that point the function here; the metadata server has the project."""
+        """The environment variables that point the function here.
+
+        The metadata server has the project.
+        """
         return {
             "GOOGLE_VERTEX_BASE_URL": self.url,
             "GOOGLE_VERTEX_DEDICATED_BASE_URL": self.url,

@@ -1,4 +1,4 @@
-"""Limits and budgets of keys: reserve before a model is called, settle when the request has ended.
+"""Limits and budgets of keys: reserved before a call, settled after the request.
 
 A request reserves the tokens of its prompt (an estimate) and the most that it lets the model answer, and what
 they cost. So requests that run at the same time cannot all pass the last token or dollar. When it has ended,
@@ -32,7 +32,10 @@ RETRY_SECONDS: Final = 1.0
 
 
 class Limiter:
-    """The limits of all keys. One for the process. `on_failure` None: refuse only where there is a budget."""
+    """The limits of all keys. One for the process.
+
+    `on_failure` None: refuse only where there is a budget.
+    """
 
     def __init__(self, store: LimitStore, on_failure: OnFailure | None = None) -> None:
         self._store = store
@@ -105,7 +108,10 @@ class Allowance:
         estimate: Callable[[], Estimate],
         units: Callable[[Model], Units | None] = lambda _: None,
     ) -> None:
-        """Reserve the cost of the dearest of `models`, once a request; raises `RateLimited`, `Forbidden`."""
+        """Reserve the cost of the dearest of `models`, once a request.
+
+        Raises `RateLimited`, `Forbidden`.
+        """
         if not self._has_reserved:
             tokens = estimate()
             costs = [self._cost(model, tokens, units(model)) for model in models]

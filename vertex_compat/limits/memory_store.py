@@ -13,7 +13,10 @@ from vertex_compat.limits.quota import MINUTE_SECONDS, Amount, Decision, Limit, 
 
 @dataclass(slots=True)
 class _Counts:
-    """The counts of one key. Its minute begins with the first request after the last one has ended."""
+    """The counts of one key.
+
+    Its minute begins with the first request after the last one has ended.
+    """
 
     started_at: float
     window: int = 0

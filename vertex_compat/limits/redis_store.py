@@ -1,4 +1,4 @@
-"""Counts in Redis or Valkey, shared by all instances: one round trip before a request and one after it.
+"""Counts in Redis or Valkey, shared by all instances, with two round trips a request.
 
 The scripts run as one step each on the server, so no two requests can pass the same limit. Times are the
 server's. The client library is no dependency of the function: this module is imported where

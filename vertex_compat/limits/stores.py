@@ -7,7 +7,10 @@ from vertex_compat.limits.quota import LimitStore
 
 
 def open_store(redis_url: str | None) -> LimitStore:
-    """Return the store at a URL, or one in memory. No connection is made before the first request."""
+    """Return the store at a URL, or one in memory.
+
+    No connection is made before the first request.
+    """
     if redis_url is None:
         return MemoryLimitStore()
     from vertex_compat.limits.redis_store import RedisLimitStore  # noqa: PLC0415  (an optional dependency)

@@ -100,7 +100,7 @@ class RequestContext(msgspec.Struct, frozen=True):
 
     @property
     def owner_ids(self) -> IdSigner:
-        """Makes and reads the ids of stored responses, conversations and completions of the owner alone."""
+        """Makes and reads ids of stored responses, conversations and completions of the owner."""
         return IdSigner(f"{self.settings.id_secret()} {self.owner}")
 
     @property

@@ -1,4 +1,4 @@
-"""Calls to models and other resources: fallbacks between models, parallel calls, response headers."""
+"""Calls to models and other resources: fallbacks, parallel calls, response headers."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def with_fallback(
     units: Callable[[Model, T], Units | None] = lambda _, __: None,
     choices: int = 1,
 ) -> R:
-    """Return the result of `attempt` with the first model for `name` that is available; raises `NotFound`.
+    """Return the result of `attempt` with the first model for `name` that is available.
 
-    `units` returns what a model will charge for, if that is not tokens; `choices` is how many answers a form
-    asks for.
+    Raises `NotFound`. `units` returns what a model will charge for, if that is not tokens; `choices` is how
+    many answers a form asks for.
     """
     context.log.model = name
     models = context.router.candidates(name)
@@ -88,7 +88,7 @@ def with_fallback(
 
 
 def chat_params(adapter: ChatAdapter, params: JSON, model: Model, context: RequestContext) -> JSON:
-    """Return the parameters for a model: its defaults, the client's body, and headers that it reads."""
+    """Return the parameters for a model: its defaults, the client's body, and some headers."""
     merged = {**model.defaults, **params}
     for header, name in adapter.header_params.items():
         if values := [value.strip() for value in context.header(header).split(",") if value.strip()]:
@@ -140,7 +140,10 @@ def _not_served(name: str, model: Model, operation: Operation[T]) -> errors.NotF
 
 
 def in_parallel(function: Callable[[T], R], values: Sequence[T], max_parallel: int) -> list[R]:
-    """Return the results of `function` in the order of `values`; its first error stops what has not begun."""
+    """Return the results of `function` in the order of `values`.
+
+    Its first error stops what has not begun.
+    """
     if len(values) == 1:
         return [function(values[0])]
     with ThreadPoolExecutor(min(len(values), max_parallel)) as pool:
@@ -158,7 +161,10 @@ def describe(call: UpstreamCall, model: Model, context: RequestContext) -> Respo
 def get_json(
     call: UpstreamCall, model: Model | ResourceTarget, context: RequestContext, *, retries: int | None = None
 ) -> JSON:
-    """Return the resource that answers a call. A key `error` in it is the resource's own, not a failure."""
+    """Return the resource that answers a call.
+
+    A key `error` in it is the resource's own, not a failure.
+    """
     response = context.transport.open(call, model, context.client, retries=retries)
     return decode_object(b"".join(iter_response(response, context)))
 
@@ -172,7 +178,10 @@ def get_result(call: UpstreamCall, model: Model, context: RequestContext) -> JSO
 
 
 def iter_body(call: UpstreamCall, model: Model | ResourceTarget, context: RequestContext) -> Iterator[bytes]:
-    """Make the call now, and return an iterator over its response; a refusal is raised before it."""
+    """Make the call now, and return an iterator over its response.
+
+    A refusal is raised before it.
+    """
     return iter_response(context.transport.open(call, model, context.client), context)
 
 
@@ -253,7 +262,10 @@ def parse_object(content: bytes) -> JSON:
 
 
 def decode_object(content: bytes) -> JSON:
-    """Return the JSON object of a body; a key `error` in it is the object's own. Raises `UpstreamFault`."""
+    """Return the JSON object of a body; a key `error` in it is the object's own.
+
+    Raises `UpstreamFault`.
+    """
     try:
         value = _decode(content)
     except (ValueError, RecursionError):

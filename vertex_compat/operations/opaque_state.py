@@ -39,7 +39,10 @@ def decode_state(text: Any) -> JSON:
 
 
 def encode_id(id_: str) -> str:
-    """Return the id of a tool call in the characters that Anthropic's API takes; most ids have no others."""
+    """Return the id of a tool call in the characters that Anthropic's API takes.
+
+    Most ids have no others.
+    """
     if _ANTHROPIC_ID.fullmatch(id_) and not id_.startswith(ID_PREFIX):
         return id_
     return ID_PREFIX + base64.urlsafe_b64encode(id_.encode("utf-8", "surrogatepass")).decode().rstrip("=")

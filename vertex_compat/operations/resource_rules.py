@@ -1,4 +1,4 @@
-"""Checks what the bodies of outgoing calls name: Cloud Storage objects, resources of projects, models.
+"""Checks of the Cloud Storage objects, projects and models that outgoing calls name.
 
 This function's account, and Vertex AI's service agents, can read more than one API key may. So every call is
 checked right before it is made, whichever client API and parameter a name came from:
@@ -95,7 +95,7 @@ class Reference(NamedTuple):
 
 
 def references(body: Any) -> Iterator[Reference]:
-    """Yield the strings of a body that may name a resource: all names but those of models have a slash."""
+    """Yield the strings of a body that may name a resource: all but model names have a slash."""
     pending: list[tuple[str, Any]] = [("", body)]
     while pending:
         key, value = pending.pop()
@@ -164,7 +164,7 @@ class ResourceRules:
             raise errors.Forbidden(refused.message, param=param) from None
 
     def check_url(self, url: str, read: Callable[[], bytes]) -> None:
-        """Raise `RefusedReference` unless the caller may use the object that a URL of a message names.
+        """Raise `RefusedReference` unless the caller may use the object that a message's URL names.
 
         `read` returns the client's body, in which the parameter is looked up.
         """
@@ -331,9 +331,10 @@ def _decoded_body(call: UpstreamCall) -> JSON:
 
 
 def _decode(content: bytes) -> Any:
-    """Decode JSON; raises `BadRequest` for a key that occurs twice: readers differ in which one they take.
+    """Decode JSON.
 
-    Most bodies are the same when they are encoded again, which rules that out and is fast.
+    Raises `BadRequest` for a key that occurs twice: readers differ in which one they take. Most bodies are
+    the same when they are encoded again, which rules that out and is fast.
     """
     try:
         value = msgspec.json.decode(content)

@@ -25,7 +25,10 @@ def count(
     prepare: Callable[[TokenCounter, Model], UpstreamCall],
     respond: Callable[[int], JSON],
 ) -> Response:
-    """Count the tokens of the call that `prepare` makes for the model; raises `NotFound` if it cannot."""
+    """Count the tokens of the call that `prepare` makes for the model.
+
+    Raises `NotFound` if it cannot.
+    """
 
     def attempt(model: Model, counter: TokenCounter) -> Response:
         call = prepare(counter, model)

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class UnaryOperation(NamedTuple, Generic[T]):
-    """An operation of models whose responses are not streamed, and what Model Armor checks of it.
+    """An operation whose responses are not streamed, and the texts that Model Armor checks.
 
     `prompts` returns the texts of a request by parameter, and raises `Forbidden` for files; `answers` returns
     those of a result.
@@ -77,7 +77,7 @@ def collect_unary(
     convert: Callable[[T], R],
     max_parallel: int = model_calls.MAX_PARALLEL_CALLS,
 ) -> tuple[list[R], dict[str, str]]:
-    """Return one model's converted results in the order of its calls, and headers for the client.
+    """Return one model's converted results in the order of its calls, and client headers.
 
     At the first error the calls that have not started are dropped.
     """

@@ -1,4 +1,4 @@
-"""The upstream responses to one request: parsed as they come or when they are whole, with one retry.
+"""The upstream responses to one request, parsed streamed or whole, with one retry.
 
 Bytes → `ResponseParser` → parts → `StreamEncoder` → bytes for the client. What a part is, parser and encoder
 agree on: `Delta` and `Usage` where the publisher's wire is translated, raw events where it is passed on.
@@ -74,7 +74,7 @@ class ResponseParser(Protocol[P]):
         """Go on with the response to `continuation`."""
 
     def recover(self) -> bool:
-        """Set `continuation` after a response has broken off; returns False if it cannot be continued."""
+        """Set `continuation` after a response has broken off; returns False if that is impossible."""
 
 
 MakeParser: TypeAlias = Callable[[UpstreamCall, UpstreamResponse], ResponseParser[P]]
@@ -146,7 +146,7 @@ class UpstreamStream(Generic[P]):
         self._context.router.mark_refused(self._model, features)
 
     def _retry_once(self, error: errors.ApiError) -> None:
-        """Make the calls once more after an error that came before the client has data; else raise it."""
+        """Make the calls again after an error, if the client has no data yet; else raise it."""
         retryable = isinstance(error, errors.InvalidModelResponse) or (
             error.retryable
             and self._context.settings.retries
@@ -194,7 +194,10 @@ class UpstreamStream(Generic[P]):
         return continued
 
     def stream(self, encoder: StreamEncoder[P]) -> Iterator[bytes]:
-        """Yield the events for the client as they come. Closing the iterator ends the upstream calls."""
+        """Yield the events for the client as they come.
+
+        Closing the iterator ends the upstream calls.
+        """
         with self:
             try:
                 yield from self._stream(encoder)
@@ -264,7 +267,7 @@ class UpstreamStream(Generic[P]):
         return _with_chunk_times(blocks, self._context.log) if self._context.settings.metrics else blocks
 
     def _read_trailing(self) -> None:
-        """Read the bodies to their end, which may follow the last event, so that connections are reused."""
+        """Read the bodies to their end, after the last event, so that connections are reused."""
         with suppress(errors.ApiError, ClientDisconnected):
             for _ in multiplex(
                 self._responses, self._context.client, keepalive=TRAILING_SECONDS, timeout=TRAILING_SECONDS
@@ -291,7 +294,7 @@ def _guard(model: Model, context: RequestContext) -> Any:
 
 
 class ChatParser:
-    """Parses the response of a publisher with its chat adapter: bytes in, `Delta` and `Usage` out."""
+    """Parses a response with the publisher's chat adapter into `Delta` and `Usage`."""
 
     def __init__(
         self, adapter: ChatAdapter, call: UpstreamCall, content_type: str, usages: dict[object, Usage]
@@ -350,7 +353,10 @@ class ChatParser:
             raise errors.from_body(200, value)
 
     def whole(self, body: bytes, parts: list[StreamPart]) -> None:
-        """Append the parts of a response that the client gets whole; it may be a stream nevertheless."""
+        """Append the parts of a response that the client gets whole.
+
+        It may be a stream nevertheless.
+        """
         if self._content_type != EVENT_STREAM:
             self._append_whole(body, parts)
             return
@@ -361,7 +367,10 @@ class ChatParser:
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
 
     def _append_whole(self, body: bytes, parts: list[StreamPart]) -> None:
-        """Append the parts of a response that came whole; a choice without a finish reason has finished."""
+        """Append the parts of a response that came whole.
+
+        A choice without a finish reason has finished.
+        """
         response = parse_object(body)
         first = len(parts)
         if self._translate_whole:
@@ -375,7 +384,7 @@ class ChatParser:
             parts += [Delta(choice, {}, "stop") for choice in unfinished]
 
     def _append(self, translated: Iterable[StreamPart], parts: list[StreamPart]) -> None:
-        """Append parts; note the counts among them for the log, and the call that continues the response."""
+        """Append parts; note the counts for the log, and the call that continues the response."""
         for part in translated:
             if isinstance(part, Usage):
                 self._usages[self._usage_key] = part

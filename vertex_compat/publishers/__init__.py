@@ -1,4 +1,4 @@
-"""The publishers on Vertex AI: the table of them, with the module and name of each operation's adapter."""
+"""The table of publishers on Vertex AI, with each operation's adapter."""
 
 from __future__ import annotations
 

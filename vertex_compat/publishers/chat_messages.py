@@ -102,7 +102,10 @@ Part: TypeAlias = Text | Media | Thinking | Call | Result | ServerTool
 
 @dataclass(slots=True)
 class Turn:
-    """Consecutive messages of one role (`system`, `user`, `assistant`, `tool`); `parts` is never empty."""
+    """Consecutive messages of one role (`system`, `user`, `assistant`, `tool`).
+
+    `parts` is never empty.
+    """
 
     role: str
     parts: list[Part]
@@ -124,7 +127,7 @@ def read(messages: list[JSON]) -> list[Turn]:
 
 
 def split_system(turns: Iterable[Turn]) -> tuple[list[Text], list[Turn]]:
-    """Return the texts of all system turns, and the other turns, merged where a role now repeats."""
+    """Return the texts of all system turns, and the other turns; repeated roles are merged."""
     system: list[Text] = []
     other_turns: list[Turn] = []
     for turn in turns:
@@ -140,7 +143,7 @@ REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details"
 
 
 def unread_reasoning(messages: Iterable[JSON], *, reads_blocks: bool = False) -> list[str]:
-    """Return the names of parameters with earlier reasoning, for a model that does not read it again.
+    """Return the names of parameters with earlier reasoning, which the model does not read.
 
     With `reads_blocks` the model reads thinking blocks, which say the same as the other fields.
     """
@@ -157,7 +160,7 @@ def unread_reasoning(messages: Iterable[JSON], *, reads_blocks: bool = False) ->
 
 
 def append_merged(turns: list[Turn], turn: Turn) -> None:
-    """Append a turn, or its parts to a last turn of the same role; results stay with their calls."""
+    """Append a turn, or its parts to a last turn of its role; results stay with their calls."""
     last = turns[-1] if turns else None
     if last and last.role == turn.role and turn.role != "tool":
         last.parts += turn.parts
@@ -185,7 +188,10 @@ _Slots: TypeAlias = "dict[str, deque[_Slot]]"
 
 
 class _TurnReader:
-    """Reads messages in their order. Each slot is in three queues, so that finding it takes no search."""
+    """Reads messages in their order.
+
+    Each slot is in three queues, so that finding it takes no search.
+    """
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
@@ -290,7 +296,7 @@ def _next(slots: deque[_Slot] | None) -> _Slot | None:
 
 
 def read_arguments(arguments: str | JSON | None) -> JSON:
-    """Return the arguments of a call as the object that publishers take; models write other JSON, too."""
+    """Return the arguments of a call as an object; models write other JSON, too."""
     if isinstance(arguments, dict):
         return arguments
     if not arguments or not arguments.strip():
@@ -416,7 +422,7 @@ LINK_KEYS: Final = {
 
 
 def source_key(kind: str) -> str:
-    """Return the key of a part that holds its source: for all types but Anthropic's, the type itself."""
+    """Return the key of a part's source: its type, except for Anthropic's types."""
     return "source" if kind == "document" else kind
 
 
@@ -510,7 +516,7 @@ AUDIO_TYPES: Final = {
 
 
 def audio_media_type(name: str | None) -> str | None:
-    """Return the media type for OpenAI's `format` of an audio; Google's dialect has a media type there."""
+    """Return the media type for an audio `format`; Google's dialect has a media type there."""
     return name if name is None or "/" in name else AUDIO_TYPES.get(name.lower(), f"audio/{name.lower()}")
 
 

@@ -65,7 +65,7 @@ OF_PAGES: Final = frozenset(
 
 
 def text_via_chat(chat: ChatAdapter, instruction: str) -> UnaryAdapter[OCRResult]:
-    """Return the adapter for models that chat, read one picture, and answer nothing but its text."""
+    """Return the adapter for chat models that read one picture and answer only its text."""
 
     def request(body: JSON, model: Model) -> list[UpstreamCall]:
         ignored = IGNORED | OF_PAGES
@@ -83,7 +83,7 @@ def text_via_chat(chat: ChatAdapter, instruction: str) -> UnaryAdapter[OCRResult
 
 
 def ocr_beside_chat(chat: UnaryAdapter[OCRResult], own: UnaryAdapter[OCRResult]) -> UnaryAdapter[OCRResult]:
-    """Return the adapter of a publisher with models that chat and others that only read documents."""
+    """Return the adapter of a publisher with chat models and models that only read documents."""
 
     def of(model: Model) -> UnaryAdapter[OCRResult]:
         return chat if "chat" in model.profile.operations else own
@@ -148,7 +148,10 @@ def _chat_body(body: JSON) -> JSON:
 
 
 def _document_part(document: JSON) -> JSON:
-    """Return a document as a part of OpenAI's message; a picture is one whatever the client calls it."""
+    """Return a document as a part of OpenAI's message.
+
+    A picture is one whatever the client calls it.
+    """
     kind = document["type"]
     if kind == "image_url" or document[kind].startswith("data:image/"):
         return {"type": "image_url", "image_url": {"url": document[kind]}}

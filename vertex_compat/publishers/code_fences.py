@@ -1,4 +1,4 @@
-"""Code fences: around code that a publisher ran, and removed from JSON that a model was told to write."""
+"""Code fences: around code that a publisher ran, and removed from requested JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def code_block(language: str, code: str) -> str:
 
 
 class FenceRemover:
-    """Removes the fence around one text that comes in pieces. Text without a fence at its start is kept."""
+    """Removes the fence around one text that comes in pieces.
+
+    Text without a fence at its start is kept.
+    """
 
     def __init__(self) -> None:
         self._pending = ""
@@ -73,7 +76,7 @@ def _backticks(text: str) -> int:
 
 
 def without_fences(translate: StreamTranslator) -> Callable[[JSON], Iterator[StreamPart]]:
-    """Return a translator, of events or of whole responses, that removes the fence around each content."""
+    """Return a translator of events or whole responses without the fence around each content."""
     removers: dict[int, FenceRemover] = {}
 
     def read(event: JSON) -> Iterator[StreamPart]:

@@ -1,4 +1,4 @@
-"""JSON Schema for publishers: a table of keywords, older drafts as 2020-12, roots that are objects.
+"""JSON Schema for publishers: keywords, older drafts as 2020-12, roots that are objects.
 
 https://json-schema.org/draft/2020-12/schema. Clients send schemas of every draft, and OpenAPI's; Vertex AI's
 publishers read 2020-12. All functions return new schemas and leave their arguments as they are.
@@ -75,7 +75,7 @@ def modernize(schema: JSON) -> JSON:
 
 
 def _without_flag(node: JSON) -> JSON:
-    """A schema without `required: true` of draft 3 where there is no object whose property it is."""
+    """A schema without draft 3's `required: true` outside an object's properties."""
     if not isinstance(node.get("required"), bool):
         return node
     return {keyword: value for keyword, value in node.items() if keyword != "required"}
@@ -98,7 +98,7 @@ def _modernize(node: JSON) -> JSON:
 
 
 def _normalize_type(node: JSON) -> None:
-    """Write types in lower case, OpenAPI's `nullable` as a type, and drop types that do not exist."""
+    """Write types in lower case, OpenAPI's `nullable` as a type, and drop unknown types."""
     types = node["type"] if isinstance(node["type"], list) else [node["type"]]
     type_names = [name.lower() for name in types if isinstance(name, str) and name.lower() in TYPES]
     if node.pop("nullable", None) is True and type_names:
@@ -111,7 +111,7 @@ def _normalize_type(node: JSON) -> None:
 
 
 def _normalize_required(node: JSON) -> None:
-    """Make `required` a list of distinct names; in draft 3 it is a boolean of the property itself."""
+    """Make `required` a list of distinct names; in draft 3 it is a property's boolean."""
     properties = node.get("properties")
     required = node.get("required")
     names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
@@ -136,7 +136,7 @@ MAX_MERGED: Final = 500
 
 
 def object_root(schema: JSON) -> JSON:
-    """Return a schema for arguments, which are always an object, without a combination at its root.
+    """Return a schema for arguments: an object, without a combination at its root.
 
     Alternatives are merged: all their properties are allowed, and those are required that all of them
     require.
@@ -243,7 +243,7 @@ def resolve(reference: str, root: JSON) -> JSON:
 
 
 def is_object(schema: JSON) -> bool:
-    """Return whether the root allows objects only, and says so without a combination or reference."""
+    """Return whether the root itself allows objects only, without combinations or references."""
     return schema.get("type") == "object" and not {"$ref", "not", "if", *COMBINATORS} & schema.keys()
 
 
@@ -274,7 +274,7 @@ def _moved_references(node: JSON) -> JSON:
 
 
 def rename_properties(schema: JSON, allowed: re.Pattern[str]) -> tuple[JSON, Mapping[str, str]]:
-    """Return the schema with property names that `allowed` matches, and new name → the client's name.
+    """Return the schema with allowed property names, and new name → the client's name.
 
     `allowed` must accept 64 letters, digits and `_`. The same schema always gets the same names.
     """

@@ -1,4 +1,4 @@
-"""Media types of files: what the client declares, checked against the file's first bytes and its name.
+"""Media types of files, by the client's declaration, the first bytes and the name.
 
 https://mimesniff.spec.whatwg.org. Images and PDF are what their bytes say: Claude refuses a JPEG that is
 declared as PNG. Containers such as WebM, MP4 and Ogg hold sound or film, so there the declaration counts.
@@ -89,7 +89,10 @@ def of_bytes(data: bytes) -> str | None:
 
 
 def of_base64(data: str) -> str | None:
-    """Return the type of an image or a PDF in base64 of either alphabet, None for any other file."""
+    """Return the type of an image or a PDF in base64 of either alphabet.
+
+    None for any other file.
+    """
     return of_bytes(_first_bytes(data))
 
 

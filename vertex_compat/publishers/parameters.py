@@ -75,7 +75,7 @@ def max_tokens(body: JSON) -> int | None:
 
 
 def clamped_max_tokens(client: ClientRequest) -> int | None:
-    """Return the client's limit, or the model's if that is lower: a higher one is a 400 upstream."""
+    """Return the client's limit, or the model's if it is lower; a higher one is a 400."""
     limit, longest = max_tokens(client.body), client.model.profile.max_output_tokens
     if limit is None or longest is None or limit <= longest:
         return limit

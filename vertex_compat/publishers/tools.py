@@ -167,7 +167,7 @@ def _tool_name(choice: object) -> str | None:
 
 
 def sanitize_name(name: str, pattern: re.Pattern[str], max_length: int) -> str:
-    """Return `name` if `pattern` matches it, else an allowed name derived from it, always the same one.
+    """Return `name` if `pattern` matches it, else an allowed name that is derived from it.
 
     `pattern` must allow a letter first, and then letters, digits and `_`.
     """

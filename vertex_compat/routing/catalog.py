@@ -41,7 +41,7 @@ _VARIANT: Final = re.compile(r"(.+?)(?:@[A-Za-z0-9._-]+|-\d{3}|-latest|-preview(
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """Models of `publisher` whose names contain one of `contains` serve `operations` and have `rules`.
+    """The `operations` and `rules` of models of `publisher` with one of `contains` in the name.
 
     `generation` is that of models whose names have another version, or none.
     """
@@ -61,7 +61,10 @@ class _Generation(msgspec.Struct, frozen=True):
 
 
 class _Family(msgspec.Struct, frozen=True):
-    """The generations of a publisher's family, oldest first; `unversioned` are the rules of other names."""
+    """The generations of a publisher's family, oldest first.
+
+    `unversioned` are the rules of other names.
+    """
 
     prefix: str
     unversioned: JSON
@@ -118,7 +121,7 @@ class Catalog:
         self.profile: Callable[[str, str], ModelProfile] = lru_cache(MAX_CACHED_NAMES)(self._profile)
 
     def _profile(self, publisher: str, name: str) -> ModelProfile:
-        """Return the profile of the model that Vertex calls `name`; see `types.Model` for both arguments."""
+        """Return the profile of Vertex's model `name`; see `types.Model` for both arguments."""
         qualified = qualify(publisher, name)
         kind = _kind(publisher, name)
         version = kind.generation if kind and kind.generation else _version(name)
@@ -184,7 +187,7 @@ def ranker_of(name: str) -> str | None:
 
 
 def full_name(name: str) -> str:
-    """Return `publisher/name` for an open model's name without its publisher, other names as they are."""
+    """Return `publisher/name` for an open model's bare name; other names are unchanged."""
     return _by_bare_name().get(name, name)
 
 
@@ -206,7 +209,7 @@ def client_name(qualified: str) -> str:
 
 
 def qualify(publisher: str, name: str) -> str:
-    """Return `publisher/name`; names behind `endpoints/openapi` begin with their publisher already."""
+    """Return `publisher/name`; names behind `endpoints/openapi` already have a publisher."""
     return name if publisher == "openapi" else f"{publisher}/{name}"
 
 
@@ -247,7 +250,10 @@ def _longest(table: Mapping[str, Any], name: str) -> Any:
 
 
 def _rules(qualified: str) -> JSON:
-    """Return the rules with the longest beginning that fits; `*` in it stands for any characters."""
+    """Return the rules with the longest beginning that fits.
+
+    `*` in it stands for any characters.
+    """
     rules = data().rules
     fitting = [begin for begin in rules if qualified.startswith(begin.partition("*")[0])]
     fitting = [begin for begin in fitting if "*" not in begin or fnmatchcase(qualified, f"{begin}*")]

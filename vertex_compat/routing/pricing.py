@@ -55,7 +55,7 @@ def on(price: Price, day: date) -> Price:
 def max_cost(
     price: Price, prompt: int, completion: int, units: Units | None = None, *, day: date
 ) -> int | None:
-    """Return the nano-dollars to reserve for a request of at most so many tokens, at the dearest rates.
+    """Return the nano-dollars to reserve for so many tokens, at the highest rates.
 
     None if the cost is unknown: the units of a model that is not paid by tokens, or their price.
     """
@@ -96,7 +96,10 @@ def _units(price: Price, units: Units | None) -> list[float | None]:
 
 
 def _total(parts: list[float | None], factor: float) -> int | None:
-    """Return the nano-dollars of prices in millionths of a dollar; None if one of them is None, or none."""
+    """Return the nano-dollars of prices in millionths of a dollar.
+
+    None if one of them is None, or none.
+    """
     prices = [part for part in parts if part is not None]
     if not parts or len(prices) < len(parts):
         return None
@@ -142,7 +145,7 @@ def _rates(price: Price, prompt: int) -> Price | LongContext:
 
 
 def _sum(total: int, rate: float | None, parts: Iterable[tuple[int, float | None]]) -> float | None:
-    """Return the price of `total` tokens, of which each of `parts` has a rate of its own if it is known."""
+    """Return the price of `total` tokens; those in `parts` have rates of their own, if known."""
     special = [(count, own) for count, own in parts if count and own is not None]
     plain = max(0, total - sum(count for count, _ in special))
     if plain and rate is None:

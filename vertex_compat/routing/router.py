@@ -1,4 +1,4 @@
-"""Choose the models to try for a client's model name, in order, with their locations and identity.
+"""The models to try for a client's model name, in order, with locations and identity.
 
 A location that the operator has set is binding; `fallback_locations` adds others. Where none is set, the
 catalog has the candidates. Targets of one name are chosen by weight; one that has failed comes last for a
@@ -43,7 +43,10 @@ MAX_CACHED_NAMES: Final = 1024
 
 
 class _WeightedTarget(NamedTuple):
-    """A model and its weight. `with_fallback` is the same model where another one answers if it fails."""
+    """A model and its weight.
+
+    `with_fallback` is the same model where another one answers if it fails.
+    """
 
     weight: float
     model: Model
@@ -51,9 +54,10 @@ class _WeightedTarget(NamedTuple):
 
 
 class Router:
-    """Resolves model names for one API key, or for all callers. One for the process, and one for each key.
+    """Resolves model names for one API key, or for all callers.
 
-    `project` and `location` are those of the environment; they take precedence over the file's.
+    One for the process, and one for each key. `project` and `location` are those of the environment; they
+    take precedence over the file's.
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class Router:
         return all(any(matches(name, patterns) for name in names) for patterns in self._patterns)
 
     def _target_name(self, name: str) -> str:
-        """Return the model that answers for a name of OpenAI's that clients have built in, or the name."""
+        """Return the model that answers for a built-in name of OpenAI's, or the name."""
         if name in self.config.models or not self.config.file.builtin_names:
             return name
         return data().builtin_names.get(name, name)
@@ -110,7 +114,10 @@ class Router:
         return tuple(self.config.models)
 
     def candidates(self, name: str) -> tuple[Model, ...]:
-        """Return the models to try for a name, best first, at least one; raises `NotFound`, `Forbidden`."""
+        """Return the models to try for a name, best first, at least one.
+
+        Raises `NotFound`, `Forbidden`.
+        """
         stages = self._stages(name)
         if len(stages) == 1 and len(stages[0]) == 1:
             return (stages[0][0].model,)
@@ -119,7 +126,7 @@ class Router:
         return (*(target.with_fallback for target in earlier), last.model)
 
     def all_targets(self, name: str) -> tuple[Model, ...]:
-        """Return all models that may answer a name, in the settings' order; raises as `candidates` does."""
+        """Return all models that may answer a name, in order; raises as `candidates` does."""
         return tuple(target.model for stage in self._stages(name) for target in stage)
 
     def locate(self, name: str) -> Model:
@@ -144,7 +151,7 @@ class Router:
         )
 
     def check_location(self, location: str) -> None:
-        """Raise `Forbidden` if the settings pin a location, and `location` is not one that they name."""
+        """Raise `Forbidden` if the settings pin locations, and `location` is not one of them."""
         if self._default.location not in {None, "global", location} and location not in self._named_locations:
             raise _wrong_location(location, self._default)
 
@@ -159,7 +166,7 @@ class Router:
         return replace(model, refused_features=refused) if refused else model
 
     def mark_refused(self, model: Model, features: frozenset[str]) -> None:
-        """Remember that Vertex AI has refused a call with these features, and not the call without them."""
+        """Remember that Vertex AI refuses a call with these features only."""
         self._refused.add(model, features)
 
     def _resolve(self, requested_name: str) -> tuple[tuple[_WeightedTarget, ...], ...]:
@@ -178,7 +185,7 @@ class Router:
         )
 
     def _with_model_armor(self, target: tuple[float, Model]) -> tuple[float, Model]:
-        """Return a target with its Model Armor template: the key's, else the model's, else the file's."""
+        """Return a target with the Model Armor template of the key, else the model, else the file."""
         weight, model = target
         of_key = self.rule.model_armor if self.rule else None
         return weight, replace(model, model_armor=of_key or model.model_armor or self.config.file.model_armor)
@@ -212,7 +219,7 @@ class Router:
                     yield target.weight * weight / total, _overridden(model, rule, target)
 
     def _with_settings(self, model: Model, requested_name: str, rule: ModelRule, target: Target) -> Model:
-        """Return the model with what the target, its rule, its publisher and the file say, in this order."""
+        """Return the model with the settings of target, rule, publisher and file, in this order."""
         publisher = self.config.publishers.get(model.publisher, PublisherRule())
         order = (target, rule, publisher, self._default)
         pinned = next((entry for entry in order if entry.location), None)

@@ -1,4 +1,4 @@
-"""The optional TOML settings file: model names and where they run, API keys' rights, facts about models.
+"""The optional TOML settings file: model names, locations, API keys' rights, model facts.
 
 A name under `[models]` stands for one `target`, or for several `targets` by weight, and for its `fallbacks`
 if those fail. Everything is checked when the function starts: a mistake stops it with one sentence.
@@ -252,7 +252,10 @@ def parse(content: Mapping[str, Any], prices: Mapping[str, Any] | None = None) -
 
 
 def key_rule(name: str, fields: Mapping[str, Any]) -> KeyRule:
-    """Return the rule of a table `[keys.NAME]`; raises `ConfigError`. Times without a zone are UTC."""
+    """Return the rule of a table `[keys.NAME]`; raises `ConfigError`.
+
+    Times without a zone are UTC.
+    """
     expires = fields.get("expires")
     if isinstance(expires, date) and not isinstance(expires, datetime):
         expires = datetime.combine(expires, time())
@@ -309,7 +312,7 @@ def location_tables(config: RoutingConfig) -> Iterator[tuple[str, Location]]:
 
 
 def model_armor_templates(config: RoutingConfig) -> Iterator[tuple[str, str | None]]:
-    """Yield the Model Armor template of each part of the file, after the part's name for messages."""
+    """Yield the Model Armor template of each table, after the table's name for messages."""
     yield "the file", config.file.model_armor
     for name, model in config.models.items():
         yield f'[models."{name}"]', model.model_armor

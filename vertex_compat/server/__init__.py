@@ -1,1 +1,1 @@
-"""The client's side: authentication, request bodies, the client's connection, concurrency, logs."""
+"""The client's side: authentication, request bodies, connections, concurrency, logs."""

@@ -48,7 +48,7 @@ _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 
 
 class Caller(NamedTuple):
-    """The caller: name and rule of the key, or the access token that is used upstream instead of ours."""
+    """The caller: name and rule of the key, or the access token that is used upstream."""
 
     key: str | None = None
     token: str | None = None
@@ -102,7 +102,7 @@ class Authenticator:
         return ANONYMOUS
 
     def _authenticate_identity(self, environ: Mapping[str, Any], api_key: str | None) -> Caller:
-        """Return the caller that an identity token names, and whose key is valid if keys are configured."""
+        """Return the caller of an identity token, with a valid key if keys are configured."""
         keys = self._keys()
         has_keys = keys.digests or self._settings.keys_file
         authorization, token = (

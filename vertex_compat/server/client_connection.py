@@ -43,7 +43,7 @@ class ClientConnection:
             poller.register(self._shutdown, READABLE)
 
     def raise_if_closed(self, events: Sequence[tuple[int, int]]) -> None:
-        """Raise `ClientDisconnected`, or `Unavailable` at shutdown, if a poller's `events` report it."""
+        """Raise `ClientDisconnected`, or `Unavailable` at shutdown, if the `events` report it."""
         for fd, _ in events:
             if fd == self._fd:
                 raise ClientDisconnected

@@ -1,4 +1,4 @@
-"""Cross-origin resource sharing: the web pages that may call, by the origins in the settings.
+"""Cross-origin resource sharing with the web origins in the settings.
 
 https://fetch.spec.whatwg.org/#http-cors-protocol. Cookies are not used; a page sends a key of its own.
 """
@@ -32,7 +32,7 @@ def is_preflight(method: str, header: Header) -> bool:
 
 
 def headers(origins: frozenset[str], method: str, header: Header) -> dict[str, str]:
-    """Return the headers that let a page of one of `origins` send its request, or read the response."""
+    """Return the headers that let a page of `origins` send a request or read the response."""
     any_origin = "*" in origins
     origin = header("Origin")
     result = {} if any_origin else {"Vary": "Origin"}

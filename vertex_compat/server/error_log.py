@@ -1,4 +1,4 @@
-"""The log entry of an unexpected exception, without its message, which may quote a prompt or a key."""
+"""The log entry of an unexpected exception, without its message, which may hold secrets."""
 
 from __future__ import annotations
 

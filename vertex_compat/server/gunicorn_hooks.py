@@ -1,4 +1,4 @@
-"""gunicorn's settings and hooks: how it stops, which clients it does not wait for, and HTTP's limits.
+"""gunicorn's settings and hooks: shutdown, timeouts of clients, and HTTP's limits.
 
 Cloud Run kills an instance 10 s after SIGTERM. gunicorn alone would wait for 30 s, and every longer response
 would break off. Here responses that can end in time are sent to their end. At `GRACE_SECONDS` those that
@@ -67,7 +67,7 @@ class GunicornHooks:
         config.PostWorkerInit.default = staticmethod(self.post_worker_init)
 
     def when_ready(self, arbiter: Any) -> None:
-        """Set the limits of listening sockets for their connections. gunicorn calls it before it forks."""
+        """Set the limits of listening sockets for their connections; called before the fork."""
         if not arbiter.cfg.limit_request_line:
             arbiter.cfg.set("limit_request_line", MAX_REQUEST_LINE_BYTES)
         for listener in arbiter.LISTENERS:
@@ -92,7 +92,10 @@ class GunicornHooks:
             self._limit_heads(worker)
 
     def _limit_heads(self, worker: Any) -> None:
-        """Set a deadline for each head. It ends when `take_over` is called, at the start of the function."""
+        """Set a deadline for each head.
+
+        It ends when `take_over` is called, at the start of the function.
+        """
         handle = worker.handle
 
         def handle_in_time(connection: Any) -> Any:
@@ -114,7 +117,7 @@ def _set_send_timeout(listener: socket.socket, seconds: float) -> None:
 
 
 def _drop_timeout_tracebacks(record: logging.LogRecord) -> bool:
-    """Return False for the traceback of a client that did not read; gunicorn logs it as an error."""
+    """Return False for the traceback of a client that did not read, which gunicorn logs."""
     return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
 
 

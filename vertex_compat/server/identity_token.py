@@ -1,4 +1,4 @@
-"""Google's identity tokens, as Cloud Run passes them on to a service that it has checked the caller for.
+"""Google's identity tokens, as Cloud Run passes them on after its check of the caller.
 
 https://cloud.google.com/run/docs/authenticating/service-to-service. Cloud Run verifies the token's signature
 and then removes it (https://cloud.google.com/run/docs/troubleshooting#signature-removed). So the token can be

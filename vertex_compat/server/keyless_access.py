@@ -20,7 +20,7 @@ HOW_TO_OPEN: Final = (
 
 
 def check(environ: Mapping[str, Any], origins: Collection[str]) -> None:
-    """Raise `Forbidden` unless a request comes from this machine, and from no page of another origin.
+    """Raise `Forbidden` unless a request is from this machine, and not from a foreign page.
 
     `environ` is WSGI's; `origins` are those that the CORS setting allows.
     """

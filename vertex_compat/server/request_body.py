@@ -1,4 +1,4 @@
-"""The body of a request: limited in size, memory and time, and refused while it is read, not afterwards.
+"""The body of a request, limited in size, memory and time while it is read.
 
 Nothing is read before an operation needs it, so a caller without a key costs no memory.
 """
@@ -62,7 +62,10 @@ class RequestBody:
         self._content: bytes | None = None
 
     def read(self) -> bytes:
-        """Return the whole body; raises `PayloadTooLarge`, `RateLimited`, `RequestTimeout`, `BadRequest`."""
+        """Return the whole body.
+
+        Raises `PayloadTooLarge`, `RateLimited`, `RequestTimeout`, `BadRequest`.
+        """
         if self._content is None:
             chunks = []
             if self._memory and self._length is not None and self._length <= self._max_bytes:
@@ -83,7 +86,7 @@ class RequestBody:
         return self._chunks(max(self._max_bytes, MAX_STREAMED_BYTES), CHUNK_BYTES)
 
     def drain(self) -> None:
-        """Read what is left, up to limits: a client that is still sending would not see the response."""
+        """Read the remaining bytes, up to limits; else a client that still sends sees no response."""
         if self._complete:
             return
         timeout = self._sock.gettimeout() if self._sock else None

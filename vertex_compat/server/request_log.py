@@ -33,7 +33,7 @@ _EXECUTION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 @dataclass(slots=True)
 class ChunkTimes:
-    """The number of chunks that Vertex AI has streamed for a request, and when the first and last came."""
+    """The number of streamed chunks of a request, and the times of the first and the last."""
 
     count: int = 0
     first: float = 0.0

@@ -29,13 +29,16 @@ class Body(NamedTuple):
 
 
 def client_socket(environ: dict[str, Any]) -> socket.socket | None:
-    """Return the socket of the client's connection, None if the server does not give access to it."""
+    """Return the socket of the client's connection.
+
+    None if the server does not give access to it.
+    """
     sock: socket.socket | None = environ.get("gunicorn.socket")
     return sock
 
 
 def take_body(environ: dict[str, Any]) -> Body:
-    """Return the body, and leave an empty one: functions-framework reads what it finds, without a limit.
+    """Return the body, and leave an empty one, since functions-framework reads without limit.
 
     The `wsgi.input_terminated` that is left tells werkzeug that the empty body ends by itself, whatever
     Content-Length says.

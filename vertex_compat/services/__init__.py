@@ -1,4 +1,4 @@
-"""Google's services that have no model: Cloud Storage, batch jobs, tuning jobs, Natural Language.
+"""Google's services without a model: Cloud Storage, batch and tuning jobs, and others.
 
 A module describes the calls of one service and reads its responses. Nothing here does I/O.
 """

@@ -1,4 +1,4 @@
-"""Vertex AI's batch prediction jobs: the lines that they read, and the lines that they write.
+"""The input and output lines of Vertex AI's batch prediction jobs.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini and
 https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/batch. Rows are written in any
@@ -45,7 +45,7 @@ END_STATES: Final = {"completed", "failed", "cancelled", "expired"}
 
 
 class Row(NamedTuple):
-    """One result: the key of its request (None if unknown), and the model's response or Vertex AI's error."""
+    """One result: its request's key (None if unknown), and a response or Vertex AI's error."""
 
     key: str | None
     response: JSON
@@ -111,7 +111,7 @@ CODECS: Final = {
 
 
 def parameters(request: JSON) -> JSON:
-    """Return the parameters that are the same for all requests of a job: lines have no field for them."""
+    """Return the parameters of all requests of a job; lines have no field for them."""
     return member(request, "parameters") if "instances" in request else {}
 
 
@@ -172,7 +172,10 @@ def progress(job: JSON, total: int) -> JSON:
 
 
 def counts(job: JSON, total: int) -> JSON:
-    """Return how many requests have a response and how many failed. A completed job has no others."""
+    """Return how many requests have a response and how many failed.
+
+    A completed job has no others.
+    """
     stats = member(job, "completionStats")
     completed = min(count(stats.get("successfulCount")), total)
     failed = min(count(stats.get("failedCount")), total - completed)

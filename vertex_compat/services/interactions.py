@@ -33,7 +33,7 @@ _STEPS: Final = {"user": "user_input", "assistant": "model_output"}
 
 
 def check_model(model: Model) -> None:
-    """Raise `Forbidden` for a model with settings of the operator that an interaction would evade."""
+    """Raise `Forbidden` for a model with operator's settings that an interaction would evade."""
     if model.model_armor:
         raise errors.Forbidden(
             f"{model.requested_name!r} is checked by Model Armor, which does not check interactions.",

@@ -50,7 +50,10 @@ def gemini_config(template: str) -> JSON:
 
 
 def verdict(answer: JSON) -> Verdict:
-    """Return the result of a check; one that does not say whether a filter matched is not complete."""
+    """Return the result of a check.
+
+    One that does not say whether a filter matched is not complete.
+    """
     result = mapping(answer.get("sanitizationResult"))
     state = enum(result.get("filterMatchState"), STATES)
     matches = tuple(_matches(mapping(result.get("filterResults"))))

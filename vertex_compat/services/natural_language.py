@@ -45,7 +45,10 @@ def moderate(text: str) -> UpstreamCall:
 
 
 def units(text: str) -> int:
-    """Return the units of 100 characters that a text is charged for: https://cloud.google.com/natural-language/pricing."""
+    """Return the units of 100 characters that a text is charged for.
+
+    https://cloud.google.com/natural-language/pricing
+    """
     return -(-len(text) // 100)
 
 

@@ -42,7 +42,10 @@ def delete(corpus: str) -> UpstreamCall:
 
 
 def import_files(corpus: str, uris: Sequence[str], chunking: tuple[int, int] | None) -> UpstreamCall:
-    """Import objects of Cloud Storage; a long-running operation. `chunking` is size and overlap in tokens."""
+    """Import objects of Cloud Storage; a long-running operation.
+
+    `chunking` is size and overlap in tokens.
+    """
     config: JSON = {"gcsSource": {"uris": list(uris)}}
     if chunking:
         size, overlap = chunking

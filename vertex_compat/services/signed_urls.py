@@ -1,4 +1,4 @@
-"""Signed URLs of Cloud Storage (V4), signed by the IAM API for a service account without a key file.
+"""Signed URLs of Cloud Storage (V4), signed by the IAM API instead of a key file.
 
 https://cloud.google.com/storage/docs/authentication/signatures and
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob

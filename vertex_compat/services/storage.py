@@ -64,7 +64,7 @@ def set_metadata(target: StorageObject, metadata: Mapping[str, str]) -> Upstream
 
 
 def list_objects(bucket: str, prefix: str, start: str = "", page_token: str = "") -> UpstreamCall:
-    """List one page of the objects whose names begin with `prefix`, sorted by name, from `start` on."""
+    """List a page of objects whose names begin with `prefix`, sorted by name, from `start`."""
     query = {"prefix": prefix, "startOffset": start, "pageToken": page_token, "maxResults": "1000"}
     return _call(f"b/{bucket}/o", query={name: value for name, value in query.items() if value})
 
@@ -99,7 +99,7 @@ def cancel_upload(session: str) -> UpstreamCall:
 
 
 def stored_bytes(headers: Mapping[str, str]) -> int:
-    """Return how many bytes of an upload are stored, from the response to a chunk that is not the last."""
+    """Return the number of stored bytes of an upload, from a response before the last."""
     match = re.fullmatch(r"bytes=0-(\d+)", headers.get("Range", ""))
     return int(match[1]) + 1 if match else 0
 
@@ -144,7 +144,10 @@ def _path(target: StorageObject) -> str:
 
 
 def _session_path(url: str) -> tuple[str, str]:
-    """Return version and path of a session; its host is ignored, so the token goes to the configured host."""
+    """Return version and path of a session.
+
+    Its host is ignored, so the token goes to the configured host.
+    """
     parts = urlsplit(url)
     version, _, path = parts.path.lstrip("/").partition("/")
     return version, f"{path}?{parts.query}"

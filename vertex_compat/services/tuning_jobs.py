@@ -173,7 +173,10 @@ def _event(time_field: str, job: JSON, level: str, message: str) -> JSON:
 
 
 def checkpoints(job: JSON, id_: str) -> Iterator[JSON]:
-    """Yield the checkpoints of the job with OpenAI's id `id_`, latest first; each is a model of its own."""
+    """Yield the checkpoints of the job with OpenAI's id `id_`, latest first.
+
+    Each is a model of its own.
+    """
     for checkpoint in reversed(items(member(job, "tunedModel").get("checkpoints"))):
         yield {
             "id": f"ftckpt-{text(checkpoint.get('checkpointId'))}-{_job_id(job)}",

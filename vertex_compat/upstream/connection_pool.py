@@ -1,4 +1,4 @@
-"""Connections to Google's hosts: urllib3's, kept alive between calls, straight or through a proxy.
+"""Connections to Google's hosts, kept alive between calls, direct or through a proxy.
 
 urllib3 connects (names, TLS, proxies) and sends; `http.client` parses the head of the response. urllib3's own
 pools are not used: they have no way to hand the client's connection on to a call that waits for its response.
@@ -159,7 +159,7 @@ class ConnectionPool:
             connection.close()
 
     def _acquire(self) -> HTTPConnection:
-        """Return an idle connection that the other side has not closed, else a new one, not yet connected."""
+        """Return an idle connection that is still open, else a new one, not yet connected."""
         while self._idle:
             with suppress(IndexError):  # another thread was faster
                 connection = self._idle.pop()
@@ -199,7 +199,7 @@ def _send(
     body: bytes,
     headers: Mapping[str, str],
 ) -> None:
-    """Send a request. A peer that stops reading may have answered already, so that is no error here."""
+    """Send a request; ignores a peer that stops reading, since it may have answered already."""
     content: bytes | Iterable[bytes] = body
     if len(body) > MAX_SINGLE_WRITE:
         content = _pieces(body)

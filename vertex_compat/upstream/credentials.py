@@ -126,7 +126,7 @@ class CallerCredentials:
 
 
 def credentials_factory(settings: Settings) -> Callable[[], CredentialsAndProject]:
-    """Return the function that finds credentials: the metadata server's where it is known to be there."""
+    """Return the function that finds credentials, of the metadata server where it is known."""
     if (host := settings.metadata_host) is None:
         return partial(application_default, Network.from_settings(settings))
     return lambda: (MetadataServerCredentials(host, SCOPES, settings.quota_project), None)
@@ -193,7 +193,10 @@ class Credentials:
         return self._single_flight(lambda: self._fetch_locked(refused))
 
     def _single_flight(self, work: Callable[[], T]) -> T:
-        """Let one thread at a time do `work`, and return its result; those that waited share a failure."""
+        """Let one thread at a time do `work`, and return its result.
+
+        Those that waited share a failure.
+        """
         called_at = time.monotonic()
         with self._lock:
             if self._failure and self._failure[0] >= called_at:

@@ -1,4 +1,4 @@
-"""Deployed models with a host of their own (dedicated endpoints), and how that host is found.
+"""Deployed models with a host of their own (dedicated endpoints), and their hosts.
 
 https://cloud.google.com/vertex-ai/docs/predictions/using-dedicated-endpoints. The shared host refuses a
 call to such an endpoint with FAILED_PRECONDITION. Then the endpoint's resource is read, which names the

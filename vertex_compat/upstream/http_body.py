@@ -97,7 +97,10 @@ class ChunkedReader(BodyReader):
         self._at_chunk_start = True
 
     def feed(self, data: bytes) -> bytes:
-        """Return the content of the chunks in `data`. Usually that is one whole chunk, the fast path."""
+        """Return the content of the chunks in `data`.
+
+        Usually that is one whole chunk, the fast path.
+        """
         if self._at_chunk_start:
             line, _, chunk = data.partition(b"\r\n")
             if len(chunk) == _plain_size(line) + 2 and chunk[-2:] == b"\r\n":
@@ -161,5 +164,5 @@ class ChunkedReader(BodyReader):
 
 @lru_cache(maxsize=1024)
 def _plain_size(line: bytes) -> int:
-    """Return the size in a line without extensions; -1 for the last chunk's 0 and for all other lines."""
+    """Return the size in a line without extensions; -1 for the last chunk and all other lines."""
     return int(line, 16) or -1 if _PLAIN_SIZE.fullmatch(line) else -1

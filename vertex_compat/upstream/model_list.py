@@ -1,4 +1,4 @@
-"""The models that Vertex AI lists: those of its publishers, and the endpoints of the project.
+"""The models that Vertex AI lists: its publishers' and the project's endpoints.
 
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1beta1/publishers.models/list and
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/list. Most of Model

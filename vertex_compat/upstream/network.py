@@ -69,7 +69,10 @@ class Network:
         return ssl.create_default_context(cafile=bundle, capath=directory)
 
     def proxy_for(self, url: str) -> Proxy | None:
-        """Return the proxy of a URL, None if there is none; raises `Unavailable` for an invalid proxy."""
+        """Return the proxy of a URL, None if there is none.
+
+        Raises `Unavailable` for an invalid proxy.
+        """
         if not self._use_proxies:
             return None
         from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415  (few deployments need it)

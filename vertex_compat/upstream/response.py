@@ -48,9 +48,10 @@ class UpstreamResponse(Protocol):
         """Return the descriptor to wait for."""
 
     def read_available(self) -> bytes:
-        """Return the bytes that are there, b"" if there are none; raises `UpstreamFault` if it breaks off.
+        """Return the bytes that are there, b"" if there are none.
 
-        Call it once before the first wait: bytes that came with the headers do not make the socket readable.
+        Raises `UpstreamFault` if it breaks off. Call it once before the first wait: bytes that came with the
+        headers do not make the socket readable.
         """
 
     def set_blocking(self, blocking: bool) -> None:
@@ -135,7 +136,7 @@ class HTTPUpstreamResponse:
         return buffered or self._receive(_LARGE_READ)
 
     def _pending(self) -> bytes:
-        """Return the rest of a TLS record that was read in part: polling the socket does not show it."""
+        """Return the rest of a TLS record that was read in part, which polling does not show."""
         sock = self._response.sock
         return sock.read(_LARGE_READ) if isinstance(sock, ssl.SSLSocket) and sock.pending() else b""
 
@@ -155,7 +156,10 @@ class HTTPUpstreamResponse:
 
 
 def _decoder(encoding: str) -> Any:
-    """Return urllib3's decoder of a compressed body, None if it is not compressed, as was requested."""
+    """Return urllib3's decoder of a compressed body.
+
+    None if it is not compressed, as was requested.
+    """
     match encoding.strip().lower():
         case "" | "identity":
             return None
@@ -174,7 +178,7 @@ Block = tuple[int, bytes]
 def multiplex(
     responses: Sequence[UpstreamResponse], client: ClientConnection, *, keepalive: float, timeout: float
 ) -> Iterator[Block | None]:
-    """Yield the bytes of responses as they arrive, and None after each `keepalive` seconds without any.
+    """Yield the bytes of responses as they arrive, and None after `keepalive` seconds without.
 
     Raises `ClientDisconnected`, `DeadlineExceeded` after `timeout` seconds of silence, and `UpstreamFault`
     if a connection breaks.

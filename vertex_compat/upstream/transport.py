@@ -1,4 +1,4 @@
-"""Calls to Google's services: credentials, locations, timeouts, and retries before the first byte.
+"""Calls to Google's services: credentials, locations, timeouts, and retries.
 
 Everything here is about bytes; `publishers` and `services` know what requests and responses mean.
 """
@@ -56,7 +56,7 @@ class _Shared:
 
 
 class HttpTransport:
-    """Opens calls to Google's services with one identity: one for the process, one for each caller."""
+    """Opens calls to Google's services with one identity, the process's or a caller's."""
 
     def __init__(
         self, settings: Settings, credentials: Credentials | CallerCredentials, shared: _Shared | None = None
@@ -66,7 +66,7 @@ class HttpTransport:
         self._shared = shared or _Shared(ConnectionPools(settings.threads, Network.from_settings(settings)))
 
     def for_caller(self, token: str) -> HttpTransport:
-        """Return a transport over the same connections that uses a caller's access token instead of ours."""
+        """Return a transport over the same connections with a caller's access token."""
         project = self._settings.project or self._settings.routing.file.project
         credentials = CallerCredentials(token, project, self._settings.quota_project)
         return HttpTransport(self._settings, credentials, self._shared)
@@ -209,7 +209,7 @@ def _content(call: UpstreamCall) -> bytes:
 
 
 def _backoff_delay(attempt: int, fault: errors.ApiError) -> float:
-    """Return the seconds to wait before the next attempt: the upstream's, else exponential with jitter."""
+    """Return the seconds before the next attempt: the upstream's, else exponential with jitter."""
     retry_after = fault.headers.get("Retry-After", "")
     if retry_after.isdecimal():
         return float(retry_after)

@@ -194,7 +194,10 @@ def _closed_at(deadline: float, connection: HTTPSConnection) -> Iterator[list[An
 
 
 def _resolve(host: str, port: int, public: Callable[[Address], bool]) -> list[Any]:
-    """Return the public addresses of a host, as `getaddrinfo` does; raises `NotPublic` if there are none."""
+    """Return the public addresses of a host, as `getaddrinfo` does.
+
+    Raises `NotPublic` if there are none.
+    """
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     public_addresses = [entry for entry in addresses if public(_address(entry[4]))]
     if not public_addresses:

@@ -1,4 +1,4 @@
-"""Embeddings: `predict` of the text models, `embedContent`, the multimodal model, and containers.
+"""Embeddings by `predict`, by `embedContent`, of the multimodal model, and of containers.
 
 Limits are as documented: texts and tokens per call, dimensions per model. Vectors have unit length and depend
 only on the input.

@@ -1,4 +1,4 @@
-"""Gemini's transcription models: `audioTranscription` parts, with times and speakers on request.
+"""Gemini's transcription models: `audioTranscription` parts, optional times and speakers.
 
 Source: Google's Gen AI SDK (`AudioTranscriptionConfig`, `Transcription`, `WordInfo`). The transcript is the
 same three sentences of two speakers for every recording.

@@ -1,4 +1,7 @@
-"""AI21's Jamba: OpenAI's chat format behind `rawPredict`. Source: AI21's and Google's documents."""
+"""AI21's Jamba: OpenAI's chat format behind `rawPredict`.
+
+Source: AI21's and Google's documents.
+"""
 
 from vertex_compat.emulator.partner_models import mistral, mistral_errors, openai_chat
 from vertex_compat.emulator.partner_models.openai_chat import ServerBehavior

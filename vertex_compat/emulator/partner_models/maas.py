@@ -1,7 +1,8 @@
-"""`endpoints/openapi/chat/completions`: models as a service; each publisher's server behaves differently.
+"""`endpoints/openapi/chat/completions`: models as a service.
 
-Recorded for Llama: no id, no created, role and content in every delta, usage on the chunk with the finish
-reason, no `[DONE]`. The others: vendor documents. Errors are Google's envelope in an array of one.
+Each publisher's server behaves differently. Recorded for Llama: no id, no created, role and content in every
+delta, usage on the chunk with the finish reason, no `[DONE]`. The others: vendor documents. Errors are
+Google's envelope in an array of one.
 """
 
 import dataclasses

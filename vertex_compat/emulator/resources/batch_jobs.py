@@ -1,4 +1,4 @@
-"""`batchPredictionJobs`: reads a file of requests, writes responses unordered in several files.
+"""`batchPredictionJobs`: reads a file of requests, writes unordered responses to files.
 
 Requests are echoed in the proto's spelling with defaults filled in. A model name with `emulator-job-failed`
 or `emulator-job-expired` selects the job's end. A request whose text contains `emulator-status-N` fails, with

@@ -1,4 +1,4 @@
-"""Routes of the project's resources: Cloud Storage, jobs, endpoints, videos, RAG Engine, Model Garden."""
+"""Routes of the project's resources, such as Cloud Storage, jobs, endpoints and RAG Engine."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`interactions`: run at once, whole or streamed, or in the background, one step with each look.
+"""`interactions`: whole or streamed, or in the background, one step for each request.
 
 In the background they are queued, in progress, and at their end.
 

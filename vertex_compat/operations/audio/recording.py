@@ -1,4 +1,4 @@
-"""The form of a transcription: its fields, and the recording, in memory or, if large, in the bucket."""
+"""The form of a transcription: its fields, and the recording in memory or in the bucket."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ TYPES: Final = ("audio/", "video/mp4", "video/mpeg", "video/quicktime", "video/w
 
 
 class Recording:
-    """A recording while it is received and transcribed. It leaves no object in the bucket behind."""
+    """A recording while it is received and transcribed.
+
+    It leaves no object in the bucket behind.
+    """
 
     def __init__(self, context: RequestContext) -> None:
         self._context = context
@@ -72,7 +75,10 @@ class Recording:
             )
 
     def refer(self, reference: str) -> None:
-        """Take a file of the caller in the bucket instead: its id or `gs://` URI; raises `BadRequest`."""
+        """Take a file of the caller in the bucket instead: its id or `gs://` URI.
+
+        Raises `BadRequest`.
+        """
         bucket = Bucket(self._context)
         try:
             target = bucket.resolve(reference)

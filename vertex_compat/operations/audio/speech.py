@@ -67,7 +67,7 @@ def _music(model: Model) -> UnaryAdapter[Audio] | None:
 
 
 def _encodable_format(params: JSON) -> str:
-    """Return the format to encode samples in: the requested one, else MP3 if it can be encoded, else WAV."""
+    """Return the format of the samples: the requested one, else MP3 if available, else WAV."""
     if "response_format" not in params:
         return DEFAULT_FORMAT if encoder.is_available(DEFAULT_FORMAT) else "wav"
     form = str(params["response_format"])

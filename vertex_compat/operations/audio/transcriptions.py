@@ -1,4 +1,4 @@
-"""`POST /audio/transcriptions` and `/audio/translations`: a recording becomes text, plain or with times."""
+"""`POST /audio/transcriptions` and `/audio/translations`: recordings become text."""
 
 from __future__ import annotations
 

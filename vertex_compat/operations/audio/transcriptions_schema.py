@@ -1,4 +1,4 @@
-"""Schema of the fields in the forms of `POST /audio/transcriptions` and `/audio/translations`.
+"""Schema of the form fields of `POST /audio/transcriptions` and `/audio/translations`.
 
 https://platform.openai.com/docs/api-reference/audio/createTranscription
 """

@@ -1,4 +1,4 @@
-"""`GET /audio/voices` and `GET /audio/models`: what Open WebUI and others offer their users to choose from.
+"""`GET /audio/voices` and `GET /audio/models`: lists for clients such as Open WebUI.
 
 https://github.com/open-webui/open-webui/blob/main/backend/open_webui/routers/audio.py
 """

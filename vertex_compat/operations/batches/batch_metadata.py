@@ -36,7 +36,7 @@ _JOB_NAME: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/batchPrediction
 
 
 class BatchKind(NamedTuple):
-    """The batches of one client API: the folder of their metadata, and the prefix and name of their ids."""
+    """The batches of one client API: their metadata's folder, and their ids' prefix and name."""
 
     folder: str
     id_prefix: str
@@ -48,7 +48,10 @@ ANTHROPIC: Final = BatchKind("message-batches/", "msgbatch_", "message_batch_id"
 
 
 class BatchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Facts about a batch that its job does not have. `project` and `account` are of the starting call."""
+    """Facts about a batch that its job does not have.
+
+    `project` and `account` are of the starting call.
+    """
 
     endpoint: str
     created_at: int
@@ -100,7 +103,10 @@ class Batch(NamedTuple):
             raise no_such_batch(self.id(context.ids), self.kind) from None
 
     def call_job(self, call: UpstreamCall, metadata: BatchMetadata, context: RequestContext) -> JSON:
-        """Return the response to a call to its job; raises `Forbidden` in a location that is not allowed."""
+        """Return the response to a call to its job.
+
+        Raises `Forbidden` in a location that is not allowed.
+        """
         context.router.check_location(self.location)
         target = ResourceTarget(
             "batchPredictionJobs",

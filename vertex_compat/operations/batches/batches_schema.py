@@ -1,4 +1,4 @@
-"""Schemas of OpenAI's `POST /batches`, of a line of its input file, and of Anthropic's message batches.
+"""Schemas of OpenAI's `POST /batches`, its input lines, and Anthropic's message batches.
 
 https://platform.openai.com/docs/api-reference/batch and
 https://platform.claude.com/docs/en/api/messages/batches/create

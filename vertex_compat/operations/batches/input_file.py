@@ -1,4 +1,4 @@
-"""The input file of a batch, checked line by line and translated for the publisher of its model.
+"""The input file of a batch, checked by line and translated for the model's publisher.
 
 All mistakes are found before a job is started, each with its line, as OpenAI does.
 """

@@ -28,9 +28,10 @@ def upload(
     context: RequestContext,
     problems: Sequence[JSON] = (),
 ) -> None:
-    """Write the input of a job. Nothing is stored after an error, or if there are `problems` at the end.
+    """Write the input of a job.
 
-    `param` names the client's parameter that holds the requests.
+    Nothing is stored after an error, or if there are `problems` at the end. `param` names the client's
+    parameter that holds the requests.
     """
     bucket = Bucket(context)
     with (
@@ -61,7 +62,10 @@ def without_client(context: RequestContext) -> RequestContext:
 def start(
     token: str, kind: BatchKind, rows: RowTranslator, metadata: BatchMetadata, context: RequestContext
 ) -> tuple[Batch, BatchMetadata, JSON]:
-    """Start the job and write its metadata. If the metadata cannot be written, the job is cancelled."""
+    """Start the job and write its metadata.
+
+    If the metadata cannot be written, the job is cancelled.
+    """
     model = rows.model
     if model is None:
         raise errors.BadRequest("The batch has no requests.")
@@ -105,7 +109,7 @@ def _start_job(token: str, model: Model, parameters: JSON, context: RequestConte
 
 
 def _job_model(model: Model, context: RequestContext) -> str:
-    """Return the model's name for a job; for an endpoint, that of the model that is deployed there."""
+    """Return the model's name for a job; for an endpoint, the name of its deployed model."""
     if not model.resource.startswith("endpoints/"):
         return model.resource
     endpoint = model_calls.get_json(batch_jobs.get_endpoint(model.resource), model, context)

@@ -136,7 +136,10 @@ def cancel(context: RequestContext) -> Response:
 
 
 def delete(context: RequestContext) -> Response:
-    """Delete an ended batch with its requests and results; its metadata, which names them, goes last."""
+    """Delete an ended batch with its requests and results.
+
+    Its metadata, which names them, goes last.
+    """
     bucket = Bucket(context)
     batch = _find(context)
     if batch_jobs.status(_job(batch, batch.read(bucket, context), context)) not in batch_jobs.END_STATES:

@@ -78,7 +78,10 @@ def find(name: str) -> VirtualFile | None:
 
 
 def kinds(job: JSON, metadata: BatchMetadata) -> set[str]:
-    """Return the kinds of files that a batch has: none before its end, and none that must be empty."""
+    """Return the kinds of files that a batch has.
+
+    There are none before its end, and none that must be empty.
+    """
     status = batch_jobs.status(job)
     if status not in batch_jobs.END_STATES:
         return set()

@@ -37,7 +37,10 @@ class BatchResult(NamedTuple):
 
 
 def read(batch: Batch, metadata: BatchMetadata, job: JSON, context: RequestContext) -> Iterator[BatchResult]:
-    """Return an iterator over the results of an ended job; raises `NotFound` at once if there are none."""
+    """Return an iterator over the results of an ended job.
+
+    Raises `NotFound` at once if there are none.
+    """
     bucket = Bucket(context)
     target = bucket.target(batch_metadata.lines_name(batch.token))
     lines = [line for _, line in jsonl.lines(bucket.read(target))]
@@ -89,7 +92,10 @@ class _Requests:
             self._numbers.setdefault(_decode_key(line).key, []).append(number)
 
     def results(self, rows: Iterator[Row]) -> Iterator[BatchResult]:
-        """Yield the results, those without a response last. A response that comes twice is used once."""
+        """Yield the results, those without a response last.
+
+        A response that comes twice is used once.
+        """
         for row in rows:
             for number in self._numbers.pop(row.key or "", ()):
                 yield self._result(row, msgspec.json.decode(self._pending.pop(number)), self._id(number))

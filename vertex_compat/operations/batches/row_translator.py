@@ -1,4 +1,4 @@
-"""The requests of a batch, checked one by one and translated for the publisher of their model."""
+"""The requests of a batch, checked one by one and translated for the model's publisher."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REQUEST_FIELDS: Final = frozenset(
 
 
 class Translated(NamedTuple):
-    """One request: the line that Vertex AI reads, and the line that is needed to read its response."""
+    """One request: the line for Vertex AI, and the line that its response is read with."""
 
     request: bytes
     line: bytes

@@ -42,7 +42,7 @@ def complete(context: RequestContext) -> Response:
 
 
 def _rename_param(error: errors.BadRequest, param: str, client_body: JSON) -> None:
-    """Give an error the name of the parameter that the client sent, whose shape may be another API's."""
+    """Replace the parameter in an error by the client's, which may be of another API."""
     if "messages" not in client_body and "input" in client_body:
         from vertex_compat.operations.responses import request  # noqa: PLC0415
 
@@ -279,7 +279,7 @@ def _fold_calls(message: JSON, deltas: Iterable[JSON]) -> None:
 
 
 def tier_field(usages: Iterable[Usage]) -> JSON:
-    """Return `service_tier`, if a publisher says that it served the request as another than the default."""
+    """Return `service_tier` if a publisher served the request as another than the default."""
     tier = next((counts.service_tier for counts in usages if counts.service_tier), None)
     return {"service_tier": tier} if tier else {}
 

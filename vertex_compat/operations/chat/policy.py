@@ -51,7 +51,10 @@ class OpenAIResponsePolicy:
         return part
 
     def check(self) -> None:
-        """Raise `SchemaMismatch` if an answer does not fit its schema. A choice with calls has no answer."""
+        """Raise `SchemaMismatch` if an answer does not fit its schema.
+
+        A choice with calls has no answer.
+        """
         if self._validate:
             for choice in sorted(self._texts.keys() - self._without_answer):
                 self._validate("".join(self._texts[choice]))

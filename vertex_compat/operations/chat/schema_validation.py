@@ -18,7 +18,10 @@ _MAX_REASON: Final = 500
 
 
 def validator(params: JSON) -> Callable[[str], None] | None:
-    """Return a function that raises `SchemaMismatch` for a wrong answer; None if the client sets no check."""
+    """Return a function that raises `SchemaMismatch` for a wrong answer.
+
+    None if the client sets no check.
+    """
     response_format: JSON = params.get("response_format") or {}
     if not (response_format.get("enforce_validation") or params.get("enforce_validation")):
         return None

@@ -157,7 +157,10 @@ def list_messages(context: RequestContext) -> Response:
 
 
 def list_completions(context: RequestContext) -> Response:
-    """List the stored completions, oldest first by default; a model and metadata can select them."""
+    """List the stored completions, oldest first by default.
+
+    A model and metadata can select them.
+    """
     store = _store(context)
     query = context.query()
     size = paging.limit(query, 20, 100)

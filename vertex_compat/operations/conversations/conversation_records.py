@@ -1,4 +1,4 @@
-"""A stored conversation: one object with all its items, and the responses that added some of them.
+"""A stored conversation: one object with all its items, and the responses that added them.
 
 Writes are conditional: who finds the conversation changed reads it again and adds to what is there now.
 """
@@ -38,7 +38,10 @@ class ConversationRecord(msgspec.Struct, omit_defaults=True):
 
 
 class StoredConversation(NamedTuple):
-    """A conversation as it was read. A response that was added has its items after those before it."""
+    """A conversation as it was read.
+
+    A response that was added has its items after those before it.
+    """
 
     token: str
     record: ConversationRecord

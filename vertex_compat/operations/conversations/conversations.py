@@ -1,4 +1,7 @@
-"""`/conversations` and their items: https://platform.openai.com/docs/api-reference/conversations."""
+"""`/conversations` and their items.
+
+https://platform.openai.com/docs/api-reference/conversations
+"""
 
 from __future__ import annotations
 

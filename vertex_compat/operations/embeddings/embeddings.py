@@ -1,4 +1,4 @@
-"""`POST /embeddings`: one vector for each text, in their order, over as many calls as Vertex AI needs.
+"""`POST /embeddings`: one vector for each text, in as many calls as Vertex AI needs.
 
 A vector is encoded as soon as it has been received, so only the encoded form of thousands is held in memory.
 """

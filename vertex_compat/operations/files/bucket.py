@@ -57,7 +57,10 @@ class Bucket:
         return self._context.ids.encode(ids.FILE, target.uri)
 
     def resolve(self, reference: str) -> StorageObject:
-        """Return the object of a file id or a `gs://` URI; raises `NotFound` if the caller has none there."""
+        """Return the object of a file id or a `gs://` URI.
+
+        Raises `NotFound` if the caller has none there.
+        """
         target = storage.parse_uri(self._context.ids.decode(ids.FILE, reference) or reference)
         if target is None or target.bucket != self._bucket:
             raise no_such_file(reference)
@@ -109,7 +112,7 @@ class Bucket:
         self.send(storage.delete(target), no_such_file(target.uri))
 
     def list(self, prefix: str, start: str = "") -> Iterator[JSON]:
-        """Yield the object resources whose names begin with `prefix`, sorted by name, from `start` on."""
+        """Yield the objects whose names begin with `prefix`, sorted by name, from `start` on."""
         first, page_token = self._folder + start if start else "", ""
         while True:
             call = storage.list_objects(self._bucket, self._folder + prefix, first, page_token)
@@ -196,7 +199,10 @@ class Upload:
         return model_calls.decode_object(content)
 
     def _send(self, size: int, *, last: bool) -> bytes:
-        """Send the first `size` bytes of the buffer; the response has content if the object is complete."""
+        """Send the first `size` bytes of the buffer.
+
+        The response has content if the object is complete.
+        """
         session = self._session or self._start()
         chunk = bytes(memoryview(self._buffer)[:size])
         headers, content = self._bucket.send(storage.upload_chunk(session, chunk, self._offset, last=last))

@@ -1,4 +1,4 @@
-"""File ids in messages, replaced by the `gs://` URIs of the files, which is what models take."""
+"""File ids in messages, replaced by the `gs://` URIs of the files for the models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ KEYS: Final = frozenset({"file", "file_data", "file_id", "image_url", "source", 
 
 
 def resolve(params: JSON, context: RequestContext) -> JSON:
-    """Return a chat request without file ids; raises `BadRequest` for a file that is not the caller's."""
+    """Return a chat request without file ids.
+
+    Raises `BadRequest` for a file that is not the caller's.
+    """
     messages = [
         _resolve_message(message, f"messages[{number}]", context)
         for number, message in enumerate(params["messages"])

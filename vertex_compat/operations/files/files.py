@@ -126,7 +126,10 @@ def content(context: RequestContext) -> Response:
 
 
 def read(bucket: Bucket, context: RequestContext, target: StorageObject) -> Iterator[bytes]:
-    """Return an iterator over the bytes of an uploaded file or a batch's results; raises `NotFound`."""
+    """Return an iterator over the bytes of an uploaded file or a batch's results.
+
+    Raises `NotFound`.
+    """
     if virtual_file := _virtual_file(bucket, target):
         return virtual_file.read(bucket, context)
     return bucket.read(target)
@@ -153,7 +156,7 @@ def _virtual_file(bucket: Bucket, target: StorageObject) -> output_file.VirtualF
 
 
 def _file(bucket: Bucket, resource: JSON, target: StorageObject | None = None) -> JSON:
-    """Return OpenAI's file object for an object resource; by default of one in the caller's folder."""
+    """Return OpenAI's file object for an object, by default one in the caller's folder."""
     name = bucket.resource_name(resource)
     metadata = mapping(resource.get("metadata"))
     return _file_object(

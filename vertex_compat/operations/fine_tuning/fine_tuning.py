@@ -82,7 +82,7 @@ def _hyperparameters(params: JSON) -> JSON:
 
 
 def _dataset(context: RequestContext, reference: str, param: str, model: Model) -> str:
-    """Return the URI of a dataset in Vertex AI's form: of the file itself, or of a converted copy.
+    """Return the URI of a dataset in Vertex AI's form: the file itself, or a converted copy.
 
     A file in another bucket is read by Vertex AI only, so it has to be in that form.
     """
@@ -150,7 +150,10 @@ def _convert(example: JSON, number: int, param: str, model: Model, context: Requ
 
 
 def _check_example(example: JSON, number: int, param: str, model: Model, context: RequestContext) -> None:
-    """Check what an example in Vertex AI's form names: Vertex AI reads it with this deployment's rights."""
+    """Check the resources that an example names.
+
+    Vertex AI reads them with this deployment's rights.
+    """
     try:
         context.resources.check_body(example, model, lambda: context.transport.project(model))
     except errors.Forbidden as error:

@@ -1,4 +1,4 @@
-"""The Gemini API's embeddings for every publisher: `:embedContent` and `:batchEmbedContents`.
+"""The Gemini API's `:embedContent` and `:batchEmbedContents`, for every publisher.
 
 https://ai.google.dev/api/embeddings. A request becomes one of `/embeddings`. A batch is translated as a
 whole, so its requests may differ in their contents only.

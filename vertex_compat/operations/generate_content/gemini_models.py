@@ -1,4 +1,4 @@
-"""`GET /v1beta/models` and `GET /v1beta/models/{model}`: the models in the Gemini API's form.
+"""`GET /v1beta/models` and `/v1beta/models/{model}`: models in the Gemini API's form.
 
 https://ai.google.dev/api/models
 """

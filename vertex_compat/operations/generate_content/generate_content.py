@@ -1,4 +1,4 @@
-"""The Gemini API for every model that chats: `:generateContent` and `:streamGenerateContent`.
+"""The Gemini API's `:generateContent` and `:streamGenerateContent`, for every chat model.
 
 https://ai.google.dev/api/generate-content. A request to Gemini is passed on to Vertex AI, and so is the
 response. For models of other publishers the request is translated into a chat request, and the parts of the

@@ -52,7 +52,7 @@ _FILES_API: Final = "https://generativelanguage.googleapis.com/"
 
 
 def camel_case(value: Any) -> Any:
-    """Return a message of Google's with its field names in camel case: the API takes both spellings."""
+    """Return a message of Google's with field names in camel case; the API takes both spellings."""
     if isinstance(value, list):
         return [camel_case(item) for item in value]
     if not isinstance(value, dict):
@@ -186,7 +186,7 @@ def _tool_choice(config: JSON) -> JSON:
 
 
 def json_schema(schema: Any) -> Any:
-    """Return Google's form of a schema as JSON Schema: types in lower case, `nullable` among the types.
+    """Return Google's form of a schema as JSON Schema, with lower-case types and type `null`.
 
     https://ai.google.dev/api/caching#Schema
     """
@@ -264,7 +264,7 @@ class _ContentReader:
         self._add(message, path, [path] * len(content))
 
     def _call_id(self, response: JSON) -> str:
-        """The id of the call that a response answers: its own, else of the first open call of its name."""
+        """The id of the call that a response answers, else of the first open call of its name."""
         id_ = response.get("id")
         for number, (name, open_id) in enumerate(self._unanswered):
             if id_ == open_id or (not id_ and name == response["name"]):
@@ -310,7 +310,7 @@ class _ContentReader:
 
 
 def _state(signature: Any) -> JSON:
-    """The state that this function gave out as a signature; nothing where the signature is Gemini's own."""
+    """The state that this function sent as a signature; nothing for Gemini's own signatures."""
     if not isinstance(signature, str):
         return {}
     try:

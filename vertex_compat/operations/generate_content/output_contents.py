@@ -186,7 +186,7 @@ class ContentChunks:
 
 
 def whole_response(chunks: list[JSON]) -> JSON:
-    """Return the response that all `chunks` add up to: texts that follow each other are one part."""
+    """Return the response that all `chunks` add up to; texts in a row become one part."""
     candidates: dict[int, JSON] = {}
     for chunk in chunks:
         for delta in chunk["candidates"]:

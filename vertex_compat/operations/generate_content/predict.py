@@ -1,4 +1,4 @@
-"""The Gemini API's `:predict`: pictures in the form of Imagen's API, from every model that makes some.
+"""The Gemini API's `:predict`: images in the form of Imagen's API, from every image model.
 
 https://ai.google.dev/api/models#method:-models.predict and
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api. A request becomes one of
@@ -70,7 +70,7 @@ def predict(context: RequestContext) -> Response:
 
 
 def _image_params(request: JSON) -> tuple[JSON, list[str]]:
-    """Return the parameters of `/images/generations`, and the names of those that it does not have."""
+    """Return the parameters of `/images/generations`, and the names of those that it lacks."""
     instance, parameters = request["instances"][0], request.get("parameters") or {}
     if extra := instance.keys() - {"prompt"}:
         raise errors.BadRequest(

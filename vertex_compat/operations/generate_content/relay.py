@@ -1,4 +1,4 @@
-"""Gemini's own chunks on their way to a client of the Gemini API: passed on, as events or as a JSON array.
+"""Gemini's own chunks for a client of the Gemini API, as events or as a JSON array.
 
 Fields of another type than documented are passed on, too.
 """

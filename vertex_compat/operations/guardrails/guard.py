@@ -1,4 +1,4 @@
-"""Model Armor's checks of one request: its prompt before the call, its response before the client sees it.
+"""Model Armor's checks of one request: the prompt before the call, the response after it.
 
 Gemini has the checks built in and only needs the template. For every other publisher they are made here. A
 stream is checked in passages: text is held back until a passage is complete, and then sent or blocked.
@@ -99,7 +99,7 @@ class Guard:
             )
 
     def check_answers(self, answers: Iterable[str]) -> None:
-        """Raise `BadRequest` for blocked texts of results, for which the client's API has no refusal."""
+        """Raise `BadRequest` for blocked texts of results; the client's API has no refusal."""
         checks = list(_passages(answers))
         if checks:
             model_calls.in_parallel(self._check_answer, checks, model_calls.MAX_PARALLEL_CALLS)

@@ -1,4 +1,4 @@
-"""The texts in requests and responses of models that Model Armor checks, in the format of any publisher."""
+"""The texts that Model Armor checks in requests and responses, in every publisher's format."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOT_TEXT: Final = frozenset(
 
 
 def prompt_text(body: JSON) -> str:
-    """Return the texts and tool results since the model's last turn, or the prompt of a completion."""
+    """Return the texts and tool results since the model's last turn, or a completion's prompt."""
     for name in HISTORIES:
         if isinstance(history := body.get(name), list):
             return "\n".join(texts(_last_turns(history)))

@@ -1,4 +1,4 @@
-"""Schema of OpenAI's `POST /images/generations` and `/images/edits`, with parts of Google's dialect.
+"""Schema of `POST /images/generations` and `/images/edits`, with parts of Google's dialect.
 
 https://platform.openai.com/docs/api-reference/images
 """

@@ -1,4 +1,4 @@
-"""Tool calls that grow side by side, in the order of Anthropic's blocks: one after the other."""
+"""Parallel tool calls in the order of Anthropic's blocks: one after the other."""
 
 from __future__ import annotations
 

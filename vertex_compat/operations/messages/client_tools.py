@@ -1,4 +1,4 @@
-"""Anthropic's own tools that the client runs, as functions for models that were not trained on them.
+"""Anthropic's client tools as functions, for models that were not trained on them.
 
 The schemas follow the vendor's descriptions of each tool's input:
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/bash-tool, …/text-editor-tool,
@@ -112,7 +112,10 @@ SCHEMAS: Final[tuple[tuple[re.Pattern[str], str, JSON], ...]] = (
 
 
 def function(tool: JSON) -> JSON | None:
-    """Return the function for a tool of Anthropic's; None for a tool that the client does not run."""
+    """Return the function for a tool of Anthropic's.
+
+    None for a tool that the client does not run.
+    """
     kind, name = tool.get("type"), tool.get("name")
     for pattern, description, schema in SCHEMAS:
         if name and isinstance(kind, str) and pattern.fullmatch(kind):

@@ -104,7 +104,10 @@ def _options(params: JSON) -> JSON:
 
 
 def _thinking(params: JSON) -> JSON:
-    """Return the effort and the budget; a budget also as an effort, for models that have no budgets."""
+    """Return the effort and the budget.
+
+    A budget also as an effort, for models that have no budgets.
+    """
     thinking = params.get("thinking") or {}
     effort = (params.get("output_config") or {}).get("effort")
     match thinking.get("type"):
@@ -122,7 +125,10 @@ def _thinking(params: JSON) -> JSON:
 
 
 def display(params: JSON) -> Display:
-    """Return the client's settings. Without a request for thinking, it expects text in the first block."""
+    """Return the client's settings.
+
+    Without a request for thinking, it expects text in the first block.
+    """
     thinking = params.get("thinking") or {}
     return Display(
         thinking=thinking.get("type") in {"enabled", "adaptive", "between_tools"},
@@ -220,7 +226,10 @@ class _MessageReader:
 
 
 def _restore_thinking(message: JSON, block: JSON) -> None:
-    """Add the state in a thinking block to its message; a block of Claude's own is added as it is."""
+    """Add the state in a thinking block to its message.
+
+    A block of Claude's own is added as it is.
+    """
     text = block.get("signature") if block["type"] == "thinking" else block["data"]
     state = decode_state(text)
     if not state and not (isinstance(text, str) and text.startswith("vc1.")):
@@ -241,7 +250,7 @@ def _tool_call(block: JSON) -> JSON:
 
 
 def _parts(block: JSON, path: str) -> Iterator[JSON]:
-    """Yield the parts of chat that a block becomes; none for searches, whose outcome is in the text."""
+    """Yield the chat parts of a block; none for searches, whose outcome is in the text."""
     match block["type"]:
         case "text":
             if block["text"]:

@@ -30,7 +30,7 @@ def is_web_search(tool: JSON) -> bool:
 
 
 class ToolReader:
-    """Collects chat's parameters for tools, the origin of each, and the names of what is left out."""
+    """Collects chat's parameters for tools, their origins, and the names of ignored ones."""
 
     def __init__(self) -> None:
         self.fields: JSON = {}

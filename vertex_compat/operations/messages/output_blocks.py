@@ -1,4 +1,4 @@
-"""The parts of a model's response as Anthropic's message: blocks, and the events by which they grow.
+"""The parts of a model's response as Anthropic's message: blocks and their events.
 
 https://platform.claude.com/docs/en/build-with-claude/streaming. The order is fixed: `message_start`,
 each block's start, deltas and stop, `message_delta`, `message_stop`. The whole message is their sum.
@@ -105,7 +105,10 @@ class MessageEvents:
             yield from self._fields(delta)
 
     def end(self) -> Iterator[JSON]:
-        """Yield the events after the last part; raises `UpstreamFault` if the model had not finished."""
+        """Yield the events after the last part.
+
+        Raises `UpstreamFault` if the model had not finished.
+        """
         if self._finish is None:
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
         for delta in self._calls.remaining():
@@ -116,7 +119,10 @@ class MessageEvents:
         yield {"type": "message_stop"}
 
     def _ending(self, finish: str) -> JSON:
-        """Return why the message ended. A server may stop at sequences of its own, which are no reason."""
+        """Return why the message ended.
+
+        A server may stop at sequences of its own, which are no reason.
+        """
         reason = STOP_REASONS.get(finish, "end_turn")
         if reason == "end_turn" and self._stop_sequence in self._stop_sequences:
             reason = "stop_sequence"
@@ -250,9 +256,10 @@ class MessageEvents:
             yield from self._arguments(arguments)
 
     def _arguments(self, piece: str) -> Iterator[JSON]:
-        """Yield arguments as they come; those that do not begin as an object become one at the block's end.
+        """Yield arguments as they come.
 
-        Anthropic's SDK raises for a stream whose arguments are no JSON.
+        Those that do not begin as an object become one at the block's end. Anthropic's SDK raises for a
+        stream whose arguments are no JSON.
         """
         if self._held_arguments == []:
             piece = piece.lstrip()

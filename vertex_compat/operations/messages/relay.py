@@ -1,4 +1,4 @@
-"""Claude's own events on their way to a client of Anthropic's API: passed on with the client's model name.
+"""Claude's own events for a client of Anthropic's API, with the client's model name.
 
 Only the events that hold the model's name, the token counts or an error are read. Fields of another type than
 documented are passed on, too. A stream that ends before `message_stop` is an error.

@@ -54,7 +54,10 @@ def _rate(text: str, context: RequestContext) -> JSON:
 
 
 def _texts(value: str | list[Any]) -> list[str]:
-    """Return the texts to rate; raises `BadRequest` for images, which Natural Language does not rate."""
+    """Return the texts to rate.
+
+    Raises `BadRequest` for images, which Natural Language does not rate.
+    """
     if isinstance(value, str):
         return [_check(value, "input")]
     if all(isinstance(item, str) for item in value):

@@ -62,7 +62,7 @@ def decode_object(content: bytes) -> JSON:
 
 
 def _check_values(content: bytes) -> None:
-    """Raise `BadRequest` for more than `MAX_VALUES` values; signs of values within texts do not count."""
+    """Raise `BadRequest` for more than `MAX_VALUES` values; signs within texts do not count."""
     if _signs(content) > MAX_VALUES and _signs(_STRING.sub(b"", content)) > MAX_VALUES:
         raise errors.BadRequest(
             f"The request body has more than {MAX_VALUES} JSON values.", code="too_many_values"
@@ -74,9 +74,9 @@ def _signs(content: bytes) -> int:
 
 
 def decode_fields(content: bytes) -> RawBody:
-    """Return the keys of the JSON object in `content` with their values as they came; raises `BadRequest`.
+    """Return the keys of the JSON object in `content` with their values as they came.
 
-    The values have been skipped, not checked: their texts may not be valid.
+    Raises `BadRequest`. The values have been skipped, not checked: their texts may not be valid.
     """
     _check_values(content)
     with _readable():
@@ -121,9 +121,10 @@ def _children(value: Any) -> Iterable[Any]:
 
 
 def validate(value: Any, schema: type[S], *, strict: bool = True) -> S:
-    """Return `value` as a `schema`; raises `BadRequest` whose `param` is a path such as `messages[0].role`.
+    """Return `value` as a `schema`.
 
-    If not `strict`, numbers and booleans may be strings, as in a form.
+    Raises `BadRequest` whose `param` is a path such as `messages[0].role`. If not `strict`, numbers and
+    booleans may be strings, as in a form.
     """
     if schema not in _prepared:
         _prepare(schema)

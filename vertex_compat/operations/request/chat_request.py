@@ -20,7 +20,7 @@ _LAST_SEGMENT: Final = re.compile(r"(?:\.[^.\[\]]*|\[[^\[\]]*\])$")
 
 
 class ParamNames:
-    """The origin of each parameter of a chat body: `messages[2].content[0]` → `messages[1].content[3]`.
+    """The origin of each chat parameter: `messages[2].content[0]` → `messages[1].content[3]`.
 
     A parameter with no origin of its own has that of the value around it. Without any origin, it has its own
     name.
@@ -66,7 +66,7 @@ def rename_param(error: errors.ApiError, names: ParamNames) -> None:
 
 
 class ChatRequest(NamedTuple):
-    """The chat body, the origin of its parameters, and what of the client's request it leaves out."""
+    """The chat body, the origin of its parameters, and the client's parameters that it lacks."""
 
     body: JSON
     names: ParamNames

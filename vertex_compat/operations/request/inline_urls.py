@@ -1,4 +1,4 @@
-"""Files that messages link to: fetched for models that take no URLs, else sent with their media types."""
+"""Files that messages link to: fetched for models without URLs, else with media types."""
 
 from __future__ import annotations
 
@@ -145,7 +145,10 @@ def _replace_links(messages: list[JSON], matches: Callable[[_Link], bool], resol
 
 
 def _links(messages: list[JSON]) -> Iterator[tuple[_Link, str]]:
-    """Each link with the parameter that holds it; the last one yielded for a URL is its first place."""
+    """Each link with the parameter that holds it.
+
+    The last one yielded for a URL is its first place.
+    """
     for number, message in reversed(list(enumerate(messages))):
         for name, parts in _parts(message):
             for inner, part in enumerate(parts):

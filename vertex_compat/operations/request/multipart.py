@@ -43,7 +43,10 @@ class Form(NamedTuple):
     files: dict[str, list[UploadedFile]]
 
     def decode(self, schema: type[msgspec.Struct]) -> JSON:
-        """Return the fields with the types of `schema`; other fields are strings. Raises `BadRequest`."""
+        """Return the fields with the types of `schema`; other fields are strings.
+
+        Raises `BadRequest`.
+        """
         typed = body.validate(self.fields, schema, strict=False)
         return body.drop_nulls({name: getattr(typed, name, text) for name, text in self.fields.items()})
 

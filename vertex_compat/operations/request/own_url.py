@@ -11,9 +11,10 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:]+\](?::\d{
 
 
 def of(path: str, context: RequestContext) -> str:
-    """Return the URL of a path as the client reaches this function; the path alone if that is not known.
+    """Return the URL of a path as the client reaches this function.
 
-    A proxy in front names its own scheme and host in `X-Forwarded-Proto` and `X-Forwarded-Host`.
+    The path alone if that is not known. A proxy in front names its own scheme and host in `X-Forwarded-Proto`
+    and `X-Forwarded-Host`.
     """
     path = context.settings.base_path + path
     host = _first(context.header("x-forwarded-host")) or context.header("host")

@@ -1,4 +1,4 @@
-"""Lists in pages, as OpenAI's clients read them: from the id of the last item that they have."""
+"""Lists in pages, as OpenAI's clients read them, by the id of the last item."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def limit(query: Mapping[str, str], default: int, maximum: int) -> int:
 
 
 def page(items: Iterable[JSON], size: int) -> JSON:
-    """Return OpenAI's list of the first `size` items. One more item is taken, to know if there are more."""
+    """Return OpenAI's list of the first `size` items.
+
+    One more item is taken, to know if there are more.
+    """
     data = list(islice(items, size + 1))
     has_more = len(data) > size
     data = data[:size]
@@ -36,7 +39,10 @@ def page(items: Iterable[JSON], size: int) -> JSON:
 
 
 def after(items: Iterable[JSON], query: Mapping[str, str]) -> list[JSON]:
-    """Return the items that follow the one whose id is in the query's `after`; raises `NotFound`."""
+    """Return the items that follow the one whose id is in the query's `after`.
+
+    Raises `NotFound`.
+    """
     all_items = list(items)
     if not (last_id := query.get("after")):
         return all_items

@@ -1,4 +1,4 @@
-"""Responses with `background: true`: run by Vertex AI's Interactions API, not in this process.
+"""Responses with `background: true`, run by Vertex AI's Interactions API.
 
 Gemini and the deep research agents run there, with texts as input. What is stored names the interaction,
 which is read each time until it has ended.
@@ -61,7 +61,10 @@ def create(turn: ResponseTurn, context: RequestContext) -> Response:
 
 
 def _reserve(name: str, context: RequestContext) -> None:
-    """Count the request in its key's limits; raises `Forbidden` if the key has a budget, `RateLimited`."""
+    """Count the request in its key's limits.
+
+    Raises `Forbidden` if the key has a budget, `RateLimited`.
+    """
     context.log.model = name
     if context.allowance and context.allowance.has_budget:
         raise errors.Forbidden(

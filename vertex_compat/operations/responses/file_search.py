@@ -1,4 +1,4 @@
-"""The tool `file_search`: vector stores are searched for the last message before the model is called.
+"""The tool `file_search`: a search of vector stores before the model is called.
 
 What fits is added to that message, with marks by which the model's text cites it, so every model that chats
 has the tool. After the results of other tools nothing new is searched: the passages were in an earlier turn.
@@ -57,7 +57,7 @@ class FileSearch(NamedTuple):
 
 
 def run(request: ResponsesRequest, context: RequestContext) -> tuple[ResponsesRequest, FileSearch | None]:
-    """Search for the last message, if the tool is offered; return the request with what was found."""
+    """Search for the last message if the tool is offered; return the request with the results."""
     tool = request.toolset.file_search
     query = _query(request.chat["messages"])
     if tool is None or not query or context.dry_run:

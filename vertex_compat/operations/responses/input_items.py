@@ -195,7 +195,10 @@ def _call(kind: str, item: JSON, toolset: OfferedTools) -> tuple[str, Any] | Non
 
 
 def _server_call(item: JSON) -> tuple[str, str, str | list[JSON]]:
-    """Return name, arguments and output of a server's call; pictures that it links to are private."""
+    """Return name, arguments and output of a server's call.
+
+    Pictures that it links to are private.
+    """
     if item["type"] == "mcp_call":
         name = in_namespace(text(item.get("server_label")), text(item.get("name")))
         return name, _encode(item.get("arguments")), _encode(item.get("output") or item.get("error"))

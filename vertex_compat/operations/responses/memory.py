@@ -1,4 +1,4 @@
-"""Memory of a request to `/responses`: the items before its input, and the place where it is stored.
+"""Memory of a request to `/responses`: the earlier items, and where it is stored.
 
 `store` is true by default where a store is set. A response outside a conversation is an object of its own. A
 response in a conversation is part of the conversation's object, so every turn is one write. Responses are
@@ -87,7 +87,10 @@ class ResponseTurn:
         return True
 
     def save(self, response: JSON) -> None:
-        """Store the response, if it is to be stored. A failure is logged: the client has its response."""
+        """Store the response, if it is to be stored.
+
+        A failure is logged: the client has its response.
+        """
         store = stores.store_for_writing(self.context) if self.stored else None
         if store is None or response["status"] not in {"completed", "incomplete"}:
             return
@@ -176,7 +179,10 @@ def _conversation_id(params: JSON) -> str | None:
 def _previous(
     store: ObjectStore, id_: str, context: RequestContext
 ) -> tuple[History, list[JSON], StoredConversation | None]:
-    """Return the chain up to the previous response. In a conversation, the next one is not part of it."""
+    """Return the chain up to the previous response.
+
+    In a conversation, the next one is not part of it.
+    """
     name = context.owner_ids.decode(ID_PREFIX, id_) or ""
     conversation_token, _, token = name.rpartition("/")
     missing = errors.BadRequest(
@@ -238,7 +244,10 @@ def _resolve_references(params: JSON, turn: ResponseTurn, store: ObjectStore) ->
 
 
 def _stored_items(ids: Iterable[str], store: ObjectStore) -> dict[str, JSON]:
-    """Return the items of the responses that `ids` belong to; raises `BadRequest` for too many responses."""
+    """Return the items of the responses that `ids` belong to.
+
+    Raises `BadRequest` for too many responses.
+    """
     tokens = {token for id_ in ids if (token := stored_items.token_of(id_))}
     if len(tokens) > MAX_REFERENCED_RESPONSES:
         raise errors.BadRequest(

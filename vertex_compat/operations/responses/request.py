@@ -140,7 +140,10 @@ def _check(params: JSON) -> JSON:
 
 
 def translate(params: JSON, earlier: Sequence[JSON] = ()) -> ResponsesRequest:
-    """Translate a request that `parse` returned, after the items of earlier requests; raises `BadRequest`."""
+    """Translate a request that `parse` returned, after the items of earlier requests.
+
+    Raises `BadRequest`.
+    """
     toolset = tools.read(params)
     reader = _read_items(params, earlier, toolset)
     chat: JSON = {"model": params["model"], "messages": reader.messages}

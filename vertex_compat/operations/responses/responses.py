@@ -76,7 +76,7 @@ def _respond(turn: ResponseTurn, context: RequestContext) -> Response:
 
 
 def _save_after(events: Iterator[bytes], turn: ResponseTurn, builder: ResponseBuilder) -> Iterator[bytes]:
-    """Yield the events of a response, and store it when they have been sent and before the body ends."""
+    """Yield the events of a response, and store it after them, before the body ends."""
     yield from events
     turn.save(builder.response)
 

@@ -1,1 +1,1 @@
-"""The service itself: its root, its models, its OpenAPI description, and the pass-through to Vertex AI."""
+"""The service itself: its root, models, OpenAPI description, and the pass-through."""

@@ -30,7 +30,7 @@ OPERATIONS: Final = {
 
 
 def list_models(context: RequestContext) -> Response:
-    """List the models of the settings, of the catalog and of Vertex AI. Other names may work as well."""
+    """List the models of the settings, the catalog and Vertex AI; other names may work too."""
     return Response({"object": "list", "data": [info(name, context) for name in names(context)]})
 
 
@@ -67,7 +67,7 @@ def info(name: str, context: RequestContext) -> JSON:
 
 
 def _price(profile: ModelProfile, day: date) -> JSON:
-    """Return the price that holds on a day, in US dollars; see `model_profile.Price` for the units."""
+    """Return the price that holds on a day, in US dollars and `model_profile.Price`'s units."""
     if profile.price is None:
         return {}
     fields: JSON = msgspec.to_builtins(pricing.on(profile.price, day)) | {"later": None}

@@ -1,4 +1,4 @@
-"""`/vertex-ai/…` and `/v1/projects/…`: Vertex AI's own API for its clients, with this function's credentials.
+"""`/vertex-ai/…` and `/v1/projects/…`: Vertex AI's own API with this function's credentials.
 
 google-genai, the `vertexai` SDK's REST transport, AnthropicVertex and mistralai's client for Google Cloud use
 it. Bodies and responses pass unchanged. Allowed are inference, the description of models and endpoints,
@@ -124,7 +124,10 @@ def _call_model(match: re.Match[str], context: RequestContext) -> Response:
 
 
 def _operation_target(match: re.Match[str], model: Model, context: RequestContext) -> ResourceTarget:
-    """Return the path for polling an operation. Its name must be of the model in the path, in any project."""
+    """Return the path for polling an operation.
+
+    Its name must be of the model in the path, in any project.
+    """
     try:
         name = msgspec.json.decode(context.body)["operationName"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -155,7 +158,10 @@ def _describe_model(match: re.Match[str], model: Model, context: RequestContext)
 
 
 def _call_cache(match: re.Match[str], context: RequestContext) -> Response:
-    """Cached contents belong to the project, not to a key: keys that must not share cannot use them."""
+    """Cached contents belong to the project, not to a key.
+
+    Keys that must not share cannot use them.
+    """
     check_method(context, CACHE_METHODS[match["id"] is not None])
     if not shares_project(context):
         raise errors.Forbidden(

@@ -1,4 +1,4 @@
-"""The pass-through to Vertex AI's Interactions API, for `client.interactions` of Google's SDK.
+"""The pass-through to Vertex AI's Interactions API, for Google's `client.interactions`.
 
 https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/capabilities/interactions. Paths and
 fields are those of the Google Gen AI SDK 3.4. An interaction runs a model or an agent, which the key must be

@@ -1,6 +1,6 @@
-"""`GET /` and `GET /health`: name and version of this service, and that it runs. Neither calls Google.
+"""`GET /` and `GET /health`: name and version of this service, and that it runs.
 
-A browser gets a page at `/` if the settings allow it: see `playground`.
+Neither calls Google. A browser gets a page at `/` if the settings allow it: see `playground`.
 """
 
 from __future__ import annotations

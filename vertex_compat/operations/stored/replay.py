@@ -14,7 +14,7 @@ from vertex_compat.types import JSON
 
 
 def events(response: JSON, starting_after: int) -> Iterator[bytes]:
-    """Yield the events whose sequence numbers are above `starting_after`, and the last one in any case."""
+    """Yield the events above the sequence number `starting_after`, and always the last one."""
     all_events = list(_events(response))
     last = len(all_events) - 1
     for number, (kind, fields) in enumerate(all_events):

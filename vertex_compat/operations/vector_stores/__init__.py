@@ -1,1 +1,1 @@
-"""`/vector_stores`: files of the bucket that Vertex AI's RAG Engine has indexed, and searches in them."""
+"""`/vector_stores`: files in the bucket, indexed and searched by Vertex AI's RAG Engine."""

@@ -40,7 +40,10 @@ def get_json(call: UpstreamCall, store: VectorStore, context: RequestContext) ->
 
 
 def wait(operation: JSON, target: ResourceTarget, context: RequestContext) -> JSON:
-    """Return the response of an operation when it is complete; raises `Unavailable`, or its error."""
+    """Return the response of an operation when it is complete.
+
+    Raises `Unavailable`, or its error.
+    """
     deadline, pause = time.monotonic() + WAIT_SECONDS, _FIRST_PAUSE
     name = text(operation.get("name"))
     while not operation.get("done"):

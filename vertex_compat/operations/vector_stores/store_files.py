@@ -38,7 +38,10 @@ def _find(context: RequestContext) -> tuple[VectorStore, Records]:
 def prepare(
     file_ids: Sequence[str], params: JSON, param: str, records: Records, batch: str = ""
 ) -> list[StoredFile]:
-    """Return the records of files to attach; raises `NotFound` for a file that the caller does not have."""
+    """Return the records of files to attach.
+
+    Raises `NotFound` for a file that the caller does not have.
+    """
     now = int(time.time())
 
     def record(file_id: str) -> StoredFile:

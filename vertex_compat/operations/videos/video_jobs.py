@@ -1,4 +1,4 @@
-"""Ids of videos, which name Vertex AI's operations, and what the bucket remembers of a video.
+"""Ids of videos, which name Vertex AI's operations, and the records in the bucket.
 
 Without a bucket, the id is all there is, and Vertex AI keeps the video for some hours. With one, the video
 is in the caller's folder, beside an empty object whose metadata hold what `GET /videos` lists.
@@ -83,7 +83,10 @@ def remember(job: VideoJob, prompt: str, context: RequestContext) -> None:
 
 
 def prompt_of(job: VideoJob, context: RequestContext) -> str | None:
-    """Return the prompt of a video, None if it is not remembered; raises `NotFound` for a deleted video."""
+    """Return the prompt of a video, None if it is not remembered.
+
+    Raises `NotFound` for a deleted video.
+    """
     if not job.token:
         return None
     bucket = Bucket(context)

@@ -1,4 +1,7 @@
-"""`/videos`, as OpenAI's clients call it. A job's state is read from Vertex AI at each request."""
+"""`/videos`, as OpenAI's clients call it.
+
+A job's state is read from Vertex AI at each request.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,10 @@ _SIGNED: Final = {"thinking": "signature", "redacted_thinking": "data"}
 
 
 def request(body: RawBody, model: Model, betas: str) -> UpstreamCall:
-    """Return the call for a body of Anthropic's API; `betas` is the client's header `anthropic-beta`."""
+    """Return the call for a body of Anthropic's API.
+
+    `betas` is the client's header `anthropic-beta`.
+    """
     fields = {name: value for name, value in body.items() if name not in {"anthropic_beta", "betas", "model"}}
     for name in DEFAULTS & model.defaults.keys() - fields.keys():
         fields[name] = _raw(model.defaults[name])
@@ -65,7 +68,7 @@ def _in_body(body: RawBody) -> list[str]:
 
 
 def _without_foreign_thinking(messages: msgspec.Raw) -> object:
-    """The messages without thinking of other publishers' models, whose signatures Claude refuses."""
+    """The messages without other publishers' thinking, whose signatures Claude refuses."""
     try:
         decoded = msgspec.json.decode(messages)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The JSON that is sent to Claude: the request of the Messages API, its blocks, tools and configuration.
+"""The JSON that is sent to Claude: the Messages API's request, blocks, tools and options.
 
 https://platform.claude.com/docs/en/api/messages. Types for mypy only: no module imports this one when the
 function runs. What a client wrote in Anthropic's own form is sent as it is and stays `JSON`.
@@ -178,7 +178,10 @@ class RequestOptions(TypedDict, total=False):
 
 
 class MessagesRequest(RequestOptions):
-    """The body of `rawPredict` and `streamRawPredict`. `anthropic_version` is Vertex AI's own field."""
+    """The body of `rawPredict` and `streamRawPredict`.
+
+    `anthropic_version` is Vertex AI's own field.
+    """
 
     anthropic_version: str
     max_tokens: int

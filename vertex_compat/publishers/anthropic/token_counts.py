@@ -75,7 +75,7 @@ def response(body: JSON) -> int:
 
 
 def locate(model: Model) -> Model:
-    """Return the model with the regions that count for its locations, and the resource of the method."""
+    """Return the model with the regions that count for its locations, and the method's resource."""
     regions = dict.fromkeys(
         region for location in model.locations for region in REGIONS_OF.get(location, (location,))
     )

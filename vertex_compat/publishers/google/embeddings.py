@@ -1,4 +1,4 @@
-"""Google's embeddings: texts through `predict` or `embedContent`, or texts, images and videos in one space.
+"""Google's embeddings, by `predict` or `embedContent`, of texts, images and videos.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
 """

@@ -93,6 +93,9 @@ POLICY: Final = frozenset(
 
 
 def finish_reason(candidate: JSON) -> str:
-    """Return the reason, empty if the candidate continues. Any value but null says that it ended."""
+    """Return the reason, empty if the candidate continues.
+
+    Any value but null says that it ended.
+    """
     reason = candidate.get("finishReason")
     return "" if reason is None else enum(reason, FINISH_REASONS) or "OTHER"

@@ -49,7 +49,10 @@ class EmbeddedFile(NamedTuple):
 
 
 def file(text: str, param: str) -> EmbeddedFile | None:
-    """Return the file of a data or `gs://` URI, None for a text; raises `BadRequest` for an unknown type."""
+    """Return the file of a data or `gs://` URI, None for a text.
+
+    Raises `BadRequest` for an unknown type.
+    """
     if match := _DATA_URI.fullmatch(text):
         return EmbeddedFile(match["mime"].lower(), match["data"], None)
     if not text.startswith("gs://"):
@@ -87,7 +90,10 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
 
 
 def units(body: JSON) -> Units:
-    """Return the characters, images and seconds of video that are charged for; the seconds are a maximum."""
+    """Return the characters, images and seconds of video that are charged for.
+
+    The seconds are a maximum.
+    """
     characters = images = seconds = 0
     for text in body["input"]:
         match _kind(text):
@@ -135,7 +141,7 @@ def _input(text: str, param: str) -> tuple[Kind, str | JSON]:
 
 
 def response(prediction: JSON, call: UpstreamCall) -> Iterator[Embedding]:
-    """Yield an embedding for each input of the call's instance; of a video, that of its first segment."""
+    """Yield an embedding for each input of the call; for a video, that of its first segment."""
     for kind in call.body["instances"][0]:
         if kind == "video":
             segments = items(prediction.get("videoEmbeddings")) or [{}]
@@ -146,7 +152,10 @@ def response(prediction: JSON, call: UpstreamCall) -> Iterator[Embedding]:
 
 
 def values(vector: Any) -> list[float]:
-    """Return the numbers of a vector; raises `UpstreamFault` if it has none, or anything but numbers."""
+    """Return the numbers of a vector.
+
+    Raises `UpstreamFault` if it has none, or anything but numbers.
+    """
     if (embedding := numbers(vector)) is None:
         raise errors.UpstreamFault("Vertex AI answered without an embedding.")
     return embedding

@@ -26,7 +26,10 @@ MAX_RECORDS: Final = 200
 
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
-    """Return the calls that rank all documents; `documents` are objects with `title` or `content`."""
+    """Return the calls that rank all documents.
+
+    `documents` are objects with `title` or `content`.
+    """
     ignored = PARAMETERS.apply(body)[1]
     if not all(map(vertex.multi_region, model.locations)):
         raise errors.BadRequest(

@@ -57,7 +57,7 @@ def _complete_contents(raw: msgspec.Raw) -> msgspec.Raw:
 
 
 def _with_ids(contents: list[JSON]) -> list[JSON]:
-    """The contents in which each response without an id has that of the first open call of its name.
+    """The contents with an id in each response: else that of the first open call of its name.
 
     The developer API pairs calls and responses by their order where a client sends no ids.
     """

@@ -1,4 +1,4 @@
-"""The JSON that is sent to Gemini: the request of `generateContent`, its contents, tools and configuration.
+"""The JSON that is sent to Gemini: the request, its contents, tools and configuration.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/projects.locations.publishers.models/generateContent.
 Types for mypy only: no module imports this one when the function runs.
@@ -80,7 +80,10 @@ class SystemInstruction(TypedDict):
 
 
 class FunctionDeclaration(TypedDict, total=False):
-    """A function of the client. Parameters are an OpenAPI schema, or a JSON Schema from Gemini 2.5 on."""
+    """A function of the client.
+
+    Parameters are an OpenAPI schema, or a JSON Schema from Gemini 2.5 on.
+    """
 
     name: Required[str]
     description: str

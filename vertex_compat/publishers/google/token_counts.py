@@ -31,7 +31,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 
 
 def relay(body: RawBody, model: Model) -> UpstreamCall:
-    """Return the call for a body of the Gemini API, which may hold a whole `generateContent` request."""
+    """Return the call for a Gemini API body, which may hold a whole `generateContent` request."""
     inner = next((body[name] for name in _WRAPPED if name in body), None)
     try:
         fields: RawBody = msgspec.json.decode(inner, type=RawBody) if inner is not None else body

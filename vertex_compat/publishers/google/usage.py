@@ -62,7 +62,7 @@ def _by_modality(details: Iterable[JSON], total: int) -> dict[str, int]:
 
 
 def total(usages: Sequence[Usage]) -> Usage:
-    """Return the sum: each call of an answer is billed by itself, with its prompt and the text so far."""
+    """Return the sum; each call of an answer is billed with its prompt and the text so far."""
     if len(usages) == 1:
         return usages[0]
     return Usage(

@@ -74,7 +74,7 @@ def start(body: JSON, model: Model) -> UpstreamCall:
 
 
 def units(body: JSON, model: Model) -> Units:
-    """Return the seconds that are charged for; variants are the resolution, and a video without audio."""
+    """Return the seconds that are charged for; variants are resolutions, or without audio."""
     resolution = _resolution(min(map(int, body["size"].split("x"))))
     if not model.profile.takes_video_resolution:
         resolution = ""
@@ -87,7 +87,10 @@ def _resolution(side: int) -> str:
 
 
 def location(operation: str) -> str:
-    """Return the location of an operation's name; raises `UpstreamFault` if it is none of a video."""
+    """Return the location of an operation's name.
+
+    Raises `UpstreamFault` if it is none of a video.
+    """
     if match := _NAME.fullmatch(operation):
         return match["location"]
     raise errors.UpstreamFault("Vertex AI started a video and did not name its operation.")

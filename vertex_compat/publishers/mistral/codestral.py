@@ -30,7 +30,7 @@ PARAMETERS: Final = ParameterTable(
 
 
 def completions(chat: ChatAdapter) -> ChatAdapter:
-    """Return the adapter of completions: with a suffix, or through `chat` for models that take none."""
+    """Return the adapter of completions with a suffix; others go through `chat`."""
     through_chat = prompt.completions_via_chat(chat)
 
     def request(params: JSON, model: Model) -> UpstreamCall:

@@ -1,4 +1,4 @@
-"""Embedding models that the user has deployed: behind an endpoint's `predict`, or with OpenAI's API.
+"""Embedding models that the user has deployed, by `predict` or by OpenAI's API.
 
 https://cloud.google.com/vertex-ai/docs/predictions/get-online-predictions. The field of an instance is the
 container's own: `inputs` for Hugging Face's, `prompt` for Model Garden's BGE. The request's `instance_key`

@@ -1,4 +1,4 @@
-"""Open embedding models that Google serves (multilingual-e5), behind `endpoints/openapi/embeddings`.
+"""Open embedding models that Google serves, behind `endpoints/openapi/embeddings`.
 
 Request and response are OpenAI's. The number of dimensions is the model's own.
 """

@@ -85,7 +85,10 @@ class _Separator:
         self._after_tag = True  # whether nothing but newlines has come since the tag
 
     def separate(self, fields: JSON, finish_reason: str | None) -> JSON:
-        """Return the fields of a delta, separated. Other fields than the content end the holding back."""
+        """Return the fields of a delta, separated.
+
+        Other fields than the content end the holding back.
+        """
         other_fields = {name: value for name, value in fields.items() if name != "content"}
         content, is_last = fields.get("content", ""), finish_reason is not None
         if self._state is _State.UNDECIDED:
@@ -107,7 +110,7 @@ class _Separator:
         return other_fields | ({"content": content} if content else {})
 
     def _decide(self, content: str, *, is_final: bool) -> str:
-        """Return the text so far once it is decided whether it is reasoning, until then an empty string."""
+        """Return the text so far once its kind is decided, until then an empty string."""
         self._buffer.append(content)
         self._length += len(content)
         window = self._tail + content

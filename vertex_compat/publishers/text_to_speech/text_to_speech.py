@@ -77,7 +77,7 @@ def _voice(voice: str | JSON) -> JSON:
 
 
 def units(params: JSON, _: Model) -> Units:
-    """Return the characters that are charged for, and the type of the voice, such as `Chirp3-HD`."""
+    """Return the characters that are charged for, and the voice's type, such as `Chirp3-HD`."""
     name = str(_voice(params.get("voice", "alloy")).get("name", ""))
     kind = name.split("-", 2)[-1].rpartition("-")[0]
     return Units(characters=len(params["input"]), variant=kind)

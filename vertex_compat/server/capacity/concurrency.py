@@ -1,7 +1,8 @@
-"""The limit of requests that run at once. One more is refused, while a thread is left to say so.
+"""The limit of requests that run at once.
 
-The server has a few more threads than the limiter has slots (`RESERVE_THREADS`). They refuse requests and
-answer probes; without them a request beyond the limit would wait unanswered until its client gives up.
+One more is refused, while a thread is left to say so. The server has a few more threads than the limiter has
+slots (`RESERVE_THREADS`). They refuse requests and answer probes; without them a request beyond the limit
+would wait unanswered until its client gives up.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class HeldMemory:
         self._size += size
 
     def release_half(self) -> None:
-        """Count half of the bytes: of a stream that has begun, only the translated request is still there."""
+        """Count half of the bytes: after a stream has begun, only the translated request remains."""
         half = self._size // 2
         self._size -= half
         self._budget.release(half)
@@ -92,7 +92,7 @@ class HeldMemory:
 
 
 def default_limit(workers: int = 1) -> int:
-    """Return the limit that the container's memory suggests, in bytes, for one of `workers` processes."""
+    """Return the limit for one of `workers` processes, in bytes, by the container's memory."""
     return max(0, memory_limit() // workers - RESERVED) // COPIES
 
 

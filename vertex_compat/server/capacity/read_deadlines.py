@@ -1,4 +1,4 @@
-"""Deadlines for what clients send: the reading side of a socket is shut down when its time is over.
+"""Deadlines for what clients send; at a deadline, a socket's reading side is shut down.
 
 A socket's own timeout begins anew with each byte, so a client that sends a byte now and then could hold a
 thread for hours.

@@ -63,7 +63,7 @@ def exporting() -> Note:
 
 
 def spans(provider: TracerProvider) -> Note:
-    """Return the function that records a request as a span, a child of the client's span if it names one."""
+    """Return the function that records a request as a span, a child of the client's if any."""
     tracer = provider.get_tracer("vertex_compat", __version__)
     parents = TraceContextTextMapPropagator()
 

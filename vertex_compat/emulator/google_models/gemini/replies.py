@@ -111,7 +111,7 @@ LONG = re.compile(r"in (\d) calls")
 
 
 def _part_of_long_answer(turn: Turn) -> Turn:
-    """Return the part of the answer that this call gets, where the prompt asks for it "in 3 calls".
+    """Return the part of the answer for this call, where the prompt asks for it "in 3 calls".
 
     Source: https://ai.google.dev/gemini-api/docs/generate-content/long-decode
     """

@@ -92,7 +92,10 @@ def check_schema(schema: JSON, field: str, *, root: bool = False) -> None:
 
 
 def check_references(schema: Any, field: str) -> None:
-    """Check a JSON Schema: `$ref` has no other keys except `$` names, `required` names properties."""
+    """Check a JSON Schema.
+
+    Beside `$ref` there are only keys that begin with `$`, and `required` names properties.
+    """
     if isinstance(schema, dict):
         if "$ref" in schema and any(not name.startswith("$") for name in schema):
             raise invalid_argument(f"{field}: beside $ref only names that begin with $ may be set")

@@ -118,7 +118,7 @@ def _blocks(request: ModelRequest, body: JSON, generated: Reply) -> Iterator[JSO
 
 
 def _pauses_left(request: ModelRequest, body: JSON) -> int:
-    """Return how often a turn with web search still pauses: the fault `paused-N` says how often it does."""
+    """Return how often a turn with web search still pauses, by the fault `paused-N`."""
     searches = any(str(tool.get("type")).startswith("web_search") for tool in body.get("tools", []))
     if request.fault.name != "paused" or not searches:
         return 0

@@ -315,7 +315,7 @@ _OLDER_DRAFT = (
 
 
 def _check_schema(schema: Any, field: str) -> None:
-    """Check an input schema against JSON Schema 2020-12 and the names of its properties, at every depth."""
+    """Check an input schema and its property names against JSON Schema 2020-12, at every depth."""
     if isinstance(schema, list):
         for subschema in schema:
             _check_schema(subschema, field)
@@ -359,7 +359,7 @@ def _check_model_tools(request: ModelRequest, body: JSON, kind: Family) -> None:
 
 
 def _check_policy(request: ModelRequest, body: JSON) -> None:
-    """Check the features that an organization policy denies, which the fault `policy` stands for."""
+    """Check the features that an organization policy denies, by the fault `policy`."""
     structured = "format" in body.get("output_config", {}) or any(
         tool.get("strict") for tool in body.get("tools", [])
     )

@@ -62,7 +62,7 @@ class _Item(NamedTuple):
 
 
 class _GrowingText(NamedTuple):
-    """A text in an item that is still being streamed: `target[name]` is set when all of it is there.
+    """A text in an item that is still streamed; `target[name]` is set when it is complete.
 
     Appending to a string in an object copies the string for each delta.
     """
@@ -161,7 +161,10 @@ class ResponseBuilder:
             yield from self._call(call)
 
     def finish(self) -> Iterator[Event]:
-        """Yield the events after the last part; raises `UpstreamFault` if the model had not finished."""
+        """Yield the events after the last part.
+
+        Raises `UpstreamFault` if the model had not finished.
+        """
         if self._finish is None:
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
         if self._state:

@@ -52,7 +52,10 @@ def image_generation_call(id_: str, image: JSON) -> JSON | None:
 
 
 def code_interpreter_call(id_: str, container: str) -> JSON:
-    """Return the item of code that has not come yet. Google has no containers: `container` names none."""
+    """Return the item of code that has not come yet.
+
+    Google has no containers: `container` names none.
+    """
     return {
         "id": id_,
         "type": "code_interpreter_call",

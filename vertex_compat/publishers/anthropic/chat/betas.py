@@ -34,7 +34,10 @@ BETAS: Final = frozenset(
 
 
 def from_body(body: JSON) -> list[str]:
-    """Return the names in `anthropic_beta`, a list or a string like the header's; raises `BadRequest`."""
+    """Return the names in `anthropic_beta`, a list or a string like the header's.
+
+    Raises `BadRequest`.
+    """
     names: Any = body.get("anthropic_beta") or []
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""The context of one translation: the client's request, and everything a call needs besides its body."""
+"""The context of one translation: the client's request, and the call's other fields."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from vertex_compat.types import JSON, ClientRequest, Model
 
 
 class CallContext(ClientRequest):
-    """Collects betas, optional features, instructions and ignored parameters while a body is built.
+    """Collects betas, optional features, instructions and ignored parameters of a body.
 
     `profile` has the facts about the model, `features` are optional features of `UpstreamCall`, and
     `instructions` go to the end of the system prompt.

@@ -1,4 +1,4 @@
-"""A conversation as Claude reads it: `system`, and alternating messages of blocks, the user's first.
+"""A conversation as Claude reads it: `system`, and alternating messages, the user's first.
 
 https://platform.claude.com/docs/en/api/messages. A system message in mid-conversation, which most Claude
 models do not have, stays in its place as the user's text in `<system>` tags.
@@ -58,7 +58,7 @@ def _append(messages: list[wire.Message], role: wire.Role, blocks: list[wire.Blo
 
 
 def ensure_user_last(messages: list[wire.Message], *, prefill: bool) -> None:
-    """End with a message of the user, or, where `prefill` is possible, with the text to go on with."""
+    """End with a message of the user or, if `prefill` is possible, with the text to continue."""
     last = cast("JSON", messages[-1]["content"][-1])
     if messages[-1]["role"] == "user":
         return
@@ -69,7 +69,7 @@ def ensure_user_last(messages: list[wire.Message], *, prefill: bool) -> None:
 
 
 def lacks_thinking(messages: list[wire.Message]) -> bool:
-    """Return whether the last assistant message has calls, and not the thinking blocks before them."""
+    """Return whether the last assistant message has calls without thinking blocks before them."""
     contents = [message["content"] for message in messages if message["role"] == "assistant"]
     types = [block["type"] for block in contents[-1]] if contents else []
     return "tool_use" in types and types[0] not in _THINKING
@@ -134,7 +134,7 @@ def _thinking(block: JSON, context: CallContext) -> Iterator[JSON]:
 
 
 def _can_read(context: CallContext, producer: str) -> bool:
-    """Return whether the model reads thinking of `producer`: of itself always, and not of any other.
+    """Return whether the model reads thinking of `producer`, which may be the model itself.
 
     https://platform.claude.com/docs/en/build-with-claude/preserved-thinking#switching-models
     """
@@ -192,7 +192,7 @@ def _call(call: Call) -> wire.ToolUseBlock:
 
 
 def _toolset_name(call: Call) -> str:
-    """Return the toolset of a member tool, which its call and its result name; "" if there is none."""
+    """Return the toolset of a member tool, which its call and its result name; else ""."""
     return text(member(member(call.raw, "extra_content"), "anthropic").get("toolset_name"))
 
 
@@ -221,7 +221,7 @@ def client_names(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def call_id(id_: str) -> str:
-    """Return the id of a call as Claude takes it: the same if it is allowed, else one derived from it."""
+    """Return the id of a call for Claude: the same if it is allowed, else one derived from it."""
     if _CALL_ID.fullmatch(id_):
         return id_
     return f"toolu_{hashlib.sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"

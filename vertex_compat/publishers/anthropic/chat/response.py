@@ -1,4 +1,4 @@
-"""Claude's answers, whole or streamed, as parts of OpenAI's: blocks of thinking, text and tool calls.
+"""Claude's answers, whole or streamed, as parts of OpenAI's.
 
 https://platform.claude.com/docs/en/build-with-claude/streaming. A whole message is read as a stream whose
 blocks come complete. Lists (`thinking_blocks`, `annotations`) come once, at the end: OpenAI's clients join
@@ -70,7 +70,10 @@ def stream(call: UpstreamCall) -> StreamTranslator:
 
 @dataclass(slots=True)
 class _Block:
-    """A block that has begun. `raw` has its fields so far, `start` the length of the content before it."""
+    """A block that has begun.
+
+    `raw` has its fields so far, `start` the length of the content before it.
+    """
 
     raw: JSON
     start: int
@@ -289,7 +292,10 @@ class _AnswerReader:
     # The end
 
     def _finish(self, ending: JSON) -> Iterator[StreamPart]:
-        """Yield the end of a message. A whole message and the last delta of a stream have the same fields."""
+        """Yield the end of a message.
+
+        A whole message and the last delta of a stream have the same fields.
+        """
         for number in list(self.open_blocks):
             yield from self._stop(number)
         reason = ending.get("stop_reason")
@@ -315,7 +321,7 @@ class _AnswerReader:
         return "tool_calls" if finish == "stop" and self._ids else finish
 
     def _next_call(self) -> UpstreamCall:
-        """Return the call that continues a paused message: the same, with the message so far at the end."""
+        """Return the call that continues a paused message: the same, with the message at its end."""
         body = self._call.body
         messages = [*body["messages"]]
         content = [_sendable(block) for block in self._content[self._sent_blocks :]]
@@ -384,7 +390,10 @@ def _sendable(block: JSON) -> JSON:
 
 
 def _held_texts(call: UpstreamCall) -> list[str] | None:
-    """Return a list if texts are held back until the end, None if they are the answer as they come."""
+    """Return a list if texts are held back until the end.
+
+    None if they are the answer as they come.
+    """
     answer = call.json_answer
     return None if answer is None or (answer.source == "constrained" and not answer.wrapped) else []
 

@@ -1,4 +1,4 @@
-"""Answers in JSON: Claude's structured outputs, a tool whose arguments are the answer, or an instruction.
+"""JSON answers by Claude's structured outputs, by a tool's arguments, or by an instruction.
 
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs. On Vertex AI an organization policy
 (`constraints/vertexai.allowedPartnerModelFeatures`) may deny structured outputs, and does so by default.

@@ -1,4 +1,4 @@
-"""Claude's thinking and effort: OpenAI's `reasoning_effort`, and Anthropic's `thinking` and `output_config`.
+"""Claude's thinking and effort, from OpenAI's parameters and from Anthropic's.
 
 https://platform.claude.com/docs/en/build-with-claude/thinking. Older models think within a budget of tokens
 that counts towards `max_tokens`; newer ones adapt, and an effort level says how much.

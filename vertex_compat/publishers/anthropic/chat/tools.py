@@ -1,4 +1,4 @@
-"""Claude's tools and `tool_choice`, from OpenAI's tools and from tools in Anthropic's own form.
+"""Claude's tools and `tool_choice`, from OpenAI's and Anthropic's tools.
 
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-reference. Names, property names and
 schemas are changed to what Claude takes; the client's own names come back in the answer.
@@ -94,7 +94,10 @@ def build(
     forcible: bool,
     has_citations: bool,
 ) -> ToolFields:
-    """Return the fields about tools and about answers in JSON; `forcible` says that a call can be forced."""
+    """Return the fields about tools and about answers in JSON.
+
+    `forcible` says that a call can be forced.
+    """
     only = toolset.only
     functions = [function for function in toolset.functions if not only or function.name in only]
     definitions, argument_names = _definitions(functions, context)

@@ -1,4 +1,4 @@
-"""Claude's token counts, of one message or of several that continue each other, as OpenAI's usage."""
+"""Claude's token counts as OpenAI's usage, of one message or several in a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transcribe recordings: Gemini's transcription models, and its chat models with an instruction.
+"""Transcription by Gemini's transcription models, and by chat models with an instruction.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/audio-understanding. The configuration of the
 transcription models and the parts of their responses are as in Google's Gen AI SDK. The times of a chat model
@@ -107,7 +107,7 @@ def _chat_request(body: JSON, model: Model) -> UpstreamCall:
 
 
 def _recording(audio: JSON) -> wire.Part:
-    """Return the part with the recording: base64 `data`, or the `uri` of an object in Cloud Storage."""
+    """Return the part with the recording: base64 `data`, or the `uri` of an object."""
     if "uri" in audio:
         return {"fileData": {"mimeType": audio["mime"], "fileUri": audio["uri"]}}
     return {"inlineData": {"mimeType": audio["mime"], "data": audio["data"]}}

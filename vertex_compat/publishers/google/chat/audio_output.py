@@ -19,7 +19,7 @@ SAMPLE_BYTES: Final = 2
 
 
 class AudioOutput:
-    """The audio of one answer: 16-bit samples as they come, or a WAV file of all of them at its end.
+    """The audio of one answer: 16-bit samples as they come, or a WAV file at its end.
 
     A client may decode each piece of base64 or all of them joined, so only the last piece is padded.
     """

@@ -188,9 +188,10 @@ class _StructuredOutput(NamedTuple):
 
 
 def _structured_output(client_request: ClientRequest, tool_config: GeminiTools) -> _StructuredOutput:
-    """Return the response format. Before Gemini 3, JSON and tools in one request are a 400 of Vertex's.
+    """Return the response format.
 
-    There a schema becomes the parameters of one more function; where that cannot be, it is an instruction.
+    Before Gemini 3, JSON and tools in one request are a 400 of Vertex's. There a schema becomes the
+    parameters of one more function; where that cannot be, it is an instruction.
     """
     config = response_format.fields(client_request)
     profile = client_request.model.profile
@@ -233,7 +234,7 @@ def _sampling(client_request: ClientRequest) -> wire.GenerationConfig:
 
 
 def _penalties(client_request: ClientRequest) -> wire.GenerationConfig:
-    """Return the penalties that the model accepts: none from Gemini 3 on, before that less than 2."""
+    """Return the penalties that the model accepts: none from Gemini 3 on, before that below 2."""
     body = client_request.body
     present = {name: body[name] for name in PENALTIES if name in body}
     accepted = present if client_request.model.profile.takes_penalties else {}

@@ -1,4 +1,4 @@
-"""Write messages as Gemini's contents: turns of a user and a model, with files, calls and their results.
+"""Messages as Gemini's contents: turns of user and model, with files, calls and results.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference. The first turn is the
 user's, no turn is empty, and calls are followed at once by as many results, in their order.
@@ -95,7 +95,7 @@ def _prepend_system(system: Sequence[Text], turns: Sequence[Turn]) -> list[Turn]
 
 
 def _speech_turn(turn: Turn, system_parts: int, profile: ModelProfile) -> Turn:
-    """Return a user turn whose first parts, the system's texts, say how its first text is to be spoken."""
+    """Return a user turn whose first parts, the system's texts, are the style of its speech."""
     style = "\n".join(chat_messages.texts(turn.parts[:system_parts]))
     parts: list[Part] = []
     for part in turn.parts[system_parts:]:
@@ -160,9 +160,10 @@ def _user_parts(parts: Iterable[Part], profile: ModelProfile) -> Iterator[wire.P
 
 
 def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[wire.Part]:
-    """Yield the model's texts, pictures and calls, each with its signature. Claude's thoughts are left out.
+    """Yield the model's texts, pictures and calls, each with its signature.
 
-    In the `current` turn, which began with the user's last text, the first call of each step must be signed.
+    Claude's thoughts are left out. In the `current` turn, which began with the user's last text, the first
+    call of each step must be signed.
     """
     texts = [part for part in turn.parts if isinstance(part, Text) and part is not PICTURES_ONLY]
     calls = [part for part in turn.parts if isinstance(part, Call)]
@@ -210,7 +211,7 @@ def _signature_field(signature: str | None) -> wire.Part:
 
 
 def _call_id(call: Call) -> str:
-    """Return Gemini's id of a call, else the client's: either serves, if call and result have the same.
+    """Return Gemini's id of a call, else the client's; call and result have the same one.
 
     Models before Gemini 3 refuse the field.
     """
@@ -232,7 +233,7 @@ def _function_response(result: Result, profile: ModelProfile) -> wire.Part:
 
 
 def _separate_files(result: Result, profile: ModelProfile) -> Iterator[wire.Part]:
-    """Yield the files of a result that cannot be inside it, after a text that says where they are from."""
+    """Yield the files of a result that cannot be inside it, after a text about their origin."""
     files = [part for part in result.parts if isinstance(part, Media) and not _fits_inside(part, profile)]
     if files:
         yield {"text": f"Files returned by {result.call.name}:"}
@@ -252,7 +253,7 @@ def _native_parts(result: Result) -> list[JSON]:
 
 
 def _result(result: Result) -> JSON:
-    """Return a result as an object, as Gemini requires: its keys for any result are `output` and `error`.
+    """Return a result as an object; Gemini's keys for any result are `output` and `error`.
 
     `$ref` in it would be a reference to a part, so a result that has one is sent as text.
     """
@@ -314,7 +315,7 @@ def _resolution(media: Media) -> str | None:
 
 
 def resolution(turns: Iterable[Turn], profile: ModelProfile) -> str | None:
-    """Return the highest `detail` of all files, for models that have one resolution for all of them."""
+    """Return the highest `detail` of all files, for models with one resolution for all."""
     if profile.takes_resolution_per_part:
         return None
     details = {_resolution(part) for turn in turns for part in turn.parts if isinstance(part, Media)}

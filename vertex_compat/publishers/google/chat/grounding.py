@@ -31,7 +31,7 @@ def url_citations(metadata: JSON, answer: str, part_offsets: Sequence[int]) -> I
 
 
 def readable(metadata: JSON) -> JSON:
-    """Return the metadata for the client: fields of a wrong type, which readers trip over, are left out."""
+    """Return the metadata for the client, without fields of a wrong type."""
     chunks = [
         {kind: _readable_source(source) for kind, source in chunk.items() if isinstance(source, dict)}
         for chunk in items(metadata.get("groundingChunks"))
@@ -66,7 +66,10 @@ def _url(source: JSON) -> str:
 
 
 def _span(segment: JSON, encoded: bytes, part_offsets: Sequence[int]) -> tuple[int, int]:
-    """Return the characters of a segment. If its offsets do not match its text, the text is searched."""
+    """Return the characters of a segment.
+
+    If its offsets do not match its text, the text is searched.
+    """
     part = count(segment.get("partIndex"))
     offset = part_offsets[part] if part < len(part_offsets) else 0
     start, end = offset + count(segment.get("startIndex")), offset + count(segment.get("endIndex"))

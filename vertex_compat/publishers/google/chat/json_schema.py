@@ -53,7 +53,10 @@ _UNCHANGED: Final = frozenset(
 
 
 def _is_ready(node: Any) -> bool:
-    """Return whether Gemini accepts a schema as it is. Most schemas are: this saves rewriting them."""
+    """Return whether Gemini accepts a schema as it is.
+
+    Most schemas are: this saves rewriting them.
+    """
     return isinstance(node, dict) and all(
         _is_ready_keyword(keyword, value, node) for keyword, value in node.items()
     )
@@ -77,7 +80,10 @@ def _is_ready_keyword(keyword: str, value: Any, node: JSON) -> bool:
 
 
 def parameters(schema: JSON, param: str) -> JSON:
-    """Return the schema of a function's parameters, whose root is an object; raises `BadRequest`."""
+    """Return the schema of a function's parameters, whose root is an object.
+
+    Raises `BadRequest`.
+    """
     if schema.get("type") == "object" and _is_ready(schema):
         return schema
     check(schema, param)

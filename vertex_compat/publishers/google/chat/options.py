@@ -1,4 +1,4 @@
-"""Read the parameters in Google's own words: in `google`, in `extra_body.google`, or at the top of the body.
+"""Google's own parameters: in `google`, in `extra_body.google`, or at the top of the body.
 
 The first two are those of Google's own OpenAI endpoint, the last is LiteLLM's. Names may be in snake or in
 camel case.
@@ -48,7 +48,7 @@ WIRE_NAMES: Final = {"generation_output_config": "outputConfig"}
 
 
 def read(request: ClientRequest) -> JSON:
-    """Return the options with their names in snake case; names that Vertex does not have are ignored."""
+    """Return the options in snake case; names that Vertex does not have are ignored."""
     body = request.body
     options: JSON = {name: _check(name, body[name], name) for name in TOP_LEVEL & body.keys()}
     extra = body.get("extra_body", {})

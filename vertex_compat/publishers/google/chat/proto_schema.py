@@ -181,7 +181,7 @@ class _Translation:
 
 
 def _value_limits(node: JSON, type_: str) -> tuple[JSON, JSON]:
-    """Return `format` and `enum` where `Schema` takes them, and the limits that only words can express."""
+    """Return `format` and `enum` where `Schema` takes them, and the other limits as keywords."""
     limits: JSON = {}
     described = {keyword: value for keyword, value in node.items() if keyword in _DESCRIBED}
     format_ = node.get("format")
@@ -198,7 +198,7 @@ def _value_limits(node: JSON, type_: str) -> tuple[JSON, JSON]:
 
 
 def _alternatives(node: JSON) -> Iterator[JSON]:
-    """Yield the alternatives of a schema, each with the keywords that they share; none for a single one."""
+    """Yield the alternatives of a schema, each with the shared keywords; none for one schema."""
     for keyword in ("anyOf", "oneOf"):
         if isinstance(branches := node.get(keyword), list) and branches:
             shared = {name: value for name, value in node.items() if name not in {keyword, "discriminator"}}
@@ -270,7 +270,7 @@ def _items(node: JSON) -> Any:
 
 
 def _merge(schemas: Iterable[JSON]) -> JSON:
-    """Return the schema of what fits all of several; where they contradict, the later one counts."""
+    """Return the schema that fits all of several; the later one counts in a contradiction."""
     merged: JSON = {}
     required: dict[str, None] = {}
     for schema in schemas:

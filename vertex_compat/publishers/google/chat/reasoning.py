@@ -1,4 +1,4 @@
-"""Set how much Gemini thinks: by `reasoning_effort`, LiteLLM's `thinking` or Google's `thinking_config`.
+"""Gemini's thinking, by `reasoning_effort`, LiteLLM's `thinking` or `thinking_config`.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/thinking. Up to 2.5 Gemini thinks within a budget of
 tokens, from 3 on at a level. The closer a parameter is to Google's own, the more it counts: `thinking_config`

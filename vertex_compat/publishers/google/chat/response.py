@@ -148,7 +148,7 @@ class _ResponseReader:
         return self._candidates[index]
 
     def _continuation(self, candidate: JSON) -> UpstreamCall | None:
-        """Return the call that continues a candidate which reached the limit of one call, not its own."""
+        """Return the call that continues a candidate which reached the limit of one call."""
         token = text(candidate.get("continuationToken"))
         repeated = token == self._call.body.get("continuationToken")
         if finish_reason(candidate) != "CONTINUATION" or not token or repeated:

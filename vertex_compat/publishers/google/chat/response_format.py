@@ -28,7 +28,10 @@ _INSTRUCTION_WITH_SCHEMA: Final = (
 
 
 def mime_type(response_format: JSON) -> str | None:
-    """Return `responseMimeType`, None for plain text. A `type` such as `a/b` is a MIME type itself."""
+    """Return `responseMimeType`, None for plain text.
+
+    A `type` such as `a/b` is a MIME type itself.
+    """
     match response_format.get("type", "text"):
         case "text":
             return None
@@ -122,7 +125,7 @@ def _speech(audio: JSON) -> wire.GenerationConfig:
 
 
 def audio_format(body: JSON) -> str:
-    """Return the format of the audio: `wav` or `pcm16`, of which a stream can have only the second."""
+    """Return the format of the audio: `wav`, or `pcm16`, the only one of a stream."""
     streams = bool(body.get("stream"))
     supported = ("pcm16",) if streams else ("wav", "pcm16")
     format_: str = body.get("audio", {}).get("format") or supported[0]

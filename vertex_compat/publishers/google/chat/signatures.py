@@ -68,12 +68,15 @@ def of_call(id_: str, tool_call: JSON) -> CallMarks:
 
 
 def short_id(id_: str) -> str:
-    """Return an id that Gemini accepts: the client's if it is short and plain, else one derived from it."""
+    """Return an id that Gemini accepts: a short plain one of the client's, else a derived one."""
     return id_ if len(id_) <= MAX_ID_LENGTH and _PLAIN_ID.fullmatch(id_) else f"call_{digest(id_)}"
 
 
 def in_extra_content(value: JSON) -> str | None:
-    """Return the signature at `extra_content.google.thought_signature`, None if it cannot be one."""
+    """Return the signature at `extra_content.google.thought_signature`.
+
+    None if it cannot be one.
+    """
     return valid(google(value).get("thought_signature"))
 
 

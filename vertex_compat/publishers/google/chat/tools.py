@@ -56,7 +56,10 @@ _PARAMETERS: Final = tools.PARAMETERS | {"web_search_options"}
 
 
 class GeminiTools(NamedTuple):
-    """`declarations` and `built_in` are the tools, `config` is `toolConfig`; `names` are the client's."""
+    """`declarations` and `built_in` are the tools, `config` is `toolConfig`.
+
+    `names` are the client's.
+    """
 
     declarations: list[wire.FunctionDeclaration]
     built_in: wire.Tool
@@ -64,7 +67,7 @@ class GeminiTools(NamedTuple):
     names: Mapping[str, str]
 
     def entries(self) -> list[wire.Tool]:
-        """Return `tools` of the request: the functions in one entry, each tool of Google's in its own."""
+        """Return `tools` of the request: all functions in one entry, other tools in their own."""
         entries: list[wire.Tool] = [{"functionDeclarations": self.declarations}] if self.declarations else []
         return entries + [cast("wire.Tool", {kind: options}) for kind, options in self.built_in.items()]
 
@@ -78,7 +81,10 @@ class _BuiltIn(NamedTuple):
 
 
 def build(request: ClientRequest, options: JSON) -> GeminiTools:
-    """Return the tools of a request and how the model may choose among them; raises `BadRequest`."""
+    """Return the tools of a request and how the model may choose among them.
+
+    Raises `BadRequest`.
+    """
     body = request.body
     if not options and _PARAMETERS.isdisjoint(body):
         return GeminiTools([], {}, {}, {})
@@ -133,7 +139,10 @@ def _check_names(declarations: Sequence[wire.FunctionDeclaration]) -> None:
 
 
 def _function_calling(toolset: Tools, request: ClientRequest) -> wire.FunctionCallingConfig:
-    """Return `functionCallingConfig`. Calls are held to their schema where one function is `strict`."""
+    """Return `functionCallingConfig`.
+
+    Calls are held to their schema where one function is `strict`.
+    """
     names = [sanitize(name) for name in toolset.only]
     if toolset.mode == "none":
         return {"mode": "NONE"}
@@ -191,7 +200,7 @@ def _built_in(toolset: Tools, options: JSON, request: ClientRequest) -> Iterator
 
 
 def _search_options(options: JSON, request: ClientRequest) -> JSON:
-    """Return the options of Google's search for `web_search_options`: it can only exclude domains."""
+    """Return the options of Google's search for `web_search_options`; it only excludes domains."""
     param = "web_search_options.filters"
     filters = options.get("filters") or {}
     blocked = (filters.get("blocked_domains") or []) if isinstance(filters, dict) else None
@@ -204,7 +213,7 @@ def _search_options(options: JSON, request: ClientRequest) -> JSON:
 
 
 def _of_tool(tool: JSON, param: str, request: ClientRequest) -> Iterator[_BuiltIn]:
-    """Yield the tools of one entry: Google's may hold several, OpenAI's has its options beside its `type`."""
+    """Yield the tools of one entry: Google's may hold several, OpenAI's is one."""
     kinds = {name: camel_case(name) for name in tool if camel_case(name) in BUILT_IN.keys() | {FUNCTIONS}}
     if not kinds:
         yield from _of_type(tool, param, request)

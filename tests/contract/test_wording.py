@@ -1,4 +1,4 @@
-"""Names in the product: nouns for values and verbs for functions, not bare participles or pronouns."""
+"""Names and docstrings in the product: nouns for values, verbs for functions, short first lines."""
 
 import ast
 import re
@@ -12,6 +12,9 @@ VAGUE = re.compile(
     re.IGNORECASE,
 )
 """Words that do not say what a value is. A boolean such as `is_known` is not among them."""
+
+MAX_FIRST_LINE = 90
+QUESTION = re.compile(r"(How|What|When|Where|Whether|Who|Whose|Why)\b")
 
 FILES = [ROOT / "main.py", *sorted((ROOT / "vertex_compat").rglob("*.py"))]
 
@@ -60,3 +63,21 @@ def test_vague_name_is_noticed(source):
 def test_names_are_nouns_and_verbs():
     vague = {str(path.relative_to(ROOT)): vague_names(path.read_text("utf-8")) for path in FILES}
     assert {path: names for path, names in vague.items() if names} == {}
+
+
+def long_or_indirect(source):
+    """Return the first lines of docstrings that are too long, or begin with a question word."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
+    lines = [text.partition("\n")[0] for node in nodes if (text := ast.get_docstring(node))]
+    return [line for line in lines if len(line) > MAX_FIRST_LINE or QUESTION.match(line)]
+
+
+@pytest.mark.parametrize("line", [f"Return {'x' * 90}.", "What is read.", "Whether it is read.", "How many."])
+def test_unclear_first_line_is_noticed(line):
+    assert long_or_indirect(f'def f():\n    """{line}"""') == [line]
+
+
+def test_docstrings_begin_with_a_short_sentence():
+    unclear = {str(path.relative_to(ROOT)): long_or_indirect(path.read_text("utf-8")) for path in FILES}
+    assert {path: lines for path, lines in unclear.items() if lines} == {}
