@@ -33,93 +33,69 @@ class LongContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Prices in US dollars. A price that is not known is None, never 0.
-
-    Per million tokens: `input`, `cached_input` (read from a cache), `cache_write` and `cache_write_hour`
-    (written to a cache that lives 5 minutes or an hour), `output`, `reasoning`, `audio_input`,
-    `audio_output`, `image_output`. Per million characters: `characters`. For each unit: `image` (generated),
-    `image_input`, `second` (of sound or video), `page`, `item` and `search`. An item is a song, a reranking
-    request, or 100 characters that are moderated; a search is a query of the model's web search. `variants`
-    are the prices of kinds of voices and of resolutions of videos; those that it does not list have this
-    price.
-
-    `batch`, `flex`, `priority` and `regional` are factors of the price. They are for batch jobs, for these
-    service tiers, and for locations other than `global`. None means that the tier is not offered. These
-    prices hold before the day `until`; `later` holds from then on.
-    """
+    """Prices in US dollars, of a million tokens if no other unit is named. An unknown one is None."""
 
     input: float | None = None
     cached_input: float | None = None
+    """Of tokens that are read from a cache."""
     cache_write: float | None = None
+    """Of tokens that are written to a cache for 5 minutes."""
     cache_write_hour: float | None = None
+    """Of tokens that are written to a cache for an hour."""
     output: float | None = None
     reasoning: float | None = None
     audio_input: float | None = None
     audio_output: float | None = None
     image_output: float | None = None
     characters: float | None = None
+    """Of a million characters."""
     image: float | None = None
+    """Of a generated image."""
     image_input: float | None = None
     second: float | None = None
+    """Of a second of sound or video."""
     page: float | None = None
     item: float | None = None
+    """Of a song, a reranking request, or 100 characters that are moderated."""
     search: float | None = None
+    """Of a query of the model's web search."""
     variants: dict[str, Price] = {}
+    """Prices of kinds of voices and of resolutions of videos, which differ from these."""
     long_context: LongContext | None = None
     batch: float | None = None
+    """Factor for batch jobs; None if there are none."""
     flex: float | None = None
+    """Factor for the service tier `flex`; None if it is not offered."""
     priority: float | None = None
+    """Factor for the service tier `priority`; None if it is not offered."""
     regional: float = 1.0
+    """Factor for locations other than `global`."""
     until: date | None = None
+    """First day on which `later` holds in place of these prices."""
     later: Price | None = None
 
 
 class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Operations, limits, capabilities and prices of a model.
-
-    `operations` are those of a publisher's table that it serves: `chat`, `completions`, `embeddings`,
-    `images`, `speech`, `transcriptions`, `videos`, `music`, `ocr`, `rerank`. `live`, `interactions` and
-    `try_on` are for models that only Google's Live API, its Interactions API or `predict` serves. `locations`
-    are where it is offered, best first. `retires` is the first day on which it need not be there any more,
-    `successor` the model to use instead. `source` is where these facts are from. `listed`: it is in
-    `GET /models`.
-
-    `generation` is the version in its name, None if there is none. `thinking` has the forms in which it
-    thinks, none if it does not. `enabled`: within a budget of tokens. `adaptive`: by an effort level.
-    `disabled`: thinking can be turned off. `between_tools`: only between calls. `thinking_budget` has the
-    least and the most tokens of a budget; `takes_budget_beside_levels`: a Gemini 3 takes one, though it
-    thinks at levels. `effort_levels` are in ascending order, in lower case; `max_effort_without_thinking` is
-    the highest one that goes with `disabled`. `progress_in_thinking`: text between tool calls comes as
-    thinking. `unreadable_thinking` has patterns of the models whose thinking blocks it refuses,
-    `rejected_tools` types of server tools.
-
-    `supports_forced_tools`: `tool_choice` may demand a call, `…_with_thinking`: also while it thinks.
-    `supports_validated_calls`: calls can be held to their schema. `takes_json_schema`: JSON Schema, not only
-    Google's `Schema`. `has_call_ids`: calls and results carry ids. `signs_calls`: calls carry a signature;
-    `requires_signatures`: without it they are refused; `signs_all_parts`: so are texts and pictures.
-    `wants_reasoning_back`: `reasoning_content` belongs into the history. `reasoning_tags`: reasoning comes
-    between `<think>` tags. `rejected_parameters` are those of OpenAI's or Mistral's API that its server
-    refuses, among those that are sent as they are.
-
-    `managed`: Vertex AI serves it without a deployment. `agent`: the Interactions API calls it an agent.
-    `embedding_method` and `media_method` are the methods that it is called by, `max_embedding_inputs` the
-    most texts of one call. `fills_in_the_middle`: completions take a suffix. `takes_image_size`: images come
-    in several sizes; `extra_aspect_ratios` are those that not all models have. `takes_speech_metadata`: the
-    style of speech is a field, and the text is read literally. `takes_video_resolution`: videos have more
-    than one; `default_video_seconds` is for requests that name no length.
-    """
+    """Operations, limits, capabilities and prices of a model."""
 
     operations: tuple[str, ...] = ()
+    """Operations that it serves: names of a publisher's adapters, `live`, `interactions`, `try_on`."""
     locations: tuple[str, ...] = ()
+    """Locations that offer it, best first."""
     context_window: int | None = None
     max_output_tokens: int | None = None
     embedding_dimensions: int | None = None
     retires: date | None = None
+    """First day on which it may be gone."""
     successor: str | None = None
+    """Model to use instead."""
     price: Price | None = None
     source: str | None = None
+    """Source of these facts."""
     listed: bool = True
+    """It is in `GET /models`."""
     generation: tuple[int, int] | None = None
+    """Version in its name, None if there is none."""
 
     sampling: Sampling = "all"
     takes_images: bool = True
@@ -129,38 +105,66 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     takes_consecutive_turns: bool = True
     must_end_with_user: bool = False
     thinking: tuple[str, ...] = ()
+    """Types: `enabled` (budget), `adaptive` (effort), `disabled`, `between_tools` (only between calls)."""
     thinking_budget: tuple[int, int] | None = None
+    """Least and most tokens of a budget."""
     takes_budget_beside_levels: bool = True
+    """A Gemini 3 takes a budget, though it thinks at levels."""
     effort_levels: tuple[str, ...] = ()
+    """In ascending order and lower case."""
     max_effort_without_thinking: str | None = None
+    """Highest effort level that goes with thinking of the type `disabled`."""
     progress_in_thinking: bool = False
+    """Text between tool calls comes as thinking."""
     unreadable_thinking: tuple[str, ...] = ()
+    """Patterns of models whose thinking blocks it refuses."""
     supports_forced_tools: bool = True
+    """`tool_choice` may demand a call."""
     supports_forced_tools_with_thinking: bool = True
+    """`tool_choice` may demand a call also while it thinks."""
     rejected_tools: tuple[str, ...] = ()
+    """Types of server tools that it refuses."""
     supports_validated_calls: bool = True
+    """Calls can be held to their schema."""
     supports_structured_outputs: bool = True
     supports_structured_outputs_with_tools: bool = True
     takes_json_schema: bool = True
+    """It takes JSON Schema, not only Google's `Schema`."""
     mixes_functions_and_search: bool = True
     has_call_ids: bool = False
+    """Calls and results carry ids."""
     signs_calls: bool = False
+    """Calls carry a signature."""
     requires_signatures: bool = False
+    """Calls without a signature are refused."""
     signs_all_parts: bool = False
+    """Texts and images carry a signature, too."""
     takes_media_in_results: bool = False
     takes_resolution_per_part: bool = False
     wants_reasoning_back: bool = False
+    """`reasoning_content` belongs in the history."""
     reasoning_tags: bool = False
+    """Reasoning comes between `<think>` tags."""
     rejected_parameters: tuple[str, ...] = ()
+    """Parameters of OpenAI's or Mistral's API that its server refuses."""
 
     managed: bool = False
+    """Vertex AI serves it without a deployment."""
     agent: bool = False
+    """The Interactions API calls it an agent."""
     embedding_method: EmbeddingMethod = "predict"
     max_embedding_inputs: int = 5
+    """Most texts of one call."""
     media_method: MediaMethod = "generateContent"
     fills_in_the_middle: bool = False
+    """Completions take a suffix."""
     takes_image_size: bool = False
+    """Images come in several sizes."""
     extra_aspect_ratios: tuple[str, ...] = ()
+    """Aspect ratios that not all models have."""
     takes_speech_metadata: bool = False
+    """The style of speech is a field, and the text is read literally."""
     takes_video_resolution: bool = True
+    """Videos have more than one resolution."""
     default_video_seconds: int = 4
+    """For requests that name no length."""

@@ -88,60 +88,67 @@ class BucketSetting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The operator's decisions. Times are in seconds.
-
-    `keys` are the API keys at the start; `keys_file` is the file in which they may change. `cors_origins` are
-    those of web pages that may call. `max_body` is in bytes. `threads` is how many requests run at once.
-    `upstream_timeout` is the longest silence of the upstream, before its first byte and between two.
-    `keepalive_interval` is the silence of a stream after which the client gets a comment. A retry may begin
-    until `retry_deadline` after the first attempt. `bucket` is where files live, and what batches read and
-    write; `secret` signs ids. `store` is where responses are stored, for `store_days`.
-    `fetch_links`: linked files are fetched for models that read no links. `metadata_host` is the metadata
-    server to ask for tokens, None to use other credentials. `quota_project` is charged for quota.
-    `list_vertex_models`: `GET /models` includes what Vertex lists. `playground`: browsers get a page.
-    `traces`, `metrics`: a collector of them is set. `redis_url` is the store in which instances count limits
-    together.
-    `base_path` is a prefix that a proxy in front leaves in the paths.
-    The head of a request has to arrive within `head_timeout`, each megabyte of a body within `body_timeout`.
-    `memory_budget` is how many bytes requests may hold together, None to derive it from the memory limit.
-    `ca_bundle` and `ca_directory` have the certificate authorities to trust, where certifi's do not suffice;
-    `use_proxies`: the environment names proxies.
-    """
+    """The operator's decisions. Times are in seconds, sizes in bytes."""
 
     project: str | None = None
     location: str | None = None
     auth: Auth = "api-key"
     keys: ApiKeys = field(default=ApiKeys({}), repr=False)
+    """API keys at the start."""
     keys_file: Path | None = None
+    """File in which the API keys may change."""
     cors_origins: frozenset[str] = frozenset()
+    """Origins of web pages that may call."""
     max_body: int = 32 * MEGABYTE
     on_cloud_run: bool = False
     base_urls: Mapping[str, str] = field(default_factory=dict)
     bucket: BucketSetting | None = None
+    """For files, and for the input and output of batches."""
     secret: str | None = field(default=None, repr=False)
+    """Signs ids."""
     signing_account: str | None = None
     store: Store = "bucket"
+    """Where responses are stored, for `store_days`."""
     store_days: int = 30
     threads: int = 80
+    """Requests that run at once."""
     upstream_timeout: float = 600
+    """Longest silence of the upstream, before its first byte and between two."""
     keepalive_interval: float = 15
+    """Silence of a stream after which the client gets a comment."""
     retries: int = 2
     retry_deadline: float = 30
+    """A retry may begin so long after the first attempt."""
     fetch_links: bool = True
+    """Linked files are fetched for models that read no links."""
     metadata_host: str | None = None
+    """Metadata server for tokens, None to use other credentials."""
     quota_project: str | None = None
+    """Project that is charged for quota."""
     list_vertex_models: bool = False
+    """`GET /models` includes Vertex AI's own list."""
     playground: bool = True
+    """Browsers get a page."""
     traces: bool = False
+    """A collector of traces is set."""
     metrics: bool = False
+    """A collector of metrics is set."""
     redis_url: str | None = field(default=None, repr=False)
+    """Store in which instances count limits together."""
     base_path: str = ""
+    """Prefix that a proxy in front leaves in the paths."""
     memory_budget: int | None = None
+    """For all requests together, None to derive it from the memory limit."""
     head_timeout: float = 10
+    """For the head of a request."""
     body_timeout: float = 60
+    """For each megabyte of a body."""
     ca_bundle: Path | None = None
+    """Certificate authorities to trust besides certifi's."""
     ca_directory: Path | None = None
+    """Directory of such certificates, one a file."""
     use_proxies: bool = False
+    """The environment names proxies."""
     routing: rules.RoutingConfig = field(default_factory=rules.RoutingConfig)
 
     def __post_init__(self) -> None:

@@ -139,46 +139,45 @@ class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=T
 
 
 class ConfigFile(Location, kw_only=True):
-    """The whole file.
-
-    `model_armor` is the template that checks the texts of requests and responses, unless the model or the key
-    has another. `model_armor_failure` says whether a request is blocked or passed on if there is no verdict.
-    `allow` has patterns; a model name that matches none is refused. `catalog` corrects facts about models, by
-    name or pattern; `prices` is another TOML file with such tables, relative to this one. `builtin_names`:
-    OpenAI's names for speech, transcription and images, which clients have built in, stand for Google's
-    models. `on_limit_store_failure`: what happens to keys with limits while Redis is unavailable; without it,
-    those with a budget are refused. `billing_labels`: calls to Gemini and Claude carry the key's name as a
-    label. `single_instance` says that one process serves all requests, so that it may count budgets in its
-    memory.
-
-    `shared_files`: all keys have one space of files, batches, tuning jobs and stored responses. Objects in
-    the function's bucket whose names begin with one of `shared_prefixes` can be read by all keys. Requests
-    may name Cloud Storage objects in other buckets that match `allow_gcs`, or all if it is not set. They may
-    name resources of this deployment's project and locations, and of `allow_projects` and `allow_locations`.
-    `enforced_safety_settings` and `enforced_labels` replace what clients send to Google's models.
-    """
+    """The whole settings file."""
 
     allow: tuple[str, ...] = ("*",)
+    """Patterns; a model name that matches none is refused."""
     labels: dict[str, str] = {}
     model_armor: str | None = None
+    """Template that checks the texts of requests and responses, unless model or key have another."""
     model_armor_failure: Literal["block", "pass"] = "block"
+    """Whether a request is blocked or passed on if there is no verdict."""
     safety_settings: list[dict[str, Any]] = []
     enforced_safety_settings: list[dict[str, Any]] = []
+    """Replace the client's, for Google's models."""
     enforced_labels: dict[str, str] = {}
+    """Replace the client's, for Google's models."""
     shared_files: bool = False
+    """All keys share files, batches, tuning jobs and stored responses."""
     shared_prefixes: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
+    """Beginnings of names of objects in the function's bucket that all keys can read."""
     allow_gcs: tuple[str, ...] | None = None
+    """Patterns of Cloud Storage objects in other buckets that requests may name; None: all."""
     allow_projects: tuple[str, ...] = ()
+    """Projects whose resources requests may name, besides this deployment's."""
     allow_locations: tuple[str, ...] = ()
+    """Locations whose resources requests may name, besides this deployment's."""
     publishers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     keys: dict[str, dict[str, Any]] = {}
     catalog: dict[str, dict[str, Any]] = {}
+    """Corrections of facts about models, by name or pattern."""
     prices: str | None = None
+    """Another TOML file with tables like those of `catalog`, relative to this one."""
     builtin_names: bool = True
+    """OpenAI's built-in names for speech, transcription and images stand for Google's models."""
     on_limit_store_failure: Literal["allow", "refuse"] | None = None
+    """For keys with limits while Redis is unavailable; None: refuse those with a budget."""
     single_instance: bool = False
+    """One process serves all requests, so it may count budgets in its memory."""
     billing_labels: bool = False
+    """Calls to Gemini and Claude carry the key's name as a label."""
 
 
 class RoutingConfig(msgspec.Struct, frozen=True):
