@@ -33,7 +33,10 @@ class LongContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Prices in US dollars, of a million tokens if no other unit is named. An unknown one is None."""
+    """Prices in US dollars, of a million tokens if no other unit is named.
+
+    An unknown one is None.
+    """
 
     input: float | None = None
     cached_input: float | None = None

@@ -1,4 +1,4 @@
-"""Code that the publisher ran, as blocks of Anthropic's code execution tool, and these blocks as text.
+"""Code that the publisher ran, as Anthropic's code execution blocks, and these as text.
 
 anthropic 2.11, types/server_tool_use_block.py and types/code_execution_tool_result_block.py. Files that the
 code has written would need Anthropic's Files API: `content` of a result is always empty.
@@ -45,7 +45,7 @@ def result_block(call_id: str, execution: CodeExecution) -> JSON:
 
 
 def call_text(block: JSON) -> str:
-    """Return the code of a call in the history, as the models of other publishers read it; may be empty."""
+    """Return the code of a call in the history for models of other publishers; may be empty."""
     name, input_ = text(block.get("name")), mapping(block.get("input"))
     if name in _LANGUAGES:
         field, language = _LANGUAGES[name]

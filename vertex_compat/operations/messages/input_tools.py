@@ -1,4 +1,4 @@
-"""The tools of a request of Anthropic's Messages API as chat's functions, web search and code interpreter.
+"""The tools of a Messages API request as chat's functions, web search and code interpreter.
 
 Functions are translated, and so are Anthropic's tools that the client runs: they become functions. The web
 search and the code execution become the model's own. Other tools of Anthropic's servers are left out and

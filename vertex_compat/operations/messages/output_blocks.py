@@ -51,7 +51,7 @@ def _empty_thinking() -> JSON:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """The blocks for the client: `thinking`, its text (`thoughts`), those of a web `search` and `code`."""
+    """The blocks for the client: `thinking` with its text, and those of `search` and `code`."""
 
     thinking: bool = False
     thoughts: bool = True
@@ -229,7 +229,7 @@ class MessageEvents:
         yield from self._new_block("web_search_tool_result", result)
 
     def _run_code(self, execution: CodeExecution) -> Iterator[JSON]:
-        """Yield code that the publisher ran, or its output, as a call of a server tool or its result."""
+        """Yield code that the publisher ran, or its output, as a server tool's call or result."""
         if execution.code is not None or self._code_id is None:
             self._code_id = _server_id()
             call = code_execution.call_block(self._code_id)
