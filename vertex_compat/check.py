@@ -65,7 +65,7 @@ class CheckResult(NamedTuple):
 def run(
     settings: Settings, transport: Transport, credentials: Credentials, names: Sequence[str]
 ) -> list[CheckResult]:
-    """Return the table; never raises for what is wrong at Google's."""
+    """Return the table; a failure at Google's is a row, not an exception."""
     router = Router(settings.routing, settings.project, settings.location)
     check = _Check(settings, transport)
     rows = [_measure("credentials", "", credentials.token)]

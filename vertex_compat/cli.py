@@ -128,7 +128,7 @@ def _check(names: list[str]) -> int:
         sys.exit(f"vertex_compat: {error}")
     credentials = Credentials(credentials_factory(settings), Network.from_settings(settings))
     rows = check.run(settings, HttpTransport(settings, credentials), credentials, names)
-    print(check.table(rows))  # noqa: T201  (speaks to a person at a terminal)
+    print(check.table(rows))  # noqa: T201  (output for a terminal)
     return int(any(row.failed for row in rows))
 
 
@@ -145,7 +145,7 @@ def _print_key(name: str) -> None:
         key, line = api_keys.new_key(name)
     except ValueError as error:
         sys.exit(f"vertex_compat: {error}")
-    print(f"The key, for its user:\n  {key}\nThe line for VERTEX_COMPAT_API_KEYS:\n  {line}")  # noqa: T201  (speaks to a person at a terminal)
+    print(f"The key, for its user:\n  {key}\nThe line for VERTEX_COMPAT_API_KEYS:\n  {line}")  # noqa: T201  (output for a terminal)
 
 
 def _check_port(host: str, port: int) -> None:
@@ -241,5 +241,5 @@ def _greet(host: str, port: int, banner: str) -> None:
         except OSError:
             time.sleep(0.05)
         else:
-            print(banner, flush=True)  # noqa: T201  (speaks to a person at a terminal)
+            print(banner, flush=True)  # noqa: T201  (output for a terminal)
             return

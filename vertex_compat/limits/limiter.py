@@ -73,7 +73,7 @@ class Limiter:
         )
 
     def settle(self, quota: Quota, decision: Decision, reserved: Amount, used: Amount) -> None:
-        """Tell the store what a request has used. If it is away, the reservation stays."""
+        """Report a request's use to the store. If it is unavailable, the reservation stays."""
         try:
             self._store.settle(quota, decision, reserved, used)
         except StoreUnavailable as error:

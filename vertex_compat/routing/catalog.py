@@ -23,7 +23,7 @@ from vertex_compat.model_profile import ModelProfile
 from vertex_compat.types import JSON
 
 MAX_CACHED_NAMES: Final = 1024
-"""Clients choose the names, so what is cached by name has a bound."""
+"""Clients choose the names, so caches by name are bounded."""
 
 NATIVE_PUBLISHERS: Final = frozenset({"google", "anthropic", "mistralai", "ai21"})
 """Publishers with an API of their own, whose models need no publisher in front of their names."""

@@ -378,7 +378,7 @@ def _check_model_name(name: str) -> None:
 
 
 def _check_deployment(other: str, name: str, tables: tuple[Deployment, ...], config: RoutingConfig) -> None:
-    """Check that settings for deployed models stand at deployed models only."""
+    """Check that only deployed models have settings for deployed models."""
     publishers = {
         "dedicated_endpoint_dns": {"endpoints", "predictions"},
         "served_model_name": {"endpoints"},

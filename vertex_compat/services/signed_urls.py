@@ -24,7 +24,7 @@ ALGORITHM: Final = "GOOG4-RSA-SHA256"
 
 
 class UnsignedURL(NamedTuple):
-    """A URL without its signature, and what the signature is of."""
+    """A URL without its signature, and the string to sign."""
 
     url: str
     string_to_sign: str

@@ -1,6 +1,6 @@
 """A stored conversation: one object with all its items, and the responses that added them.
 
-Writes are conditional: who finds the conversation changed reads it again and adds to what is there now.
+Writes are conditional: after a conflict, the conversation is read again and the items are added to it.
 """
 
 from __future__ import annotations

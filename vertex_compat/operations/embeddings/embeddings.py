@@ -44,7 +44,7 @@ EMBEDDING: Final = unary_calls.UnaryOperation(
 )
 
 EncodedVector: TypeAlias = str | msgspec.Raw
-"""A vector as it stands in the response: base64, or a JSON list."""
+"""A vector in the form of the response: base64, or a JSON list."""
 
 
 class _EncodedCall(NamedTuple):
@@ -91,7 +91,7 @@ def parse(content: bytes) -> JSON:
 
 
 def embedding_list(vectors: Sequence[object], tokens: int, model: str) -> JSON:
-    """Return OpenAI's list of embeddings; `vectors` are as they stand in it."""
+    """Return OpenAI's list of embeddings; `vectors` have the form of the response."""
     return {
         "object": "list",
         "data": [

@@ -61,7 +61,7 @@ def _respond(
     paths: list[str],
     write: Callable[[list[JSON]], JSON],
 ) -> Response:
-    """Embed the contents of `requests`, which stand at `paths` of the client's body."""
+    """Embed the contents of `requests`; `paths` are their positions in the client's body."""
     params = {"model": context.path_args["model"], **_options(requests)}
     params["input"] = [
         _input(request["content"], path, context) for request, path in zip(requests, paths, strict=True)

@@ -220,7 +220,7 @@ class _GuardedParser:
         return any(isinstance(part, Delta) and part.finish_reason for part in new)
 
     def _release(self, parts: list[StreamPart]) -> None:
-        """Pass on what was held back, as far as it is not blocked."""
+        """Pass on the pending parts, except for blocked choices."""
         released, self._pending, self._size = self._pending, [], 0
         choices = dict.fromkeys(part.choice for part in released if isinstance(part, Delta))
         for choice in choices:

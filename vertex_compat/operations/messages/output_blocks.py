@@ -54,7 +54,7 @@ class Display:
     """The blocks for the client: `thinking` with its text, and those of `search` and `code`."""
 
     thinking: bool = False
-    thoughts: bool = True
+    thoughts: bool = True  # the text of `thinking`
     search: bool = False
     code: bool = False
 

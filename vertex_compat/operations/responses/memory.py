@@ -40,7 +40,7 @@ NO_STORE: Final = (
 
 @dataclass(slots=True)
 class ResponseTurn:
-    """One request: the earlier items, and what is to be stored of it."""
+    """One request: the earlier items, and the parts of it to store."""
 
     context: RequestContext
     params: JSON

@@ -18,7 +18,7 @@ from vertex_compat.services import interactions
 from vertex_compat.types import JSON, Usage
 
 INTERACTIONS: Final = "interactions"
-"""Stands for the publisher of an interaction, whose counts have a form of their own."""
+"""Key for interactions in place of a publisher; their counts have a form of their own."""
 
 MAX_BYTES: Final = 65_536
 """An object that has not ended after so many bytes is not token counts."""

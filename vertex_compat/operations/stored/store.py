@@ -2,7 +2,7 @@
 
 Two engines with one interface: Cloud Storage, in the caller's folder of the bucket that files use, and the
 memory of this process, for one's own machine and for tests. Names are relative to the caller's folder, so a
-key reaches its own objects only. No part of a request stands in a name.
+key reaches its own objects only. No part of a request is in a name.
 """
 
 from __future__ import annotations

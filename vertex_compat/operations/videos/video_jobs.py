@@ -121,7 +121,7 @@ def stored_video(job: VideoJob, context: RequestContext) -> str | None:
 
 
 def forget(job: VideoJob, context: RequestContext) -> None:
-    """Delete a video and what is remembered of it; raises `BadRequest` without a bucket."""
+    """Delete a video and its record; raises `BadRequest` without a bucket."""
     bucket = Bucket(context)
     if not job.token:
         raise errors.BadRequest(

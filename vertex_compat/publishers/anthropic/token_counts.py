@@ -1,7 +1,7 @@
 """Counting the input tokens of Claude.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude-count-tokens. One method counts
-for all models: the model stands in the body, without its version, and only some regions have the method.
+for all models: the model is in the body, without its version, and only some regions have the method.
 """
 
 from __future__ import annotations

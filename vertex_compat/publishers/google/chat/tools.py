@@ -115,7 +115,7 @@ def build(request: ClientRequest, options: JSON) -> GeminiTools:
 def _tool_config(
     calling: wire.FunctionCallingConfig, options: JSON, request: ClientRequest, *, has_functions: bool
 ) -> wire.ToolConfig:
-    """Return `toolConfig`: OpenAI's choice, and what the client sets in Google's words."""
+    """Return `toolConfig`: OpenAI's choice, and the client's `google.tool_config`."""
     config: wire.ToolConfig = {"functionCallingConfig": calling} if calling else {}
     native: JSON = to_camel_case(options.get("tool_config", {}))
     if retrieval := options.get("retrieval_config"):
