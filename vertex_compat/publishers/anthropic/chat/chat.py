@@ -107,10 +107,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     _, ignored = PARAMETERS.apply(body)
     context.ignore(*ignored, *tools.unused_tool_params(body))
     limit = parameters.clamped_max_tokens(context) or context.profile.max_output_tokens or DEFAULT_MAX_TOKENS
-    turns = chat_messages.read(body["messages"])
-    if any(turn.pictures for turn in turns):  # Claude's own turns have no pictures
-        context.ignore("messages.images")
-    context.ignore(*chat_messages.unread_reasoning(body["messages"], reads_blocks=True))
+    turns = _read_turns(body["messages"], context)
     toolset = tools.read(body)
     system, conversation = messages.write(turns, context)
     blocks_missing = messages.lacks_thinking(conversation)
@@ -128,14 +125,9 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     output = _output_config(body, effort, built, context)
     prefill = not context.profile.must_end_with_user and kind == "disabled" and "format" not in output
     messages.ensure_user_last(conversation, prefill=prefill)
-    options = _sampling(body, context, has_thinking=kind != "disabled") | _other(body, context)
-    options |= _prompt_options(system, built, context.instructions)
-    if thinking_config:
-        options["thinking"] = thinking_config
-    if output:
-        options["output_config"] = output
-    if names := _betas(body, context):
-        options["anthropic_beta"] = names
+    options = _prompt_options(system, built, context.instructions)
+    options |= _options(body, context, thinking_config, output)
+    names = options.get("anthropic_beta", [])
     upstream_body = cast("JSON", _call(limit, conversation, options))
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in options),
@@ -147,6 +139,32 @@ def request(body: JSON, model: Model) -> UpstreamCall:
         argument_names=built.argument_names,
         json_answer=built.answer,
     )
+
+
+def _read_turns(client_messages: list[JSON], context: CallContext) -> list[chat_messages.Turn]:
+    turns = chat_messages.read(client_messages)
+    if any(turn.pictures for turn in turns):  # Claude's own turns have no pictures
+        context.ignore("messages.images")
+    context.ignore(*chat_messages.unread_reasoning(client_messages, reads_blocks=True))
+    return turns
+
+
+def _options(
+    body: JSON,
+    context: CallContext,
+    thinking_config: wire.ThinkingConfig | None,
+    output: wire.OutputConfig,
+) -> wire.RequestOptions:
+    """Return the optional fields, except for those of the prompt and the tools."""
+    kind = thinking_config["type"] if thinking_config else "disabled"
+    options = _sampling(body, context, has_thinking=kind != "disabled") | _other(body, context)
+    if thinking_config:
+        options["thinking"] = thinking_config
+    if output:
+        options["output_config"] = output
+    if names := _betas(body, context):
+        options["anthropic_beta"] = names
+    return options
 
 
 def _call(limit: int, conversation: list[wire.Message], options: wire.RequestOptions) -> wire.MessagesRequest:
