@@ -166,6 +166,8 @@ def test_stores_belong_to_the_key_that_made_them(start):
         ({"query": "a", "filters": {"type": "like", "key": "a", "value": "b"}}, "filters"),
         ({"query": "a", "filters": {"type": "and", "filters": []}}, "filters.filters"),
         ({"query": "a", "filters": {"type": "in", "key": "a", "value": "b"}}, "filters.value"),
+        ({"query": "a", "filters": {"type": "in", "key": "a", "value": [{}]}}, "filters.value"),
+        ({"query": "a", "filters": {"type": "in", "value": ["b"]}}, "filters"),
     ],
 )
 def test_wrong_searches_are_refused(stored, body, param):
@@ -194,6 +196,11 @@ def test_what_is_not_there_is_not_found(stored, app):
         ({"type": "lt", "key": "a", "value": "2"}, False),
         ({"type": "gte", "key": "none", "value": 2}, False),
         ({"type": "nin", "key": "a", "value": [2, 3]}, False),
+        ({"type": "eq", "key": "a", "value": 2.0}, True),
+        ({"type": "eq", "key": "flag", "value": 1}, False),
+        ({"type": "gte", "key": "flag", "value": 1}, False),
+        ({"type": "in", "key": "flag", "value": [1, "true"]}, False),
+        ({"type": "in", "key": "flag", "value": [True]}, True),
         (
             {
                 "type": "or",
@@ -205,7 +212,90 @@ def test_what_is_not_there_is_not_found(stored, app):
 )
 def test_filters_compare_attributes(given, fits):
     filters.check(given)
-    assert filters.matches(given, {"a": 2}) is fits
+    assert filters.matches(given, {"a": 2, "flag": True}) is fits
+
+
+def test_numbers_of_attributes_stay_as_they_are(stored):
+    store, file = store_with(stored), upload(stored, SKY)
+    attributes = {"id": 12345678901234567, "share": 0.5, "flag": True, "name": "x"}
+    path = f"/v1/vector_stores/{store['id']}/files"
+    post(stored, {"file_id": file, "attributes": attributes}, path)
+    read = stored.get(f"{path}/{file}").json["attributes"]
+    assert (read, type(read["id"])) == (attributes, int)
+    long = post(stored, {"attributes": {"name": "x" * 513}}, f"{path}/{file}")
+    assert long.status_code == 400
+
+
+@pytest.fixture
+def sdk_store(serve, storage):  # noqa: ARG001  (an empty one)
+    with serve(GCS_BUCKET_NAME=BUCKET).client() as client:
+        yield client, client.vector_stores.create()
+
+
+def files_of(client, count):
+    create = client.files.create
+    return [create(file=(f"{number}.txt", SKY), purpose="assistants").id for number in range(count)]
+
+
+def test_pages_before_and_after_a_file(sdk_store):
+    client, store = sdk_store
+    client.vector_stores.file_batches.create_and_poll(store.id, file_ids=files_of(client, 5))
+    list_files = client.vector_stores.files.list
+    ids = [file.id for file in list_files(store.id, limit=2)]
+    assert len(set(ids)) == 5
+    before = list_files(store.id, before=ids[3], limit=2)
+    assert ([file.id for file in before.data], before.has_more) == (ids[1:3], True)
+    first = list_files(store.id, before=ids[1])
+    assert ([file.id for file in first.data], first.has_more) == (ids[:1], False)
+    for options in ({"filter": "none"}, {"order": "up"}, {"limit": 0}):
+        with pytest.raises(openai.BadRequestError) as refused:
+            list_files(store.id, **options)
+        assert refused.value.param == next(iter(options))
+    with pytest.raises(openai.NotFoundError):
+        list_files(store.id, before="file-x")
+
+
+def test_stores_are_listed_in_pages(sdk_store):
+    client, store = sdk_store
+    newer = [client.vector_stores.create().id for _ in range(2)]
+    ids = [*reversed(newer), store.id]
+    assert [one.id for one in client.vector_stores.list(limit=2)] == ids
+    assert [one.id for one in client.vector_stores.list(before=store.id, limit=1).data] == ids[1:2]
+    assert [one.id for one in client.vector_stores.list(order="asc").data] == ids[::-1]
+
+
+def test_files_of_a_batch_have_options_of_their_own(sdk_store):
+    client, store = sdk_store
+    first, second = files_of(client, 2)
+    static = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 90}}
+    batches = client.vector_stores.file_batches
+    files = [{"file_id": first, "attributes": {"n": 1}}, {"file_id": second, "attributes": {"n": 2}}]
+    files += [{"file_id": first, "attributes": {"n": 3}}]
+    raw = batches.with_raw_response.create(store.id, files=files, attributes={"n": 4})
+    assert raw.headers["x-vertex-compat-ignored"] == "attributes"
+    assert raw.parse().file_counts.total == 2
+    listed = client.vector_stores.files.list(store.id).data
+    assert {file.id: file.attributes["n"] for file in listed} == {first: 3, second: 2}
+    with pytest.raises(openai.BadRequestError) as refused:
+        batches.create(store.id, files=[*files, {"file_id": first, "chunking_strategy": static}])
+    assert refused.value.param == "files[3].chunking_strategy.static.chunk_overlap_tokens"
+
+
+def test_unknown_parameters_are_named(sdk_store):
+    client, store = sdk_store
+    (file,) = files_of(client, 1)
+    stores, extra = client.vector_stores.with_raw_response, {"colour": "blue"}
+    for answer in (
+        stores.create(extra_body=extra),
+        stores.update(store.id, extra_body=extra),
+        stores.search(store.id, query="sky", extra_body=extra),
+        stores.files.create(store.id, file_id=file, extra_body=extra),
+        stores.file_batches.create(store.id, file_ids=[file], extra_body=extra),
+    ):
+        assert answer.headers["x-vertex-compat-ignored"] == "colour"
+    options = {"ranking_options": {"boost": 2, "hybrid_search": {"embedding_weight": 1, "text_weight": 1}}}
+    ignored = stores.search(store.id, query="sky", extra_body=options).headers["x-vertex-compat-ignored"]
+    assert ignored == "ranking_options.boost, ranking_options.hybrid_search"
 
 
 def test_the_text_of_a_text_file_can_be_read(serve, storage):  # noqa: ARG001  (an empty one)

@@ -151,7 +151,7 @@ def list_messages(context: RequestContext) -> Response:
         _message(message, f"{context.path_args['id']}-{number}")
         for number, message in enumerate(stored.record.messages)
     ]
-    if context.query().get("order") == "desc":
+    if paging.order(context.query(), "asc") == "desc":
         messages.reverse()
     return Response(paging.page(paging.after(messages, context.query()), size))
 
@@ -165,7 +165,7 @@ def list_completions(context: RequestContext) -> Response:
     query = context.query()
     size = paging.limit(query, 20, 100)
     names = list(store.names(FOLDER))
-    if query.get("order") != "desc":
+    if paging.order(query, "asc") == "asc":
         names.reverse()  # newer names sort first
     if last_id := query.get("after"):
         last = FOLDER + _token(last_id, context)

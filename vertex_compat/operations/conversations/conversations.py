@@ -77,7 +77,7 @@ def list_items(context: RequestContext) -> Response:
     """List the items of a conversation, latest first by default."""
     size = paging.limit(context.query(), 20, 100)
     items = _read(context).record.items
-    if context.query().get("order") != "asc":
+    if paging.order(context.query()) == "desc":
         items = items[::-1]
     return Response(paging.page(paging.after(items, context.query()), size))
 

@@ -93,7 +93,7 @@ def list_files(context: RequestContext) -> Response:
     bucket = Bucket(context)
     query = context.query()
     size = paging.limit(query, MAX_LISTED, MAX_LISTED)
-    if query.get("order") == "asc":
+    if paging.order(query) == "asc":
         oldest_first = reversed(list(_iter_files(bucket, query.get("purpose"))))
         return Response(paging.page(paging.after(oldest_first, query), size))
     last_id = query.get("after")

@@ -120,6 +120,11 @@ def _children(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
 
+def unknown(params: JSON, schema: type[msgspec.Struct]) -> list[str]:
+    """Return the names of parameters that a schema does not have."""
+    return [name for name in params if name not in schema.__struct_fields__]
+
+
 def validate(value: Any, schema: type[S], *, strict: bool = True) -> S:
     """Return `value` as a `schema`.
 

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from vertex_compat import errors
 from vertex_compat.types import JSON
+
+T = TypeVar("T")
+
+
+def choice(query: Mapping[str, str], name: str, values: Sequence[str]) -> str | None:
+    """Return the value of a parameter that has few, None without it; raises `BadRequest`."""
+    value = query.get(name)
+    if value is not None and value not in values:
+        raise errors.BadRequest(
+            f"Invalid value for {name!r}: expected one of {', '.join(values)}.",
+            param=name,
+            code="invalid_value",
+        )
+    return value
+
+
+def order(query: Mapping[str, str], default: str = "desc") -> str:
+    """Return the order that the client requests, `asc` or `desc`; raises `BadRequest`."""
+    return choice(query, "order", ("asc", "desc")) or default
 
 
 def limit(query: Mapping[str, str], default: int, maximum: int) -> int:
@@ -50,3 +70,27 @@ def after(items: Iterable[JSON], query: Mapping[str, str]) -> list[JSON]:
         if item["id"] == last_id:
             return all_items[index + 1 :]
     raise errors.NotFound(f"No such id in the list: {last_id[:200]!r}.", param="after")
+
+
+def between(
+    items: Sequence[T], query: Mapping[str, str], size: int, id_of: Callable[[T], str]
+) -> tuple[Sequence[T], bool]:
+    """Return the page that the query's `after` or `before` selects, and whether there are more items.
+
+    The page after an item begins with the next one, the page before an item ends with the previous one.
+    Raises `NotFound` for an id that is not in the list.
+    """
+    ids = [id_of(item) for item in items]
+    start = _position(ids, query, "after", -1) + 1
+    end = _position(ids, query, "before", len(ids))
+    selected = items[start:end]
+    page_items = selected[-size:] if query.get("before") else selected[:size]
+    return page_items, len(selected) > size
+
+
+def _position(ids: Sequence[str], query: Mapping[str, str], name: str, default: int) -> int:
+    if not (id_ := query.get(name)):
+        return default
+    if id_ not in ids:
+        raise errors.NotFound(f"No such id in the list: {id_[:200]!r}.", param=name)
+    return ids.index(id_)

@@ -71,7 +71,7 @@ def input_items(context: RequestContext) -> Response:
         if chain is None or chain.parent is None:
             raise _not_found(context)
         items = chain.items()[: -len(chain.parent.response["output"]) or None]
-    if context.query().get("order") != "asc":
+    if paging.order(context.query()) == "desc":
         items.reverse()
     return Response(paging.page(paging.after(items, context.query()), size))
 

@@ -144,7 +144,7 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/v2/rerank"): _About(rerank_schema.Rerank, object="list"),
     ("POST", "/ocr"): _About(ocr_schema.OCR),
     ("POST", "/vector_stores"): _About(vector_stores_schema.CreateStore, object="vector_store"),
-    ("GET", "/vector_stores"): _About(query=(*_PAGE, "order"), object="list"),
+    ("GET", "/vector_stores"): _About(query=(*_PAGE, "before", "order"), object="list"),
     ("GET", "/vector_stores/<store>"): _About(object="vector_store"),
     ("POST", "/vector_stores/<store>"): _About(vector_stores_schema.UpdateStore, object="vector_store"),
     ("DELETE", "/vector_stores/<store>"): _About(object="vector_store.deleted"),
@@ -154,7 +154,9 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/vector_stores/<store>/files"): _About(
         vector_stores_schema.AttachFile, object="vector_store.file"
     ),
-    ("GET", "/vector_stores/<store>/files"): _About(query=(*_PAGE, "order", "filter"), object="list"),
+    ("GET", "/vector_stores/<store>/files"): _About(
+        query=(*_PAGE, "before", "order", "filter"), object="list"
+    ),
     ("GET", "/vector_stores/<store>/files/<path:file>"): _About(object="vector_store.file"),
     ("GET", "/vector_stores/<store>/files/<path:file>/content"): _About(
         object="vector_store.file_content.page"
@@ -167,7 +169,9 @@ _ABOUT: Final[Mapping[Row, _About]] = {
         vector_stores_schema.AttachFiles, object="vector_store.files_batch"
     ),
     ("GET", "/vector_stores/<store>/file_batches/<batch>"): _About(object="vector_store.files_batch"),
-    ("GET", "/vector_stores/<store>/file_batches/<batch>/files"): _LIST,
+    ("GET", "/vector_stores/<store>/file_batches/<batch>/files"): _About(
+        query=(*_PAGE, "before", "order", "filter"), object="list"
+    ),
     ("POST", "/vector_stores/<store>/file_batches/<batch>/cancel"): _About(object="vector_store.files_batch"),
     ("POST", "/videos"): _About(videos_schema.Video, object="video"),
     ("GET", "/videos"): _About(query=(*_PAGE, "order"), object="list"),

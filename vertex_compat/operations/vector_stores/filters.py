@@ -10,6 +10,7 @@ from vertex_compat.types import JSON
 
 MAX_DEPTH: Final = 16
 
+_VALUE: Final = str | bool | int | float
 _ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "gt": lambda a, b: a > b,
     "gte": lambda a, b: a >= b,
@@ -19,7 +20,7 @@ _ORDERED: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 def check(filter_: Any, param: str = "filters", depth: int = 0) -> None:
-    """Raise `BadRequest` unless `given` is a filter."""
+    """Raise `BadRequest` unless `filter_` is a filter."""
     if not isinstance(filter_, dict) or depth > MAX_DEPTH:
         raise _invalid(param)
     kind = filter_.get("type")
@@ -30,11 +31,14 @@ def check(filter_: Any, param: str = "filters", depth: int = 0) -> None:
         for number, comparison in enumerate(inner):
             check(comparison, f"{param}.filters[{number}]", depth + 1)
     elif kind in {"in", "nin"}:
-        if not isinstance(filter_.get("value"), list) or not isinstance(filter_.get("key"), str):
+        values = filter_.get("value")
+        if not isinstance(filter_.get("key"), str):
+            raise _invalid(param)
+        if not isinstance(values, list) or not all(isinstance(value, _VALUE) for value in values):
             raise _invalid(f"{param}.value")
     elif kind not in {"eq", "ne", *_ORDERED} or not isinstance(filter_.get("key"), str):
         raise _invalid(param)
-    elif not isinstance(filter_.get("value"), str | bool | int | float):
+    elif not isinstance(filter_.get("value"), _VALUE):
         raise _invalid(f"{param}.value")
 
 
@@ -48,12 +52,19 @@ def matches(filter_: JSON, attributes: Mapping[str, Any]) -> bool:
     value: Any = attributes.get(filter_["key"])
     expected: Any = filter_["value"]
     if kind in {"eq", "ne"}:
-        return (value == expected) is (kind == "eq")
+        return _equal(value, expected) is (kind == "eq")
     if kind in {"in", "nin"}:
-        return (value in expected) is (kind == "in")
-    if value is None or isinstance(value, str) != isinstance(expected, str):
-        return False
-    return _ORDERED[kind](value, expected)
+        return any(_equal(value, one) for one in expected) is (kind == "in")
+    return _type(value) is _type(expected) and _ORDERED[kind](value, expected)
+
+
+def _equal(value: Any, expected: Any) -> bool:
+    return _type(value) is _type(expected) and bool(value == expected)
+
+
+def _type(value: Any) -> type:
+    """Return the type of JSON's value: to Python, true is the number 1."""
+    return float if type(value) is int else type(value)
 
 
 def _invalid(param: str) -> errors.BadRequest:

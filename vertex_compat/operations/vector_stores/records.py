@@ -72,7 +72,7 @@ class StoredFile(msgspec.Struct, omit_defaults=True):
     operation: str = ""
     rag_file: str = ""
     batch: str = ""
-    attributes: dict[str, str | float | bool] = {}
+    attributes: dict[str, str | int | float | bool] = {}
     chunking: tuple[int, int] | None = None
     error: str = ""
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
@@ -23,6 +23,9 @@ from vertex_compat.types import JSON
 
 BATCH: Final = "vsfb_"
 
+STATUSES: Final = ("in_progress", "completed", "failed", "cancelled")
+"""Of a file, as OpenAI names them."""
+
 TEXTS: Final = frozenset({"application/json", "application/xml", "application/x-ndjson", "application/jsonl"})
 """Media types of texts that do not begin with `text/`."""
 
@@ -35,21 +38,30 @@ def _find(context: RequestContext) -> tuple[VectorStore, Records]:
     return records.store(context.path_args["store"]), records
 
 
-def prepare(
-    file_ids: Sequence[str], params: JSON, param: str, records: Records, batch: str = ""
-) -> list[StoredFile]:
-    """Return the records of files to attach.
+class Attachment(NamedTuple):
+    """A file to attach to a store, its options, and the parameter that names it."""
+
+    file_id: str
+    options: JSON
+    param: str
+    place: str = ""
+    """Parameter before the options, such as `files[2].`."""
+
+
+def prepare(attachments: Iterable[Attachment], records: Records, batch: str = "") -> list[StoredFile]:
+    """Return the records of files to attach; of a file that is named twice, the last options hold.
 
     Raises `NotFound` for a file that the caller does not have.
     """
     now = int(time.time())
+    by_file = {attachment.file_id: attachment for attachment in attachments}
 
-    def record(file_id: str) -> StoredFile:
+    def record(attachment: Attachment) -> StoredFile:
         try:
-            target = records.bucket.resolve(file_id)
+            target = records.bucket.resolve(attachment.file_id)
             resource = records.bucket.metadata(target)
         except errors.NotFound as error:
-            error.param = param
+            error.param = attachment.param
             raise
         return StoredFile(
             uri=target.uri,
@@ -57,34 +69,34 @@ def prepare(
             size=count(resource.get("size")),
             created=now,
             batch=batch,
-            attributes=params.get("attributes") or {},
-            chunking=_chunking(params),
+            attributes=attachment.options.get("attributes") or {},
+            chunking=_chunking(attachment.options, attachment.place),
         )
 
-    if not file_ids:
+    if not by_file:
         return []
-    with ThreadPoolExecutor(min(len(file_ids), model_calls.MAX_PARALLEL_CALLS)) as pool:
-        return list(pool.map(record, dict.fromkeys(file_ids)))
+    with ThreadPoolExecutor(min(len(by_file), model_calls.MAX_PARALLEL_CALLS)) as pool:
+        return list(pool.map(record, by_file.values()))
 
 
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _chunking(params: JSON) -> tuple[int, int] | None:
-    chunking = params.get("chunking_strategy") or {}
+def _chunking(options: JSON, place: str) -> tuple[int, int] | None:
+    chunking = options.get("chunking_strategy") or {}
     if chunking.get("type") != "static":
         return None
     if not (fixed := chunking.get("static")):
         raise errors.BadRequest(
-            "Missing required parameter: 'chunking_strategy.static'.",
-            param="chunking_strategy.static",
+            f"Missing required parameter: '{place}chunking_strategy.static'.",
+            param=f"{place}chunking_strategy.static",
             code="missing_required_parameter",
         )
     if fixed["chunk_overlap_tokens"] * 2 > fixed["max_chunk_size_tokens"]:
         raise errors.BadRequest(
             "'chunk_overlap_tokens' must not exceed half of 'max_chunk_size_tokens'.",
-            param="chunking_strategy.static.chunk_overlap_tokens",
+            param=f"{place}chunking_strategy.static.chunk_overlap_tokens",
             code="invalid_value",
         )
     return fixed["max_chunk_size_tokens"], fixed["chunk_overlap_tokens"]
@@ -102,8 +114,7 @@ def attach(
 def counts(files: Iterable[StoredFile]) -> dict[str, int]:
     """Return OpenAI's counts of files."""
     statuses = [_status(file) for file in files]
-    names = ("in_progress", "completed", "failed", "cancelled")
-    return {name: statuses.count(name) for name in names} | {"total": len(statuses)}
+    return {name: statuses.count(name) for name in STATUSES} | {"total": len(statuses)}
 
 
 def _status(file: StoredFile) -> str:
@@ -114,9 +125,10 @@ def create(context: RequestContext) -> Response:
     """Attach one file."""
     params = body.drop_nulls(body.decode(context.body, schema.AttachFile))
     store, records = _find(context)
-    (prepared,) = prepare([params["file_id"]], params, "file_id", records)
+    (prepared,) = prepare([Attachment(params["file_id"], params, "file_id")], records)
     files = attach(store, [prepared], records, context)
-    return Response(_file_object(_by_uri(files, prepared.uri), store, records))
+    headers = model_calls.ignored_header(body.unknown(params, schema.AttachFile))
+    return Response(_file_object(_by_uri(files, prepared.uri), store, records), headers)
 
 
 def _by_uri(files: Iterable[StoredFile], uri: str) -> StoredFile:
@@ -135,11 +147,12 @@ def list_files(context: RequestContext) -> Response:
 def _page(files: list[StoredFile], store: VectorStore, records: Records, context: RequestContext) -> Response:
     query = context.query()
     size = paging.limit(query, 20, 100)
-    status = query.get("filter")
+    status = paging.choice(query, "filter", STATUSES)
     objects = [_file_object(file, store, records) for file in files if status in {None, _status(file)}]
-    if query.get("order") == "asc":
+    if paging.order(query) == "asc":
         objects.reverse()
-    return Response(paging.page(paging.after(objects, query), size))
+    selected, has_more = paging.between(objects, query, size, lambda file: str(file["id"]))
+    return Response(paging.page(selected, size) | {"has_more": has_more})
 
 
 def _file(context: RequestContext) -> tuple[StoredFile, VectorStore, Records]:
@@ -211,16 +224,20 @@ def create_batch(context: RequestContext) -> Response:
         )
     store, records = _find(context)
     batch = BATCH + new_token()
-    if "files" in params:
-        prepared = [
-            prepared_file
-            for number, file in enumerate(params["files"])
-            for prepared_file in prepare([file["file_id"]], file, f"files[{number}].file_id", records, batch)
-        ]
-    else:
-        prepared = prepare(params["file_ids"], params, "file_ids", records, batch)
-    files = attach(store, prepared, records, context)
-    return Response(_batch(batch, files, store))
+    files = attach(store, prepare(_attachments(params), records, batch), records, context)
+    ignored = body.unknown(params, schema.AttachFiles)
+    if "files" in params:  # each has its own
+        ignored += [name for name in ("attributes", "chunking_strategy") if name in params]
+    return Response(_batch(batch, files, store), model_calls.ignored_header(ignored))
+
+
+def _attachments(params: JSON) -> list[Attachment]:
+    if "files" not in params:
+        return [Attachment(file_id, params, "file_ids") for file_id in params["file_ids"]]
+    return [
+        Attachment(file["file_id"], file, f"files[{number}].file_id", f"files[{number}].")
+        for number, file in enumerate(params["files"])
+    ]
 
 
 def _batch_files(context: RequestContext) -> tuple[str, list[StoredFile], VectorStore, Records]:

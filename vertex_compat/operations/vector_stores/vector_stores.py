@@ -19,7 +19,6 @@ from vertex_compat.operations.vector_stores.records import (
     StoredFile,
     VectorStore,
     new_id,
-    no_such_store,
 )
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
@@ -29,7 +28,8 @@ def create(context: RequestContext) -> Response:
     """Create a vector store, and attach files to it."""
     params = body.drop_nulls(body.decode(context.body, schema.CreateStore))
     records = Records(context)
-    prepared = store_files.prepare(params.get("file_ids", ()), params, "file_ids", records)
+    attachments = [store_files.Attachment(id_, params, "file_ids") for id_ in params.get("file_ids", ())]
+    prepared = store_files.prepare(attachments, records)
     id_, now = new_id(), int(time.time())
     target = ingestion.target(None, context)
     call = rag_engine.create(params.get("name") or id_, id_)
@@ -53,7 +53,7 @@ def create(context: RequestContext) -> Response:
     )
     records.create(store)
     files = store_files.attach(store, prepared, records, context) if prepared else []
-    ignored = [name for name in ("description",) if name in params]
+    ignored = [*body.unknown(params, schema.CreateStore), *({"description"} & params.keys())]
     return Response(_store_object(store, files), model_calls.ignored_header(ignored))
 
 
@@ -62,12 +62,9 @@ def list_stores(context: RequestContext) -> Response:
     records, query = Records(context), context.query()
     size = paging.limit(query, 20, 100)
     ids = records.ids()
-    if query.get("order") == "asc":
+    if paging.order(query) == "asc":
         ids.reverse()
-    if last := query.get("after"):
-        if last not in ids:
-            raise no_such_store(last)
-        ids = ids[ids.index(last) + 1 :]
+    selected, has_more = paging.between(ids, query, size, str)
 
     def show(id_: str) -> JSON | None:
         with suppress(errors.NotFound):  # deleted by another request
@@ -76,8 +73,9 @@ def list_stores(context: RequestContext) -> Response:
         return None
 
     with ThreadPoolExecutor(model_calls.MAX_PARALLEL_CALLS) as pool:
-        objects = list(pool.map(show, ids[: size + 1]))
-    return Response(paging.page([store for store in objects if store], size))
+        objects = list(pool.map(show, selected))
+    page = paging.page([store for store in objects if store], size)
+    return Response(page | {"has_more": has_more})
 
 
 def find(context: RequestContext) -> tuple[VectorStore, Records]:
@@ -104,7 +102,8 @@ def update(context: RequestContext) -> Response:
         store.expires_days = (params["expires_after"] or {}).get("days")
         store.last_active = int(time.time())
     records.save(store)
-    return Response(_store_object(store, records.files(store)))
+    headers = model_calls.ignored_header(body.unknown(params, schema.UpdateStore))
+    return Response(_store_object(store, records.files(store)), headers)
 
 
 def delete(context: RequestContext) -> Response:
@@ -133,13 +132,15 @@ def search(context: RequestContext) -> Response:
         "has_more": False,
         "next_page": None,
     }
-    return Response(page, model_calls.ignored_header(ignored_options(params)))
+    ignored = [*body.unknown(params, schema.Search), *ignored_options(params)]
+    return Response(page, model_calls.ignored_header(ignored))
 
 
 def ignored_options(params: JSON) -> list[str]:
     """Return the names of a search's options that RAG Engine does not have."""
     options = params.get("ranking_options") or {}
-    ignored = [f"ranking_options.{name}" for name in ("hybrid_search",) if options.get(name)]
+    unknown = body.unknown(options, schema.RankingOptions)
+    ignored = [f"ranking_options.{name}" for name in (*unknown, "hybrid_search") if options.get(name)]
     if options.get("ranker", "auto") not in {"auto", "none"}:
         ignored.append("ranking_options.ranker")
     return [*ignored, "rewrite_query"] if params.get("rewrite_query") else ignored

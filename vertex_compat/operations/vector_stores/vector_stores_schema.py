@@ -12,8 +12,11 @@ from msgspec import Meta, Struct
 Metadata = Annotated[
     dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
 ]
-Attributes = Annotated[dict[Annotated[str, Meta(max_length=64)], str | float | bool], Meta(max_length=16)]
-FileIds = Annotated[list[str], Meta(min_length=1, max_length=500)]
+Attributes = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)] | int | float | bool],
+    Meta(max_length=16),
+]
+FileIds = Annotated[list[str], Meta(min_length=1, max_length=2000)]
 
 
 class ExpiresAfter(Struct):
@@ -58,7 +61,7 @@ class UpdateFile(Struct):
 
 class AttachFiles(Struct):
     file_ids: FileIds | None = None
-    files: Annotated[list[AttachFile], Meta(min_length=1, max_length=500)] | None = None
+    files: Annotated[list[AttachFile], Meta(min_length=1, max_length=2000)] | None = None
     attributes: Attributes | None = None
     chunking_strategy: Chunking | None = None
 

@@ -204,7 +204,7 @@ def list_videos(context: RequestContext) -> Response:
     query = context.query()
     size = paging.limit(query, 20, MAX_LISTED)
     jobs = list(video_jobs.iter_jobs(context))
-    if query.get("order") == "asc":
+    if paging.order(query) == "asc":
         jobs.reverse()
     if last := query.get("after"):
         numbers = [number for number, (id_, _, _) in enumerate(jobs) if id_ == last]
