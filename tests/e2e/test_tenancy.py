@@ -151,8 +151,8 @@ def test_a_tuning_job_is_its_owners_alone(start, emulator):
 def test_a_job_that_was_started_elsewhere_is_not_found(start, emulator):
     app = start()
     job_id = new_job(app, ALICE).json["id"]
-    (job,) = [job for job in emulator.app.cloud.tuning.jobs._jobs.values() if "labels" in job.shown][-1:]
-    del job.shown["labels"]
+    (job,) = [job for job in emulator.app.cloud.tuning.jobs._jobs.values() if "labels" in job.resource][-1:]
+    del job.resource["labels"]
     assert app.post(f"/v1/fine_tuning/jobs/{job_id}/cancel", headers=ALICE).status_code == 404
 
 
