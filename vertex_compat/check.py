@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Final, NamedTuple
+
+import msgspec
 
 from vertex_compat import errors
 from vertex_compat.config.settings import Settings
@@ -115,7 +116,7 @@ class _Check:
                 yield CheckResult(label, model.locations[0], f"skipped ({operations})", 0)
                 continue
             for location in model.locations if model.location_pinned else model.locations[:1]:
-                located = replace(model, locations=(location,))
+                located = msgspec.structs.replace(model, locations=(location,))
                 yield self._call(label, location, call, located)
 
     def services(self) -> Iterator[CheckResult]:

@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from vertex_compat import sse
 from vertex_compat.errors import ApiError
@@ -52,8 +53,7 @@ THREAD_UNSUPPORTED: Final = "thread_unsupported_request"
 _PROMPT_TOO_LONG: Final = "prompt is too long"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorFormat:
+class ErrorFormat(msgspec.Struct, frozen=True):
     """The errors of one client API.
 
     `status` gives the HTTP status, `body` the JSON object (the string is the id of the request). `event` is

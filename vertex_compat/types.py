@@ -14,7 +14,6 @@ times, the role, the position of the finish reason and the last usage chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -31,8 +30,7 @@ RawBody: TypeAlias = dict[str, msgspec.Raw]
 """A JSON object whose values are as they were received, not decoded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(msgspec.Struct, frozen=True):
     """The Vertex AI model that a client's model name stands for."""
 
     requested_name: str
@@ -63,20 +61,33 @@ class Model:
     """True if the endpoint forwards every path of its container, below `invoke/`, and has no other method."""
     model_armor: str | None = None
     """Model Armor template with which prompts and responses are checked."""
-    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    defaults: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """Parameters that apply where the client sends none."""
-    enforced: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    enforced: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """Google's `safety_settings` and `labels` that replace the client's."""
-    has_fallback: bool = field(default=False, compare=False)
+    has_fallback: bool = False
     """True if another model answers when this one fails."""
-    refused_features: frozenset[str] = field(default=frozenset(), compare=False)
+    refused_features: frozenset[str] = frozenset()
     """Optional features that Vertex AI has refused: see `UpstreamCall.optional_features`."""
-    profile: ModelProfile = field(default=ModelProfile(), compare=False, repr=False)
+    profile: ModelProfile = ModelProfile()
     """The facts about the model: its capabilities, limits and price."""
 
+    @property
+    def target(self) -> tuple[object, ...]:
+        """What distinguishes one target of calls from another: not the name for it, nor its parameters."""
+        return (
+            self.publisher,
+            self.resource,
+            self.locations,
+            self.project,
+            self.impersonate_account,
+            self.endpoint_host,
+            self.served_name,
+            self.model_armor,
+        )
 
-@dataclass(frozen=True, slots=True)
-class ResourceTarget:
+
+class ResourceTarget(msgspec.Struct, frozen=True):
     """Target of a call that is not to a model: a bucket, a job. Fields as in `Model`."""
 
     resource: str
@@ -262,8 +273,7 @@ def parts_of(translated: Delta | Iterable[StreamPart]) -> Iterable[StreamPart]:
     return (translated,) if isinstance(translated, Delta) else translated
 
 
-@dataclass(frozen=True, slots=True)
-class ChatAdapter:
+class ChatAdapter(msgspec.Struct, frozen=True):
     """Chat with the models of a publisher.
 
     `request` translates the client's body, `response` a whole response. `stream` returns the translator of
@@ -281,7 +291,7 @@ class ChatAdapter:
     """True if each URL is sent with the media type of its file."""
     whole: Callable[[UpstreamCall], Callable[[JSON], Iterable[StreamPart]]] | None = None
     """Returns the translator of whole responses that may be continued; it gets one after the other."""
-    header_params: Mapping[str, str] = field(default_factory=dict)
+    header_params: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Header of the client's request → parameter of `request` that has its comma-separated values."""
     searches_web: bool = False
     """True if models accept `web_search_options`."""
@@ -293,8 +303,7 @@ class ChatAdapter:
         return self.supports_n and model.profile.takes_several_candidates
 
 
-@dataclass(frozen=True, slots=True)
-class UnaryAdapter(Generic[T]):
+class UnaryAdapter(msgspec.Struct, Generic[T], frozen=True):
     """An operation whose responses are not streamed.
 
     `request` translates a body into calls, which are made in parallel; `response` reads the response to one
@@ -311,8 +320,7 @@ def _same_model(model: Model) -> Model:
     return model
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCounter:
+class TokenCounter(msgspec.Struct, frozen=True):
     """Input token counts by a publisher.
 
     `request` makes the call for a chat body, `relay` for a body of the publisher's own API. `response` reads
@@ -378,8 +386,7 @@ class RankedDocument(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechAdapter:
+class SpeechAdapter(msgspec.Struct, frozen=True):
     """Speech of a publisher: `whole` returns a file, or samples.
 
     `stream` returns samples as they come. The deltas of `stream` have `audio`, samples of 16 bits, and
@@ -404,8 +411,7 @@ class VideoOperation(NamedTuple):
     data: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class VideoAdapter:
+class VideoAdapter(msgspec.Struct, frozen=True):
     """Makes videos, which take minutes, in operations whose state is polled."""
 
     start: Callable[[JSON, Model], UpstreamCall]

@@ -1,7 +1,6 @@
 """The README says what the code does."""
 
 import ast
-import dataclasses
 import json
 import os
 import re
@@ -139,9 +138,7 @@ def logged(capfd):
     known = {"target": "google/gemini-3.8-flash; location=global", "usages": {0: CHAT}}
     known |= {"first_byte_at": record.started_at + 1, "calls": ["upstream_id"]}
     known |= {"price": Price(input=1, output=1), "units": Units(seconds=8), "allowance": None}
-    unknown = {
-        field.name: field.name for field in dataclasses.fields(record) if not getattr(record, field.name)
-    }
+    unknown = {name: name for name in record.__struct_fields__ if not getattr(record, name)}
     for name, value in (unknown | known).items():
         setattr(record, name, value)
     record.write(200, project="my-project", deployed=True)

@@ -1,9 +1,8 @@
 """Requests to servers of OpenAI's form: what they refuse is rewritten, and what is lost is named."""
 
-from dataclasses import replace
-
 import pytest
 from helpers.fixtures import RecordingTransport, function, post, question, upstream_call
+from msgspec.structs import replace
 
 from vertex_compat.publishers.mistral import mistral
 from vertex_compat.types import Model

@@ -1,8 +1,7 @@
 """Counting tokens: which call is made for which model, and what the Responses API answers."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from vertex_compat.publishers.anthropic import token_counts
 from vertex_compat.routing import model_names

@@ -9,10 +9,11 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
+
+import msgspec
 
 from vertex_compat import vertex
 from vertex_compat.config import api_keys
@@ -86,14 +87,13 @@ class BucketSetting(NamedTuple):
     prefix: str = OBJECT_PREFIX
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """The operator's decisions. Times are in seconds, sizes in bytes."""
 
     project: str | None = None
     location: str | None = None
     auth: Auth = "api-key"
-    keys: ApiKeys = field(default=ApiKeys({}), repr=False)
+    keys: ApiKeys = ApiKeys({})
     """API keys at the start."""
     keys_file: Path | None = None
     """File in which the API keys may change."""
@@ -101,10 +101,10 @@ class Settings:
     """Origins of web pages that may call."""
     max_body: int = 32 * MEGABYTE
     on_cloud_run: bool = False
-    base_urls: Mapping[str, str] = field(default_factory=dict)
+    base_urls: Mapping[str, str] = msgspec.field(default_factory=dict)
     bucket: BucketSetting | None = None
     """For files, and for the input and output of batches."""
-    secret: str | None = field(default=None, repr=False)
+    secret: str | None = None
     """Signs ids."""
     signing_account: str | None = None
     store: Store = "bucket"
@@ -133,7 +133,7 @@ class Settings:
     """A collector of traces is set."""
     metrics: bool = False
     """A collector of metrics is set."""
-    redis_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = None
     """Store in which instances count limits together."""
     base_path: str = ""
     """Prefix that a proxy in front leaves in the paths."""
@@ -149,13 +149,17 @@ class Settings:
     """Directory of such certificates, one a file."""
     use_proxies: bool = False
     """The environment names proxies."""
-    routing: rules.RoutingConfig = field(default_factory=rules.RoutingConfig)
+    routing: rules.RoutingConfig = msgspec.field(default_factory=rules.RoutingConfig)
 
     def __post_init__(self) -> None:
         """Check what concerns several settings; raises `InvalidSetting`."""
         self.check_keys(self.keys)
         if self.auth == "caller":
             self._check_caller()
+
+    def __repr__(self) -> str:
+        """Show nothing: the fields include keys and secrets."""
+        return "Settings(…)"
 
     def check_keys(self, keys: ApiKeys) -> None:
         """Check that every rule of the settings file has a key; raises `InvalidSetting`."""

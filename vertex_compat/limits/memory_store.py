@@ -6,13 +6,13 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from vertex_compat.limits.quota import MINUTE_SECONDS, Amount, Decision, Limit, Quota
 
 
-@dataclass(slots=True)
-class _Counts:
+class _Counts(msgspec.Struct):
     """The counts of one key.
 
     Its minute begins with the first request after the last one has ended.
@@ -24,7 +24,7 @@ class _Counts:
     tokens: int = 0
     period: str = ""
     spent: int = 0
-    running: set[str] = field(default_factory=set)
+    running: set[str] = msgspec.field(default_factory=set)
 
 
 class MemoryLimitStore:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
 import msgspec
@@ -27,8 +26,7 @@ FetchUrl: TypeAlias = Callable[[str, str], Fetched]
 """Fetches the file at a URL (first argument). The second is the parameter that holds it, for `BadRequest`."""
 
 
-@dataclass(frozen=True, slots=True)
-class DryRunTransport:
+class DryRunTransport(msgspec.Struct, frozen=True):
     """A transport that describes calls and makes none.
 
     Operations that call a model return the description. All others open their first call, and are refused.
@@ -114,24 +112,21 @@ class RequestContext(msgspec.Struct, frozen=True):
         return self.read()
 
 
-@dataclass(frozen=True, slots=True)
-class FileBody:
+class FileBody(msgspec.Struct, frozen=True):
     """A file or plain text."""
 
     data: bytes
     content_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class StreamingBody:
+class StreamingBody(msgspec.Struct, frozen=True):
     """A file that is sent as it comes. An error in the middle breaks the connection."""
 
     chunks: Iterator[bytes]
     content_type: str = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class EventStream:
+class EventStream(msgspec.Struct, frozen=True):
     """Events that are sent as they come. An error in the middle is sent as a last event.
 
     `encode_error` writes that event; None stands for the form of the client's API.
@@ -142,12 +137,11 @@ class EventStream:
     encode_error: Callable[[errors.ApiError], bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """Response to the client: one JSON object, a file, or events as they come."""
 
     body: JSON | FileBody | StreamingBody | EventStream
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     status: int = 200
     after: Callable[[], None] | None = None
     """Called after the last byte has been sent to the client."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -117,8 +116,7 @@ def _short(key: str) -> str:
     return key.replace("_", "").lower()
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceRules:
+class ResourceRules(msgspec.Struct, frozen=True):
     """The resources that one caller's requests may name."""
 
     settings: Settings
@@ -248,8 +246,7 @@ class RefusedReference(errors.Forbidden):
         self.value = value
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedTransport:
+class CheckedTransport(msgspec.Struct, frozen=True):
     """A transport that checks each call before it is made. `read` returns the client's body."""
 
     inner: Transport

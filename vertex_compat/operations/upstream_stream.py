@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
@@ -140,7 +139,7 @@ class UpstreamStream(Generic[P]):
         if not features or error.code == "context_length_exceeded":
             raise error
         refused = self._model.refused_features | features
-        self._model = replace(self._model, refused_features=refused)
+        self._model = msgspec.structs.replace(self._model, refused_features=refused)
         self._calls = self._prepare(self._model)
         self._open()
         self._context.router.mark_refused(self._model, features)

@@ -18,7 +18,6 @@ import base64
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -34,16 +33,14 @@ NO_RESULT: Final = "No result was given for this call."
 MediaKind: TypeAlias = Literal["image", "audio", "video", "file"]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """A text that is not empty."""
 
     text: str
-    raw: JSON = field(default_factory=dict)
+    raw: JSON = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(msgspec.Struct, frozen=True):
     """A file: its `data` (base64) or its `uri` (`gs://`, `https://`).
 
     `mime` is None if neither the client, the bytes nor the name give the type. `param` is the part's place in
@@ -56,33 +53,30 @@ class Media:
     uri: str | None
     name: str | None
     param: str
-    raw: JSON = field(default_factory=dict)
+    raw: JSON = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Thinking:
+class Thinking(msgspec.Struct, frozen=True):
     """A `thinking` or `redacted_thinking` block of Claude's that the client sends back."""
 
     raw: JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A tool call of the model; `raw` is the client's tool call."""
 
     id: str
     name: str
     arguments: JSON
-    raw: JSON = field(default_factory=dict)
+    raw: JSON = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """The result of a call; `raw` is the client's message, empty if there is none."""
 
     call: Call
     parts: tuple[Text | Media, ...]
-    raw: JSON = field(default_factory=dict)
+    raw: JSON = msgspec.field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -90,8 +84,7 @@ class Result:
         return self.raw.get("is_error") is True
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTool:
+class ServerTool(msgspec.Struct, frozen=True):
     """A block about a tool that Anthropic's servers ran: the call, or its result."""
 
     raw: JSON
@@ -100,8 +93,7 @@ class ServerTool:
 Part: TypeAlias = Text | Media | Thinking | Call | Result | ServerTool
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(msgspec.Struct):
     """Consecutive messages of one role (`system`, `user`, `assistant`, `tool`).
 
     `parts` is never empty.
@@ -109,8 +101,8 @@ class Turn:
 
     role: str
     parts: list[Part]
-    raw: JSON = field(default_factory=dict)
-    pictures: list[Media] = field(default_factory=list)
+    raw: JSON = msgspec.field(default_factory=dict)
+    pictures: list[Media] = msgspec.field(default_factory=list)
     """Images that the model made. Only models that make images take them back."""
 
 
@@ -170,8 +162,7 @@ def append_merged(turns: list[Turn], turn: Turn) -> None:
         turns.append(turn)
 
 
-@dataclass(slots=True)
-class _Slot:
+class _Slot(msgspec.Struct):
     """The place of a result: `index` in the parts of a `tool` turn."""
 
     turn: Turn

@@ -12,8 +12,9 @@ Each parameter is, per publisher, in exactly one of four sets. A parameter in no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from vertex_compat import errors
 from vertex_compat.types import JSON, ClientRequest
@@ -25,14 +26,13 @@ DEFAULTS: Final = {"modalities": ["text"], "reasoning_effort": ""}
 """Parameters → a value that means the same as leaving the parameter out."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterTable:
+class ParameterTable(msgspec.Struct, frozen=True):
     """The parameters of one publisher."""
 
     renamed: Mapping[str, str]
     handled: frozenset[str]
     ignored: frozenset[str]
-    refused: frozenset[str] = field(default_factory=frozenset)
+    refused: frozenset[str] = msgspec.field(default_factory=frozenset)
     pass_unknown: bool = False
 
     def apply(self, body: JSON, rejected: Sequence[str] = ()) -> tuple[JSON, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -30,4 +29,4 @@ def completions_via_chat(chat: ChatAdapter) -> ChatAdapter:
         call = chat.request(params | {"messages": [{"role": "user", "content": body["prompt"]}]}, model)
         return msgspec.structs.replace(call, ignored=(*call.ignored, *sorted(IGNORED & body.keys())))
 
-    return replace(chat, request=request)
+    return msgspec.structs.replace(chat, request=request)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
+
+import msgspec
 
 from vertex_compat import errors
 from vertex_compat.types import JSON
@@ -18,8 +19,7 @@ from vertex_compat.types import JSON
 ToolMode: TypeAlias = Literal["auto", "none", "required"]
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A function that the model may call.
 
     `parameters` is JSON Schema, None if the function has none. `raw` is the client's tool.
@@ -29,11 +29,10 @@ class Function:
     description: str | None
     parameters: JSON | None
     strict: bool
-    raw: JSON = field(default_factory=dict)
+    raw: JSON = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(msgspec.Struct, frozen=True):
     """The tools of a request. `other_tools` are tools that only one publisher knows.
 
     `mode` and `parallel` are None if the client sets none. `forced` is the function that must be called,
@@ -50,8 +49,7 @@ class Tools:
     forced: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(msgspec.Struct, frozen=True):
     """`tool_choice`. Fields as in `Tools`."""
 
     mode: ToolMode | None = None

@@ -10,11 +10,10 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from vertex_compat import errors, vertex
 from vertex_compat.model_profile import ModelProfile
@@ -76,7 +75,7 @@ class Router:
         self._named_locations = frozenset(file.allow_locations) | {
             location for _, entry in location_tables(config) for location in _locations(entry)
         }
-        self._cooling: dict[Model, float] = {}
+        self._cooling: dict[tuple[object, ...], float] = {}
         self._refused = RefusedFeatures()
         self.rule = rule
         self._patterns = [file.allow, rule.models] if rule else [file.allow]
@@ -121,7 +120,7 @@ class Router:
         stages = self._stages(name)
         if len(stages) == 1 and len(stages[0]) == 1:
             return (stages[0][0].model,)
-        ordered = {target.model: target for stage in stages for target in self._order(stage)}
+        ordered = {target.model.target: target for stage in stages for target in self._order(stage)}
         *earlier, last = ordered.values()
         return (*(target.with_fallback for target in earlier), last.model)
 
@@ -158,7 +157,7 @@ class Router:
     def mark_failed(self, model: Model) -> None:
         """Remember that `model` cannot answer for now."""
         wait = random.uniform(*COOL_DOWN_SECONDS)  # noqa: S311  (spread, not a secret)
-        self._cooling[model] = time.monotonic() + wait
+        self._cooling[model.target] = time.monotonic() + wait
 
     def with_refused_features(self, model: Model) -> Model:
         """Return the model with the optional features that Vertex AI has refused for it."""
@@ -199,7 +198,7 @@ class Router:
             index = random.choices(range(len(remaining)), weights)[0]  # noqa: S311  (spread, not a secret)
             ordered.append(remaining.pop(index))
         now = time.monotonic()
-        return sorted(ordered, key=lambda target: self._cooling.get(target.model, 0) > now)
+        return sorted(ordered, key=lambda target: self._cooling.get(target.model.target, 0) > now)
 
     def _targets(self, name: str, requested_name: str) -> Iterator[tuple[float, Model]]:
         """Yield the models of a name with their weights; an alias of an alias is followed."""
@@ -296,7 +295,7 @@ def _overridden(model: Model, rule: ModelRule, target: Target) -> Model:
 
 
 def _with_price(profile: ModelProfile, rule: ModelRule) -> ModelProfile:
-    return msgspec.structs.replace(profile, price=rule.price) if rule.price else profile
+    return replace(profile, price=rule.price) if rule.price else profile
 
 
 def _locations(entry: Location) -> tuple[str, ...]:

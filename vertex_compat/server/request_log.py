@@ -12,7 +12,6 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -31,8 +30,7 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a
 _EXECUTION: Final = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
-@dataclass(slots=True)
-class ChunkTimes:
+class ChunkTimes(msgspec.Struct):
     """The number of streamed chunks of a request, and the times of the first and the last."""
 
     count: int = 0
@@ -50,8 +48,7 @@ class ChunkTimes:
         return (self.last - self.first) / (self.count - 1) if self.count > 1 else None
 
 
-@dataclass(slots=True)
-class RequestLog:
+class RequestLog(msgspec.Struct):
     """Facts about one request, collected while it runs.
 
     `traceparent` is the W3C's header, if it is valid; `execution` is functions-framework's id of the
@@ -65,7 +62,7 @@ class RequestLog:
     trace: str | None
     traceparent: str | None = None
     execution: str | None = None
-    started_at: float = field(default_factory=time.monotonic)
+    started_at: float = msgspec.field(default_factory=time.monotonic)
     first_byte_at: float | None = None
     key: str | None = None
     model: str | None = None
@@ -78,9 +75,9 @@ class RequestLog:
     service_tier: str | None = None
     units: Units | None = None
     chunks: ChunkTimes | None = None
-    calls: list[str] = field(default_factory=list)
-    usages: dict[object, Usage] = field(default_factory=dict)
-    _cached_cost: tuple[tuple[object, ...], int | None] | None = field(default=None, init=False, repr=False)
+    calls: list[str] = msgspec.field(default_factory=list)
+    usages: dict[object, Usage] = msgspec.field(default_factory=dict)
+    _cached_cost: tuple[tuple[object, ...], int | None] | None = None
 
     @staticmethod
     def start(method: str, path: str, environ: Mapping[str, Any]) -> RequestLog:

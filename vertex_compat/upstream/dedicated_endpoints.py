@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 import msgspec
@@ -109,4 +108,4 @@ def _at_host(host: str, call: UpstreamCall, model: Model) -> tuple[UpstreamCall,
     region = vertex.region_of(host)
     headers = {**call.headers, "Host": host}  # for a base URL that stands for all hosts
     call = msgspec.structs.replace(call, endpoint_host=host, headers=headers)
-    return call, replace(model, locations=(region,) if region else model.locations)
+    return call, msgspec.structs.replace(model, locations=(region,) if region else model.locations)

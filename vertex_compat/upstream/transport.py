@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -42,8 +41,7 @@ _HEADERS: Final = {
 _REQUEST_ID: Final = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(msgspec.Struct, frozen=True):
     """State shared by the transports of all callers.
 
     `impersonated` has the credentials of the service accounts that were impersonated, `last_good_location`
@@ -51,8 +49,8 @@ class _Shared:
     """
 
     pools: ConnectionPools
-    impersonated: dict[str, Credentials] = field(default_factory=dict)
-    last_good_location: dict[str, str] = field(default_factory=dict)
+    impersonated: dict[str, Credentials] = msgspec.field(default_factory=dict)
+    last_good_location: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class HttpTransport:

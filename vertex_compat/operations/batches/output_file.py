@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -30,8 +29,7 @@ _NO_RESPONSE: Final = ("no_answer", "Vertex AI wrote no response to this request
 _NAME: Final = re.compile(rf"(?P<batch>.+)/(?P<kind>{OUTPUT}|{ERRORS})\.jsonl")
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualFile:
+class VirtualFile(msgspec.Struct, frozen=True):
     """The output file or the error file of a batch."""
 
     batch: Batch

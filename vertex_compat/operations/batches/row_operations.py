@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from vertex_compat import errors
 from vertex_compat.operations.batches import batches_schema
@@ -74,7 +72,7 @@ def _chat_request(params: JSON, model: Model) -> UpstreamCall:
         )
     params, custom = custom_tools.as_functions({**model.defaults, **params})
     call = _without_untried_features(lambda model: adapter.request(params, model), model)
-    return replace(call, custom_tools=tuple(sorted(custom)))
+    return msgspec.structs.replace(call, custom_tools=tuple(sorted(custom)))
 
 
 def _check_not_streamed(params: JSON) -> None:
@@ -86,7 +84,7 @@ def _without_untried_features(request: Callable[[Model], UpstreamCall], model: M
     """Return a call without optional features: a refusal would come with the batch's results."""
     call = request(model)
     if untried := [name for name in call.optional_features if not name.startswith("messages.")]:
-        call = request(dataclasses.replace(model, refused_features=frozenset(untried)))
+        call = request(msgspec.structs.replace(model, refused_features=frozenset(untried)))
     return call
 
 
@@ -162,7 +160,7 @@ def _relayed_message(params: JSON, pass_on: Relay, model: Model) -> UpstreamCall
     """Return the call to Claude: the request as it came."""
     fields = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in params.items()}
     call = _without_untried_features(lambda model: pass_on(fields, model, ""), model)
-    return replace(call, body=msgspec.json.decode(call.content or b"{}"), content=None)
+    return msgspec.structs.replace(call, body=msgspec.json.decode(call.content or b"{}"), content=None)
 
 
 def _translated_message(params: JSON, adapter: ChatAdapter, model: Model) -> UpstreamCall:
@@ -175,7 +173,7 @@ def _translated_message(params: JSON, adapter: ChatAdapter, model: Model) -> Ups
         rename_param(error, chat_params.names)
         raise
     ignored = chat_params.names.of_ignored(call.ignored, chat_params.body)
-    return replace(call, ignored=(*chat_params.ignored, *ignored))
+    return msgspec.structs.replace(call, ignored=(*chat_params.ignored, *ignored))
 
 
 def _message_response_params(params: JSON, model: Model) -> JSON:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -53,15 +52,14 @@ class UpdateCompletion(msgspec.Struct):
 _decode = msgspec.json.Decoder(CompletionRecord).decode
 
 
-@dataclass(slots=True)
-class PendingCompletion:
+class PendingCompletion(msgspec.Struct):
     """A completion that is being made, and will be stored."""
 
     context: RequestContext
     params: JSON
-    token: str = field(default_factory=new_token)
-    created: int = field(default_factory=lambda: int(time.time()))
-    parts: list[tuple[int, StreamPart]] = field(default_factory=list)
+    token: str = msgspec.field(default_factory=new_token)
+    created: int = msgspec.field(default_factory=lambda: int(time.time()))
+    parts: list[tuple[int, StreamPart]] = msgspec.field(default_factory=list)
 
     @property
     def id(self) -> str:

@@ -7,7 +7,6 @@ where the tuned model is called afterwards.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -122,7 +121,7 @@ def _example(numbered_line: tuple[int, bytes], param: str) -> JSON:
 def _convert(example: JSON, number: int, param: str, model: Model, context: RequestContext) -> bytes:
     """Return a conversation in Vertex AI's form, translated like a chat request."""
     adapter = PUBLISHERS[model.publisher].chat
-    model = dataclasses.replace(model, profile=msgspec.structs.replace(model.profile, **EXAMPLE_RULES))
+    model = msgspec.structs.replace(model, profile=msgspec.structs.replace(model.profile, **EXAMPLE_RULES))
     request = {name: example[name] for name in ("messages", "tools", "functions") if name in example}
     try:
         body.validate(example, fine_tuning_schema.Example)

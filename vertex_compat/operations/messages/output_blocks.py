@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -49,8 +48,7 @@ def _empty_thinking() -> JSON:
     return {"type": "thinking", "thinking": "", "signature": ""}
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(msgspec.Struct, frozen=True):
     """The blocks for the client: `thinking` with its text, and those of `search` and `code`."""
 
     thinking: bool = False

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
@@ -38,8 +39,7 @@ NO_STORE: Final = (
 )
 
 
-@dataclass(slots=True)
-class ResponseTurn:
+class ResponseTurn(msgspec.Struct):
     """One request: the earlier items, and the parts of it to store."""
 
     context: RequestContext
@@ -116,8 +116,7 @@ class ResponseTurn:
         history.write(store, self.token, self.history.next_record(response, input_, expires_at))
 
 
-@dataclass(frozen=True, slots=True)
-class _ConversationEntry:
+class _ConversationEntry(msgspec.Struct, frozen=True):
     token: str
     response: JSON
     input: list[JSON]

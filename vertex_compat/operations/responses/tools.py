@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -94,16 +93,15 @@ class OfferedTool(NamedTuple):
     namespace: str | None = None
 
 
-@dataclass(slots=True)
-class OfferedTools:
+class OfferedTools(msgspec.Struct):
     """The tools of a request: functions by their names, and names of what is left out."""
 
-    functions: dict[str, OfferedTool] = field(default_factory=dict)
+    functions: dict[str, OfferedTool] = msgspec.field(default_factory=dict)
     web_search: OfferedTool | None = None
     file_search: OfferedTool | None = None
     code_interpreter: OfferedTool | None = None
     image_generation: OfferedTool | None = None
-    ignored: list[str] = field(default_factory=list)
+    ignored: list[str] = msgspec.field(default_factory=list)
 
     def hosted(self) -> Mapping[str, OfferedTool | None]:
         """Return the tools that run upstream or here, by their types."""

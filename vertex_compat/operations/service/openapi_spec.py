@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from inspect import cleandoc
 from typing import Any, Final
@@ -60,8 +59,7 @@ _STATUSES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
+class _About(msgspec.Struct, frozen=True):
     """Request and response of an operation, where they are more than a plain object.
 
     `form` has the files of a form; `object` and `type` are fields of the response with these constant values.

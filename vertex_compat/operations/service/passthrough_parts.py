@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from vertex_compat import errors, vertex
 from vertex_compat.ids import SHARED_OWNER
@@ -68,7 +69,7 @@ def headers(context: RequestContext) -> Mapping[str, str]:
 
 def with_location(model: Model, match: re.Match[str]) -> Model:
     """Return the model in the project and location of the path, if the settings allow it there."""
-    model = replace(model, named_project=match["project"])
+    model = msgspec.structs.replace(model, named_project=match["project"])
     location = match["location"]
     if location is None:
         return model
@@ -76,7 +77,7 @@ def with_location(model: Model, match: re.Match[str]) -> Model:
         raise errors.BadRequest(f"{location[:100]!r} is no location.")
     if model.location_pinned and location not in model.locations:
         raise errors.Forbidden(f"This deployment calls models in {', '.join(model.locations)} only.")
-    return replace(model, locations=(location,), location_pinned=True)
+    return msgspec.structs.replace(model, locations=(location,), location_pinned=True)
 
 
 def project_target(
@@ -88,7 +89,7 @@ def project_target(
         raise errors.BadRequest(f"{location[:100]!r} is no location.")
     site = context.router.project_site(resource, location, default)
     context.router.check_location(site.locations[0])
-    return replace(site, named_project=match["project"])
+    return msgspec.structs.replace(site, named_project=match["project"])
 
 
 def shares_project(context: RequestContext) -> bool:

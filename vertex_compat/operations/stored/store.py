@@ -12,9 +12,9 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from vertex_compat import errors
@@ -75,16 +75,15 @@ class _MemoryObject(NamedTuple):
     expires_at: int | None
 
 
-@dataclass(slots=True)
-class ProcessMemory:
+class ProcessMemory(msgspec.Struct):
     """State of the stores between requests; one for the process."""
 
-    objects: dict[tuple[str, str], _MemoryObject] = field(default_factory=dict)
-    deleted: dict[str, None] = field(default_factory=dict)
+    objects: dict[tuple[str, str], _MemoryObject] = msgspec.field(default_factory=dict)
+    deleted: dict[str, None] = msgspec.field(default_factory=dict)
     size: int = 0
     failed_at: float | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    generations: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
+    generations: Iterator[int] = msgspec.field(default_factory=lambda: itertools.count(1))
 
 
 MEMORY: Final = ProcessMemory()

@@ -6,7 +6,6 @@ for all models: the model is in the body, without its version, and only some reg
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -80,7 +79,7 @@ def locate(model: Model) -> Model:
         region for location in model.locations for region in REGIONS_OF.get(location, (location,))
     )
     counting_regions = tuple(region for region in regions if region in REGIONS)
-    return replace(model, resource=RESOURCE, locations=counting_regions or model.locations)
+    return msgspec.structs.replace(model, resource=RESOURCE, locations=counting_regions or model.locations)
 
 
 TOKEN_COUNTS: Final = TokenCounter(request, relay, response, locate)

@@ -5,8 +5,9 @@ https://docs.mistral.ai/capabilities/code_generation. The path is chat's, and so
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from vertex_compat import vertex
 from vertex_compat.publishers import prompt
@@ -38,7 +39,7 @@ def completions(chat: ChatAdapter) -> ChatAdapter:
             return fill_in(params, model)
         return through_chat.request(params, model)
 
-    return replace(through_chat, request=request)
+    return msgspec.structs.replace(through_chat, request=request)
 
 
 def fill_in(params: JSON, model: Model) -> UpstreamCall:

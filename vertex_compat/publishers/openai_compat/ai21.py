@@ -6,7 +6,6 @@ https://docs.ai21.com/reference/jamba-1-6-api-ref
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -81,7 +80,7 @@ def request(params: JSON, model: Model) -> UpstreamCall:
     messages = openai_request.messages(openai_request.merged_system(turns), FORMAT)
     body |= {"model": openai_request.unversioned_name(model), "messages": messages}
     body |= openai_request.common_fields(client)
-    body |= openai_request.tool_fields(replace(toolset, parallel=None))
+    body |= openai_request.tool_fields(msgspec.structs.replace(toolset, parallel=None))
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in body),
         body,

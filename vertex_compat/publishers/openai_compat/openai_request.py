@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 import msgspec
+from msgspec.structs import replace
 
 from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, member, text
@@ -134,8 +134,7 @@ def takes_nothing(_: Media) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class MessageFormat:
+class MessageFormat(msgspec.Struct, frozen=True):
     """The form in which a server takes messages."""
 
     write_media: Callable[[Media], JSON] = no_media

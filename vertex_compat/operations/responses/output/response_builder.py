@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import msgspec
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
@@ -76,13 +77,12 @@ class _GrowingText(NamedTuple):
         self.target[self.name] = "".join(self.deltas)
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(msgspec.Struct):
     """A tool call; its item is made at the end where it depends on all of the arguments."""
 
     id: str
     name: str
-    arguments: list[str] = field(default_factory=list)
+    arguments: list[str] = msgspec.field(default_factory=list)
     item: _Item | None = None
 
 

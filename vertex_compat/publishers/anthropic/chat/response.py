@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -68,8 +67,7 @@ def stream(call: UpstreamCall) -> StreamTranslator:
     return translate
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(msgspec.Struct):
     """A block that has begun.
 
     `raw` has its fields so far, `start` the length of the content before it.
@@ -77,8 +75,8 @@ class _Block:
 
     raw: JSON
     start: int
-    texts: list[str] = field(default_factory=list)
-    arguments: list[str] = field(default_factory=list)
+    texts: list[str] = msgspec.field(default_factory=list)
+    arguments: list[str] = msgspec.field(default_factory=list)
     call: int | None = None
     """The index of a tool call; None for the answer's tool and for server tools."""
     buffered: bool = False

@@ -9,8 +9,9 @@ outputs do not support.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from vertex_compat import errors
 from vertex_compat.json_values import mapping, text
@@ -172,8 +173,7 @@ _JSON_ONLY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerFormat:
+class AnswerFormat(msgspec.Struct, frozen=True):
     """The way to get JSON: `output` is `output_config.format`, `tool` is an additional tool.
 
     `answer` says how to read it, None if there is no such answer.

@@ -6,8 +6,9 @@ that counts towards `max_tokens`; newer ones adapt, and an effort level says how
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
+
+import msgspec
 
 from vertex_compat import errors
 from vertex_compat.model_profile import ModelProfile
@@ -46,8 +47,7 @@ BINDING_BETA: Final = "thinking-binding-controls-2026-08-01"
 UPDATES_BETA: Final = "thinking-display-updates-2026-08-18"
 
 
-@dataclass(frozen=True, slots=True)
-class _ThinkingRequest:
+class _ThinkingRequest(msgspec.Struct, frozen=True):
     """The client's request for thinking: a type with its fields, and a level of effort.
 
     `param` and `effort_param` are the parameters that ask for them.

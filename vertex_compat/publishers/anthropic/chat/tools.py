@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -73,8 +72,7 @@ _CALL_ONE: Final = "You must call at least one of these tools now: {}."
 _CALL_THIS: Final = "You must call the tool {} now."
 
 
-@dataclass(frozen=True, slots=True)
-class ToolFields:
+class ToolFields(msgspec.Struct, frozen=True):
     """`tools`, `tool_choice` and `output_config.format` of a body, and how to read the answer."""
 
     tools: list[wire.Tool | JSON]

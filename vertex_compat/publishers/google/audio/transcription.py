@@ -8,8 +8,9 @@ are estimates, to about a second.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from vertex_compat import errors
 from vertex_compat.publishers.google import generate_content
