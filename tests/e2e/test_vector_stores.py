@@ -379,6 +379,14 @@ def test_a_wrong_tool_is_refused(stored, more, param):
     assert (answer.status_code // 100, answer.json["error"]["param"]) == (4, param)
 
 
+def test_options_that_the_tool_does_not_have_are_named(stored):
+    ranking = {"ranker": "default-2024-11-15", "score_threshold": 0.1}
+    offered = tool(store_with(stored), ranking_options=ranking, colour="blue")
+    answer = post(stored, {"model": MODELS[0], "input": "Hi", "tools": [offered]}, "/v1/responses")
+    names = answer.headers["x-vertex-compat-ignored"]
+    assert names == "tools.file_search.colour, tools.file_search.ranking_options.ranker"
+
+
 def test_the_tool_does_not_search_again_after_a_tool_s_result(stored, emulator):
     store = store_with(stored)
     call = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}

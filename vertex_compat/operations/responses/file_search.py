@@ -19,7 +19,7 @@ from vertex_compat.operations.responses.request import ResponsesRequest
 from vertex_compat.operations.responses.tools import OfferedTool
 from vertex_compat.operations.vector_stores import filters, vector_stores_schema
 from vertex_compat.operations.vector_stores.records import Records
-from vertex_compat.operations.vector_stores.search import Passage, search
+from vertex_compat.operations.vector_stores.search import Passage, ignored_options, search
 from vertex_compat.types import JSON
 
 INTRODUCTION: Final = (
@@ -79,7 +79,14 @@ def run(request: ResponsesRequest, context: RequestContext) -> tuple[ResponsesRe
         "results": results if RESULTS in request.params.get("include", ()) else None,
     }
     chat = request.chat | {"messages": _with_passages(request.chat["messages"], passages)}
-    return request._replace(chat=chat), FileSearch(item, passages)
+    ignored = (*request.ignored, *_ignored(tool.definition, options))
+    return request._replace(chat=chat, ignored=ignored), FileSearch(item, passages)
+
+
+def _ignored(definition: JSON, options: JSON) -> list[str]:
+    """Return the names of the tool's fields that a search does not have."""
+    unknown = [name for name in body.drop_nulls(definition) if name not in {"type", *options}]
+    return [f"tools.file_search.{name}" for name in (*unknown, *ignored_options(options))]
 
 
 def _options(tool: OfferedTool) -> JSON:

@@ -9,8 +9,10 @@ from typing import Any, Final, NamedTuple
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.request import body
 from vertex_compat.operations.vector_stores import filters, ingestion
 from vertex_compat.operations.vector_stores.records import Records, StoredFile, VectorStore
+from vertex_compat.operations.vector_stores.vector_stores_schema import RankingOptions
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
 
@@ -34,6 +36,16 @@ class Passage(NamedTuple):
             "attributes": self.file.attributes,
             "content": [{"type": "text", "text": self.text}],
         }
+
+
+def ignored_options(params: JSON) -> list[str]:
+    """Return the names of a search's options that RAG Engine does not have."""
+    options = params.get("ranking_options") or {}
+    unknown = body.unknown(options, RankingOptions)
+    ignored = [f"ranking_options.{name}" for name in (*unknown, "hybrid_search") if options.get(name)]
+    if options.get("ranker", "auto") not in {"auto", "none"}:
+        ignored.append("ranking_options.ranker")
+    return [*ignored, "rewrite_query"] if params.get("rewrite_query") else ignored
 
 
 def search(

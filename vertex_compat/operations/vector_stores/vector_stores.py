@@ -132,18 +132,8 @@ def search(context: RequestContext) -> Response:
         "has_more": False,
         "next_page": None,
     }
-    ignored = [*body.unknown(params, schema.Search), *ignored_options(params)]
+    ignored = [*body.unknown(params, schema.Search), *searches.ignored_options(params)]
     return Response(page, model_calls.ignored_header(ignored))
-
-
-def ignored_options(params: JSON) -> list[str]:
-    """Return the names of a search's options that RAG Engine does not have."""
-    options = params.get("ranking_options") or {}
-    unknown = body.unknown(options, schema.RankingOptions)
-    ignored = [f"ranking_options.{name}" for name in (*unknown, "hybrid_search") if options.get(name)]
-    if options.get("ranker", "auto") not in {"auto", "none"}:
-        ignored.append("ranking_options.ranker")
-    return [*ignored, "rewrite_query"] if params.get("rewrite_query") else ignored
 
 
 def _store_object(store: VectorStore, files: list[StoredFile]) -> JSON:
