@@ -32,6 +32,7 @@ ONE_IN, MOST = 3, 30
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
+PICTURE = {"type": "image_url", "image_url": "data:image/png;base64,iVBORw0KGgo="}
 PDF = {"type": "document_url", "document_url": "data:application/pdf;base64,Rmlyc3QgcGFnZSAhW2ltZ10M"}
 
 
@@ -195,6 +196,15 @@ OPERATIONS = {
     "ocr": (("POST", "/v1/ocr", {"model": "mistral-ocr-2505", "document": PDF}), None),
     "ocr of Gemini": (("POST", "/v1/ocr", {"model": "gemini-3.8-flash", "document": PDF}), OCRResponse),
     "ocr of Claude": (("POST", "/v1/ocr", {"model": "claude-sonnet-5-5", "document": PDF}), OCRResponse),
+    "ocr of Mistral's chat models": (
+        ("POST", "/v1/ocr", {"model": "mistral-medium-3", "document": PICTURE}),
+        OCRResponse,
+    ),
+    "ocr of Grok": (("POST", "/v1/ocr", {"model": "xai/grok-4.7", "document": PICTURE}), OCRResponse),
+    "ocr of DeepSeek": (
+        ("POST", "/v1/ocr", {"model": "deepseek-ai/deepseek-ocr-maas", "document": PICTURE}),
+        OCRResponse,
+    ),
     "compaction": (("POST", "/v1/responses/compact", {"model": "gemini-3.8-flash", "input": "a"}), None),
     "predict": (
         ("POST", "/v1beta/models/imagen-4.0-generate-001:predict", {"instances": [{"prompt": "a"}]}),

@@ -183,9 +183,29 @@ def test_claude_s_code_is_told_to_another_model(sdk, emulator, call, kind, resul
         assert text in told
 
 
-@pytest.mark.parametrize("input_", [[], "ls"])
-def test_input_of_a_server_tool_must_be_an_object(sdk, input_):
-    blocks = [BASH | {"input": input_}]
+def test_output_that_only_claude_can_read_is_named(sdk):
+    result = {"type": "encrypted_code_execution_result", "encrypted_stdout": "a", "stderr": "b"}
+    result |= {"return_code": 0, "content": []}
+    block = {"type": "code_execution_tool_result", "tool_use_id": "srvtoolu_1", "content": result}
+    messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": [block]}]
+    raw = sdk.messages.with_raw_response.create(model=GEMINI, max_tokens=900, messages=messages)
+    assert raw.headers["x-vertex-compat-ignored"] == "messages.content.encrypted_stdout"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        BASH | {"input": []},
+        BASH | {"input": "ls"},
+        {
+            "type": "code_execution_tool_result",
+            "tool_use_id": "a",
+            "content": {"stdout": 5, "return_code": 0},
+        },
+    ],
+)
+def test_blocks_of_code_must_have_their_types(sdk, block):
+    blocks = [block]
     messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": blocks}]
-    with pytest.raises(anthropic.BadRequestError, match="input"):
+    with pytest.raises(anthropic.BadRequestError, match="content"):
         answer(sdk, streamed=False, model=GEMINI, messages=messages)

@@ -49,7 +49,8 @@ def call_text(block: JSON) -> str:
     name, input_ = text(block.get("name")), mapping(block.get("input"))
     if name in _LANGUAGES:
         field, language = _LANGUAGES[name]
-        return code_block(language, text(input_.get(field)))
+        if isinstance(code := input_.get(field), str):
+            return code_block(language, code)
     return code_block("json", _encode(input_)) if name.endswith(TOOL) else ""
 
 

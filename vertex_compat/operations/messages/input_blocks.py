@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.json_values import mapping
 from vertex_compat.operations.messages import code_execution
 from vertex_compat.operations.messages.code_execution import is_code_execution
 from vertex_compat.operations.messages.input_tools import ToolReader, is_web_search
@@ -202,6 +203,8 @@ class _MessageReader:
                     calls.append(_tool_call(block) | (message.pop("call_extra_content", None) or {}))
                 case _:
                     block_path = f"{path}.content[{number}]"
+                    if block["type"] in _CODE_RESULTS and "encrypted_stdout" in mapping(block.get("content")):
+                        self.ignored.append("messages.content.encrypted_stdout")
                     parts += [(part, block_path) for part in _parts(block, block_path)]
         message.pop("call_extra_content", None)  # of a call that the client left out
         if calls:

@@ -99,12 +99,21 @@ class WebFetchToolResult(Struct, tag_field="type", tag="web_fetch_tool_result"):
     pass
 
 
+class CodeResult(Struct):
+    """Of code or of a shell: `return_code` and outputs, or an `error_code`."""
+
+    stdout: str | None = None
+    stderr: str | None = None
+    return_code: int | None = None
+    error_code: str | None = None
+
+
 class CodeExecutionToolResult(Struct, tag_field="type", tag="code_execution_tool_result"):
-    content: dict[str, Any] | None = None
+    content: CodeResult | None = None
 
 
 class BashCodeExecutionToolResult(Struct, tag_field="type", tag="bash_code_execution_tool_result"):
-    content: dict[str, Any] | None = None
+    content: CodeResult | None = None
 
 
 class TextEditorCodeExecutionToolResult(
