@@ -74,7 +74,7 @@ class Model(msgspec.Struct, frozen=True):
 
     @property
     def target(self) -> tuple[object, ...]:
-        """What distinguishes one target of calls from another: not the name for it, nor its parameters."""
+        """The fields that distinguish targets of calls: without the client's name and parameters."""
         return (
             self.publisher,
             self.resource,

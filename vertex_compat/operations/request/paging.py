@@ -75,7 +75,7 @@ def after(items: Iterable[JSON], query: Mapping[str, str]) -> list[JSON]:
 def between(
     items: Sequence[T], query: Mapping[str, str], size: int, id_of: Callable[[T], str]
 ) -> tuple[Sequence[T], bool]:
-    """Return the page that the query's `after` or `before` selects, and whether there are more items.
+    """Return the page that the query's `after` or `before` selects, and whether more follows.
 
     The page after an item begins with the next one, the page before an item ends with the previous one.
     Raises `NotFound` for an id that is not in the list.

@@ -54,7 +54,7 @@ def matches(filter_: JSON, attributes: Mapping[str, Any]) -> bool:
     if kind in {"eq", "ne"}:
         return _equal(value, expected) is (kind == "eq")
     if kind in {"in", "nin"}:
-        return any(_equal(value, one) for one in expected) is (kind == "in")
+        return any(_equal(value, candidate) for candidate in expected) is (kind == "in")
     return _type(value) is _type(expected) and _ORDERED[kind](value, expected)
 
 

@@ -49,7 +49,7 @@ class Attachment(NamedTuple):
 
 
 def prepare(attachments: Iterable[Attachment], records: Records, batch: str = "") -> list[StoredFile]:
-    """Return the records of files to attach; of a file that is named twice, the last options hold.
+    """Return the records of files to attach; the last options of a repeated file count.
 
     Raises `NotFound` for a file that the caller does not have.
     """
