@@ -266,6 +266,24 @@ def test_long_texts_are_checked_in_passages(guarded, emulator):
     assert len(armor_calls(emulator)) == 2
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("end", "status"), [("", 200), (BAD, 400)])
+def test_long_chats_are_within_the_filters_limits(guarded, stream, end, status):
+    """A filter skips a text that is longer, and then there is no verdict."""
+    assert chat(guarded(), "x " * 150_000 + end, stream=stream).status_code == status
+
+
+@pytest.mark.parametrize(("end", "finish"), [("", "stop"), (BAD, "content_filter")])
+def test_long_responses_are_within_the_filters_limits(guarded, emulator, end, finish):
+    emulator.script(json.dumps(PASSED).encode())
+    text = {"type": "text", "text": "x " * 150_000 + end}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": CLAUDE, "content": [text]}
+    message |= {"stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 2}}
+    emulator.script(json.dumps(message).encode())
+    (choice,) = chat(guarded(), GOOD).json["choices"]
+    assert choice["finish_reason"] == finish
+
+
 def test_files_to_embed_cannot_be_checked(guarded, emulator):
     body = {"model": "gemini-embedding-2", "input": [GOOD, "data:image/png;base64,iVBORw0KGgo="]}
     answer = post(guarded(), body, "/v1/embeddings")

@@ -2,7 +2,7 @@
 
 Source: google/cloud/modelarmor/v1/service.proto. A text matches a filter if it contains one of the filter's
 keywords. A template whose name contains `missing` does not exist; with `partial` in its name, one filter is
-skipped.
+skipped, and so are filters whose limit a text exceeds: https://docs.cloud.google.com/model-armor/quotas.
 """
 
 from vertex_compat.emulator.protocol import google_errors, proto_json
@@ -19,6 +19,9 @@ RAI = {
 JAILBREAK = ("ignore all previous instructions", "jailbreak")
 MALICIOUS_URI = ("testsafebrowsing.appspot.com",)
 SENSITIVE = {"US_SOCIAL_SECURITY_NUMBER": "078-05-1120", "CREDIT_CARD_NUMBER": "4111 1111 1111 1111"}
+
+MAX_CHARACTERS = 262_144
+"""65,536 tokens, as the vendor counts them."""
 
 DATA = Message(
     "DataItem",
@@ -77,11 +80,13 @@ def _result(text: str, template: str) -> JSON:
         },
     }
     matched = "MATCH_FOUND" in str(filters).replace("NO_MATCH_FOUND", "")
+    if len(text) > MAX_CHARACTERS:
+        filters["pi_and_jailbreak"] = {"piAndJailbreakFilterResult": {"executionState": "EXECUTION_SKIPPED"}}
     if "partial" in template:
         filters["sdp"] = {"sdpFilterResult": {"inspectResult": {"executionState": "EXECUTION_SKIPPED"}}}
     return {
         "filterMatchState": "MATCH_FOUND" if matched else "NO_MATCH_FOUND",
-        "invocationResult": "PARTIAL" if "partial" in template else "SUCCESS",
+        "invocationResult": "PARTIAL" if "EXECUTION_SKIPPED" in str(filters) else "SUCCESS",
         "filterResults": filters,
         "sanitizationMetadata": {},
     }

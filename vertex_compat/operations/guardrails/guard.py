@@ -21,7 +21,7 @@ from vertex_compat.services.model_armor import Verdict
 from vertex_compat.types import JSON, Delta, Model, RawBody, StreamPart, UpstreamCall, Usage
 
 MAX_TEXT_CHARACTERS: Final = 60_000
-"""Of one check of a text that is whole. Model Armor's filters skip texts of more than 65,536 tokens:
+"""Of one check. Model Armor's filters skip texts of more than 65,536 tokens:
 https://docs.cloud.google.com/model-armor/quotas (2026-10)."""
 
 Prepare: TypeAlias = Callable[[Model], Sequence[UpstreamCall]]
@@ -76,36 +76,32 @@ class Guard:
 
     def check_prompt(self, prompt: str) -> None:
         """Raise `BadRequest` for a blocked prompt."""
-        if prompt != self._prompt and prompt.strip():
-            verdict = self._verdict(model_armor.check_prompt(self._template, prompt))
-            if verdict.matches:
-                self._context.log.guardrail = "prompt_blocked"
-                raise errors.BadRequest(f"The prompt was {_refusal(verdict)}", code="content_filter")
+        if prompt != self._prompt:
+            self._check_passages((None, passage) for passage in _passages([prompt]))
         self._prompt = prompt
 
     def check_texts(self, prompts: Mapping[str, Sequence[str]]) -> None:
         """Raise `BadRequest` for a blocked text; the keys are the client's parameters."""
-        checks = [(param, text) for param, values in prompts.items() for text in _passages(values)]
-        if checks:
-            model_calls.in_parallel(self._check_text, checks, model_calls.MAX_PARALLEL_CALLS)
+        self._check_passages(
+            (param, passage) for param, parts in prompts.items() for passage in _passages(parts)
+        )
 
-    def _check_text(self, check: tuple[str, str]) -> None:
-        param, text = check
-        verdict = self._verdict(model_armor.check_prompt(self._template, text))
+    def _check_passages(self, passages: Iterable[tuple[str | None, str]]) -> None:
+        """Check passages of the parameters that stand before them; None is the prompt of a chat."""
+        if checks := list(passages):
+            model_calls.in_parallel(self._check_passage, checks, model_calls.MAX_PARALLEL_CALLS)
+
+    def _check_passage(self, check: tuple[str | None, str]) -> None:
+        param, passage = check
+        verdict = self._verdict(model_armor.check_prompt(self._template, passage))
         if verdict.matches:
             self._context.log.guardrail = "prompt_blocked"
-            raise errors.BadRequest(
-                f"The text of '{param}' was {_refusal(verdict)}", param=param, code="content_filter"
-            )
+            what = f"The text of '{param}'" if param else "The prompt"
+            raise errors.BadRequest(f"{what} was {_refusal(verdict)}", param=param, code="content_filter")
 
     def check_answers(self, answers: Iterable[str]) -> None:
         """Raise `BadRequest` for blocked texts of results; the client's API has no refusal."""
-        checks = list(_passages(answers))
-        if checks:
-            model_calls.in_parallel(self._check_answer, checks, model_calls.MAX_PARALLEL_CALLS)
-
-    def _check_answer(self, text: str) -> None:
-        if reason := self.check_response(text):
+        if reason := self.check_response("\n".join(answers)):
             raise errors.BadRequest(reason, code="content_filter")
 
     def wrap(self, parser: Parser) -> Parser:
@@ -113,10 +109,15 @@ class Guard:
         return parser if self._native else _GuardedParser(parser, self)
 
     def check_response(self, text: str) -> str | None:
-        """Return why a passage of the response is blocked, None if it is not."""
-        if not text.strip():
+        """Return why a text of the response is blocked, None if it is not."""
+        if not (checks := list(_passages([text]))):
             return None
-        verdict = self._verdict(model_armor.check_response(self._template, text, self._prompt))
+        reasons = model_calls.in_parallel(self._block_reason, checks, model_calls.MAX_PARALLEL_CALLS)
+        return next(filter(None, reasons), None)
+
+    def _block_reason(self, passage: str) -> str | None:
+        prompt = self._prompt[-MAX_TEXT_CHARACTERS:]
+        verdict = self._verdict(model_armor.check_response(self._template, passage, prompt))
         if not verdict.matches:
             return None
         self._context.log.guardrail = "response_blocked"
@@ -154,7 +155,9 @@ def _passages(parts: Iterable[str]) -> Iterator[str]:
     """Yield the texts in passages of one check, each with the end of the passage before it."""
     whole = "\n".join(filter(str.strip, parts))
     for start in range(0, len(whole), MAX_TEXT_CHARACTERS):
-        yield whole[max(start - OVERLAP_CHARACTERS, 0) : start + MAX_TEXT_CHARACTERS]
+        passage = whole[max(start - OVERLAP_CHARACTERS, 0) : start + MAX_TEXT_CHARACTERS]
+        if passage.strip():
+            yield passage
 
 
 def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:
