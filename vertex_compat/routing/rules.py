@@ -205,14 +205,14 @@ def read(path: Path) -> RoutingConfig:
     """Read the file at `path`; raises `ConfigError`, `OSError`."""
     content = _load(path)
     try:
-        prices = content.get("prices")
-        more = _load(path.parent / prices) if isinstance(prices, str) else {}
-        return parse(content, more)
+        prices_file = content.get("prices")
+        prices = _load(path.parent / prices_file) if isinstance(prices_file, str) else {}
+        return parse(content, prices)
     except ConfigError as error:
         raise ConfigError(f"{path.name}: {error}") from None
     except OSError as error:
         raise ConfigError(
-            f"{path.name}: prices names {prices!r}, which cannot be read: {error.strerror}."
+            f"{path.name}: prices names {prices_file!r}, which cannot be read: {error.strerror}."
         ) from None
 
 

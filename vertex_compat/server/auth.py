@@ -105,10 +105,8 @@ class Authenticator:
         """Return the caller of an identity token, with a valid key if keys are configured."""
         keys = self._keys()
         has_keys = keys.digests or self._settings.keys_file
-        authorization, token = (
-            environ.get("HTTP_AUTHORIZATION"),
-            environ.get("HTTP_X_SERVERLESS_AUTHORIZATION"),
-        )
+        authorization = environ.get("HTTP_AUTHORIZATION")
+        token = environ.get("HTTP_X_SERVERLESS_AUTHORIZATION")
         if not token:
             authorization, token = None, authorization
         subject = identity_token.subject(_bearer(token))
