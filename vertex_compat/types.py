@@ -112,20 +112,18 @@ Service: TypeAlias = Literal[
 
 
 class JSONAnswer(msgspec.Struct, frozen=True):
-    """The place of the requested JSON in a model's answer.
-
-    It is in the arguments of `tool` if the model calls it, also if only text was requested. `source` says how
-    the JSON was requested. It is a call of the tool, text by an instruction, or text that is `constrained` to
-    the schema. `schema` is of an object, as it was sent. `wrapped` says that the client's value is a property
-    of it.
-    """
+    """The place of the requested JSON in a model's answer."""
 
     tool: str | None = None
+    """Its arguments are the JSON if the model calls it, also if only text was requested."""
     schema: JSON = {}
+    """Schema of an object, as it was sent."""
     wrapped: bool = False
+    """True if the client's value is a property of the object."""
     names: Mapping[str, str] = {}
     """Names of properties as they were sent → as the client wrote them."""
     source: Literal["tool", "text", "constrained"] = "tool"
+    """The JSON was requested as a call, as text by an instruction, or as text held to the schema."""
 
 
 class UpstreamCall(msgspec.Struct, frozen=True):

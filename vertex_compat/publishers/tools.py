@@ -33,20 +33,21 @@ class Function(msgspec.Struct, frozen=True):
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """The tools of a request. `other_tools` are tools that only one publisher knows.
-
-    `mode` and `parallel` are None if the client sets none. `forced` is the function that must be called,
-    `only` are those that `allowed_tools` leaves. `legacy` is OpenAI's older API, whose answer has a
-    `function_call`.
-    """
+    """The tools of a request, and how the model may choose among them."""
 
     functions: tuple[Function, ...] = ()
     other_tools: tuple[JSON, ...] = ()
+    """Tools that only one publisher knows."""
     mode: ToolMode | None = None
+    """None if the client sets none."""
     only: tuple[str, ...] = ()
+    """Names of the functions that `allowed_tools` leaves."""
     parallel: bool | None = None
+    """None if the client does not set it."""
     legacy: bool = False
+    """True for OpenAI's older API, whose answer has a `function_call`."""
     forced: str | None = None
+    """Function that must be called."""
 
 
 class _Choice(msgspec.Struct, frozen=True):

@@ -72,31 +72,33 @@ class _Family(msgspec.Struct, frozen=True):
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file, as it was `checked` on that day.
-
-    The keys of `publishers`, `rerankers`, `managed`, `locations`, `rules` and `retired` are beginnings of
-    names, in `rules` also patterns; the longest match counts. Names are `publisher/name`, in `publishers`,
-    `rerankers` and `retired` as a client writes them. `publishers` have the publisher of a name without one,
-    null for names that no publisher has; `rerankers` the models that answer for those of Cohere and Jina;
-    `managed` the models that Vertex AI serves, without a deployment. `vertex_names` are Vertex's
-    own names of Claude models; later ones have the name that clients write. `families` are by publisher,
-    `models` by `publisher/name`. `builtin_names` are models that clients have built in, with the one that
-    answers for them. `services` are Google's APIs that have a price and no models.
-    """
+    """The content of the file. Where keys are beginnings of names, the longest match counts."""
 
     checked: date
+    """Day on which the facts were checked."""
     publishers: dict[str, str | None]
+    """Beginning of a name of a client's → publisher; null for names that no publisher has."""
     rerankers: dict[str, str]
+    """Beginning of a name of Cohere's or Jina's → model that answers for it."""
     vertex_names: dict[str, str]
+    """A client's name of a Claude model → Vertex AI's, where they differ."""
     managed: tuple[str, ...]
+    """Beginnings of `publisher/name` of models that Vertex AI serves without a deployment."""
     locations: dict[str, tuple[str, ...]]
+    """Beginning of `publisher/name` → locations."""
     kinds: tuple[_Kind, ...]
     rules: dict[str, JSON]
+    """Beginning of `publisher/name`, or a pattern → fields of `ModelProfile`."""
     families: dict[str, _Family]
+    """Publisher → family."""
     retired: dict[str, str]
+    """Beginning of a name of a client's → replacement."""
     builtin_names: dict[str, str]
+    """Name that clients have built in → model that answers for it."""
     services: dict[str, JSON]
+    """Google's API with a price and no models → fields of `ModelProfile`."""
     models: dict[str, JSON]
+    """`publisher/name` → fields of `ModelProfile`."""
 
 
 @cache

@@ -66,18 +66,16 @@ class Location(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Deployment(Location, kw_only=True):
-    """Location of a model, and facts about a model that the operator has deployed.
-
-    `dedicated_endpoint_dns` is its endpoint's `dedicatedEndpointDns`; `served_model_name` is the model name
-    that its container expects (vLLM's `--served-model-name`); `reasoning_tags` says that it writes its
-    reasoning into the content, between `<think>` and `</think>` (vLLM without `--reasoning-parser`);
-    `invoke` says that it was uploaded with the `invokeRoutePrefix` `/*`.
-    """
+    """Location of a model, and facts about a model that the operator has deployed."""
 
     dedicated_endpoint_dns: str | None = None
+    """`dedicatedEndpointDns` of its endpoint."""
     served_model_name: Annotated[str, msgspec.Meta(min_length=1, max_length=256)] | None = None
+    """Model name that its container expects: vLLM's `--served-model-name`."""
     reasoning_tags: bool | None = None
+    """Reasoning is in the content, between `<think>` tags: vLLM without `--reasoning-parser`."""
     invoke: bool | None = None
+    """It was uploaded with the `invokeRoutePrefix` `/*`."""
 
 
 class Target(Deployment, kw_only=True):
@@ -110,23 +108,23 @@ class PublisherRule(Location, kw_only=True):
 
 
 class KeyRule(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The rights and limits of an API key.
-
-    `models` are names, or patterns such as `gemini-*`. `operations` are names in `OPERATIONS`. `debug` allows
-    the header `x-vertex-compat-debug`, which shows project and bucket. `budget_usd` is for a calendar day or
-    month in UTC. From the day or time `expires` on the key is refused.
-    """
+    """The rights and limits of an API key."""
 
     models: tuple[str, ...] = ("*",)
+    """Names, or patterns such as `gemini-*`."""
     model_armor: str | None = None
     operations: tuple[str, ...] = DEFAULT_OPERATIONS
+    """Names in `OPERATIONS`."""
     debug: bool = False
+    """Allows the header `x-vertex-compat-debug`, which shows project and bucket."""
     requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
     tokens_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
     max_parallel_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
     budget_usd: Annotated[float, msgspec.Meta(ge=0, le=MAX_BUDGET_USD)] | None = None
+    """For a calendar day or month in UTC."""
     budget_period: Literal["day", "month"] = "month"
     expires: datetime | None = None
+    """The key is refused from this time on."""
 
     def is_limited(self) -> bool:
         """Return whether requests with the key have to be counted."""

@@ -49,19 +49,15 @@ class ChunkTimes(msgspec.Struct):
 
 
 class RequestLog(msgspec.Struct):
-    """Facts about one request, collected while it runs.
-
-    `traceparent` is the W3C's header, if it is valid; `execution` is functions-framework's id of the
-    request. `price` and `service_tier` are those of the model that answers; `units` are what it is paid for
-    besides tokens. `calls` has the upstream's id of each upstream call, or "". `chunks` is counted only for
-    metrics.
-    """
+    """Facts about one request, collected while it runs."""
 
     operation: str
     id: str
     trace: str | None
     traceparent: str | None = None
+    """The W3C's header, if it is valid."""
     execution: str | None = None
+    """functions-framework's id of the request."""
     started_at: float = msgspec.field(default_factory=time.monotonic)
     first_byte_at: float | None = None
     key: str | None = None
@@ -72,10 +68,14 @@ class RequestLog(msgspec.Struct):
     error: str | None = None
     allowance: Allowance | None = None
     price: Price | None = None
+    """Of the model that answers."""
     service_tier: str | None = None
     units: Units | None = None
+    """Quantities that are paid for besides tokens."""
     chunks: ChunkTimes | None = None
+    """Counted only for metrics."""
     calls: list[str] = msgspec.field(default_factory=list)
+    """The upstream's id of each upstream call, or ""."""
     usages: dict[object, Usage] = msgspec.field(default_factory=dict)
     _cached_cost: tuple[tuple[object, ...], int | None] | None = None
 
