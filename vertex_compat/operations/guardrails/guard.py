@@ -96,8 +96,8 @@ class Guard:
         verdict = self._verdict(model_armor.check_prompt(self._template, passage))
         if verdict.matches:
             self._context.log.guardrail = "prompt_blocked"
-            what = f"The text of '{param}'" if param else "The prompt"
-            raise errors.BadRequest(f"{what} was {_refusal(verdict)}", param=param, code="content_filter")
+            subject = f"The text of '{param}'" if param else "The prompt"
+            raise errors.BadRequest(f"{subject} was {_refusal(verdict)}", param=param, code="content_filter")
 
     def check_answers(self, answers: Iterable[str]) -> None:
         """Raise `BadRequest` for blocked texts of results; the client's API has no refusal."""
