@@ -209,3 +209,18 @@ def test_blocks_of_code_must_have_their_types(sdk, block):
     messages = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": blocks}]
     with pytest.raises(anthropic.BadRequestError, match="content"):
         answer(sdk, streamed=False, model=GEMINI, messages=messages)
+
+
+SERVER_TOOLS = [
+    {"type": "code_execution_20250825", "name": "code_execution"},
+    {"type": "web_search_20260318", "name": "web_search"},
+]
+
+
+@pytest.mark.parametrize("tools", [SERVER_TOOLS, SERVER_TOOLS[:1], [*SERVER_TOOLS, WEATHER]])
+def test_server_tools_are_not_offered_where_none_may_be_used(sdk, emulator, tools):
+    message = answer(sdk, streamed=False, model=GEMINI, tools=tools, tool_choice={"type": "none"})
+    assert [block.type for block in message.content] == ["text"]
+    sent = json.dumps(emulator.calls[-1].json)
+    assert "codeExecution" not in sent
+    assert "googleSearch" not in sent

@@ -293,3 +293,12 @@ def test_job_that_cannot_be_started_leaves_nothing(local, storage):
     answer = local().post("/v1/messages/batches", json={"requests": rows})
     assert (answer.status_code, answer.json["error"]["type"]) == (404, "not_found_error")
     assert storage.names(BUCKET) == []
+
+
+def test_code_that_gemini_runs_is_blocks_in_results(client):
+    tools = [{"type": "code_execution_20250825", "name": "code_execution"}]
+    batch = client.messages.batches.create(requests=[request("a", model=GEMINI, tools=tools)])
+    content = results(client, ended(client, batch))["a"].message.content
+    kinds = [block.type for block in content]
+    assert kinds == ["server_tool_use", "code_execution_tool_result", "text"]
+    assert content[0].input == {"code": "print(6 * 7)\n"}

@@ -15,7 +15,7 @@ from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.embeddings import embeddings
 from vertex_compat.operations.files import file_ids
 from vertex_compat.operations.messages import input_blocks, messages_schema
-from vertex_compat.operations.messages.input_tools import is_web_search
+from vertex_compat.operations.messages.input_tools import is_server_tool
 from vertex_compat.operations.messages.output_blocks import MessageEvents, whole_message
 from vertex_compat.operations.request import body
 from vertex_compat.operations.request.chat_request import rename_param
@@ -180,8 +180,8 @@ def _message_response_params(params: JSON, model: Model) -> JSON:
     if PUBLISHERS[model.publisher].messages:
         return {}
     fields = {name: params[name] for name in ("stop_sequences", "thinking", "tool_choice") if name in params}
-    searches = [tool for tool in params.get("tools") or () if is_web_search(tool)]
-    return fields | ({"tools": searches} if searches else {})
+    server_tools = [tool for tool in params.get("tools") or () if is_server_tool(tool)]
+    return fields | ({"tools": server_tools} if server_tools else {})
 
 
 def _message_response(

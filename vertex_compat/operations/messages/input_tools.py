@@ -29,6 +29,11 @@ def is_web_search(tool: JSON) -> bool:
     return str(tool.get("type")).startswith("web_search_")
 
 
+def is_server_tool(tool: JSON) -> bool:
+    """Return whether `tool` is one of Anthropic's servers that a publisher has, too."""
+    return is_web_search(tool) or is_code_execution(tool)
+
+
 class ToolReader:
     """Collects chat's parameters for tools, their origins, and the names of ignored ones."""
 
@@ -38,9 +43,11 @@ class ToolReader:
         self.ignored: list[str] = []
         self._functions: list[JSON] = []
         self._code_execution: str | None = None  # its path
+        self._offers_server_tools = True
 
     def read(self, tools: list[JSON], choice: JSON) -> None:
         """Add the tools and the choice among them; raises `BadRequest`."""
+        self._offers_server_tools = choice.get("type") != "none"
         for number, tool in enumerate(tools):
             self._read_tool(tool, f"tools[{number}]")
         chat_tools: list[JSON] = [{"type": "function", "function": function} for function in self._functions]
@@ -60,10 +67,9 @@ class ToolReader:
             self._ignore_unknown(tool, path, _FUNCTION_FIELDS)
         elif function := client_tools.function(tool):
             self._add_function(function, path)
-        elif is_web_search(tool):
-            self._read_web_search(tool)
-        elif is_code_execution(tool):
-            self._read_code_execution(tool, path)
+        elif is_server_tool(tool):
+            if self._offers_server_tools:
+                self._read_server_tool(tool, path)
         else:
             self.ignored.append(f"tools.{tool['type']}")
 
@@ -71,6 +77,12 @@ class ToolReader:
         own = f"tools[{len(self._functions)}]"
         self.origins |= {own: path, f"{own}.function.parameters": f"{path}.input_schema"}
         self._functions.append(function)
+
+    def _read_server_tool(self, tool: JSON, path: str) -> None:
+        if is_web_search(tool):
+            self._read_web_search(tool)
+        else:
+            self._read_code_execution(tool, path)
 
     def _read_code_execution(self, tool: JSON, path: str) -> None:
         self._code_execution = path
