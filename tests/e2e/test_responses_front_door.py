@@ -327,6 +327,14 @@ def test_code_that_google_runs_is_an_item_for_all_models(client, emulator):
         assert "print(6 * 7)" in json.dumps(emulator.calls[-1].json)
 
 
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
+@pytest.mark.parametrize("tool", [INTERPRETER, {"type": "web_search"}])
+def test_hosted_tools_are_not_offered_where_none_may_be_used(client, emulator, model, tool):
+    response = client.responses.create(model=model, input="Hi", tools=[tool], tool_choice="none")
+    assert {item.type for item in response.output} <= {"message", "reasoning"}
+    assert "tools" not in emulator.calls[-1].json
+
+
 def test_code_interpreter_that_must_be_used_has_to_exist(client):
     with pytest.raises(openai.BadRequestError, match="code_interpreter") as caught:
         client.responses.create(

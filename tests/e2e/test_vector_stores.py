@@ -379,6 +379,13 @@ def test_a_wrong_tool_is_refused(stored, more, param):
     assert (answer.status_code // 100, answer.json["error"]["param"]) == (4, param)
 
 
+def test_the_tool_does_not_search_where_none_may_be_used(stored, emulator):
+    body = {"model": MODELS[0], "input": "Hi", "tools": [tool(store_with(stored))], "tool_choice": "none"}
+    output = post(stored, body, "/v1/responses").json["output"]
+    assert "file_search_call" not in {item["type"] for item in output}
+    assert not [one for one in emulator.calls if one.path.endswith(":retrieveContexts")]
+
+
 def test_options_that_the_tool_does_not_have_are_named(stored):
     ranking = {"ranker": "default-2024-11-15", "score_threshold": 0.1}
     offered = tool(store_with(stored), ranking_options=ranking, colour="blue")

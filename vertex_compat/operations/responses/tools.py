@@ -118,11 +118,16 @@ class OfferedTools(msgspec.Struct):
 
 
 def read(params: JSON) -> OfferedTools:
-    """Return the tools in `tools` and in items that add tools; raises `BadRequest`."""
+    """Return the tools in `tools` and in items that add tools; raises `BadRequest`.
+
+    Hosted tools are not offered where no tool may be used.
+    """
     toolset = OfferedTools()
     for param, tools in _lists(params):
         for number, tool in enumerate(tools):
             _add(toolset, tool, f"{param}[{number}]")
+    if params.get("tool_choice") == "none":
+        return OfferedTools(toolset.functions, ignored=toolset.ignored)
     return toolset
 
 
