@@ -21,7 +21,7 @@ MAX_UNFRAMED_BYTES: Final = 65_536
 
 _OTHER_FIELDS: Final = (b"event", b"id", b"retry", b":")
 _BOM: Final = b"\xef\xbb\xbf"
-_LF: Final = 10
+_BLANK_LINES: Final = (b"\n", b"\r\n")
 
 
 class Decoder:
@@ -31,27 +31,29 @@ class Decoder:
     character. Cost is linear in the bytes, also for one event in thousands of pieces.
     """
 
-    __slots__ = ("_after_cr", "_between", "_data", "_line", "_started", "_unframed", "_unframed_size")
+    __slots__ = ("_after_cr", "_data", "_line", "_started", "_unframed", "_unframed_size", "between_events")
 
     def __init__(self) -> None:
         self._line: list[bytes] = []  # parts of the unfinished line
         self._data: list[bytes] = []  # `data` lines of the unfinished event
         self._after_cr = False
         self._started = False
-        self._between = False  # True if the last event is complete and the next has not started
+        self.between_events = False
+        """True if the last event is complete and the next has not started."""
         self._unframed: list[bytes] = []  # lines that are no fields
         self._unframed_size = 0
 
     def feed(self, block: bytes) -> list[bytes]:
         """Return the `data` of each event that `block` completes (usually one whole event)."""
-        if self._between:
-            lines = block.splitlines()
-            if len(lines) == 3 and lines[0][:6] == b"event:":
-                del lines[0]
-            if len(lines) == 2 and not lines[1] and block[-1] == _LF and lines[0][:6] == b"data: ":
-                return [lines[0][6:]]
+        if self.between_events:
+            line, _, remainder = block.partition(b"\n")
+            if line[:6] == b"event:" and b"\r" not in line[:-1]:
+                line, _, remainder = remainder.partition(b"\n")
+            event = line[6:].removesuffix(b"\r")
+            if line[:6] == b"data: " and remainder in _BLANK_LINES and b"\r" not in event:
+                return [event]
         events = self._feed(block)
-        self._between = self._started and not (self._data or self._after_cr or any(self._line))
+        self.between_events = self._started and not (self._data or self._after_cr or any(self._line))
         return events
 
     def _feed(self, block: bytes) -> list[bytes]:

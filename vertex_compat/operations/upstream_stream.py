@@ -22,9 +22,10 @@ from vertex_compat.operations.model_calls import (
     parse_object,
     target_header,
 )
+from vertex_compat.operations.repeated_events import RepeatedEvents
 from vertex_compat.server.client_connection import ClientDisconnected
 from vertex_compat.server.request_log import ChunkTimes, RequestLog
-from vertex_compat.types import ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
+from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
 from vertex_compat.upstream.response import Block, UpstreamResponse, multiplex
 
 P = TypeVar("P")
@@ -310,6 +311,7 @@ class ChatParser:
         self._call = call
         self._content_type = content_type
         self._decoder = sse.Decoder()
+        self._repeated_events = RepeatedEvents()
         self._body: list[bytes] | None = [] if content_type in WHOLE_TYPES else None
         self.done = False
         self.continuation: UpstreamCall | None = None
@@ -328,19 +330,34 @@ class ChatParser:
             if not data:
                 self._append_whole(b"".join(self._body), parts)
             return
-        for event in self._decoder.feed(data) if data else self._decoder.close():
+        between_events = self._decoder.between_events
+        if between_events and not self.done and (repeated := self._repeated_events.decode(data)):
+            self._translate_event(repeated, parts)
+            return
+        events = self._decoder.feed(data) if data else self._decoder.close()
+        for event in events:
             if event.startswith(b"[DONE]"):
                 self.done = True
             elif not self.done:
-                translated = self._translate(parse_object(event))
-                if isinstance(translated, Delta):  # the usual case: one more text
-                    parts.append(translated)
-                else:
-                    self._append(translated, parts)
-        if not data and self._decoder.unframed:
-            self._raise_unframed()
+                decoded = parse_object(event)
+                self._translate_event(decoded, parts)
+                if between_events and len(events) == 1 and self._decoder.between_events:
+                    self._repeated_events.remember(data, decoded)
         if not data:
-            self.recover()
+            self._end()
+
+    def _translate_event(self, event: JSON, parts: list[StreamPart]) -> None:
+        translated = self._translate(event)
+        if isinstance(translated, Delta):  # the usual case: one more text
+            parts.append(translated)
+        else:
+            self._append(translated, parts)
+
+    def _end(self) -> None:
+        """Raise an error that the stream has without framing; else continue the response."""
+        if self._decoder.unframed:
+            self._raise_unframed()
+        self.recover()
 
     def _raise_unframed(self) -> None:
         """Raise the error that the upstream wrote into its stream as bare JSON, if it is one."""
