@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -202,9 +203,8 @@ class _Candidate:
         self._tool_names = call.tool_names
         self._answer = call.json_answer
         self._texts: list[str] = []
-        self._part_offsets: list[int] = []  # in UTF-8 bytes of the text, of each part
-        self._size = 0
-        self._first_part = 0  # of the current call, in `_part_offsets`
+        self._part_starts: list[int] = []  # for each part, how many texts come before it
+        self._first_part = 0  # of the current call, in `_part_starts`
         self._tool_calls = 0
         self._images = 0
         self._audio = AudioOutput(call.audio_format, f"audio_{digest(seed)}") if call.audio_format else None
@@ -217,8 +217,9 @@ class _Candidate:
         """Return the delta of a chunk that holds only text; None if there is more to say."""
         if not content or self.has_ended:
             return None
-        self._part_offsets.append(self._size)
-        return Delta(self.index, self._content(content))
+        self._part_starts.append(len(self._texts))
+        self._texts.append(content)
+        return Delta(self.index, {"content": content})
 
     def pause(self, candidate: JSON) -> Iterator[Delta]:
         """Yield the deltas of the last chunk before another call continues the candidate."""
@@ -228,12 +229,12 @@ class _Candidate:
 
     def begin_call(self) -> None:
         """Note that the next parts are those of another call: its citations count from them."""
-        self._first_part = len(self._part_offsets)
+        self._first_part = len(self._part_starts)
 
     @property
     def parts_read(self) -> int:
         """The number of parts so far."""
-        return len(self._part_offsets)
+        return len(self._part_starts)
 
     def read(self, candidate: JSON) -> Iterator[Delta]:
         """Yield the deltas of one chunk; raises `InvalidModelResponse`."""
@@ -249,7 +250,7 @@ class _Candidate:
 
     def _content_deltas(self, candidate: JSON) -> Iterator[Delta]:
         for part in items(mapping(candidate.get("content")).get("parts")):
-            self._part_offsets.append(self._size)
+            self._part_starts.append(len(self._texts))
             if fields := self._part(part):
                 yield Delta(self.index, fields, code_execution=_code_execution(part))
         if logprobs := _logprobs(mapping(candidate.get("logprobsResult"))):
@@ -296,7 +297,6 @@ class _Candidate:
 
     def _content(self, content: str) -> JSON:
         self._texts.append(content)
-        self._size += len(content) if content.isascii() else len(content.encode("utf-8", "surrogatepass"))
         return {"content": content}
 
     def _take_signature(self) -> str | None:
@@ -381,10 +381,11 @@ class _Candidate:
         groundings, self._groundings = self._groundings, []
         if groundings:
             answer = "".join(self._texts)
+            offsets = self._part_offsets()
             citations = [
                 citation
                 for metadata, first in groundings
-                for citation in grounding.url_citations(metadata, answer, self._part_offsets[first:])
+                for citation in grounding.url_citations(metadata, answer, offsets[first:])
             ]
             fields |= {"annotations": citations} if (citations := grounding.unique(citations)) else {}
             fields["vertex_ai_grounding_metadata"] = [
@@ -393,6 +394,12 @@ class _Candidate:
         if self._audio:
             fields |= self._audio.end()
         return fields
+
+    def _part_offsets(self) -> list[int]:
+        """Return where each part begins in the text, in UTF-8 bytes."""
+        sizes = (len(content.encode("utf-8", "surrogatepass")) for content in self._texts)
+        ends = [0, *accumulate(sizes)]
+        return [ends[start] for start in self._part_starts]
 
     def _finish(self, reason: str) -> str:
         if reason not in FINISH:
