@@ -5,6 +5,7 @@ client and Google's way of finding credentials. `serve` starts the real thing, f
 production server in a process of its own, and keeps one for each set of settings.
 """
 
+import gc
 import os
 from contextlib import ExitStack
 
@@ -21,6 +22,17 @@ hypothesis.settings.register_profile(
     deadline=None,  # how long an example takes is noise
 )
 hypothesis.settings.load_profile("any machine")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect the tests without the garbage collector, which would look at their modules again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -37,7 +37,6 @@ def garbage(work):
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-        gc.unfreeze()
         gc.enable()
 
 
