@@ -22,8 +22,8 @@ _decode_text = msgspec.json.Decoder(str).decode
 class RepeatedEvents:
     """The last event of a stream, and where its text is.
 
-    A block of the stream with the same bytes around another JSON string is the same event with another text:
-    a JSON string has no line end, so the framing is the same too.
+    A block with the same bytes around another JSON string is the same event with another text. A JSON string
+    has no line end, so the framing is the same too.
     """
 
     __slots__ = ("_after", "_before", "_event", "_holder", "_key", "_misses")

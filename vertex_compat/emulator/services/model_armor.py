@@ -1,8 +1,9 @@
 """Model Armor: `sanitizeUserPrompt` and `sanitizeModelResponse` of a template.
 
 Source: google/cloud/modelarmor/v1/service.proto. A text matches a filter if it contains one of the filter's
-keywords. A template whose name contains `missing` does not exist; with `partial` in its name, one filter is
-skipped, and so are filters whose limit a text exceeds: https://docs.cloud.google.com/model-armor/quotas.
+keywords. A template whose name contains `missing` does not exist. With `partial` in its name, one filter is
+skipped. Filters are also skipped for a text that exceeds their limit:
+https://docs.cloud.google.com/model-armor/quotas.
 """
 
 from vertex_compat.emulator.protocol import google_errors, proto_json
