@@ -31,11 +31,11 @@ class Certificates:
     python_path: Path
 
 
-def make(folder):
-    """Write them all below `folder`."""
+def make(folder, *addresses):
+    """Write them all below `folder`; the server's certificate is for loopback and for these addresses."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("Benchmark CA", authority_key.public_key(), "Benchmark CA", authority_key)
-    server = _certificate("127.0.0.1", key.public_key(), "Benchmark CA", authority_key)
+    server = _certificate("127.0.0.1", key.public_key(), "Benchmark CA", authority_key, addresses)
     copied = folder / "python-path" / "certifi"
     shutil.copytree(Path(certifi.__file__).parent, copied, ignore=shutil.ignore_patterns("__pycache__"))
     bundle = copied / "cacert.pem"
@@ -60,7 +60,7 @@ def _pem(certificate):
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _certificate(subject, public_key, issuer, issuer_key):
+def _certificate(subject, public_key, issuer, issuer_key, addresses=()):
     """A certificate for `subject`: an authority where it is its own issuer, else a server on loopback."""
     now = dt.datetime.now(dt.UTC)
     is_authority = subject == issuer
@@ -85,8 +85,9 @@ def _certificate(subject, public_key, issuer, issuer_key):
         .add_extension(issued_by, critical=False)
     )
     if not is_authority:
-        addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
-        builder = builder.add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        ips = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", *addresses)]
+        names = x509.SubjectAlternativeName([*ips, x509.DNSName("localhost")])
+        builder = builder.add_extension(names, critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 

@@ -1,9 +1,11 @@
 """A conversation goes on with another publisher: whatever it holds, it is answered, or its fault is named.
 
-The emulator is as strict as the publishers are.
+The emulator is as strict as the publishers are. Each run tries other conversations; `EXAMPLES` in the
+environment is how many with each partner.
 """
 
 import json
+import os
 
 import pytest
 from helpers.fixtures import MODELS, post, question
@@ -123,7 +125,7 @@ REQUEST = st.fixed_dictionaries(
 @pytest.mark.parametrize("partner", PARTNERS)
 @given(asked=REQUEST)
 @settings(
-    max_examples=600,
+    max_examples=int(os.environ.get("EXAMPLES", "150")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -3,16 +3,20 @@
 import base64
 import io
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+from benchmark import certificates
+from helpers.connect_proxy import ConnectProxy
 from helpers.fixtures import ScriptedTransport, function, post
 from helpers.server import app_with_emulator
+from helpers.tls_front import TlsFront
 from mistralai.client import Mistral
 
-from vertex_compat.upstream.linked_files import Fetched
-
 PAGES = base64.b64encode(b"First page ![img]\fSecond page").decode()
+PUBLIC_ADDRESS = "93.184.215.14"
 DOCUMENT = {"type": "document_url", "document_url": f"data:application/pdf;base64,{PAGES}"}
 
 
@@ -61,14 +65,38 @@ def test_other_documents_are_refused(app, document, param):
     assert (error["type"], error["param"]) == ("invalid_request_error", param)
 
 
-def test_linked_documents_are_fetched(emulator, monkeypatch):
-    app = app_with_emulator(emulator)
-    monkeypatch.setattr(
-        "vertex_compat.upstream.url_fetcher.UrlFetcher.fetch",
-        lambda _self, url, *_: Fetched(url.encode(), "application/pdf"),
-    )
-    answer = ocr(app, {"type": "document_url", "document_url": "https://example.com/a.pdf"})
-    assert answer.json["pages"][0]["markdown"] == "https://example.com/a.pdf"
+class LinkedDocument(BaseHTTPRequestHandler):
+    """A web site with one document."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/pdf")
+        self.end_headers()
+        self.wfile.write(f"The document at {self.path}".encode())
+
+    def log_message(self, *_):
+        """Log nothing."""
+
+
+@pytest.fixture
+def web_site(tmp_path):
+    """An https site, and the proxy and the authority that lead to it from a public address."""
+    authority = certificates.make(tmp_path, PUBLIC_ADDRESS)
+    with ThreadingHTTPServer(("127.0.0.1", 0), LinkedDocument) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with TlsFront(server.server_port, authority) as front:
+            host, port = front.host.split(":")
+            with ConnectProxy({PUBLIC_ADDRESS: (host, int(port))}) as proxy:
+                yield {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(authority.authority)}
+        server.shutdown()
+
+
+def test_linked_documents_are_fetched(emulator, web_site, monkeypatch):
+    for name, value in web_site.items():
+        monkeypatch.setenv(name, value)
+    document = {"type": "document_url", "document_url": f"https://{PUBLIC_ADDRESS}/a.pdf"}
+    answer = ocr(app_with_emulator(emulator, **web_site), document)
+    assert answer.json["pages"][0]["markdown"] == "The document at /a.pdf"
 
 
 def test_files_of_the_bucket_are_read(emulator, storage):  # noqa: ARG001  (an empty one)
