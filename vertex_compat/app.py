@@ -40,7 +40,6 @@ from vertex_compat.server.error_log import log_unexpected
 from vertex_compat.server.gunicorn_hooks import GunicornHooks
 from vertex_compat.server.request_body import RequestBody
 from vertex_compat.server.request_log import CLIENT_DISCONNECTED, RequestLog
-from vertex_compat.types import JSON
 from vertex_compat.upstream.dedicated_endpoints import DedicatedEndpointTransport
 from vertex_compat.upstream.interface import RootTransport
 from vertex_compat.upstream.linked_files import CountBytes, Fetched, LinkedFiles
@@ -319,7 +318,7 @@ def _with_body(response: Response, log: RequestLog, encode_error: EncodeError) -
             return _json(response.status, body, response.headers)
 
 
-def _json(status: int, body: JSON, headers: Mapping[str, str]) -> flask.Response:
+def _json(status: int, body: Mapping[str, object], headers: Mapping[str, str]) -> flask.Response:
     return _whole(status, msgspec.json.encode(body), "application/json", headers)
 
 

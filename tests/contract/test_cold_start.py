@@ -21,6 +21,7 @@ NOT_FOR_A_CHAT = {
     "cli",
     "operations.audio",
     "operations.batches",
+    "operations.chat.answer_types",
     "operations.completions",
     "operations.embeddings",
     "operations.files.bucket",

@@ -140,7 +140,7 @@ class EventStream(msgspec.Struct, frozen=True):
 class Response(msgspec.Struct, frozen=True):
     """Response to the client: one JSON object, a file, or events as they come."""
 
-    body: JSON | FileBody | StreamingBody | EventStream
+    body: Mapping[str, object] | FileBody | StreamingBody | EventStream
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     status: int = 200
     after: Callable[[], None] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -112,5 +112,5 @@ def _line(result: BatchResult, status: str) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def _response(result: BatchResult, status: int, body: JSON) -> JSON:
+def _response(result: BatchResult, status: int, body: Mapping[str, object]) -> JSON:
     return {"status_code": status, "request_id": f"req_{result.id}", "body": body}

@@ -7,7 +7,7 @@ time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,7 +32,7 @@ class BatchResult(NamedTuple):
 
     id: str
     custom_id: str
-    response: JSON | None = None
+    response: Mapping[str, object] | None = None
     error: errors.ApiError | None = None
 
 
@@ -108,7 +108,7 @@ class _Requests:
         except errors.ApiError as error:
             return BatchResult(id_, request["custom_id"], error=error)
 
-    def _response(self, row: Row, request: JSON, id_: str) -> JSON:
+    def _response(self, row: Row, request: JSON, id_: str) -> Mapping[str, object]:
         if row.error:
             raise _row_error(row.error)
         if errors.is_error(row.response):

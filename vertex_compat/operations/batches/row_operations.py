@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,9 @@ from vertex_compat.operations.request import body
 from vertex_compat.operations.request.chat_request import rename_param
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, ChatAdapter, Delta, Model, Relay, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.chat.answer_types import ChatCompletion
 
 BATCH_BETA: Final = "message-batches-"
 """Beginning of the betas of the Message Batches API itself, which Vertex AI does not know."""
@@ -46,7 +49,7 @@ class RowOperation(NamedTuple):
     name: str
     parse: Callable[[bytes, RequestContext], JSON]
     request: Callable[[JSON, Model], UpstreamCall]
-    response: Callable[[JSON, UpstreamCall, str, ResponseIdentity, JSON], JSON]
+    response: Callable[[JSON, UpstreamCall, str, ResponseIdentity, JSON], Mapping[str, object]]
     response_params: Callable[[JSON, Model], JSON] = lambda _, __: {}
 
 
@@ -90,7 +93,7 @@ def _without_untried_features(request: Callable[[Model], UpstreamCall], model: M
 
 def _chat_response(
     reply: JSON, call: UpstreamCall, publisher: str, identity: ResponseIdentity, _: JSON
-) -> JSON:
+) -> ChatCompletion:
     adapter = PUBLISHERS[publisher].chat
     parts = adapter.response(reply, call) if adapter else ()
     if call.custom_tools:

@@ -25,6 +25,7 @@ from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
 
 if TYPE_CHECKING:
+    from vertex_compat.operations.chat import answer_types as wire
     from vertex_compat.operations.chat.stored_completions import PendingCompletion
 
 _encode = msgspec.json.Encoder().encode
@@ -131,9 +132,11 @@ def _message(message: JSON) -> JSON:
     return message
 
 
-def completion(parts: Iterable[tuple[int, StreamPart]], model: str, id_: str, created: int) -> JSON:
+def completion(
+    parts: Iterable[tuple[int, StreamPart]], model: str, id_: str, created: int
+) -> wire.ChatCompletion:
     """Return OpenAI's whole response. Each part comes with the number of its upstream response."""
-    choices: dict[int, JSON] = {}
+    choices: dict[int, wire.Choice] = {}
     usages: dict[int, Usage] = {}
     for number, part in parts:
         if isinstance(part, Usage):
@@ -150,7 +153,8 @@ def completion(parts: Iterable[tuple[int, StreamPart]], model: str, id_: str, cr
         "model": model,
         "choices": [choices[index] for index in sorted(choices)],
         "usage": usage(usages.values()),
-    } | tier_field(usages.values())
+        **tier_field(usages.values()),
+    }
 
 
 class ChatChunkEncoder:
@@ -170,14 +174,13 @@ class ChatChunkEncoder:
         include_usage: bool,
         cost: Callable[[], float | None] = lambda: None,
     ) -> None:
-        self._stamp = msgspec.json.encode(
-            {
-                "id": id_ or _new_id(),
-                "object": "chat.completion.chunk",
-                "created": int(time.time()),
-                "model": model,
-            }
-        )[:-1]
+        stamp: wire.ChunkStamp = {
+            "id": id_ or _new_id(),
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
+        self._stamp = msgspec.json.encode(stamp)[:-1]
         self._usage_key = b',"usage":null' if include_usage else b""
         self._tail = b',"logprobs":null,"finish_reason":null}]' + self._usage_key + b"}\n\n"
         self._heads: dict[int, bytes] = {}
@@ -198,8 +201,11 @@ class ChatChunkEncoder:
             head = self._heads[choice]
         except KeyError:
             head = self._heads[choice] = self._head(choice)
-            content = None if _CALLS & fields.keys() else ""
-            role = head + _encode({"role": "assistant", "content": content}) + self._tail
+            first: wire.ChoiceDelta = {
+                "role": "assistant",
+                "content": None if _CALLS & fields.keys() else "",
+            }
+            role = head + _encode(first) + self._tail
         if part.finish_reason:
             self._finish[choice] = part.finish_reason
         if part.logprobs:
@@ -220,8 +226,11 @@ class ChatChunkEncoder:
             last.append(head + b'{},"logprobs":null,"finish_reason":' + finish + b"}]")
             last.append(self._usage_key + b"}\n\n")
         if self._include_usage:
-            counts: JSON = {"usage": with_cost(usage(self._usages.values()), self._cost())}
-            encoded = msgspec.json.encode(counts | tier_field(self._usages.values()))
+            chunk: wire.UsageChunk = {
+                "usage": with_cost(usage(self._usages.values()), self._cost()),
+                **tier_field(self._usages.values()),
+            }
+            encoded = msgspec.json.encode(chunk)
             last.append(b"data: " + self._stamp + b',"choices":[],' + encoded[1:] + b"\n\n")
         return b"".join([*last, sse.DONE])
 
@@ -229,18 +238,18 @@ class ChatChunkEncoder:
         return b"data: %b" % self._stamp + b',"choices":[{"index":%d,"delta":' % choice
 
 
-def _choice(index: int) -> JSON:
-    message = {"role": "assistant", "content": "", "refusal": None}
+def _choice(index: int) -> wire.Choice:
+    message: wire.ChatCompletionMessage = {"role": "assistant", "content": "", "refusal": None}
     return {"index": index, "message": message, "logprobs": None, "finish_reason": "stop"}
 
 
-def fold(choice: JSON, delta: Delta) -> None:
+def fold(choice: wire.Choice, delta: Delta) -> None:
     """Add a delta to a whole choice, as a client does with the chunks of a stream."""
     if delta.finish_reason:
         choice["finish_reason"] = delta.finish_reason
     if delta.logprobs:
         logprobs = choice["logprobs"] or {"content": [], "refusal": None}
-        choice["logprobs"] = logprobs | {"content": logprobs["content"] + delta.logprobs["content"]}
+        choice["logprobs"] = {**logprobs, "content": logprobs["content"] + delta.logprobs["content"]}
     message = choice["message"]
     _fold_fields(message, {key: value for key, value in delta.fields.items() if key != "tool_calls"})
     if "tool_calls" in delta.fields:
@@ -249,8 +258,11 @@ def fold(choice: JSON, delta: Delta) -> None:
         message["content"] = message["content"] or None
 
 
-def _fold_fields(folded: JSON, fields: JSON) -> None:
-    """Append strings and lists, merge objects by their keys, replace any other value."""
+def _fold_fields(folded: Any, fields: JSON) -> None:
+    """Append strings and lists, merge objects by their keys, replace any other value.
+
+    `folded` is a message, or an object in one.
+    """
     for key, value in fields.items():
         before = folded.get(key)
         if isinstance(value, dict) and isinstance(before, dict):
@@ -264,9 +276,9 @@ def _fold_fields(folded: JSON, fields: JSON) -> None:
             folded[key] = value
 
 
-def _fold_calls(message: JSON, deltas: Iterable[JSON]) -> None:
+def _fold_calls(message: wire.ChatCompletionMessage, deltas: Iterable[JSON]) -> None:
     """Add parts of tool calls, which have no `index` in OpenAI's message."""
-    calls = message.setdefault("tool_calls", [])
+    calls: list[Any] = message.setdefault("tool_calls", [])
     for delta in deltas:
         if delta["index"] == len(calls):
             calls.append({key: value for key, value in delta.items() if key != "index"})
@@ -278,37 +290,42 @@ def _fold_calls(message: JSON, deltas: Iterable[JSON]) -> None:
             calls[delta["index"]]["function"]["arguments"] += delta["function"]["arguments"]
 
 
-def tier_field(usages: Iterable[Usage]) -> JSON:
+def tier_field(usages: Iterable[Usage]) -> wire.ServiceTier:
     """Return `service_tier` if a publisher served the request as another than the default."""
     tier = next((counts.service_tier for counts in usages if counts.service_tier), None)
     return {"service_tier": tier} if tier else {}
 
 
-def usage(usages: Iterable[Usage]) -> JSON:
+def usage(usages: Iterable[Usage]) -> wire.CompletionUsage:
     """Return OpenAI's usage object: the sum over the upstream responses."""
     prompt = completion = 0
-    extra: dict[str, int] = {}
-    details: dict[str, dict[str, int]] = {"prompt_tokens_details": {}, "completion_tokens_details": {}}
+    extra: wire.ExtraCounts = {}
+    prompt_details: dict[str, int] = {}
+    completion_details: dict[str, int] = {}
     for counts in usages:
         prompt += counts.prompt
         completion += counts.completion
         _add_counts(extra, counts.extra)
-        _add_counts(details["prompt_tokens_details"], counts.prompt_details)
-        _add_counts(details["completion_tokens_details"], counts.completion_details)
-    totals: dict[str, Any] = {
+        _add_counts(prompt_details, counts.prompt_details)
+        _add_counts(completion_details, counts.completion_details)
+    totals: wire.CompletionUsage = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
     }
-    return totals | {kind: counts for kind, counts in details.items() if counts} | extra
+    if prompt_details:
+        totals["prompt_tokens_details"] = prompt_details
+    if completion_details:
+        totals["completion_tokens_details"] = completion_details
+    return {**totals, **extra}
 
 
-def with_cost(usage: JSON, cost: float | None) -> JSON:
+def with_cost(usage: wire.CompletionUsage, cost: float | None) -> wire.CompletionUsage:
     """Return a usage object with `cost_usd`, if the cost is known."""
-    return usage if cost is None else usage | {"cost_usd": cost}
+    return usage if cost is None else {**usage, "cost_usd": cost}
 
 
-def _add_counts(sums: dict[str, int], counts: Mapping[str, int]) -> None:
+def _add_counts(sums: Any, counts: Mapping[str, int]) -> None:
     for name, count in counts.items():
         sums[name] = sums.get(name, 0) + count
 

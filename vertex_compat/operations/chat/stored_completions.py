@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,9 @@ from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored.store import DAY_SECONDS, ObjectStore, get_written
 from vertex_compat.operations.upstream_stream import StreamEncoder
 from vertex_compat.types import JSON, StreamPart
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.chat import answer_types as wire
 
 FOLDER: Final = "chat/"
 ID_PREFIX: Final = "chatcmpl-"
@@ -75,13 +78,13 @@ class PendingCompletion(msgspec.Struct):
         yield from chunks
         self.save(chat.completion(self.parts, self.params["model"], self.id, self.created))
 
-    def save(self, completion: JSON) -> None:
+    def save(self, completion: wire.ChatCompletion) -> None:
         """Store the completion. A failure is logged: the client has its response."""
         store = stores.store_for_writing(self.context)
         if store is None:
             return
         record = CompletionRecord(
-            completion,
+            {**completion},
             self.params["messages"],
             int(time.time()) + self.context.settings.store_days * DAY_SECONDS,
             self.params.get("metadata") or {},
@@ -138,7 +141,12 @@ def delete(context: RequestContext) -> Response:
     """Delete a stored completion."""
     stored = _read(context)
     stores.delete(stored.store, stored.name)
-    return Response({"id": context.path_args["id"], "object": "chat.completion.deleted", "deleted": True})
+    deletion: wire.ChatCompletionDeleted = {
+        "id": context.path_args["id"],
+        "object": "chat.completion.deleted",
+        "deleted": True,
+    }
+    return Response(deletion)
 
 
 def list_messages(context: RequestContext) -> Response:

@@ -1,0 +1,113 @@
+"""The types of the bodies that we answer agree with the classes of the vendors' SDKs.
+
+The names of their fields are the SDK's, and the fields that the SDK requires are there.
+"""
+
+import typing
+
+import pytest
+from openai.types import chat as openai_chat
+from openai.types import completion_usage
+from openai.types.chat import (
+    chat_completion,
+    chat_completion_chunk,
+    chat_completion_message_custom_tool_call,
+    chat_completion_message_function_tool_call,
+)
+
+from vertex_compat.operations.chat import answer_types as chat_types
+
+CHAT_CLASSES = {
+    "ChatCompletion": openai_chat.ChatCompletion,
+    "ChatCompletionDeleted": openai_chat.ChatCompletionDeleted,
+    "ChatCompletionMessage": openai_chat.ChatCompletionMessage,
+    "Choice": chat_completion.Choice,
+    "ChoiceDelta": chat_completion_chunk.ChoiceDelta,
+    "ChoiceLogprobs": chat_completion.ChoiceLogprobs,
+    "ChunkStamp": openai_chat.ChatCompletionChunk,
+    "CompletionUsage": completion_usage.CompletionUsage,
+    "Custom": chat_completion_message_custom_tool_call.Custom,
+    "CustomToolCall": openai_chat.ChatCompletionMessageCustomToolCall,
+    "ExtraCounts": completion_usage.CompletionUsage,
+    "Function": chat_completion_message_function_tool_call.Function,
+    "FunctionToolCall": openai_chat.ChatCompletionMessageFunctionToolCall,
+    "ServiceTier": openai_chat.ChatCompletion,
+    "StoredChatCompletion": openai_chat.ChatCompletion,
+    "UsageChunk": openai_chat.ChatCompletionChunk,
+}
+"""Types of ours → the SDK's class."""
+
+CHAT_PARTS = {
+    "ChunkStamp": {"choices"},
+    "ExtraCounts": {"completion_tokens", "prompt_tokens", "total_tokens"},
+    "ServiceTier": {"choices", "created", "id", "model", "object"},
+    "UsageChunk": {"choices", "created", "id", "model", "object"},
+}
+"""Types that are part of an object → the required fields that the other parts have."""
+
+CHAT_EXTENSIONS = {
+    "ChatCompletionMessage": {
+        "citations",
+        "extra_content",
+        "images",
+        "reasoning_content",
+        "references",
+        "safety_ratings",
+        "thinking_blocks",
+        "url_context_metadata",
+        "vertex_ai_grounding_metadata",
+    },
+    "CompletionUsage": {
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "cost_usd",
+        "ephemeral_1h_input_tokens",
+        "web_search_requests",
+    },
+    "CustomToolCall": {"extra_content"},
+    "ExtraCounts": {
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "ephemeral_1h_input_tokens",
+        "web_search_requests",
+    },
+    "FunctionToolCall": {"extra_content"},
+}
+"""Fields beyond the SDK's classes: those of Gemini, Claude, Mistral, DeepSeek and LiteLLM, and the price."""
+
+
+def typed_dicts(module):
+    """The types that a module defines, by name."""
+    return {
+        type_.__name__: type_
+        for type_ in vars(module).values()
+        if hasattr(type_, "__required_keys__") and type_.__module__ == module.__name__
+    }
+
+
+def fields(class_):
+    """The fields of an SDK's class, and those of them that are required."""
+    names = {field.alias or name: field.is_required() for name, field in class_.model_fields.items()}
+    return set(names), {name for name, required in names.items() if required}
+
+
+def required_keys(type_):
+    """The keys that every object of a type has; Python 3.11 does not see `NotRequired` in a string."""
+    hints = typing.get_type_hints(type_, include_extras=True)
+    return {key for key in type_.__required_keys__ if typing.get_origin(hints[key]) is not typing.NotRequired}
+
+
+def check(type_, class_, extensions=frozenset(), elsewhere=frozenset()):
+    names, required = fields(class_)
+    assert set(type_.__annotations__) - names == set(extensions)
+    assert required - required_keys(type_) == set(elsewhere)
+
+
+def by_name(module):
+    return pytest.mark.parametrize("name", typed_dicts(module))
+
+
+@by_name(chat_types)
+def test_chat_answers_have_openai_s_fields(name):
+    type_ = typed_dicts(chat_types)[name]
+    check(type_, CHAT_CLASSES[name], CHAT_EXTENSIONS.get(name, ()), CHAT_PARTS.get(name, ()))
