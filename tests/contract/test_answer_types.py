@@ -5,7 +5,9 @@ The names of their fields are the SDK's, and the fields that the SDK requires ar
 
 import typing
 
+import anthropic.types as anthropic_sdk
 import pytest
+from anthropic.types import raw_message_delta_event
 from openai.types import chat as openai_chat
 from openai.types import completion_usage
 from openai.types.chat import (
@@ -16,6 +18,7 @@ from openai.types.chat import (
 )
 
 from vertex_compat.operations.chat import answer_types as chat_types
+from vertex_compat.operations.messages import answer_types as message_types
 
 CHAT_CLASSES = {
     "ChatCompletion": openai_chat.ChatCompletion,
@@ -32,7 +35,6 @@ CHAT_CLASSES = {
     "Function": chat_completion_message_function_tool_call.Function,
     "FunctionToolCall": openai_chat.ChatCompletionMessageFunctionToolCall,
     "ServiceTier": openai_chat.ChatCompletion,
-    "StoredChatCompletion": openai_chat.ChatCompletion,
     "UsageChunk": openai_chat.ChatCompletionChunk,
 }
 """Types of ours → the SDK's class."""
@@ -76,6 +78,18 @@ CHAT_EXTENSIONS = {
 """Fields beyond the SDK's classes: those of Gemini, Claude, Mistral, DeepSeek and LiteLLM, and the price."""
 
 
+MESSAGES_CLASSES = {
+    "ContentBlockDeltaEvent": anthropic_sdk.RawContentBlockDeltaEvent,
+    "ContentBlockStartEvent": anthropic_sdk.RawContentBlockStartEvent,
+    "ContentBlockStopEvent": anthropic_sdk.RawContentBlockStopEvent,
+    "MessageDelta": raw_message_delta_event.Delta,
+    "MessageDeltaEvent": anthropic_sdk.RawMessageDeltaEvent,
+    "MessageStartEvent": anthropic_sdk.RawMessageStartEvent,
+    "MessageStopEvent": anthropic_sdk.RawMessageStopEvent,
+}
+"""Types of ours → the SDK's class, where it has another name."""
+
+
 def typed_dicts(module):
     """The types that a module defines, by name."""
     return {
@@ -111,3 +125,9 @@ def by_name(module):
 def test_chat_answers_have_openai_s_fields(name):
     type_ = typed_dicts(chat_types)[name]
     check(type_, CHAT_CLASSES[name], CHAT_EXTENSIONS.get(name, ()), CHAT_PARTS.get(name, ()))
+
+
+@by_name(message_types)
+def test_messages_answers_have_anthropic_s_fields(name):
+    class_ = MESSAGES_CLASSES.get(name) or getattr(anthropic_sdk, name)
+    check(typed_dicts(message_types)[name], class_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from vertex_compat.operations import model_calls
@@ -23,7 +23,7 @@ def count(
     context: RequestContext,
     name: str,
     prepare: Callable[[TokenCounter, Model], UpstreamCall],
-    respond: Callable[[int], JSON],
+    respond: Callable[[int], Mapping[str, object]],
 ) -> Response:
     """Count the tokens of the call that `prepare` makes for the model.
 
@@ -40,7 +40,9 @@ def count(
     return model_calls.with_fallback(context, name, COUNT, attempt)
 
 
-def count_chat(context: RequestContext, body: JSON, respond: Callable[[int], JSON]) -> Response:
+def count_chat(
+    context: RequestContext, body: JSON, respond: Callable[[int], Mapping[str, object]]
+) -> Response:
     """Count the tokens of a chat body."""
     return count(
         context, body["model"], lambda counter, model: chat_call(counter, model, body, context), respond

@@ -189,7 +189,7 @@ def _message_response_params(params: JSON, model: Model) -> JSON:
 
 def _message_response(
     reply: JSON, call: UpstreamCall, publisher: str, identity: ResponseIdentity, params: JSON
-) -> JSON:
+) -> Mapping[str, object]:
     if PUBLISHERS[publisher].messages:
         return reply | {"model": identity.model}
     adapter = PUBLISHERS[publisher].chat
@@ -199,7 +199,7 @@ def _message_response(
     display, stops = input_blocks.display(params), params.get("stop_sequences") or ()
     events = MessageEvents(identity.model, display, stops)
     first_events = [event for part in parts for event in events.part(policy.apply(0, part))]
-    return whole_message([*first_events, *events.end()]) | {"id": f"msg_{identity.id}"}
+    return {**whole_message([*first_events, *events.end()]), "id": f"msg_{identity.id}"}
 
 
 def _not_supported(model: Model, verb: str) -> errors.NotFound:

@@ -6,13 +6,16 @@ https://platform.claude.com/docs/en/api/models/list
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from vertex_compat import errors
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import paging
 from vertex_compat.operations.service import models
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.messages import answer_types as wire
 
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 1000
@@ -41,7 +44,7 @@ def retrieve(context: RequestContext) -> Response:
     return Response(_model(models.info(context.path_args["model"], context)))
 
 
-def _index(chat_models: list[JSON], id_: str, param: str) -> int:
+def _index(chat_models: list[wire.ModelInfo], id_: str, param: str) -> int:
     for index, model in enumerate(chat_models):
         if model["id"] == id_:
             return index
@@ -52,7 +55,7 @@ def _without_object(page: JSON) -> JSON:
     return {name: value for name, value in page.items() if name != "object"}
 
 
-def _model(info: JSON) -> JSON:
+def _model(info: JSON) -> wire.ModelInfo:
     retires = info.get("retires")
     return {
         "type": "model",
@@ -66,7 +69,7 @@ def _model(info: JSON) -> JSON:
     }
 
 
-def _lifecycle(retires: str | None) -> str:
+def _lifecycle(retires: str | None) -> Literal["active", "deprecated", "retired"]:
     if retires is None:
         return "active"
     today = datetime.now(UTC).date()

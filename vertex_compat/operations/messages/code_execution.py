@@ -7,13 +7,16 @@ code has written would need Anthropic's Files API: `content` of a result is alwa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from vertex_compat.json_values import mapping, text
 from vertex_compat.publishers.code_fences import code_block
 from vertex_compat.types import JSON, CodeExecution
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.messages import answer_types as wire
 
 TOOL: Final = "code_execution"
 
@@ -26,15 +29,15 @@ def is_code_execution(tool: JSON) -> bool:
     return str(tool.get("type")).startswith(f"{TOOL}_")
 
 
-def call_block(id_: str) -> JSON:
+def call_block(id_: str) -> wire.ServerToolUseBlock:
     """Return the block of a call whose input has not come yet."""
     return {"type": "server_tool_use", "id": id_, "name": TOOL, "input": {}}
 
 
-def result_block(call_id: str, execution: CodeExecution) -> JSON:
+def result_block(call_id: str, execution: CodeExecution) -> wire.CodeExecutionToolResultBlock:
     """Return the block of what code has written: to `stderr` if it has failed."""
     output = execution.output or ""
-    result: JSON = {
+    result: wire.CodeExecutionResultBlock = {
         "type": "code_execution_result",
         "stdout": "" if execution.failed else output,
         "stderr": output if execution.failed else "",

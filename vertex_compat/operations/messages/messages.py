@@ -7,7 +7,7 @@ translated into a chat request, and the parts of the response into Anthropic's b
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -24,6 +24,9 @@ from vertex_compat.operations.request.chat_request import ChatRequest
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, ChatAdapter, Model, RawBody, Relay, TokenCounter, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.messages import answer_types as wire
 
 _BETAS: Final = "anthropic-beta"
 
@@ -134,4 +137,8 @@ def count_tokens(context: RequestContext) -> Response:
         with request.chat.names.in_errors():
             return token_counts.chat_call(counter, model, request.chat.body, context)
 
-    return token_counts.count(context, request.model, prepare, lambda count: {"input_tokens": count})
+    return token_counts.count(context, request.model, prepare, _tokens_count)
+
+
+def _tokens_count(count: int) -> wire.MessageTokensCount:
+    return {"input_tokens": count}

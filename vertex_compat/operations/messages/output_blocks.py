@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -19,7 +19,10 @@ from vertex_compat.operations.opaque_state import encode_id, encode_state
 from vertex_compat.publishers.chat_messages import read_arguments
 from vertex_compat.types import JSON, CodeExecution, Delta, StreamPart, Usage
 
-STOP_REASONS: Final = {
+if TYPE_CHECKING:
+    from vertex_compat.operations.messages import answer_types as wire
+
+STOP_REASONS: Final[dict[str, wire.StopReason]] = {
     "stop": "end_turn",
     "length": "max_tokens",
     "tool_calls": "tool_use",
@@ -35,7 +38,7 @@ _ONE_TEXT: Final = frozenset({"content"})
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_event(event: JSON) -> bytes:
+def encode_event(event: wire.MessageEvent) -> bytes:
     """Return the event as Anthropic's API sends it: its type on a line of its own, too."""
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _encode(event))
 
@@ -44,7 +47,7 @@ def _server_id() -> str:
     return f"srvtoolu_{secrets.token_hex(12)}"
 
 
-def _empty_thinking() -> JSON:
+def _empty_thinking() -> wire.ThinkingBlock:
     return {"type": "thinking", "thinking": "", "signature": ""}
 
 
@@ -86,7 +89,7 @@ class MessageEvents:
         """Number of the open block if it takes more text."""
         return self._index if self._open == "text" else None
 
-    def part(self, part: StreamPart) -> Iterator[JSON]:
+    def part(self, part: StreamPart) -> Iterator[wire.MessageEvent]:
         """Yield the events of one part."""
         if isinstance(part, Usage):
             self._usage = part
@@ -102,7 +105,7 @@ class MessageEvents:
         for delta in self._calls.in_order(fields):
             yield from self._fields(delta)
 
-    def end(self) -> Iterator[JSON]:
+    def end(self) -> Iterator[wire.MessageEvent]:
         """Yield the events after the last part.
 
         Raises `UpstreamFault` if the model had not finished.
@@ -116,7 +119,7 @@ class MessageEvents:
         yield {"type": "message_delta", "delta": self._ending(self._finish), "usage": self._counts()}
         yield {"type": "message_stop"}
 
-    def _ending(self, finish: str) -> JSON:
+    def _ending(self, finish: str) -> wire.MessageDelta:
         """Return why the message ended.
 
         A server may stop at sequences of its own, which are no reason.
@@ -124,16 +127,16 @@ class MessageEvents:
         reason = STOP_REASONS.get(finish, "end_turn")
         if reason == "end_turn" and self._stop_sequence in self._stop_sequences:
             reason = "stop_sequence"
-        details = {"type": "refusal", "category": None, "explanation": self._refusal}
+        details: wire.RefusalStopDetails = {"type": "refusal", "category": None, "explanation": self._refusal}
         return {
             "stop_reason": reason,
             "stop_sequence": self._stop_sequence if reason == "stop_sequence" else None,
             "stop_details": details if reason == "refusal" else None,
         }
 
-    def _start(self) -> JSON:
+    def _start(self) -> wire.MessageStartEvent:
         self._started = True
-        message: JSON = {
+        message: wire.Message = {
             "id": f"msg_{secrets.token_hex(12)}",
             "type": "message",
             "role": "assistant",
@@ -146,11 +149,11 @@ class MessageEvents:
         }
         return {"type": "message_start", "message": message}
 
-    def _counts(self) -> JSON:
+    def _counts(self) -> wire.Usage:
         """Anthropic counts cached tokens apart from the other input; OpenAI among it."""
         prompt, usage = self._usage.prompt_details, self._usage
         cache_reads, cache_writes = prompt.get("cached_tokens", 0), prompt.get("cache_write_tokens", 0)
-        counts: JSON = {
+        counts: wire.Usage = {
             "input_tokens": max(0, usage.prompt - cache_reads - cache_writes),
             "cache_creation_input_tokens": cache_writes,
             "cache_read_input_tokens": cache_reads,
@@ -162,7 +165,7 @@ class MessageEvents:
             counts["server_tool_use"] = {"web_search_requests": self._searches, "web_fetch_requests": 0}
         return counts
 
-    def _fields(self, fields: JSON) -> Iterator[JSON]:
+    def _fields(self, fields: JSON) -> Iterator[wire.MessageEvent]:
         self._state |= {key: fields[key] for key in _STATE if key in fields}
         if thought := fields.get("reasoning_content"):
             yield from self._thought(thought)
@@ -179,14 +182,14 @@ class MessageEvents:
         for call in fields.get("tool_calls") or ():
             yield from self._call(call)
 
-    def _thought(self, text: str) -> Iterator[JSON]:
+    def _thought(self, text: str) -> Iterator[wire.MessageEvent]:
         if not self._display.thinking:
             return
         yield from self._block("thinking", _empty_thinking())
         if self._display.thoughts:
             yield self._delta({"type": "thinking_delta", "thinking": text})
 
-    def _late_signature(self) -> Iterator[JSON]:
+    def _late_signature(self) -> Iterator[wire.MessageEvent]:
         """Yield an empty thinking block for state that came later, such as the signature of a text.
 
         A stream that ends with text gets none: Claude Code takes the last block for the answer.
@@ -196,37 +199,46 @@ class MessageEvents:
             yield from self._new_block("thinking", _empty_thinking())
             yield from self._close()
 
-    def _text(self, text: str) -> Iterator[JSON]:
+    def _text(self, text: str) -> Iterator[wire.MessageEvent]:
         yield from self._block("text", {"type": "text", "text": ""})
         yield self._delta({"type": "text_delta", "text": text})
 
-    def _citation(self, cited: JSON) -> Iterator[JSON]:
+    def _citation(self, cited: JSON) -> Iterator[wire.MessageEvent]:
         """Yield a source of the open text; none where no text is open."""
         if self._open == "text" and cited.get("url"):
-            location = {"type": "web_search_result_location", "url": cited["url"]}
-            location |= {"title": cited.get("title"), "cited_text": "", "encrypted_index": ""}
+            location: wire.CitationsWebSearchResultLocation = {
+                "type": "web_search_result_location",
+                "url": cited["url"],
+                "title": cited.get("title"),
+                "cited_text": "",
+                "encrypted_index": "",
+            }
             yield self._delta({"type": "citations_delta", "citation": location})
 
-    def _search(self, grounding: JSON) -> Iterator[JSON]:
+    def _search(self, grounding: JSON) -> Iterator[wire.MessageEvent]:
         """Yield a search of Gemini's as a call of Anthropic's server tool and its result."""
         queries = grounding.get("webSearchQueries")
         if not queries or not self._display.search:
             return
         self._searches += len(queries)
         id_ = _server_id()
-        use = {"type": "server_tool_use", "id": id_, "name": "web_search", "input": {}}
+        use: wire.ServerToolUseBlock = {
+            "type": "server_tool_use",
+            "id": id_,
+            "name": "web_search",
+            "input": {},
+        }
         yield from self._server_call(use, {"query": queries[0]})
         pages = [chunk.get("web") or {} for chunk in grounding.get("groundingChunks") or ()]
-        results = [
-            {"type": "web_search_result", "url": page["uri"], "title": page.get("title") or page["uri"]}
-            | {"encrypted_content": "", "page_age": None}
-            for page in pages
-            if page.get("uri")
-        ]
-        result = {"type": "web_search_tool_result", "tool_use_id": id_, "content": results}
+        results = [_search_result(page) for page in pages if page.get("uri")]
+        result: wire.WebSearchToolResultBlock = {
+            "type": "web_search_tool_result",
+            "tool_use_id": id_,
+            "content": results,
+        }
         yield from self._new_block("web_search_tool_result", result)
 
-    def _run_code(self, execution: CodeExecution) -> Iterator[JSON]:
+    def _run_code(self, execution: CodeExecution) -> Iterator[wire.MessageEvent]:
         """Yield code that the publisher ran, or its output, as a server tool's call or result."""
         if execution.code is not None or self._code_id is None:
             self._code_id = _server_id()
@@ -237,23 +249,28 @@ class MessageEvents:
             yield from self._new_block(result["type"], result)
             self._code_id = None
 
-    def _server_call(self, block: JSON, input_: JSON) -> Iterator[JSON]:
+    def _server_call(self, block: wire.ServerToolUseBlock, input_: JSON) -> Iterator[wire.MessageEvent]:
         yield from self._new_block("server_tool_use", block)
         yield self._delta({"type": "input_json_delta", "partial_json": _encode(input_).decode()})
 
-    def _call(self, call: JSON) -> Iterator[JSON]:
+    def _call(self, call: JSON) -> Iterator[wire.MessageEvent]:
         function = call["function"]
         if "id" in call:
             if extra := call.get("extra_content"):
                 self._state["call_extra_content"] = {"extra_content": extra}
-            use = {"type": "tool_use", "id": encode_id(call["id"]), "name": function["name"], "input": {}}
+            use: wire.ToolUseBlock = {
+                "type": "tool_use",
+                "id": encode_id(call["id"]),
+                "name": function["name"],
+                "input": {},
+            }
             yield from self._new_block("tool_use", use)
             self._state.pop("call_extra_content", None)  # only the thinking right before a call has it
             self._held_arguments = []
         if arguments := function.get("arguments"):
             yield from self._arguments(arguments)
 
-    def _arguments(self, piece: str) -> Iterator[JSON]:
+    def _arguments(self, piece: str) -> Iterator[wire.MessageEvent]:
         """Yield arguments as they come.
 
         Those that do not begin as an object become one at the block's end. Anthropic's SDK raises for a
@@ -268,18 +285,18 @@ class MessageEvents:
         elif piece:
             self._held_arguments.append(piece)
 
-    def _block(self, kind: str, block: JSON) -> Iterator[JSON]:
+    def _block(self, kind: str, block: wire.ContentBlock) -> Iterator[wire.MessageEvent]:
         """Make sure that a block of `kind` is open."""
         if self._open != kind:
             yield from self._new_block(kind, block)
 
-    def _new_block(self, kind: str, block: JSON) -> Iterator[JSON]:
+    def _new_block(self, kind: str, block: wire.ContentBlock) -> Iterator[wire.MessageEvent]:
         yield from self._close()
         self._open = self._newest = kind
         self._index += 1
         yield {"type": "content_block_start", "index": self._index, "content_block": block}
 
-    def _close(self) -> Iterator[JSON]:
+    def _close(self) -> Iterator[wire.MessageEvent]:
         if self._open is None:
             return
         if self._open == "thinking":
@@ -292,8 +309,18 @@ class MessageEvents:
         self._open = None
         yield {"type": "content_block_stop", "index": self._index}
 
-    def _delta(self, delta: JSON) -> JSON:
+    def _delta(self, delta: wire.ContentDelta) -> wire.ContentBlockDeltaEvent:
         return {"type": "content_block_delta", "index": self._index, "delta": delta}
+
+
+def _search_result(page: JSON) -> wire.WebSearchResultBlock:
+    return {
+        "type": "web_search_result",
+        "url": page["uri"],
+        "title": page.get("title") or page["uri"],
+        "encrypted_content": "",
+        "page_age": None,
+    }
 
 
 class MessageEncoder:
@@ -326,30 +353,31 @@ class MessageEncoder:
         return b"".join([encode_event(event) for event in self._events.end()])
 
 
-def whole_message(events: Iterable[JSON]) -> JSON:
+def whole_message(events: Iterable[wire.MessageEvent]) -> wire.Message:
     """Return the message that all `events` of a response add up to."""
-    message: JSON = {}
+    message: wire.Message
     texts: list[list[str]] = []
     for event in events:
         match event["type"]:
             case "message_start":
                 message = event["message"]
             case "content_block_start":
-                message["content"].append(dict(event["content_block"]))
+                message["content"].append(event["content_block"].copy())
                 texts.append([])
             case "content_block_delta":
                 _add_delta(message["content"][event["index"]], texts[event["index"]], event["delta"])
             case "content_block_stop":
                 _finish_block(message["content"][event["index"]], "".join(texts[event["index"]]))
             case "message_delta":
-                message |= event["delta"] | {"usage": message["usage"] | event["usage"]}
+                usage: wire.Usage = {**message["usage"], **event["usage"]}
+                message = {**message, **event["delta"], "usage": usage}
     content = message["content"]
     if content and content[-1]["type"] == "thinking" and not content[-1]["thinking"]:
         content.insert(0, content.pop())  # thinking comes first, and the answer last
     return message
 
 
-def _add_delta(block: JSON, texts: list[str], delta: JSON) -> None:
+def _add_delta(block: Any, texts: list[str], delta: wire.ContentDelta) -> None:
     match delta["type"]:
         case "text_delta":
             texts.append(delta["text"])
@@ -363,7 +391,7 @@ def _add_delta(block: JSON, texts: list[str], delta: JSON) -> None:
             block["citations"] = [*(block.get("citations") or []), delta["citation"]]
 
 
-def _finish_block(block: JSON, value: str) -> None:
+def _finish_block(block: Any, value: str) -> None:
     match block["type"]:
         case "text" | "thinking" as kind:
             block[kind] = value

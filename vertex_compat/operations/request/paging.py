@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vertex_compat import errors
 from vertex_compat.types import JSON
@@ -41,7 +41,7 @@ def limit(query: Mapping[str, str], default: int, maximum: int) -> int:
     return int(value)
 
 
-def page(items: Iterable[JSON], size: int) -> JSON:
+def page(items: Iterable[Mapping[str, Any]], size: int) -> JSON:
     """Return OpenAI's list of the first `size` items.
 
     One more item is taken, to know if there are more.
