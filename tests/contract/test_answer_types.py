@@ -3,11 +3,15 @@
 The names of their fields are the SDK's, and the fields that the SDK requires are there.
 """
 
+import inspect
+import re
 import typing
 
 import anthropic.types as anthropic_sdk
 import pytest
 from anthropic.types import raw_message_delta_event
+from google.genai import models as google_models
+from google.genai import types as google_sdk
 from openai.types import chat as openai_chat
 from openai.types import completion_usage
 from openai.types.chat import (
@@ -18,6 +22,7 @@ from openai.types.chat import (
 )
 
 from vertex_compat.operations.chat import answer_types as chat_types
+from vertex_compat.operations.generate_content import answer_types as gemini_types
 from vertex_compat.operations.messages import answer_types as message_types
 
 CHAT_CLASSES = {
@@ -90,6 +95,15 @@ MESSAGES_CLASSES = {
 """Types of ours → the SDK's class, where it has another name."""
 
 
+GEMINI_CLASSES = {"BatchEmbedContentsResponse": "EmbedContentResponse"}
+
+GEMINI_NAMES = {
+    "EmbedContentResponse": {"embedding"},  # the SDK embeds one content by a batch of one
+    "Model": {"supportedGenerationMethods"},
+}
+"""Fields of the API that the SDK's class has under another name."""
+
+
 def typed_dicts(module):
     """The types that a module defines, by name."""
     return {
@@ -131,3 +145,14 @@ def test_chat_answers_have_openai_s_fields(name):
 def test_messages_answers_have_anthropic_s_fields(name):
     class_ = MESSAGES_CLASSES.get(name) or getattr(anthropic_sdk, name)
     check(typed_dicts(message_types)[name], class_)
+
+
+@by_name(gemini_types)
+def test_gemini_answers_have_google_s_fields(name):
+    class_ = getattr(google_sdk, GEMINI_CLASSES.get(name, name))
+    check(typed_dicts(gemini_types)[name], class_, GEMINI_NAMES.get(name, ()))
+
+
+def test_sdk_reads_the_methods_of_a_gemini_model():
+    source = inspect.getsource(google_models._Model_from_mldev)
+    assert GEMINI_NAMES["Model"] <= set(re.findall(r"getv\(from_object, \['(\w+)'\]\)", source))

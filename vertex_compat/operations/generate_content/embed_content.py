@@ -6,8 +6,8 @@ whole, so its requests may differ in their contents only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,6 +20,9 @@ from vertex_compat.operations.generate_content.input_contents import camel_case
 from vertex_compat.operations.request import body
 from vertex_compat.operations.request.chat_request import ParamNames, rename_param
 from vertex_compat.types import JSON, Embedding
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.generate_content import answer_types as wire
 
 MAX_REQUESTS: Final = 2048
 
@@ -37,7 +40,7 @@ _ORIGINS: Final = {name: field for field, name in OPTIONS.items()}
 def embed(context: RequestContext) -> Response:
     """Embed one content."""
     params = _decode(context, EmbedContent)
-    return _respond(context, [params], ["content"], lambda vectors: {"embedding": vectors[0]})
+    return _respond(context, [params], ["content"], _one_embedding)
 
 
 def embed_batch(context: RequestContext) -> Response:
@@ -46,7 +49,15 @@ def embed_batch(context: RequestContext) -> Response:
     if not 1 <= len(requests) <= MAX_REQUESTS:
         raise errors.BadRequest(f"'requests' takes from 1 to {MAX_REQUESTS} requests.", param="requests")
     paths = [f"requests[{number}].content" for number in range(len(requests))]
-    return _respond(context, requests, paths, lambda vectors: {"embeddings": vectors})
+    return _respond(context, requests, paths, _embedding_batch)
+
+
+def _one_embedding(vectors: list[wire.ContentEmbedding]) -> wire.EmbedContentResponse:
+    return {"embedding": vectors[0]}
+
+
+def _embedding_batch(vectors: list[wire.ContentEmbedding]) -> wire.BatchEmbedContentsResponse:
+    return {"embeddings": vectors}
 
 
 def _decode(context: RequestContext, schema: type[msgspec.Struct]) -> JSON:
@@ -59,7 +70,7 @@ def _respond(
     context: RequestContext,
     requests: list[JSON],
     paths: list[str],
-    write: Callable[[list[JSON]], JSON],
+    write: Callable[[list[wire.ContentEmbedding]], Mapping[str, object]],
 ) -> Response:
     """Embed the contents of `requests`; `paths` are their positions in the client's body."""
     params = {"model": context.path_args["model"], **_options(requests)}

@@ -5,12 +5,15 @@ https://ai.google.dev/api/models
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.service import models
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.generate_content import answer_types as wire
 
 DEFAULT_PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 1000
@@ -29,7 +32,7 @@ def list_models(context: RequestContext) -> Response:
     query = context.query()
     size = _number(query.get("pageSize"), "pageSize", DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
     start = _number(query.get("pageToken"), "pageToken", 0, len(gemini_models))
-    page: JSON = {"models": gemini_models[start : start + size]}
+    page: wire.ListModelsResponse = {"models": gemini_models[start : start + size]}
     if start + size < len(gemini_models):
         page["nextPageToken"] = str(start + size)
     return Response(page)
@@ -51,20 +54,20 @@ def _number(text: str | None, param: str, default: int, maximum: int) -> int:
     return min(int(text), maximum) or default
 
 
-def _model(info: JSON) -> JSON | None:
+def _model(info: JSON) -> wire.Model | None:
     """Gemini's model object; None for a model that none of its methods serve."""
     served = [METHODS[name] for name in METHODS if name in info["operations"]]
     methods = list(dict.fromkeys(method for names in served for method in names))
     if not methods:
         return None
-    model: JSON = {
+    model: wire.Model = {
         "name": f"models/{info['id']}",
         "version": info["id"].rpartition("@")[2],
         "displayName": info["id"],
         "supportedGenerationMethods": methods,
     }
-    limits = {
-        "inputTokenLimit": info.get("context_window"),
-        "outputTokenLimit": info.get("max_output_tokens"),
-    }
-    return model | {name: value for name, value in limits.items() if value}
+    if limit := info.get("context_window"):
+        model["inputTokenLimit"] = limit
+    if limit := info.get("max_output_tokens"):
+        model["outputTokenLimit"] = limit
+    return model

@@ -8,7 +8,7 @@ response into Gemini's chunks.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -32,6 +32,9 @@ from vertex_compat.types import (
     TokenCounter,
     UpstreamCall,
 )
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.generate_content import answer_types as wire
 
 GENERATE = "generateContent"
 STREAM = "streamGenerateContent"
@@ -147,7 +150,11 @@ def count_tokens(context: RequestContext) -> Response:
         with request.chat.names.in_errors():
             return token_counts.chat_call(counter, model, request.chat.body, context)
 
-    return token_counts.count(context, request.model, prepare, lambda count: {"totalTokens": count})
+    return token_counts.count(context, request.model, prepare, _tokens_count)
+
+
+def _tokens_count(count: int) -> wire.CountTokensResponse:
+    return {"totalTokens": count}
 
 
 class ChunkEncoder:
@@ -166,5 +173,5 @@ class ChunkEncoder:
         """Return the last chunk; raises `UpstreamFault` if the model had not finished."""
         return self._encode(self._chunks.end()) + self._frames.end()
 
-    def _encode(self, chunk: JSON) -> bytes:
+    def _encode(self, chunk: wire.GenerateContentResponse) -> bytes:
         return self._frames.chunk(msgspec.json.encode(chunk))

@@ -9,14 +9,17 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vertex_compat import errors
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.publishers.chat_messages import read_arguments
 from vertex_compat.types import JSON, StreamPart, Usage
 
-FINISH_REASONS: Final = {
+if TYPE_CHECKING:
+    from vertex_compat.operations.generate_content import answer_types as wire
+
+FINISH_REASONS: Final[dict[str, wire.FinishReason]] = {
     "stop": "STOP",
     "tool_calls": "STOP",
     "function_call": "STOP",
@@ -41,7 +44,7 @@ class Candidate:
         self._refusal: str | None = None
         self.finish: str | None = None
 
-    def delta(self, fields: JSON) -> JSON | None:
+    def delta(self, fields: JSON) -> wire.Candidate | None:
         """Return what a delta adds to the candidate now; None if that has to wait for its end."""
         self._state |= {key: fields[key] for key in _STATE if key in fields}
         for call in fields.get("tool_calls") or ():
@@ -49,7 +52,7 @@ class Candidate:
         self._sources += fields.get("annotations") or ()
         if refusal := fields.get("refusal"):
             self._refusal = (self._refusal or "") + refusal
-        parts: list[JSON] = []
+        parts: list[wire.Part] = []
         if self._thoughts and (thought := fields.get("reasoning_content")):
             parts.append({"text": thought, "thought": True})
         if text := fields.get("content"):
@@ -58,9 +61,9 @@ class Candidate:
         parts += [_image(image) for image in fields.get("images") or ()]
         return self._content(parts) if parts else None
 
-    def end(self) -> JSON:
+    def end(self) -> wire.Candidate:
         """Return the last of the candidate: its calls, and why it ended."""
-        parts = [self._function_call(self._calls[index]) for index in sorted(self._calls)]
+        parts: list[wire.Part] = [self._function_call(self._calls[index]) for index in sorted(self._calls)]
         if self._state:
             parts = parts or [{"text": ""}]
             parts[0]["thoughtSignature"] = base64.b64encode(encode_state(self._state).encode()).decode()
@@ -72,10 +75,10 @@ class Candidate:
             last["groundingMetadata"] = _grounding(self._sources, "".join(self._texts))
         return last
 
-    def logprobs(self, logprobs: JSON) -> JSON:
+    def logprobs(self, logprobs: JSON) -> wire.Candidate:
         """Return the candidate with nothing but log probabilities."""
         tokens = logprobs.get("content") or []
-        result = {
+        result: wire.LogprobsResult = {
             "chosenCandidates": [_token(token) for token in tokens],
             "topCandidates": [
                 {"candidates": [_token(top) for top in token.get("top_logprobs") or ()]} for token in tokens
@@ -83,7 +86,7 @@ class Candidate:
         }
         return {"index": self._index, "logprobsResult": result}
 
-    def _content(self, parts: list[JSON]) -> JSON:
+    def _content(self, parts: list[wire.Part]) -> wire.Candidate:
         return {"content": {"role": "model", "parts": parts}, "index": self._index}
 
     def _call(self, call: JSON) -> None:
@@ -95,12 +98,12 @@ class Candidate:
             self._state.setdefault("call_extra_content", {"extra_content": extra})
         entry["arguments"].append(function.get("arguments") or "")
 
-    def _function_call(self, call: JSON) -> JSON:
+    def _function_call(self, call: JSON) -> wire.Part:
         arguments = read_arguments("".join(call["arguments"]))
         return {"functionCall": {"id": call.get("id"), "name": call["name"], "args": arguments}}
 
 
-def _image(image: JSON) -> JSON:
+def _image(image: JSON) -> wire.Part:
     url: str = image["image_url"]["url"]
     head, _, data = url.partition(",")
     if head.startswith("data:"):
@@ -108,11 +111,11 @@ def _image(image: JSON) -> JSON:
     return {"fileData": {"fileUri": url}}
 
 
-def _token(token: JSON) -> JSON:
+def _token(token: JSON) -> wire.LogprobsResultCandidate:
     return {"token": token["token"], "logProbability": token["logprob"]}
 
 
-def _grounding(annotations: list[JSON], text: str) -> JSON:
+def _grounding(annotations: list[JSON], text: str) -> wire.GroundingMetadata:
     """Citations of chat as grounding metadata: each source once, and the texts that it supports."""
     cited = [
         annotation["url_citation"]
@@ -121,32 +124,32 @@ def _grounding(annotations: list[JSON], text: str) -> JSON:
     ]
     urls = list(dict.fromkeys(citation["url"] for citation in cited))
     titles = {citation["url"]: citation.get("title") or citation["url"] for citation in cited}
-    supports = [
+    supports: list[wire.GroundingSupport] = [
         {"segment": _segment(text, citation), "groundingChunkIndices": [urls.index(citation["url"])]}
         for citation in cited
     ]
-    chunks = [{"web": {"uri": url, "title": titles[url]}} for url in urls]
+    chunks: list[wire.GroundingChunk] = [{"web": {"uri": url, "title": titles[url]}} for url in urls]
     return {"groundingChunks": chunks, "groundingSupports": supports}
 
 
-def _segment(text: str, citation: JSON) -> JSON:
+def _segment(text: str, citation: JSON) -> wire.Segment:
     """The cited text and its place: Gemini counts bytes of UTF-8, chat counts characters."""
     start, end = citation.get("start_index", 0), citation.get("end_index", 0)
     before, cited = (part.encode("utf-8", "surrogatepass") for part in (text[:start], text[start:end]))
-    segment: JSON = {"startIndex": len(before), "endIndex": len(before) + len(cited)}
-    return segment | {"text": text[start:end]}
+    return {"startIndex": len(before), "endIndex": len(before) + len(cited), "text": text[start:end]}
 
 
 class ContentChunks:
     """Turns the parts of the responses to one request into chunks."""
 
     def __init__(self, model: str, *, thoughts: bool) -> None:
-        self._stamp = {"modelVersion": model, "responseId": secrets.token_urlsafe(16)}
+        self._model = model
+        self._response_id = secrets.token_urlsafe(16)
         self._thoughts = thoughts
         self._candidates: dict[int, Candidate] = {}
         self._usages: dict[int, Usage] = {}
 
-    def part(self, answer: int, part: StreamPart) -> Iterator[JSON]:
+    def part(self, answer: int, part: StreamPart) -> Iterator[wire.GenerateContentResponse]:
         """Yield the chunks of one part of upstream response number `answer`."""
         if isinstance(part, Usage):
             self._usages[answer] = part
@@ -161,23 +164,28 @@ class ContentChunks:
         if part.logprobs:
             yield self._chunk([candidate.logprobs(part.logprobs)])
 
-    def end(self) -> JSON:
+    def end(self) -> wire.GenerateContentResponse:
         """Return the last chunk; raises `UpstreamFault` if the model had not finished."""
         candidates = [self._candidates[index] for index in sorted(self._candidates)]
         if not candidates or any(candidate.finish is None for candidate in candidates):
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
-        return self._chunk([candidate.end() for candidate in candidates]) | {"usageMetadata": self._counts()}
+        last = self._chunk([candidate.end() for candidate in candidates])
+        last["usageMetadata"] = self._counts()
+        return last
 
-    def _chunk(self, candidates: list[JSON]) -> JSON:
-        return {"candidates": candidates, **self._stamp}
+    def _chunk(self, candidates: list[wire.Candidate]) -> wire.GenerateContentResponse:
+        return {"candidates": candidates, "modelVersion": self._model, "responseId": self._response_id}
 
-    def _counts(self) -> JSON:
+    def _counts(self) -> wire.GenerateContentResponseUsageMetadata:
         """Gemini counts thoughts apart from the other output; OpenAI among it."""
         usages = self._usages.values()
         prompt, completion = sum(usage.prompt for usage in usages), sum(usage.completion for usage in usages)
         thoughts = sum(usage.completion_details.get("reasoning_tokens", 0) for usage in usages)
-        counts = {"promptTokenCount": prompt, "candidatesTokenCount": max(0, completion - thoughts)}
-        counts["totalTokenCount"] = prompt + completion
+        counts: wire.GenerateContentResponseUsageMetadata = {
+            "promptTokenCount": prompt,
+            "candidatesTokenCount": max(0, completion - thoughts),
+            "totalTokenCount": prompt + completion,
+        }
         if thoughts:
             counts["thoughtsTokenCount"] = thoughts
         if cached := sum(usage.prompt_details.get("cached_tokens", 0) for usage in usages):
@@ -185,22 +193,22 @@ class ContentChunks:
         return counts
 
 
-def whole_response(chunks: list[JSON]) -> JSON:
+def whole_response(chunks: list[wire.GenerateContentResponse]) -> wire.GenerateContentResponse:
     """Return the response that all `chunks` add up to; texts in a row become one part."""
-    candidates: dict[int, JSON] = {}
+    candidates: dict[int, Any] = {}
     for chunk in chunks:
         for delta in chunk["candidates"]:
             merged = candidates.setdefault(delta["index"], {"content": {"role": "model", "parts": []}})
-            parts = (delta.get("content") or {}).get("parts") or []
-            merged["content"]["parts"] += parts
+            if content := delta.get("content"):
+                merged["content"]["parts"] += content["parts"]
             merged |= {name: value for name, value in delta.items() if name != "content"}
     for candidate in candidates.values():
         candidate["content"]["parts"] = _join_texts(candidate["content"]["parts"])
     return {**chunks[-1], "candidates": [candidates[index] for index in sorted(candidates)]}
 
 
-def _join_texts(parts: list[JSON]) -> list[JSON]:
-    joined: list[JSON] = []
+def _join_texts(parts: list[wire.Part]) -> list[wire.Part]:
+    joined: list[wire.Part] = []
     texts: list[list[str]] = []
     for part in parts:
         kind = part.keys() - {"text"}
@@ -210,7 +218,7 @@ def _join_texts(parts: list[JSON]) -> list[JSON]:
         elif joined and "text" in joined[-1] and joined[-1].keys() - {"text"} == kind:
             texts[-1].append(part["text"])
         else:
-            joined.append(dict(part))
+            joined.append(part.copy())
             texts.append([part["text"]])
     for part, pieces in zip(joined, texts, strict=True):
         if pieces:
