@@ -33,6 +33,60 @@ def written(pieces, **given):
     return events, writer.response
 
 
+def continued(pieces, **given):
+    """The same, where each part that only continues a text takes the shorter way; and how many did."""
+    writer = ResponseBuilder({"model": "m", **given})
+    events, short = frozen(writer.start()), 0
+    for piece in pieces:
+        event = writer.continue_text(piece)
+        events += frozen([event] if event else writer.add(0, piece))
+        short += event is not None
+    return [*events, *frozen(writer.finish())], short
+
+
+MIXED = [
+    Delta(0, {"reasoning_content": "r"}),
+    Delta(0, {"content": "a"}),
+    Delta(0, {"content": "b"}),
+    Delta(0, {"content": "c", "refusal": "d"}),
+    Delta(0, {"content": "e"}),
+    Delta(0, {"content": "f"}, logprobs={"content": [], "refusal": None}),
+    Delta(0, {"content": "g"}),
+    Usage(1, 2),
+    Delta(0, {"content": "```"}, code_execution=CodeExecution("1")),
+    Delta(0, {"content": "h"}),
+    Delta(
+        0, {"annotations": [{"type": "url_citation", "url_citation": {"start_index": 9, "end_index": 12}}]}
+    ),
+    Delta(0, {"content": "i"}),
+    Delta(0, {"content": "j"}, "stop"),
+]
+
+
+def without_ids(events, token):
+    return json.loads(json.dumps(events).replace(token, "TOKEN"))
+
+
+def test_continued_text_is_the_same_in_a_mixed_answer(monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1)
+    expected, response = written(MIXED)
+    events, short = continued(MIXED)
+    assert short == 3
+    first, second = (found[0]["response"]["id"].removeprefix("resp_") for found in (expected, events))
+    assert without_ids(events, second) == without_ids(expected, first)
+    assert response["output"]
+
+
+@cases("stream.sse")
+def test_continued_text_is_the_same_in_a_recorded_answer(case, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1)
+    pieces = list(pieces_of(case))
+    expected, _ = written(pieces)
+    events, _ = continued(pieces)
+    first, second = (found[0]["response"]["id"].removeprefix("resp_") for found in (expected, events))
+    assert without_ids(events, second) == without_ids(expected, first)
+
+
 def pieces_of(case):
     feed = PUBLISHERS[case.publisher].chat.stream(call_of(case))
     decoder = sse.Decoder()

@@ -92,6 +92,8 @@ class _EventEncoder:
 
     def encode(self, number: int, part: StreamPart) -> bytes:
         """Return the events for one part of upstream response `number`; may be none."""
+        if event := self.builder.continue_text(part):
+            return _encode_event(event)
         start = b"" if self._started else _encode(self.builder.start())
         self._started = True
         return start + _encode(self.builder.add(number, part))
@@ -106,9 +108,8 @@ class _EventEncoder:
 
 
 def _encode(events: Iterable[Event]) -> bytes:
-    return b"".join(
-        [
-            b"event: %b\ndata: %b\n\n" % (event["type"].encode(), msgspec.json.encode(event))
-            for event in events
-        ]
-    )
+    return b"".join([_encode_event(event) for event in events])
+
+
+def _encode_event(event: Event) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), msgspec.json.encode(event))

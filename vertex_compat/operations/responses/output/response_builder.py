@@ -54,6 +54,7 @@ STATE_FIELDS: Final = ("thinking_blocks", "extra_content")
 Event: TypeAlias = JSON
 """An event. Encode it at once: the items in it are still being built."""
 
+_ONLY_TEXT: Final = frozenset({"content"})
 _EMPTY_SUMMARY: Final = {"type": "summary_text", "text": ""}
 
 
@@ -65,12 +66,14 @@ class _Item(NamedTuple):
 class _GrowingText(NamedTuple):
     """A text in an item that is still streamed; `target[name]` is set when it is complete.
 
-    Appending to a string in an object copies the string for each delta.
+    Appending to a string in an object copies the string for each delta. `position` has the fields that are
+    the same in all events that continue a message's text; it is empty for another text.
     """
 
     target: JSON
     name: str
     deltas: list[str]
+    position: JSON
 
     def write(self) -> None:
         """Set the field to the text so far."""
@@ -160,6 +163,26 @@ class ResponseBuilder:
         for call in part.fields.get("tool_calls") or ():
             yield from self._call(call)
 
+    def continue_text(self, part: StreamPart) -> Event | None:
+        """Return the event of a part that only continues the open text of a message, else None.
+
+        Most parts do. `add` would return the same, at twice the cost.
+        """
+        text = self._text
+        if (
+            text is None
+            or not text.position
+            or not isinstance(part, Delta)
+            or part.fields.keys() != _ONLY_TEXT
+        ):
+            return None
+        delta = part.fields["content"]
+        if not delta or part.finish_reason or part.logprobs or part.code_execution:
+            return None
+        text.deltas.append(delta)
+        self._length += len(delta)
+        return self._event("response.output_text.delta", **text.position, delta=delta)
+
     def finish(self) -> Iterator[Event]:
         """Yield the events after the last part.
 
@@ -221,10 +244,10 @@ class ResponseBuilder:
         self._append(item.value["summary"][0], "text", text)
         yield self._in(item, "reasoning_summary_text.delta", summary_index=0, delta=text)
 
-    def _append(self, target: JSON, name: str, delta: str) -> None:
+    def _append(self, target: JSON, name: str, delta: str, position: JSON | None = None) -> None:
         """Append to a text of the open item."""
         if self._text is None or self._text.target is not target:
-            self._text = _GrowingText(target, name, [])
+            self._text = _GrowingText(target, name, [], position or {})
         self._text.deltas.append(delta)
 
     def _write_text(self) -> None:
@@ -242,15 +265,15 @@ class ResponseBuilder:
             parts.append(_part(kind))
             self._offset = self._length
             yield self._in(item, "content_part.added", content_index=len(parts) - 1, part=parts[-1])
-        delta = {"content_index": len(parts) - 1, "delta": text}
+        position = _position(item) | {"content_index": len(parts) - 1}
         if kind == "refusal":
             self._append(parts[-1], "refusal", text)
-            yield self._in(item, "refusal.delta", **delta)
+            yield self._event("response.refusal.delta", **position, delta=text)
             return
         logprobs = _logprobs(part)
-        self._append(parts[-1], "text", text)
+        self._append(parts[-1], "text", text, position | {"logprobs": []})
         parts[-1]["logprobs"] += logprobs
-        yield self._in(item, "output_text.delta", logprobs=logprobs, **delta)
+        yield self._event("response.output_text.delta", **position, logprobs=logprobs, delta=text)
 
     def _annotation(self, annotation: JSON) -> Iterator[Event]:
         """A citation in the form of chat, added to the last text of a message.
@@ -407,8 +430,7 @@ class ResponseBuilder:
         return self._open
 
     def _in(self, item: _Item, kind: str, **fields: Any) -> Event:
-        position = {"item_id": item.value["id"], "output_index": item.output_index}
-        return self._event(f"response.{kind}", **position, **fields)
+        return self._event(f"response.{kind}", **_position(item), **fields)
 
     def _item_event(self, kind: str, item: _Item) -> Event:
         return self._event(f"response.output_item.{kind}", output_index=item.output_index, item=item.value)
@@ -417,6 +439,10 @@ class ResponseBuilder:
         event = {"type": kind, "sequence_number": self._sequence, **fields}
         self._sequence += 1
         return event
+
+
+def _position(item: _Item) -> JSON:
+    return {"item_id": item.value["id"], "output_index": item.output_index}
 
 
 def _part(kind: str) -> JSON:
