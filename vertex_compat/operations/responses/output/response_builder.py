@@ -54,6 +54,7 @@ STATE_FIELDS: Final = ("thinking_blocks", "extra_content")
 Event: TypeAlias = JSON
 """An event. Encode it at once: the items in it are still being built."""
 
+_TEXT_DELTA: Final = "response.output_text.delta"
 _ONLY_TEXT: Final = frozenset({"content"})
 _EMPTY_SUMMARY: Final = {"type": "summary_text", "text": ""}
 
@@ -181,7 +182,8 @@ class ResponseBuilder:
             return None
         text.deltas.append(delta)
         self._length += len(delta)
-        return self._event("response.output_text.delta", **text.position, delta=delta)
+        self._sequence += 1
+        return text.position | {"sequence_number": self._sequence - 1, "delta": delta}
 
     def finish(self) -> Iterator[Event]:
         """Yield the events after the last part.
@@ -271,9 +273,9 @@ class ResponseBuilder:
             yield self._event("response.refusal.delta", **position, delta=text)
             return
         logprobs = _logprobs(part)
-        self._append(parts[-1], "text", text, position | {"logprobs": []})
+        self._append(parts[-1], "text", text, {"type": _TEXT_DELTA, **position, "logprobs": []})
         parts[-1]["logprobs"] += logprobs
-        yield self._event("response.output_text.delta", **position, logprobs=logprobs, delta=text)
+        yield self._event(_TEXT_DELTA, **position, logprobs=logprobs, delta=text)
 
     def _annotation(self, annotation: JSON) -> Iterator[Event]:
         """A citation in the form of chat, added to the last text of a message.
