@@ -46,6 +46,9 @@ class Candidate:
 
     def delta(self, fields: JSON) -> wire.Candidate | None:
         """Return what a delta adds to the candidate now; None if that has to wait for its end."""
+        if len(fields) == 1 and (text := fields.get("content")):  # most deltas
+            self._texts.append(text)
+            return self._content([{"text": text}])
         self._state |= {key: fields[key] for key in _STATE if key in fields}
         for call in fields.get("tool_calls") or ():
             self._call(call)
