@@ -281,7 +281,7 @@ _SSE_FIELDS: Final = (b"data:", b"event:")
 def from_upstream(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> ApiError:
     """Return the client's error for an error response of the upstream.
 
-    `headers` has names in lower case. `Retry-After`, or google.rpc.RetryInfo in the body, is passed on.
+    `Retry-After`, or google.rpc.RetryInfo in the body, is passed on as `Retry-After`.
     """
     body = _decode(content)
     if body is None and content.lstrip().startswith(_SSE_FIELDS):  # an error in the framing of a stream
@@ -381,7 +381,7 @@ def _param(error: JSON) -> str | None:
 
 
 def _retry_after(error: JSON, headers: Mapping[str, str]) -> dict[str, str]:
-    if (value := headers.get("retry-after")) and re.fullmatch(r"[A-Za-z0-9 ,:+-]{1,40}", value):
+    if (value := headers.get("Retry-After")) and re.fullmatch(r"[A-Za-z0-9 ,:+-]{1,40}", value):
         return {"Retry-After": value}
     details = error.get("details")
     for detail in details if isinstance(details, list) else ():

@@ -100,7 +100,7 @@ def cancel_upload(session: str) -> UpstreamCall:
 
 def stored_bytes(headers: Mapping[str, str]) -> int:
     """Return the number of stored bytes of an upload, from a response before the last."""
-    match = re.fullmatch(r"bytes=0-(\d+)", headers.get("range", ""))
+    match = re.fullmatch(r"bytes=0-(\d+)", headers.get("Range", ""))
     return int(match[1]) + 1 if match else 0
 
 

@@ -1,6 +1,6 @@
 """Connections to Google's hosts, kept alive between calls, direct or through a proxy.
 
-urllib3 connects (names, TLS, proxies) and sends; the head of a response is read here. urllib3's own
+urllib3 connects (names, TLS, proxies) and sends; `http.client` parses the head of the response. urllib3's own
 pools are not used: they have no way to hand the client's connection on to a call that waits for its response.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import socket
 import ssl
 import struct
@@ -17,7 +16,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import IO, Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import urllib3.exceptions
 import urllib3.util
@@ -46,14 +45,6 @@ MAX_HOSTS: Final = 64
 BLOCKING_READS: Final = sys.platform != "win32" and hasattr(os, "set_blocking")
 """True if a socket's descriptor can block while Python treats the socket as non-blocking."""
 
-MAX_HEAD_BYTES: Final = 65_536
-"""Of the headers of a response."""
-
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [^\r\n]*)?\r?\n")
-_BLANK_LINES: Final = frozenset({b"\r\n", b"\n"})
-_WITHOUT_BODY: Final = frozenset({204, 304})
-_MAX_LENGTH_DIGITS: Final = 18
-
 _SOCKET_OPTIONS: Final = [
     *HTTPConnection.default_socket_options,
     *(
@@ -73,16 +64,15 @@ _SOCKET_OPTIONS: Final = [
 class InterruptibleResponse(http.client.HTTPResponse):
     """http.client's response, whose `begin` also waits for the client's departure.
 
-    `headers` has the names in lower case, and of a repeated name the first value, as http.client reads it.
     `fp` is the buffered reader that the head is read from; `sock` is the socket below it.
     """
 
     fp: Any
-    status: int
     chunked: bool
     length: int | None
     will_close: bool
     headers: Any
+    msg: Any
 
     def __init__(
         self, sock: socket.socket, *, client: ClientConnection, timeout: float, method: str | None = None
@@ -93,22 +83,16 @@ class InterruptibleResponse(http.client.HTTPResponse):
         self._timeout = timeout
 
     def begin(self) -> None:
-        """Read the head; raises `http.client`'s errors, `ClientDisconnected`, `DeadlineExceeded`.
-
-        http.client would parse it as an e-mail, which takes a twelfth of the instructions of a chat.
-        """
+        """Read the head; raises `http.client`'s errors, `ClientDisconnected`, `DeadlineExceeded`."""
         try:
             self._wait()
             self.sock.settimeout(self._timeout)
-            head = read_head(self.fp)
-            while head.status < http.client.OK:  # an informational response; the final one follows
-                head = read_head(self.fp)
+            super().begin()
+            while self.status < http.client.OK:  # an informational response; the final one follows
+                self.headers = self.msg = None
+                super().begin()
         except TimeoutError as error:
             raise errors.DeadlineExceeded("Vertex AI did not answer in time.") from error
-        self.status, self.headers = head.status, head.headers
-        self.chunked = head.headers.get("transfer-encoding", "").lower() == "chunked"
-        self.length = None if self.chunked else head.content_length()
-        self.will_close = not head.keeps_connection() or (self.length is None and not self.chunked)
 
     def _wait(self) -> None:
         """Wait for the first byte. TLS messages that carry no data also make the socket readable."""
@@ -124,54 +108,6 @@ class InterruptibleResponse(http.client.HTTPResponse):
             with suppress(*WOULD_BLOCK):
                 self.fp.peek(1)  # at the end of the stream too; `begin` finds that
                 return
-
-
-class Head(NamedTuple):
-    """The head of a response. The names of its headers are in lower case."""
-
-    minor_version: int
-    status: int
-    headers: dict[str, str]
-
-    def content_length(self) -> int | None:
-        """Return the length of a body that is not chunked; None if it ends with the connection."""
-        if self.status in _WITHOUT_BODY:
-            return 0
-        value = self.headers.get("content-length", "")
-        return int(value) if value.isdecimal() and len(value) <= _MAX_LENGTH_DIGITS else None
-
-    def keeps_connection(self) -> bool:
-        """Return whether the server leaves the connection open after the response."""
-        options = self.headers.get("connection", "").lower()
-        return "close" not in options if self.minor_version else "keep-alive" in options
-
-
-def read_head(reader: IO[bytes]) -> Head:
-    """Read the head of a response to its blank line (RFC 9112); raises http.client's errors."""
-    status_line = reader.readline(MAX_HEAD_BYTES)
-    if not status_line:
-        raise http.client.RemoteDisconnected("The server closed the connection without a response.")
-    if not (match := _STATUS_LINE.fullmatch(status_line)):
-        raise http.client.BadStatusLine(repr(status_line[:100]))
-    return Head(int(match[1]), int(match[2]), _read_headers(reader))
-
-
-def _read_headers(reader: IO[bytes]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    size, name = 0, ""
-    while (line := reader.readline(MAX_HEAD_BYTES)) not in _BLANK_LINES:
-        size += len(line)
-        if size > MAX_HEAD_BYTES or not line.endswith(b"\n"):
-            raise http.client.HTTPException("The head of the response is too long, or not complete.")
-        text = line.decode("iso-8859-1")
-        if text[0] in " \t":  # the value of the line before goes on
-            headers[name] = f"{headers.get(name, '')} {text.strip()}".strip()
-            continue
-        name, colon, value = text.partition(":")
-        name = name.lower()
-        if colon:
-            headers.setdefault(name, value.strip())
-    return headers
 
 
 class ConnectionPool:

@@ -39,7 +39,6 @@ class UpstreamResponse(Protocol):
     """A successful response (2xx) whose body is still to be read."""
 
     headers: Mapping[str, str]
-    """The names are in lower case."""
     content_type: str
     location: str
     complete: bool
@@ -75,13 +74,13 @@ class HTTPUpstreamResponse:
         self.location = location
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self.content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         self._connection = connection
         self._response = response
         self._release = release
         self._reusable = not response.will_close
         self._body = http_body.new_reader(chunked=bool(response.chunked), length=response.length)
-        self._decoder = _decoder(self.headers.get("content-encoding", ""))
+        self._decoder = _decoder(self.headers.get("Content-Encoding", ""))
         sock = response.sock
         self._fd: int = sock.fileno()
         if sock.gettimeout() != 0:

@@ -217,7 +217,7 @@ class Upload:
     def _start(self) -> str:
         self._sent_metadata = dict(self.metadata)
         call = storage.start_upload(self._target, self._content_type, self.metadata)
-        session = self._bucket.send(call)[0].get("location")
+        session = self._bucket.send(call)[0].get("Location")
         if not session:
             raise errors.UpstreamFault("Cloud Storage started an upload and did not say where.")
         self._session = session
