@@ -14,16 +14,27 @@ from google.genai import models as google_models
 from google.genai import types as google_sdk
 from openai.types import chat as openai_chat
 from openai.types import completion_usage
+from openai.types import responses as openai_responses
 from openai.types.chat import (
     chat_completion,
     chat_completion_chunk,
     chat_completion_message_custom_tool_call,
     chat_completion_message_function_tool_call,
 )
+from openai.types.responses import (
+    response,
+    response_code_interpreter_tool_call,
+    response_file_search_tool_call,
+    response_function_web_search,
+    response_output_item,
+    response_reasoning_item,
+    response_usage,
+)
 
 from vertex_compat.operations.chat import answer_types as chat_types
 from vertex_compat.operations.generate_content import answer_types as gemini_types
 from vertex_compat.operations.messages import answer_types as message_types
+from vertex_compat.operations.responses.output import answer_types as response_types
 
 CHAT_CLASSES = {
     "ChatCompletion": openai_chat.ChatCompletion,
@@ -104,6 +115,52 @@ GEMINI_NAMES = {
 """Fields of the API that the SDK's class has under another name."""
 
 
+REQUIRED_OF_A_RESPONSE = {
+    name for name, field in openai_responses.Response.model_fields.items() if field.is_required()
+}
+
+EVENT_FIELDS = {
+    name
+    for class_ in typing.get_args(typing.get_args(openai_responses.ResponseStreamEvent)[0])
+    for name in class_.model_fields
+}
+"""The fields of all events: `contract/test_responses_events.py` checks which of them has which."""
+
+RESPONSES_CLASSES = {
+    "ActionSearch": response_function_web_search.ActionSearch,
+    "ActionSearchSource": response_function_web_search.ActionSearchSource,
+    "CallName": openai_responses.ResponseFunctionToolCall,
+    "Conversation": response.Conversation,
+    "EchoedParams": openai_responses.Response,
+    "FileSearchResult": response_file_search_tool_call.Result,
+    "ImageGenerationCall": response_output_item.ImageGenerationCall,
+    "IncompleteDetails": response.IncompleteDetails,
+    "InputTokensDetails": response_usage.InputTokensDetails,
+    "LaterFields": openai_responses.Response,
+    "OutputImage": response_code_interpreter_tool_call.OutputImage,
+    "OutputLogs": response_code_interpreter_tool_call.OutputLogs,
+    "OutputTokensDetails": response_usage.OutputTokensDetails,
+    "StorageFields": openai_responses.Response,
+    "Summary": response_reasoning_item.Summary,
+}
+"""Types of ours → the SDK's class, where it has another name or is none of `openai.types.responses`."""
+
+RESPONSES_EXTENSIONS = {
+    "ImageGenerationCall": {"extra_content"},
+    "ResponseCustomToolCall": {"status"},
+    "StorageFields": {"store"},
+    "Response": {"store"},
+}
+
+RESPONSES_PARTS = {
+    "CallName": {"arguments", "type"},
+    "EchoedParams": {"created_at", "id", "model", "object", "output"},
+    "LaterFields": REQUIRED_OF_A_RESPONSE,
+    "StorageFields": REQUIRED_OF_A_RESPONSE - {"id"},
+}
+"""Types that are part of an object → the required fields that the other parts have."""
+
+
 def typed_dicts(module):
     """The types that a module defines, by name."""
     return {
@@ -156,3 +213,13 @@ def test_gemini_answers_have_google_s_fields(name):
 def test_sdk_reads_the_methods_of_a_gemini_model():
     source = inspect.getsource(google_models._Model_from_mldev)
     assert GEMINI_NAMES["Model"] <= set(re.findall(r"getv\(from_object, \['(\w+)'\]\)", source))
+
+
+@by_name(response_types)
+def test_responses_answers_have_openai_s_fields(name):
+    type_ = typed_dicts(response_types)[name]
+    if name in {"Event", "EventFields"}:
+        assert set(type_.__annotations__) - EVENT_FIELDS == {"name"}
+        return
+    class_ = RESPONSES_CLASSES.get(name) or getattr(openai_responses, name)
+    check(type_, class_, RESPONSES_EXTENSIONS.get(name, ()), RESPONSES_PARTS.get(name, ()))

@@ -49,8 +49,12 @@ def create(turn: ResponseTurn, context: RequestContext) -> Response:
     interaction = model_calls.get_json(call, target, context, retries=0)
     background = Background(interactions.interaction_id(interaction), target.locations[0], target.project)
     builder = ResponseBuilder(turn.params, token=turn.token)
-    response = builder.response | turn.response_fields()
-    response |= {"background": True, "status": interactions.status(interaction)}
+    response: JSON = {
+        **builder.response,
+        **turn.response_fields(),
+        "background": True,
+        "status": interactions.status(interaction),
+    }
     expires_at = int(time.time()) + context.settings.store_days * DAY_SECONDS
     input_ = turn.stored_input()
     record = turn.history.next_record(response, input_, expires_at)
@@ -118,7 +122,7 @@ def _end(response: JSON, token: str, interaction: JSON) -> JSON:
     for part in interactions.parts(interaction):
         list(builder.add(0, part))
     list(builder.finish())
-    built = builder.response
+    built: JSON = {**builder.response}
     changed = ("status", "output", "usage", "incomplete_details", "completed_at")
     return response | {name: built[name] for name in changed}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
@@ -20,6 +20,9 @@ from vertex_compat.operations.responses.input_items import SUMMARY
 from vertex_compat.operations.responses.output import response_builder
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import JSON, ChatAdapter, Delta, Model, UpstreamCall, Usage
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.responses.output import answer_types as wire
 
 INSTRUCTION: Final = (
     "Summarize this conversation for yourself: you will continue it with the summary and the user's messages "
@@ -59,7 +62,9 @@ def compact(context: RequestContext) -> Response:
     return model_calls.with_fallback(context, params["model"], model_calls.CHAT, attempt)
 
 
-def _compacted_items(turn: memory.ResponseTurn, summary: str, usage: JSON) -> JSON:
+def _compacted_items(
+    turn: memory.ResponseTurn, summary: str, usage: wire.ResponseUsage
+) -> wire.CompactedResponse:
     input_ = turn.params.get("input") or []
     items = [
         *turn.earlier,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vertex_compat import errors
 from vertex_compat.json_values import mapping, text
@@ -21,6 +21,9 @@ from vertex_compat.operations.vector_stores import filters, vector_stores_schema
 from vertex_compat.operations.vector_stores.records import Records
 from vertex_compat.operations.vector_stores.search import Passage, ignored_options, search
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.responses.output import answer_types as wire
 
 INTRODUCTION: Final = (
     "These passages of files were found for the message. After what you take from a passage, write its mark, "
@@ -40,7 +43,7 @@ _OPTIONS: Final = ("filters", "max_num_results", "ranking_options")
 class FileSearch(NamedTuple):
     """A completed search: its item in the response, and its results."""
 
-    item: JSON
+    item: wire.ResponseFileSearchToolCall
     passages: Sequence[Passage]
 
     def citations(self, text: str) -> Iterator[JSON]:
@@ -71,7 +74,7 @@ def run(request: ResponsesRequest, context: RequestContext) -> tuple[ResponsesRe
         raise
     passages = search(stores, [query], options, records, context)
     results = [_result(passage) for passage in passages]
-    item: JSON = {
+    item: wire.ResponseFileSearchToolCall = {
         "id": f"fs_{secrets.token_hex(16)}",
         "type": "file_search_call",
         "status": "completed",
@@ -131,7 +134,7 @@ def _with_passages(messages: Sequence[JSON], passages: Sequence[Passage]) -> lis
     return [*messages[:-1], {**messages[-1], "content": [*parts, added]}]
 
 
-def _result(passage: Passage) -> JSON:
+def _result(passage: Passage) -> wire.FileSearchResult:
     return {
         "file_id": passage.file_id,
         "filename": passage.file.filename,

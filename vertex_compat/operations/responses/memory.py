@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored.history import History
 from vertex_compat.operations.stored.store import DAY_SECONDS, ObjectStore
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.responses.output import answer_types as wire
 
 ID_PREFIX: Final = "resp_"
 NOT_STORED_PREFIX: Final = "unstored/"
@@ -65,10 +68,13 @@ class ResponseTurn(msgspec.Struct):
         handled |= {"background"}
         return {name: value for name, value in self.params.items() if name not in handled}
 
-    def response_fields(self) -> JSON:
+    def response_fields(self) -> wire.StorageFields:
         """Return the fields of the response object that concern its storage."""
-        fields: JSON = {"id": self.id, "store": self.stored}
-        fields["previous_response_id"] = self.params.get("previous_response_id")
+        fields: wire.StorageFields = {
+            "id": self.id,
+            "store": self.stored,
+            "previous_response_id": self.params.get("previous_response_id"),
+        }
         if self.conversation:
             id_ = self.context.owner_ids.encode(conversation_records.ID_PREFIX, self.conversation.token)
             fields["conversation"] = {"id": id_}
@@ -86,7 +92,7 @@ class ResponseTurn(msgspec.Struct):
         self.earlier = newer
         return True
 
-    def save(self, response: JSON) -> None:
+    def save(self, response: wire.Response) -> None:
         """Store the response, if it is to be stored.
 
         A failure is logged: the client has its response.
@@ -95,7 +101,7 @@ class ResponseTurn(msgspec.Struct):
         if store is None or response["status"] not in {"completed", "incomplete"}:
             return
         try:
-            self._write(store, response)
+            self._write(store, {**response})
         except errors.ApiError as error:
             stores.note_failure(f"The response {self.id}", error)
         else:

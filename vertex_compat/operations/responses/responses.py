@@ -7,6 +7,7 @@ between requests is in `memory`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,10 +17,13 @@ from vertex_compat.operations.context import EventStream, RequestContext, Respon
 from vertex_compat.operations.responses import memory
 from vertex_compat.operations.responses import request as responses_request
 from vertex_compat.operations.responses.memory import ResponseTurn
-from vertex_compat.operations.responses.output.response_builder import Event, ResponseBuilder
+from vertex_compat.operations.responses.output.response_builder import ResponseBuilder
 from vertex_compat.operations.stored import store
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.types import ChatAdapter, Model, StreamPart, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.responses.output import answer_types as wire
 
 
 def create(context: RequestContext) -> Response:
@@ -59,8 +63,7 @@ def _respond(turn: ResponseTurn, context: RequestContext) -> Response:
         stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
         headers = stream.headers | (store.headers() if turn.stored else {})
         encoder = _EventEncoder(ResponseBuilder(params, searched, turn.token))
-        response = encoder.builder.response
-        response |= turn.response_fields()
+        response = encoder.builder.response = {**encoder.builder.response, **turn.response_fields()}
         if params.get("stream"):
             events = _save_after(stream.stream(encoder), turn, encoder.builder)
             return Response(EventStream(events, encode_error=encoder.error), headers)
@@ -107,9 +110,9 @@ class _EventEncoder:
         return _encode(self.builder.failed(error)) if self._started else sse.encode(error.body())
 
 
-def _encode(events: Iterable[Event]) -> bytes:
+def _encode(events: Iterable[wire.Event]) -> bytes:
     return b"".join([_encode_event(event) for event in events])
 
 
-def _encode_event(event: Event) -> bytes:
+def _encode_event(event: wire.Event) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), msgspec.json.encode(event))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack, cast
 
 import msgspec
 
@@ -25,8 +25,9 @@ from vertex_compat.types import JSON, CodeExecution, Delta, StreamPart, Usage
 
 if TYPE_CHECKING:
     from vertex_compat.operations.responses.file_search import FileSearch
+    from vertex_compat.operations.responses.output import answer_types as wire
 
-ECHOED: Final[JSON] = {
+ECHOED: Final[wire.EchoedParams] = {
     "instructions": None,
     "max_output_tokens": None,
     "metadata": {},
@@ -51,17 +52,15 @@ INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_f
 STATE_FIELDS: Final = ("thinking_blocks", "extra_content")
 """Fields of a delta that a model needs back unchanged: see `opaque_state`."""
 
-Event: TypeAlias = JSON
-"""An event. Encode it at once: the items in it are still being built."""
-
 _TEXT_DELTA: Final = "response.output_text.delta"
 _ONLY_TEXT: Final = frozenset({"content"})
-_EMPTY_SUMMARY: Final = {"type": "summary_text", "text": ""}
+_EMPTY_SUMMARY: Final[wire.Summary] = {"type": "summary_text", "text": ""}
 
 
 class _Item(NamedTuple):
     output_index: int
-    value: JSON
+    value: Any
+    """An `answer_types.OutputItem`."""
 
 
 class _GrowingText(NamedTuple):
@@ -74,7 +73,7 @@ class _GrowingText(NamedTuple):
     target: JSON
     name: str
     deltas: list[str]
-    position: JSON
+    position: Any
 
     def write(self) -> None:
         """Set the field to the text so far."""
@@ -107,7 +106,7 @@ class ResponseBuilder:
         self._state: JSON = {}
         self._finish: str | None = None
         self._usage: dict[int, Usage] = {}
-        self.response: JSON = {
+        self.response: wire.Response = {
             "id": f"resp_{self._token}",
             "object": "response",
             "created_at": int(time.time()),
@@ -120,20 +119,20 @@ class ResponseBuilder:
             "previous_response_id": None,
             "store": False,
             "usage": None,
-            **{name: params.get(name, default) for name, default in ECHOED.items()},
+            **_echoed(params),
         }
 
     def _new_id(self, prefix: str) -> str:
         return item_id(prefix, self._token, next(self._numbers))
 
-    def start(self) -> Iterator[Event]:
+    def start(self) -> Iterator[wire.Event]:
         """Yield the events before the first item."""
         yield self._event("response.created", response=self.response)
         yield self._event("response.in_progress", response=self.response)
         if self._searched:
             yield from self._server_item(self._searched.item)
 
-    def add(self, number: int, part: StreamPart) -> Iterator[Event]:
+    def add(self, number: int, part: StreamPart) -> Iterator[wire.Event]:
         """Yield the events of one part of upstream response `number`."""
         if isinstance(part, Usage):
             self._usage[number] = part
@@ -164,7 +163,7 @@ class ResponseBuilder:
         for call in part.fields.get("tool_calls") or ():
             yield from self._call(call)
 
-    def continue_text(self, part: StreamPart) -> Event | None:
+    def continue_text(self, part: StreamPart) -> wire.Event | None:
         """Return the event of a part that only continues the open text of a message, else None.
 
         Most parts do. `add` would return the same, at twice the cost.
@@ -183,9 +182,10 @@ class ResponseBuilder:
         text.deltas.append(delta)
         self._length += len(delta)
         self._sequence += 1
-        return text.position | {"sequence_number": self._sequence - 1, "delta": delta}
+        event: wire.Event = text.position | {"sequence_number": self._sequence - 1, "delta": delta}
+        return event
 
-    def finish(self) -> Iterator[Event]:
+    def finish(self) -> Iterator[wire.Event]:
         """Yield the events after the last part.
 
         Raises `UpstreamFault` if the model had not finished.
@@ -198,15 +198,16 @@ class ResponseBuilder:
         for call in self._calls.values():
             yield from self._close_call(call)
         reason = INCOMPLETE.get(self._finish)
-        status = "incomplete" if reason else "completed"
+        status: wire.Status = "incomplete" if reason else "completed"
         self.response["status"] = status
         self.response["incomplete_details"] = {"reason": reason} if reason else None
         self.response["usage"] = usage_object(self._usage)
-        self.response |= tier_field(self._usage.values())
+        if tier := tier_field(self._usage.values()).get("service_tier"):
+            self.response["service_tier"] = tier
         self.response["completed_at"] = None if reason else int(time.time())
         yield self._event(f"response.{status}", response=self.response)
 
-    def failed(self, error: errors.ApiError) -> Iterator[Event]:
+    def failed(self, error: errors.ApiError) -> Iterator[wire.Event]:
         """Yield the last events of a response that ended with an error."""
         self._write_text()
         for call in self._calls.values():
@@ -222,23 +223,22 @@ class ResponseBuilder:
         before = self._state.get(key)
         self._state[key] = before + value if before and isinstance(value, list) else value
 
-    def _item(self, kind: str) -> Iterator[Event]:
+    def _item(self, kind: str) -> Iterator[wire.Event]:
         """Open an item of `kind`, unless one is open."""
         if self._open and self._open.value["type"] == kind:
             return
         yield from self._close()
         if kind == "reasoning":
-            value: JSON = {"id": self._new_id("rs"), "type": kind, "summary": [], "encrypted_content": None}
+            self._open = self._add(_reasoning(self._new_id("rs")))
         else:
-            value = {"id": self._new_id("msg"), "type": kind, "role": "assistant", "content": []}
-        self._open = self._add(value | {"status": "in_progress"})
+            self._open = self._add(_message(self._new_id("msg")))
         yield self._item_event("added", self._open)
 
-    def _add(self, value: JSON) -> _Item:
+    def _add(self, value: wire.OutputItem) -> _Item:
         self.response["output"].append(value)
         return _Item(len(self.response["output"]) - 1, value)
 
-    def _add_summary(self, text: str) -> Iterator[Event]:
+    def _add_summary(self, text: str) -> Iterator[wire.Event]:
         item = self._open_message()
         if not item.value["summary"]:
             item.value["summary"].append({"type": "summary_text", "text": ""})
@@ -258,7 +258,7 @@ class ResponseBuilder:
             self._text.write()
             self._text = None
 
-    def _add_text(self, kind: str, text: str, part: Delta) -> Iterator[Event]:
+    def _add_text(self, kind: str, text: str, part: Delta) -> Iterator[wire.Event]:
         """Text or refusal of a message: consecutive parts of its content."""
         item = self._open_message()
         parts = item.value["content"]
@@ -277,7 +277,7 @@ class ResponseBuilder:
         parts[-1]["logprobs"] += logprobs
         yield self._event(_TEXT_DELTA, **position, logprobs=logprobs, delta=text)
 
-    def _annotation(self, annotation: JSON) -> Iterator[Event]:
+    def _annotation(self, annotation: JSON) -> Iterator[wire.Event]:
         """A citation in the form of chat, added to the last text of a message.
 
         Chat counts its `start_index` and `end_index` from the beginning of the answer.
@@ -292,22 +292,24 @@ class ResponseBuilder:
                 citation[name] = max(0, citation[name] - self._offset)
             yield self._add_annotation(item, citation)
 
-    def _add_annotation(self, item: _Item, cited: JSON) -> Event:
+    def _add_annotation(self, item: _Item, cited: JSON) -> wire.Event:
         """Add an annotation to the last part of a message."""
         part = item.value["content"][-1]
         part["annotations"].append(cited)
-        position = {
-            "content_index": len(item.value["content"]) - 1,
-            "annotation_index": len(part["annotations"]) - 1,
-        }
-        return self._in(item, "output_text.annotation.added", annotation=cited, **position)
+        return self._in(
+            item,
+            "output_text.annotation.added",
+            annotation=cited,
+            content_index=len(item.value["content"]) - 1,
+            annotation_index=len(part["annotations"]) - 1,
+        )
 
-    def _search(self, grounding: JSON) -> Iterator[Event]:
+    def _search(self, grounding: JSON) -> Iterator[wire.Event]:
         """A search that Google has made; its item follows the message that it was for."""
         if call := server_items.web_search_call(self._new_id("ws"), grounding):
             yield from self._server_item(call)
 
-    def _image(self, image: JSON) -> Iterator[Event]:
+    def _image(self, image: JSON) -> Iterator[wire.Event]:
         """A picture: drawn by code, or by the model; one that is a link is text."""
         if self._open and self._open.value["type"] == "code_interpreter_call":
             server_items.add_image(self._open.value, image)
@@ -318,7 +320,7 @@ class ResponseBuilder:
             yield from self._item("message")
             yield from self._add_text("output_text", f"![image]({image['image_url']['url']})", Delta(0, {}))
 
-    def _run_code(self, execution: CodeExecution) -> Iterator[Event]:
+    def _run_code(self, execution: CodeExecution) -> Iterator[wire.Event]:
         """Code that the publisher ran, or its output; the item stays open for more output."""
         is_open = self._open is not None and self._open.value["type"] == "code_interpreter_call"
         if execution.code is not None or not is_open:
@@ -327,7 +329,7 @@ class ResponseBuilder:
         if execution.output is not None:
             server_items.add_output(self._open_message().value, execution)
 
-    def _code(self, code: str) -> Iterator[Event]:
+    def _code(self, code: str) -> Iterator[wire.Event]:
         item = self._add(server_items.code_interpreter_call(self._new_id("ci"), f"cntr_{self._token}"))
         self._open = item
         yield self._item_event("added", item)
@@ -337,7 +339,7 @@ class ResponseBuilder:
         yield self._in(item, "code_interpreter_call_code.done", code=code)
         yield self._in(item, "code_interpreter_call.interpreting")
 
-    def _server_item(self, value: JSON) -> Iterator[Event]:
+    def _server_item(self, value: wire.ServerItem) -> Iterator[wire.Event]:
         """An item that is complete, with the events of its work."""
         item = self._add(value)
         yield self._item_event("added", item)
@@ -345,7 +347,7 @@ class ResponseBuilder:
             yield self._in(item, f"{value['type']}.{step}")
         yield from self._done(item)
 
-    def _call(self, call: JSON) -> Iterator[Event]:
+    def _call(self, call: JSON) -> Iterator[wire.Event]:
         """Part of a tool call. Several calls may be streamed at once, so all end together."""
         function = call["function"]
         state = self._calls.get(call["index"])
@@ -353,43 +355,55 @@ class ResponseBuilder:
             yield from self._close()
             state = self._calls[call["index"]] = _Call(call["id"], function["name"])
             if tools.is_streamed(self._functions.get(state.name)):
-                state.item = self._add(self._call_item(state) | {"status": "in_progress"})
+                state.item = self._add(self._call_item(state))
                 yield self._item_event("added", state.item)
         if arguments := function.get("arguments"):
             state.arguments.append(arguments)
             if state.item and state.item.value["type"] == "function_call":
                 yield self._in(state.item, "function_call_arguments.delta", delta=arguments)
 
-    def _call_item(self, call: _Call) -> JSON:
+    def _call_item(self, call: _Call) -> wire.ResponseFunctionToolCall | wire.ResponseCustomToolCall:
         """The item of a call whose arguments have not come yet."""
-        value: JSON = {"call_id": call.id, "name": call.name}
+        name: wire.CallName = {"call_id": call.id, "name": call.name}
         tool = self._functions.get(call.name)
         if tool and tool.namespace:
-            value |= {"name": tool.definition["name"], "namespace": tool.namespace}
+            name = {**name, "name": tool.definition["name"], "namespace": tool.namespace}
         if tool and tool.kind == "custom":
-            return {"id": self._new_id("ctc"), "type": "custom_tool_call", "input": "", **value}
-        return {"id": self._new_id("fc"), "type": "function_call", "arguments": "", **value}
+            return {
+                "id": self._new_id("ctc"),
+                "type": "custom_tool_call",
+                "input": "",
+                **name,
+                "status": "in_progress",
+            }
+        return {
+            "id": self._new_id("fc"),
+            "type": "function_call",
+            "arguments": "",
+            **name,
+            "status": "in_progress",
+        }
 
-    def _close_call(self, call: _Call) -> Iterator[Event]:
+    def _close_call(self, call: _Call) -> Iterator[wire.Event]:
         arguments = "".join(call.arguments)
         item = call.item
         if item is None:
             tool = self._functions[call.name]
             value = tools.client_call(tool, call.id, arguments)
             if value is None:  # arguments that the tool's item cannot hold
-                value = self._call_item(call) | {"arguments": arguments}
+                value = {**self._call_item(call), "arguments": arguments}
             item = self._add({"id": self._new_id("call"), **value, "status": "in_progress"})
             yield self._item_event("added", item)
         if item.value["type"] == "function_call":
             item.value["arguments"] = arguments
-            yield self._in(item, "function_call_arguments.done", **_subset(item.value, "name", "arguments"))
+            yield self._in(item, "function_call_arguments.done", name=item.value["name"], arguments=arguments)
         elif item.value["type"] == "custom_tool_call":
             item.value["input"] = custom_tools.input_of(arguments)
             yield self._in(item, "custom_tool_call_input.delta", delta=item.value["input"])
             yield self._in(item, "custom_tool_call_input.done", input=item.value["input"])
         yield from self._done(item)
 
-    def _close(self) -> Iterator[Event]:
+    def _close(self) -> Iterator[wire.Event]:
         """Close the open item."""
         if (item := self._open) is None:
             return
@@ -408,7 +422,7 @@ class ResponseBuilder:
             yield from self._close_part(item)
         yield from self._done(item)
 
-    def _close_part(self, item: _Item) -> Iterator[Event]:
+    def _close_part(self, item: _Item) -> Iterator[wire.Event]:
         self._write_text()
         if not item.value["content"]:
             return
@@ -418,10 +432,12 @@ class ResponseBuilder:
         else:
             for cited in self._searched.citations(part["text"]) if self._searched else ():
                 yield self._add_annotation(item, cited)
-            yield self._in(item, "output_text.done", content_index=index, **_subset(part, "text", "logprobs"))
+            yield self._in(
+                item, "output_text.done", content_index=index, text=part["text"], logprobs=part["logprobs"]
+            )
         yield self._in(item, "content_part.done", content_index=index, part=part)
 
-    def _done(self, item: _Item) -> Iterator[Event]:
+    def _done(self, item: _Item) -> Iterator[wire.Event]:
         if item.value["status"] != "failed":
             item.value["status"] = "completed"
         yield self._item_event("done", item)
@@ -431,14 +447,14 @@ class ResponseBuilder:
             raise AssertionError("an item is opened before it is written to")
         return self._open
 
-    def _in(self, item: _Item, kind: str, **fields: Any) -> Event:
+    def _in(self, item: _Item, kind: str, /, **fields: Unpack[wire.EventFields]) -> wire.Event:
         return self._event(f"response.{kind}", **_position(item), **fields)
 
-    def _item_event(self, kind: str, item: _Item) -> Event:
+    def _item_event(self, kind: str, item: _Item) -> wire.Event:
         return self._event(f"response.output_item.{kind}", output_index=item.output_index, item=item.value)
 
-    def _event(self, kind: str, **fields: Any) -> Event:
-        event = {"type": kind, "sequence_number": self._sequence, **fields}
+    def _event(self, kind: str, **fields: Unpack[wire.EventFields]) -> wire.Event:
+        event: wire.Event = {"type": kind, "sequence_number": self._sequence, **fields}
         self._sequence += 1
         return event
 
@@ -447,7 +463,26 @@ def _position(item: _Item) -> JSON:
     return {"item_id": item.value["id"], "output_index": item.output_index}
 
 
-def _part(kind: str) -> JSON:
+def _echoed(params: JSON) -> wire.EchoedParams:
+    fields = {name: params.get(name, default) for name, default in ECHOED.items()}
+    return cast("wire.EchoedParams", fields)
+
+
+def _reasoning(id_: str) -> wire.ResponseReasoningItem:
+    return {
+        "id": id_,
+        "type": "reasoning",
+        "summary": [],
+        "encrypted_content": None,
+        "status": "in_progress",
+    }
+
+
+def _message(id_: str) -> wire.ResponseOutputMessage:
+    return {"id": id_, "type": "message", "role": "assistant", "content": [], "status": "in_progress"}
+
+
+def _part(kind: str) -> wire.ContentPart:
     if kind == "refusal":
         return {"type": "refusal", "refusal": ""}
     return {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
@@ -458,7 +493,7 @@ def _logprobs(part: Delta) -> list[JSON]:
     return logprobs
 
 
-def usage_object(usages: dict[int, Usage]) -> JSON:
+def usage_object(usages: dict[int, Usage]) -> wire.ResponseUsage:
     """Return the usage of the Responses API: the sum over the upstream responses."""
     counts = usage(usages.values())
     prompt, completion = (
@@ -475,7 +510,3 @@ def usage_object(usages: dict[int, Usage]) -> JSON:
         "output_tokens_details": {"reasoning_tokens": completion.get("reasoning_tokens", 0)},
         "total_tokens": counts["total_tokens"],
     }
-
-
-def _subset(value: JSON, *keys: str) -> JSON:
-    return {key: value[key] for key in keys}

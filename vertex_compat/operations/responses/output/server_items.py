@@ -5,10 +5,13 @@ OpenAI's SDK, types/responses/response_output_item.py.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat.json_values import items, mapping, text
 from vertex_compat.types import JSON, CodeExecution
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.responses.output import answer_types as wire
 
 STEPS: Final = {
     "file_search_call": ("in_progress", "searching", "completed"),
@@ -20,18 +23,25 @@ STEPS: Final = {
 _DATA_URL: Final = "data:image/"
 
 
-def web_search_call(id_: str, grounding: JSON) -> JSON | None:
+def web_search_call(id_: str, grounding: JSON) -> wire.ResponseFunctionWebSearch | None:
     """Return the item of a Google search; None if nothing was searched."""
     queries = grounding.get("webSearchQueries")
     if not queries:
         return None
     pages = [mapping(chunk.get("web")) for chunk in items(grounding.get("groundingChunks"))]
-    sources = [{"type": "url", "url": page["uri"]} for page in pages if "uri" in page]
-    action = {"type": "search", "query": queries[0], "queries": queries, "sources": sources}
+    sources: list[wire.ActionSearchSource] = [
+        {"type": "url", "url": page["uri"]} for page in pages if "uri" in page
+    ]
+    action: wire.ActionSearch = {
+        "type": "search",
+        "query": queries[0],
+        "queries": queries,
+        "sources": sources,
+    }
     return {"id": id_, "type": "web_search_call", "action": action, "status": "in_progress"}
 
 
-def image_generation_call(id_: str, image: JSON) -> JSON | None:
+def image_generation_call(id_: str, image: JSON) -> wire.ImageGenerationCall | None:
     """Return the item of a picture in the form of chat; None for one that is a link.
 
     `extra_content` is the picture's signature, which Gemini needs back.
@@ -40,18 +50,19 @@ def image_generation_call(id_: str, image: JSON) -> JSON | None:
     if not url.startswith(_DATA_URL):
         return None
     media_type, _, data = url.removeprefix(_DATA_URL).partition(";base64,")
-    extra = {"extra_content": image["extra_content"]} if image.get("extra_content") else {}
-    return {
+    call: wire.ImageGenerationCall = {
         "id": id_,
         "type": "image_generation_call",
         "result": data,
         "output_format": media_type,
         "status": "in_progress",
-        **extra,
     }
+    if extra := image.get("extra_content"):
+        call["extra_content"] = extra
+    return call
 
 
-def code_interpreter_call(id_: str, container: str) -> JSON:
+def code_interpreter_call(id_: str, container: str) -> wire.ResponseCodeInterpreterToolCall:
     """Return the item of code that has not come yet.
 
     Google has no containers: `container` names none.
@@ -66,17 +77,19 @@ def code_interpreter_call(id_: str, container: str) -> JSON:
     }
 
 
-def add_output(call: JSON, execution: CodeExecution) -> None:
+def add_output(call: wire.ResponseCodeInterpreterToolCall, execution: CodeExecution) -> None:
     """Add what code has written to the item of its call."""
     _add_output(call, {"type": "logs", "logs": execution.output or ""})
     if execution.failed:
         call["status"] = "failed"
 
 
-def add_image(call: JSON, image: JSON) -> None:
+def add_image(call: wire.ResponseCodeInterpreterToolCall, image: JSON) -> None:
     """Add a picture that code has drawn, in the form of chat, to the item of its call."""
     _add_output(call, {"type": "image", "url": text(mapping(image.get("image_url")).get("url"))})
 
 
-def _add_output(call: JSON, output: JSON) -> None:
+def _add_output(
+    call: wire.ResponseCodeInterpreterToolCall, output: wire.OutputLogs | wire.OutputImage
+) -> None:
     call["outputs"] = [*(call["outputs"] or ()), output]
