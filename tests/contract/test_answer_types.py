@@ -8,12 +8,13 @@ import re
 import typing
 
 import anthropic.types as anthropic_sdk
+import openai.types as openai_sdk
 import pytest
 from anthropic.types import raw_message_delta_event
 from google.genai import models as google_models
 from google.genai import types as google_sdk
 from openai.types import chat as openai_chat
-from openai.types import completion_usage
+from openai.types import completion_usage, create_embedding_response, images_response
 from openai.types import responses as openai_responses
 from openai.types.chat import (
     chat_completion,
@@ -31,6 +32,7 @@ from openai.types.responses import (
     response_usage,
 )
 
+from vertex_compat.operations import answer_types as openai_types
 from vertex_compat.operations.chat import answer_types as chat_types
 from vertex_compat.operations.generate_content import answer_types as gemini_types
 from vertex_compat.operations.messages import answer_types as message_types
@@ -161,6 +163,24 @@ RESPONSES_PARTS = {
 """Types that are part of an object → the required fields that the other parts have."""
 
 
+OPENAI_CLASSES = {
+    "CompletionChunk": openai_sdk.Completion,
+    "CompletionStamp": openai_sdk.Completion,
+    "EmbeddingUsage": create_embedding_response.Usage,
+    "FileMetadata": openai_sdk.FileObject,
+    "ImageCompletedEvent": openai_sdk.ImageGenCompletedEvent,
+    "ImageTokensDetails": images_response.UsageInputTokensDetails,
+    "ImagesUsage": images_response.Usage,
+}
+"""Types of ours → the SDK's class, where it has another name."""
+
+OPENAI_PARTS = {
+    "CompletionStamp": {"choices"},
+    "FileMetadata": {"id", "object", "status"},
+}
+"""Types that are part of an object → the required fields that the other parts have."""
+
+
 def typed_dicts(module):
     """The types that a module defines, by name."""
     return {
@@ -223,3 +243,9 @@ def test_responses_answers_have_openai_s_fields(name):
         return
     class_ = RESPONSES_CLASSES.get(name) or getattr(openai_responses, name)
     check(type_, class_, RESPONSES_EXTENSIONS.get(name, ()), RESPONSES_PARTS.get(name, ()))
+
+
+@by_name(openai_types)
+def test_smaller_answers_have_openai_s_fields(name):
+    class_ = OPENAI_CLASSES.get(name) or getattr(openai_sdk, name)
+    check(typed_dicts(openai_types)[name], class_, elsewhere=OPENAI_PARTS.get(name, ()))

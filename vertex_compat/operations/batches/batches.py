@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
@@ -29,11 +29,16 @@ from vertex_compat.operations.request import body, paging
 from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON
 
+if TYPE_CHECKING:
+    from vertex_compat.operations import answer_types as wire
+
 COMPLETION_WINDOW: Final = "24h"
-FILE_KEYS: Final = {output_file.OUTPUT: "output_file_id", output_file.ERRORS: "error_file_id"}
+FILE_KEYS: Final[dict[str, Literal["output_file_id", "error_file_id"]]] = {
+    output_file.OUTPUT: "output_file_id",
+    output_file.ERRORS: "error_file_id",
+}
 
 _DAY_SECONDS: Final = 24 * 60 * 60
-_TIMES: Final = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
 def create(context: RequestContext) -> Response:
@@ -97,14 +102,16 @@ def list_batches(context: RequestContext) -> Response:
         return Response(paging.page(batch_objects, size))
 
 
-def _current(batch: Batch, context: RequestContext) -> JSON:
+def _current(batch: Batch, context: RequestContext) -> wire.Batch:
     metadata = batch.read(Bucket(context), context)
     return _batch_object(batch, metadata, batch.get_job(metadata, context), context)
 
 
-def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON | None, context: RequestContext) -> JSON:
+def _batch_object(
+    batch: Batch, metadata: BatchMetadata, job: JSON | None, context: RequestContext
+) -> wire.Batch:
     """Return OpenAI's batch object. Without a job, the batch failed before one was started."""
-    state: JSON = {
+    state: Any = {
         "status": "failed",
         "failed_at": metadata.created_at,
         "errors": {"object": "list", "data": metadata.problems},
@@ -113,7 +120,7 @@ def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON | None, conte
         state = batch_jobs.progress(job, metadata.total)
     bucket = Bucket(context)
     kinds = output_file.kinds(job, metadata) if job else ()
-    return {
+    batch_object: wire.Batch = {
         "id": batch.id(context.ids),
         "object": "batch",
         "endpoint": metadata.endpoint,
@@ -125,12 +132,19 @@ def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON | None, conte
         "error_file_id": None,
         "created_at": metadata.created_at,
         "expires_at": metadata.created_at + _DAY_SECONDS,
-        **{f"{time}_at": None for time in _TIMES},
+        "in_progress_at": None,
+        "finalizing_at": None,
+        "completed_at": None,
+        "failed_at": None,
+        "expired_at": None,
+        "cancelling_at": None,
+        "cancelled_at": None,
         "request_counts": {"total": metadata.total, "completed": 0, "failed": 0},
         "metadata": metadata.metadata,
-        **state,
-        **{
-            FILE_KEYS[kind]: bucket.id_of(bucket.target(output_file.VirtualFile(batch, kind).name))
-            for kind in kinds
-        },
+        "status": state["status"],
     }
+    batch_object.update(state)
+    for kind in kinds:
+        name = output_file.VirtualFile(batch, kind).name
+        batch_object[FILE_KEYS[kind]] = bucket.id_of(bucket.target(name))
+    return batch_object

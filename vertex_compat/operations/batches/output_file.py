@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -16,6 +16,9 @@ from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files.bucket import Bucket, no_such_file
 from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.answer_types import FileMetadata
 
 OUTPUT: Final = "output"
 ERRORS: Final = "errors"
@@ -40,7 +43,7 @@ class VirtualFile(msgspec.Struct, frozen=True):
         """The object name that the file's id encodes. The object itself does not exist."""
         return f"{self.batch.name}/{self.kind}.jsonl"
 
-    def metadata(self, bucket: Bucket, context: RequestContext) -> dict[str, int | str]:
+    def metadata(self, bucket: Bucket, context: RequestContext) -> FileMetadata:
         """Return what a file object needs. `bytes` is the size of what Vertex AI wrote."""
         _, job = self._ended_job(bucket, context)
         progress = batch_jobs.progress(job, 0)

@@ -23,6 +23,7 @@ from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, ChatAdapter, Delta, Model, Relay, UpstreamCall
 
 if TYPE_CHECKING:
+    from vertex_compat.operations.answer_types import CreateEmbeddingResponse
     from vertex_compat.operations.chat.answer_types import ChatCompletion
 
 BATCH_BETA: Final = "message-batches-"
@@ -120,7 +121,7 @@ def _embeddings_request(params: JSON, model: Model) -> UpstreamCall:
 
 def _embeddings_response(
     reply: JSON, call: UpstreamCall, publisher: str, identity: ResponseIdentity, _: JSON
-) -> JSON:
+) -> CreateEmbeddingResponse:
     adapter = PUBLISHERS[publisher].embeddings
     vectors = adapter.response(reply, call) if adapter else ()
     tokens = sum(vector.tokens for vector in vectors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls
@@ -16,6 +16,9 @@ from vertex_compat.operations.request import body, token_ids
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
 from vertex_compat.publishers import prompt
 from vertex_compat.types import JSON, ChatAdapter, Model, Publisher, StreamPart, UpstreamCall, Usage
+
+if TYPE_CHECKING:
+    from vertex_compat.operations import answer_types as wire
 
 FINISH_REASONS: Final = {"length": "length", "content_filter": "content_filter"}
 """Finish reason of chat → of a completion. Any other is `stop`."""
@@ -100,7 +103,7 @@ class _ChoiceEncoder:
     def __init__(
         self, calls: list[PromptCall], params: JSON, cost: Callable[[], float | None] = lambda: None
     ) -> None:
-        self._stamp: JSON = {
+        self._stamp: wire.CompletionStamp = {
             "id": f"cmpl-{secrets.token_hex(12)}",
             "object": "text_completion",
             "created": int(time.time()),
@@ -128,34 +131,38 @@ class _ChoiceEncoder:
         self._texts[index].append(text)
         if part.finish_reason:
             self._finish[index] = FINISH_REASONS.get(part.finish_reason, "stop")
-        return self._chunk([_choice(index, text)]) if text else b""
+        return self._chunk(_choice(index, text)) if text else b""
 
     def finish(self) -> bytes:
         """Return the last chunks; raises `UpstreamFault` if the model had not finished."""
         self._check_finished()
-        last = [self._chunk([_choice(index, "", self._finish[index])]) for index in sorted(self._texts)]
+        last = [self._chunk(_choice(index, "", self._finish[index])) for index in sorted(self._texts)]
         if self._include_usage:
             counts = with_cost(usage(self._usages.values()), self._cost())
-            last.append(sse.encode(self._stamp | {"choices": [], "usage": counts}))
+            chunk: wire.Completion = {**self._stamp, "choices": [], "usage": counts}
+            last.append(sse.encode(chunk))
         return b"".join([*last, sse.DONE])
 
-    def whole(self) -> JSON:
+    def whole(self) -> wire.Completion:
         """Return the whole response; raises `UpstreamFault` if the model had not finished."""
         self._check_finished()
         choices = [
             _choice(index, "".join(texts), self._finish[index])
             for index, texts in sorted(self._texts.items())
         ]
-        return self._stamp | {"choices": choices, "usage": usage(self._usages.values())}
+        return {**self._stamp, "choices": choices, "usage": usage(self._usages.values())}
 
     def _check_finished(self) -> None:
         if not self._texts or self._texts.keys() - self._finish.keys():
             raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
 
-    def _chunk(self, choices: list[JSON]) -> bytes:
-        no_usage = {"usage": None} if self._include_usage else {}
-        return sse.encode(self._stamp | {"choices": choices} | no_usage)
+    def _chunk(self, choice: wire.CompletionChoice) -> bytes:
+        chunk: wire.CompletionChunk = {**self._stamp, "choices": [choice]}
+        if self._include_usage:
+            with_usage: wire.Completion = {**chunk, "usage": None}
+            return sse.encode(with_usage)
+        return sse.encode(chunk)
 
 
-def _choice(index: int, text: str, finish_reason: str | None = None) -> JSON:
+def _choice(index: int, text: str, finish_reason: str | None = None) -> wire.CompletionChoice:
     return {"index": index, "text": text, "logprobs": None, "finish_reason": finish_reason}

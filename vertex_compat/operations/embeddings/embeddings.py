@@ -9,7 +9,7 @@ import array
 import base64
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,9 @@ from vertex_compat.operations.request import body, token_ids
 from vertex_compat.publishers.google.multimodal_embeddings import file as embedded_file
 from vertex_compat.server.request_log import RequestLog
 from vertex_compat.types import JSON, Embedding, Model, Usage
+
+if TYPE_CHECKING:
+    from vertex_compat.operations import answer_types as wire
 
 MAX_PARALLEL_CALLS: Final = 32
 """Calls that one request makes at once: they are small, and some models take one text a call."""
@@ -90,7 +93,7 @@ def parse(content: bytes) -> JSON:
     return params
 
 
-def embedding_list(vectors: Sequence[object], tokens: int, model: str) -> JSON:
+def embedding_list(vectors: Sequence[object], tokens: int, model: str) -> wire.CreateEmbeddingResponse:
     """Return OpenAI's list of embeddings; `vectors` have the form of the response."""
     return {
         "object": "list",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 from werkzeug.sansio.multipart import File
 
@@ -23,6 +23,9 @@ from vertex_compat.operations.files.bucket import Bucket, Upload, no_such_file
 from vertex_compat.operations.request import multipart, paging
 from vertex_compat.services.storage import StorageObject
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations import answer_types as wire
 
 FOLDER: Final = "files/"
 
@@ -102,7 +105,7 @@ def list_files(context: RequestContext) -> Response:
     return Response(paging.page((file for file in files if file["id"] != last_id), size))
 
 
-def _iter_files(bucket: Bucket, purpose: str | None, start: str = "") -> Iterator[JSON]:
+def _iter_files(bucket: Bucket, purpose: str | None, start: str = "") -> Iterator[wire.FileObject]:
     """Yield the files, newest first, which is the order of their names."""
     for resource in bucket.list(FOLDER, start):
         file = _file(bucket, resource)
@@ -148,14 +151,15 @@ def delete(context: RequestContext) -> Response:
     if not (bucket.name_of(target) or "").startswith(FOLDER):
         raise no_such_file(context.path_args["file"])
     bucket.delete(target)
-    return Response({"id": bucket.id_of(target), "object": "file", "deleted": True})
+    deletion: wire.FileDeleted = {"id": bucket.id_of(target), "object": "file", "deleted": True}
+    return Response(deletion)
 
 
 def _virtual_file(bucket: Bucket, target: StorageObject) -> output_file.VirtualFile | None:
     return output_file.find(bucket.name_of(target) or "")
 
 
-def _file(bucket: Bucket, resource: JSON, target: StorageObject | None = None) -> JSON:
+def _file(bucket: Bucket, resource: JSON, target: StorageObject | None = None) -> wire.FileObject:
     """Return OpenAI's file object for an object, by default one in the caller's folder."""
     name = bucket.resource_name(resource)
     metadata = mapping(resource.get("metadata"))
@@ -168,7 +172,7 @@ def _file(bucket: Bucket, resource: JSON, target: StorageObject | None = None) -
     )
 
 
-def _file_object(file_id: str, **metadata: int | str) -> JSON:
+def _file_object(file_id: str, **metadata: Unpack[wire.FileMetadata]) -> wire.FileObject:
     return {
         "id": file_id,
         "object": "file",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,6 +18,9 @@ from vertex_compat.operations.guardrails.prompt_text import texts
 from vertex_compat.operations.images import image_sources, image_urls, images_schema
 from vertex_compat.operations.request import body, multipart
 from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Units, Usage
+
+if TYPE_CHECKING:
+    from vertex_compat.operations import answer_types as wire
 
 MAX_SOURCES: Final = 16
 """Images that one edit takes."""
@@ -95,13 +98,18 @@ def _generate(params: JSON, event: str, context: RequestContext) -> Response:
 
     def respond(results: list[GeneratedImages], headers: dict[str, str]) -> Response:
         images, usages = log_images(results, context)
-        usage = _usage(usages)
+        usage = _usage(usages) if usages else None
         if params.get("stream"):
             return Response(EventStream(_events(event, images, usage, params)), headers)
         urls = image_urls.store(images, context) if as_urls else [None] * len(images)
         image_objects = [_image(image, url) for image, url in zip(images, urls, strict=True)]
-        result = {"created": int(time.time()), "data": image_objects}
-        result |= {"output_format": _format(images[0])} | ({"usage": usage} if usage else {})
+        result: wire.ImagesResponse = {
+            "created": int(time.time()),
+            "data": image_objects,
+            "output_format": _format(images[0]),
+        }
+        if usage:
+            result["usage"] = usage
         return Response(result, headers)
 
     return unary_calls.call_unary(context, params, IMAGES, lambda result: result, respond)
@@ -119,20 +127,24 @@ def log_images(
     return images, usages
 
 
-def _image(image: GeneratedImage, url: str | None) -> JSON:
-    revised = {"revised_prompt": image.prompt} if image.prompt else {}
-    return ({"url": url} if url else {"b64_json": image.data}) | revised
+def _image(image: GeneratedImage, url: str | None) -> wire.Image:
+    result: wire.Image = {"url": url} if url else {"b64_json": image.data}
+    if image.prompt:
+        result["revised_prompt"] = image.prompt
+    return result
 
 
 def _format(image: GeneratedImage) -> str:
     return image.mime.removeprefix("image/")
 
 
-def _events(event: str, images: list[GeneratedImage], usage: JSON | None, params: JSON) -> Iterator[bytes]:
+def _events(
+    event: str, images: list[GeneratedImage], usage: wire.ImagesUsage | None, params: JSON
+) -> Iterator[bytes]:
     """One event for each image: the models return no partial images."""
     kind = f"{event}.completed"
     for image in images:
-        completed = {
+        completed: wire.ImageCompletedEvent = {
             "type": kind,
             "b64_json": image.data,
             "background": params.get("background", "auto"),
@@ -145,10 +157,8 @@ def _events(event: str, images: list[GeneratedImage], usage: JSON | None, params
         yield b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode(completed))
 
 
-def _usage(usages: list[Usage]) -> JSON | None:
-    """OpenAI's counts: the sum over the calls. None if the model returns no counts."""
-    if not usages:
-        return None
+def _usage(usages: list[Usage]) -> wire.ImagesUsage:
+    """OpenAI's counts: the sum over the calls."""
     prompt = sum(usage.prompt for usage in usages)
     completion = sum(usage.completion for usage in usages)
     images_in = sum(usage.prompt_details.get("image_tokens", 0) for usage in usages)

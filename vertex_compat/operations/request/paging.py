@@ -10,6 +10,7 @@ from vertex_compat import errors
 from vertex_compat.types import JSON
 
 T = TypeVar("T")
+ItemT = TypeVar("ItemT", bound=Mapping[str, Any])
 
 
 def choice(query: Mapping[str, str], name: str, values: Sequence[str]) -> str | None:
@@ -58,7 +59,7 @@ def page(items: Iterable[Mapping[str, Any]], size: int) -> JSON:
     }
 
 
-def after(items: Iterable[JSON], query: Mapping[str, str]) -> list[JSON]:
+def after(items: Iterable[ItemT], query: Mapping[str, str]) -> list[ItemT]:
     """Return the items that follow the one whose id is in the query's `after`.
 
     Raises `NotFound`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,6 +13,9 @@ from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.routing import catalog, pricing
 from vertex_compat.types import JSON, Model
+
+if TYPE_CHECKING:
+    from vertex_compat.operations import answer_types as wire
 
 OPERATIONS: Final = {
     "chat": ("chat", "responses", "completions"),
@@ -51,7 +54,7 @@ def info(name: str, context: RequestContext) -> JSON:
     targets = context.router.all_targets(name)
     first = targets[0]
     owner = first.publisher if first.publisher != "openapi" else first.name.partition("/")[0]
-    model: JSON = {"id": name, "object": "model", "created": 0, "owned_by": owner}
+    model: wire.Model = {"id": name, "object": "model", "created": 0, "owned_by": owner}
     profile = first.profile
     facts = {
         "publisher": first.publisher,
@@ -63,7 +66,7 @@ def info(name: str, context: RequestContext) -> JSON:
         "replaced_by": profile.successor or context.router.catalog.replacement(name),
         "price": _price(profile, catalog.today()),
     }
-    return model | {key: value for key, value in facts.items() if value not in (None, {})}
+    return {**model, **{key: value for key, value in facts.items() if value not in (None, {})}}
 
 
 def _price(profile: ModelProfile, day: date) -> JSON:

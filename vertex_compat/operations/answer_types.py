@@ -1,0 +1,183 @@
+"""The JSON that clients of OpenAI's smaller APIs get: completions, files and others.
+
+https://platform.openai.com/docs/api-reference. Types for mypy only: no module imports this one when the
+function runs. Chat completions and Responses have modules of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+from vertex_compat.operations.chat.answer_types import CompletionUsage
+from vertex_compat.types import JSON
+
+
+class CompletionChoice(TypedDict):
+    """One continuation of a prompt, or what a chunk adds to it."""
+
+    index: int
+    text: str
+    logprobs: None
+    finish_reason: str | None
+
+
+class CompletionStamp(TypedDict):
+    """The fields that are the same in all chunks of a stream."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+
+
+class CompletionChunk(CompletionStamp):
+    """A chunk of a stream without counts."""
+
+    choices: list[CompletionChoice]
+
+
+class Completion(CompletionChunk):
+    """The answer of `/completions`, or a chunk with counts, null but in the last."""
+
+    usage: CompletionUsage | None
+
+
+class Embedding(TypedDict):
+    """A vector in the form that the request names: a list, or base64."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: object
+
+
+class EmbeddingUsage(TypedDict):
+    """Token counts of embeddings."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class CreateEmbeddingResponse(TypedDict):
+    """The answer of `/embeddings`."""
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+
+
+class Image(TypedDict, total=False):
+    """A picture, as base64 or at a URL."""
+
+    url: str
+    b64_json: str
+    revised_prompt: str
+
+
+class ImageTokensDetails(TypedDict):
+    """Token counts by kind."""
+
+    image_tokens: int
+    text_tokens: int
+
+
+class ImagesUsage(TypedDict):
+    """Token counts of pictures."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    input_tokens_details: ImageTokensDetails
+    output_tokens_details: ImageTokensDetails
+
+
+class ImagesResponse(TypedDict):
+    """The answer of `/images/generations` and `/images/edits`."""
+
+    created: int
+    data: list[Image]
+    output_format: str
+    usage: NotRequired[ImagesUsage]
+
+
+class ImageCompletedEvent(TypedDict):
+    """The event of a complete picture."""
+
+    type: str
+    b64_json: str
+    background: str
+    created_at: int
+    output_format: str
+    quality: str
+    size: str
+    usage: ImagesUsage
+
+
+class FileMetadata(TypedDict):
+    """The fields of a file that differ from file to file."""
+
+    bytes: int
+    created_at: int
+    filename: str
+    purpose: str
+
+
+class FileObject(FileMetadata):
+    """A file."""
+
+    id: str
+    object: Literal["file"]
+    status: Literal["processed"]
+    expires_at: None
+    status_details: None
+
+
+class FileDeleted(TypedDict):
+    """The answer to the deletion of a file."""
+
+    id: str
+    object: Literal["file"]
+    deleted: bool
+
+
+class BatchRequestCounts(TypedDict):
+    """Numbers of requests."""
+
+    total: int
+    completed: int
+    failed: int
+
+
+class Batch(TypedDict):
+    """A batch."""
+
+    id: str
+    object: Literal["batch"]
+    endpoint: str
+    model: str | None
+    errors: JSON | None
+    input_file_id: str
+    completion_window: str
+    output_file_id: str | None
+    error_file_id: str | None
+    status: str
+    created_at: int
+    expires_at: int
+    in_progress_at: int | None
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+    request_counts: BatchRequestCounts
+    metadata: dict[str, str] | None
+
+
+class Model(TypedDict):
+    """A model; `models.info` adds fields of its own."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
