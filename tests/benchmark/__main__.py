@@ -1,4 +1,4 @@
-"""How fast and how small: ours, a bare pass-through on the same stack, an empty function.
+"""Compare speed and size: ours, a bare pass-through on the same stack, an empty function.
 
     python tests/benchmark                        everything, some minutes a publisher
     python tests/benchmark --quick                whether it works, in seconds; the figures mean nothing
@@ -100,7 +100,7 @@ def _options():
 
 
 def _subjects(options, url, folder):
-    """Who is compared, in the order of the columns."""
+    """The subjects that are compared, in the order of the columns."""
     pythons = {}
     for given in options.venv:
         name, _, path = given.partition("=")
@@ -125,7 +125,7 @@ def _subjects(options, url, folder):
 
 
 def _steps(options, bench, compared):
-    """What to do, in order: (what to show, probe, subject, wire)."""
+    """The measurements in order: (label, probe, subject, wire)."""
     wanted = {row.probe for row in rows.ROWS if row.key in options.rows}
     counted = any(row.counted and row.key in options.rows for row in rows.ROWS)
     chatting = [one for one in compared if one.chats]
@@ -147,7 +147,7 @@ def _steps(options, bench, compared):
 
 
 def _simulates(options, bench):
-    """Whether instructions are to be had from callgrind, and only from there."""
+    """Return whether callgrind is the only source of instruction counts."""
     asked = options.instructions == "auto" and not options.quick
     return asked and not bench.hardware and instructions.Callgrind.installed()
 
@@ -192,7 +192,7 @@ class Progress:
 
 
 def _about(options, bench):
-    """Where and how it was measured."""
+    """The machine and the method of the measurement."""
     counter = "processor" if bench.hardware else "callgrind" if instructions.Callgrind.installed() else None
     return {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -24,7 +24,7 @@ _END_OF_CHUNKS = b"\r\n0\r\n\r\n"
 
 
 class WrongAnswer(Exception):
-    """What came is not what the upstream sent, or did not come in time."""
+    """An answer that differs from what the upstream sent, or that is late."""
 
 
 class Exchange:

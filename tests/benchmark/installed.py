@@ -1,4 +1,4 @@
-"""What a deployment installs: distributions and bytes, from their own records.
+"""The distributions that a deployment installs, and their bytes, from their own records.
 
     python tests/benchmark/installed.py [REQUIREMENT ...]
 

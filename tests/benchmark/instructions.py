@@ -24,7 +24,7 @@ _ATTRIBUTES = "=IIQQQQQ"  # type, size, config, sample period, sample type, read
 
 
 def readable():
-    """Whether the processor tells this program."""
+    """Return whether the processor counts instructions for this program."""
     try:
         fd = _open_counter(0)
     except OSError:

@@ -57,7 +57,7 @@ def draw(results, path):
 
 
 def _points(results, row, subject):
-    """What the subject costs as a multiple of the floor, for each publisher; more is turned into less."""
+    """The subject's cost as a multiple of the floor's, for each publisher; a rate is inverted."""
     points = []
     for publisher in results.publishers(row):
         ratio = results.ratio(publisher, row.key, _measure(results, publisher, row), of=subject)

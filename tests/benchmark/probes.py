@@ -19,7 +19,7 @@ LATEST = 0.2
 
 
 class Cost(NamedTuple):
-    """What one of something costs: seconds of CPU time, and instructions where they can be read."""
+    """The cost of one item: seconds of CPU time, and instructions where they can be read."""
 
     seconds: float | None
     instructions: float | None
@@ -49,7 +49,7 @@ STARTS = (cold_start, cold_start_deployed, cold_start_source)
 
 
 def one_client(bench, subject, wire):
-    """What an answer costs that is not streamed, and how much later it comes than from the mock itself."""
+    """The cost of a whole answer, and its delay against the mock's own."""
     calls = bench.sizes.calls
     direct = _times(_directly(bench, bench.asks_directly(wire), calls, wire))
     run = bench.warm(subject, wire)
@@ -78,7 +78,7 @@ def many_clients(bench, subject, wire):
 
 
 def first_token(bench, subject, wire):
-    """How much later the first piece of a stream comes than from the mock itself."""
+    """The delay of a stream's first piece against the mock's own."""
     pieces, pace, calls = 2, 5, bench.sizes.firsts
     direct = _directly(bench, bench.asks_directly(wire, pieces, pace), calls)
     run = bench.warm(subject, wire)
@@ -89,13 +89,13 @@ def first_token(bench, subject, wire):
 
 
 def paced(bench, subject, wire):
-    """What a chunk costs that comes alone."""
+    """The cost of a chunk that comes alone."""
     sizes = bench.sizes
     return {"paced": _chunk(bench, subject, wire, sizes.paced_streams, sizes.paced_pieces, sizes.pace)}
 
 
 def saturated(bench, subject, wire):
-    """What a chunk costs where the upstream sends as fast as it is read."""
+    """The cost of a chunk if the upstream sends as fast as it is read."""
     sizes = bench.sizes
     return {"saturated": _chunk(bench, subject, wire, sizes.saturated_streams, sizes.saturated_pieces, 0)}
 
@@ -133,7 +133,7 @@ def together(bench, subject, wire):
 
 
 def slow_streams(bench, subject, wire):
-    """How many slow streams run side by side, each chunk in time."""
+    """The number of slow streams that run in parallel with each chunk in time."""
     held = 0
     with bench.fresh(subject) as run:
         bench.first_answer(run, wire)
@@ -153,7 +153,7 @@ def slow_streams(bench, subject, wire):
 
 
 def size(_, subject, __):
-    """What the subject's deployment installs."""
+    """The packages that the subject's deployment installs."""
     counted = installed.of(subject.python, subject.requirements)
     return {"size": counted["bytes"], "distributions": len(counted["distributions"])}
 
@@ -184,7 +184,7 @@ def _directly(bench, asked, calls, wire=None):
 
 
 def _cost(bench, run, work, count):
-    """What each of `count` costs when `work` does them all, and what `work` gives."""
+    """The cost of each of `count` items that `work` handles, and the result of `work`."""
     gave = []
 
     def measured():
@@ -200,7 +200,7 @@ def _cost(bench, run, work, count):
 
 
 def _chunk(bench, subject, wire, streams, pieces, pace):
-    """What a chunk costs: what long streams cost more than short ones."""
+    """The cost of a chunk: the difference between long streams and short ones."""
     run = bench.warm(subject, wire)
     few = max(1, pieces // 10)
     _stream(run, wire, streams, few, pace)
@@ -249,7 +249,7 @@ def _all_flow(bench, load, exchanges, seconds=20):
 
 
 def _in_time(bench, load, exchanges, wire, subject):
-    """Whether, from now on for a while, all pieces come, 99 of 100 in time, and no stream ends."""
+    """Return whether, for a while, all pieces come, 99 of 100 in time, and no stream ends."""
     begun = time.monotonic_ns()
     load.run(bench.sizes.hold)
     ended = time.monotonic_ns()

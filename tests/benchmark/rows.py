@@ -36,7 +36,7 @@ class Row:
         )
 
     def met(self, ratio):
-        """Whether a ratio (or a figure, where that counts) is within the limit."""
+        """Return whether a ratio (or a figure, where that counts) is within the limit."""
         return ratio >= self.limit if self.more else ratio <= self.limit
 
     def show(self, figure):
@@ -97,12 +97,12 @@ class Results:
         return samples[middle] if len(samples) % 2 else (samples[middle - 1] + samples[middle]) / 2
 
     def ratio(self, publisher, row, measure="value", of="ours", to="floor"):
-        """How many times another's figure one's is; None where that cannot be said."""
+        """The ratio of one's figure to another's; None if there is none."""
         one, other = self.get(publisher, row, of, measure), self.get(publisher, row, to, measure)
         return one / other if one is not None and other else None
 
     def verdict(self, publisher, row):
-        """Whether ours meets the target; None if not measured."""
+        """Return whether ours meets the target; None if not measured."""
         if not row.of_floor:
             figure = self.get(publisher, row.key, "ours")
             return None if figure is None else row.met(figure)

@@ -27,7 +27,7 @@ from wires import LOCATION, PROJECT, WIRES, wanted
 
 TOKEN = "ya29.benchmark"
 AT_ONCE = 32
-"""How many pieces go out together where a stream goes as fast as it can: about 12 kB."""
+"""The number of pieces that are sent together in a stream without pauses: about 12 kB."""
 
 EMAIL = f"benchmark@{PROJECT}.invalid"  # a real account's domain would have google-auth ask Google about it
 METADATA = {

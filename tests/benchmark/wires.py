@@ -1,4 +1,4 @@
-"""What goes over the wire between a function and each of Vertex's publishers, as bytes made beforehand.
+"""The bytes between a function and each of Vertex's publishers, built beforehand.
 
 Both ends of the benchmark take it from here: the mock upstream sends it, the load client knows by it what
 must arrive. Every piece of a stream has the same length and says its number and when it was sent, so that a
@@ -31,7 +31,7 @@ _WANTED = re.compile(rb"Write (\d+) pieces, one each (\d+) ms")
 
 
 def wanted(body):
-    """How many pieces the prompt in `body` asks for, and how many ms apart (0: as fast as it goes)."""
+    """The number of pieces that the prompt in `body` asks for, and the ms between them (0: none)."""
     found = _WANTED.search(body)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -91,12 +91,12 @@ def _path(version, resource):
 
 
 def _around(event, frame):
-    """What stands before and after the text in an event that is framed by `frame`."""
+    """The bytes before and after the text in an event that `frame` frames."""
     return frame.replace("JSON", event).encode().split(b"TEXT")
 
 
 def _google():
-    model = "gemini-2.5-flash"
+    model = "gemini-3.8-flash"
     about = (
         f'"modelVersion": "{model}","createTime": "2026-11-21T05:00:00.123456Z","responseId": "hbMfaZ6HLqqe"'
     )
@@ -128,9 +128,9 @@ def _google():
 
 
 def _anthropic():
-    model = "claude-sonnet-4-5"
+    model = "claude-sonnet-5-5"
     message = {"id": "msg_vrtx_017o4feJdWfVviVPbMusHB1q", "type": "message", "role": "assistant"}
-    message |= {"model": f"{model}-20250929", "content": [], "stop_reason": None, "stop_sequence": None}
+    message |= {"model": model, "content": [], "stop_reason": None, "stop_sequence": None}
     started = {
         "type": "message_start",
         "message": message | {"usage": {"input_tokens": 90, "output_tokens": 1}},
@@ -139,7 +139,7 @@ def _anthropic():
     piece = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"TEXT"}    }'
     before, after = _around(piece, "event: content_block_delta\ndata: JSON\n\n")
     ended = {"stop_reason": "end_turn", "stop_sequence": None}
-    resource = f"publishers/anthropic/models/{model}@20250929"
+    resource = f"publishers/anthropic/models/{model}"
     reply = message | ended | {"content": [{"type": "text", "text": ANSWER}]}
     return Wire(
         publisher="anthropic",

@@ -24,7 +24,7 @@ CURRENT = {
     "google": "gemini-3.8-flash",
     "anthropic": "claude-sonnet-4-6",
     "mistralai": "mistral-medium-3",
-    "openapi": "deepseek-ai/deepseek-v3.2-maas",
+    "openapi": "deepseek-ai/deepseek-v4.1-flash-maas",
 }
 """The model that the requests of the fixtures are sent to, of each publisher."""
 
