@@ -10,6 +10,7 @@ import typing
 import anthropic.types as anthropic_sdk
 import openai.types as openai_sdk
 import pytest
+from anthropic.types import messages as anthropic_messages
 from anthropic.types import raw_message_delta_event
 from google.genai import models as google_models
 from google.genai import types as google_sdk
@@ -100,6 +101,9 @@ MESSAGES_CLASSES = {
     "ContentBlockDeltaEvent": anthropic_sdk.RawContentBlockDeltaEvent,
     "ContentBlockStartEvent": anthropic_sdk.RawContentBlockStartEvent,
     "ContentBlockStopEvent": anthropic_sdk.RawContentBlockStopEvent,
+    "DeletedMessageBatch": anthropic_messages.DeletedMessageBatch,
+    "MessageBatch": anthropic_messages.MessageBatch,
+    "MessageBatchRequestCounts": anthropic_messages.MessageBatchRequestCounts,
     "MessageDelta": raw_message_delta_event.Delta,
     "MessageDeltaEvent": anthropic_sdk.RawMessageDeltaEvent,
     "MessageStartEvent": anthropic_sdk.RawMessageStartEvent,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice, takewhile
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -32,6 +32,9 @@ from vertex_compat.operations.request import body, own_url, paging
 from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON
 
+if TYPE_CHECKING:
+    from vertex_compat.operations.messages import answer_types as wire
+
 ENDPOINT: Final = "/v1/messages"
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 1000
@@ -42,7 +45,10 @@ MAX_PAGE: Final = 100
 RESULTS_TYPE: Final = "application/x-jsonl"
 
 _DAY_SECONDS: Final = 24 * 60 * 60
-_UNANSWERED: Final = {"cancelled": "canceled", "expired": "expired"}
+_UNANSWERED: Final[dict[str, Literal["canceled", "expired"]]] = {
+    "cancelled": "canceled",
+    "expired": "expired",
+}
 """Status of an ended batch → the result of its requests without a response. Any other is `errored`."""
 
 
@@ -109,10 +115,10 @@ def _batches(context: RequestContext, after: Batch | None = None) -> Iterator[Ba
             yield batch
 
 
-def _batch_objects(batches: Iterable[Batch], context: RequestContext) -> list[JSON]:
+def _batch_objects(batches: Iterable[Batch], context: RequestContext) -> list[wire.MessageBatch]:
     """Return the batches in their current state, without those that have just been deleted."""
 
-    def show(batch: Batch) -> JSON | None:
+    def show(batch: Batch) -> wire.MessageBatch | None:
         with suppress(errors.NotFound):
             return _current(batch, context)
         return None
@@ -151,7 +157,8 @@ def delete(context: RequestContext) -> Response:
     for name in (*names, batch.name):
         with suppress(errors.NotFound):
             bucket.delete(bucket.target(name))
-    return Response({"id": batch.id(context.ids), "type": "message_batch_deleted"})
+    deletion: wire.DeletedMessageBatch = {"id": batch.id(context.ids), "type": "message_batch_deleted"}
+    return Response(deletion)
 
 
 def list_results(context: RequestContext) -> Response:
@@ -176,18 +183,22 @@ def _job(batch: Batch, metadata: BatchMetadata, context: RequestContext) -> JSON
     return batch.get_job(metadata, context) or {}
 
 
-def _current(batch: Batch, context: RequestContext) -> JSON:
+def _current(batch: Batch, context: RequestContext) -> wire.MessageBatch:
     metadata = batch.read(Bucket(context), context)
     return _batch_object(batch, metadata, _job(batch, metadata, context), context)
 
 
-def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON, context: RequestContext) -> JSON:
+def _batch_object(
+    batch: Batch, metadata: BatchMetadata, job: JSON, context: RequestContext
+) -> wire.MessageBatch:
     progress = batch_jobs.progress(job, metadata.total)
     status = progress["status"]
     id_ = batch.id(context.ids)
     has_ended = status in batch_jobs.END_STATES
     ended_at = count(progress.get(f"{status}_at")) or metadata.created_at
-    in_process = "canceling" if metadata.cancelled_at or status == "cancelling" else "in_progress"
+    in_process: Literal["canceling", "in_progress"] = (
+        "canceling" if metadata.cancelled_at or status == "cancelling" else "in_progress"
+    )
     return {
         "id": id_,
         "type": "message_batch",
@@ -202,13 +213,22 @@ def _batch_object(batch: Batch, metadata: BatchMetadata, job: JSON, context: Req
     }
 
 
-def _counts(counts: JSON, status: str) -> JSON:
+def _counts(counts: JSON, status: str) -> wire.MessageBatchRequestCounts:
     """Return Anthropic's counts: all requests are in process until the batch has ended."""
-    answer = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
+    answer: wire.MessageBatchRequestCounts = {
+        "processing": 0,
+        "succeeded": 0,
+        "errored": 0,
+        "canceled": 0,
+        "expired": 0,
+    }
     if status not in batch_jobs.END_STATES:
-        return answer | {"processing": counts["total"]}
-    answer |= {"succeeded": counts["completed"], "errored": counts["failed"]}
-    answer[_UNANSWERED.get(status, "errored")] += counts["total"] - counts["completed"] - counts["failed"]
+        answer["processing"] = counts["total"]
+        return answer
+    answer["succeeded"] = counts["completed"]
+    answer["errored"] = counts["failed"]
+    outcome: Literal["canceled", "errored", "expired"] = _UNANSWERED.get(status, "errored")
+    answer[outcome] += counts["total"] - counts["completed"] - counts["failed"]
     return answer
 
 

@@ -263,3 +263,35 @@ class ModelInfo(TypedDict):
     retires_at: str | None
     max_input_tokens: int | None
     max_tokens: int | None
+
+
+class MessageBatchRequestCounts(TypedDict):
+    """Numbers of requests by their outcome."""
+
+    processing: int
+    succeeded: int
+    errored: int
+    canceled: int
+    expired: int
+
+
+class MessageBatch(TypedDict):
+    """A batch of messages."""
+
+    id: str
+    type: Literal["message_batch"]
+    processing_status: Literal["canceling", "ended", "in_progress"]
+    request_counts: MessageBatchRequestCounts
+    created_at: str
+    expires_at: str
+    cancel_initiated_at: str | None
+    ended_at: str | None
+    archived_at: None
+    results_url: str | None
+
+
+class DeletedMessageBatch(TypedDict):
+    """The answer to the deletion of a batch."""
+
+    id: str
+    type: Literal["message_batch_deleted"]
