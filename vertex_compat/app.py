@@ -311,7 +311,7 @@ def _with_body(response: Response, log: RequestLog, encode_error: EncodeError) -
         case FileBody(data, content_type):
             return _whole(response.status, data, content_type, response.headers)
         case StreamingBody():
-            return _download(response.body, response.headers, log)
+            return _download(response.status, response.body, response.headers, log)
         case EventStream():
             return _stream(response.body, response.headers, log, encode_error)
         case body:
@@ -328,10 +328,12 @@ def _whole(status: int, body: bytes, content_type: str, headers: Mapping[str, st
     return response
 
 
-def _download(file: StreamingBody, headers: Mapping[str, str], log: RequestLog) -> flask.Response:
+def _download(
+    status: int, file: StreamingBody, headers: Mapping[str, str], log: RequestLog
+) -> flask.Response:
     first = next(file.chunks, b"")  # an error before the first chunk can still be an HTTP status
     log.first_byte_at = time.monotonic()
-    response = flask.Response(_with_first(first, file.chunks), content_type=file.content_type)
+    response = flask.Response(_with_first(first, file.chunks), status, content_type=file.content_type)
     response.headers.extend(headers)
     return response
 

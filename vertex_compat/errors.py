@@ -129,6 +129,13 @@ class PayloadTooLarge(ClientFault):
     status = 413
 
 
+class RangeNotSatisfiable(ClientFault):
+    """The requested range of bytes begins after the end of the file."""
+
+    status = 416
+    code = "range_not_satisfiable"
+
+
 class RateLimited(ClientFault):
     """A quota is used up, or there is no capacity."""
 
@@ -197,6 +204,7 @@ BY_STATUS: Final[dict[int, type[ApiError]]] = {
     409: BadRequest,
     412: Conflict,  # Cloud Storage's preconditions
     413: PayloadTooLarge,
+    416: RangeNotSatisfiable,
     422: BadRequest,  # Mistral's validation
     429: RateLimited,
     499: UpstreamFault,

@@ -237,6 +237,15 @@ def test_a_download_that_breaks_off_does_not_just_end(serve, storage):  # noqa: 
             client.files.content(made.id).read()
 
 
+def test_a_part_of_a_file_is_read(client):
+    made = client.files.create(file=("x.txt", b"0123456789"), purpose="user_data")
+    part = client.files.content(made.id, extra_headers={"Range": "bytes=2-4"})
+    assert (part.response.status_code, part.response.headers["content-range"]) == (206, "bytes 2-4/10")
+    assert part.read() == b"234"
+    whole = client.files.content(made.id, extra_headers={"Range": "bytes=2-4", "If-Range": '"x"'})
+    assert (whole.response.status_code, whole.read()) == (200, b"0123456789")
+
+
 def test_a_file_of_ours_can_be_talked_about(client, emulator):
     made = client.files.create(file=("paper.pdf", b"%PDF"), purpose="user_data")
     emulator.forget_calls()

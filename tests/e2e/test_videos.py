@@ -141,10 +141,41 @@ def test_what_is_not_there_is_not_found(app):
     assert app.get("/v1/videos/video_x").status_code == 404
     video = create(app).json
     assert app.get(f"/v1/videos/{video['id'][:-2]}AA").status_code == 404
-    assert app.post(f"/v1/videos/{video['id']}/remix", json={}).status_code == 404
+    assert app.post("/v1/videos/video_x/remix", json={"prompt": "A dog"}).status_code == 404
     assert app.get(f"/v1/videos/{video['id']}/content?variant=thumbnail").status_code == 400
     for answer in (app.get("/v1/videos"), app.delete(f"/v1/videos/{video['id']}")):
         assert answer.json["error"]["code"] == "bucket_not_set"
+
+
+@pytest.mark.parametrize("env", [{}, {"GCS_BUCKET_NAME": BUCKET}])
+def test_a_player_reads_a_video_in_parts(serve, storage, env):  # noqa: ARG001  (an empty one)
+    with serve(**env).client() as client, warnings.catch_warnings(action="ignore"):
+        video = client.videos.create_and_poll(model=VEO, prompt="A cat", poll_interval_ms=10)
+        size = len(MP4)
+        for header, part, content_range in (
+            ("bytes=0-3", MP4[:4], f"bytes 0-3/{size}"),
+            ("bytes=4-", MP4[4:], f"bytes 4-{size - 1}/{size}"),
+            ("bytes=-4", MP4[-4:], f"bytes {size - 4}-{size - 1}/{size}"),
+            (f"bytes=4-{size * 2}", MP4[4:], f"bytes 4-{size - 1}/{size}"),
+        ):
+            answer = client.videos.download_content(video.id, extra_headers={"Range": header})
+            assert answer.response.status_code == 206, header
+            assert answer.response.headers["content-range"] == content_range
+            assert answer.read() == part
+        for header in ("bytes=0-1,4-5", "bytes=3-2", "bytes=-", "lines=1-2", "bytes=a-b"):
+            answer = client.videos.download_content(video.id, extra_headers={"Range": header})
+            assert (answer.response.status_code, answer.read()) == (200, MP4), header
+            assert answer.response.headers["accept-ranges"] == "bytes"
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.videos.download_content(video.id, extra_headers={"Range": f"bytes={size}-"})
+    assert (caught.value.status_code, caught.value.code) == (416, "range_not_satisfiable")
+
+
+def test_a_remix_says_what_to_do_instead(serve):
+    with serve().client() as client, warnings.catch_warnings(action="ignore"):
+        video = client.videos.create_and_poll(model=VEO, prompt="A cat", poll_interval_ms=10)
+        with pytest.raises(openai.BadRequestError, match="input_reference"):
+            client.videos.remix(video.id, prompt="A dog")
 
 
 def test_a_model_that_makes_no_videos_is_refused(app):

@@ -48,9 +48,14 @@ def get_metadata(target: StorageObject) -> UpstreamCall:
     return _call(_path(target))
 
 
-def download(target: StorageObject) -> UpstreamCall:
-    """Get the bytes of an object; its generation is in the header `x-goog-generation`."""
-    return _call(_path(target), query={"alt": "media"})
+def download(target: StorageObject, byte_range: str | None = None) -> UpstreamCall:
+    """Get the bytes of an object; its generation is in the header `x-goog-generation`.
+
+    `byte_range` is the value of the header `Range`.
+    https://cloud.google.com/storage/docs/json_api/v1/objects/get
+    """
+    call = _call(_path(target), query={"alt": "media"})
+    return msgspec.structs.replace(call, headers={"Range": byte_range}) if byte_range else call
 
 
 def delete(target: StorageObject) -> UpstreamCall:

@@ -156,6 +156,8 @@ class Storage:
         elif request.args.get("alt") == "media":
             headers = {"Content-Type": stored.content_type, "Content-Length": str(len(stored.data))}
             headers["x-goog-generation"] = str(stored.generation)
+            if "Range" in request.headers:
+                return _part(stored.data, request.headers["Range"], headers)
             return Response(200, _blocks(stored.data, cut="emulator-cut" in bucket), headers)
         return pretty_json_response(_resource(bucket, name, stored))
 
@@ -248,6 +250,19 @@ class Storage:
         stored = Stored(data, content_type, metadata, next(self._numbers), now)
         self.objects.setdefault(bucket, {})[name] = stored
         return stored
+
+
+def _part(data: bytes | bytearray, header: str, headers: dict[str, str]) -> Response:
+    """Return one range of an object; every other form of `Range` is refused."""
+    first, last = header.removeprefix("bytes=").split("-")
+    total = len(data)
+    begin = int(first) if first else max(0, total - int(last))
+    stop = total if not first or not last else min(total, int(last) + 1)
+    if begin >= stop:
+        return whole(416, b"The requested range cannot be satisfied.", "text/html; charset=UTF-8")
+    part = bytes(data[begin:stop])
+    headers |= {"Content-Length": str(len(part)), "Content-Range": f"bytes {begin}-{stop - 1}/{total}"}
+    return Response(206, (part,), headers)
 
 
 def _blocks(data: bytes | bytearray, *, cut: bool) -> Iterator[Step]:

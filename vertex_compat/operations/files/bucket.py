@@ -16,7 +16,8 @@ import msgspec
 from vertex_compat import errors, ids
 from vertex_compat.json_values import items, text
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.context import RequestContext, Response, StreamingBody
+from vertex_compat.operations.files import byte_ranges
 from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.services import storage
 from vertex_compat.services.storage import StorageObject
@@ -85,6 +86,24 @@ class Bucket:
         """Return an iterator over the bytes of an object; raises `NotFound` at once."""
         with self._explain_errors(no_such_file(target.uri)):
             return model_calls.iter_body(storage.download(target), _TARGET, self._context)
+
+    def file_response(self, target: StorageObject, content_type: str) -> Response:
+        """Return an object, or the part of it that the client requests, as a response as it comes.
+
+        Raises `NotFound` and `RangeNotSatisfiable` at once.
+        """
+        call = storage.download(target, byte_ranges.requested_range(self._context))
+        try:
+            with self._explain_errors(no_such_file(target.uri)):
+                response = self._context.transport.open(call, _TARGET, self._context.client)
+        except errors.RangeNotSatisfiable:
+            raise byte_ranges.not_satisfiable() from None
+        content_range = response.headers.get("Content-Range")
+        return Response(
+            StreamingBody(model_calls.iter_response(response, self._context), content_type),
+            byte_ranges.ACCEPTED | ({"Content-Range": content_range} if content_range else {}),
+            206 if content_range else 200,
+        )
 
     def read_with_generation(self, target: StorageObject) -> tuple[bytes, int]:
         """Return an object's bytes and generation; raises `NotFound`."""

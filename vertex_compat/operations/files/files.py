@@ -125,7 +125,10 @@ def retrieve(context: RequestContext) -> Response:
 def content(context: RequestContext) -> Response:
     """Return the bytes of a file."""
     bucket = Bucket(context)
-    return Response(StreamingBody(read(bucket, context, bucket.resolve(context.path_args["file"]))))
+    target = bucket.resolve(context.path_args["file"])
+    if virtual_file := _virtual_file(bucket, target):
+        return Response(StreamingBody(virtual_file.read(bucket, context)))
+    return bucket.file_response(target, "application/octet-stream")
 
 
 def read(bucket: Bucket, context: RequestContext, target: StorageObject) -> Iterator[bytes]:

@@ -17,7 +17,8 @@ from vertex_compat import errors
 from vertex_compat.ids import new_token
 from vertex_compat.json_values import text
 from vertex_compat.operations import model_calls
-from vertex_compat.operations.context import FileBody, RequestContext, Response, StreamingBody
+from vertex_compat.operations.context import RequestContext, Response
+from vertex_compat.operations.files import byte_ranges
 from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.operations.guardrails.guard import check_params
 from vertex_compat.operations.request import body, multipart, paging
@@ -192,11 +193,12 @@ def content(context: RequestContext) -> Response:
         raise errors.Conflict(f"The video is not there: its status is {status}.", param="video_id")
     if state.uri:
         bucket = Bucket(context)
-        return Response(StreamingBody(bucket.read(bucket.resolve(state.uri)), state.mime))
+        return bucket.file_response(bucket.resolve(state.uri), state.mime)
     try:
-        return Response(FileBody(base64.b64decode(state.data), state.mime))
+        data = base64.b64decode(state.data)
     except binascii.Error:
         raise errors.UpstreamFault("Vertex AI's video is not valid base64.") from None
+    return byte_ranges.slice_of(data, state.mime, context)
 
 
 def list_videos(context: RequestContext) -> Response:
@@ -234,11 +236,14 @@ def delete(context: RequestContext) -> Response:
     return Response({"id": context.path_args["video"], "object": "video.deleted", "deleted": True})
 
 
-def remix(_: RequestContext) -> Response:
-    """Refuse to change a video, which Veo cannot."""
-    raise errors.NotFound(
-        "Veo changes no videos. Make a new one with /videos and a prompt that says what is different.",
-        code="unknown_url",
+def remix(context: RequestContext) -> Response:
+    """Refuse to change a video, which Veo cannot; raises `NotFound` for an unknown one."""
+    video_jobs.prompt_of(video_jobs.find(context), context)
+    raise errors.BadRequest(
+        "Veo does not change finished videos. Make a new one with POST /videos: a prompt that says what is "
+        "different, and an image of this video as `input_reference`.",
+        param="video_id",
+        code="unsupported_operation",
     )
 
 
