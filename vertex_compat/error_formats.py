@@ -8,13 +8,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from vertex_compat import sse
 from vertex_compat.errors import ApiError
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat import error_types as wire
 
 ANTHROPIC_TYPES: Final = {
     401: "authentication_error",
@@ -61,12 +64,12 @@ class ErrorFormat(msgspec.Struct, frozen=True):
     """
 
     status: Callable[[ApiError], int]
-    body: Callable[[ApiError, str], JSON]
+    body: Callable[[ApiError, str], Mapping[str, object]]
     event: Callable[[ApiError, str], bytes]
     request_id_header: str = "x-request-id"
 
 
-def _openai_body(error: ApiError, _: str) -> JSON:
+def _openai_body(error: ApiError, _: str) -> wire.OpenAIErrorBody:
     return error.body()
 
 
@@ -79,10 +82,13 @@ def _anthropic_status(error: ApiError) -> int:
     return ANTHROPIC_OVERLOADED if error.status == 503 else error.status
 
 
-def _anthropic_body(error: ApiError, request_id: str) -> JSON:
+def _anthropic_body(error: ApiError, request_id: str) -> wire.AnthropicErrorBody:
     status = _anthropic_status(error)
     default = "invalid_request_error" if status < 500 else "api_error"
-    inner: JSON = {"type": ANTHROPIC_TYPES.get(status, default), "message": _anthropic_message(error)}
+    inner: wire.AnthropicErrorObject = {
+        "type": ANTHROPIC_TYPES.get(status, default),
+        "message": _anthropic_message(error),
+    }
     if error.code == THREAD_UNSUPPORTED:
         inner["details"] = {"error_code": error.code, "unsupported": [error.param]}
     return {"type": "error", "error": inner, "request_id": request_id or None}
@@ -105,8 +111,8 @@ def _anthropic_event(error: ApiError, request_id: str) -> bytes:
     return b"event: error\n" + sse.encode(_anthropic_body(error, request_id))
 
 
-def _google_body(error: ApiError, _: str) -> JSON:
-    inner: JSON = {
+def _google_body(error: ApiError, _: str) -> wire.GoogleErrorBody:
+    inner: wire.GoogleStatus = {
         "code": error.status,
         "message": error.message,
         "status": GOOGLE_STATUSES.get(error.status, "UNKNOWN"),

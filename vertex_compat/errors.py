@@ -32,12 +32,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
 from vertex_compat import sse
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.error_types import OpenAIErrorBody
 
 
 class ApiError(Exception):
@@ -66,7 +69,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
         self.retryable = retryable
 
-    def body(self) -> JSON:
+    def body(self) -> OpenAIErrorBody:
         """Return OpenAI's error body, always with all four keys."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
@@ -173,7 +176,7 @@ class SchemaMismatch(UpstreamFault):
         super().__init__(message, headers={"x-should-retry": "false"})
         self.raw = raw
 
-    def body(self) -> JSON:
+    def body(self) -> OpenAIErrorBody:
         """Return OpenAI's error body with the answer in it."""
         body = super().body()
         body["error"]["raw_response"] = self.raw

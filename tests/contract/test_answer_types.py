@@ -12,6 +12,7 @@ import openai.types as openai_sdk
 import pytest
 from anthropic.types import messages as anthropic_messages
 from anthropic.types import raw_message_delta_event
+from anthropic.types import shared as anthropic_shared
 from google.genai import models as google_models
 from google.genai import types as google_sdk
 from openai.types import chat as openai_chat
@@ -33,6 +34,7 @@ from openai.types.responses import (
     response_usage,
 )
 
+from vertex_compat import error_types
 from vertex_compat.operations import answer_types as openai_types
 from vertex_compat.operations.chat import answer_types as chat_types
 from vertex_compat.operations.generate_content import answer_types as gemini_types
@@ -185,6 +187,18 @@ OPENAI_PARTS = {
 """Types that are part of an object → the required fields that the other parts have."""
 
 
+ERROR_CLASSES = {
+    "AnthropicErrorBody": anthropic_sdk.ErrorResponse,
+    "AnthropicErrorObject": anthropic_shared.InvalidRequestError,
+    "OpenAIErrorObject": openai_sdk.ErrorObject,
+}
+
+ERROR_EXTENSIONS = {
+    "AnthropicErrorObject": {"details"},
+    "OpenAIErrorObject": {"raw_response"},
+}
+
+
 def typed_dicts(module):
     """The types that a module defines, by name."""
     return {
@@ -253,3 +267,8 @@ def test_responses_answers_have_openai_s_fields(name):
 def test_smaller_answers_have_openai_s_fields(name):
     class_ = OPENAI_CLASSES.get(name) or getattr(openai_sdk, name)
     check(typed_dicts(openai_types)[name], class_, elsewhere=OPENAI_PARTS.get(name, ()))
+
+
+@pytest.mark.parametrize("name", ERROR_CLASSES)
+def test_errors_have_the_fields_of_their_sdk(name):
+    check(typed_dicts(error_types)[name], ERROR_CLASSES[name], ERROR_EXTENSIONS.get(name, ()))

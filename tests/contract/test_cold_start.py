@@ -19,6 +19,7 @@ print(json.dumps([name[14:] for name in sys.modules if name.startswith("vertex_c
 
 NOT_FOR_A_CHAT = {
     "cli",
+    "error_types",
     "operations.answer_types",
     "operations.audio",
     "operations.batches",

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "vertex_compat"
 
 LAYERS = (
     {"model_profile"},
-    {"types", "sse", "ids", "json_values"},
+    {"types", "sse", "ids", "json_values", "error_types"},
     {"errors", "error_formats", "vertex"},
     {"publishers", "services", "routing"},
     {"config"},
@@ -27,6 +27,7 @@ LAYERS = (
 
 PEERS = {
     "json_values": {"types"},
+    "error_types": {"types"},
     "error_formats": {"errors"},
     "vertex": {"errors"},
     "operations": set(),
