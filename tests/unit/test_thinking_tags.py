@@ -14,7 +14,7 @@ from vertex_compat.publishers.openai_compat import thinking_tags
 from vertex_compat.routing import rules
 
 R1 = "deepseek-ai/deepseek-r1-0528-maas"
-"""Retired on 2026-10-21; the only model of the catalog whose answers have reasoning in tags."""
+"""Retired on 2026-10-21, as all models of the catalog whose answers have reasoning in tags."""
 
 
 def chunk(text, **more):
