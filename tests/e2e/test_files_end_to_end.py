@@ -84,6 +84,17 @@ def test_every_byte_comes_back(client, storage, size):
     assert not storage.sessions
 
 
+def test_a_range_of_a_file_tells_lengths(client):
+    file = client.files.create(file=("a.txt", b"0123456789"), purpose="user_data")
+    answer = client.files.with_raw_response.content(file.id, extra_headers={"Range": "bytes=2-4"})
+    assert (answer.status_code, answer.content) == (206, b"234")
+    assert answer.headers["Content-Length"] == "3"
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.files.content(file.id, extra_headers={"Range": "bytes=10-"})
+    assert (refused.value.status_code, refused.value.code) == (416, "range_not_satisfiable")
+    assert refused.value.response.headers["Content-Range"] == "bytes */10"
+
+
 def test_a_large_file_is_sent_in_pieces(client, emulator):
     client.files.create(file=("x.bin", LARGE), purpose="user_data")
     ranges = [call.headers["content-range"] for call in emulator.calls if call.method == "PUT"]

@@ -14,7 +14,7 @@ from typing import Final, Self
 import msgspec
 
 from vertex_compat import errors, ids
-from vertex_compat.json_values import items, text
+from vertex_compat.json_values import count, items, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response, StreamingBody
 from vertex_compat.operations.files import byte_ranges
@@ -97,12 +97,13 @@ class Bucket:
             with self._explain_errors(no_such_file(target.uri)):
                 response = self._context.transport.open(call, _TARGET, self._context.client)
         except errors.RangeNotSatisfiable:
-            raise byte_ranges.not_satisfiable() from None
-        content_range = response.headers.get("Content-Range")
+            raise byte_ranges.not_satisfiable(count(self.metadata(target).get("size"))) from None
+        names = ("Content-Range", "Content-Length")
+        passed = {name: value for name in names if (value := response.headers.get(name))}
         return Response(
             StreamingBody(model_calls.iter_response(response, self._context), content_type),
-            byte_ranges.ACCEPTED | ({"Content-Range": content_range} if content_range else {}),
-            206 if content_range else 200,
+            byte_ranges.ACCEPTED | passed,
+            206 if "Content-Range" in passed else 200,
         )
 
     def read_with_generation(self, target: StorageObject) -> tuple[bytes, int]:

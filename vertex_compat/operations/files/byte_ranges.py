@@ -44,7 +44,7 @@ def slice_of(data: bytes, content_type: str, context: RequestContext) -> Respons
     return Response(FileBody(data[start : end + 1], content_type), ACCEPTED | headers, 206)
 
 
-def not_satisfiable(size: int | None = None) -> errors.RangeNotSatisfiable:
+def not_satisfiable(size: int) -> errors.RangeNotSatisfiable:
     """Return the error for a range that begins after the end of the file."""
-    headers = {} if size is None else {"Content-Range": f"bytes */{size}"}
+    headers = {"Content-Range": f"bytes */{size}"}
     return errors.RangeNotSatisfiable("The range begins after the end of the file.", headers=headers)
