@@ -98,7 +98,8 @@ class Bucket:
                 response = self._context.transport.open(call, _TARGET, self._context.client)
         except errors.RangeNotSatisfiable:
             raise byte_ranges.not_satisfiable(count(self.metadata(target).get("size"))) from None
-        names = ("Content-Range", "Content-Length")
+        encoded = response.headers.get("Content-Encoding", "identity") != "identity"  # it is decoded here
+        names = ("Content-Range",) if encoded else ("Content-Range", "Content-Length")
         passed = {name: value for name in names if (value := response.headers.get(name))}
         return Response(
             StreamingBody(model_calls.iter_response(response, self._context), content_type),
