@@ -15,6 +15,7 @@ from anthropic.types import raw_message_delta_event
 from anthropic.types import shared as anthropic_shared
 from google.genai import models as google_models
 from google.genai import types as google_sdk
+from helpers.client_apis import MESSAGE_EXTENSIONS
 from openai.types import chat as openai_chat
 from openai.types import completion_usage, create_embedding_response, images_response
 from openai.types import responses as openai_responses
@@ -58,7 +59,7 @@ CHAT_CLASSES = {
     "ServiceTier": openai_chat.ChatCompletion,
     "UsageChunk": openai_chat.ChatCompletionChunk,
 }
-"""Types of ours → the SDK's class."""
+"""Our types → the SDK's class."""
 
 CHAT_PARTS = {
     "ChunkStamp": {"choices"},
@@ -69,17 +70,7 @@ CHAT_PARTS = {
 """Types that are part of an object → the required fields that the other parts have."""
 
 CHAT_EXTENSIONS = {
-    "ChatCompletionMessage": {
-        "citations",
-        "extra_content",
-        "images",
-        "reasoning_content",
-        "references",
-        "safety_ratings",
-        "thinking_blocks",
-        "url_context_metadata",
-        "vertex_ai_grounding_metadata",
-    },
+    "ChatCompletionMessage": MESSAGE_EXTENSIONS,
     "CompletionUsage": {
         "cache_creation_input_tokens",
         "cache_read_input_tokens",
@@ -111,7 +102,7 @@ MESSAGES_CLASSES = {
     "MessageStartEvent": anthropic_sdk.RawMessageStartEvent,
     "MessageStopEvent": anthropic_sdk.RawMessageStopEvent,
 }
-"""Types of ours → the SDK's class, where it has another name."""
+"""Our types → the SDK's class, where it has another name."""
 
 
 GEMINI_CLASSES = {"BatchEmbedContentsResponse": "EmbedContentResponse"}
@@ -151,7 +142,7 @@ RESPONSES_CLASSES = {
     "StorageFields": openai_responses.Response,
     "Summary": response_reasoning_item.Summary,
 }
-"""Types of ours → the SDK's class, where it has another name or is none of `openai.types.responses`."""
+"""Our types → the SDK's class, where it has another name or is none of `openai.types.responses`."""
 
 RESPONSES_EXTENSIONS = {
     "ImageGenerationCall": {"extra_content"},
@@ -178,7 +169,7 @@ OPENAI_CLASSES = {
     "ImageTokensDetails": images_response.UsageInputTokensDetails,
     "ImagesUsage": images_response.Usage,
 }
-"""Types of ours → the SDK's class, where it has another name."""
+"""Our types → the SDK's class, where it has another name."""
 
 OPENAI_PARTS = {
     "CompletionStamp": {"choices"},

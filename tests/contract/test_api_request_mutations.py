@@ -193,7 +193,7 @@ def error_text(path, status, answer):
 
 
 def names(text, place):
-    """Whether a text has the path of a place, or of what it is part of or holds."""
+    """Return whether a text has the path of a place, of its parent or of its child."""
     # Paths within the request that is counted may be used, of which only the contents are required.
     inner = place[1:] or ("contents",) if place[0] == "generateContentRequest" else place
     paths = re.findall(r"[A-Za-z_]+(?:\[\d+\]|\.[A-Za-z_]+)*", text)
@@ -201,7 +201,7 @@ def names(text, place):
 
 
 def is_part(one, other):
-    """Whether one of two paths leads to the other."""
+    """Return whether one of two paths leads to the other."""
     short, long = sorted((one, other), key=len)
     return long.startswith(short) and long[len(short) :][:1] in {"", ".", "["}
 

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pydantic
 import pytest
+from helpers.client_apis import MESSAGE_EXTENSIONS
 from helpers.fixtures import cases, chunks_of, counted, events_of, folded, reply_to, without
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,21 +18,12 @@ from vertex_compat import errors
 CHUNK = pydantic.TypeAdapter(ChatCompletionChunk)
 COMPLETION = pydantic.TypeAdapter(ChatCompletion)
 
-EXTENSIONS = {
+EXTENSIONS = MESSAGE_EXTENSIONS | {
     "annotations",
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
-    "citations",
-    "extra_content",
     "image_tokens",
-    "images",
-    "reasoning_content",
-    "references",
-    "safety_ratings",
-    "thinking_blocks",
-    "url_context_metadata",
     "usage",
-    "vertex_ai_grounding_metadata",
 }
 """Fields beyond OpenAI's types that its clients know, and the key that is null in all chunks but the last."""
 

@@ -33,9 +33,9 @@ def written(pieces, **given):
     return events, writer.response
 
 
-def continued(pieces, **given):
-    """The same, where each part that only continues a text takes the shorter way; and how many did."""
-    writer = ResponseBuilder({"model": "m", **given})
+def continued(pieces, **params):
+    """The same, where each part that only continues a text takes the shorter way; and their number."""
+    writer = ResponseBuilder({"model": "m", **params})
     events, short = frozen(writer.start()), 0
     for piece in pieces:
         event = writer.continue_text(piece)

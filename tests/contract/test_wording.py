@@ -1,6 +1,7 @@
 """Names and docstrings in the product: nouns for values, verbs for functions, short first lines."""
 
 import ast
+import itertools
 import re
 
 import pytest
@@ -66,16 +67,35 @@ def test_names_are_nouns_and_verbs():
 
 
 def long_or_indirect(source):
-    """Return the first lines of docstrings that are too long, or begin with a question word."""
+    """Return the first lines of docstrings that are too long, or begin with a question word.
+
+    The docstring of a value is the string after its assignment; its first line may be longer.
+    """
+    tree = ast.parse(source)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
+    nodes = [node for node in ast.walk(tree) if isinstance(node, documented)]
     lines = [text.partition("\n")[0] for node in nodes if (text := ast.get_docstring(node))]
-    return [line for line in lines if len(line) > MAX_FIRST_LINE or QUESTION.match(line)]
+    long = [line for line in lines if len(line) > MAX_FIRST_LINE]
+    return long + [text for text in (*lines, *value_docstrings(tree)) if QUESTION.match(text)]
+
+
+def value_docstrings(tree):
+    """Yield the strings that stand alone after an assignment."""
+    for scope in ast.walk(tree):
+        body = getattr(scope, "body", None)
+        for before, node in itertools.pairwise(body if isinstance(body, list) else ()):
+            match before, node:
+                case ast.Assign() | ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(text))):
+                    yield text
 
 
 @pytest.mark.parametrize("line", [f"Return {'x' * 90}.", "What is read.", "Whether it is read.", "How many."])
 def test_unclear_first_line_is_noticed(line):
     assert long_or_indirect(f'def f():\n    """{line}"""') == [line]
+
+
+def test_unclear_docstring_of_a_value_is_noticed():
+    assert long_or_indirect('SIZE = 1\n"""How large it is."""') == ["How large it is."]
 
 
 def test_docstrings_begin_with_a_short_sentence():

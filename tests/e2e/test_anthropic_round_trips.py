@@ -178,9 +178,9 @@ def test_claude_s_code_is_told_to_another_model(sdk, emulator, call, kind, resul
         {"role": "user", "content": "Go on"},
     ]
     answer(sdk, streamed=False, model=GEMINI, messages=messages)
-    told = "".join(part["text"] for part in emulator.calls[-1].json["contents"][1]["parts"])
+    sent_text = "".join(part["text"] for part in emulator.calls[-1].json["contents"][1]["parts"])
     for text in texts:
-        assert text in told
+        assert text in sent_text
 
 
 def test_output_that_only_claude_can_read_is_named(sdk):

@@ -249,11 +249,11 @@ def test_a_download_that_breaks_off_does_not_just_end(serve, storage):  # noqa: 
 
 
 def test_a_part_of_a_file_is_read(client):
-    made = client.files.create(file=("x.txt", b"0123456789"), purpose="user_data")
-    part = client.files.content(made.id, extra_headers={"Range": "bytes=2-4"})
+    file = client.files.create(file=("x.txt", b"0123456789"), purpose="user_data")
+    part = client.files.content(file.id, extra_headers={"Range": "bytes=2-4"})
     assert (part.response.status_code, part.response.headers["content-range"]) == (206, "bytes 2-4/10")
     assert part.read() == b"234"
-    whole = client.files.content(made.id, extra_headers={"Range": "bytes=2-4", "If-Range": '"x"'})
+    whole = client.files.content(file.id, extra_headers={"Range": "bytes=2-4", "If-Range": '"x"'})
     assert (whole.response.status_code, whole.read()) == (200, b"0123456789")
 
 

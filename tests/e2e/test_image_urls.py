@@ -56,17 +56,17 @@ def test_an_image_is_a_url_of_the_stored_object(start, storage, emulator):
 def test_what_is_signed_is_google_s_string():
     target = StorageObject("example-bucket", "cat pics/tabby.jpeg")
     now = time.mktime((2026, 1, 2, 3, 4, 5, 0, 0, 0)) - time.timezone
-    made = signed_urls.build_url(target, "a@b.iam.gserviceaccount.com", now, 60)
+    signed_url = signed_urls.build_url(target, "a@b.iam.gserviceaccount.com", now, 60)
     path = "/example-bucket/cat%20pics/tabby.jpeg"
     query = (
         "X-Goog-Algorithm=GOOG4-RSA-SHA256"
         "&X-Goog-Credential=a%40b.iam.gserviceaccount.com%2F20260102%2Fauto%2Fstorage%2Fgoog4_request"
         "&X-Goog-Date=20260102T030405Z&X-Goog-Expires=60&X-Goog-SignedHeaders=host"
     )
-    assert made.url == f"https://storage.googleapis.com{path}?{query}"
+    assert signed_url.url == f"https://storage.googleapis.com{path}?{query}"
     request = f"GET\n{path}\n{query}\nhost:storage.googleapis.com\n\nhost\nUNSIGNED-PAYLOAD"
     digest = hashlib.sha256(request.encode()).hexdigest()
-    assert made.string_to_sign == (
+    assert signed_url.string_to_sign == (
         f"GOOG4-RSA-SHA256\n20260102T030405Z\n20260102/auto/storage/goog4_request\n{digest}"
     )
 

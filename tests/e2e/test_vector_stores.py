@@ -189,7 +189,7 @@ def test_what_is_not_there_is_not_found(stored, app):
 
 
 @pytest.mark.parametrize(
-    ("given", "fits"),
+    ("filter_", "fits"),
     [
         ({"type": "ne", "key": "a", "value": 1}, True),
         ({"type": "lte", "key": "a", "value": 2}, True),
@@ -210,9 +210,9 @@ def test_what_is_not_there_is_not_found(stored, app):
         ),
     ],
 )
-def test_filters_compare_attributes(given, fits):
-    filters.check(given)
-    assert filters.matches(given, {"a": 2, "flag": True}) is fits
+def test_filters_compare_attributes(filter_, fits):
+    filters.check(filter_)
+    assert filters.matches(filter_, {"a": 2, "flag": True}) is fits
 
 
 def test_numbers_of_attributes_stay_as_they_are(stored):

@@ -24,6 +24,21 @@ RESPONSE_EVENTS = {
 }
 """Type of each event → its class; a union of all is slow to judge."""
 
+MESSAGE_EXTENSIONS = frozenset(
+    {
+        "citations",
+        "extra_content",
+        "images",
+        "reasoning_content",
+        "references",
+        "safety_ratings",
+        "thinking_blocks",
+        "url_context_metadata",
+        "vertex_ai_grounding_metadata",
+    }
+)
+"""Fields of chat's messages beyond OpenAI's types, which clients of Gemini, Claude and Mistral know."""
+
 
 class Streamed(NamedTuple):
     """The text of a stream, and its error's message; None if it did not end in one."""

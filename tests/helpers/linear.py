@@ -6,10 +6,10 @@ import time
 import pytest
 
 TIMES = 4
-"""How much larger the larger of two measurements is."""
+"""The larger of two measurements, as a multiple of the smaller."""
 
 FACTOR = 2.3**2
-"""What it may cost at most: 2.3 for each doubling. Work that grows with the square costs 16 times as much."""
+"""The highest cost allowed: 2.3 for each doubling. Work that grows with the square costs 16 times as much."""
 
 LEAST_SECONDS = 0.004
 """Below this a measurement says nothing."""

@@ -108,7 +108,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Signs ids."""
     signing_account: str | None = None
     store: Store = "bucket"
-    """Where responses are stored, for `store_days`."""
+    """Engine that stores responses, for `store_days`."""
     store_days: int = 30
     threads: int = 80
     """Requests that run at once."""

@@ -177,14 +177,6 @@ def get_result(call: UpstreamCall, model: Model, context: RequestContext) -> JSO
         return parse_object(b"".join(iter_response(response, context)))
 
 
-def iter_body(call: UpstreamCall, model: Model | ResourceTarget, context: RequestContext) -> Iterator[bytes]:
-    """Make the call now, and return an iterator over its response.
-
-    A refusal is raised before it.
-    """
-    return iter_response(context.transport.open(call, model, context.client), context)
-
-
 def iter_response(response: UpstreamResponse, context: RequestContext) -> Iterator[bytes]:
     """Yield the bytes of a response as they come."""
     with closing(response):

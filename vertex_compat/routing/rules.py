@@ -145,7 +145,7 @@ class ConfigFile(Location, kw_only=True):
     model_armor: str | None = None
     """Template that checks the texts of requests and responses, unless model or key have another."""
     model_armor_failure: Literal["block", "pass"] = "block"
-    """Whether a request is blocked or passed on if there is no verdict."""
+    """The fate of a request without a verdict: it is blocked, or passed on."""
     safety_settings: list[dict[str, Any]] = []
     enforced_safety_settings: list[dict[str, Any]] = []
     """Replace the client's, for Google's models."""

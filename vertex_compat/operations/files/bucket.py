@@ -22,6 +22,7 @@ from vertex_compat.server.client_connection import ClientConnection
 from vertex_compat.services import storage
 from vertex_compat.services.storage import StorageObject
 from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
+from vertex_compat.upstream.response import UpstreamResponse
 
 UPLOAD_CHUNK: Final = 16 * storage.CHUNK_GRANULARITY
 """Bytes of an upload that are sent at once: 4 MiB, the most that an upload holds in memory."""
@@ -84,18 +85,18 @@ class Bucket:
 
     def read(self, target: StorageObject) -> Iterator[bytes]:
         """Return an iterator over the bytes of an object; raises `NotFound` at once."""
-        with self._explain_errors(no_such_file(target.uri)):
-            return model_calls.iter_body(storage.download(target), _TARGET, self._context)
+        response = self._open(storage.download(target), no_such_file(target.uri))
+        return model_calls.iter_response(response, self._context)
 
     def file_response(self, target: StorageObject, content_type: str) -> Response:
         """Return an object, or the part of it that the client requests, as a response as it comes.
 
         Raises `NotFound` and `RangeNotSatisfiable` at once.
         """
-        call = storage.download(target, byte_ranges.requested_range(self._context))
+        requested = byte_ranges.requested_range(self._context)
+        call = storage.download(target, requested.header if requested else None)
         try:
-            with self._explain_errors(no_such_file(target.uri)):
-                response = self._context.transport.open(call, _TARGET, self._context.client)
+            response = self._open(call, no_such_file(target.uri))
         except errors.RangeNotSatisfiable:
             raise byte_ranges.not_satisfiable(count(self.metadata(target).get("size"))) from None
         encoded = response.headers.get("Content-Encoding", "identity") != "identity"  # it is decoded here
@@ -146,9 +147,12 @@ class Bucket:
         self, call: UpstreamCall, not_found: errors.ApiError | None = None
     ) -> tuple[Mapping[str, str], bytes]:
         """Make a call; returns headers and body. Raises `not_found` at a 404."""
+        response = self._open(call, not_found)
+        return response.headers, b"".join(model_calls.iter_response(response, self._context))
+
+    def _open(self, call: UpstreamCall, not_found: errors.ApiError | None) -> UpstreamResponse:
         with self._explain_errors(not_found):
-            response = self._context.transport.open(call, _TARGET, self._context.client)
-            return response.headers, b"".join(model_calls.iter_response(response, self._context))
+            return self._context.transport.open(call, _TARGET, self._context.client)
 
     def set_metadata(self, target: StorageObject, metadata: Mapping[str, str]) -> JSON:
         """Set an object's own metadata; returns the object resource."""

@@ -7,7 +7,7 @@ with `If-Range`, since files have no validators here.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from vertex_compat import errors
 from vertex_compat.operations.context import FileBody, RequestContext, Response
@@ -18,28 +18,53 @@ ACCEPTED: Final = {"Accept-Ranges": "bytes"}
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
-def requested_range(context: RequestContext) -> str | None:
-    """Return the range of bytes to ask for, as the header's value; None for the whole file."""
-    value = context.header("Range").replace(" ", "")
-    if context.header("If-Range") or not (match := _RANGE.fullmatch(value)):
+class ByteRange(NamedTuple):
+    """A range of bytes: from `first` to `last`, or the last `suffix` bytes.
+
+    If `last` is None, the range goes to the end.
+    """
+
+    first: int = 0
+    last: int | None = None
+    suffix: int | None = None
+
+    @property
+    def header(self) -> str:
+        """The range as the value of `Range`."""
+        if self.suffix is not None:
+            return f"bytes=-{self.suffix}"
+        return f"bytes={self.first}-{'' if self.last is None else self.last}"
+
+    def within(self, size: int) -> tuple[int, int]:
+        """Return the positions of the first and the last byte in a file of `size` bytes.
+
+        Raises `RangeNotSatisfiable`.
+        """
+        start = self.first if self.suffix is None else max(size - self.suffix, 0)
+        end = size - 1 if self.last is None else min(self.last, size - 1)
+        if start > end:
+            raise not_satisfiable(size)
+        return start, end
+
+
+def requested_range(context: RequestContext) -> ByteRange | None:
+    """Return the range of bytes that the client requests; None for the whole file."""
+    match = _RANGE.fullmatch(context.header("Range").replace(" ", ""))
+    if not match or context.header("If-Range"):
         return None
-    first, last = match.groups()
-    if not first:
-        return value if last else None
-    return value if not last or int(first) <= int(last) else None
+    first, last = (int(digits) if digits else None for digits in match.groups())
+    if first is None:
+        return None if last is None else ByteRange(suffix=last)
+    return ByteRange(first, last) if last is None or first <= last else None
 
 
 def slice_of(data: bytes, content_type: str, context: RequestContext) -> Response:
     """Return the requested part of a file in memory, or all of it; raises `RangeNotSatisfiable`."""
-    value = requested_range(context)
-    if value is None:
+    requested = requested_range(context)
+    if requested is None:
         return Response(FileBody(data, content_type), ACCEPTED)
-    first, _, last = value.removeprefix("bytes=").partition("-")
     size = len(data)
-    start = int(first) if first else max(size - int(last), 0)
-    end = min(int(last), size - 1) if first and last else size - 1
-    if start > end:
-        raise not_satisfiable(size)
+    start, end = requested.within(size)
     headers = {"Content-Range": f"bytes {start}-{end}/{size}"}
     return Response(FileBody(data[start : end + 1], content_type), ACCEPTED | headers, 206)
 
