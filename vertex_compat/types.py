@@ -134,7 +134,7 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     """
 
     path: str
-    body: JSON
+    body: Mapping[str, Any]
     version: str = "v1"
     method: str = "POST"
     service: Service = "aiplatform"

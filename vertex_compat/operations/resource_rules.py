@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -139,7 +139,7 @@ class ResourceRules(msgspec.Struct, frozen=True):
             changed = _enforce(changed, model)
         if self._is_labelled(call, model):
             labels = {**(changed.get("labels") or {}), KEY_LABEL: owner_name(self.key)}
-            changed = changed | {"labels": labels}
+            changed = {**changed, "labels": labels}
         if changed is body:
             return call
         return msgspec.structs.replace(call, body=changed, content=None)
@@ -149,7 +149,7 @@ class ResourceRules(msgspec.Struct, frozen=True):
             return False
         return model.publisher in _LABELLED_PUBLISHERS and call.path.endswith(LABELLED_METHODS)
 
-    def check_body(self, body: JSON, model: Model, project: Callable[[], str]) -> None:
+    def check_body(self, body: Mapping[str, Any], model: Model, project: Callable[[], str]) -> None:
         """Raise `RefusedReference` if a body for `model` names what the caller may not use."""
         for reference in references(body):
             self._check(reference, model, project)
@@ -312,7 +312,7 @@ def _storage_uri(url: str) -> str | None:
     return f"gs://{bucket}/{path}" if bucket != host else None
 
 
-def _decoded_body(call: UpstreamCall) -> JSON:
+def _decoded_body(call: UpstreamCall) -> Mapping[str, Any]:
     """Return the call's body with the parts decoded that are sent as the client wrote them."""
     if call.content is not None:
         body = _decode(call.content)
@@ -351,9 +351,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> JSON:
     return members
 
 
-def _enforce(body: JSON, model: Model) -> JSON:
+def _enforce(original: Mapping[str, Any], model: Model) -> JSON:
     """Return the body with the operator's safety settings and labels in place of the client's."""
-    body = dict(body)
+    body = dict(original)
     if enforced := model.enforced.get("safety_settings"):
         categories = {text(setting.get("category")) for setting in enforced}
         client_settings = body.pop("safety_settings", None) or body.get("safetySettings") or []

@@ -9,8 +9,8 @@ each request carries a key in a field that neither side changes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -59,19 +59,19 @@ class RowCodec(NamedTuple):
     their input, so equal requests share one response.
     """
 
-    encode: Callable[[JSON, str], JSON]
+    encode: Callable[[Mapping[str, Any], str], JSON]
     key: Callable[[JSON], str | None]
 
 
-def _gemini_line(request: JSON, key: str) -> JSON:
-    return {"request": request | {"labels": member(request, "labels") | {LINE_LABEL: key}}}
+def _gemini_line(request: Mapping[str, Any], key: str) -> JSON:
+    return {"request": {**request, "labels": {**member(request, "labels"), LINE_LABEL: key}}}
 
 
 def _gemini_key(row: JSON) -> str | None:
     return text(member(member(row, "request"), "labels").get(LINE_LABEL)) or None
 
 
-def _claude_line(request: JSON, key: str) -> JSON:
+def _claude_line(request: Mapping[str, Any], key: str) -> JSON:
     return {"custom_id": key, "request": request}
 
 
@@ -79,7 +79,7 @@ def _claude_key(row: JSON) -> str | None:
     return text(row.get("custom_id")) or None
 
 
-def _embedding_line(request: JSON, key: str) -> JSON:
+def _embedding_line(request: Mapping[str, Any], key: str) -> JSON:
     if "instances" in request:
         instance: JSON = request["instances"][0]
         return instance
@@ -110,7 +110,7 @@ CODECS: Final = {
 """Operation and publisher → codec. Vertex AI has no batches of the others."""
 
 
-def parameters(request: JSON) -> JSON:
+def parameters(request: Mapping[str, Any]) -> JSON:
     """Return the parameters of all requests of a job; lines have no field for them."""
     return member(request, "parameters") if "instances" in request else {}
 

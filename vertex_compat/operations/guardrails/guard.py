@@ -164,7 +164,7 @@ def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:
     """Return a call to Gemini with the template in place of the client's `modelArmorConfig`."""
     config = model_armor.gemini_config(template)
     if call.content is None:
-        return replace(call, body=call.body | {"modelArmorConfig": config})
+        return replace(call, body={**call.body, "modelArmorConfig": config})
     fields = msgspec.json.decode(call.content, type=RawBody)
     fields.pop("model_armor_config", None)
     fields["modelArmorConfig"] = msgspec.Raw(msgspec.json.encode(config))

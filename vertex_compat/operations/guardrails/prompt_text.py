@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
-
-from vertex_compat.types import JSON
 
 HISTORIES: Final = ("messages", "contents")
 PROMPTS: Final = ("prompt", "suffix", "instances")
@@ -31,7 +29,7 @@ NOT_TEXT: Final = frozenset(
 """Keys whose values are no text."""
 
 
-def prompt_text(body: JSON) -> str:
+def prompt_text(body: Mapping[str, Any]) -> str:
     """Return the texts and tool results since the model's last turn, or a completion's prompt."""
     for name in HISTORIES:
         if isinstance(history := body.get(name), list):

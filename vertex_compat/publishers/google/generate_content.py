@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall
@@ -32,9 +32,7 @@ def call(
     if config:
         upstream_body["generationConfig"] = config
     method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
-    return UpstreamCall(
-        f"{model.resource}:{method}", cast("JSON", upstream_body), "v1beta1", ignored=request.ignored
-    )
+    return UpstreamCall(f"{model.resource}:{method}", upstream_body, "v1beta1", ignored=request.ignored)
 
 
 def with_style(instructions: str, text: str) -> str:

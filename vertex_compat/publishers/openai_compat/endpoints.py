@@ -26,7 +26,7 @@ _COUNT_FIELDS: Final = frozenset({"chat_template", "chat_template_kwargs", "mess
 def request(params: JSON, model: Model) -> UpstreamCall:
     """Translate the parameters as for MaaS models, and request a stream's token counts."""
     call = maas.request(params, model)
-    body = call.body | {"model": model.served_name or ""}
+    body = {**call.body, "model": model.served_name or ""}
     if params.get("stream"):
         body["stream_options"] = {"include_usage": True}
     if model.invoke:

@@ -14,9 +14,9 @@ Such a prompt is charged as plain input, with or without breakpoints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from vertex_compat import errors
 from vertex_compat.types import JSON
@@ -37,7 +37,7 @@ def is_requested(body: JSON) -> bool:
     return value
 
 
-def with_breakpoints(call: JSON) -> JSON:
+def with_breakpoints(call: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the body with breakpoints; as it is if it is short or the client has set its own."""
     messages: list[JSON] = call["messages"]
     prompt = [
@@ -47,7 +47,8 @@ def with_breakpoints(call: JSON) -> JSON:
     ]
     if "cache_control" in call or _is_cached(prompt) or not _is_long(prompt):
         return call
-    cached = call | {name: _add_breakpoint(call[name]) for name in ("tools", "system") if call.get(name)}
+    cached: JSON = {**call}
+    cached |= {name: _add_breakpoint(call[name]) for name in ("tools", "system") if call.get(name)}
     if any(message["role"] == "assistant" for message in messages):
         users = [index for index, message in enumerate(messages) if message["role"] == "user"]
         cached["messages"] = list(messages)

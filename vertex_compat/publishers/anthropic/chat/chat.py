@@ -128,7 +128,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     options = _prompt_options(system, built, context.instructions)
     options |= _options(body, context, thinking_config, output)
     names = options.get("anthropic_beta", [])
-    upstream_body = cast("JSON", _call(limit, conversation, options))
+    upstream_body = _call(limit, conversation, options)
     return UpstreamCall(
         vertex.raw_predict(model, stream="stream" in options),
         auto_cache.with_breakpoints(upstream_body) if auto_cache.is_requested(body) else upstream_body,

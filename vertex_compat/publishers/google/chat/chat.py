@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from vertex_compat import errors
 from vertex_compat.publishers import chat_messages, parameters
@@ -145,7 +145,7 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
     headers = _tier(client_request)
     return UpstreamCall(
         f"{model.resource}:{_method(body, config, model)}",
-        cast("JSON", upstream_body),
+        upstream_body,
         "v1beta1",
         headers=headers,
         ignored=client_request.ignored,

@@ -156,7 +156,7 @@ class _ResponseReader:
             return None
         if len(self._earlier_usages) >= MAX_CONTINUATIONS:
             return None
-        body = self._call.body | {"continuationToken": token}
+        body = {**self._call.body, "continuationToken": token}
         self._call = msgspec.structs.replace(self._call, body=body)
         return self._call
 
@@ -176,7 +176,8 @@ class _ResponseReader:
             return None
         reader.begin_call()
         self._is_continued = True
-        self._call = msgspec.structs.replace(self._call, body=self._call.body | {"continuationToken": token})
+        body = {**self._call.body, "continuationToken": token}
+        self._call = msgspec.structs.replace(self._call, body=body)
         return self._call
 
     def _refusal(self, feedback: JSON) -> Iterator[Delta]:
