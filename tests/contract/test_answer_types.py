@@ -10,12 +10,15 @@ import typing
 import anthropic.types as anthropic_sdk
 import openai.types as openai_sdk
 import pytest
+from anthropic import pagination as anthropic_pagination
 from anthropic.types import messages as anthropic_messages
 from anthropic.types import raw_message_delta_event
 from anthropic.types import shared as anthropic_shared
 from google.genai import models as google_models
 from google.genai import types as google_sdk
 from helpers.client_apis import MESSAGE_EXTENSIONS
+from helpers.wire_types import by_name, check, typed_dicts
+from openai import pagination as openai_pagination
 from openai.types import chat as openai_chat
 from openai.types import completion_usage, create_embedding_response, images_response
 from openai.types import responses as openai_responses
@@ -168,6 +171,8 @@ OPENAI_CLASSES = {
     "ImageCompletedEvent": openai_sdk.ImageGenCompletedEvent,
     "ImageTokensDetails": images_response.UsageInputTokensDetails,
     "ImagesUsage": images_response.Usage,
+    "ListPage": openai_pagination.SyncConversationCursorPage,
+    "Page": anthropic_pagination.SyncPage,
 }
 """Our types → the SDK's class, where it has another name."""
 
@@ -176,6 +181,9 @@ OPENAI_PARTS = {
     "FileMetadata": {"id", "object", "status"},
 }
 """Types that are part of an object → the required fields that the other parts have."""
+
+OPENAI_EXTENSIONS = {"ListPage": {"first_id", "object"}}
+"""Fields of the API that the SDK's class does not have."""
 
 
 ERROR_CLASSES = {
@@ -188,37 +196,6 @@ ERROR_EXTENSIONS = {
     "AnthropicErrorObject": {"details"},
     "OpenAIErrorObject": {"raw_response"},
 }
-
-
-def typed_dicts(module):
-    """The types that a module defines, by name."""
-    return {
-        type_.__name__: type_
-        for type_ in vars(module).values()
-        if hasattr(type_, "__required_keys__") and type_.__module__ == module.__name__
-    }
-
-
-def fields(class_):
-    """The fields of an SDK's class, and those of them that are required."""
-    names = {field.alias or name: field.is_required() for name, field in class_.model_fields.items()}
-    return set(names), {name for name, required in names.items() if required}
-
-
-def required_keys(type_):
-    """The keys that every object of a type has; Python 3.11 does not see `NotRequired` in a string."""
-    hints = typing.get_type_hints(type_, include_extras=True)
-    return {key for key in type_.__required_keys__ if typing.get_origin(hints[key]) is not typing.NotRequired}
-
-
-def check(type_, class_, extensions=frozenset(), elsewhere=frozenset()):
-    names, required = fields(class_)
-    assert set(type_.__annotations__) - names == set(extensions)
-    assert required - required_keys(type_) == set(elsewhere)
-
-
-def by_name(module):
-    return pytest.mark.parametrize("name", typed_dicts(module))
 
 
 @by_name(chat_types)
@@ -257,7 +234,9 @@ def test_responses_answers_have_openai_s_fields(name):
 @by_name(openai_types)
 def test_smaller_answers_have_openai_s_fields(name):
     class_ = OPENAI_CLASSES.get(name) or getattr(openai_sdk, name)
-    check(typed_dicts(openai_types)[name], class_, elsewhere=OPENAI_PARTS.get(name, ()))
+    check(
+        typed_dicts(openai_types)[name], class_, OPENAI_EXTENSIONS.get(name, ()), OPENAI_PARTS.get(name, ())
+    )
 
 
 @pytest.mark.parametrize("name", ERROR_CLASSES)

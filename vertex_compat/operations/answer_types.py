@@ -6,10 +6,27 @@ function runs. Chat completions and Responses have modules of their own.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
 
 from vertex_compat.operations.chat.answer_types import CompletionUsage
 from vertex_compat.types import JSON
+
+T = TypeVar("T")
+
+
+class Page(TypedDict, Generic[T]):
+    """A page of a list in the form of Anthropic's API."""
+
+    data: list[T]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class ListPage(Page[T]):
+    """A page of a list in the form of OpenAI's API."""
+
+    object: Literal["list"]
 
 
 class CompletionChoice(TypedDict):

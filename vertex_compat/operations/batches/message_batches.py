@@ -99,12 +99,15 @@ def list_batches(context: RequestContext) -> Response:
     if before := query.get("before_id"):
         last = batch_metadata.from_id(before, context.ids, ANTHROPIC)
         earlier = list(takewhile(lambda batch: batch.name < last.name, _batches(context)))
-        page = paging.page(_batch_objects(earlier[-size:], context), size) | {"has_more": len(earlier) > size}
+        page = paging.anthropic_page(_batch_objects(earlier[-size:], context), size)
+        page["has_more"] = len(earlier) > size
     else:
         after = query.get("after_id")
         first = batch_metadata.from_id(after, context.ids, ANTHROPIC) if after else None
-        page = paging.page(_batch_objects(islice(_batches(context, first), size + 1), context), size)
-    return Response({name: value for name, value in page.items() if name != "object"})
+        page = paging.anthropic_page(
+            _batch_objects(islice(_batches(context, first), size + 1), context), size
+        )
+    return Response(page)
 
 
 def _batches(context: RequestContext, after: Batch | None = None) -> Iterator[Batch]:

@@ -32,11 +32,12 @@ def list_models(context: RequestContext) -> Response:
     size = paging.limit(query, DEFAULT_LIMIT, MAX_LIMIT)
     if before := query.get("before_id"):
         earlier = chat_models[: _index(chat_models, before, "before_id")]
-        page = paging.page(earlier[-size:], size)
-        return Response(_without_object(page) | {"has_more": len(earlier) > size})
+        page = paging.anthropic_page(earlier[-size:], size)
+        page["has_more"] = len(earlier) > size
+        return Response(page)
     if after := query.get("after_id"):
         chat_models = chat_models[_index(chat_models, after, "after_id") + 1 :]
-    return Response(_without_object(paging.page(chat_models, size)))
+    return Response(paging.anthropic_page(chat_models, size))
 
 
 def retrieve(context: RequestContext) -> Response:
@@ -49,10 +50,6 @@ def _index(chat_models: list[wire.ModelInfo], id_: str, param: str) -> int:
         if model["id"] == id_:
             return index
     raise errors.NotFound(f"No such id in the list: {id_[:200]!r}.", param=param)
-
-
-def _without_object(page: JSON) -> JSON:
-    return {name: value for name, value in page.items() if name != "object"}
 
 
 def _model(info: JSON) -> wire.ModelInfo:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vertex_compat import errors
-from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.answer_types import ListPage, Page
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=Mapping[str, Any])
@@ -42,16 +44,20 @@ def limit(query: Mapping[str, str], default: int, maximum: int) -> int:
     return int(value)
 
 
-def page(items: Iterable[Mapping[str, Any]], size: int) -> JSON:
+def page(items: Iterable[ItemT], size: int) -> ListPage[ItemT]:
     """Return OpenAI's list of the first `size` items.
 
     One more item is taken, to know if there are more.
     """
+    return {"object": "list", **anthropic_page(items, size)}
+
+
+def anthropic_page(items: Iterable[ItemT], size: int) -> Page[ItemT]:
+    """Return the same in the form of Anthropic's API."""
     data = list(islice(items, size + 1))
     has_more = len(data) > size
     data = data[:size]
     return {
-        "object": "list",
         "data": data,
         "first_id": data[0]["id"] if data else None,
         "last_id": data[-1]["id"] if data else None,

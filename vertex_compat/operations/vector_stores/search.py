@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
@@ -15,6 +15,9 @@ from vertex_compat.operations.vector_stores.records import Records, StoredFile, 
 from vertex_compat.operations.vector_stores.vector_stores_schema import RankingOptions
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.vector_stores import answer_types as wire
 
 DEFAULT_RESULTS: Final = 10
 
@@ -27,7 +30,7 @@ class Passage(NamedTuple):
     text: str
     score: float
 
-    def as_dict(self) -> JSON:
+    def as_dict(self) -> wire.VectorStoreSearchResponse:
         """Return the passage as OpenAI's search result."""
         return {
             "file_id": self.file_id,

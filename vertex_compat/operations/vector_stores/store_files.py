@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
@@ -20,6 +20,9 @@ from vertex_compat.operations.vector_stores.records import Records, StoredFile, 
 from vertex_compat.publishers import media_types
 from vertex_compat.services import rag_engine
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.vector_stores import answer_types as wire
 
 BATCH: Final = "vsfb_"
 
@@ -111,13 +114,19 @@ def attach(
     return ingestion.advance(store, records, context)
 
 
-def counts(files: Iterable[StoredFile]) -> dict[str, int]:
+def counts(files: Iterable[StoredFile]) -> wire.FileCounts:
     """Return OpenAI's counts of files."""
     statuses = [_status(file) for file in files]
-    return {name: statuses.count(name) for name in STATUSES} | {"total": len(statuses)}
+    return {
+        "in_progress": statuses.count("in_progress"),
+        "completed": statuses.count("completed"),
+        "failed": statuses.count("failed"),
+        "cancelled": statuses.count("cancelled"),
+        "total": len(statuses),
+    }
 
 
-def _status(file: StoredFile) -> str:
+def _status(file: StoredFile) -> wire.FileStatus:
     return "in_progress" if file.status == "queued" else file.status
 
 
@@ -151,7 +160,7 @@ def _page(files: list[StoredFile], store: VectorStore, records: Records, context
     objects = [_file_object(file, store, records) for file in files if status in {None, _status(file)}]
     if paging.order(query) == "asc":
         objects.reverse()
-    selected, has_more = paging.between(objects, query, size, lambda file: str(file["id"]))
+    selected, has_more = paging.between(objects, query, size, lambda file: file["id"])
     return Response(paging.page(selected, size) | {"has_more": has_more})
 
 
@@ -183,7 +192,7 @@ def content(context: RequestContext) -> Response:
             f"The file has more than {MAX_CONTENT} bytes: use /files/ID/content.", param="file_id"
         )
     data = b"".join(records.bucket.read(target)).decode("utf-8", "replace")
-    page: JSON = {
+    page: wire.FileContentPage = {
         "object": "vector_store.file_content.page",
         "data": [{"type": "text", "text": data}],
         "has_more": False,
@@ -209,7 +218,12 @@ def delete(context: RequestContext) -> Response:
             ingestion.get_json(rag_engine.delete_file(store.corpus, file.rag_file), store, context)
     records.forget_file(store, file)
     id_ = search.file_id(file, records)
-    return Response({"id": id_, "object": "vector_store.file.deleted", "deleted": True})
+    deletion: wire.VectorStoreFileDeleted = {
+        "id": id_,
+        "object": "vector_store.file.deleted",
+        "deleted": True,
+    }
+    return Response(deletion)
 
 
 # Batches
@@ -271,26 +285,21 @@ def cancel_batch(context: RequestContext) -> Response:
     return Response(_batch(batch, files, store))
 
 
-def _batch(batch: str, files: Iterable[StoredFile], store: VectorStore) -> JSON:
+def _batch(batch: str, files: Iterable[StoredFile], store: VectorStore) -> wire.VectorStoreFileBatch:
     of_batch = [file for file in files if file.batch == batch]
     file_counts = counts(of_batch)
-    status = next((state for state in ("in_progress", "cancelled") if file_counts[state]), "completed")
+    ended: Literal["completed", "cancelled"] = "cancelled" if file_counts["cancelled"] else "completed"
     return {
         "id": batch,
         "object": "vector_store.files_batch",
         "created_at": min(file.created for file in of_batch) if of_batch else store.created,
         "vector_store_id": store.id,
-        "status": status,
+        "status": "in_progress" if file_counts["in_progress"] else ended,
         "file_counts": file_counts,
     }
 
 
-def _file_object(file: StoredFile, store: VectorStore, records: Records) -> JSON:
-    chunking: JSON = {"type": "other"}
-    if file.chunking:
-        size, overlap = file.chunking
-        fixed = {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}
-        chunking = {"type": "static", "static": fixed}
+def _file_object(file: StoredFile, store: VectorStore, records: Records) -> wire.VectorStoreFile:
     return {
         "id": search.file_id(file, records),
         "object": "vector_store.file",
@@ -300,5 +309,17 @@ def _file_object(file: StoredFile, store: VectorStore, records: Records) -> JSON
         "usage_bytes": file.size if file.status == "completed" else 0,
         "last_error": {"code": "server_error", "message": file.error} if file.error else None,
         "attributes": file.attributes,
-        "chunking_strategy": chunking,
+        "chunking_strategy": _chunking_object(file),
+    }
+
+
+def _chunking_object(
+    file: StoredFile,
+) -> wire.StaticFileChunkingStrategyObject | wire.OtherFileChunkingStrategyObject:
+    if not file.chunking:
+        return {"type": "other"}
+    size, overlap = file.chunking
+    return {
+        "type": "static",
+        "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap},
     }

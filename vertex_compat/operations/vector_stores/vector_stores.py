@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from vertex_compat import errors
 from vertex_compat.json_values import text
@@ -21,7 +22,9 @@ from vertex_compat.operations.vector_stores.records import (
     new_id,
 )
 from vertex_compat.services import rag_engine
-from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.vector_stores import answer_types as wire
 
 
 def create(context: RequestContext) -> Response:
@@ -66,7 +69,7 @@ def list_stores(context: RequestContext) -> Response:
         ids.reverse()
     selected, has_more = paging.between(ids, query, size, str)
 
-    def show(id_: str) -> JSON | None:
+    def show(id_: str) -> wire.VectorStore | None:
         with suppress(errors.NotFound):  # deleted by another request
             store = records.store(id_)
             return _store_object(store, records.files(store))
@@ -112,7 +115,8 @@ def delete(context: RequestContext) -> Response:
     with suppress(errors.NotFound):
         ingestion.get_json(rag_engine.delete(store.corpus), store, context)
     records.forget(store)
-    return Response({"id": store.id, "object": "vector_store.deleted", "deleted": True})
+    deletion: wire.VectorStoreDeleted = {"id": store.id, "object": "vector_store.deleted", "deleted": True}
+    return Response(deletion)
 
 
 def search(context: RequestContext) -> Response:
@@ -125,7 +129,7 @@ def search(context: RequestContext) -> Response:
         raise errors.BadRequest("A query must not be empty.", param="query", code="invalid_value")
     store, records = find(context)
     passages = searches.search([store], queries, params, records, context)
-    page = {
+    page: wire.SearchResultsPage = {
         "object": "vector_store.search_results.page",
         "search_query": queries,
         "data": [passage.as_dict() for passage in passages],
@@ -136,10 +140,9 @@ def search(context: RequestContext) -> Response:
     return Response(page, model_calls.ignored_header(ignored))
 
 
-def _store_object(store: VectorStore, files: list[StoredFile]) -> JSON:
+def _store_object(store: VectorStore, files: list[StoredFile]) -> wire.VectorStore:
     counts = store_files.counts(files)
-    status = "expired" if store.expired else "in_progress" if counts["in_progress"] else "completed"
-    expires = {"anchor": "last_active_at", "days": store.expires_days} if store.expires_days else None
+    days = store.expires_days
     return {
         "id": store.id,
         "object": "vector_store",
@@ -147,8 +150,8 @@ def _store_object(store: VectorStore, files: list[StoredFile]) -> JSON:
         "name": store.name,
         "usage_bytes": sum(file.size for file in files if file.status == "completed"),
         "file_counts": counts,
-        "status": status,
-        "expires_after": expires,
+        "status": "expired" if store.expired else "in_progress" if counts["in_progress"] else "completed",
+        "expires_after": {"anchor": "last_active_at", "days": days} if days else None,
         "expires_at": store.expires_at,
         "last_active_at": store.last_active,
         "metadata": store.metadata,

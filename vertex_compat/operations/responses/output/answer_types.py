@@ -12,6 +12,9 @@ from vertex_compat.types import JSON
 
 Status: TypeAlias = Literal["completed", "failed", "in_progress", "incomplete"]
 
+ItemStatus: TypeAlias = Literal["completed", "in_progress", "incomplete"]
+"""Status of an item that no tool of the server makes: the response fails, not the item."""
+
 
 class InputTokensDetails(TypedDict):
     """The cached part of the input."""
@@ -69,7 +72,7 @@ class ResponseOutputMessage(TypedDict):
     type: Literal["message"]
     role: Literal["assistant"]
     content: list[ContentPart]
-    status: Status
+    status: ItemStatus
 
 
 class ResponseReasoningItem(TypedDict):
@@ -79,7 +82,7 @@ class ResponseReasoningItem(TypedDict):
     type: Literal["reasoning"]
     summary: list[Summary]
     encrypted_content: str | None
-    status: Status
+    status: ItemStatus
 
 
 class CallName(TypedDict):
@@ -96,7 +99,7 @@ class ResponseFunctionToolCall(CallName):
     id: str
     type: Literal["function_call"]
     arguments: str
-    status: Status
+    status: ItemStatus
 
 
 class ResponseCustomToolCall(CallName):
@@ -105,7 +108,7 @@ class ResponseCustomToolCall(CallName):
     id: str
     type: Literal["custom_tool_call"]
     input: str
-    status: Status
+    status: ItemStatus
 
 
 class ActionSearchSource(TypedDict):
@@ -140,7 +143,7 @@ class ImageGenerationCall(TypedDict):
     type: Literal["image_generation_call"]
     result: str
     output_format: str
-    status: Status
+    status: Literal["completed", "in_progress"]
     extra_content: NotRequired[JSON]
 
 
