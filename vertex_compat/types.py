@@ -353,12 +353,28 @@ class GeneratedImage(NamedTuple):
     mime: str
     prompt: str | None = None
 
+    @property
+    def format(self) -> str:
+        """OpenAI's name of the file format: `png`, `jpeg`."""
+        return self.mime.removeprefix("image/")
+
 
 class GeneratedImages(NamedTuple):
     """The images that one call returned; at least one."""
 
     pictures: Sequence[GeneratedImage]
     usage: Usage | None = None
+
+
+class ImageAdapter(msgspec.Struct, frozen=True):
+    """Images of a publisher: `whole` makes all images of a request, `stream` makes one.
+
+    The deltas of `stream` have `image` or, for drafts that come before it, `partial_image`: both are a
+    `GeneratedImage`.
+    """
+
+    whole: UnaryAdapter[GeneratedImages]
+    stream: ChatAdapter
 
 
 class OCRResult(NamedTuple):
@@ -456,7 +472,7 @@ class Publisher:
     chat = _LazyAdapter["ChatAdapter"]()
     completions = _LazyAdapter["ChatAdapter"]()
     embeddings = _LazyAdapter["UnaryAdapter[list[Embedding]]"]()
-    images = _LazyAdapter["UnaryAdapter[GeneratedImages]"]()
+    images = _LazyAdapter["ImageAdapter"]()
     speech = _LazyAdapter["SpeechAdapter"]()
     transcriptions = _LazyAdapter["ChatAdapter"]()
     rerank = _LazyAdapter["UnaryAdapter[list[RankedDocument]]"]()

@@ -169,6 +169,8 @@ OPENAI_CLASSES = {
     "EmbeddingUsage": create_embedding_response.Usage,
     "FileMetadata": openai_sdk.FileObject,
     "ImageCompletedEvent": openai_sdk.ImageGenCompletedEvent,
+    "ImageEvent": openai_sdk.ImageGenPartialImageEvent,
+    "ImagePartialImageEvent": openai_sdk.ImageGenPartialImageEvent,
     "ImageTokensDetails": images_response.UsageInputTokensDetails,
     "ImagesUsage": images_response.Usage,
     "ListPage": openai_pagination.SyncConversationCursorPage,
@@ -179,6 +181,7 @@ OPENAI_CLASSES = {
 OPENAI_PARTS = {
     "CompletionStamp": {"choices"},
     "FileMetadata": {"id", "object", "status"},
+    "ImageEvent": {"partial_image_index"},
 }
 """Types that are part of an object → the required fields that the other parts have."""
 

@@ -6,10 +6,14 @@ import json
 
 import openai
 import pytest
+from helpers.server import app_with_emulator
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+
+PIXEL_DATA = base64.b64encode(PIXEL).decode()
+DRAFT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNoaGgAAAMEAYFL09IQAAAAAElFTkSuQmCC"
 
 
 def generate(app, model="gemini-3.1-flash-image", prompt="A cat", **more):
@@ -25,7 +29,7 @@ def image_config(emulator):
 def test_images_are_made(client, model, wanted):
     answer = client.images.generate(model=model, prompt="A cat", n=wanted)
     assert [base64.b64decode(image.b64_json) for image in answer.data] == [PIXEL] * wanted
-    assert answer.output_format == "png"
+    assert (answer.output_format, answer.size, answer.background) == ("png", "1x1", "opaque")
 
 
 def test_gemini_is_asked_for_an_image_and_counted(client, emulator):
@@ -148,17 +152,82 @@ def test_an_edit_sends_images_mask_and_prompt(client, emulator):
     assert image_config(emulator) == {"aspectRatio": "3:2"}
 
 
-@pytest.mark.parametrize("kind", ["generation", "edit"])
-def test_a_stream_ends_with_whole_images(client, kind):
-    asked = {"model": "gemini-3.1-flash-image", "prompt": "A cat", "n": 2, "stream": True}
+def streamed(client, kind="generation", model="gemini-3.1-flash-image", **more):
+    asked = {"model": model, "prompt": "A cat", "stream": True, **more}
     if kind == "edit":
         with client.images.edit(**asked, image=("a.png", PIXEL)) as stream:
-            events = list(stream)
-    else:
-        with client.images.generate(**asked) as stream:
-            events = list(stream)
-    assert [event.type for event in events] == [f"image_{kind}.completed"] * 2
-    assert [base64.b64decode(event.b64_json) for event in events] == [PIXEL] * 2
+            return list(stream)
+    with client.images.generate(**asked) as stream:
+        return list(stream)
+
+
+@pytest.mark.parametrize("kind", ["generation", "edit"])
+@pytest.mark.parametrize(("asked", "drafts"), [(0, 0), (1, 1), (2, 2), (3, 2)])
+def test_partial_images_come_before_the_image(client, emulator, kind, asked, drafts):
+    events = streamed(client, kind, "gemini-3-pro-image", partial_images=asked, quality="high")
+    assert [event.type for event in events] == [f"image_{kind}.partial_image"] * drafts + [
+        f"image_{kind}.completed"
+    ]
+    assert [event.partial_image_index for event in events[:-1]] == list(range(drafts))
+    assert [event.b64_json for event in events[:-1]] == [DRAFT, PIXEL_DATA][:drafts]
+    assert events[-1].b64_json == PIXEL_DATA
+    assert {(event.size, event.background, event.quality) for event in events} == {("1x1", "opaque", "high")}
+    assert events[-1].usage.total_tokens > 0
+    config = emulator.calls[-1].json["generationConfig"]
+    assert config.get("thinkingConfig") == ({"includeThoughts": True} if asked else None)
+
+
+@pytest.mark.parametrize("model", ["gemini-2.5-flash-image", "imagen-3.0-generate-001"])
+def test_a_model_without_drafts_streams_only_images(app, client, model):
+    events = streamed(client, model=model, partial_images=3, n=2)
+    assert [event.type for event in events] == ["image_generation.completed"] * 2
+    answer = generate(app, model, stream=True, partial_images=3)
+    assert answer.headers["x-vertex-compat-ignored"] == "partial_images"
+    assert generate(app, partial_images=3).headers["x-vertex-compat-ignored"] == "partial_images"
+
+
+def test_the_events_of_one_image_come_together(client):
+    events = streamed(client, partial_images=2, n=3)
+    one = ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
+    assert [event.type for event in events] == one * 3
+
+
+def gemini_events(*candidates, usage=None):
+    chunks = [{"candidates": [candidate]} for candidate in candidates]
+    if usage:
+        chunks.append({"usageMetadata": usage})
+    return [b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks]
+
+
+def test_counts_after_the_end_belong_to_the_image(client, emulator):
+    part = {"inlineData": {"mimeType": "image/jpeg", "data": PIXEL_DATA}}
+    counts = {"promptTokenCount": 3, "candidatesTokenCount": 4, "totalTokenCount": 7}
+    candidate = {"content": {"parts": [part, part]}, "finishReason": "STOP"}
+    emulator.script(gemini_events(candidate, usage=counts))
+    events = streamed(client)
+    assert [event.usage.total_tokens for event in events] == [0, 7]
+    assert {event.output_format for event in events} == {"jpeg"}
+
+
+def test_a_retry_does_not_add_to_the_images_of_a_broken_stream(emulator):
+    app = app_with_emulator(emulator, VERTEX_COMPAT_RETRIES="1")
+    part = {"inlineData": {"mimeType": "image/png", "data": PIXEL_DATA}}
+    error = {"error": {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}}
+    events = [
+        *gemini_events({"content": {"parts": [part]}}),
+        b"data: %s\n\n" % json.dumps(error).encode(),
+    ]
+    emulator.script(events, pause=0.05)
+    answer = generate(app, stream=True)
+    assert answer.text.count("event: image_generation.completed") == (answer.status_code == 200)
+
+
+def test_an_image_of_which_the_end_is_missing_is_an_error(client, emulator):
+    part = {"inlineData": {"mimeType": "image/png", "data": PIXEL_DATA}, "thought": True}
+    emulator.script(gemini_events({"content": {"parts": [part]}}))
+    with pytest.raises(openai.APIError, match="before the image was complete"):
+        streamed(client, model="gemini-3-pro-image", partial_images=1)
+    assert len(emulator.calls) == 1
 
 
 REFUSALS = [
@@ -168,11 +237,13 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("said", REFUSALS)
-def test_a_refusal_is_a_content_policy_violation(client, emulator, said):
-    emulator.script(json.dumps(said).encode())
+def test_a_refusal_is_a_content_policy_violation(client, emulator, said, stream):
+    content = json.dumps(said).encode()
+    emulator.script([b"data: %s\n\n" % content] if stream else content)
     with pytest.raises(openai.BadRequestError) as refused:
-        client.images.generate(model="gemini-3.1-flash-image", prompt="A cat")
+        client.images.generate(model="gemini-3.1-flash-image", prompt="A cat", stream=stream)
     assert refused.value.code == "content_policy_violation"
 
 

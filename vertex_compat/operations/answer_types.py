@@ -113,20 +113,33 @@ class ImagesResponse(TypedDict):
 
     created: int
     data: list[Image]
+    background: Literal["opaque"]
     output_format: str
+    size: NotRequired[str]
     usage: NotRequired[ImagesUsage]
 
 
-class ImageCompletedEvent(TypedDict):
-    """The event of a complete picture."""
+class ImageEvent(TypedDict):
+    """The fields that the events of drafts and of complete pictures have in common."""
 
     type: str
     b64_json: str
-    background: str
+    background: Literal["opaque"]
     created_at: int
     output_format: str
     quality: str
     size: str
+
+
+class ImagePartialImageEvent(ImageEvent):
+    """The event of a draft."""
+
+    partial_image_index: int
+
+
+class ImageCompletedEvent(ImageEvent):
+    """The event of a complete picture."""
+
     usage: ImagesUsage
 
 

@@ -104,6 +104,7 @@ class UpstreamStream(Generic[P]):
         self._model = model
         self._context = context
         self._client_has_data = False
+        self._encoder_has_parts = False  # of which it has written nothing yet
         self._deadline = time.monotonic() + context.settings.retry_deadline
         try:
             self._open()
@@ -153,7 +154,7 @@ class UpstreamStream(Generic[P]):
             and not self._model.has_fallback
             and time.monotonic() < self._deadline
         )
-        if self._client_has_data or not retryable:
+        if self._client_has_data or self._encoder_has_parts or not retryable:
             raise error
         self.__exit__()
         self._open()
@@ -253,6 +254,8 @@ class UpstreamStream(Generic[P]):
             if encoded:
                 has_sent = self._client_has_data = True
                 yield encoded
+            elif not self._client_has_data:
+                self._encoder_has_parts |= any(not isinstance(part, Usage) for part in parts)
             if failure:  # after the parts that came before it
                 raise failure
             if parser.done:

@@ -6,18 +6,30 @@ Images are returned as base64, unless there is a bucket and an account that sign
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls, unary_calls
-from vertex_compat.operations.context import EventStream, RequestContext, Response
+from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.guardrails.prompt_text import texts
-from vertex_compat.operations.images import image_sources, image_urls, images_schema
+from vertex_compat.operations.images import (
+    image_sizes,
+    image_sources,
+    image_stream,
+    image_urls,
+    images_schema,
+)
+from vertex_compat.operations.images.image_usage import usage_object
 from vertex_compat.operations.request import body, multipart
-from vertex_compat.types import JSON, GeneratedImage, GeneratedImages, Units, Usage
+from vertex_compat.types import (
+    JSON,
+    GeneratedImage,
+    GeneratedImages,
+    Publisher,
+    UnaryAdapter,
+    Units,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from vertex_compat.operations import answer_types as wire
@@ -28,8 +40,14 @@ MAX_SOURCES: Final = 16
 PROMPTS: Final = ("prompt", "negative_prompt")
 """Parameters with texts of the client."""
 
+
+def _adapter(publisher: Publisher) -> UnaryAdapter[GeneratedImages] | None:
+    images = publisher.images
+    return images.whole if images else None
+
+
 IMAGES: Final = unary_calls.UnaryOperation(
-    model_calls.Operation(lambda publisher: publisher.images, "make images", frozenset({"images"})),
+    model_calls.Operation(_adapter, "make images", frozenset({"images"})),
     lambda params, _: {name: list(texts(params.get(name))) for name in PROMPTS},
 )
 
@@ -90,24 +108,27 @@ def vary(_: RequestContext) -> Response:
     )
 
 
-def _generate(params: JSON, event: str, context: RequestContext) -> Response:
+def _generate(params: JSON, events: str, context: RequestContext) -> Response:
     form = params.get("response_format")
     as_urls = form == "url" and not params.get("stream") and image_urls.are_available(context)
     if as_urls or form == "b64_json":
         del params["response_format"]  # any other value is ignored, and named as ignored
+    if params.get("stream"):
+        return image_stream.respond(params, events, PROMPTS, context)
 
     def respond(results: list[GeneratedImages], headers: dict[str, str]) -> Response:
         images, usages = log_images(results, context)
-        usage = _usage(usages) if usages else None
-        if params.get("stream"):
-            return Response(EventStream(_events(event, images, usage, params)), headers)
+        usage = usage_object(usages) if usages else None
         urls = image_urls.store(images, context) if as_urls else [None] * len(images)
         image_objects = [_image(image, url) for image, url in zip(images, urls, strict=True)]
         result: wire.ImagesResponse = {
             "created": int(time.time()),
             "data": image_objects,
-            "output_format": _format(images[0]),
+            "background": "opaque",
+            "output_format": images[0].format,
         }
+        if size := image_sizes.dimensions(images[0].data):
+            result["size"] = size
         if usage:
             result["usage"] = usage
         return Response(result, headers)
@@ -132,41 +153,3 @@ def _image(image: GeneratedImage, url: str | None) -> wire.Image:
     if image.prompt:
         result["revised_prompt"] = image.prompt
     return result
-
-
-def _format(image: GeneratedImage) -> str:
-    return image.mime.removeprefix("image/")
-
-
-def _events(
-    event: str, images: list[GeneratedImage], usage: wire.ImagesUsage | None, params: JSON
-) -> Iterator[bytes]:
-    """One event for each image: the models return no partial images."""
-    kind = f"{event}.completed"
-    for image in images:
-        completed: wire.ImageCompletedEvent = {
-            "type": kind,
-            "b64_json": image.data,
-            "background": params.get("background", "auto"),
-            "created_at": int(time.time()),
-            "output_format": _format(image),
-            "quality": params.get("quality", "auto"),
-            "size": params.get("size", "auto"),
-            "usage": usage or _usage([Usage(0, 0)]),
-        }
-        yield b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode(completed))
-
-
-def _usage(usages: list[Usage]) -> wire.ImagesUsage:
-    """OpenAI's counts: the sum over the calls."""
-    prompt = sum(usage.prompt for usage in usages)
-    completion = sum(usage.completion for usage in usages)
-    images_in = sum(usage.prompt_details.get("image_tokens", 0) for usage in usages)
-    images_out = sum(usage.completion_details.get("image_tokens", 0) for usage in usages)
-    return {
-        "input_tokens": prompt,
-        "output_tokens": completion,
-        "total_tokens": prompt + completion,
-        "input_tokens_details": {"image_tokens": images_in, "text_tokens": prompt - images_in},
-        "output_tokens_details": {"image_tokens": images_out, "text_tokens": completion - images_out},
-    }

@@ -3,13 +3,17 @@
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-generation and
 .../docs/model-reference/imagen-api. Imagen has been shut down; its API stays for names in older code, and
 Vertex answers what replaced them.
+
+Gemini 3's image models think: they make up to two drafts, which come as parts with `thought: true` where
+`includeThoughts` asks for them, each complete in one chunk of a stream
+(https://ai.google.dev/gemini-api/docs/image-generation#thinking-process, 2026-11).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
@@ -17,17 +21,23 @@ from vertex_compat.json_values import enum, items, mapping, text
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, POLICY, finish_reason
-from vertex_compat.publishers.google.usage import usage
+from vertex_compat.publishers.google.usage import TOTALS, usage
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import (
     JSON,
+    ChatAdapter,
     ClientRequest,
+    Delta,
     GeneratedImage,
     GeneratedImages,
+    ImageAdapter,
     Model,
+    StreamPart,
+    StreamTranslator,
     UnaryAdapter,
     Units,
     UpstreamCall,
+    Usage,
 )
 
 if TYPE_CHECKING:
@@ -48,8 +58,8 @@ HANDLED: Final = frozenset(
 
 GEMINI: Final = ParameterTable(
     renamed={"seed": "seed"},
-    handled=HANDLED | options.PARAMETERS | {"image", "mask", "quality"},
-    ignored=frozenset({"input_fidelity", "moderation", "partial_images", "response_format", "style", "user"}),
+    handled=HANDLED | options.PARAMETERS | {"image", "mask", "partial_images", "quality"},
+    ignored=frozenset({"input_fidelity", "moderation", "response_format", "style", "user"}),
 )
 
 IMAGEN: Final = ParameterTable(
@@ -86,17 +96,29 @@ MASK: Final = "The last image is a mask of the first one: change only what is tr
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """Return the calls that make `n` images; raises `BadRequest`."""
+    _check(body)
+    images = body.get("n", 1)
+    if model.profile.media_method == "predict":
+        counts = [MAX_SAMPLES] * (images // MAX_SAMPLES) + [images % MAX_SAMPLES]
+        return [_imagen(count, ClientRequest(body, model)) for count in counts if count]
+    return [_gemini(ClientRequest(body, model))] * images
+
+
+def stream_request(body: JSON, model: Model) -> UpstreamCall:
+    """Return the call that makes one image and is answered in a stream if the model streams."""
+    _check(body)
+    if model.profile.media_method == "predict":
+        return _imagen(1, ClientRequest(body, model))
+    return _gemini(ClientRequest({**body, "stream": True}, model))
+
+
+def _check(body: JSON) -> None:
     if body.get("background") == "transparent" or body.get("output_format") == "webp":
         raise errors.BadRequest(
             "Vertex AI makes opaque images, in PNG or JPEG.",
             param="background" if body.get("background") == "transparent" else "output_format",
             code="unsupported_value",
         )
-    images = body.get("n", 1)
-    if model.profile.media_method == "predict":
-        counts = [MAX_SAMPLES] * (images // MAX_SAMPLES) + [images % MAX_SAMPLES]
-        return [_imagen(count, ClientRequest(body, model)) for count in counts if count]
-    return [_gemini(ClientRequest(body, model))] * images
 
 
 def units(body: JSON, model: Model) -> Units | None:
@@ -117,10 +139,21 @@ def _gemini(client_request: ClientRequest) -> UpstreamCall:
     if image := {name: value for name, value in image.items() if value}:
         config["imageConfig"] = image
     config["responseModalities"] = ["TEXT", "IMAGE"]
-    whole = body | {"stream": False}  # nothing of an image comes before all of it
+    if _with_drafts(client_request):
+        config["thinkingConfig"] = {"includeThoughts": True}
     return generate_content.call(
-        list(_parts(body)), config, whole, client_request.model, client_request.ignored
+        list(_parts(body)), config, body, client_request.model, client_request.ignored
     )
+
+
+def _with_drafts(client_request: ClientRequest) -> bool:
+    """Return whether the client gets the drafts of an image: in a stream, of a model that makes some."""
+    if not client_request.body.get("partial_images"):
+        return False
+    if client_request.body.get("stream") and client_request.model.profile.thinking:
+        return True
+    client_request.ignore("partial_images")
+    return False
 
 
 def _resolution(client_request: ClientRequest) -> str | None:
@@ -239,31 +272,74 @@ def _of_imagen(body: JSON) -> GeneratedImages:
 
 
 def _of_gemini(body: JSON) -> GeneratedImages:
-    candidate = next(iter(items(body.get("candidates"))), {})
-    parts = [
-        part
-        for part in items(mapping(candidate.get("content")).get("parts"))
-        if part.get("thought") is not True
-    ]
-    files = [mapping(part.get("inlineData")) for part in parts]
-    images = [
-        GeneratedImage(data, text(file.get("mimeType")) or "image/png")
-        for file in files
-        if (data := text(file.get("data")))
-    ]
+    reader = _ImageReader()
+    images = [part.fields["image"] for part in reader.read(body) if "image" in part.fields]
     if not images:
-        raise _no_image(candidate, mapping(body.get("promptFeedback")), parts)
-    return GeneratedImages(images, usage(mapping(body.get("usageMetadata"))))
+        raise reader.no_image()
+    return GeneratedImages(images, reader.usage)
 
 
-def _no_image(candidate: JSON, feedback: JSON, parts: list[JSON]) -> errors.BadRequest:
-    """Return the error for a response without an image, with the reason that Gemini gives."""
-    reason = enum(feedback.get("blockReason"), BLOCK_REASONS) or finish_reason(candidate)
-    message = text(feedback.get("blockReasonMessage")) or text(candidate.get("finishMessage"))
-    if reason in POLICY or feedback:
-        return _unusable(message or reason)
-    answer = "".join(text(part.get("text")) for part in parts)
-    return errors.BadRequest(f"The model made no image. {message or answer or reason}".strip())
+def stream(_: UpstreamCall) -> StreamTranslator:
+    """Return the translator of one streamed response."""
+    return _ImageReader().read_chunk
+
+
+def _whole_parts(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
+    """Return the parts of a response that came whole."""
+    result = response(body, call)
+    yield from (Delta(0, {"image": image}) for image in result.pictures)
+    if result.usage:
+        yield result.usage
+    yield Delta(0, {}, "stop")
+
+
+class _ImageReader:
+    """Reads Gemini's response to one call, whole or in chunks: drafts, then usually one image."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self._has_image = False
+        self._texts: list[str] = []
+        self._candidate: JSON = {}
+        self._feedback: JSON = {}
+
+    def read_chunk(self, event: JSON) -> Iterator[StreamPart]:
+        """Yield the parts of a chunk; raises `BadRequest` where the model ends without an image."""
+        yield from self.read(event)
+        if self._has_counts(event) and self.usage:
+            yield self.usage
+        if finish_reason(self._candidate) or self._feedback.get("blockReason"):
+            if not self._has_image:
+                raise self.no_image()
+            yield Delta(0, {}, "stop")
+
+    def read(self, event: JSON) -> Iterator[Delta]:
+        """Yield the images of a chunk or of a whole response: `image`, or `partial_image` for a draft."""
+        self._candidate = next(iter(items(event.get("candidates"))), {})
+        self._feedback = mapping(event.get("promptFeedback"))
+        if self._has_counts(event):
+            self.usage = usage(mapping(event.get("usageMetadata")))
+        for part in items(mapping(self._candidate.get("content")).get("parts")):
+            is_draft, file = part.get("thought") is True, mapping(part.get("inlineData"))
+            if data := text(file.get("data")):
+                self._has_image = self._has_image or not is_draft
+                image = GeneratedImage(data, text(file.get("mimeType")) or "image/png")
+                yield Delta(0, {"partial_image" if is_draft else "image": image})
+            elif not is_draft:
+                self._texts.append(text(part.get("text")))
+
+    @staticmethod
+    def _has_counts(event: JSON) -> bool:
+        return not TOTALS.isdisjoint(mapping(event.get("usageMetadata")))
+
+    def no_image(self) -> errors.BadRequest:
+        """Return the error for a response without an image, with the reason that Gemini gives."""
+        reason = enum(self._feedback.get("blockReason"), BLOCK_REASONS) or finish_reason(self._candidate)
+        message = text(self._feedback.get("blockReasonMessage")) or text(self._candidate.get("finishMessage"))
+        if reason in POLICY or self._feedback:
+            return _unusable(message or reason)
+        answer = "".join(self._texts)
+        return errors.BadRequest(f"The model made no image. {message or answer or reason}".strip())
 
 
 def _unusable(reason: str) -> errors.BadRequest:
@@ -274,4 +350,6 @@ def _unusable(reason: str) -> errors.BadRequest:
     )
 
 
-IMAGES: Final = UnaryAdapter(request, response, units)
+IMAGES: Final = ImageAdapter(
+    UnaryAdapter(request, response, units), ChatAdapter(stream_request, _whole_parts, stream)
+)

@@ -209,6 +209,11 @@ def _parts(turn: Turn, reply: Reply) -> Iterator[JSON]:
     """Yield the parts. Gemini 3 signs its first call, or its text in a last, empty part."""
     if turn.config.get("thinkingConfig", {}).get("includeThoughts"):
         yield from ({"text": piece, "thought": True} for piece in reply.thoughts)
+        if "IMAGE" in turn.config.get("responseModalities", []):
+            yield from (
+                {"inlineData": {"mimeType": "image/png", "data": draft}, "thought": True}
+                for draft in (DRAFT, PIXEL)  # the last draft is also the image
+            )
     if reply.pieces and any("codeExecution" in tool for tool in turn.body.get("tools", [])):
         yield {"executableCode": {"language": "PYTHON", "code": EXECUTED_CODE}}
         yield {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "42\n"}}
@@ -242,6 +247,7 @@ def _join(parts: Iterator[JSON]) -> list[JSON]:
 
 EXECUTED_CODE = "print(6 * 7)\n"
 CACHED_TOKENS = 32  # size of every cached content
+DRAFT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNoaGgAAAMEAYFL09IQAAAAAElFTkSuQmCC"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
