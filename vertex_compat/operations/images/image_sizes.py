@@ -17,7 +17,10 @@ _NO_FRAMES: Final = frozenset({0xC4, 0xC8, 0xCC})
 
 
 def dimensions(data: str) -> str | None:
-    """Return `WIDTHxHEIGHT` of a PNG or JPEG in base64; None if its first bytes do not have them."""
+    """Return `WIDTHxHEIGHT` of a PNG or JPEG in base64.
+
+    None if its first bytes do not have them.
+    """
     try:
         head = base64.b64decode(data[:HEAD_CHARACTERS])
     except binascii.Error:

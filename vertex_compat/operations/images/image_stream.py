@@ -140,7 +140,7 @@ class ImageEncoder:
 
 
 class _ImageCall:
-    """What one upstream response has brought, as far as it is not written yet."""
+    """The parts of one upstream response that are not written yet."""
 
     def __init__(self, max_drafts: int) -> None:
         self._max_drafts = max_drafts

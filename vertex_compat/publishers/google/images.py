@@ -147,7 +147,7 @@ def _gemini(client_request: ClientRequest) -> UpstreamCall:
 
 
 def _with_drafts(client_request: ClientRequest) -> bool:
-    """Return whether the client gets the drafts of an image: in a stream, of a model that makes some."""
+    """Return whether the client gets drafts: in a stream, of a model that makes some."""
     if not client_request.body.get("partial_images"):
         return False
     if client_request.body.get("stream") and client_request.model.profile.thinking:
@@ -314,7 +314,7 @@ class _ImageReader:
             yield Delta(0, {}, "stop")
 
     def read(self, event: JSON) -> Iterator[Delta]:
-        """Yield the images of a chunk or of a whole response: `image`, or `partial_image` for a draft."""
+        """Yield the images of a chunk or of a whole response, drafts as `partial_image`."""
         self._candidate = next(iter(items(event.get("candidates"))), {})
         self._feedback = mapping(event.get("promptFeedback"))
         if self._has_counts(event):
