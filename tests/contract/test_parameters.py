@@ -107,6 +107,31 @@ def test_a_parameter_stands_where_its_table_says(publisher, name):
         assert table.renamed[name] in strings(calls[0].body)
 
 
+NEUTRAL = [
+    {"frequency_penalty": 0, "presence_penalty": 0},
+    {"logprobs": False, "modalities": ["text"]},
+    {"service_tier": "auto"},
+    {"service_tier": "default"},
+]
+"""Parameters with values that change nothing, whether a model has the parameter or not."""
+
+
+@pytest.mark.parametrize("params", NEUTRAL)
+@each_publisher
+def test_a_value_that_changes_nothing_is_not_ignored(publisher, params):
+    calls, _ = asked(question(publisher, **params))
+    assert calls[0].ignored == ()
+
+
+@pytest.mark.parametrize("choice", ["none", "auto"])
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
+def test_the_choice_of_a_search_is_obeyed(model, choice):
+    calls, _ = asked(question("google", web_search_options={}, tool_choice=choice) | {"model": model})
+    offered = "tools" in calls[0].body and calls[0].body.get("tool_choice") != {"type": "none"}
+    assert offered == (choice == "auto")
+    assert calls[0].ignored == ()
+
+
 def strings(value):
     """The names of all fields, at any depth."""
     if isinstance(value, dict):

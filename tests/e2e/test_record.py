@@ -202,7 +202,7 @@ def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
     assert (written["status"], written["attempts"], written["upstream_id"]) == (200, 2, "req_vrtx_011")
 
 
-@pytest.mark.parametrize("tier", ["flex", "priority"])
+@pytest.mark.parametrize("tier", ["flex", "priority", "scale"])
 def test_the_client_gets_the_tier(client, tier):
     messages = [{"role": "user", "content": "Hi"}]
     asked = {"model": "gemini-3.8-flash", "messages": messages, "service_tier": tier}
@@ -211,6 +211,14 @@ def test_the_client_gets_the_tier(client, tier):
     assert list(chunks)[-1].service_tier == tier
     response = client.responses.create(model="gemini-3.8-flash", input="Hi", service_tier=tier)
     assert response.service_tier == tier
+
+
+@pytest.mark.parametrize(
+    ("model", "tier"),
+    [("gemini-3.8-flash", "auto"), ("gemini-3.8-flash", "gold"), ("claude-sonnet-5-5", "flex")],
+)
+def test_a_response_names_the_tier_that_was_used(client, model, tier):
+    assert client.responses.create(model=model, input="Hi", service_tier=tier).service_tier == "default"
 
 
 def test_the_tier_is_the_one_that_vertex_ai_names(app, capfd):

@@ -94,8 +94,10 @@ def test_videos_in_the_bucket_are_listed_and_deleted(stored, storage):
     assert page["has_more"]
     assert len(stored.get(f"/v1/videos?order=asc&after={page['last_id']}").json["data"]) == 1
     assert stored.delete(f"/v1/videos/{first['id']}").json["deleted"]
-    assert stored.get(f"/v1/videos/{first['id']}").status_code == 404
-    assert stored.get(f"/v1/videos/{first['id']}/content").status_code == 404
+    path = f"/v1/videos/{first['id']}"
+    for answer in (stored.get(path), stored.get(f"{path}/content"), stored.delete(path)):
+        assert answer.json["error"] | {"param": "video_id", "code": None} == answer.json["error"]
+        assert answer.json["error"]["message"].startswith("No such video: video_")
     assert [one["id"] for one in stored.get("/v1/videos").json["data"]] == [second["id"]]
     assert len([name for name in storage.names(BUCKET) if "/videos/" in name]) == 2
 

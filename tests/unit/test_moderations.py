@@ -46,6 +46,7 @@ def test_content_parts_are_one_input(app, emulator):
         (["a", " "], "input[1]"),
         (["a", 1], "input[1]"),
         (["a", {"type": "text", "text": "b"}], "input[0]"),
+        ([{"type": "text"}], "input[0].text"),
         ([{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}], "input[0]"),
     ],
 )

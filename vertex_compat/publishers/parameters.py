@@ -22,8 +22,15 @@ from vertex_compat.types import JSON, ClientRequest
 HANDLED_BY_OPERATION: Final = frozenset({"enforce_validation", "model", "stream", "stream_options"})
 """Parameters that `operations.chat` handles for every publisher."""
 
-DEFAULTS: Final = {"modalities": ["text"], "reasoning_effort": ""}
-"""Parameters → a value that means the same as leaving the parameter out."""
+DEFAULTS: Final[Mapping[str, Sequence[Any]]] = {
+    "frequency_penalty": (0,),
+    "logprobs": (False,),
+    "modalities": (["text"],),
+    "presence_penalty": (0,),
+    "reasoning_effort": ("",),
+    "service_tier": ("auto", "default"),
+}
+"""Parameters → values that mean the same as leaving the parameter out."""
 
 
 class ParameterTable(msgspec.Struct, frozen=True):
@@ -43,7 +50,7 @@ class ParameterTable(msgspec.Struct, frozen=True):
         """
         if dropped := body.keys() & (set(rejected) - self.handled):
             accepted, ignored = self.apply({name: body[name] for name in body if name not in dropped})
-            return accepted, [*ignored, *(name for name in body if name in dropped)]
+            return accepted, [*ignored, *(n for n in body if n in dropped and not _is_neutral(n, body[n]))]
         self._check_refused(body)
         accepted = {new: body[name] for name, new in self.renamed.items() if name in body}
         unsent = [name for name, value in body.items() if self._is_unsent(name, value)]
@@ -54,7 +61,7 @@ class ParameterTable(msgspec.Struct, frozen=True):
 
     def _check_refused(self, body: JSON) -> None:
         for name in body:
-            if name in self.refused and body[name] != DEFAULTS.get(name):
+            if name in self.refused and not _is_neutral(name, body[name]):
                 raise errors.BadRequest(
                     f"The parameter {name!r} is not supported for this model.",
                     param=name,
@@ -65,7 +72,12 @@ class ParameterTable(msgspec.Struct, frozen=True):
         """Return whether a parameter has an effect that no part of the request expresses."""
         if name in self.renamed or name in self.handled or name in HANDLED_BY_OPERATION:
             return False
-        return name not in DEFAULTS or bool(value != DEFAULTS[name])
+        return not _is_neutral(name, value)
+
+
+def _is_neutral(name: str, value: Any) -> bool:
+    """Return whether a value means the same as leaving the parameter out."""
+    return value in DEFAULTS.get(name, ())
 
 
 def max_tokens(body: JSON) -> int | None:

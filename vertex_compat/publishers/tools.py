@@ -104,10 +104,14 @@ def _parallel(body: JSON) -> bool | None:
 
 
 def unused_tool_params(body: JSON) -> list[str]:
-    """Return the names of parameters about tools in a request without tools."""
+    """Return the names of parameters about tools in a request without tools.
+
+    A web search is a tool that can be chosen, but never called twice at once.
+    """
     if body.get("tools") or body.get("functions"):
         return []
-    return [name for name in ("function_call", "parallel_tool_calls", "tool_choice") if name in body]
+    choices = () if "web_search_options" in body else ("function_call", "tool_choice")
+    return [name for name in ("parallel_tool_calls", *choices) if name in body]
 
 
 def _function(function: object, param: str, tool: JSON) -> Function:

@@ -73,7 +73,9 @@ def _part(part: Any, param: str) -> str:
             param=param,
             code="invalid_type",
         )
-    if part.get("type") != "text" or not isinstance(part.get("text"), str):
+    if part.get("type") == "text" and not isinstance(part.get("text"), str):
+        raise errors.BadRequest(f"'{param}.text' must be a text.", param=f"{param}.text", code="invalid_type")
+    if part.get("type") != "text":
         raise errors.BadRequest(
             "Only texts can be moderated: Cloud Natural Language does not rate images.",
             param=param,

@@ -90,7 +90,10 @@ def prompt_of(job: VideoJob, context: RequestContext) -> str | None:
     if not job.token:
         return None
     bucket = Bucket(context)
-    return _prompt(bucket.metadata(bucket.target(job.record)))
+    try:
+        return _prompt(bucket.metadata(bucket.target(job.record)))
+    except errors.NotFound:
+        raise not_found(context.path_args["video"]) from None
 
 
 def iter_jobs(context: RequestContext) -> Iterator[tuple[str, VideoJob, str | None]]:
@@ -121,7 +124,7 @@ def stored_video(job: VideoJob, context: RequestContext) -> str | None:
 
 
 def forget(job: VideoJob, context: RequestContext) -> None:
-    """Delete a video and its record; raises `BadRequest` without a bucket."""
+    """Delete a video and its record; raises `NotFound`, and `BadRequest` without a bucket."""
     bucket = Bucket(context)
     if not job.token:
         raise errors.BadRequest(
@@ -130,4 +133,7 @@ def forget(job: VideoJob, context: RequestContext) -> None:
     for resource in list(bucket.list(job.folder)):
         with suppress(errors.NotFound):
             bucket.delete(bucket.target(bucket.resource_name(resource)))
-    bucket.delete(bucket.target(job.record))
+    try:
+        bucket.delete(bucket.target(job.record))
+    except errors.NotFound:
+        raise not_found(context.path_args["video"]) from None

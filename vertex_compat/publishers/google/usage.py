@@ -17,7 +17,11 @@ MODALITIES: Final = ("MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", 
 TOTALS: Final = frozenset({"promptTokenCount", "totalTokenCount"})
 """One of them is in every final count; the chunks of a stream may have other counts, or none."""
 
-TIERS: Final = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
+TIERS: Final = {
+    "ON_DEMAND_FLEX": "flex",
+    "ON_DEMAND_PRIORITY": "priority",
+    "PROVISIONED_THROUGHPUT": "scale",
+}
 """`trafficType` → OpenAI's `service_tier`."""
 
 

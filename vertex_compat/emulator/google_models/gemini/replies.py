@@ -48,6 +48,7 @@ SAFETY_RATINGS = [
 ]
 TRAFFIC = {"flex": "ON_DEMAND_FLEX", "priority": "ON_DEMAND_PRIORITY"}
 TRAFFIC_HEADER = "x-vertex-ai-llm-shared-request-type"
+DEDICATED_HEADER = "x-vertex-ai-llm-request-type"
 
 
 def sse(value: Any) -> bytes:
@@ -304,6 +305,8 @@ def _stamp(request: ModelRequest) -> JSON:
 
 
 def _traffic(request: ModelRequest) -> str:
+    if request.headers.get(DEDICATED_HEADER) == "dedicated":
+        return "PROVISIONED_THROUGHPUT"
     return TRAFFIC.get(request.headers.get(TRAFFIC_HEADER, ""), "ON_DEMAND")
 
 

@@ -202,8 +202,9 @@ class ResponseBuilder:
         self.response["status"] = status
         self.response["incomplete_details"] = {"reason": reason} if reason else None
         self.response["usage"] = usage_object(self._usage)
-        if tier := tier_field(self._usage.values()).get("service_tier"):
-            self.response["service_tier"] = tier
+        tier = tier_field(self._usage.values()).get("service_tier")
+        if tier or self.response["service_tier"]:  # the tier that served the request, not the requested one
+            self.response["service_tier"] = tier or "default"
         self.response["completed_at"] = None if reason else int(time.time())
         yield self._event(f"response.{status}", response=self.response)
 

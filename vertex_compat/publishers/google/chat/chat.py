@@ -239,7 +239,7 @@ def _penalties(client_request: ClientRequest) -> wire.GenerationConfig:
     present = {name: body[name] for name in PENALTIES if name in body}
     accepted = present if client_request.model.profile.takes_penalties else {}
     accepted = {name: min(value, MAX_PENALTY) for name, value in accepted.items()}
-    client_request.ignore(*(name for name, value in present.items() if accepted.get(name) != value))
+    client_request.ignore(*(name for name, value in present.items() if accepted.get(name, 0) != value))
     config: wire.GenerationConfig = {}
     for name, value in accepted.items():
         config[PENALTIES[name]] = value
