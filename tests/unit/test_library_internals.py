@@ -8,18 +8,22 @@ import inspect
 import io
 import re
 import socket
+from types import SimpleNamespace
 
 import certifi
 import gunicorn.config
 import gunicorn.http.wsgi
 import gunicorn.workers.gthread
 import msgspec
+import pytest
 import urllib3._base_connection
 import urllib3.connection
 import urllib3.response
 import werkzeug.wsgi
 from gunicorn.workers.sync import SyncWorker
 from helpers.server import ROOT
+
+from vertex_compat.server import gunicorn_hooks
 
 PINNED = {"functions-framework", "flask", "requests", "google-auth", "msgspec"}
 BOUNDED = {"urllib3", "certifi", "werkzeug", "gunicorn"}
@@ -95,6 +99,53 @@ def test_gunicorn_threads_have_the_parts_of_the_hooks():
     assert inspect.signature(gunicorn.workers.gthread.PollableMethodQueue.defer).parameters
     assert "self.sock = sock" in inspect.getsource(gunicorn.workers.gthread.TConn.__init__)
     assert not hasattr(SyncWorker, "method_queue")
+
+
+@pytest.fixture
+def chunk_writer(monkeypatch):
+    """Return gunicorn's class of responses and the one that replaces it."""
+    plain = gunicorn.http.wsgi.Response
+    monkeypatch.setattr(gunicorn.http.wsgi, "Response", plain)
+    gunicorn_hooks._install_chunk_writer()
+    return plain, gunicorn.http.wsgi.Response
+
+
+def bytes_written(response_class, version, method, headers, chunks):
+    """Return the bytes of a response without the date, and its length for the access log."""
+    request = SimpleNamespace(version=version, method=method, should_close=lambda: False)
+    here, there = socket.socketpair()
+    with there:
+        with here:
+            response = response_class(request, here, gunicorn.config.Config())
+            response.start_response("200 OK", headers)
+            for chunk in chunks:
+                response.write(chunk)
+            response.close()
+        return re.sub(rb"Date: .*", b"", there.recv(65_536)), response.sent
+
+
+@pytest.mark.parametrize("chunks", [[], [b"a"], [b"a", b"", b"b" * 300, b"\r\n"]])
+@pytest.mark.parametrize("headers", [[], [("Content-Length", "3")]])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("version", [(1, 0), (1, 1)])
+def test_gunicorn_chunks_are_as_its_own(chunk_writer, version, method, headers, chunks):
+    plain, ours = (bytes_written(one, version, method, headers, chunks) for one in chunk_writer)
+    assert ours == plain
+
+
+def test_gunicorn_chunk_is_sent_in_one_piece(chunk_writer):
+    _, response_class = chunk_writer
+    pieces = []
+    response = response_class(None, SimpleNamespace(sendall=pieces.append), gunicorn.config.Config())
+    response.chunked = response.headers_sent = True
+    response.write(b"data: {}\n\n")
+    assert pieces == [b"A\r\ndata: {}\n\n\r\n"]
+    with pytest.raises(TypeError):
+        response.write("text")
+
+
+def test_gunicorn_makes_responses_of_the_modules_class():
+    assert re.search(r"= Response$|= Response\(", inspect.getsource(gunicorn.http.wsgi.create), re.MULTILINE)
 
 
 def test_gunicorn_gives_the_clients_socket():
