@@ -412,6 +412,13 @@ class SpeechAdapter(msgspec.Struct, frozen=True):
     stream: ChatAdapter | None = None
 
 
+class MusicAdapter(msgspec.Struct, frozen=True):
+    """Music of a publisher: `whole` returns a file in the `file_format` of the model."""
+
+    whole: UnaryAdapter[Audio]
+    file_format: Callable[[Model], str]
+
+
 class VideoOperation(NamedTuple):
     """The state of a video.
 
@@ -480,5 +487,5 @@ class Publisher:
     videos = _LazyAdapter["VideoAdapter"]()
     messages = _LazyAdapter["Relay"]()
     generate_content = _LazyAdapter["Relay"]()
-    music = _LazyAdapter["UnaryAdapter[Audio]"]()
+    music = _LazyAdapter["MusicAdapter"]()
     token_counts = _LazyAdapter["TokenCounter"]()

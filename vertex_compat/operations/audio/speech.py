@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from vertex_compat import errors, sse
@@ -20,6 +21,7 @@ from vertex_compat.types import (
     Audio,
     ChatAdapter,
     Model,
+    MusicAdapter,
     SpeechAdapter,
     StreamPart,
     UnaryAdapter,
@@ -46,24 +48,42 @@ def create(context: RequestContext) -> Response:
     def attempt(model: Model, adapter: SpeechAdapter) -> Response:
         check_params(params, PROMPTS, model, context)
         if music := _music(model):
-            return _whole(music, params, model, context)
+            return _compose(music, params, model, context)
         if adapter.stream is None:
             return _whole(adapter.whole, params, model, context)
         form = _encodable_format(params)
         if "stream_format" in params and not context.dry_run:
             return _stream(adapter.stream, params, form, model, context)
-        return _whole(adapter.whole, params | {"response_format": form}, model, context)
+        return _whole(adapter.whole, params, model, context, partial(_encode, form=form))
 
     def units(model: Model, adapter: SpeechAdapter) -> Units | None:
-        unary = _music(model) or adapter.whole
+        unary = (_music(model) or adapter).whole
         return unary.units({**model.defaults, **params}, model)
 
     return model_calls.with_fallback(context, params["model"], SPEECH, attempt, units)
 
 
-def _music(model: Model) -> UnaryAdapter[Audio] | None:
+def _music(model: Model) -> MusicAdapter | None:
     """Return what makes music, if the model does."""
     return PUBLISHERS[model.publisher].music if "music" in model.profile.operations else None
+
+
+def _compose(adapter: MusicAdapter, params: JSON, model: Model, context: RequestContext) -> Response:
+    """Return music as the model's file, or converted to the format that the client requests."""
+    own = adapter.file_format(model)
+    form = params.get("response_format", own)
+    if form == own:
+        return _whole(adapter.whole, params, model, context)
+    if not encoder.can_convert():
+        raise errors.BadRequest(
+            f"This model makes music in {own!r}, and {form!r} needs an encoder: add the package 'av' to "
+            f"requirements.txt, or use {own!r}.",
+            param="response_format",
+            code="unsupported_value",
+        )
+    return _whole(
+        adapter.whole, params, model, context, lambda audio: (encoder.convert(audio.data, form), form)
+    )
 
 
 def _encodable_format(params: JSON) -> str:
@@ -91,7 +111,17 @@ def _model_name(name: str, context: RequestContext) -> str:
     return name
 
 
-def _whole(adapter: UnaryAdapter[Audio], params: JSON, model: Model, context: RequestContext) -> Response:
+def _whole(
+    adapter: UnaryAdapter[Audio],
+    params: JSON,
+    model: Model,
+    context: RequestContext,
+    encode: Callable[[Audio], tuple[bytes, str]] | None = None,
+) -> Response:
+    """Return the audio of a response that is not streamed.
+
+    `encode` returns it in another format, and the format's name.
+    """
     if context.dry_run:
         call = adapter.request({**model.defaults, **params}, model)[0]
         return model_calls.describe(call, model, context)
@@ -99,13 +129,17 @@ def _whole(adapter: UnaryAdapter[Audio], params: JSON, model: Model, context: Re
     audio = results[0]
     if audio.usage:
         context.log.usages["speech"] = audio.usage
-    if audio.rate:
-        form = params["response_format"]
-        data = encoder.encode(audio.data, form, audio.rate)
+    if encode:
+        data, form = encode(audio)
         audio = Audio(data, encoder.MIME_TYPES[form], audio.usage)
     if params.get("stream_format") == "sse":
         return Response(EventStream(_events(audio)), headers)
     return Response(FileBody(audio.data, audio.mime), headers)
+
+
+def _encode(audio: Audio, form: str) -> tuple[bytes, str]:
+    """Return samples as a file, and its format."""
+    return encoder.encode(audio.data, form, audio.rate or encoder.PCM_RATE), form
 
 
 def _events(audio: Audio) -> Iterator[bytes]:

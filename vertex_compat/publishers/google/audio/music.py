@@ -18,7 +18,16 @@ from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.publishers.google.usage import usage
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Audio, ClientRequest, Model, UnaryAdapter, Units, UpstreamCall
+from vertex_compat.types import (
+    JSON,
+    Audio,
+    ClientRequest,
+    Model,
+    MusicAdapter,
+    UnaryAdapter,
+    Units,
+    UpstreamCall,
+)
 
 if TYPE_CHECKING:
     from vertex_compat.publishers.google import request_types as wire
@@ -38,16 +47,14 @@ GENERATE_CONTENT: Final = ParameterTable(
 )
 
 
+def file_format(model: Model) -> str:
+    """Return OpenAI's name of the format of a model's files."""
+    return "wav" if model.profile.media_method == "predict" else "mp3"
+
+
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
-    """Return the call that makes the music that `input` describes; raises `BadRequest`."""
+    """Return the call that makes the music that `input` describes."""
     predicts = model.profile.media_method == "predict"
-    own = "wav" if predicts else "mp3"
-    if (form := body.get("response_format", own)) != own:
-        raise errors.BadRequest(
-            f"This model makes music in {own}, not in {form}.",
-            param="response_format",
-            code="unsupported_value",
-        )
     prompt = "\n".join(filter(None, (body.get("instructions"), body["input"])))
     fields, ignored = (PREDICT if predicts else GENERATE_CONTENT).apply(body)
     if not predicts:
@@ -87,4 +94,4 @@ def _files(answer: JSON) -> Iterator[tuple[str, str]]:
                 yield data, text(blob.get("mimeType")) or "audio/mpeg"
 
 
-MUSIC: Final = UnaryAdapter(request, response, lambda _, __: Units(items=1))
+MUSIC: Final = MusicAdapter(UnaryAdapter(request, response, lambda _, __: Units(items=1)), file_format)
