@@ -6,7 +6,7 @@ import sys
 
 from helpers.server import ROOT, bare_environment
 
-LOADED_WITH_MAIN = {"certifi", "google", "gunicorn", "msgspec", "typing_extensions", "urllib3"}
+LOADED_WITH_MAIN = {"certifi", "google", "gunicorn", "msgspec", "typing_extensions"}
 """Beside functions-framework and what that has loaded by then. Whoever adds one says what it costs: gunicorn
 nothing, since functions-framework loads it next."""
 
@@ -16,6 +16,7 @@ ONLY_WHEN_NEEDED = {
     "google.auth.compute_engine": "the metadata server without ours",
     "google.auth.credentials": "accounts other than the runtime's",
     "requests": "google-auth's transport, for accounts other than the runtime's",
+    "urllib3": "proxies, linked files, compressed answers",
     "vertex_compat.upstream.model_list": "VERTEX_COMPAT_DISCOVER",
     "vertex_compat.cli": "`python main.py`",
     "vertex_compat.operations.service.openapi_spec": "/openapi.json",

@@ -38,8 +38,8 @@ PEERS = {
 ONLY_IN = {
     "flask": {"app", "main"},
     "functions_framework": {"main"},
-    "requests": {"upstream.credentials", "upstream.network"},
-    "urllib3": {"upstream"},
+    "requests": {"upstream.credentials", "upstream.proxies"},
+    "urllib3": {"upstream.proxies", "upstream.response", "upstream.url_fetcher"},
     "google": {"upstream.credentials", "upstream.metadata_server"},
     "opentelemetry": {"server.telemetry"},
     "redis": {"limits.redis_store"},

@@ -12,6 +12,7 @@ import pytest
 from vertex_compat import errors
 from vertex_compat.server.client_connection import ClientConnection, ClientDisconnected
 from vertex_compat.upstream import connection_pool
+from vertex_compat.upstream.connection_pool import ConnectionPool
 from vertex_compat.upstream.network import Network
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
@@ -213,3 +214,19 @@ def test_connection_that_the_server_closed_is_not_used_again():
         second.close()
     assert second is not first
     assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://",
+        "http://host:99999",
+        "http://[::1",
+        f"https://{'a' * 70}.com",
+        "https://a..com",
+        "http://a b",
+    ],
+)
+def test_invalid_origin_is_an_invalid_url(origin):
+    with pytest.raises(http.client.InvalidURL):
+        ConnectionPool(origin, 1, Network()).request("GET", "/", b"", {}, ClientConnection(), 1)

@@ -1,7 +1,7 @@
 """Connections to Google's hosts, kept alive between calls, direct or through a proxy.
 
-urllib3 connects (names, TLS, proxies) and sends; `http.client` parses the head of the response. urllib3's own
-pools are not used: they have no way to hand the client's connection on to a call that waits for its response.
+`http.client` connects, sends, and parses the head of the response. The pools of urllib3 and requests have no
+way to hand the client's connection on to a call that waits for its response.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
+from http.client import HTTPConnection
 from typing import Any, Final, cast
-
-import urllib3.exceptions
-import urllib3.util
-from urllib3.connection import HTTPConnection
+from urllib.parse import SplitResult, urlsplit
 
 from vertex_compat import errors
 from vertex_compat.server.client_connection import ClientConnection
@@ -45,19 +43,11 @@ MAX_HOSTS: Final = 64
 BLOCKING_READS: Final = sys.platform != "win32" and hasattr(os, "set_blocking")
 """True if a socket's descriptor can block while Python treats the socket as non-blocking."""
 
-_SOCKET_OPTIONS: Final = [
-    *HTTPConnection.default_socket_options,
-    *(
-        [
-            (
-                socket.SOL_SOCKET,
-                socket.SO_RCVTIMEO,
-                struct.pack("ll", 0, int(POLL_INTERVAL_SECONDS * 1_000_000)),
-            )
-        ]
-        if BLOCKING_READS
-        else []
-    ),
+_RECEIVE_TIMEOUT: Final = struct.pack("ll", 0, int(POLL_INTERVAL_SECONDS * 1_000_000))
+
+_SOCKET_OPTIONS: Final[list[tuple[int, int, int | bytes]]] = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    *([(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)] if BLOCKING_READS else []),
 ]
 
 
@@ -115,9 +105,7 @@ class ConnectionPool:
 
     def __init__(self, origin: str, size: int, network: Network) -> None:
         self._idle: list[HTTPConnection] = []  # appending to it and popping need no lock
-        self._url = urllib3.util.parse_url(origin)
-        if not self._url.host:
-            raise urllib3.exceptions.LocationValueError("The URL has no host.")
+        self._url = _origin(origin)
         self._size = size
         self._network = network
         self._proxy = network.proxy_for(origin)
@@ -136,15 +124,15 @@ class ConnectionPool:
         """Send a request and read the head of its response; `target` is the path and the query.
 
         `timeout` is how many seconds the upstream may be silent. The connection belongs to the caller, who
-        returns it by `release` or closes it. Raises `OSError`, `HTTPException`, urllib3's `HTTPError`,
-        `ClientDisconnected`, `DeadlineExceeded`.
+        returns it by `release` or closes it. Raises `OSError`, `HTTPException`, `ClientDisconnected`,
+        `DeadlineExceeded`.
         """
         if self._proxy and self._url.scheme == "http":
-            target, headers = f"{self._url}{target}", {**headers, **self._proxy.headers}
+            target, headers = f"{self._url.geturl()}{target}", {**headers, **self._proxy.headers}
         connection = self._acquire()
         try:
-            if connection.is_closed:
-                connection.connect()
+            if connection.sock is None:
+                self._connect(connection)
             _send(connection, method, target, body, headers)
             return connection, _receive(connection, client, timeout)
         except BaseException:
@@ -163,15 +151,45 @@ class ConnectionPool:
         while self._idle:
             with suppress(IndexError):  # another thread was faster
                 connection = self._idle.pop()
-                if connection.is_connected:
+                if _is_open(connection.sock):
                     return connection
                 connection.close()
         return self._new()
 
     def _new(self) -> HTTPConnection:
-        return self._network.connection(
-            self._url, self._proxy, timeout=CONNECT_TIMEOUT_SECONDS, socket_options=_SOCKET_OPTIONS
-        )
+        if self._proxy:
+            return self._network.proxied_connection(
+                self._proxy, self._url, timeout=CONNECT_TIMEOUT_SECONDS, socket_options=_SOCKET_OPTIONS
+            )
+        return self._network.connection(self._url, CONNECT_TIMEOUT_SECONDS)
+
+    def _connect(self, connection: HTTPConnection) -> None:
+        connection.connect()
+        if not self._proxy:
+            for option in _SOCKET_OPTIONS:
+                connection.sock.setsockopt(*option)
+
+
+def _origin(url: str) -> SplitResult:
+    """Return the parts of an origin; raises `InvalidURL` if it has no valid host and port."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.hostname and parts.hostname.encode("idna") and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise http.client.InvalidURL("The URL has no valid host and port.")
+    return parts
+
+
+def _is_open(sock: socket.socket) -> bool:
+    """Return whether an idle connection is open.
+
+    If there is something to read, it is the end: no response is due.
+    """
+    poller = new_poller()
+    poller.register(sock.fileno(), READABLE)
+    return not poller.poll(0)
 
 
 def _close_all(connections: list[HTTPConnection]) -> None:
@@ -204,6 +222,7 @@ def _send(
     if len(body) > MAX_SINGLE_WRITE:
         content = _pieces(body)
         headers = {**headers, "Content-Length": str(len(body))}
+    connection.sock.settimeout(CONNECT_TIMEOUT_SECONDS)
     with suppress(BrokenPipeError, ConnectionResetError):
         connection.request(method, target, content, headers)
 
@@ -216,7 +235,8 @@ def _pieces(body: bytes) -> Iterator[bytes]:
 def _receive(connection: HTTPConnection, client: ClientConnection, timeout: float) -> InterruptibleResponse:
     """Return the response when its head has arrived.
 
-    `http.client` makes it by the connection's `response_class`; urllib3's own `getresponse` would wrap it.
+    `http.client` makes it by the connection's `response_class`. A connection through a proxy is urllib3's,
+    whose own `getresponse` would wrap it.
     """
     response_class: Any = partial(InterruptibleResponse, client=client, timeout=timeout)
     connection.response_class = response_class

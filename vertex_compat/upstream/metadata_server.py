@@ -7,13 +7,13 @@ minutes for a silent server.
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from http.client import HTTPConnection, HTTPException
 from typing import Final
 
 import msgspec
-import urllib3
-import urllib3.exceptions
 from google.auth import exceptions
 
 from vertex_compat import vertex
@@ -27,9 +27,7 @@ MAX_BYTES: Final = 65_536
 _FLAVOR: Final = {"Metadata-Flavor": "Google"}
 _ROOT: Final = "/computeMetadata/v1"
 
-_RETRY: Final = urllib3.Retry(
-    total=1, backoff_factor=0.1, status_forcelist={429, 500, 502, 503, 504}, redirect=0, raise_on_status=False
-)
+_RETRYABLE_STATUS: Final = frozenset({429, 500, 502, 503, 504})
 
 
 class MetadataServerCredentials:
@@ -40,8 +38,7 @@ class MetadataServerCredentials:
         self.expiry: datetime | None = None
         self.quota_project_id = quota_project
         self._scopes = ",".join(scopes)
-        self._server = urllib3.PoolManager(maxsize=1, timeout=TIMEOUT_SECONDS, retries=_RETRY)
-        self._url = f"http://{host}{_ROOT}"
+        self._host = host
 
     def refresh(self, request: object) -> None:
         """Fetch a token; raises `RefreshError`. google-auth's `request` is not needed."""
@@ -64,13 +61,25 @@ class MetadataServerCredentials:
 
     def _get(self, path: str) -> bytes:
         try:
-            response = self._server.request("GET", self._url + path, headers=_FLAVOR, preload_content=False)
-            with response:
+            return self._attempt(path)
+        except exceptions.RefreshError as error:
+            if not error.retryable:
+                raise
+            return self._attempt(path)
+
+    def _attempt(self, path: str) -> bytes:
+        try:
+            with closing(HTTPConnection(self._host, timeout=TIMEOUT_SECONDS)) as connection:
+                connection.request("GET", _ROOT + path, headers=_FLAVOR)
+                response = connection.getresponse()
                 content = response.read(MAX_BYTES)
-        except urllib3.exceptions.HTTPError as error:
-            raise exceptions.RefreshError("The metadata server does not answer.") from error
+        except (OSError, HTTPException) as error:
+            raise exceptions.RefreshError("The metadata server does not answer.", retryable=True) from error
         if response.status != 200 or response.headers.get("Metadata-Flavor") != "Google":
-            raise exceptions.RefreshError(f"The metadata server answers with status {response.status}.")
+            raise exceptions.RefreshError(
+                f"The metadata server answers with status {response.status}.",
+                retryable=response.status in _RETRYABLE_STATUS,
+            )
         return content
 
 

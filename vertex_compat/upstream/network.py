@@ -1,36 +1,26 @@
-"""Certificate authorities to trust, and the proxies of the environment.
+"""Connections to Google's hosts: the certificate authorities to trust, and the proxies.
 
-The variables are those of `requests` and OpenSSL: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
-(https://requests.readthedocs.io/en/latest/user/advanced/#proxies), REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE,
-SSL_CERT_FILE and SSL_CERT_DIR. `Settings` reads those of the certificates.
+The variables of the certificates are those of `requests` and OpenSSL: REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE,
+SSL_CERT_FILE and SSL_CERT_DIR. `Settings` reads them.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
 from functools import cached_property
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult
 
 import certifi
-import urllib3.util
-from urllib3._base_connection import ProxyConfig
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import Url
 
-from vertex_compat import errors
 from vertex_compat.config.settings import Settings
 
+if TYPE_CHECKING:
+    from vertex_compat.upstream.proxies import Proxy
+
 CA_VARIABLES: Final = "REQUESTS_CA_BUNDLE, SSL_CERT_FILE or SSL_CERT_DIR"
-
-
-class Proxy(NamedTuple):
-    """A proxy, and the headers that are for it."""
-
-    url: Url
-    headers: Mapping[str, str]
 
 
 class Network:
@@ -66,7 +56,9 @@ class Network:
             bundle, directory = None, bundle
         if not (bundle or directory):
             bundle = Path(certifi.where())
-        return ssl.create_default_context(cafile=bundle, capath=directory)
+        context = ssl.create_default_context(cafile=bundle, capath=directory)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
 
     def proxy_for(self, url: str) -> Proxy | None:
         """Return the proxy of a URL, None if there is none.
@@ -75,35 +67,19 @@ class Network:
         """
         if not self._use_proxies:
             return None
-        from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415  (few deployments need it)
+        from vertex_compat.upstream import proxies  # noqa: PLC0415  (few deployments need it)
 
-        address = select_proxy(url, get_environ_proxies(url))
-        if not address:
-            return None
-        proxy = urllib3.util.parse_url(address if "://" in address else f"http://{address}")
-        if proxy.scheme not in {"http", "https"} or not proxy.host:
-            raise errors.Unavailable(
-                f"The proxy variables name a {proxy.scheme}:// proxy; only http:// and https:// work."
-            )
-        headers = urllib3.util.make_headers(proxy_basic_auth=unquote(proxy.auth)) if proxy.auth else {}
-        return Proxy(proxy, headers)
+        return proxies.find(url)
 
-    def connection(self, url: Url, proxy: Proxy | None, **options: Any) -> HTTPConnection:
-        """Return a new connection for a URL, not connected yet; `options` are urllib3's.
+    def connection(self, url: SplitResult, timeout: float) -> HTTPConnection:
+        """Return a new connection to the host of a URL, not connected yet."""
+        host, port = url.hostname or "", url.port
+        if url.scheme == "http":
+            return HTTPConnection(host, port, timeout=timeout)
+        return HTTPSConnection(host, port, timeout=timeout, context=self.context)
 
-        A proxy forwards http:// requests, whose target is then the whole URL. It tunnels everything else.
-        """
-        target = proxy.url if proxy else url
-        if proxy:
-            config = ProxyConfig(
-                None, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None
-            )
-            options |= {"proxy": proxy.url, "proxy_config": config}
-        if url.scheme == "http" and target.scheme == "http":
-            return HTTPConnection(target.host or "", target.port, **options)
-        connection = HTTPSConnection(target.host or "", target.port, ssl_context=self.context, **options)
-        if proxy and url.scheme == "https":
-            connection.set_tunnel(
-                url.host or "", url.port or 443, proxy.headers, scheme=proxy.url.scheme or "http"
-            )
-        return connection
+    def proxied_connection(self, proxy: Proxy, url: SplitResult, **options: Any) -> HTTPConnection:
+        """Return a new connection through a proxy, not connected yet; `options` are urllib3's."""
+        from vertex_compat.upstream import proxies  # noqa: PLC0415  (as above)
+
+        return proxies.connection(self, proxy, url, **options)

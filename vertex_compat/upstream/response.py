@@ -13,12 +13,9 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPConnection
 from math import ceil
 from typing import Any, Final, Protocol
-
-import urllib3.exceptions
-import urllib3.response
-from urllib3.connection import HTTPConnection
 
 from vertex_compat import errors
 from vertex_compat.server.client_connection import ClientConnection
@@ -143,7 +140,7 @@ class HTTPUpstreamResponse:
     def _decode(self, body: bytes) -> bytes:
         try:
             return bytes(self._decoder.decompress(body) + (self._decoder.flush() if self.complete else b""))
-        except (urllib3.exceptions.DecodeError, zlib.error) as error:
+        except zlib.error as error:
             raise errors.UpstreamFault("Vertex AI's response cannot be decompressed.") from error
 
     def close(self) -> None:
@@ -160,9 +157,12 @@ def _decoder(encoding: str) -> Any:
 
     None if it is not compressed, as was requested.
     """
-    match encoding.strip().lower():
-        case "" | "identity":
-            return None
+    encoding = encoding.strip().lower()
+    if encoding in {"", "identity"}:
+        return None
+    import urllib3.response  # noqa: PLC0415  (hardly a response needs it)
+
+    match encoding:
         case "gzip" | "x-gzip":
             return urllib3.response.GzipDecoder()
         case "deflate":

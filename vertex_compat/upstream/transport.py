@@ -16,7 +16,6 @@ from contextlib import closing, suppress
 from typing import Final
 
 import msgspec
-import urllib3.exceptions
 
 from vertex_compat import __version__, errors, vertex
 from vertex_compat.config.settings import Settings
@@ -169,7 +168,7 @@ class HttpTransport:
                 method, f"/{target}", body, headers, client, self._settings.upstream_timeout
             )
             request_id = _upstream_request_id(response.headers)
-        except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError) as error:
+        except (OSError, http.client.HTTPException) as error:
             raise _unreachable(error) from error
         finally:
             client.calls.append(request_id)
@@ -233,14 +232,12 @@ def _unreachable(error: Exception) -> errors.ApiError:
             return errors.Unavailable("Vertex AI could not be reached over TLS.")
         case OSError(args=(str(message),)) if message.startswith("Tunnel connection failed"):
             return errors.Unavailable(f"The proxy did not connect to Vertex AI ({message[-40:]}).")
-        case urllib3.exceptions.NewConnectionError():  # a subclass of urllib3's TimeoutError
-            return errors.Unavailable("Vertex AI could not be reached.", retryable=True)
-        case TimeoutError() | urllib3.exceptions.TimeoutError():  # TLS's handshake included
+        case TimeoutError():  # TLS's handshake included
             return errors.DeadlineExceeded("Vertex AI did not answer in time.", retryable=True)
-        case OSError() | http.client.HTTPException():
-            return errors.Unavailable("Vertex AI could not be reached.", retryable=True)
+        case http.client.InvalidURL():
+            return errors.UpstreamFault("The URL of Vertex AI is invalid.")
         case _:
-            return errors.UpstreamFault("The call to Vertex AI failed before a response came.")
+            return errors.Unavailable("Vertex AI could not be reached.", retryable=True)
 
 
 def _error_content(response: UpstreamResponse, client: ClientConnection) -> bytes:

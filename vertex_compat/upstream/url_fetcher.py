@@ -141,12 +141,13 @@ class UrlFetcher:
 
     def _connection(self, url: SplitResult, deadline: float) -> HTTPSConnection:
         timeout = max(0.1, deadline - time.monotonic())
-        target = urllib3.util.parse_url(f"https://{url.netloc.rpartition('@')[2]}")
+        origin = urlsplit(f"https://{url.netloc.rpartition('@')[2]}")
         host, port = url.hostname or "", url.port or HTTPS_PORT
-        if proxy := self._network.proxy_for(target.url):
+        if proxy := self._network.proxy_for(origin.geturl()):
             if len(_resolve(host, port, self._public)) < len(_resolve(host, port, lambda _: True)):
                 raise NotPublic
-            return cast(HTTPSConnection, self._network.connection(target, proxy, timeout=timeout))
+            connection = self._network.proxied_connection(proxy, origin, timeout=timeout)
+            return cast(HTTPSConnection, connection)
         connection = _PublicConnection(host, port, ssl_context=self._network.context, timeout=timeout)
         connection.public = self._public
         return connection
