@@ -30,6 +30,7 @@ CLASSES = {vector_store_types: (openai_sdk, VECTOR_STORE_CLASSES)}
 EXTENSIONS = {
     "FileContentPage": {"has_more", "next_page"},
     "SearchResultsPage": {"has_more", "next_page", "search_query"},
+    "VectorStore": {"description"},
 }
 """Fields of the documented objects that the SDK's classes do not have."""
 

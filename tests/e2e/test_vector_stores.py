@@ -141,7 +141,27 @@ def test_a_store_can_be_changed_and_expires(stored, monkeypatch):
     assert changed["expires_at"] == store["expires_at"]
     monkeypatch.setattr("vertex_compat.operations.vector_stores.records.DAY", -1)
     assert stored.get(f"/v1/vector_stores/{store['id']}").json["status"] == "expired"
-    assert search(stored, store, "sky").json["error"]["code"] == "expired"
+    path = f"/v1/vector_stores/{store['id']}"
+    file = upload(stored, GRASS)
+    tool = {"type": "file_search", "vector_store_ids": [store["id"]]}
+    response = {"model": "gemini-3.8-flash", "input": "sky", "tools": [tool]}
+    for answer, param in (
+        (search(stored, store, "sky"), "vector_store_id"),
+        (post(stored, {"file_id": file}, f"{path}/files"), "vector_store_id"),
+        (post(stored, {"file_ids": [file]}, f"{path}/file_batches"), "vector_store_id"),
+        (post(stored, response, "/v1/responses"), "tools[0].vector_store_ids"),
+    ):
+        error = answer.json["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (400, "expired", param)
+    assert stored.get(path).json["file_counts"]["total"] == 1
+
+
+def test_a_description_is_returned(stored):
+    created = post(stored, {"description": "Of clouds"}, "/v1/vector_stores")
+    assert "x-vertex-compat-ignored" not in created.headers
+    path = f"/v1/vector_stores/{created.json['id']}"
+    assert stored.get(path).json["description"] == "Of clouds"
+    assert post(stored, {"name": "New"}, path).json["description"] == "Of clouds"
 
 
 def test_stores_belong_to_the_key_that_made_them(start):

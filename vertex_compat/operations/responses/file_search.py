@@ -69,7 +69,9 @@ def run(request: ResponsesRequest, context: RequestContext) -> tuple[ResponsesRe
     records = Records(context)
     try:
         stores = [records.store(id_) for id_ in options["vector_store_ids"]]
-    except errors.NotFound as error:
+        for store in stores:
+            store.check_active()
+    except errors.ClientFault as error:
         error.param = f"{tool.param}.vector_store_ids"
         raise
     passages = search(stores, [query], options, records, context)

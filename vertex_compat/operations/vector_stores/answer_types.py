@@ -37,6 +37,7 @@ class VectorStore(TypedDict):
     object: Literal["vector_store"]
     created_at: int
     name: str
+    description: str | None
     usage_bytes: int
     file_counts: FileCounts
     status: Literal["expired", "in_progress", "completed"]

@@ -47,6 +47,7 @@ class VectorStore(msgspec.Struct, omit_defaults=True):
     created: int
     last_active: int
     name: str = ""
+    description: str = ""
     metadata: dict[str, str] = {}
     expires_days: int | None = None
 
@@ -59,6 +60,15 @@ class VectorStore(msgspec.Struct, omit_defaults=True):
     def expired(self) -> bool:
         """True if it has expired."""
         return self.expires_at is not None and self.expires_at < time.time()
+
+    def check_active(self) -> None:
+        """Raise `BadRequest` if the store has expired."""
+        if self.expired:
+            raise errors.BadRequest(
+                f"The vector store {self.id} has expired. Set its 'expires_after' to use it again.",
+                param="vector_store_id",
+                code="expired",
+            )
 
 
 class StoredFile(msgspec.Struct, omit_defaults=True):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.request import body
@@ -60,10 +59,7 @@ def search(
 ) -> list[Passage]:
     """Return the passages that fit a query best. `options` are those of OpenAI's search."""
     for store in stores:
-        if store.expired:
-            raise errors.BadRequest(
-                f"The vector store {store.id} has expired.", param="vector_store_id", code="expired"
-            )
+        store.check_active()
         records.touch(store)
     limit = options.get("max_num_results", DEFAULT_RESULTS)
     min_score = (options.get("ranking_options") or {}).get("score_threshold") or 0.0

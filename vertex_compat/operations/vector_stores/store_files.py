@@ -41,6 +41,14 @@ def _find(context: RequestContext) -> tuple[VectorStore, Records]:
     return records.store(context.path_args["store"]), records
 
 
+def _find_active(context: RequestContext) -> tuple[VectorStore, Records]:
+    """Return a store that takes files; raises `BadRequest` for an expired one."""
+    store, records = _find(context)
+    store.check_active()
+    records.touch(store)
+    return store, records
+
+
 class Attachment(NamedTuple):
     """A file to attach to a store, its options, and the parameter that names it."""
 
@@ -133,7 +141,7 @@ def _status(file: StoredFile) -> wire.FileStatus:
 def create(context: RequestContext) -> Response:
     """Attach one file."""
     params = body.drop_nulls(body.decode(context.body, schema.AttachFile))
-    store, records = _find(context)
+    store, records = _find_active(context)
     (prepared,) = prepare([Attachment(params["file_id"], params, "file_id")], records)
     files = attach(store, [prepared], records, context)
     headers = model_calls.ignored_header(body.unknown(params, schema.AttachFile))
@@ -236,7 +244,7 @@ def create_batch(context: RequestContext) -> Response:
         raise errors.BadRequest(
             "Exactly one of 'file_ids' and 'files' is needed.", param="file_ids", code="invalid_value"
         )
-    store, records = _find(context)
+    store, records = _find_active(context)
     batch = BATCH + new_token()
     files = attach(store, prepare(_attachments(params), records, batch), records, context)
     ignored = body.unknown(params, schema.AttachFiles)

@@ -51,13 +51,14 @@ def create(context: RequestContext) -> Response:
         created=now,
         last_active=now,
         name=params.get("name", ""),
+        description=params.get("description", ""),
         metadata=params.get("metadata", {}),
         expires_days=params.get("expires_after", {}).get("days"),
     )
     records.create(store)
     files = store_files.attach(store, prepared, records, context) if prepared else []
-    ignored = [*body.unknown(params, schema.CreateStore), *({"description"} & params.keys())]
-    return Response(_store_object(store, files), model_calls.ignored_header(ignored))
+    headers = model_calls.ignored_header(body.unknown(params, schema.CreateStore))
+    return Response(_store_object(store, files), headers)
 
 
 def list_stores(context: RequestContext) -> Response:
@@ -148,6 +149,7 @@ def _store_object(store: VectorStore, files: list[StoredFile]) -> wire.VectorSto
         "object": "vector_store",
         "created_at": store.created,
         "name": store.name,
+        "description": store.description or None,
         "usage_bytes": sum(file.size for file in files if file.status == "completed"),
         "file_counts": counts,
         "status": "expired" if store.expired else "in_progress" if counts["in_progress"] else "completed",
