@@ -140,7 +140,7 @@ def test_an_event_is_passed_on_when_it_comes_and_not_later(front_door, emulator)
             assert emulator.calls[-1].ended is None
 
 
-# The connections to Vertex. The emulator closes each after one answer, as the real one does not.
+# The connections to Vertex
 
 
 class Lasting(BaseHTTPRequestHandler):

@@ -364,6 +364,45 @@ def test_calls_are_recorded_while_they_run(emulator, ask):
     thread.join()
 
 
+# Connections
+
+
+def test_connection_stays_open_after_whole_and_streamed_responses(emulator, bearer):
+    known = f"{PLACE}/publishers/google/models/gemini-3.8-flash:"
+    line = http.client.HTTPConnection(emulator.host, timeout=5)
+    sockets = set()
+    for method, path in [
+        ("POST", f"{known}generateContent"),
+        ("POST", f"{known}streamGenerateContent?alt=sse"),
+        ("HEAD", "/v1/nothing"),
+        ("DELETE", "/emulator/calls"),
+        ("GET", "/"),
+    ]:
+        line.request(method, path, json.dumps(GEMINI) if method == "POST" else None, bearer)
+        response = line.getresponse()
+        response.read()
+        assert not response.will_close
+        sockets.add(line.sock)
+    line.close()
+    assert len(sockets) == 1
+
+
+def test_connection_is_closed_after_a_response_short_of_its_length(emulator):
+    emulator.script(b"abc", headers={"Content-Length": "9"})
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="6 more expected"):
+        requests.post(f"{emulator.url}/v1/anything", timeout=5)
+
+
+def test_open_connections_end_with_the_emulator(emulator):
+    name, port = emulator.host.split(":")
+    with socket.create_connection((name, int(port)), timeout=5) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert line.recv(1 << 16).startswith(b"HTTP/1.1 ")
+        emulator.close()
+        while line.recv(1 << 16):
+            pass
+
+
 # Paths
 
 

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,9 @@ class App:
         self._failed_once: set[tuple[str, Fault]] = set()
         self._lock = threading.Lock()
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterator[bytes]:
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Generator[bytes, None, None]:
         """Answer one request: the WSGI interface."""
         request = Request(environ)
         try:
@@ -263,7 +265,7 @@ class App:
         entry: Entry | None,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """Send the response step by step, and record in the journal how it ended.
 
         The status line and headers are sent with the first bytes, so a wait before them is silent.

@@ -1,8 +1,10 @@
-"""The emulator's HTTP server: one thread per connection, each block of a response flushed."""
+"""The emulator's HTTP server: connections that last, one thread each, each block of a response flushed."""
 
+import contextlib
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
@@ -19,11 +21,32 @@ CLOSE_POLL_SECONDS = 0.05
 
 
 class Handler(WSGIRequestHandler):
-    """Logs nothing but errors, and sends each block in one packet immediately."""
+    """Keeps connections open, logs nothing but errors, and sends each block in one packet immediately."""
 
+    server: "Server"
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # werkzeug flushes after each block; unbuffered, a chunk would be sent in three packets
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        """Note the connection, which the server closes at its own end."""
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def run_wsgi(self) -> None:
+        """Answer one request. Werkzeug's own method waits 10 ms, and closes each connection."""
+        self.environ = environ = self.make_environ()
+        message = Message(self)
+        try:
+            with contextlib.closing(self.server.vertex(environ, message.start)) as blocks:
+                for block in blocks:
+                    message.send(block)
+            message.finish()
+        except (ConnectionError, TimeoutError) as error:
+            self.connection_dropped(error, environ)
+        except Exception:  # noqa: BLE001 - an error of the emulator ends one response, not its thread
+            self.log_error("%s", traceback.format_exc())
+            self.close_connection = True
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's parameter name
         """Log only the emulator's own errors."""
@@ -32,6 +55,7 @@ class Handler(WSGIRequestHandler):
 
     def finish(self) -> None:
         """Close both ends, even if the client has left."""
+        self.server.connections.discard(self.connection)
         try:
             super().finish()
         except OSError:
@@ -42,10 +66,74 @@ class Handler(WSGIRequestHandler):
         self.close_connection = True
 
 
+class Message:
+    """One response on a connection: status and headers with the first block, then each block by itself."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._head: tuple[int, str, list[tuple[str, str]]] | None = None
+        self._has_body = False
+        self._missing: int | None = None  # bytes until Content-Length; None in a chunked body
+
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], None]:
+        """Keep status and headers for the first block: WSGI's `start_response`."""
+        del exc_info
+        code, _, reason = status.partition(" ")
+        self._head = int(code), reason, headers
+        return self.send
+
+    def send(self, block: bytes) -> None:
+        """Send a block in one packet."""
+        if self._head:
+            self._send_head(*self._head)
+            self._head = None
+        if block and self._has_body:
+            if self._missing is None:
+                block = b"%x\r\n%s\r\n" % (len(block), block)
+            else:
+                self._missing -= len(block)
+            self._handler.wfile.write(block)
+        self._handler.wfile.flush()
+
+    def _send_head(self, code: int, reason: str, headers: list[tuple[str, str]]) -> None:
+        handler = self._handler
+        handler.send_response(code, reason)
+        for name, value in headers:
+            handler.send_header(name, value)
+            if name.lower() == "content-length":
+                self._missing = int(value)
+        self._has_body = handler.command != "HEAD" and code not in {204, 304}
+        if self._has_body and self._missing is None:
+            handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+
+    def finish(self) -> None:
+        """End the response; the connection is closed if it is shorter than its Content-Length."""
+        self.send(b"")
+        if self._has_body and self._missing is None:
+            self._handler.wfile.write(b"0\r\n\r\n")
+            self._handler.wfile.flush()
+        elif self._has_body and self._missing:
+            self._handler.close_connection = True
+
+
 class Server(ThreadedWSGIServer):
     """Accepts hundreds of connections and can reset one."""
 
     request_queue_size = 1024
+
+    def __init__(self, host: str, port: int, app: App) -> None:
+        self.vertex = app
+        self.connections: set[socket.socket] = set()
+        super().__init__(host, port, app, Handler)
+
+    def close_connections(self) -> None:
+        """End the connections that are open."""
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         """Close a connection, without an orderly shutdown if it will be reset."""
@@ -70,7 +158,7 @@ class Emulator:
     ) -> None:
         self.app = App(pace=pace, token_lifetime=token_lifetime)
         self.project = PROJECT
-        self._server = Server(host, port, self.app, Handler)
+        self._server = Server(host, port, self.app)
         self._thread = threading.Thread(target=self.serve, name="vertex-emulator", daemon=True)
 
     def serve(self) -> None:
@@ -80,8 +168,11 @@ class Emulator:
     def close(self) -> None:
         """Stop serving and end waiting responses."""
         self.app.closing.set()
+        with contextlib.suppress(OSError):  # closed before
+            self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes the server, which is waiting for a client
         self._server.shutdown()
         self._server.server_close()
+        self._server.close_connections()
 
     def __enter__(self) -> Self:
         self._thread.start()
