@@ -367,7 +367,7 @@ def test_calls_are_recorded_while_they_run(emulator, ask):
 # Connections
 
 
-def test_connection_stays_open_after_whole_and_streamed_responses(emulator, bearer):
+def test_connection_stays_open_after_responses_of_all_kinds(emulator, bearer):
     known = f"{PLACE}/publishers/google/models/gemini-3.8-flash:"
     line = http.client.HTTPConnection(emulator.host, timeout=5)
     sockets = set()
@@ -387,7 +387,7 @@ def test_connection_stays_open_after_whole_and_streamed_responses(emulator, bear
     assert len(sockets) == 1
 
 
-def test_connection_is_closed_after_a_response_short_of_its_length(emulator):
+def test_connection_ends_after_a_response_short_of_its_length(emulator):
     emulator.script(b"abc", headers={"Content-Length": "9"})
     with pytest.raises(requests.exceptions.ChunkedEncodingError, match="6 more expected"):
         requests.post(f"{emulator.url}/v1/anything", timeout=5)
