@@ -24,6 +24,20 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any machine")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--exhaustive",
+        action="store_true",
+        help="make every change of every recording, as CI does; without it each kind of change is made once",
+    )
+
+
+@pytest.fixture(scope="session")
+def exhaustive(pytestconfig):
+    """Return whether every change of every recording is made."""
+    return pytestconfig.getoption("exhaustive")
+
+
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Start one worker more than there are cores: some tests wait for the function's own timeouts."""

@@ -1,16 +1,18 @@
 """Recorded answers with one value changed, over all client APIs: an answer or a clear error, no lost text.
 
 Every change is met in chat and, in turn, in one of the other APIs. Where Vertex AI speaks the client's API,
-the answer is passed on with its change.
+the answer is passed on with its change. A change that several recordings of a publisher have a place for is
+made in one of them, with `--exhaustive` in each.
 """
 
+import functools
 import json
 from itertools import cycle
 
 from helpers import client_apis
 from helpers.client_apis import CHAT, COMPLETIONS, GEMINI, MESSAGES, RESPONSES
-from helpers.fixtures import MODELS, CannedTransport, cases, function, post
-from helpers.mutations import first_of_each_shape, mutations
+from helpers.fixtures import MODELS, CannedTransport, all_cases, cases, function, post
+from helpers.mutations import Division, first_of_each_shape, mutations
 
 EXPECTED = {200, 502}
 """Never 500: a response without a usable answer is a 502."""
@@ -25,11 +27,45 @@ def dumped(value):
     return json.dumps(value).encode()
 
 
+def recorded(case, kind):
+    """The objects of a recording, in their order."""
+    if kind == "reply.json":
+        return [case.json(kind)]
+    lines = [line[5:].strip() for line in case.stream.decode().splitlines() if line.startswith("data:")]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+@functools.cache
+def division(publisher, kind):
+    recordings = [case for case in all_cases(kind) if case.publisher == publisher]
+    return Division(
+        {
+            (case.name, number): value
+            for case in recordings
+            for number, value in first_of_each_shape(recorded(case, kind))
+        }
+    )
+
+
+def changes(case, kind, exhaustive):
+    """The number of an object of a recording, the path of the change in it, and the changed object."""
+    for number, value in first_of_each_shape(recorded(case, kind)):
+        choice = (
+            {}
+            if exhaustive
+            else {"chosen": division(case.publisher, kind).chosen((case.name, number), value)}
+        )
+        for path, mutated in mutations(value, **choice):
+            yield number, path, mutated
+
+
 @cases("reply.json")
-def test_changed_whole_answer_loses_no_text(case):
+def test_changed_whole_answer_loses_no_text(case, exhaustive):
     transport = CannedTransport([], "application/json")
     app = function(transport)
-    for (path, mutated), chosen in zip(mutations(case.json("reply.json")), cycle(IN_TURN), strict=False):
+    for (_, path, mutated), chosen in zip(
+        changes(case, "reply.json", exhaustive), cycle(IN_TURN), strict=False
+    ):
         transport.blocks = [dumped(mutated)]
         for api in chosen:
             status, content = ask(app, api, case)
@@ -44,17 +80,13 @@ def test_changed_whole_answer_loses_no_text(case):
 
 
 @cases("stream.sse")
-def test_changed_stream_loses_no_text(case):
-    lines = [line[5:].strip() for line in case.stream.decode().splitlines() if line.startswith("data:")]
-    events = [json.loads(line) for line in lines if line != "[DONE]"]
+def test_changed_stream_loses_no_text(case, exhaustive):
+    events = recorded(case, "stream.sse")
     transport = CannedTransport([], "text/event-stream")
     app = function(transport)
-    changes = (
-        (number, path, mutated)
-        for number, event in first_of_each_shape(events)
-        for path, mutated in mutations(event)
-    )
-    for (number, path, mutated), chosen in zip(changes, cycle(IN_TURN), strict=False):
+    for (number, path, mutated), chosen in zip(
+        changes(case, "stream.sse", exhaustive), cycle(IN_TURN), strict=False
+    ):
         changed = [*events[:number], mutated, *events[number + 1 :]]
         transport.blocks = [b"data: " + dumped(one) + b"\r\n\r\n" for one in changed]
         for api in chosen:

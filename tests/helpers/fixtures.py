@@ -1,13 +1,16 @@
 """The fixtures as values, and the short ways from them through the function's parts."""
 
 import functools
+import io
 import json
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import flask
 import pytest
+from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from vertex_compat import sse
 from vertex_compat.app import App
@@ -92,12 +95,16 @@ def question(publisher, **more):
     return {"model": MODELS[publisher], "messages": [{"role": "user", "content": "Hello"}]} | more
 
 
-def cases(kind):
-    """All cases that have a file of this kind, as parameters of a test."""
+def all_cases(kind):
+    """All cases that have a file of this kind."""
     found = sorted(FIXTURES.glob(f"*/*.{kind}"))
     assert found, f"no fixtures *.{kind}"
-    made = [Case(path.parent.name, path.name.removesuffix(f".{kind}")) for path in found]
-    return pytest.mark.parametrize("case", made, ids=lambda case: f"{case.publisher}-{case.name}")
+    return [Case(path.parent.name, path.name.removesuffix(f".{kind}")) for path in found]
+
+
+def cases(kind):
+    """All cases that have a file of this kind, as parameters of a test."""
+    return pytest.mark.parametrize("case", all_cases(kind), ids=lambda case: f"{case.publisher}-{case.name}")
 
 
 def without(value, *names):
@@ -136,9 +143,22 @@ def function(transport, **env):
     return app.test_client()
 
 
+POST = create_environ(method="POST", content_type="application/json")
+
+
 def post(client, body, path="/v1/chat/completions"):
+    """Return the answer to a request, as `client.post` does, but without its cookies and their cost."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return client.post(path, data=content, content_type="application/json")
+    path_info, _, query = path.partition("?")
+    environ = POST | {
+        "PATH_INFO": unquote(path_info).encode().decode("latin-1"),
+        "QUERY_STRING": query,
+        "REQUEST_URI": path,
+        "RAW_URI": path,
+        "CONTENT_LENGTH": str(len(content)),
+        "wsgi.input": io.BytesIO(content),
+    }
+    return TestResponse(*run_wsgi_app(client.application, environ), request=flask.Request(environ))
 
 
 # Requests

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import zlib
 
 REPLACEMENTS = (None, "NEW_VALUE", 2, 5.5, 1e300, 2**70, True, ["q"], [None], {"q": 1})
 """Values that replace a value; `...`, beside them, removes the field."""
@@ -15,15 +16,25 @@ def paths(value, path=()):
             yield from paths(inner, (*path, key))
 
 
-def mutations(value, replacements=REPLACEMENTS):
-    """The value with one place removed or replaced, and the path of that place."""
+def holder_of(value, path):
+    """The object or list in a JSON value that holds the place at `path`."""
+    for key in path[:-1]:
+        value = value[key]
+    return value
+
+
+def mutations(value, replacements=REPLACEMENTS, chosen=None):
+    """The value with one place removed or replaced, and the path of that place.
+
+    Only changes for which `chosen(path, replacement)` is true, if it is there.
+    """
     text = json.dumps(value)
     for path in list(paths(value)):
         for replacement in [..., *replacements]:
+            if chosen and not chosen(path, replacement):
+                continue
             mutated = json.loads(text)  # a copy in which no two places are one object
-            holder = mutated
-            for key in path[:-1]:
-                holder = holder[key]
+            holder = holder_of(mutated, path)
             if replacement is ...:
                 del holder[path[-1]]
             elif holder[path[-1]] == replacement:
@@ -53,3 +64,34 @@ def first_of_each_shape(values):
         if (one := shape(value)) not in seen:
             seen.add(one)
             yield number, value
+
+
+def kind_of_place(value, path):
+    """The names on the path, the type of the value, and the fields beside the place."""
+    names = tuple("*" if isinstance(key, int) else key for key in path)
+    holder = holder_of(value, path)
+    return value.get("type"), names, tuple(sorted(holder)) if isinstance(holder, dict) else ()
+
+
+class Division:
+    """Makes each change once, at one of the places of its kind in many values.
+
+    `values` has a key for each value.
+    """
+
+    def __init__(self, values):
+        self._places = {}
+        for key, value in values.items():
+            for path in paths(value):
+                self._places.setdefault(kind_of_place(value, path), []).append((key, path))
+
+    def chosen(self, key, value):
+        """The choice for `mutations` of one of the values."""
+
+        def is_chosen(path, replacement):
+            kind = kind_of_place(value, path)
+            places = self._places[kind]
+            number = zlib.crc32(repr((kind, replacement)).encode())
+            return places[number % len(places)] == (key, path)
+
+        return is_chosen
