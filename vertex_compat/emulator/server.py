@@ -1,4 +1,4 @@
-"""The emulator's HTTP server: connections that last, one thread each, each block of a response flushed."""
+"""The emulator's HTTP server: one thread per connection, each block of a response flushed."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ CLOSE_POLL_SECONDS = 0.05
 
 
 class Handler(WSGIRequestHandler):
-    """Keeps connections open, logs nothing but errors, and sends each block in one packet immediately."""
+    """Keeps connections open, logs only errors, and sends each block in one packet."""
 
     server: "Server"
     protocol_version = "HTTP/1.1"
@@ -67,7 +67,7 @@ class Handler(WSGIRequestHandler):
 
 
 class Message:
-    """One response on a connection: status and headers with the first block, then each block by itself."""
+    """One response: status and headers with the first block, then each block by itself."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
