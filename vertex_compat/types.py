@@ -160,6 +160,8 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     """
     audio_format: str | None = None
     """OpenAI's name of the audio format that the client requests."""
+    partial_images: int = 0
+    """The most drafts of each picture that the client gets: `partial_images` of deltas."""
     reasoning_tags: bool = False
     """As in `Model`."""
     endpoint_host: str | None = None

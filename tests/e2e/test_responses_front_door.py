@@ -346,6 +346,62 @@ def test_code_interpreter_that_must_be_used_has_to_exist(client):
     assert caught.value.param == "tool_choice"
 
 
+def test_drafts_of_a_picture_are_partial_images(client, emulator):
+    tool = {"type": "image_generation", "partial_images": 3, "size": "1024x1536", "output_format": "jpeg"}
+    with client.responses.stream(model="gemini-3-pro-image", input="Draw a cat.", tools=[tool]) as stream:
+        events = list(stream)
+        response = stream.get_final_response()
+    drafts = [event for event in events if event.type == "response.image_generation_call.partial_image"]
+    assert [draft.partial_image_index for draft in drafts] == [0, 1]
+    (picture,) = [item for item in response.output if item.type == "image_generation_call"]
+    assert {draft.item_id for draft in drafts} == {picture.id}
+    assert drafts[0].partial_image_b64 != drafts[1].partial_image_b64 == picture.result
+    work = [event.type.rpartition(".")[2] for event in events if "image_generation_call" in event.type]
+    assert work == ["in_progress", "generating", "partial_image", "partial_image", "completed"]
+    config = emulator.calls[-1].json["generationConfig"]
+    assert config["imageConfig"] == {
+        "aspectRatio": "2:3",
+        "imageOutputOptions": {"mimeType": "image/jpeg"},
+    }
+    assert config["thinkingConfig"] == {"includeThoughts": True}
+
+
+def test_a_picture_of_which_only_drafts_came_has_failed(client, emulator):
+    draft = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
+    said = {"candidates": [{"content": {"parts": [draft, {"text": "No."}]}, "finishReason": "STOP"}]}
+    emulator.script([b"data: %s\n\n" % json.dumps(said).encode()])
+    tool = {"type": "image_generation", "partial_images": 1}
+    with client.responses.stream(model="gemini-3-pro-image", input="Draw a cat.", tools=[tool]) as stream:
+        assert "response.image_generation_call.completed" not in [event.type for event in stream]
+        response = stream.get_final_response()
+    assert [item.status for item in response.output] == ["failed", "completed"]
+    again = [*response.output, user("Try again.")]
+    items = [item if isinstance(item, dict) else item.model_dump(exclude_none=True) for item in again]
+    assert client.responses.create(model="gemini-3-pro-image", input=items).output_text
+
+
+def test_options_of_pictures_without_a_counterpart_are_named(client):
+    tool = {"type": "image_generation", "partial_images": 2, "quality": "high", "moderation": "low"}
+    raw = client.responses.with_raw_response.create(
+        model="gemini-2.5-flash-image", input="Draw a cat.", tools=[tool]
+    )
+    named = ["moderation", "partial_images", "quality"]
+    assert sorted(raw.headers["x-vertex-compat-ignored"].split(", ")) == [
+        f"tools.image_generation.{name}" for name in named
+    ]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"background": "transparent"}, {"output_format": "webp"}, {"size": "big"}, {"partial_images": 4}],
+)
+def test_a_wrong_option_of_pictures_is_a_400_that_names_it(client, option):
+    tools = [{"type": "web_search"}, {"type": "image_generation", **option}]
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.responses.create(model="gemini-3-pro-image", input="Draw a cat.", tools=tools)
+    assert refused.value.param == f"tools[1].{min(option)}"
+
+
 def test_pictures_of_a_model_come_back_in_the_next_turn(client, emulator):
     model = "gemini-3.1-flash-image"
     asked, tools = [user("Draw a cat.")], [{"type": "image_generation"}]

@@ -134,6 +134,15 @@ def test_what_is_said_in_google_s_words_is_sent(app, emulator):
     assert image_config(emulator) == {"aspectRatio": "1:1", "personGeneration": "ALLOW_NONE"}
 
 
+def test_chat_takes_the_options_of_its_pictures(app, emulator):
+    body = {"messages": [{"role": "user", "content": "A cat"}], "image_generation": {"size": "2048x2048"}}
+    answer = app.post("/v1/chat/completions", json={"model": "gemini-3-pro-image", **body})
+    assert answer.json["choices"][0]["message"]["images"]
+    assert image_config(emulator) == {"aspectRatio": "1:1", "imageSize": "2K"}
+    answer = app.post("/v1/chat/completions", json={"model": "gemini-3.8-flash", **body})
+    assert answer.headers["x-vertex-compat-ignored"] == "image_generation"
+
+
 def test_an_edit_sends_images_mask_and_prompt(client, emulator):
     answer = client.images.edit(
         model="gemini-3.1-flash-image",

@@ -214,6 +214,17 @@ class SpokenAnswer(Struct):
     format: str | None = None
 
 
+class ImageOptions(Struct, kw_only=True):
+    """The form of images: also of `/images/generations`."""
+
+    background: Literal["transparent", "opaque", "auto"] | None = None
+    output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
+    output_format: Literal["png", "jpeg", "webp"] | None = None
+    partial_images: Annotated[int, Meta(ge=0, le=3)] | None = None
+    quality: str | None = None
+    size: Annotated[str, Meta(pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$")] | None = None
+
+
 class Chat(Struct):
     model: str
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
@@ -224,6 +235,7 @@ class Chat(Struct):
     function_call: str | dict[str, Any] | None = None
     functions: Annotated[list[FunctionDefinition], Many] | None = None
     google: dict[str, Any] | None = None
+    image_generation: ImageOptions | None = None
     logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
     logprobs: bool | None = None
     max_completion_tokens: Positive | None = None

@@ -9,21 +9,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from vertex_compat.operations.chat.chat_schema import ImageOptions
 
-class Images(Struct):
+
+class Images(ImageOptions, kw_only=True):
     model: str
     prompt: Annotated[str, Meta(min_length=1)]
     aspect_ratio: Annotated[str, Meta(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
-    background: Literal["transparent", "opaque", "auto"] | None = None
     image_size: Literal["1K", "2K", "4K"] | None = None
     n: Annotated[int, Meta(ge=1, le=10)] | None = None
-    output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
-    output_format: Literal["png", "jpeg", "webp"] | None = None
-    partial_images: Annotated[int, Meta(ge=0, le=3)] | None = None
-    quality: str | None = None
     response_format: Literal["url", "b64_json"] | None = None
     seed: int | None = None
-    size: Annotated[str, Meta(pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$")] | None = None
     stream: bool | None = None
     style: str | None = None
     user: str | None = None

@@ -75,7 +75,10 @@ ORIGINS: Final = {
 }
 """Parameter of chat → what the client sent, where it has another name."""
 
-_IGNORED_NAMES: Final = ORIGINS | {"web_search_options": "tools.web_search"}
+_IGNORED_NAMES: Final = ORIGINS | {
+    "image_generation": "tools.image_generation",
+    "web_search_options": "tools.web_search",
+}
 
 
 class ResponsesRequest(NamedTuple):
@@ -93,13 +96,9 @@ class ResponsesRequest(NamedTuple):
         A hosted tool that is offered to a model without it is left out; one that is demanded is an error.
         """
         chat, left_out = without_hosted_tools(self.chat, adapter)
-        if image_tool := self.toolset.image_generation:
-            if "images" in model.profile.operations:
-                chat = chat | {"modalities": ["text", "image"]}
-                options = body.drop_nulls(image_tool.definition).keys() - {"type"}
-                left_out += tuple(f"tools.image_generation.{name}" for name in sorted(options))
-            else:
-                left_out += ("tools.image_generation",)
+        if tools.IMAGE_GENERATION in chat and "images" not in model.profile.operations:
+            chat = {name: value for name, value in chat.items() if name != tools.IMAGE_GENERATION}
+            left_out += (f"tools.{tools.IMAGE_GENERATION}",)
         missing = {name.removeprefix("tools.") for name in left_out}
         tools.check_choice(self.params.get("tool_choice"), self.toolset, missing)
         return chat, (*self.ignored, *left_out)
@@ -154,6 +153,10 @@ def translate(params: JSON, earlier: Sequence[JSON] = ()) -> ResponsesRequest:
     }
     if toolset.web_search:
         origins["web_search_options"] = toolset.web_search.param
+    if image_tool := toolset.image_generation:
+        origins |= {
+            f"{image_tool.kind}.{name}": f"{image_tool.param}.{name}" for name in image_tool.definition
+        }
     names = ParamNames(origins | reader.origins)
     ignored = [
         name for name in params if name not in TRANSLATED | STATEFUL.keys() and params[name] is not False
@@ -258,6 +261,8 @@ def _tools(params: JSON, toolset: OfferedTools) -> JSON:
         chat["tools"] = chat_tools
     if toolset.web_search:
         chat["web_search_options"] = tools.web_search_options(toolset.web_search)
+    if toolset.image_generation:
+        chat[tools.IMAGE_GENERATION] = body.drop_nulls(toolset.image_generation.definition)
     if (choice := params.get("tool_choice")) is not None:
         chat["tool_choice"] = tools.tool_choice(choice, toolset)
     return body.drop_nulls(chat)

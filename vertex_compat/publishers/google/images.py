@@ -11,14 +11,12 @@ Gemini 3's image models think: they make up to two drafts, which come as parts w
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.json_values import enum, items, mapping, text
-from vertex_compat.publishers.google import generate_content
+from vertex_compat.publishers.google import generate_content, image_config
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, POLICY, finish_reason
 from vertex_compat.publishers.google.usage import TOTALS, usage
@@ -77,17 +75,6 @@ IMAGEN: Final = ParameterTable(
     refused=frozenset({"image", "mask"}),
 )
 
-GEMINI_RATIOS: Final = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
-IMAGEN_RATIOS: Final = ("1:1", "3:4", "4:3", "9:16", "16:9")
-
-SIZES: Final = (("1K", 2_000_000), ("2K", 6_000_000))
-"""Name → the most pixels that it stands for; 1792x1024 is still 1K, and more than 2K is 4K."""
-
-QUALITIES: Final = {"hd": "2K", "high": "2K", "xhigh": "4K", "max": "4K"}
-"""`quality` → the size, where the client names none."""
-
-MIME_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg"}
-
 MAX_SAMPLES: Final = 4
 """Images that one call of Imagen's makes; one of Gemini's makes one."""
 
@@ -96,7 +83,7 @@ MASK: Final = "The last image is a mask of the first one: change only what is tr
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
     """Return the calls that make `n` images; raises `BadRequest`."""
-    _check(body)
+    image_config.check(body)
     images = body.get("n", 1)
     if model.profile.media_method == "predict":
         counts = [MAX_SAMPLES] * (images // MAX_SAMPLES) + [images % MAX_SAMPLES]
@@ -106,19 +93,10 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
 
 def stream_request(body: JSON, model: Model) -> UpstreamCall:
     """Return the call that makes one image and is answered in a stream if the model streams."""
-    _check(body)
+    image_config.check(body)
     if model.profile.media_method == "predict":
         return _imagen(1, ClientRequest(body, model))
     return _gemini(ClientRequest({**body, "stream": True}, model))
-
-
-def _check(body: JSON) -> None:
-    if body.get("background") == "transparent" or body.get("output_format") == "webp":
-        raise errors.BadRequest(
-            "Vertex AI makes opaque images, in PNG or JPEG.",
-            param="background" if body.get("background") == "transparent" else "output_format",
-            code="unsupported_value",
-        )
 
 
 def units(body: JSON, model: Model) -> Units | None:
@@ -131,46 +109,14 @@ def _gemini(client_request: ClientRequest) -> UpstreamCall:
     renamed, ignored = GEMINI.apply(client_request.body)
     client_request.ignore(*ignored)
     config: wire.GenerationConfig = {"seed": renamed["seed"]} if "seed" in renamed else {}
-    image: JSON = {
-        "aspectRatio": _ratio(body, GEMINI_RATIOS + client_request.model.profile.extra_aspect_ratios),
-        "imageSize": _resolution(client_request),
-        "imageOutputOptions": _output(body),
-    }
-    if image := {name: value for name, value in image.items() if value}:
+    if image := image_config.gemini(client_request):
         config["imageConfig"] = image
     config["responseModalities"] = ["TEXT", "IMAGE"]
-    if _with_drafts(client_request):
+    if image_config.with_drafts(client_request, client_request):
         config["thinkingConfig"] = {"includeThoughts": True}
     return generate_content.call(
         list(_parts(body)), config, body, client_request.model, client_request.ignored
     )
-
-
-def _with_drafts(client_request: ClientRequest) -> bool:
-    """Return whether the client gets drafts: in a stream, of a model that makes some."""
-    if not client_request.body.get("partial_images"):
-        return False
-    if client_request.body.get("stream") and client_request.model.profile.thinking:
-        return True
-    client_request.ignore("partial_images")
-    return False
-
-
-def _resolution(client_request: ClientRequest) -> str | None:
-    """Return the size to ask Gemini for: None for 1K, which is also all that some models have."""
-    body, takes_size = client_request.body, client_request.model.profile.takes_image_size
-    size = body.get("image_size") or _size(body)
-    if "quality" in body:
-        if size or not takes_size:
-            client_request.ignore("quality")
-        else:
-            size = QUALITIES.get(body["quality"])
-    if size in {None, "1K"}:
-        return None
-    if not takes_size:
-        client_request.ignore("image_size" if "image_size" in body else "size")
-        return None
-    return str(size)
 
 
 def _parts(body: JSON) -> Iterator[wire.Part]:
@@ -191,12 +137,12 @@ def _source_part(source: JSON) -> wire.Part:
 
 def _imagen(count: int, client_request: ClientRequest) -> UpstreamCall:
     body = client_request.body
-    size = body.get("image_size") or _size(body)
+    size = image_config.size(body)
     shaped: JSON = {
         "sampleCount": count,
-        "aspectRatio": _ratio(body, IMAGEN_RATIOS),
+        "aspectRatio": image_config.ratio(body, image_config.IMAGEN_RATIOS),
         "sampleImageSize": size if size != "1K" else None,
-        "outputOptions": _output(body),
+        "outputOptions": image_config.output(body),
         "includeRaiReason": True,
     }
     parameters, ignored = IMAGEN.apply(client_request.body)
@@ -205,42 +151,6 @@ def _imagen(count: int, client_request: ClientRequest) -> UpstreamCall:
     upstream_body = {"instances": [{"prompt": body["prompt"]}], "parameters": parameters}
     path = f"{client_request.model.resource}:predict"
     return UpstreamCall(path, upstream_body, ignored=client_request.ignored)
-
-
-def _pixels(body: JSON) -> tuple[int, int] | None:
-    if match := re.fullmatch(r"(\d+)x(\d+)", body.get("size", "")):
-        return int(match[1]), int(match[2])
-    return None
-
-
-def _ratio(body: JSON, ratios: tuple[str, ...]) -> str | None:
-    """Return the client's aspect ratio, or the one that is nearest to the client's size."""
-    if ratio := body.get("aspect_ratio"):
-        return str(ratio)
-    if not (pixels := _pixels(body)):
-        return None
-    requested_ratio = math.log(pixels[0] / pixels[1])
-
-    def distance(ratio: str) -> float:
-        width, height = ratio.split(":")
-        return abs(math.log(int(width) / int(height)) - requested_ratio)
-
-    return min(ratios, key=distance)
-
-
-def _size(body: JSON) -> str | None:
-    if not (pixels := _pixels(body)):
-        return None
-    return next((name for name, max_pixels in SIZES if pixels[0] * pixels[1] <= max_pixels), "4K")
-
-
-def _output(body: JSON) -> JSON:
-    """Return how the file is written; both APIs have the same fields."""
-    fields = {
-        "mimeType": MIME_TYPES.get(body.get("output_format", "")),
-        "compressionQuality": body.get("output_compression"),
-    }
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def response(body: JSON, call: UpstreamCall) -> GeneratedImages:

@@ -141,9 +141,9 @@ class ImageGenerationCall(TypedDict):
 
     id: str
     type: Literal["image_generation_call"]
-    result: str
-    output_format: str
-    status: Literal["completed", "in_progress"]
+    result: str | None
+    output_format: NotRequired[str]
+    status: Literal["completed", "failed", "in_progress"]
     extra_content: NotRequired[JSON]
 
 
@@ -295,8 +295,11 @@ class EventFields(TypedDict, total=False):
     logprobs: list[JSON]
     message: str
     name: str
+    output_format: str
     output_index: int
     param: str | None
+    partial_image_b64: str
+    partial_image_index: int
     part: ContentPart | Summary
     refusal: str
     response: Response

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 STEPS: Final = {
     "file_search_call": ("in_progress", "searching", "completed"),
-    "image_generation_call": ("in_progress", "generating", "completed"),
     "web_search_call": ("in_progress", "searching", "completed"),
 }
 """Type of an item → the events of its work, `response.TYPE.STEP`."""
@@ -41,25 +40,34 @@ def web_search_call(id_: str, grounding: JSON) -> wire.ResponseFunctionWebSearch
     return {"id": id_, "type": "web_search_call", "action": action, "status": "in_progress"}
 
 
-def image_generation_call(id_: str, image: JSON) -> wire.ImageGenerationCall | None:
-    """Return the item of a picture in the form of chat; None for one that is a link.
+def image_generation_call(id_: str) -> wire.ImageGenerationCall:
+    """Return the item of a picture that has not come yet."""
+    return {
+        "id": id_,
+        "type": "image_generation_call",
+        "result": None,
+        "status": "in_progress",
+    }
 
-    `extra_content` is the picture's signature, which Gemini needs back.
-    """
+
+def image_data(image: JSON) -> tuple[str, str] | None:
+    """Return the file format and the base64 of a picture in the form of chat; None for a link."""
     url = text(mapping(image.get("image_url")).get("url"))
     if not url.startswith(_DATA_URL):
         return None
-    media_type, _, data = url.removeprefix(_DATA_URL).partition(";base64,")
-    call: wire.ImageGenerationCall = {
-        "id": id_,
-        "type": "image_generation_call",
-        "result": data,
-        "output_format": media_type,
-        "status": "in_progress",
-    }
+    form, _, data = url.removeprefix(_DATA_URL).partition(";base64,")
+    return form, data
+
+
+def set_result(call: wire.ImageGenerationCall, image: JSON) -> None:
+    """Put a picture in the form of chat into its item.
+
+    `extra_content` is the picture's signature, which Gemini needs back.
+    """
+    form, data = image_data(image) or ("", "")
+    call["result"], call["output_format"] = data, form
     if extra := image.get("extra_content"):
         call["extra_content"] = extra
-    return call
 
 
 def code_interpreter_call(id_: str, container: str) -> wire.ResponseCodeInterpreterToolCall:

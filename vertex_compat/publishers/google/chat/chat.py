@@ -18,6 +18,7 @@ from vertex_compat.publishers.google.chat import (
     contents,
     json_schema,
     options,
+    pictures,
     reasoning,
     response,
     response_format,
@@ -47,6 +48,7 @@ PARAMETERS: Final = ParameterTable(
     | PENALTIES.keys()
     | {
         "audio",
+        "image_generation",
         "logprobs",
         "max_completion_tokens",
         "max_tokens",
@@ -131,9 +133,14 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
     upstream_body = _upstream_body(client_request, turns, output)
     config = _sampling(client_request) | _penalties(client_request) | _limits(client_request)
     config |= response_format.logprobs(body) | output.config | response_format.modalities(body)
+    picture_options = pictures.read(client_request)
+    config |= picture_options.config
     speaks = "AUDIO" in config.get("responseModalities", ())
     client_request.ignore(*(["audio"] if "audio" in body and not speaks else []))
-    if thinking := reasoning.thinking_config(client_request, native):
+    thinking = reasoning.thinking_config(client_request, native)
+    if picture_options.drafts:
+        thinking["includeThoughts"] = True
+    if thinking:
         config["thinkingConfig"] = thinking
     if resolution := contents.resolution(turns, model.profile):
         config["mediaResolution"] = resolution
@@ -152,6 +159,7 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
         tool_names=output.tools.names,
         json_answer=output.answer,
         audio_format=response_format.audio_format(body) if speaks else None,
+        partial_images=picture_options.drafts,
     )
 
 

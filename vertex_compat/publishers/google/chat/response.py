@@ -208,6 +208,8 @@ class _Candidate:
         self._first_part = 0  # of the current call, in `_part_starts`
         self._tool_calls = 0
         self._images = 0
+        self._max_drafts = call.partial_images
+        self._drafts = 0  # of the next image
         self._audio = AudioOutput(call.audio_format, f"audio_{digest(seed)}") if call.audio_format else None
         self._groundings: list[tuple[JSON, int]] = []
         self._last_fields: JSON = {}
@@ -264,7 +266,7 @@ class _Candidate:
             yield Delta(self.index, self._final_fields(), self._finish("STOP"))
 
     def _part(self, part: JSON) -> JSON:
-        """Return the fields of a delta; none for an empty part or a draft image of the thoughts."""
+        """Return the fields of a delta; none for an empty part."""
         signature = signatures.valid(part.get("thoughtSignature"))
         if call := mapping(part.get("functionCall")):
             if self._answer and self._answer.tool and call.get("name") == self._answer.tool:
@@ -280,7 +282,7 @@ class _Candidate:
             self._signature = signature
         if content:
             return {"reasoning_content": content} if thought else self._content(content)
-        return self._special_part(part)
+        return self._draft(file) if file else self._special_part(part)
 
     def _special_part(self, part: JSON) -> JSON:
         if code := mapping(part.get("executableCode")):
@@ -332,8 +334,18 @@ class _Candidate:
             "index": self._images,
         }
         self._images += 1
+        self._drafts = 0
         signature = signature or self._take_signature()
         return {"images": [image | (signatures.extra_content(signature) if signature else {})]}
+
+    def _draft(self, file: JSON) -> JSON:
+        """Return a draft image of the thoughts, if the client gets one more."""
+        mime_type, data = text(file.get("mimeType")), text(file.get("data"))
+        if not data or self._drafts >= self._max_drafts:
+            return {}
+        self._drafts += 1
+        url = {"url": f"data:{mime_type};base64,{data}"}
+        return {"partial_images": [{"type": "image_url", "image_url": url, "index": self._drafts - 1}]}
 
     def _transcription(self, transcription: JSON) -> JSON:
         """Return the text of a segment of speech, and the segment with its speaker and times."""

@@ -1,0 +1,48 @@
+"""Pictures in the answers of chats, by `image_generation`: OpenAI's hosted tool.
+
+https://platform.openai.com/docs/guides/tools-image-generation. Gemini's image models draw by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from vertex_compat.publishers.google import image_config
+from vertex_compat.types import ClientRequest
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
+
+PARAM: Final = "image_generation"
+
+OPTIONS: Final = frozenset(
+    {"background", "output_compression", "output_format", "partial_images", "quality", "size", "type"}
+)
+
+
+class Pictures(NamedTuple):
+    """Fields of `generationConfig`, and how many drafts of each picture the client gets."""
+
+    config: wire.GenerationConfig
+    drafts: int = 0
+
+
+def read(client_request: ClientRequest) -> Pictures:
+    """Return the form of the pictures that the client requests; raises `BadRequest`."""
+    body, model = client_request.body, client_request.model
+    if PARAM not in body:
+        return Pictures({})
+    if "images" not in model.profile.operations:
+        client_request.ignore(PARAM)
+        return Pictures({})
+    tool = ClientRequest(body[PARAM], model)
+    image_config.check(tool.body, f"{PARAM}.")
+    config: wire.GenerationConfig = {}
+    if image := image_config.gemini(tool):
+        config["imageConfig"] = image
+    if "modalities" not in body:
+        config["responseModalities"] = ["TEXT", "IMAGE"]
+    drafts: int = tool.body["partial_images"] if image_config.with_drafts(client_request, tool) else 0
+    ignored = [*tool.ignored, *sorted(tool.body.keys() - OPTIONS)]
+    client_request.ignore(*(f"{PARAM}.{name}" for name in ignored))
+    return Pictures(config, drafts)
