@@ -382,7 +382,7 @@ class ImageAdapter(msgspec.Struct, frozen=True):
 class OCRResult(NamedTuple):
     """The text of a document in Mistral's form, and token counts if they are charged for."""
 
-    response: JSON
+    response: Mapping[str, Any]
     usage: Usage | None = None
 
 

@@ -64,7 +64,7 @@ def test_counts_are_strings_there_and_absent_when_zero(state, stats, counted):
 
 @pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"])
 def test_the_end_is_told_under_its_status(end):
-    shown = batch_jobs.progress(JOB | {"state": f"JOB_STATE_{end}", "endTime": ENDED}, 1)
+    shown = dict(batch_jobs.progress(JOB | {"state": f"JOB_STATE_{end}", "endTime": ENDED}, 1))
     assert shown[f"{shown['status']}_at"] == 1767225660
     assert shown["in_progress_at"] == 1767225601
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
 
 from vertex_compat.operations.chat.answer_types import CompletionUsage
-from vertex_compat.types import JSON
+from vertex_compat.services.answer_types import BatchProgress, Moderation
 
 T = TypeVar("T")
 
@@ -170,38 +170,29 @@ class FileDeleted(TypedDict):
     deleted: bool
 
 
-class BatchRequestCounts(TypedDict):
-    """Numbers of requests."""
-
-    total: int
-    completed: int
-    failed: int
-
-
-class Batch(TypedDict):
+class Batch(BatchProgress):
     """A batch."""
 
     id: str
     object: Literal["batch"]
     endpoint: str
     model: str | None
-    errors: JSON | None
     input_file_id: str
     completion_window: str
     output_file_id: str | None
     error_file_id: str | None
-    status: str
     created_at: int
     expires_at: int
-    in_progress_at: int | None
     finalizing_at: int | None
-    completed_at: int | None
-    failed_at: int | None
-    expired_at: int | None
-    cancelling_at: int | None
-    cancelled_at: int | None
-    request_counts: BatchRequestCounts
     metadata: dict[str, str] | None
+
+
+class ModerationCreateResponse(TypedDict):
+    """The answer of `/moderations`."""
+
+    id: str
+    model: str
+    results: list[Moderation]
 
 
 class Model(TypedDict):

@@ -7,13 +7,16 @@ and no coordinates.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from vertex_compat import errors
 from vertex_compat.json_values import integer, items, mapping, text
 from vertex_compat.types import JSON, ChatAdapter, Model, OCRResult, UnaryAdapter, UpstreamCall, Usage
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers import answer_types as wire
 
 IGNORED: Final = frozenset(
     {
@@ -171,7 +174,7 @@ def _instruction(body: JSON, *, with_annotation: bool) -> Iterator[str]:
         yield text(body.get("document_annotation_prompt"))
 
 
-def _document(content: str, finish: str) -> JSON:
+def _document(content: str, finish: str) -> wire.OCRResponse:
     """Return Mistral's response; raises `BadRequest`, `UpstreamFault`."""
     try:
         decoded = mapping(msgspec.json.decode(content))
@@ -201,7 +204,7 @@ def _check_finish(finish: str) -> None:
         )
 
 
-def _result(pages: list[JSON]) -> JSON:
+def _result(pages: list[JSON]) -> wire.OCRResponse:
     return {
         "pages": [_page(page, number) for number, page in enumerate(pages)],
         "document_annotation": None,
@@ -209,7 +212,7 @@ def _result(pages: list[JSON]) -> JSON:
     }
 
 
-def _page(page: JSON, number: int) -> JSON:
+def _page(page: JSON, number: int) -> wire.OCRPageObject:
     index = integer(page.get("index"))
     return {
         "index": number if index is None else index,

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from vertex_compat import vertex
 from vertex_compat.json_values import count, member, text
 from vertex_compat.types import JSON, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.services import answer_types as wire
 
 LINE_LABEL: Final = "vertex-compat-line"
 """Label with the key of a request to Gemini, whose body has no other field for one."""
@@ -26,7 +29,7 @@ OWNER_LABEL: Final = "vertex-compat-owner"
 
 _SNAKE_CASE: Final = {"outputDimensionality": "output_dimensionality", "taskType": "task_type"}
 
-STATUS: Final = {
+STATUS: Final[dict[str, wire.BatchStatus]] = {
     "JOB_STATE_QUEUED": "validating",
     "JOB_STATE_PENDING": "validating",
     "JOB_STATE_RUNNING": "in_progress",
@@ -150,28 +153,35 @@ def cancel(job_id: str) -> UpstreamCall:
     return UpstreamCall(f"batchPredictionJobs/{job_id}:cancel", {})
 
 
-def status(job: JSON) -> str:
+def status(job: JSON) -> wire.BatchStatus:
     """Return the status of OpenAI's batch."""
     return STATUS.get(text(job.get("state")), "failed")
 
 
-def progress(job: JSON, total: int) -> JSON:
+def end_time(job: JSON) -> int | None:
+    """Return the time at which a job has ended, None if it runs or its end is not known."""
+    if status(job) not in END_STATES:
+        return None
+    return vertex.seconds(job.get("endTime") or job.get("updateTime")) or None
+
+
+def progress(job: JSON, total: int) -> wire.BatchProgress:
     """Return status, times and counts of OpenAI's batch object, of `total` requests."""
-    current = status(job)
-    times = {"in_progress_at": job.get("startTime")}
-    if current in END_STATES:
-        times[f"{current}_at"] = job.get("endTime") or job.get("updateTime")
-    elif current == "cancelling":
-        times["cancelling_at"] = job.get("updateTime")
+    current, ended_at = status(job), end_time(job)
     return {
         "status": current,
         "request_counts": counts(job, total),
         "errors": _errors(member(job, "error")) if current == "failed" and job.get("error") else None,
-        **{name: vertex.seconds(time) for name, time in times.items() if time},
+        "in_progress_at": vertex.seconds(job.get("startTime")) or None,
+        "completed_at": ended_at if current == "completed" else None,
+        "failed_at": ended_at if current == "failed" else None,
+        "expired_at": ended_at if current == "expired" else None,
+        "cancelling_at": vertex.seconds(job.get("updateTime")) or None if current == "cancelling" else None,
+        "cancelled_at": ended_at if current == "cancelled" else None,
     }
 
 
-def counts(job: JSON, total: int) -> JSON:
+def counts(job: JSON, total: int) -> wire.BatchRequestCounts:
     """Return how many requests have a response and how many failed.
 
     A completed job has no others.
@@ -185,6 +195,9 @@ def counts(job: JSON, total: int) -> JSON:
     return {"total": total, "completed": completed, "failed": failed}
 
 
-def _errors(error: JSON) -> JSON:
-    row = {"code": "batch_failed", "message": text(error.get("message")), "param": None, "line": None}
-    return {"object": "list", "data": [row]}
+def _errors(error: JSON) -> wire.BatchErrors:
+    message = text(error.get("message"))
+    return {
+        "object": "list",
+        "data": [{"code": "batch_failed", "message": message, "param": None, "line": None}],
+    }

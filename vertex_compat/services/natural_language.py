@@ -9,10 +9,13 @@ Five of OpenAI's thirteen categories have a counterpart. The others are not rate
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.types import JSON, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.services import answer_types as wire
 
 COUNTERPARTS: Final[dict[str, tuple[str, ...]]] = {
     "harassment": ("Toxic", "Insult"),
@@ -63,7 +66,7 @@ def confidences(answer: JSON) -> dict[str, float]:
         raise errors.UpstreamFault("Natural Language's response has no categories.") from None
 
 
-def result(rated: Mapping[str, float]) -> JSON:
+def result(rated: Mapping[str, float]) -> wire.Moderation:
     """Return OpenAI's moderation of one input. Google's categories are in `google_categories`."""
     scores = {
         name: max((rated.get(google_name, 0.0) for google_name in counterparts), default=0.0)

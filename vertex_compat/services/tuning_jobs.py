@@ -7,7 +7,7 @@ job, so they are made from its times.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from vertex_compat import vertex
@@ -15,13 +15,16 @@ from vertex_compat.json_values import count, integer, items, member, text
 from vertex_compat.services.batch_jobs import OWNER_LABEL
 from vertex_compat.types import JSON, UpstreamCall
 
-STATUS: Final = {
+if TYPE_CHECKING:
+    from vertex_compat.services import answer_types as wire
+
+STATUS: Final[dict[str, wire.FineTuningStatus]] = {
     "JOB_STATE_QUEUED": "queued",
     "JOB_STATE_PENDING": "queued",
     "JOB_STATE_RUNNING": "running",
     "JOB_STATE_UPDATING": "running",
     "JOB_STATE_CANCELLING": "running",
-    "JOB_STATE_PAUSED": "paused",
+    "JOB_STATE_PAUSED": "running",
     "JOB_STATE_SUCCEEDED": "succeeded",
     "JOB_STATE_PARTIALLY_SUCCEEDED": "succeeded",
     "JOB_STATE_FAILED": "failed",
@@ -104,7 +107,7 @@ def owner(job: JSON) -> str:
     return text(member(job, "labels").get(OWNER_LABEL))
 
 
-def status(job: JSON) -> str:
+def status(job: JSON) -> wire.FineTuningStatus:
     """Return the status of OpenAI's fine-tuning job."""
     return STATUS.get(text(job.get("state")), "queued")
 
@@ -114,21 +117,13 @@ def model_name(endpoint: object) -> str | None:
     return f"gemini/{endpoint}" if isinstance(endpoint, str) and endpoint else None
 
 
-def progress(job: JSON) -> JSON:
+def progress(job: JSON) -> wire.FineTuningProgress:
     """Return the fields of OpenAI's fine-tuning job that Vertex AI's job has."""
     current = status(job)
     has_ended = current in END_STATES and job.get("endTime")
     spec = member(job, "supervisedTuningSpec")
-    hyperparameters = member(spec, "hyperParameters")
     stats = member(member(job, "tuningDataStats"), "supervisedTuningDataStats")
-    failure = {"code": "job_failed", "message": text(member(job, "error").get("message")), "param": None}
-    hyper = {
-        "n_epochs": count(hyperparameters.get("epochCount")) or "auto",
-        "batch_size": "auto",
-        "learning_rate_multiplier": hyperparameters.get("learningRateMultiplier", "auto"),
-    }
-    if size := hyperparameters.get("adapterSize"):
-        hyper["adapter_size"] = size
+    values = _hyperparameters(member(spec, "hyperParameters"))
     tuned = model_name(member(job, "tunedModel").get("endpoint"))
     return {
         "model": text(job.get("baseModel")),
@@ -137,18 +132,33 @@ def progress(job: JSON) -> JSON:
         "finished_at": vertex.seconds(job["endTime"]) if has_ended else None,
         "fine_tuned_model": tuned if current == "succeeded" else None,
         "trained_tokens": integer(stats.get("totalBillableTokenCount")),
-        "error": failure if current == "failed" and job.get("error") else None,
+        "error": _error(member(job, "error")) if current == "failed" and job.get("error") else None,
         "training_file": text(spec.get("trainingDatasetUri")),
         "validation_file": spec.get("validationDatasetUri"),
-        "hyperparameters": hyper,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyper}},
+        "hyperparameters": values,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": values}},
     }
 
 
-def events(job: JSON) -> Iterator[JSON]:
+def _hyperparameters(values: JSON) -> wire.Hyperparameters:
+    hyperparameters: wire.Hyperparameters = {
+        "n_epochs": count(values.get("epochCount")) or "auto",
+        "batch_size": "auto",
+        "learning_rate_multiplier": values.get("learningRateMultiplier", "auto"),
+    }
+    if size := values.get("adapterSize"):
+        hyperparameters["adapter_size"] = size
+    return hyperparameters
+
+
+def _error(error: JSON) -> wire.FineTuningError:
+    return {"code": "job_failed", "message": text(error.get("message")), "param": None}
+
+
+def events(job: JSON) -> Iterator[wire.FineTuningJobEvent]:
     """Yield the events of a job, latest first."""
     current = status(job)
-    ends = {
+    ends: dict[str, tuple[wire.EventLevel, str]] = {
         "succeeded": ("info", "The job has succeeded."),
         "failed": ("error", f"The job has failed: {text(member(job, 'error').get('message'))}"),
         "cancelled": ("warn", "The job was cancelled."),
@@ -160,7 +170,7 @@ def events(job: JSON) -> Iterator[JSON]:
     yield _event("createTime", job, "info", "The job was created.")
 
 
-def _event(time_field: str, job: JSON, level: str, message: str) -> JSON:
+def _event(time_field: str, job: JSON, level: wire.EventLevel, message: str) -> wire.FineTuningJobEvent:
     return {
         "id": f"ftevent-{time_field.removesuffix('Time')}-{_job_id(job)}",
         "object": "fine_tuning.job.event",
@@ -172,7 +182,7 @@ def _event(time_field: str, job: JSON, level: str, message: str) -> JSON:
     }
 
 
-def checkpoints(job: JSON, id_: str) -> Iterator[JSON]:
+def checkpoints(job: JSON, id_: str) -> Iterator[wire.FineTuningJobCheckpoint]:
     """Yield the checkpoints of the job with OpenAI's id `id_`, latest first.
 
     Each is a model of its own.

@@ -16,7 +16,8 @@ caller's folder, no job is called.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -63,7 +64,7 @@ class BatchMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
     total: int = 0
     project: str | None = None
     account: str | None = None
-    problems: list[JSON] = []
+    problems: Sequence[Mapping[str, Any]] = []
 
 
 _decode_metadata = msgspec.json.Decoder(BatchMetadata).decode

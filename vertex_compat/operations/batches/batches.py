@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
@@ -31,6 +31,7 @@ from vertex_compat.types import JSON
 
 if TYPE_CHECKING:
     from vertex_compat.operations import answer_types as wire
+    from vertex_compat.services.answer_types import BatchError, BatchProgress
 
 COMPLETION_WINDOW: Final = "24h"
 FILE_KEYS: Final[dict[str, Literal["output_file_id", "error_file_id"]]] = {
@@ -111,13 +112,7 @@ def _batch_object(
     batch: Batch, metadata: BatchMetadata, job: JSON | None, context: RequestContext
 ) -> wire.Batch:
     """Return OpenAI's batch object. Without a job, the batch failed before one was started."""
-    state: Any = {
-        "status": "failed",
-        "failed_at": metadata.created_at,
-        "errors": {"object": "list", "data": metadata.problems},
-    }
-    if job:
-        state = batch_jobs.progress(job, metadata.total)
+    progress = batch_jobs.progress(job, metadata.total) if job else _failed_progress(metadata)
     bucket = Bucket(context)
     kinds = output_file.kinds(job, metadata) if job else ()
     batch_object: wire.Batch = {
@@ -125,26 +120,31 @@ def _batch_object(
         "object": "batch",
         "endpoint": metadata.endpoint,
         "model": metadata.model or None,
-        "errors": None,
         "input_file_id": metadata.input_file_id,
         "completion_window": COMPLETION_WINDOW,
         "output_file_id": None,
         "error_file_id": None,
         "created_at": metadata.created_at,
         "expires_at": metadata.created_at + _DAY_SECONDS,
-        "in_progress_at": None,
         "finalizing_at": None,
-        "completed_at": None,
-        "failed_at": None,
-        "expired_at": None,
-        "cancelling_at": None,
-        "cancelled_at": None,
-        "request_counts": {"total": metadata.total, "completed": 0, "failed": 0},
         "metadata": metadata.metadata,
-        "status": state["status"],
+        **progress,
     }
-    batch_object.update(state)
     for kind in kinds:
         name = output_file.VirtualFile(batch, kind).name
         batch_object[FILE_KEYS[kind]] = bucket.id_of(bucket.target(name))
     return batch_object
+
+
+def _failed_progress(metadata: BatchMetadata) -> BatchProgress:
+    return {
+        "status": "failed",
+        "request_counts": {"total": metadata.total, "completed": 0, "failed": 0},
+        "errors": {"object": "list", "data": cast("list[BatchError]", metadata.problems)},
+        "in_progress_at": None,
+        "completed_at": None,
+        "failed_at": metadata.created_at,
+        "expired_at": None,
+        "cancelling_at": None,
+        "cancelled_at": None,
+    }

@@ -6,7 +6,7 @@ All mistakes are found before a job is started, each with its line, as OpenAI do
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,6 +17,9 @@ from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files import jsonl
 from vertex_compat.operations.request import body
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.services.answer_types import BatchError
 
 MAX_LINES: Final = 200_000
 """https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini"""
@@ -44,7 +47,7 @@ class InputReader:
 
     def __init__(self, endpoint: str, context: RequestContext) -> None:
         self.rows = RowTranslator(endpoint, context)
-        self.problems: list[JSON] = []
+        self.problems: list[BatchError] = []
         self._endpoint = endpoint
 
     def translate(self, chunks: Iterable[bytes]) -> Iterator[Translated]:

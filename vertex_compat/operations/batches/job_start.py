@@ -26,7 +26,7 @@ def upload(
     rows: RowTranslator,
     param: str,
     context: RequestContext,
-    problems: Sequence[JSON] = (),
+    problems: Sequence[object] = (),
 ) -> None:
     """Write the input of a job.
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from vertex_compat import errors
 from vertex_compat.error_formats import ANTHROPIC as ANTHROPIC_ERRORS
 from vertex_compat.ids import new_token
-from vertex_compat.json_values import count, member, text
+from vertex_compat.json_values import member, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.batches import batch_metadata, batches_schema, job_start, results
 from vertex_compat.operations.batches.batch_metadata import ANTHROPIC, Batch, BatchMetadata
@@ -34,6 +34,7 @@ from vertex_compat.types import JSON
 
 if TYPE_CHECKING:
     from vertex_compat.operations.messages import answer_types as wire
+    from vertex_compat.services.answer_types import BatchRequestCounts
 
 ENDPOINT: Final = "/v1/messages"
 DEFAULT_LIMIT: Final = 20
@@ -198,7 +199,7 @@ def _batch_object(
     status = progress["status"]
     id_ = batch.id(context.ids)
     has_ended = status in batch_jobs.END_STATES
-    ended_at = count(progress.get(f"{status}_at")) or metadata.created_at
+    ended_at = batch_jobs.end_time(job) or metadata.created_at
     in_process: Literal["canceling", "in_progress"] = (
         "canceling" if metadata.cancelled_at or status == "cancelling" else "in_progress"
     )
@@ -216,7 +217,7 @@ def _batch_object(
     }
 
 
-def _counts(counts: JSON, status: str) -> wire.MessageBatchRequestCounts:
+def _counts(counts: BatchRequestCounts, status: str) -> wire.MessageBatchRequestCounts:
     """Return Anthropic's counts: all requests are in process until the batch has ended."""
     answer: wire.MessageBatchRequestCounts = {
         "processing": 0,

@@ -46,10 +46,9 @@ class VirtualFile(msgspec.Struct, frozen=True):
     def metadata(self, bucket: Bucket, context: RequestContext) -> FileMetadata:
         """Return what a file object needs. `bytes` is the size of what Vertex AI wrote."""
         _, job = self._ended_job(bucket, context)
-        progress = batch_jobs.progress(job, 0)
         return {
             "bytes": sum(count(shard.get("size")) for shard in results.shards(bucket, self.batch)),
-            "created_at": count(progress.get(f"{progress['status']}_at")),
+            "created_at": batch_jobs.end_time(job) or 0,
             "filename": f"{self.batch.id(context.ids)}_{self.kind}.jsonl",
             "purpose": "batch_output",
         }

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.json_values import count, text
+from vertex_compat.json_values import text
 from vertex_compat.operations.batches import batch_metadata
 from vertex_compat.operations.batches.batch_metadata import Batch, BatchMetadata
 from vertex_compat.operations.batches.row_operations import OPERATIONS, ResponseIdentity
@@ -81,10 +81,9 @@ class _Requests:
     """The requests of one batch, each matched with its response."""
 
     def __init__(self, batch: Batch, metadata: BatchMetadata, job: JSON, lines: list[bytes]) -> None:
-        progress = batch_jobs.progress(job, metadata.total)
         self._token = batch.token
         self._metadata = metadata
-        self._created = count(progress.get(f"{progress['status']}_at")) or metadata.created_at
+        self._created = batch_jobs.end_time(job) or metadata.created_at
         self._operation = OPERATIONS[metadata.endpoint]
         self._pending = dict(enumerate(lines))  # requests without a response so far
         self._numbers: dict[str, list[int]] = {}

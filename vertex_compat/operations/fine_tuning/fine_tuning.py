@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
 from vertex_compat import errors, vertex
 from vertex_compat.ids import new_token
-from vertex_compat.json_values import items, text
+from vertex_compat.json_values import items, mapping, text
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.chat import chat
 from vertex_compat.operations.context import RequestContext, Response
@@ -27,6 +27,9 @@ from vertex_compat.operations.request import body, paging
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.services import storage, tuning_jobs
 from vertex_compat.types import JSON, Model, ResourceTarget
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.fine_tuning import answer_types as wire
 
 FOLDER: Final = "tuning/"
 
@@ -245,12 +248,11 @@ def _no_such_job(context: RequestContext) -> errors.NotFound:
     )
 
 
-def _job_object(job: JSON, context: RequestContext) -> JSON:
+def _job_object(job: JSON, context: RequestContext) -> wire.FineTuningJob:
     """Return OpenAI's fine-tuning job."""
     match = _JOB_NAME.fullmatch(text(job.get("name")))
     if not match:
         raise errors.UpstreamFault("Vertex AI returned a job and did not name it.")
-    described = _decode_description(text(job.get("description")))
     return {
         "id": context.ids.encode(_ID_PREFIX, "/".join(match.groups())),
         "object": "fine_tuning.job",
@@ -261,13 +263,16 @@ def _job_object(job: JSON, context: RequestContext) -> JSON:
         "estimated_finish": None,
         "metadata": None,
         **tuning_jobs.progress(job),
-        **{name: described[name] for name in _IN_DESCRIPTION if name in described and name != "suffix"},
+        **_stored_params(text(job.get("description"))),
     }
 
 
-def _decode_description(description: str) -> JSON:
+def _stored_params(description: str) -> wire.StoredParams:
+    """Return the parameters in a job's description; none if another client has written it."""
     try:
         value: Any = msgspec.json.decode(description)
     except (ValueError, RecursionError):
         return {}
-    return value if isinstance(value, dict) else {}
+    stored = mapping(value)
+    params = {name: stored[name] for name in _IN_DESCRIPTION if name in stored and name != "suffix"}
+    return cast("wire.StoredParams", params)

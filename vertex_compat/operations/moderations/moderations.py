@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vertex_compat import errors
 from vertex_compat.model_profile import ModelProfile
@@ -13,7 +13,11 @@ from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.moderations import moderations_schema
 from vertex_compat.operations.request import body
 from vertex_compat.services import natural_language
-from vertex_compat.types import JSON, Model, ResourceTarget, Units
+from vertex_compat.types import Model, ResourceTarget, Units
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.answer_types import ModerationCreateResponse
+    from vertex_compat.services.answer_types import Moderation
 
 TARGET: Final = ResourceTarget("language", ("global",))
 
@@ -35,14 +39,19 @@ def create(context: RequestContext) -> Response:
     with ThreadPoolExecutor(min(len(texts), model_calls.MAX_PARALLEL_CALLS)) as pool:
         results = list(pool.map(lambda text: _rate(text, context), texts))
     context.log.price, context.log.units = priced.profile.price, units
-    return Response({"id": f"modr-{secrets.token_hex(12)}", "model": model, "results": results})
+    answer: ModerationCreateResponse = {
+        "id": f"modr-{secrets.token_hex(12)}",
+        "model": model,
+        "results": results,
+    }
+    return Response(answer)
 
 
 def _profile(context: RequestContext) -> ModelProfile:
     return context.router.catalog.profile("language", "")
 
 
-def _rate(text: str, context: RequestContext) -> JSON:
+def _rate(text: str, context: RequestContext) -> Moderation:
     try:
         answer = model_calls.get_json(natural_language.moderate(text), TARGET, context)
     except errors.Forbidden as error:

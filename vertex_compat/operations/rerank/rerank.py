@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls, unary_calls
@@ -14,6 +14,9 @@ from vertex_compat.operations.request import body
 from vertex_compat.operations.rerank import rerank_schema
 from vertex_compat.publishers.google.ranking import search_units
 from vertex_compat.types import JSON, RankedDocument
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.rerank import answer_types as wire
 
 RERANK: Final = unary_calls.UnaryOperation(
     model_calls.Operation(lambda publisher: publisher.rerank, "rerank", frozenset({"rerank"})),
@@ -42,25 +45,25 @@ def create(context: RequestContext) -> Response:
     )
 
 
-def _response(ranked: Iterable[RankedDocument], params: JSON) -> JSON:
-    documents = params["documents"]
+def _response(ranked: Iterable[RankedDocument], params: JSON) -> wire.RerankResponse:
     best = sorted(ranked, key=lambda document: -document.score)[: params.get("top_n")]
-    results: list[JSON] = [
-        {"index": document.document_index, "relevance_score": document.score}
-        | (
-            {"document": _shown_document(documents[document.document_index])}
-            if params.get("return_documents")
-            else {}
-        )
-        for document in best
-    ]
     return {
         "id": f"rerank-{secrets.token_hex(12)}",
         "object": "list",
         "model": params["model"],
-        "results": results,
+        "results": [_result(document, params) for document in best],
         "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": search_units(params)}},
     }
+
+
+def _result(ranked: RankedDocument, params: JSON) -> wire.RerankResponseResultsItem:
+    result: wire.RerankResponseResultsItem = {
+        "index": ranked.document_index,
+        "relevance_score": ranked.score,
+    }
+    if params.get("return_documents"):
+        result["document"] = _shown_document(params["documents"][ranked.document_index])
+    return result
 
 
 def _record(document: str | JSON, index: int, fields: list[str] | None) -> JSON:
