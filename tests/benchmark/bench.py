@@ -87,6 +87,7 @@ class Bench:
         self.hardware = instructions.readable()
         self._folder = folder
         self._certificates = certificates.make(folder)
+        self._authorities = certificates.directory(self._certificates)
         self._tls = tls
         self._split = split
         self._stack = ExitStack()
@@ -111,7 +112,9 @@ class Bench:
         self._address = "127.0.0.1", self._ports["tls" if self._tls else "plain"]
         self._context = ssl.create_default_context(cafile=self._certificates.authority) if self._tls else None
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._address[1]}"
-        self._environment = subjects.environment(self.url, self._ports["plain"], self._certificates)
+        self._environment = subjects.environment(
+            self.url, self._ports["plain"], self._certificates.python_path, self._authorities
+        )
         return self
 
     def __exit__(self, *_):

@@ -1,13 +1,16 @@
 """A certificate authority for one run, and how a function comes to trust it without knowing of it.
 
-A function under test verifies as in production: with the bundle that `certifi` names. It finds a copy of
-`certifi` first on its path, whose bundle has our authority beside all the real ones, so every connection
-does the same work as one to Google. `SSL_CERT_FILE` names the same bundle, for who asks OpenSSL.
+A function under test verifies as in production, and every connection does the same work as one to Google.
+`requests` asks `certifi`: a copy of it is first on the path, whose bundle has our authority beside all the
+real ones. For OpenSSL, `SSL_CERT_DIR` names a directory of the same certificates by their hashes, as
+Google's images have it in `/etc/ssl/certs`.
 """
 
 import datetime as dt
 import ipaddress
+import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +22,12 @@ from cryptography.x509.oid import NameOID
 
 LIFETIME = dt.timedelta(days=1)
 
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
+
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files: the mock's certificate and key, the authority, and the path with the copy of `certifi`."""
+    """Files: the mock's certificate and key, the authority, all of them, and the path with `certifi`."""
 
     chain: Path
     key: Path
@@ -54,6 +59,16 @@ def make(folder, *addresses):
         bundle=bundle,
         python_path=copied.parent,
     )
+
+
+def directory(certificates):
+    """Return a new directory with all authorities, named by their hashes."""
+    folder = certificates.bundle.with_name("authorities")
+    folder.mkdir()
+    for number, pem in enumerate(_PEM.findall(certificates.bundle.read_text())):
+        (folder / f"{number}.pem").write_text(pem)
+    subprocess.run(["openssl", "rehash", str(folder)], check=True)
+    return folder
 
 
 def _pem(certificate):

@@ -221,7 +221,7 @@ def passed_on():
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
-def environment(upstream, plain_port, certificates):
+def environment(upstream, plain_port, python_path, authorities):
     """Settings of every subject, with Google's names: `upstream` is the base URL of the mock."""
     metadata = f"127.0.0.1:{plain_port}"
     return {
@@ -232,8 +232,8 @@ def environment(upstream, plain_port, certificates):
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "GOOGLE_VERTEX_BASE_URL": upstream,
         "K_SERVICE": "benchmark",
-        "PYTHONPATH": str(certificates.python_path),
-        "SSL_CERT_FILE": str(certificates.bundle),
+        "PYTHONPATH": str(python_path),
+        "SSL_CERT_DIR": str(authorities),
         "THREADS": str(THREADS),
         "VERTEX_COMPAT_API_KEYS": KEY,
     }

@@ -6,12 +6,13 @@ import sys
 
 from helpers.server import ROOT, bare_environment
 
-LOADED_WITH_MAIN = {"certifi", "google", "gunicorn", "msgspec", "typing_extensions"}
+LOADED_WITH_MAIN = {"google", "gunicorn", "msgspec", "typing_extensions"}
 """Beside functions-framework and what that has loaded by then. Whoever adds one says what it costs: gunicorn
 nothing, since functions-framework loads it next."""
 
 ONLY_WHEN_NEEDED = {
     "asyncio": "google-auth's base class of credentials",
+    "certifi": "systems without a directory of certificate authorities",
     "cryptography": "key files",
     "google.auth.compute_engine": "the metadata server without ours",
     "google.auth.credentials": "accounts other than the runtime's",

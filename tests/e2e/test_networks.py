@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import certifi
 import pytest
 from benchmark import certificates
 from helpers.connect_proxy import ConnectProxy
@@ -11,6 +12,8 @@ from helpers.server import app_with_emulator, served
 from helpers.tls_front import TlsFront
 
 from vertex_compat.config.settings import InvalidSetting, Settings
+from vertex_compat.upstream import network
+from vertex_compat.upstream.network import MIN_AUTHORITIES, Network
 
 USER = "alice:pass%40word"  # the password is `pass@word`
 
@@ -132,6 +135,21 @@ def test_certificate_bundle_of_the_environment_is_trusted(app, secure, authority
 def test_certificate_directory_of_the_environment_is_trusted(app, secure, authority, tmp_path, name):
     env = {name: str(hashed(authority, tmp_path))}
     assert post(app(secure.url, **env), question("google")).status_code == 200
+
+
+def test_system_directory_of_authorities_is_trusted(app, secure, authority, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed(authority, tmp_path)))  # OpenSSL's, not a setting of ours
+    for number in range(MIN_AUTHORITIES):
+        (tmp_path / f"{number:08x}.0").write_bytes(b"")
+    assert post(app(secure.url), question("google")).status_code == 200
+    assert Network().context.cert_store_stats()["x509"] == 0  # read when they are needed
+
+
+def test_certifi_is_trusted_without_a_full_system_directory(authority, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_DIR", str(hashed(authority, tmp_path)))
+    monkeypatch.setattr(network, "SYSTEM_DIRECTORY", str(tmp_path))
+    assert Network().ca_path == certifi.where()
+    assert Network().context.cert_store_stats()["x509_ca"] >= MIN_AUTHORITIES
 
 
 def test_unknown_authority_is_a_503_that_names_the_variables(app, secure):

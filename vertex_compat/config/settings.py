@@ -144,7 +144,7 @@ class Settings(msgspec.Struct, frozen=True):
     body_timeout: float = 60
     """For each megabyte of a body."""
     ca_bundle: Path | None = None
-    """Certificate authorities to trust besides certifi's."""
+    """Certificate authorities to trust instead of the operating system's."""
     ca_directory: Path | None = None
     """Directory of such certificates, one a file."""
     use_proxies: bool = False

@@ -70,7 +70,7 @@ class _Request(google.auth.transport.Request):
 
         session = requests.Session()
         session.trust_env = url.startswith("https://")  # the metadata server is not called through a proxy
-        session.verify = self._network.ca_path or True
+        session.verify = self._network.ca_path
         send: Any = google.auth.transport.requests.Request(session)
         try:
             response: google.auth.transport.Response = send(url, *args, **kwargs)
