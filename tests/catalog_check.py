@@ -79,17 +79,17 @@ def compare(public: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _differences(name: str, profile: Any, entry: dict[str, Any]) -> Iterator[str]:
-    for theirs, (path, factor) in FIELDS.items():
-        if not entry.get(theirs):  # a price of 0 stands for none
+    for field_name, (path, factor) in FIELDS.items():
+        if not entry.get(field_name):  # a price of 0 stands for none
             continue
-        ours: Any = profile
+        catalog_entry: Any = profile
         for part in path.split("."):
-            ours = getattr(ours, part, None)
-        value = entry[theirs]
-        expected = str(value) if theirs == "deprecation_date" else round(value * factor, 9)
-        known = str(ours) if theirs == "deprecation_date" else ours
-        if ours is None or known != expected:
-            yield f"{name}: {path} is {ours}, {theirs} says {expected}"
+            catalog_entry = getattr(catalog_entry, part, None)
+        value = entry[field_name]
+        expected = str(value) if field_name == "deprecation_date" else round(value * factor, 9)
+        catalog_value = str(catalog_entry) if field_name == "deprecation_date" else catalog_entry
+        if catalog_entry is None or catalog_value != expected:
+            yield f"{name}: {path} is {catalog_entry}, {field_name} says {expected}"
 
 
 def table(names: Iterable[str]) -> Iterator[str]:
@@ -106,8 +106,8 @@ def table(names: Iterable[str]) -> Iterator[str]:
         successor = catalog.CATALOG.replacement(name)
         retirement = f"{profile.retires or ''}{f' → {successor}' if successor else ''}"
         operations = ", ".join(profile.operations)
-        where = model.locations[0]
-        yield f"| {name} | {model.publisher} | {_method(model)} | {where} | {operations} | {retirement} |"
+        location = model.locations[0]
+        yield f"| {name} | {model.publisher} | {_method(model)} | {location} | {operations} | {retirement} |"
 
 
 def _method(model: Model) -> str:
@@ -129,9 +129,9 @@ def unlisted(project: str) -> Iterator[str]:
     settings = Settings(project=project)
     transport = HttpTransport(settings, Credentials())
     listed = ModelList(transport, Router(settings.routing, project, None)).names()
-    known = {catalog.client_name(name) for name in catalog.data().models}
+    names = {catalog.client_name(name) for name in catalog.data().models}
     for name in listed:
-        if name not in known and name.partition("@")[0] not in known and not name[-1].isdecimal():
+        if name not in names and name.partition("@")[0] not in names and not name[-1].isdecimal():
             yield f"{name}: listed by Vertex, not in the catalog"
 
 

@@ -133,10 +133,10 @@ def shared_client(servers):
 @pytest.fixture
 def storage(emulator):
     """Its Cloud Storage, empty."""
-    found = emulator.app.cloud.storage
-    found.objects.clear()
-    found.sessions.clear()
-    return found
+    cloud_storage = emulator.app.cloud.storage
+    cloud_storage.objects.clear()
+    cloud_storage.sessions.clear()
+    return cloud_storage
 
 
 @pytest.fixture

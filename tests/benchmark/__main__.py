@@ -47,7 +47,7 @@ def main():
             steps = list(_steps(options, bench, compared))
             _measure(bench, steps, results)
         about = _about(options, bench)
-    sys.stdout.write(rows.markdown(results, [one.name for one in compared]))
+    sys.stdout.write(rows.markdown(results, [subject.name for subject in compared]))
     if options.json:
         options.json.write_text(json.dumps(rows.as_json(results, about), indent=1) + "\n")
     if options.plot:
@@ -102,64 +102,66 @@ def _options():
 def _subjects(options, url, folder):
     """The subjects that are compared, in the order of the columns."""
     pythons = {}
-    for given in options.venv:
-        name, _, path = given.partition("=")
+    for option in options.venv:
+        name, _, path = option.partition("=")
         pythons[name] = str(Path(path) / "bin" / "python")
-    known = {
+    factories = {
         "hello": subjects.hello,
         "floor": subjects.floor,
-        "ours": lambda: subjects.ours("ours", options.ours.resolve() / "main.py"),
+        "ours": lambda: subjects.this_function("ours", options.ours.resolve() / "main.py"),
     }
     names = list(options.subjects)
     if options.before:
-        known["before"] = lambda: subjects.ours("before", options.before.resolve() / "main.py")
+        factories["before"] = lambda: subjects.this_function("before", options.before.resolve() / "main.py")
         names.append("before")
     if "litellm" in pythons:
-        known["litellm"] = lambda: subjects.litellm(pythons["litellm"], url, folder)
+        factories["litellm"] = lambda: subjects.litellm(pythons["litellm"], url, folder)
         names.append("litellm")
-    compared = [known[name]() for name in names]
+    compared = [factories[name]() for name in names]
     return [
-        replace(one, python=pythons[one.name], requirements=()) if one.name in pythons else one
-        for one in compared
+        replace(subject, python=pythons[subject.name], requirements=())
+        if subject.name in pythons
+        else subject
+        for subject in compared
     ]
 
 
 def _steps(options, bench, compared):
     """The measurements in order: (label, probe, subject, wire)."""
-    wanted = {row.probe for row in rows.ROWS if row.key in options.rows}
+    selected = {row.probe for row in rows.ROWS if row.key in options.rows}
     counted = any(row.counted and row.key in options.rows for row in rows.ROWS)
-    chatting = [one for one in compared if one.chats]
-    alone = [probe for probe in (probes.together, probes.slow_streams) if probe in wanted]
+    chatting = [item for item in compared if item.chats]
+    alone = [probe for probe in (probes.together, probes.slow_streams) if probe in selected]
     if counted and _simulates(options, bench):
         alone.append(probes.simulated)
-    if probes.size in wanted:
-        yield from (("installed", probes.size, one, WIRES[options.publishers[0]]) for one in compared)
+    if probes.size in selected:
+        yield from (("installed", probes.size, item, WIRES[options.publishers[0]]) for item in compared)
     for publisher in options.publishers:
         wire = WIRES[publisher]
-        for probe in [one for one in probes.STARTS if one in wanted]:
+        for probe in [item for item in probes.STARTS if item in selected]:
             for number in range(bench.sizes.rounds):
-                yield from ((f"{publisher}, round {number + 1}", probe, one, wire) for one in compared)
+                yield from ((f"{publisher}, round {number + 1}", probe, item, wire) for item in compared)
         for number in range(bench.sizes.rounds):
-            for probe in [one for one in rows.EACH_ROUND if one in wanted]:
-                yield from ((f"{publisher}, round {number + 1}", probe, one, wire) for one in chatting)
+            for probe in [item for item in rows.EACH_ROUND if item in selected]:
+                yield from ((f"{publisher}, round {number + 1}", probe, item, wire) for item in chatting)
         for probe in alone:
-            yield from ((publisher, probe, one, wire) for one in chatting)
+            yield from ((publisher, probe, item, wire) for item in chatting)
 
 
 def _simulates(options, bench):
     """Return whether callgrind is the only source of instruction counts."""
-    asked = options.instructions == "auto" and not options.quick
-    return asked and not bench.hardware and instructions.Callgrind.installed()
+    is_automatic = options.instructions == "auto" and not options.quick
+    return is_automatic and not bench.hardware and instructions.Callgrind.installed()
 
 
 def _measure(bench, steps, results):
     progress = Progress(len(steps))
-    for shown, probe, subject, wire in steps:
-        progress.show(f"{shown}: {probe.__name__}, {subject.name}")
+    for label, probe, subject, wire in steps:
+        progress.show(f"{label}: {probe.__name__}, {subject.name}")
         try:
             results.add(wire.publisher, subject.name, probe(bench, subject, wire))
         except (WrongAnswer, RuntimeError, OSError) as error:
-            results.failures.append(f"{shown}: {probe.__name__}, {subject.name}: {error}")
+            results.failures.append(f"{label}: {probe.__name__}, {subject.name}: {error}")
         progress.done += 1
     progress.end()
 
@@ -172,18 +174,20 @@ class Progress:
     def __init__(self, steps):
         self.done = 0
         self._steps = steps
-        self._begun = self._said = time.monotonic()
+        self._started_at = self._printed_at = time.monotonic()
 
-    def show(self, what):
+    def show(self, step):
         """Say what comes now."""
         filled = self.WIDTH * self.done // max(1, self._steps)
         bar = "█" * filled + "·" * (self.WIDTH - filled)
         now = time.monotonic()
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r\033[K{bar} {self.done}/{self._steps} {now - self._begun:.0f} s  {what}")
-        elif now - self._said > 30:
-            self._said = now
-            sys.stderr.write(f"{self.done}/{self._steps} {now - self._begun:.0f} s  {what}\n")
+            sys.stderr.write(
+                f"\r\033[K{bar} {self.done}/{self._steps} {now - self._started_at:.0f} s  {step}"
+            )
+        elif now - self._printed_at > 30:
+            self._printed_at = now
+            sys.stderr.write(f"{self.done}/{self._steps} {now - self._started_at:.0f} s  {step}\n")
         sys.stderr.flush()
 
     def end(self):

@@ -73,7 +73,7 @@ class Cores:
     upstream: int
 
     @staticmethod
-    def found():
+    def detect():
         cores = sorted(os.sched_getaffinity(0))
         return Cores(cores[-1], cores[0], cores[1] if len(cores) > 2 else cores[0])
 
@@ -83,7 +83,7 @@ class Bench:
 
     def __init__(self, folder, sizes, *, tls=True, split=False):
         self.sizes = sizes
-        self.cores = Cores.found()
+        self.cores = Cores.detect()
         self.hardware = instructions.readable()
         self._folder = folder
         self._certificates = certificates.make(folder)
@@ -91,7 +91,7 @@ class Bench:
         self._tls = tls
         self._split = split
         self._stack = ExitStack()
-        self._kept = ExitStack()
+        self._resources = ExitStack()
         self._warm = {}
         self._started = 0
 
@@ -144,14 +144,14 @@ class Bench:
     def warm(self, subject, wire):
         """The subject, which runs on for the next probes and has answered before."""
         if subject not in self._warm:
-            run = self._kept.enter_context(self._started_alone(subject))
+            run = self._resources.enter_context(self._started_alone(subject))
             self.first_answer(run, wire)
             self._warm[subject] = run
         return self._warm[subject]
 
     def stop_warm(self):
         """End what `warm` keeps."""
-        self._kept.close()
+        self._resources.close()
         self._warm.clear()
 
     def deployed(self, subject, *, compiled):
@@ -183,16 +183,16 @@ class Bench:
 
     def first_answer(self, run, wire):
         """Ask until the subject listens, and wait for the answer; raises `RuntimeError` if it never does."""
-        asked = run.subject.asks(run.address, wire)
+        request = run.subject.asks(run.address, wire)
         latest = time.monotonic() + STARTS_WITHIN
         with Load(run.address) as load:
             while not run.ended and time.monotonic() < latest:
                 try:
-                    exchange = load.begin(asked)
+                    exchange = load.begin(request)
                 except ConnectionRefusedError:
                     time.sleep(0.001)
                 else:
                     load.finish(STARTS_WITHIN)
                     return exchange
-        said = run.log.read_text(errors="replace").strip().rpartition("\n")[2]
-        raise RuntimeError(f"{run.subject.name} does not start: {said}")
+        last_line = run.log.read_text(errors="replace").strip().rpartition("\n")[2]
+        raise RuntimeError(f"{run.subject.name} does not start: {last_line}")

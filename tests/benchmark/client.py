@@ -14,7 +14,7 @@ import ssl
 import time
 from typing import NamedTuple
 
-from wires import ANSWER, SENT
+from wires import ANSWER, PIECE
 
 KEY = "sk-benchmark"
 """The key that every subject knows its clients by."""
@@ -30,11 +30,11 @@ class WrongAnswer(Exception):
 class Exchange:
     """One request, and what came of it: `blocks` of bytes, each with its time."""
 
-    __slots__ = ("_length", "_size", "_tail", "blocks", "done", "ended", "sent", "sock")
+    __slots__ = ("_length", "_size", "_tail", "blocks", "done", "ended", "sent_at", "sock")
 
-    def __init__(self, sock, sent):
+    def __init__(self, sock, sent_at):
         self.sock = sock
-        self.sent = sent
+        self.sent_at = sent_at
         self.blocks = []
         self.done = 0  # when the answer was complete, 0 before
         self.ended = False  # the connection did, before the answer was complete
@@ -58,8 +58,8 @@ class Exchange:
         return complete
 
     def _measure(self):
-        head, found, _ = self.raw().partition(b"\r\n\r\n")
-        if found:
+        head, separator, _ = self.raw().partition(b"\r\n\r\n")
+        if separator:
             length = _header(head, b"content-length")
             self._length = len(head) + 4 + int(length) if length else -1
 
@@ -140,8 +140,8 @@ class Load:
         """Take what comes for so long, or until all exchanges are over."""
         latest = time.monotonic() + seconds
         over = []
-        while self._running and (left := latest - time.monotonic()) > 0:
-            over += self.pump(left)
+        while self._running and (remaining := latest - time.monotonic()) > 0:
+            over += self.pump(remaining)
         return over
 
     def finish(self, seconds):
@@ -166,10 +166,10 @@ def request(address, path, body, key=KEY):
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def closed_loop(load, asked, count, clients=1, seconds=60):
+def closed_loop(load, request_bytes, count, clients=1, seconds=60):
     """`count` calls by so many clients, each of which asks again when its answer is complete."""
     for _ in range(min(clients, count)):
-        load.begin(asked)
+        load.begin(request_bytes)
     over = []
     latest = time.monotonic() + seconds
     while len(over) < count:
@@ -180,7 +180,7 @@ def closed_loop(load, asked, count, clients=1, seconds=60):
                 raise WrongAnswer(f"The subject closed a connection: {exchange.raw()[:300]!r}")
             over.append(exchange)
             if len(over) + load.running < count:
-                load.begin(asked, exchange.sock)
+                load.begin(request_bytes, exchange.sock)
     return over
 
 
@@ -208,7 +208,7 @@ class Body(NamedTuple):
 class Piece(NamedTuple):
     """A piece of a stream that has come: when it was sent, and when it was there."""
 
-    sent: int
+    sent_at: int
     there: int
 
 
@@ -233,8 +233,8 @@ def read_whole(exchange, wire, *, native):
 
 def _check_answer(data):
     answer = json.loads(data)
-    said = answer["choices"][0]["message"]["content"]
-    if said != ANSWER or answer["choices"][0]["finish_reason"] != "stop":
+    text = answer["choices"][0]["message"]["content"]
+    if text != ANSWER or answer["choices"][0]["finish_reason"] != "stop":
         raise WrongAnswer(f"This is not the upstream's answer: {data[:300]!r}")
     if answer["usage"]["completion_tokens"] != 200:
         raise WrongAnswer(f"These are not the upstream's counts: {answer['usage']!r}")
@@ -258,11 +258,11 @@ def _native_pieces(body, wire, pieces):
     came = []
     while (pieces is None or len(came) < pieces) and place + size <= len(data):
         event = data[place : place + size]
-        found = SENT.search(event)
-        if not found or event != wire.piece(len(came), int(found[2])):
+        match = PIECE.search(event)
+        if not match or event != wire.piece(len(came), int(match[2])):
             raise WrongAnswer(f"Piece {len(came)} is {event!r}")
         place += size
-        came.append(Piece(int(found[2]), body.arrival(place)))
+        came.append(Piece(int(match[2]), body.arrival(place)))
     if pieces is not None and data[place:] != wire.tail:
         raise WrongAnswer(f"After {len(came)} pieces comes {data[place : place + 300]!r}")
     return came
@@ -270,8 +270,8 @@ def _native_pieces(body, wire, pieces):
 
 def _openai_pieces(body, pieces):
     events = body.data.split(b"\n\n")
-    rest = events.pop()
-    if pieces is not None and (rest or not events or events[-1] != b"data: [DONE]"):
+    remainder = events.pop()
+    if pieces is not None and (remainder or not events or events[-1] != b"data: [DONE]"):
         raise WrongAnswer(f"The stream ends with {body.data[-300:]!r}")
     came, reasons, ids, place = [], [], set(), 0
     for event in events:
@@ -286,8 +286,10 @@ def _openai_pieces(body, pieces):
         ids.add(chunk["id"])
         for choice in chunk["choices"]:
             text = (choice["delta"].get("content") or "").encode()
-            sent = [Piece(int(found[2]), body.arrival(place)) for found in _in_order(text, len(came))]
-            came += sent
+            pieces_of_text = [
+                Piece(int(match[2]), body.arrival(place)) for match in _in_order(text, len(came))
+            ]
+            came += pieces_of_text
             reasons += filter(None, [choice.get("finish_reason")])
     if len(ids) > 1 or (pieces is not None and reasons != ["stop"]):
         raise WrongAnswer(f"The chunks have {len(ids)} ids and the finish reasons {reasons}.")
@@ -296,17 +298,17 @@ def _openai_pieces(body, pieces):
 
 def _in_order(text, number):
     """The pieces in `text`, which is made of nothing else, counted from `number`."""
-    found = list(SENT.finditer(text))
-    whole = b"".join([one[0] for one in found]) == text
-    if not whole or [int(one[1]) for one in found] != list(range(number, number + len(found))):
+    matches = list(PIECE.finditer(text))
+    whole = b"".join([match[0] for match in matches]) == text
+    if not whole or [int(match[1]) for match in matches] != list(range(number, number + len(matches))):
         raise WrongAnswer(f"After {number} pieces comes the text {text!r}")
-    return found
+    return matches
 
 
 def _body(exchange):
     """The body of a 200; of one that is not complete, what has come of it."""
     raw = exchange.raw()
-    head, found, _ = raw.partition(b"\r\n\r\n")
+    head, separator, _ = raw.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200 "):
         raise WrongAnswer(f"The subject answered {raw[:500]!r}")
     ends, total = [], 0
@@ -314,7 +316,7 @@ def _body(exchange):
         total += len(data)
         ends.append(total)
     times = [when for when, _ in exchange.blocks]
-    start = len(head) + len(found)
+    start = len(head) + len(separator)
     if _header(head, b"content-length"):
         return Body(raw[start:], [end - start for end in ends], times)
     parts, part_ends, part_times, total = [], [], [], 0

@@ -48,7 +48,7 @@ COLOURS = ("#1a73e8", "#d97757", "#16a34a", "#7c3aed", "#f59e0b", "#555555")
 NAMES = (sorted({model for _, model, _ in CLIENTS}), sorted({key for key, _, _ in CLIENTS}))
 COLOUR = {name: colour for names in NAMES for name, colour in zip(names, COLOURS, strict=False)}
 WIDTH, HEIGHT = 610, 230
-LEFT, RIGHT, TOP, BOTTOM = 56, 20, 52, 30
+MARGIN_LEFT, RIGHT, TOP, BOTTOM = 56, 20, 52, 30
 STEPS = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 """Multiples of a power of ten at which an axis ends."""
 
@@ -65,9 +65,9 @@ class Chart(NamedTuple):
 def charts():
     for tile in json.loads((DOCS / "dashboard.json").read_text())["mosaicLayout"]["tiles"]:
         widget = tile["widget"]
-        found = QUERY.search(widget["xyChart"]["dataSets"][0]["timeSeriesQuery"]["prometheusQuery"])
+        match = QUERY.search(widget["xyChart"]["dataSets"][0]["timeSeriesQuery"]["prometheusQuery"])
         title = widget["title"].replace("5 minutes", f"{INTERVAL_SECONDS} seconds")
-        yield Chart(title, LABELS[found["label"]], found["field"], found["kind"] == "bucket")
+        yield Chart(title, LABELS[match["label"]], match["field"], match["kind"] == "bucket")
 
 
 # The run
@@ -123,14 +123,14 @@ def client(url, key, model, pause, ended):
 def series(chart, entries):
     """Label → the chart's value in each interval; None where there is none."""
     names = sorted({entry[chart.label] for part in entries for entry in part if chart.field in entry})
-    found = {}
+    values = {}
     for name in names:
         parts = [
             [entry[chart.field] for entry in part if entry[chart.label] == name and chart.field in entry]
             for part in entries
         ]
-        found[name] = [percentile(part) if chart.is_percentile else sum(part) for part in parts]
-    return found
+        values[name] = [percentile(part) if chart.is_percentile else sum(part) for part in parts]
+    return values
 
 
 def percentile(values, share=0.95):
@@ -141,11 +141,11 @@ def percentile(values, share=0.95):
 
 
 def picture(entries):
-    found = list(charts())
-    rows = math.ceil(len(found) / 2)
+    all_charts = list(charts())
+    rows = math.ceil(len(all_charts) / 2)
     tiles = [
         f'<g transform="translate({number % 2 * WIDTH},{number // 2 * HEIGHT})">{tile(chart, entries)}</g>'
-        for number, chart in enumerate(found)
+        for number, chart in enumerate(all_charts)
     ]
     size = f'width="{2 * WIDTH}" height="{rows * HEIGHT}" viewBox="0 0 {2 * WIDTH} {rows * HEIGHT}"'
     style = "text{font:10px sans-serif;fill:#444}.t{font-size:13px;fill:#111}.g{stroke:#ddd}"
@@ -158,7 +158,7 @@ def tile(chart, entries):
     values = series(chart, entries)
     totals = [sum(filter(None, part)) for part in zip(*values.values(), strict=True)]
     highest = (
-        max(filter(None, [one for part in values.values() for one in part]))
+        max(filter(None, [value for part in values.values() for value in part]))
         if chart.is_percentile
         else max(totals)
     )
@@ -190,10 +190,10 @@ def legend(values):
 def axis(top):
     for share in (0, 0.5, 1):
         y = height(share * top, top)
-        yield f'<path class="g" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>'
-        yield f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{share * top:,.6g}</text>'
+        yield f'<path class="g" d="M{MARGIN_LEFT} {y}H{WIDTH - RIGHT}"/>'
+        yield f'<text x="{MARGIN_LEFT - 6}" y="{y + 4}" text-anchor="end">{share * top:,.6g}</text>'
     for number in (0, INTERVALS // 2, INTERVALS):
-        x = LEFT + number * step()
+        x = MARGIN_LEFT + number * step()
         yield f'<text x="{x:g}" y="{HEIGHT - 8}" text-anchor="middle">{number * INTERVAL_SECONDS} s</text>'
 
 
@@ -202,7 +202,7 @@ def bars(values, top):
     for name, part in values.items():
         for number, value in enumerate(part):
             low, heights[number] = heights[number], heights[number] + value
-            y, x = height(heights[number], top), LEFT + (number + 0.1) * step()
+            y, x = height(heights[number], top), MARGIN_LEFT + (number + 0.1) * step()
             tall = round(height(low, top) - y, 1)
             size = f'width="{0.8 * step():.1f}" height="{tall}"'
             yield f'<rect x="{x:.1f}" y="{y}" {size} fill="{COLOUR[name]}"/>'
@@ -211,7 +211,7 @@ def bars(values, top):
 def lines(values, top):
     for name, part in values.items():
         points = [
-            f"{LEFT + (number + 0.5) * step():.1f},{height(value, top)}"
+            f"{MARGIN_LEFT + (number + 0.5) * step():.1f},{height(value, top)}"
             for number, value in enumerate(part)
             if value is not None
         ]
@@ -223,7 +223,7 @@ def height(value, top):
 
 
 def step():
-    return (WIDTH - LEFT - RIGHT) / INTERVALS
+    return (WIDTH - MARGIN_LEFT - RIGHT) / INTERVALS
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ def count(requirements=()):
 
 
 def _everything():
-    return {_canonical(one.metadata["Name"]) for one in metadata.distributions()} - NOT_DEPLOYED
+    return {
+        _canonical(distribution.metadata["Name"]) for distribution in metadata.distributions()
+    } - NOT_DEPLOYED
 
 
 def _canonical(name):
@@ -38,22 +40,24 @@ def _canonical(name):
 def _closure(requirements):
     from packaging.requirements import Requirement  # noqa: PLC0415  (not every environment has it)
 
-    found = set()
+    closure = set()
     waiting = [Requirement(text) for text in requirements]
     seen = set()
     while waiting:
-        wanted = waiting.pop()
-        name = _canonical(wanted.name)
-        if (name, frozenset(wanted.extras)) in seen:
+        package = waiting.pop()
+        name = _canonical(package.name)
+        if (name, frozenset(package.extras)) in seen:
             continue
-        seen.add((name, frozenset(wanted.extras)))
-        found.add(name)
+        seen.add((name, frozenset(package.extras)))
+        closure.add(name)
         for text in metadata.requires(name) or ():
             needed = Requirement(text)
-            environments = [{"extra": extra} for extra in ("", *wanted.extras)]
-            if needed.marker is None or any(needed.marker.evaluate(one) for one in environments):
+            environments = [{"extra": extra} for extra in ("", *package.extras)]
+            if needed.marker is None or any(
+                needed.marker.evaluate(environment) for environment in environments
+            ):
                 waiting.append(needed)
-    return found
+    return closure
 
 
 def _size(name):

@@ -83,8 +83,8 @@ def _limit(results, row):
     limit = row.limit
     if not row.of_floor:
         floors = [results.get(publisher, row.key, "floor") for publisher in results.publishers(row)]
-        known = [floor for floor in floors if floor]
-        if not known or not limit:
+        positive = [floor for floor in floors if floor]
+        if not positive or not limit:
             return None
-        limit /= sum(known) / len(known)
+        limit /= sum(positive) / len(positive)
     return 1 / limit if row.more else limit

@@ -27,12 +27,12 @@ class Cost(NamedTuple):
 
 def cold_start(bench, subject, wire):
     """Seconds from nothing to the first answer, and the memory then."""
-    begun = time.monotonic_ns()
+    started_at = time.monotonic_ns()
     with bench.fresh(subject) as run:
         exchange = bench.first_answer(run, wire)
         if subject.chats:
             read_whole(exchange, wire, native=subject.native)
-        return {"cold": (exchange.done - begun) / 1e9, "idle": run.memory()}
+        return {"cold": (exchange.done - started_at) / 1e9, "idle": run.memory()}
 
 
 def cold_start_deployed(bench, subject, wire):
@@ -53,10 +53,10 @@ def one_client(bench, subject, wire):
     calls = bench.sizes.calls
     direct = _times(_directly(bench, bench.asks_directly(wire), calls, wire))
     run = bench.warm(subject, wire)
-    asked = subject.asks(run.address, wire)
+    request = subject.asks(run.address, wire)
     with Load(run.address) as load:
-        closed_loop(load, asked, 3)
-        cost, over = _cost(bench, run, lambda: closed_loop(load, asked, calls), calls)
+        closed_loop(load, request, 3)
+        cost, over = _cost(bench, run, lambda: closed_loop(load, request, calls), calls)
     for exchange in over:
         read_whole(exchange, wire, native=subject.native)
     return {"unary": cost, "latency": percentile(_times(over), 0.5) - percentile(direct, 0.5)}
@@ -65,15 +65,15 @@ def one_client(bench, subject, wire):
 def many_clients(bench, subject, wire):
     """Answers a second when many clients ask again and again."""
     run = bench.warm(subject, wire)
-    asked = subject.asks(run.address, wire)
+    request = subject.asks(run.address, wire)
     clients, calls = bench.sizes.clients, bench.sizes.rated_calls
     with Load(run.address) as load:
-        closed_loop(load, asked, 2 * clients, clients)
+        closed_loop(load, request, 2 * clients, clients)
     with Load(run.address) as load:
-        over = closed_loop(load, asked, calls, clients)
+        over = closed_loop(load, request, calls, clients)
     for exchange in over:
         read_whole(exchange, wire, native=subject.native)
-    took = max(exchange.done for exchange in over) - min(exchange.sent for exchange in over)
+    took = max(exchange.done for exchange in over) - min(exchange.sent_at for exchange in over)
     return {"rate": calls / took * 1e9}
 
 
@@ -104,9 +104,9 @@ def simulated(bench, subject, wire):
     """Instructions of an answer and of chunks, on callgrind."""
     calls, pieces = bench.sizes.simulated_calls, bench.sizes.simulated_pieces
     with bench.simulated(subject, wire) as (run, callgrind), Load(run.address) as load:
-        asked = subject.asks(run.address, wire)
-        closed_loop(load, asked, 5)
-        unary = callgrind.measure(lambda: closed_loop(load, asked, calls)) / calls
+        request = subject.asks(run.address, wire)
+        closed_loop(load, request, 5)
+        unary = callgrind.measure(lambda: closed_loop(load, request, calls)) / calls
         return {
             "unary": Cost(None, unary),
             "paced": Cost(None, _simulated_chunk(run, wire, callgrind, pieces, bench.sizes.pace)),
@@ -125,16 +125,16 @@ def together(bench, subject, wire):
             if not _all_flow(bench, load, exchanges):
                 raise WrongAnswer(f"{streams} streams do not begin.")
             load.run(bench.sizes.hold)
-            held = run.memory() - idle
+            growth = run.memory() - idle
         time.sleep(bench.sizes.leave)
         for exchange in exchanges:
             read_stream(exchange, wire, native=subject.native)
-        return {"memory": held / streams * 100, "left": bench.open_streams() - before}
+        return {"memory": growth / streams * 100, "left": bench.open_streams() - before}
 
 
 def slow_streams(bench, subject, wire):
     """The number of slow streams that run in parallel with each chunk in time."""
-    held = 0
+    reached = 0
     with bench.fresh(subject) as run:
         bench.first_answer(run, wire)
         with Load(run.address) as load:
@@ -148,8 +148,8 @@ def slow_streams(bench, subject, wire):
                     bench, load, exchanges, wire, subject
                 ):
                     break
-                held = level
-    return {"streams": held}
+                reached = level
+    return {"streams": reached}
 
 
 def size(_, subject, __):
@@ -163,21 +163,21 @@ def size(_, subject, __):
 
 def _times(exchanges):
     """Seconds that whole exchanges took."""
-    return [(exchange.done - exchange.sent) / 1e9 for exchange in exchanges]
+    return [(exchange.done - exchange.sent_at) / 1e9 for exchange in exchanges]
 
 
 def _first_times(exchanges, wire, pieces, *, native=True):
     """Seconds to the first piece."""
     return [
-        (read_stream(exchange, wire, pieces, native=native)[0].there - exchange.sent) / 1e9
+        (read_stream(exchange, wire, pieces, native=native)[0].there - exchange.sent_at) / 1e9
         for exchange in exchanges
     ]
 
 
-def _directly(bench, asked, calls, wire=None):
+def _directly(bench, request_bytes, calls, wire=None):
     """Calls to the mock itself, checked where `wire` says that they are whole."""
     with bench.direct() as load:
-        over = closed_loop(load, asked, calls)
+        over = closed_loop(load, request_bytes, calls)
     for exchange in over if wire else ():
         read_whole(exchange, wire, native=True)
     return over
@@ -222,17 +222,17 @@ def _simulated_chunk(run, wire, callgrind, pieces, pace):
 
 def _stream(run, wire, streams, pieces, pace):
     """So many streams side by side, to their end and checked."""
-    asked = run.subject.asks(run.address, wire, pieces, pace)
+    request = run.subject.asks(run.address, wire, pieces, pace)
     with Load(run.address) as load:
-        exchanges = [load.begin(asked) for _ in range(streams)]
+        exchanges = [load.begin(request) for _ in range(streams)]
         load.finish(60 + pieces * pace / 1000)
     for exchange in exchanges:
         read_stream(exchange, wire, pieces, native=run.subject.native)
 
 
 def _begin_slow(bench, load, run, wire, count):
-    asked = run.subject.asks(run.address, wire, ENDLESS, bench.sizes.slow_pace)
-    return [load.begin(asked) for _ in range(count)]
+    request = run.subject.asks(run.address, wire, ENDLESS, bench.sizes.slow_pace)
+    return [load.begin(request) for _ in range(count)]
 
 
 def _all_flow(bench, load, exchanges, seconds=20):
@@ -250,7 +250,7 @@ def _all_flow(bench, load, exchanges, seconds=20):
 
 def _in_time(bench, load, exchanges, wire, subject):
     """Return whether, for a while, all pieces come, 99 of 100 in time, and no stream ends."""
-    begun = time.monotonic_ns()
+    started_at = time.monotonic_ns()
     load.run(bench.sizes.hold)
     ended = time.monotonic_ns()
     load.run(2 * LATEST)
@@ -260,7 +260,9 @@ def _in_time(bench, load, exchanges, wire, subject):
             came = read_stream(exchange, wire, native=subject.native)
         except WrongAnswer:
             return False
-        delays += [(piece.there - piece.sent) / 1e9 for piece in came if begun <= piece.sent < ended]
+        delays += [
+            (piece.there - piece.sent_at) / 1e9 for piece in came if started_at <= piece.sent_at < ended
+        ]
     due = bench.sizes.hold / bench.sizes.slow_pace * 1000 * len(exchanges)
     alive = not any(exchange.ended for exchange in exchanges)
     return alive and len(delays) >= 0.9 * due and percentile(delays, 0.99) < LATEST

@@ -70,8 +70,8 @@ class Results:
     Only those of the rows in `wanted`: a probe may give more.
     """
 
-    def __init__(self, wanted):
-        self._wanted = frozenset(wanted)
+    def __init__(self, keys):
+        self._keys = frozenset(keys)
         self.samples = {}
         self.failures = []
 
@@ -85,7 +85,7 @@ class Results:
                 self._sample(publisher, row, subject, "value", figure)
 
     def _sample(self, publisher, row, subject, measure, figure):
-        if figure is not None and row in self._wanted:
+        if figure is not None and row in self._keys:
             self.samples.setdefault((publisher, row, subject, measure), []).append(figure)
 
     def get(self, publisher, row, subject, measure="value"):
@@ -98,8 +98,8 @@ class Results:
 
     def ratio(self, publisher, row, measure="value", of="ours", to="floor"):
         """The ratio of one's figure to another's; None if there is none."""
-        one, other = self.get(publisher, row, of, measure), self.get(publisher, row, to, measure)
-        return one / other if one is not None and other else None
+        figure, other = self.get(publisher, row, of, measure), self.get(publisher, row, to, measure)
+        return figure / other if figure is not None and other else None
 
     def verdict(self, publisher, row):
         """Return whether ours meets the target; None if not measured."""
@@ -107,8 +107,8 @@ class Results:
             figure = self.get(publisher, row.key, "ours")
             return None if figure is None else row.met(figure)
         ratios = [self.ratio(publisher, row.key, measure) for measure in ("value", "instructions")]
-        known = [ratio for ratio in ratios if ratio is not None]
-        return all(map(row.met, known)) if known else None
+        measured = [ratio for ratio in ratios if ratio is not None]
+        return all(map(row.met, measured)) if measured else None
 
     def publishers(self, row):
         """The publishers that a row was measured for, in the order of measuring."""
@@ -127,18 +127,20 @@ def markdown(results, subjects):
         for publisher in results.publishers(row):
             cells = [_figure(results, publisher, row, name) for name in (*names, "ours")]
             verdict = {True: "✓", False: "✗", None: ""}[results.verdict(publisher, row)]
-            shown = "" if row.key in WITHOUT_PUBLISHER else publisher
-            lines.append([row.title, shown, *cells, _ratios(results, publisher, row), row.target, verdict])
+            publisher_cell = "" if row.key in WITHOUT_PUBLISHER else publisher
+            lines.append(
+                [row.title, publisher_cell, *cells, _ratios(results, publisher, row), row.target, verdict]
+            )
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _figure(results, publisher, row, subject):
     figure = results.get(publisher, row.key, subject)
     counted = results.get(publisher, row.key, subject, "instructions")
-    shown = [row.show(figure)] if figure is not None else []
+    parts = [row.show(figure)] if figure is not None else []
     if counted is not None:
-        shown.append(f"{counted / 1000:,.0f}")
-    return " / ".join(shown) or "-"
+        parts.append(f"{counted / 1000:,.0f}")
+    return " / ".join(parts) or "-"
 
 
 def _ratios(results, publisher, row):

@@ -78,7 +78,7 @@ def floor():
     return function("floor", "floor", HERE / "floor.py", native=True, requirements=needs)
 
 
-def ours(name, source):
+def this_function(name, source):
     """The function of this repository, or of another checkout of it."""
     lines = source.with_name("requirements.txt").read_text().splitlines()
     needs = tuple(line for line in lines if line and not line.startswith(("#", "-")))
@@ -153,12 +153,12 @@ class Running:
     @property
     def processes(self):
         """Its processes, the one that we started first."""
-        found = [self._process.pid]
-        for pid in found:
+        pids = [self._process.pid]
+        for pid in pids:
             with contextlib.suppress(OSError):
                 for task in Path(f"/proc/{pid}/task").iterdir():
-                    found += map(int, (task / "children").read_text().split())
-        return found
+                    pids += map(int, (task / "children").read_text().split())
+        return pids
 
     def cpu(self):
         """Seconds of CPU time that its processes have used so far, to the nanosecond."""

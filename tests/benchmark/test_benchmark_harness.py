@@ -14,13 +14,13 @@ HERE = Path(__file__).parent
 
 
 def test_a_quick_run_gives_every_figure_of_the_table(tmp_path):
-    written = tmp_path / "figures.json"
-    command = [sys.executable, str(HERE), "--quick", "--publishers", "google", "--json", str(written)]
+    output = tmp_path / "figures.json"
+    command = [sys.executable, str(HERE), "--quick", "--publishers", "google", "--json", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    said = json.loads(written.read_text())
-    assert said["failures"] == []
-    figures = {(one["row"], one["subject"]): one["median"] for one in said["figures"]}
+    report = json.loads(output.read_text())
+    assert report["failures"] == []
+    figures = {(figure["row"], figure["subject"]): figure["median"] for figure in report["figures"]}
     for row in rows.ROWS:
         assert (row.key, "ours") in figures, row.title
         assert (row.key, "floor") in figures, row.title
@@ -49,7 +49,7 @@ def native(wire, pieces=3):
 def test_passed_through_stream_must_equal_upstream(wire):
     body = native(wire)
     pieces = client.read_stream(came(body), wire, 3, native=True)
-    assert [piece.sent for piece in pieces] == [2, 3, 4]
+    assert [piece.sent_at for piece in pieces] == [2, 3, 4]
     for wrong in (body[:-1], body.replace(b"token 000001", b"token 000002"), body + b"\n", native(wire, 2)):
         with pytest.raises(client.WrongAnswer):
             client.read_stream(came(wrong), wire, 3, native=True)

@@ -23,7 +23,7 @@ import ssl
 import sys
 import time
 
-from wires import LOCATION, PROJECT, WIRES, wanted
+from wires import LOCATION, PROJECT, WIRES, requested_pieces
 
 TOKEN = "ya29.benchmark"
 AT_ONCE = 32
@@ -43,7 +43,7 @@ METADATA = {
         {"aliases": ["default"], "email": EMAIL, "scopes": ["https://www.googleapis.com/auth/cloud-platform"]}
     ),
 }
-METADATA |= {path.replace("/default/", f"/{EMAIL}/"): said for path, said in METADATA.items()}
+METADATA |= {path.replace("/default/", f"/{EMAIL}/"): value for path, value in METADATA.items()}
 
 _LIKE_GOOGLE = (
     "Vary: Origin\r\nVary: X-Origin\r\nVary: Referer\r\nDate: Sat, 21 Nov 2026 05:00:00 GMT\r\n"
@@ -133,15 +133,15 @@ class Connection:
         if not data:
             raise ConnectionResetError
         self._received += self._decrypt(data) if self._tls else data
-        head, found, rest = self._received.partition(b"\r\n\r\n")
-        if not found:
+        head, separator, body = self._received.partition(b"\r\n\r\n")
+        if not separator:
             return None
         length = _header(head, b"content-length")
         size = int(length) if length else 0
-        if len(rest) < size:
+        if len(body) < size:
             return None
-        self._received = rest[size:]
-        return head, rest[:size]
+        self._received = body[size:]
+        return head, body[:size]
 
     def _decrypt(self, data):
         self._incoming.write(data)
@@ -174,10 +174,10 @@ class Connection:
             self.unsent += data
             return
         try:
-            taken = self.sock.send(data)
+            size = self.sock.send(data)
         except BlockingIOError:
-            taken = 0
-        self.unsent = data[taken:]
+            size = 0
+        self.unsent = data[size:]
 
 
 class Server:
@@ -233,8 +233,10 @@ class Server:
 
     def _attend(self, connection, event):
         try:
-            if event & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and (asked := connection.read()):
-                self._answer(connection, *asked)
+            if event & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and (
+                request := connection.read()
+            ):
+                self._answer(connection, *request)
             if event & select.EPOLLOUT:
                 connection.flush()
             self._settle(connection)
@@ -253,7 +255,7 @@ class Server:
         elif "stream" in path or (
             wire.publisher == "openapi" and b'"stream":true' in body.replace(b" ", b"")
         ):
-            pieces, pace = wanted(body)
+            pieces, pace = requested_pieces(body)
             self._begin(Stream(connection, wire, max(pieces, 1), pace * 1_000_000, self._split))
         else:
             connection.send([REPLIES[wire.publisher]])
@@ -319,9 +321,9 @@ def _publisher(path):
 def _metadata(path):
     if path not in METADATA:
         return NOT_FOUND
-    said = METADATA[path]
-    kind = "application/json" if said.startswith("{") else "application/text"
-    return whole("200 OK", said, kind, "Metadata-Flavor: Google\r\nServer: Metadata Server for VM\r\n")
+    value = METADATA[path]
+    kind = "application/json" if value.startswith("{") else "application/text"
+    return whole("200 OK", value, kind, "Metadata-Flavor: Google\r\nServer: Metadata Server for VM\r\n")
 
 
 def _header(head, name):

@@ -17,7 +17,7 @@ LOCATION = "us-central1"
 TEXT = b" token %06d %016d"
 """A piece of a streamed answer: its number, and the nanoseconds of the monotonic clock when it was sent."""
 
-SENT = re.compile(rb" token (\d{6}) (\d{16})")
+PIECE = re.compile(rb" token (\d{6}) (\d{16})")
 
 ANSWER = " ".join(["A whole answer is one string of a few hundred characters, as most answers are."] * 8)
 """The text of every answer that is not streamed."""
@@ -27,13 +27,13 @@ SYSTEM = (
 )
 PROMPT = "Write %d pieces, one each %d ms. " + " ".join(["The rest of this prompt is there to be long."] * 8)
 
-_WANTED = re.compile(rb"Write (\d+) pieces, one each (\d+) ms")
+_REQUESTED = re.compile(rb"Write (\d+) pieces, one each (\d+) ms")
 
 
-def wanted(body):
+def requested_pieces(body):
     """The number of pieces that the prompt in `body` asks for, and the ms between them (0: none)."""
-    found = _WANTED.search(body)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    match = _REQUESTED.search(body)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ class Wire:
     reply: bytes
     says_stream: bool = True
 
-    def piece(self, number, sent):
+    def piece(self, number, sent_at):
         """One event of a stream: piece `number`, sent at `sent`."""
-        return b"%b%b%b" % (self.before, TEXT % (number, sent), self.after)
+        return b"%b%b%b" % (self.before, TEXT % (number, sent_at), self.after)
 
     def path(self, *, stream):
         return self.stream_path if stream else self.whole_path
 
     def native_body(self, pieces=0, pace=0):
         """The publisher's own request; a stream if it asks for pieces."""
-        said = json.dumps(self.native).replace("PROMPT", PROMPT % (pieces, pace))
-        body = json.loads(said)
+        text = json.dumps(self.native).replace("PROMPT", PROMPT % (pieces, pace))
+        body = json.loads(text)
         return _dump(body | {"stream": True} if pieces and self.says_stream else body)
 
     def openai_body(self, pieces=0, pace=0):

@@ -15,10 +15,10 @@ import pytest
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def missing(what):
+def missing(name):
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI looks at the playground in a browser")
-    pytest.skip(f"{what} is missing")
+        pytest.fail(f"{name} is missing, and CI looks at the playground in a browser")
+    pytest.skip(f"{name} is missing")
 
 
 @pytest.fixture(scope="package")

@@ -25,7 +25,7 @@ def texts(body):
     return re.sub(r"\\u[0-9a-f]{4}", "?", json.dumps(body))
 
 
-def answered(playground, path, **answer):
+def replace_response(playground, path, **answer):
     """Something else than the function answers."""
     playground.page.route(path, lambda route: route.fulfill(**answer))
 
@@ -84,12 +84,12 @@ def test_the_options_reach_the_model(playground):
         '{"type": "object", "properties": {"sky": {"type": "string"}}}'
     )
     playground.ask("Hello", "gemini-3.5-flash")  # newer ones take no temperature
-    (asked,) = playground.upstream()
-    assert asked["systemInstruction"]["parts"] == [{"text": "Be brief."}]
-    assert asked["generationConfig"]["temperature"] == 0.5
-    assert asked["generationConfig"]["maxOutputTokens"] == 77
-    assert "sky" in texts(asked["generationConfig"])
-    assert "googleSearch" in texts(asked["tools"])
+    (body,) = playground.upstream()
+    assert body["systemInstruction"]["parts"] == [{"text": "Be brief."}]
+    assert body["generationConfig"]["temperature"] == 0.5
+    assert body["generationConfig"]["maxOutputTokens"] == 77
+    assert "sky" in texts(body["generationConfig"])
+    assert "googleSearch" in texts(body["tools"])
 
 
 def test_options_that_are_wrong_are_shown_and_nothing_is_sent(playground):
@@ -140,9 +140,9 @@ def test_only_image_data_urls_are_shown(playground, plays):
     urls = [picture, "https://example.com/spy.png", "data:text/html,<script>pwned=1</script>"]
     plays({"content": "Here", "images": [{"type": "image_url", "image_url": {"url": url}} for url in urls]})
     answer = playground.ask("Draw", plays.model)
-    shown = answer.locator(".pictures img")
-    assert shown.count() == 1
-    assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
+    images = answer.locator(".pictures img")
+    assert images.count() == 1
+    assert images.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
 
 
 # The conversation
@@ -242,10 +242,10 @@ def test_everything_that_came_with_a_call_goes_back(playground, plays):
     )
     playground.ask("Look", plays.model)
     playground.page.get_by_label("Result of look").fill("seen")
-    with playground.page.expect_request("**/chat/completions") as asked:
+    with playground.page.expect_request("**/chat/completions") as request:
         playground.button("Send result").click()
     playground.ended(1)
-    _, assistant, tool = asked.value.post_data_json["messages"]
+    _, assistant, tool = request.value.post_data_json["messages"]
     assert assistant == {
         "role": "assistant",
         "content": None,
@@ -272,7 +272,7 @@ def picked(playground, path):
     chooser.value.set_files(path)
 
 
-def given(playground, event):
+def insert_image(playground, event):
     """An image that comes with a paste or a drop."""
     playground.page.evaluate(
         """([kind, base64]) => {
@@ -294,11 +294,11 @@ def test_an_image_reaches_the_model(playground, tmp_path, way):
         (tmp_path / "pixel.png").write_bytes(PIXEL)
         picked(playground, tmp_path / "pixel.png")
     else:
-        given(playground, way)
+        insert_image(playground, way)
     playground.page.get_by_role("list", name="Attached").get_by_text("pixel.png").wait_for()
     playground.ask("What is this?", GEMINI)
-    (asked,) = playground.upstream()
-    image, words = asked["contents"][0]["parts"]
+    (body,) = playground.upstream()
+    image, words = body["contents"][0]["parts"]
     assert base64.b64decode(image["inlineData"]["data"]) == PIXEL
     assert words == {"text": "What is this?"}
     assert playground.page.get_by_role("img", name="pixel.png").count() == 1
@@ -306,7 +306,7 @@ def test_an_image_reaches_the_model(playground, tmp_path, way):
 
 
 def test_attachment_can_be_removed_and_others_are_refused(playground, tmp_path):
-    given(playground, "paste")
+    insert_image(playground, "paste")
     playground.button("Remove pixel.png").click()
     (tmp_path / "program.exe").write_bytes(b"MZ")
     picked(playground, tmp_path / "program.exe")
@@ -318,11 +318,11 @@ def test_attachment_can_be_removed_and_others_are_refused(playground, tmp_path):
 # Stopping and failing
 
 
-@pytest.mark.parametrize("how", ["Escape", "button"])
-def test_stopping_ends_the_call_to_the_model(playground, how):
+@pytest.mark.parametrize("way", ["Escape", "button"])
+def test_stopping_ends_the_call_to_the_model(playground, way):
     playground.say("Hello", "gemini-emulator-pause-60")
     playground.until("document.querySelector('.assistant .text').innerText")
-    if how == "Escape":
+    if way == "Escape":
         playground.page.keyboard.press("Escape")
     else:
         playground.button("Stop").click()
@@ -371,22 +371,22 @@ def test_an_unknown_model_is_told(playground):
 
 def test_a_proxy_s_page_is_shown_as_text(playground):
     page = "<!doctype html><h1>502</h1><script>pwned = 1</script>"
-    answered(playground, "**/chat/completions", status=502, body=page)
+    replace_response(playground, "**/chat/completions", status=502, body=page)
     answer = playground.ask("Hello", GEMINI)
     assert page in answer.locator(".error").inner_text()
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ('data: {"choices":[{"index":0,"delta":{"content":"Half"}}]}\n\n', "ended before the answer did"),
         ('data: {"choices":[{\n\n', "failed"),
     ],
     ids=["cut", "garbage"],
 )
-def test_a_stream_that_breaks_is_an_error(playground, body, said):
-    answered(playground, "**/chat/completions", content_type="text/event-stream", body=body)
-    assert said in playground.ask("Hello", GEMINI).locator(".error").inner_text()
+def test_a_stream_that_breaks_is_an_error(playground, body, message):
+    replace_response(playground, "**/chat/completions", content_type="text/event-stream", body=body)
+    assert message in playground.ask("Hello", GEMINI).locator(".error").inner_text()
 
 
 def test_a_server_that_is_gone_is_an_error(playground):
@@ -410,13 +410,13 @@ def test_a_key_is_asked_for_used_and_kept_nowhere(look, serve):
     for language in ("curl", "Python", "JavaScript"):
         assert KEY not in playground.code(language)
     assert not [request.url for request in playground.requests if KEY in request.url]
-    kept = page.evaluate(
+    storage = page.evaluate(
         """async () => JSON.stringify([
             {...localStorage}, {...sessionStorage}, document.cookie, location.href, history.state, name,
             await indexedDB.databases(), await caches.keys(), document.documentElement.outerHTML,
         ])"""
     )
-    assert KEY not in kept
+    assert KEY not in storage
     assert page.context.cookies() == []
     page.reload()
     playground.until("document.activeElement.id == 'key'")
@@ -455,14 +455,14 @@ def test_without_a_key_nothing_is_sent(look, serve):
 
 
 def test_a_list_without_models_or_without_an_answer_is_no_end(look, front_door):
-    for status, body, said in (
+    for status, body, message in (
         (200, '{"object": "list", "data": []}', "lists no models"),
         (500, '{"error": {"message": "Out of order."}}', "Out of order."),
     ):
         playground = look()
-        answered(playground, "**/models", status=status, body=body, content_type="application/json")
+        replace_response(playground, "**/models", status=status, body=body, content_type="application/json")
         playground.open(front_door.url)
-        assert said in playground.page.locator("#note").inner_text()
+        assert message in playground.page.locator("#note").inner_text()
         playground.page.get_by_label("Model name").fill(GEMINI)
         assert "You said: Hello" in playground.ask("Hello").inner_text()
 
@@ -474,16 +474,16 @@ def test_a_list_without_models_or_without_an_answer_is_no_end(look, front_door):
 def test_it_works_under_a_path_of_its_own(look, front_door, place):
     playground = look()
     prefix = place.rstrip("/").removesuffix("/v1")
-    asked = []
+    urls = []
 
     def strip(route):
-        asked.append(route.request.url.removeprefix(front_door.url))
+        urls.append(route.request.url.removeprefix(front_door.url))
         route.continue_(url=route.request.url.replace(prefix, ""))
 
     playground.page.route(re.compile(prefix), strip)
     playground.open(front_door.url + place)
     assert "You said: Hello" in playground.ask("Hello", GEMINI).inner_text()
-    assert asked == [place, f"{prefix}/v1/models", f"{prefix}/v1/chat/completions"]
+    assert urls == [place, f"{prefix}/v1/models", f"{prefix}/v1/chat/completions"]
     first = playground.code("curl").partition(" \\\n")[0]
     assert shlex.split(first)[-1] == f"{front_door.url}{prefix}/v1/chat/completions"
 
@@ -500,7 +500,7 @@ def nasty(playground):
     playground.page.get_by_label("System prompt").fill(NASTY)
     playground.page.get_by_label("Temperature").fill("0.5")
     playground.page.get_by_label("Tools", exact=True).check()
-    given(playground, "paste")
+    insert_image(playground, "paste")
     playground.ask("What's this?", GEMINI)
     playground.draft.fill(NASTY)
     playground.emulator.forget_calls()
@@ -515,7 +515,7 @@ def run(command, **more):
     return done.stdout
 
 
-def heard(playground):
+def upstream_bodies(playground):
     """Return the requests to Vertex AI of a program, and those of the page itself."""
     playground.draft.press("Enter")
     playground.emulator.wait_for(lambda calls: len(calls) == 2)
@@ -528,9 +528,9 @@ def test_the_copied_curl_asks_for_the_same(playground, shell):
     if not shutil.which("curl"):
         pytest.skip("curl is missing")
     nasty(playground)
-    said = run([shell], input=playground.code("curl"))
-    assert said.rstrip().endswith("data: [DONE]")
-    by_curl, by_page = heard(playground)
+    output = run([shell], input=playground.code("curl"))
+    assert output.rstrip().endswith("data: [DONE]")
+    by_curl, by_page = upstream_bodies(playground)
     assert by_curl == by_page
     assert by_curl["contents"][-1]["parts"] == [{"text": NASTY}]
 
@@ -539,7 +539,7 @@ def test_the_copied_python_asks_for_the_same(playground, tmp_path):
     nasty(playground)
     (tmp_path / "copied.py").write_text(playground.code("Python"), encoding="utf-8")
     assert "You said" in run([sys.executable, str(tmp_path / "copied.py")])
-    by_python, by_page = heard(playground)
+    by_python, by_page = upstream_bodies(playground)
     assert by_python == by_page
 
 
@@ -563,10 +563,10 @@ def test_the_copied_javascript_asks_for_the_same(playground, front_door, tmp_pat
     (tmp_path / "copied.mjs").write_text(playground.code("JavaScript"), encoding="utf-8")
     options, body = json.loads(run([compute_driver_executable()[0], str(tmp_path / "copied.mjs")]))
     assert options == {"baseURL": f"{front_door.url}/v1", "apiKey": KEY}
-    with playground.page.expect_request("**/chat/completions") as asked:
+    with playground.page.expect_request("**/chat/completions") as request:
         playground.draft.press("Enter")
     playground.ended(1)
-    assert body == asked.value.post_data_json
+    assert body == request.value.post_data_json
 
 
 def test_without_a_draft_the_code_is_of_the_last_request(playground):
@@ -726,7 +726,7 @@ def test_a_hostile_error_and_a_hostile_list_stay_text(look, front_door, emulator
     evil = '<img src=x onerror="window.pwned=1">'
     playground = look()
     listed = {"data": [{"id": f'gemini-"><script>pwned=1</script>{evil}', "owned_by": evil}]}
-    answered(playground, "**/models", json=listed)
+    replace_response(playground, "**/models", json=listed)
     playground.open(front_door.url)
     emulator.script(
         json.dumps({"error": {"code": 400, "message": evil, "status": evil}}).encode(), status=400
@@ -766,8 +766,11 @@ def test_the_policy_holds_where_the_page_would_not(look, front_door):
 def scan(playground):
     from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415  (not everybody has it)
 
-    found = Axe().run(playground.page)
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found.response["violations"]]
+    result = Axe().run(playground.page)
+    return [
+        (violation["id"], [node["html"] for node in violation["nodes"]])
+        for violation in result.response["violations"]
+    ]
 
 
 PHONE = {
@@ -804,7 +807,7 @@ def test_every_state_is_accessible_and_fits(look, front_door, plays, options):
     page.get_by_label("Answer in JSON").uncheck()
     if (done := playground.button("Done")).is_visible():
         done.click()
-    given(playground, "paste")
+    insert_image(playground, "paste")
     playground.page.get_by_role("list", name="Attached").wait_for()
     assert scan(playground) == []
     long = "x" * 300
@@ -864,8 +867,18 @@ def test_everything_can_be_reached_and_seen_by_keyboard_alone(playground):
                 return style.outlineStyle !== "none" || style.boxShadow.includes("0px 1px");
             }"""
         ), seen[-1]
-    wanted = {"model", "clear", "show-code", "show-panel", "draft", "attach", "send", "system", "temperature"}
-    assert wanted | {"limit", "effort", "search", "use-tools", "use-schema"} <= set(seen)
+    expected = {
+        "model",
+        "clear",
+        "show-code",
+        "show-panel",
+        "draft",
+        "attach",
+        "send",
+        "system",
+        "temperature",
+    }
+    assert expected | {"limit", "effort", "search", "use-tools", "use-schema"} <= set(seen)
     page.get_by_label("Tools", exact=True).focus()
     page.keyboard.press("Space")
     playground.draft.focus()
@@ -892,8 +905,10 @@ def test_shift_enter_breaks_line_and_ime_is_respected(playground):
     playground.page.keyboard.press("Shift+Enter")
     playground.page.keyboard.type("two")
     composing = "{key: 'Enter', isComposing: true, cancelable: true}"
-    left = playground.draft.evaluate(f"one => one.dispatchEvent(new KeyboardEvent('keydown', {composing}))")
-    assert left is True
+    proceeds = playground.draft.evaluate(
+        f"one => one.dispatchEvent(new KeyboardEvent('keydown', {composing}))"
+    )
+    assert proceeds is True
     assert playground.draft.input_value() == "one\ntwo"
     assert playground.answers.count() == 0
     playground.draft.press("Enter")
@@ -909,9 +924,9 @@ def test_a_screen_reader_hears_the_answer_once_and_whole(playground):
         }"""
     )
     playground.ask("Hello", GEMINI)
-    heard = playground.page.evaluate("window.heard")
-    assert len(heard) == 2
-    assert heard[1].startswith("Answer: You said: Hello")
+    announcements = playground.page.evaluate("window.heard")
+    assert len(announcements) == 2
+    assert announcements[1].startswith("Answer: You said: Hello")
     live = playground.page.locator("[aria-live], [role=alert], [role=log]")
     assert live.count() == 0
     assert playground.page.locator("#turns [role=status]").count() == 0
@@ -988,10 +1003,12 @@ def gemini_stream(thought, text, sources, usage):
             {"segment": {"endIndex": len(first)}, "groundingChunkIndices": [*range(len(sources))]}
         ],
     }
-    told = [{"content": {"role": "model", "parts": [{"text": thought, "thought": True}]}}]
-    told += [{"content": {"role": "model", "parts": [{"text": word}]}} for word in re.split(r"(?<= )", text)]
-    told += [{"finishReason": "STOP", "groundingMetadata": grounding}]
-    events = [{"candidates": [{"index": 0, **candidate}], "usageMetadata": usage} for candidate in told]
+    candidates = [{"content": {"role": "model", "parts": [{"text": thought, "thought": True}]}}]
+    candidates += [
+        {"content": {"role": "model", "parts": [{"text": word}]}} for word in re.split(r"(?<= )", text)
+    ]
+    candidates += [{"finishReason": "STOP", "groundingMetadata": grounding}]
+    events = [{"candidates": [{"index": 0, **candidate}], "usageMetadata": usage} for candidate in candidates]
     return [b"data: " + json.dumps(event).encode() + b"\r\n\r\n" for event in events]
 
 

@@ -68,8 +68,8 @@ def test_a_snippet_runs_and_prints_the_answer(server, emulator, language, snippe
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    said = "".join(re.findall(r'"content":"([^"]*)"', done.stdout)) if language == "sh" else done.stdout
-    assert "You said: Why is the sky blue?" in said
+    text = "".join(re.findall(r'"content":"([^"]*)"', done.stdout)) if language == "sh" else done.stdout
+    assert "You said: Why is the sky blue?" in text
     for model in re.findall(
         r"[a-z]+-[a-z]+-\d-\d|gemini-3\.8-flash|mistral-medium-3|text-embedding-005", snippet
     ):

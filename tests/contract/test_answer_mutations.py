@@ -53,7 +53,7 @@ def changes(case, kind, exhaustive):
         choice = (
             {}
             if exhaustive
-            else {"chosen": division(case.publisher, kind).chosen((case.name, number), value)}
+            else {"accepts": division(case.publisher, kind).filter_for((case.name, number), value)}
         )
         for path, mutated in mutations(value, **choice):
             yield number, path, mutated
@@ -63,19 +63,19 @@ def changes(case, kind, exhaustive):
 def test_changed_whole_answer_loses_no_text(case, exhaustive):
     transport = CannedTransport([], "application/json")
     app = function(transport)
-    for (_, path, mutated), chosen in zip(
+    for (_, path, mutated), in_turn in zip(
         changes(case, "reply.json", exhaustive), cycle(IN_TURN), strict=False
     ):
         transport.blocks = [dumped(mutated)]
-        for api in chosen:
+        for api in in_turn:
             status, content = ask(app, api, case)
-            where = f"{type(api).__name__} {path}: {status} {content[-300:]}"
+            detail = f"{type(api).__name__} {path}: {status} {content[-300:]}"
             texts = client_apis.texts(case.publisher, mutated)
             if (case.publisher, api) in SAME_API:
-                assert json.loads(content) == renamed(api, mutated, case), where
-            elif is_answer(api, status, content, texts, where):
+                assert json.loads(content) == renamed(api, mutated, case), detail
+            elif is_answer(api, status, content, texts, detail):
                 text = api.text(content)
-                assert all(expected in text for expected in texts), where
+                assert all(expected in text for expected in texts), detail
         transport.answers.clear()
 
 
@@ -84,21 +84,21 @@ def test_changed_stream_loses_no_text(case, exhaustive):
     events = recorded(case, "stream.sse")
     transport = CannedTransport([], "text/event-stream")
     app = function(transport)
-    for (number, path, mutated), chosen in zip(
+    for (number, path, mutated), in_turn in zip(
         changes(case, "stream.sse", exhaustive), cycle(IN_TURN), strict=False
     ):
         changed = [*events[:number], mutated, *events[number + 1 :]]
-        transport.blocks = [b"data: " + dumped(one) + b"\r\n\r\n" for one in changed]
-        for api in chosen:
+        transport.blocks = [b"data: " + dumped(changed_event) + b"\r\n\r\n" for changed_event in changed]
+        for api in in_turn:
             status, content = ask(app, api, case, stream=True)
-            where = f"{type(api).__name__} event {number} {path}: {status} {content[-300:]}"
+            detail = f"{type(api).__name__} event {number} {path}: {status} {content[-300:]}"
             texts = [text for event in changed for text in client_apis.texts(case.publisher, event)]
             if (case.publisher, api) in SAME_API:
-                assert passed_on(api, content, changed, case), where
-            elif is_answer(api, status, content, texts, where) and not by_the_model(api, path):
+                assert passed_on(api, content, changed, case), detail
+            elif is_answer(api, status, content, texts, detail) and not by_the_model(api, path):
                 text, error = api.streamed(content)
-                assert "unexpected" not in (error or ""), where
-                assert error or all(expected in text for expected in texts), where
+                assert "unexpected" not in (error or ""), detail
+                assert error or all(expected in text for expected in texts), detail
         transport.answers.clear()
 
 
@@ -111,14 +111,14 @@ def ask(app, api, case, *, stream=False):
         return answer.status_code, answer.get_data()
 
 
-def is_answer(api, status, content, texts, where):
+def is_answer(api, status, content, texts, detail):
     """Return whether there is an answer; without one there is an error and no text."""
-    assert status in EXPECTED, where
+    assert status in EXPECTED, detail
     if status == 200:
         return True
     error = api.error(json.loads(content))
-    assert error, where
-    assert not texts or "JSON Schema" in error, where
+    assert error, detail
+    assert not texts or "JSON Schema" in error, detail
     return False
 
 

@@ -100,13 +100,13 @@ def test_stream_and_whole_message_are_the_same(case):
     streamed, message = accumulated(events_of(encoded(parts))), whole(parts)
     Message.model_validate(message)
 
-    def comparable(one):
-        blocks = [{k: v for k, v in block.items() if v is not None} for block in one["content"]]
+    def comparable(answer):
+        blocks = [{k: v for k, v in block.items() if v is not None} for block in answer["content"]]
         blocks = [block for block in blocks if block.get("thinking") != ""]
         for block in blocks:
             block.pop("id", None) if block["type"].startswith("server") else None
             block.pop("tool_use_id", None)
-        return blocks, one["stop_reason"], {k: v for k, v in one["usage"].items() if v is not None}
+        return blocks, answer["stop_reason"], {k: v for k, v in answer["usage"].items() if v is not None}
 
     assert comparable(streamed) == comparable(message)
 
@@ -160,7 +160,7 @@ def test_complete_calls_are_streamed_at_once():
 
 
 @pytest.mark.parametrize(
-    ("written", "expected"),
+    ("texts", "expected"),
     [
         (["\n", '{"a":', "1}"], {"a": 1}),
         (["no", " JSON"], {"arguments": "no JSON"}),
@@ -169,9 +169,9 @@ def test_complete_calls_are_streamed_at_once():
         ([" "], {}),
     ],
 )
-def test_arguments_are_an_object_for_the_sdk(written, expected):
-    begun = tool(0, id="call_a", type="function", name="f", arguments="")
-    parts = [begun, *(tool(0, arguments=text) for text in written), Delta(0, {}, "tool_calls")]
+def test_arguments_are_an_object_for_the_sdk(texts, expected):
+    first = tool(0, id="call_a", type="function", name="f", arguments="")
+    parts = [first, *(tool(0, arguments=text) for text in texts), Delta(0, {}, "tool_calls")]
     assert accumulated(events_of(encoded(parts)))["content"][0]["input"] == expected
     assert whole(parts)["content"][0]["input"] == expected
 

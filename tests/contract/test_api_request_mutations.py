@@ -17,13 +17,13 @@ PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/pn
 PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQ="}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer", "enum": [1]}}, "required": ["a"]}
 SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2, "allowed_domains": ["a.com"]}
-FOUND = {"type": "web_search_result", "url": "https://a.com", "title": "t", "encrypted_content": "e"}
-ANSWERED = [
+SEARCH_RESULT = {"type": "web_search_result", "url": "https://a.com", "title": "t", "encrypted_content": "e"}
+ASSISTANT_BLOCKS = [
     {"type": "thinking", "thinking": "Hm.", "signature": "vc1.c2ln"},
     {"type": "redacted_thinking", "data": "c2ln"},
     {"type": "text", "text": "Yes.", "citations": None},
     {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "q"}},
-    {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [FOUND]},
+    {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [SEARCH_RESULT]},
     {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}},
 ]
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "is_error": False}
@@ -45,7 +45,7 @@ MESSAGES = {
                 },
             ],
         },
-        {"role": "assistant", "content": ANSWERED},
+        {"role": "assistant", "content": ASSISTANT_BLOCKS},
         {"role": "user", "content": [RESULT | {"content": [{"type": "text", "text": "1"}, PICTURE]}]},
         {"role": "user", "content": "So?"},
     ],
@@ -188,7 +188,7 @@ def error_text(path, status, answer):
         return error["message"]
     assert error["code"] == status
     assert error["status"] == ("NOT_FOUND" if status == 404 else "INVALID_ARGUMENT")
-    violations = [one for detail in error.get("details", ()) for one in detail["fieldViolations"]]
+    violations = [entry for detail in error.get("details", ()) for entry in detail["fieldViolations"]]
     return " ".join([error["message"], *(violation["field"] for violation in violations)])
 
 
@@ -197,12 +197,12 @@ def names(text, place):
     # Paths within the request that is counted may be used, of which only the contents are required.
     inner = place[1:] or ("contents",) if place[0] == "generateContentRequest" else place
     paths = re.findall(r"[A-Za-z_]+(?:\[\d+\]|\.[A-Za-z_]+)*", text)
-    return any(is_part(spelled(one), path) for one in (place, inner) for path in paths)
+    return any(is_part(spelled(location), path) for location in (place, inner) for path in paths)
 
 
-def is_part(one, other):
+def is_part(first, other):
     """Return whether one of two paths leads to the other."""
-    short, long = sorted((one, other), key=len)
+    short, long = sorted((first, other), key=len)
     return long.startswith(short) and long[len(short) :][:1] in {"", ".", "["}
 
 
@@ -218,8 +218,8 @@ def test_changed_request_is_a_call_or_names_the_change(name):
         answer = post(app, mutated, path)
         if transport.calls:
             continue
-        where = f"{place}: {answer.status_code} {answer.get_data()[:300]}"
-        assert answer.status_code in {400, 404}, where
+        detail = f"{place}: {answer.status_code} {answer.get_data()[:300]}"
+        assert answer.status_code in {400, 404}, detail
         text = error_text(path, answer.status_code, answer.json)
-        assert not any(chat_name in text for chat_name in CHAT_NAMES), where
-        assert names(text, place) or "tool choice names" in text, where
+        assert not any(chat_name in text for chat_name in CHAT_NAMES), detail
+        assert names(text, place) or "tool choice names" in text, detail

@@ -123,19 +123,19 @@ REQUEST = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("partner", PARTNERS)
-@given(asked=REQUEST)
+@given(params=REQUEST)
 @settings(
     max_examples=int(os.environ.get("EXAMPLES", "150")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_any_conversation_is_answered_or_its_fault_is_named(app, emulator, partner, asked):
+def test_any_conversation_is_answered_or_its_fault_is_named(app, emulator, partner, params):
     emulator.forget_calls()
-    answer = post(app, question("anthropic", **asked) | {"model": PARTNERS[partner]})
-    said = answer.get_data()
+    answer = post(app, question("anthropic", **params) | {"model": PARTNERS[partner]})
+    data = answer.get_data()
     if answer.status_code == 200:
-        assert b'"error"' not in said
+        assert b'"error"' not in data
         return
-    assert answer.status_code == 400, said
-    assert json.loads(said)["error"]["param"], said
-    assert not emulator.calls, said
+    assert answer.status_code == 400, data
+    assert json.loads(data)["error"]["param"], data
+    assert not emulator.calls, data

@@ -129,10 +129,10 @@ def test_changed_value_is_answered_or_named(name, model):
     assert post(app, {"model": model} | body).status_code == 200
     for path, mutated in mutations({name: body[name]}):
         answer = post(app, {"model": model} | body | {name: None} | mutated)
-        where = f"{path}: {answer.status_code} {answer.get_data()[:300]}"
-        assert answer.status_code in {200, 400}, where
+        detail = f"{path}: {answer.status_code} {answer.get_data()[:300]}"
+        assert answer.status_code in {200, 400}, detail
         if answer.status_code == 400:
-            assert answer.json["error"]["param"] or "JSON" in answer.json["error"]["message"], where
+            assert answer.json["error"]["param"] or "JSON" in answer.json["error"]["message"], detail
 
 
 PLAIN_SCHEMA = {
@@ -160,5 +160,5 @@ def test_changed_schema_is_answered_or_named(strict, model):
         body = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
         for params in ({"tools": [tool]}, {"response_format": shape}):
             answer = post(app, body | params)
-            where = f"{path}: {answer.status_code} {answer.get_data()[:300]}"
-            assert answer.status_code in {200, 400}, where
+            detail = f"{path}: {answer.status_code} {answer.get_data()[:300]}"
+            assert answer.status_code in {200, 400}, detail

@@ -116,8 +116,8 @@ def commands(script):
     """The gcloud commands of a script, each as its words."""
     for line in script.replace("\\\n", " ").splitlines():
         for start in re.finditer(r"\bgcloud\b", line):
-            told = re.split(r"\s[|&;)]|\)$", line[start.end() :])[0]
-            yield words(told.replace("$(", " ").strip(")"))
+            arguments = re.split(r"\s[|&;)]|\)$", line[start.end() :])[0]
+            yield words(arguments.replace("$(", " ").strip(")"))
 
 
 DEPLOYED = [
@@ -157,10 +157,10 @@ def test_a_script_is_good_shell(script):
 def test_the_flags_of_gcloud_are_documented(script):
     for command in commands(script):
         plain = " ".join(word for word in command if not word.startswith("-"))
-        known = [name for name in FLAGS if plain == name or plain.startswith(f"{name} ")]
-        assert known, plain
-        given = {word[2:].partition("=")[0] for word in command if word.startswith("--")}
-        assert given <= FLAGS[max(known, key=len)] | RUNS
+        names = [name for name in FLAGS if plain == name or plain.startswith(f"{name} ")]
+        assert names, plain
+        flags = {word[2:].partition("=")[0] for word in command if word.startswith("--")}
+        assert flags <= FLAGS[max(names, key=len)] | RUNS
 
 
 def test_all_ways_to_deploy_are_found():
@@ -198,9 +198,11 @@ def built(step, tmp_path, **substitutions):
     )
     gcloud.chmod(0o755)
     script = tmp_path / "script"
-    script.write_text(next(one["script"] for one in CLOUD_BUILD["steps"] if one["id"] == step))
-    known = {"PROJECT_ID": "my-project", **CLOUD_BUILD["substitutions"], **substitutions}
-    environment = bare_environment() | known | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    script.write_text(
+        next(build_step["script"] for build_step in CLOUD_BUILD["steps"] if build_step["id"] == step)
+    )
+    variables = {"PROJECT_ID": "my-project", **CLOUD_BUILD["substitutions"], **substitutions}
+    environment = bare_environment() | variables | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     workspace = tmp_path / "workspace"
     shutil.copytree(ROOT / ".ci", workspace / ".ci", dirs_exist_ok=True)
     done = subprocess.run(
@@ -219,11 +221,13 @@ def built(step, tmp_path, **substitutions):
     ("access", "kind"), [("public", "--allow-unauthenticated"), ("private", "--no-allow-unauthenticated")]
 )
 def test_the_build_deploys_what_the_readme_deploys(tmp_path, access, kind):
-    done, told = built("deploy", tmp_path, _ACCESS=access)
+    done, invocations = built("deploy", tmp_path, _ACCESS=access)
     assert (done.returncode, done.stderr) == (0, "")
-    (by_build,) = [line.split() for line in told]
+    (by_build,) = [line.split() for line in invocations]
     (by_readme,) = [
-        one for name, one in DEPLOYED if "README" in name and one[0] == "functions" and kind in one
+        deployment
+        for name, deployment in DEPLOYED
+        if "README" in name and deployment[0] == "functions" and kind in deployment
     ]
     filled = [
         word.replace("$PROJECT_ID", "my-project").replace("$REGION", "us-central1") for word in by_readme
@@ -233,8 +237,8 @@ def test_the_build_deploys_what_the_readme_deploys(tmp_path, access, kind):
 
 
 def test_the_build_may_settle_where_the_models_run(tmp_path):
-    _, told = built("deploy", tmp_path, _LOCATION="eu", _THREADS="200")
-    assert "THREADS=200,GOOGLE_CLOUD_PROJECT=my-project,GOOGLE_CLOUD_LOCATION=eu" in told[0]
+    _, invocations = built("deploy", tmp_path, _LOCATION="eu", _THREADS="200")
+    assert "THREADS=200,GOOGLE_CLOUD_PROJECT=my-project,GOOGLE_CLOUD_LOCATION=eu" in invocations[0]
 
 
 @pytest.mark.parametrize("access", ["public", "private"])
@@ -252,11 +256,11 @@ def test_the_build_asks_what_it_deployed(serve, tmp_path, access):
 def left_by(ignore_file):
     """The files that an upload takes, by gitignore's rules."""
     spec = pathspec.GitIgnoreSpec.from_lines(ignore_file.read_text().splitlines())
-    kept = pathspec.GitIgnoreSpec.from_lines((ROOT / ".gitignore").read_text().splitlines())
-    found = (
+    git_ignored = pathspec.GitIgnoreSpec.from_lines((ROOT / ".gitignore").read_text().splitlines())
+    paths = (
         path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file() and ".git" not in path.parts
     )
-    return {path for path in found if not spec.match_file(path) and not kept.match_file(path)}
+    return {path for path in paths if not spec.match_file(path) and not git_ignored.match_file(path)}
 
 
 UPLOADED = left_by(ROOT / ".gcloudignore")
@@ -315,9 +319,9 @@ def test_what_is_uploaded_runs_as_on_cloud_run(deployed, emulator, tmp_path, mod
         with openai.OpenAI(
             base_url=f"http://127.0.0.1:{port}", api_key=KEY, max_retries=0, timeout=20
         ) as client:
-            asked = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
-            assert client.chat.completions.create(**asked).choices[0].message.content
-            chunks = list(client.chat.completions.create(**asked, stream=True))
+            params = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+            assert client.chat.completions.create(**params).choices[0].message.content
+            chunks = list(client.chat.completions.create(**params, stream=True))
         assert chunks[-1].choices[0].finish_reason == "stop"
     finally:
         process.terminate()

@@ -58,9 +58,9 @@ def test_named_models_are_current(path):
 
 
 def test_examples_are_found_where_they_stand():
-    shown = {"README.md", "cli.py", "check.py", "deployment.md", "cloudbuild.yaml"}
+    expected = {"README.md", "cli.py", "check.py", "deployment.md", "cloudbuild.yaml"}
 
-    assert shown <= {path.name for path in PAGES if "gemini-3.8-flash" in names_in(path)}
+    assert expected <= {path.name for path in PAGES if "gemini-3.8-flash" in names_in(path)}
 
 
 def test_retired_model_in_an_example_is_noticed():

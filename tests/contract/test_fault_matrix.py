@@ -46,7 +46,7 @@ each_publisher = pytest.mark.parametrize("publisher", ALL)
 streaming_or_not = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
-class Told(NamedTuple):
+class Outcome(NamedTuple):
     """The answer that a client got: the text, its end, and the error if there was one."""
 
     text: str
@@ -54,43 +54,43 @@ class Told(NamedTuple):
     error: openai.APIError | None
 
 
-def told(client, publisher, *, stream):
+def outcome(client, publisher, *, stream):
     text, reasons = "", []
     try:
         answer = ask(client, ALL[publisher], WORDS, stream=stream, max_tokens=LIMIT)
         if not stream:
             choice = answer.choices[0]
-            return Told(choice.message.content, [choice.finish_reason], None)
+            return Outcome(choice.message.content, [choice.finish_reason], None)
         for piece in answer:
             for choice in piece.choices:
                 text += choice.delta.content or ""
                 reasons += [choice.finish_reason] if choice.finish_reason else []
     except openai.APIError as error:
-        return Told(text, reasons, error)
-    return Told(text, reasons, None)
+        return Outcome(text, reasons, error)
+    return Outcome(text, reasons, None)
 
 
 @pytest.fixture(scope="module")
 def upstream():
-    made = Upstream()
-    yield made
-    made.close()
+    fake = Upstream()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture(scope="module")
 def answers(shared_emulator, servers):
     """Return Vertex AI's responses without a fault, and the client's answers to them."""
-    found = {}
+    pairs = {}
     with servers().client() as client:
         for publisher in ALL:
             for stream in (False, True):
-                whole = told(client, publisher, stream=stream)
+                whole = outcome(client, publisher, stream=stream)
                 assert whole.error is None
-                found[publisher, stream] = (
+                pairs[publisher, stream] = (
                     emulator_response(shared_emulator.calls[-1], shared_emulator.url),
                     whole,
                 )
-    return found
+    return pairs
 
 
 class Subject:
@@ -103,7 +103,7 @@ class Subject:
         self._client = server.client()
         self._descriptors = None
 
-    def said(self, publisher, stream):
+    def valid_response(self, publisher, stream):
         """The honest answer."""
         return self._answers[publisher, stream][0]
 
@@ -111,8 +111,8 @@ class Subject:
         """Return the client's answer if the upstream sends this, and then a correct response."""
         self._upstream.plays.clear()
         self._upstream.plays.extend(plays)
-        self._upstream.otherwise = self.said(publisher, stream).steps()
-        return told(self._client, publisher, stream=stream)
+        self._upstream.otherwise = self.valid_response(publisher, stream).steps()
+        return outcome(self._client, publisher, stream=stream)
 
     def after(self, publisher, stream, *plays, patience=0.0):
         """As `ask`, for a fault: the laws hold."""
@@ -157,10 +157,10 @@ class Subject:
 def subject(upstream, servers, answers):
     here = {"GOOGLE_VERTEX_BASE_URL": upstream.url, "GOOGLE_CLOUD_LOCATION": "us-central1"}
     server = servers(VERTEX_COMPAT_TIMEOUT=str(PATIENCE), **here)
-    made = Subject(upstream, server, answers)
+    function = Subject(upstream, server, answers)
     for publisher in ALL:  # a connection of each kind that there is
-        made.ask(publisher, stream=False)
-    return made
+        function.ask(publisher, stream=False)
+    return function
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -244,7 +244,7 @@ def test_an_upstream_that_never_answers_is_a_504(subject, publisher, stream):
 @each_publisher
 @streaming_or_not
 def test_an_upstream_that_says_ok_and_no_more_is_a_504(subject, publisher, stream):
-    opening = subject.said(publisher, stream).opening
+    opening = subject.valid_response(publisher, stream).opening
     got = subject.after(publisher, stream, [opening, NEVER], patience=PATIENCE)
     assert (got.error.status_code, got.error.code) == (504, "timeout")
 
@@ -252,35 +252,42 @@ def test_an_upstream_that_says_ok_and_no_more_is_a_504(subject, publisher, strea
 # In an answer
 
 
-def in_one(said):
-    return b"".join(said.blocks)
+def in_one(response):
+    return b"".join(response.blocks)
 
 
-def short_of_its_length(said):
-    body = in_one(said)
-    return [said.head + b"Content-Length: %d\r\n\r\n" % (len(body) + 9), body[:-9], CLOSE]
+def short_of_its_length(response):
+    body = in_one(response)
+    return [response.head + b"Content-Length: %d\r\n\r\n" % (len(body) + 9), body[:-9], CLOSE]
 
 
-def no_chunk(said):
-    return [said.opening, chunk(said.blocks[0][:9]), b"zz\r\n", CLOSE]
+def no_chunk(response):
+    return [response.opening, chunk(response.blocks[0][:9]), b"zz\r\n", CLOSE]
 
 
-def packed(said, content):
-    return said.but(content, headers=("Content-Encoding: gzip",)).steps()
+def packed(response, content):
+    return response.but(content, headers=("Content-Encoding: gzip",)).steps()
 
 
 BROKEN = {
-    "reset after the headers": lambda said: [said.opening, RESET],
-    "closed after the headers": lambda said: [said.opening, CLOSE],
+    "reset after the headers": lambda response: [response.opening, RESET],
+    "closed after the headers": lambda response: [response.opening, CLOSE],
     "short of its length": short_of_its_length,
     "a chunk that is none": no_chunk,
-    "an endless chunk": lambda said: [said.opening, b"f" * 100_000, CLOSE],
-    "closed before the last chunk": lambda said: [*said.but(in_one(said)[:-30]).steps()[:-1], CLOSE],
-    "gzip that is none": lambda said: packed(said, in_one(said)),
-    "gzip that breaks off": lambda said: packed(said, gzip.compress(in_one(said))[:-40]),
-    "an encoding that nobody asked for": lambda said: said.but(headers=("Content-Encoding: br",)).steps(),
-    "events that are called an object": lambda said: said.but(b"data: {}\n\n", content_type=JSON).steps(),
-    "not utf-8": lambda said: said.but(in_one(said).replace(b"ab", b"\xff\xfe")).steps(),
+    "an endless chunk": lambda response: [response.opening, b"f" * 100_000, CLOSE],
+    "closed before the last chunk": lambda response: [
+        *response.but(in_one(response)[:-30]).steps()[:-1],
+        CLOSE,
+    ],
+    "gzip that is none": lambda response: packed(response, in_one(response)),
+    "gzip that breaks off": lambda response: packed(response, gzip.compress(in_one(response))[:-40]),
+    "an encoding that nobody asked for": lambda response: response.but(
+        headers=("Content-Encoding: br",)
+    ).steps(),
+    "events that are called an object": lambda response: response.but(
+        b"data: {}\n\n", content_type=JSON
+    ).steps(),
+    "not utf-8": lambda response: response.but(in_one(response).replace(b"ab", b"\xff\xfe")).steps(),
 }
 """Fault → what it makes of an honest answer. None of these can be an answer."""
 
@@ -289,27 +296,27 @@ BROKEN = {
 @streaming_or_not
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_broken_answer_is_an_error(subject, publisher, stream, fault):
-    got = subject.after(publisher, stream, BROKEN[fault](subject.said(publisher, stream)))
+    got = subject.after(publisher, stream, BROKEN[fault](subject.valid_response(publisher, stream)))
     assert got.error
     if not stream:
         assert got.error.status_code == 502
 
 
 ODD = {
-    "gzip": lambda said: packed(said, gzip.compress(in_one(said))),
-    "another content type": lambda said: said.but(
-        content_type="application/octet-stream" if said.content_type == SSE else "application/json; x=y"
+    "gzip": lambda response: packed(response, gzip.compress(in_one(response))),
+    "another content type": lambda response: response.but(
+        content_type="application/octet-stream" if response.content_type == SSE else "application/json; x=y"
     ).steps(),
-    "no keep-alive": lambda said: [*said.but(headers=("Connection: close",)).steps(), CLOSE],
-    "no length": lambda said: [said.head + b"Connection: close\r\n\r\n", in_one(said), CLOSE],
-    "byte by byte": lambda said: said.but(*(bytes([byte]) for byte in in_one(said))).steps(),
-    "torn chunks": lambda said: [bytes([byte]) for byte in b"".join(said.steps())],
-    "a hint before it": lambda said: [b"HTTP/1.1 100 Continue\r\n\r\n", *said.steps()],
-    "all at once": lambda said: [b"".join(said.steps())],
-    "trailers": lambda said: [*said.steps()[:-1], b"0\r\nX-Sum: 1\r\n\r\n"],
-    "extensions": lambda said: [
-        said.opening,
-        *(chunk(one).replace(b"\r\n", b";x=1\r\n", 1) for one in said.blocks),
+    "no keep-alive": lambda response: [*response.but(headers=("Connection: close",)).steps(), CLOSE],
+    "no length": lambda response: [response.head + b"Connection: close\r\n\r\n", in_one(response), CLOSE],
+    "byte by byte": lambda response: response.but(*(bytes([byte]) for byte in in_one(response))).steps(),
+    "torn chunks": lambda response: [bytes([byte]) for byte in b"".join(response.steps())],
+    "a hint before it": lambda response: [b"HTTP/1.1 100 Continue\r\n\r\n", *response.steps()],
+    "all at once": lambda response: [b"".join(response.steps())],
+    "trailers": lambda response: [*response.steps()[:-1], b"0\r\nX-Sum: 1\r\n\r\n"],
+    "extensions": lambda response: [
+        response.opening,
+        *(chunk(block).replace(b"\r\n", b";x=1\r\n", 1) for block in response.blocks),
         b"0\r\n\r\n",
     ],
 }
@@ -320,7 +327,7 @@ ODD = {
 @streaming_or_not
 @pytest.mark.parametrize("fault", ODD)
 def test_what_is_only_odd_is_answered(subject, publisher, stream, fault):
-    got = subject.after(publisher, stream, ODD[fault](subject.said(publisher, stream)))
+    got = subject.after(publisher, stream, ODD[fault](subject.valid_response(publisher, stream)))
     assert got.error is None
 
 
@@ -334,7 +341,7 @@ class Place(NamedTuple):
 
     before: list[bytes]
     event: bytes
-    rest: list[bytes]
+    following: list[bytes]
 
 
 AT = {
@@ -343,8 +350,8 @@ AT = {
     "ended": lambda at: [*at.before, LAST],
     "reset in its middle": lambda at: [*at.before, chunk(at.event)[: len(at.event) // 2], RESET],
     "ended in its middle": lambda at: [*at.before, chunk(at.event[: len(at.event) // 2]), LAST],
-    "garbage": lambda at: [*at.before, chunk(b'data: {"choi\xff\n\n'), *at.rest, LAST],
-    "an error": lambda at: [*at.before, chunk(b"data: " + FAILURE + b"\n\n"), *at.rest, LAST],
+    "garbage": lambda at: [*at.before, chunk(b'data: {"choi\xff\n\n'), *at.following, LAST],
+    "an error": lambda at: [*at.before, chunk(b"data: " + FAILURE + b"\n\n"), *at.following, LAST],
 }
 """Fault → what follows the headers, for a place in the stream."""
 
@@ -352,18 +359,18 @@ AT = {
 @each_publisher
 @pytest.mark.parametrize("fault", AT)
 def test_a_fault_at_any_event_is_told(subject, publisher, fault):
-    said = subject.said(publisher, stream=True)
-    chunks = [*map(chunk, said.blocks)]
-    for place, event in enumerate(said.blocks):
+    response = subject.valid_response(publisher, stream=True)
+    chunks = [*map(chunk, response.blocks)]
+    for place, event in enumerate(response.blocks):
         steps = AT[fault](Place(chunks[:place], event, chunks[place:]))
-        subject.after(publisher, True, [said.opening, *steps])
+        subject.after(publisher, True, [response.opening, *steps])
 
 
 @each_publisher
 def test_silence_at_an_event_is_told(subject, publisher):
-    said = subject.said(publisher, stream=True)
-    half = len(said.blocks) // 2
-    steps = [said.opening, *map(chunk, said.blocks[:half]), NEVER]
+    response = subject.valid_response(publisher, stream=True)
+    half = len(response.blocks) // 2
+    steps = [response.opening, *map(chunk, response.blocks[:half]), NEVER]
     got = subject.after(publisher, True, steps, patience=PATIENCE)
     assert got.error.code == "timeout"
 
@@ -429,7 +436,7 @@ def all_ask(server):
 
     cases = [(publisher, stream) for publisher in ALL for stream in (False, True)]
     with server.client() as client, ThreadPoolExecutor(len(cases)) as pool:
-        return list(pool.map(lambda case: told(client, case[0], stream=case[1]), cases))
+        return list(pool.map(lambda case: outcome(client, case[0], stream=case[1]), cases))
 
 
 def unreachable(serve, url, within=SOON_ENOUGH, **env):
@@ -464,9 +471,9 @@ def test_an_upstream_that_cannot_tls_is_a_503(serve, shared_emulator):
 
 
 def test_a_certificate_of_nobody_s_is_a_503(serve, tmp_path):
-    made = certificates.make(tmp_path)
+    certificate = certificates.make(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made.chain, made.key)
+    context.load_cert_chain(certificate.chain, certificate.key)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         threading.Thread(target=shake_hands, args=(listener, context), daemon=True).start()
@@ -507,8 +514,8 @@ each_wire = pytest.mark.parametrize("publisher", ["google", "anthropic", "openap
 
 def all_of(server, model):
     """The bytes of a whole stream."""
-    asked = posted(server, question("google", model=model, stream=True))
-    with asked as line, contextlib.closing(http.client.HTTPResponse(line)) as answer:
+    connection = posted(server, question("google", model=model, stream=True))
+    with connection as line, contextlib.closing(http.client.HTTPResponse(line)) as answer:
         answer.begin()
         return answer.read()
 

@@ -139,16 +139,16 @@ def test_every_conversation_is_request_or_400(model, messages):
 def accepted(model, **body):
     fault = None
     try:
-        made = gemini.call(model, **body)
+        upstream_call = gemini.call(model, **body)
     except errors.BadRequest as error:
         fault = error
     if fault:
         assert fault.param
         return
     try:
-        gemini.judge(made, model)
+        gemini.judge(upstream_call, model)
     except RequestRefused as refused:
-        pytest.fail(f"{b''.join(refused.answer.steps).decode()}\n{json.dumps(made.body)}")
+        pytest.fail(f"{b''.join(refused.answer.steps).decode()}\n{json.dumps(upstream_call.body)}")
 
 
 # Schemas
@@ -219,17 +219,17 @@ def deeper(inner):
             st.lists(inner, min_size=1, max_size=3),
         ),
         st.builds(
-            lambda branches, one: {"anyOf": branches, **one},
+            lambda branches, schema: {"anyOf": branches, **schema},
             st.lists(inner, min_size=1, max_size=2),
-            SIMPLE.filter(lambda one: isinstance(one, dict)),
+            SIMPLE.filter(lambda schema: isinstance(schema, dict)),
         ),
     )
 
 
 SCHEMAS = st.recursive(SIMPLE, deeper, max_leaves=8)
-ROOT = SCHEMAS.filter(lambda one: isinstance(one, dict)).map(
-    lambda one: {
-        **one,
+ROOT = SCHEMAS.filter(lambda schema: isinstance(schema, dict)).map(
+    lambda schema: {
+        **schema,
         "$defs": {"leaf": {"type": "string", "enum": ["x", "y"]}, "self": {"$ref": "#/$defs/self"}},
     }
 )
@@ -248,7 +248,7 @@ def test_every_schema_is_function_or_400(model, schema):
 
 
 TYPED = st.recursive(
-    SIMPLE.filter(lambda one: isinstance(one, dict) and one),
+    SIMPLE.filter(lambda schema: isinstance(schema, dict) and schema),
     lambda inner: st.one_of(
         st.fixed_dictionaries(
             {"type": st.just("array"), "items": inner}, optional={"minItems": st.integers(0, 2)}
@@ -267,7 +267,7 @@ TYPED = st.recursive(
         ),
     ),
     max_leaves=6,
-).map(lambda one: {**one, "$defs": {"leaf": {"type": "string", "enum": ["x", "y"]}}})
+).map(lambda schema: {**schema, "$defs": {"leaf": {"type": "string", "enum": ["x", "y"]}}})
 """Schemas that say the type of everything. Where one does not, Google's must: a text can hold any value."""
 
 LEAVES = st.sampled_from([None, True, 0, 1, 2, 7, 9, 1.5, "x", "y", "a"])
@@ -280,25 +280,25 @@ VALUES = st.recursive(
 
 @given(TYPED, VALUES)
 def test_a_lowered_schema_refuses_no_value_that_the_schema_takes(schema, value):
-    made = gemini.call(gemini.OLD, response_format={"type": "json_object", "response_schema": schema}).body
+    body = gemini.call(gemini.OLD, response_format={"type": "json_object", "response_schema": schema}).body
     if jsonschema.Draft202012Validator(schema).is_valid(value):
-        jsonschema.Draft202012Validator(raised(made["generationConfig"]["responseSchema"])).validate(value)
+        jsonschema.Draft202012Validator(raised(body["generationConfig"]["responseSchema"])).validate(value)
 
 
 def raised(schema):
     """A `Schema` in JSON Schema's words."""
-    made = {
+    result = {
         name: schema[name]
         for name in schema.keys() & {"enum", "minItems", "minLength", "minimum", "required"}
     }
     if "properties" in schema:
-        made["properties"] = {name: raised(inner) for name, inner in schema["properties"].items()}
+        result["properties"] = {name: raised(inner) for name, inner in schema["properties"].items()}
     if "anyOf" in schema:
-        made["anyOf"] = [raised(branch) for branch in schema["anyOf"]]
+        result["anyOf"] = [raised(branch) for branch in schema["anyOf"]]
     for name in schema.keys() & {"items", "additionalProperties"}:
-        made[name] = raised(schema[name]) if isinstance(schema[name], dict) else schema[name]
+        result[name] = raised(schema[name]) if isinstance(schema[name], dict) else schema[name]
     if "type" in schema:
-        made["type"] = [schema["type"].lower(), *(["null"] if schema.get("nullable") else [])]
-    if schema.get("nullable") and "enum" in made:
-        made["enum"] = [*made["enum"], None]
-    return made
+        result["type"] = [schema["type"].lower(), *(["null"] if schema.get("nullable") else [])]
+    if schema.get("nullable") and "enum" in result:
+        result["enum"] = [*result["enum"], None]
+    return result

@@ -18,12 +18,12 @@ from helpers.fixtures import (
 
 @cases("vertex.json")
 def test_a_request_becomes_the_call(case):
-    wanted = case.json("vertex.json")
+    expected = case.json("vertex.json")
     call = upstream_call(case.question())
-    assert call.path == wanted["path"]
-    assert call.version == wanted["version"]
-    assert call.body == wanted["body"]
-    assert Counter(call.ignored) == Counter(wanted["ignored"])
+    assert call.path == expected["path"]
+    assert call.version == expected["version"]
+    assert call.body == expected["body"]
+    assert Counter(call.ignored) == Counter(expected["ignored"])
 
 
 @cases("vertex.json")
@@ -41,8 +41,8 @@ def nulls(value, place=""):
     if value is None:
         yield place
     elif isinstance(value, dict | list):
-        for name, held in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from nulls(held, f"{place}.{name}")
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from nulls(item, f"{place}.{name}")
 
 
 @cases("reply.json")

@@ -45,11 +45,13 @@ HELLO = {
 
 def pairs():
     """Each request with each publisher, as parameters of a test."""
-    found = sorted(FIXTURES.glob("*/*.request.json"))
-    assert found
-    made = [(path, publisher) for path in found for publisher in CURRENT]
-    names = [f"{path.parent.name}-{path.name.partition('.')[0]}-{publisher}" for path, publisher in made]
-    return pytest.mark.parametrize(("path", "publisher"), made, ids=names)
+    paths = sorted(FIXTURES.glob("*/*.request.json"))
+    assert paths
+    combinations = [(path, publisher) for path in paths for publisher in CURRENT]
+    names = [
+        f"{path.parent.name}-{path.name.partition('.')[0]}-{publisher}" for path, publisher in combinations
+    ]
+    return pytest.mark.parametrize(("path", "publisher"), combinations, ids=names)
 
 
 in_pieces = pytest.mark.parametrize("size", [None, 7], ids=["at once", "in pieces"])
@@ -94,12 +96,12 @@ def answer_to(case, api, kind, size=None):
 def comparable(value):
     """A value without nulls and random ids."""
     if isinstance(value, list):
-        return [comparable(held) for held in value]
+        return [comparable(item) for item in value]
     if not isinstance(value, dict):
         return value
     is_search = str(value.get("type")).endswith(("server_tool_use", "web_search_tool_result"))
     random = {"id", "tool_use_id"} if is_search else set()
-    return {name: comparable(held) for name, held in value.items() if held is not None and name not in random}
+    return {name: comparable(item) for name, item in value.items() if item is not None and name not in random}
 
 
 @cases("message.json")
@@ -159,8 +161,8 @@ OWN_API = {"anthropic": "messages", "google": "generate_content"}
 def own(kind):
     """The recordings of Claude and Gemini, whose answers pass through their own API."""
     mark = cases(kind)
-    chosen = [case for case in mark.args[1] if case.publisher in OWN_API]
-    return pytest.mark.parametrize("case", chosen, ids=lambda case: f"{case.publisher}-{case.name}")
+    own_cases = [case for case in mark.args[1] if case.publisher in OWN_API]
+    return pytest.mark.parametrize("case", own_cases, ids=lambda case: f"{case.publisher}-{case.name}")
 
 
 @own("reply.json")
@@ -176,8 +178,8 @@ def test_streams_pass_unchanged_but_for_the_name(case, size):
     answer = answer_to(case, OWN_API[case.publisher], "stream.sse", size)
     passed = events_of(answer.data) if case.publisher == "anthropic" else answer.get_json(force=True)
     lines = case.stream.decode().splitlines()
-    sent = [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
-    for event in sent:
+    events = [json.loads(line.removeprefix("data:")) for line in lines if line.startswith("data:")]
+    for event in events:
         if event.get("type") == "message_start":
             event["message"]["model"] = MODELS["anthropic"]
-    assert passed == sent
+    assert passed == events

@@ -41,10 +41,10 @@ def test_changed_value_is_never_an_unexpected_error(path, request_, response):
     for place, mutated in mutations(response):
         transport = CannedTransport([json.dumps(mutated).encode()], "application/json")
         answer = post(function(transport), request_, path)
-        where = f"{place}: {answer.status_code} {answer.get_data()[:300]}"
-        assert answer.status_code in {200, 400, 502}, where
+        detail = f"{place}: {answer.status_code} {answer.get_data()[:300]}"
+        assert answer.status_code in {200, 400, 502}, detail
         if answer.status_code != 200:
-            assert answer.json["error"]["message"], where
+            assert answer.json["error"]["message"], detail
 
 
 def test_reason_of_a_missing_image_is_told():

@@ -233,8 +233,8 @@ def places(value, path=()):
     """The ways to all that a body holds."""
     yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, held in inner:
-        yield from places(held, (*path, key))
+    for key, item in inner:
+        yield from places(item, (*path, key))
 
 
 def replaced(value, path, other):
@@ -302,7 +302,7 @@ def test_the_unspoilt_bodies_are_sent(refusing, path):
     assert status == expected.get(path, 503)
 
 
-FOUND = {
+EARLIER_FAULTS = {
     "a system's part without a type": (
         "/chat/completions",
         {"model": "gemini-3.8-flash", "messages": [{"role": "system", "content": [{"text": "s"}]}]},
@@ -334,7 +334,7 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize(("path", "body", "status"), FOUND.values(), ids=FOUND)
+@pytest.mark.parametrize(("path", "body", "status"), EARLIER_FAULTS.values(), ids=EARLIER_FAULTS)
 def test_what_was_found_before(refusing, path, body, status):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     assert post(refusing, content, path).status_code == status
@@ -383,16 +383,16 @@ def settled(shared_emulator):
 CHOICES = st.dictionaries(st.sampled_from(sorted(CHOOSES)), st.just(None), min_size=1).map(
     lambda names: {name: CHOOSES[name] for name in names}
 )
-WHERE = st.sampled_from(["", "google", "extra_body", "metadata", "thinking"])
+CONTAINERS = st.sampled_from(["", "google", "extra_body", "metadata", "thinking"])
 
 
 def stays(emulator):
     """Every call went to this project, this place and this host, by nothing but our token."""
-    ours = re.compile(
+    expected = re.compile(
         rf"/v1(?:beta1)?/projects/emulated-project/locations/{LOCATION}/[\w/.@:-]+|/(?:upload/)?storage/.*"
     )
     for call in emulator.calls:
-        assert ours.fullmatch(call.path), call.path
+        assert expected.fullmatch(call.path), call.path
         assert not {".", ".."} & set(call.path.split("/"))
         assert call.headers["host"] == emulator.host
         assert call.headers["authorization"].startswith("Bearer ya29.emulator-")
@@ -402,13 +402,13 @@ def stays(emulator):
 
 @pytest.mark.parametrize("model", [*MODELS.values(), "text-embedding-005", "codestral-2"])
 @EAGER
-@given(choices=CHOICES, where=WHERE)
-def test_body_cannot_select_project_location_or_host(settled, shared_emulator, model, choices, where):
+@given(choices=CHOICES, container=CONTAINERS)
+def test_body_cannot_select_project_location_or_host(settled, shared_emulator, model, choices, container):
     shared_emulator.forget_calls()
     path, body = "/v1/chat/completions", question("google", model=model)
     if model.startswith("text-embedding"):
         path, body = "/v1/embeddings", {"model": model, "input": "x"}
-    body |= {where: choices} if where else choices
+    body |= {container: choices} if container else choices
     headers = {"x-goog-user-project": "evil-project", "x-vertex-project": "evil-project", "Host": EVIL}
     answer = settled.post(path, json=body, headers=headers)
     assert answer.status_code in {200, 400, 403, 404}
@@ -457,9 +457,9 @@ def test_no_name_of_a_model_leads_elsewhere(settled, shared_emulator, name):
     answer = post(settled, question("google", model=name))
     assert answer.status_code < 500 or answer.status_code == 502
     stays(shared_emulator)
-    told = answer.headers.get("x-vertex-compat-target", "")
-    assert told.isprintable()
-    assert told.isascii()
+    target = answer.headers.get("x-vertex-compat-target", "")
+    assert target.isprintable()
+    assert target.isascii()
 
 
 @EAGER
@@ -476,7 +476,7 @@ def test_no_id_leads_elsewhere(settled, shared_emulator, name, model):
     stays(shared_emulator)
 
 
-KNOWN = {
+RESPONSE_HEADERS = {
     "allow",
     "cache-control",
     "content-length",
@@ -507,7 +507,7 @@ def test_a_header_holds_nothing_that_a_client_has_made_up(settled, name, header,
         settled.post("/v1/chat/completions", json=body | question("google"), headers=given_headers),
     ):
         assert answer.status_code < 500
-        assert {key.lower() for key, _ in answer.headers} <= KNOWN
+        assert {key.lower() for key, _ in answer.headers} <= RESPONSE_HEADERS
         for value in answer.headers.values():
             assert value.isascii()
             assert value.isprintable()
@@ -588,15 +588,15 @@ def test_whatever_fails_nothing_of_ours_gets_out(deployed, publisher, fault):
                 "messages": [{"role": "user", "content": CANARY}],
             }
         )
-        head, told = everything(deployed, "POST", "/v1/chat/completions", body)
-        assert not INSIDES.search(head + told), (head, told)
-        assert KEY not in head + told
+        head, content = everything(deployed, "POST", "/v1/chat/completions", body)
+        assert not INSIDES.search(head + content), (head, content)
+        assert KEY not in head + content
         assert CANARY not in head
     is_clean(deployed)
 
 
 def is_clean(server):
-    log = server.wait_for_log(lambda said: "canary" in said)  # the key's name
+    log = server.wait_for_log(lambda text: "canary" in text)  # the key's name
     assert KEY not in log
     assert CANARY not in log
     assert "ya29" not in log
@@ -632,10 +632,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_requests_leave_nothing_behind_either(deployed, hostile):
-    head, told = everything(deployed, *hostile)
-    assert not INSIDES.search(head + told), (head, told)
+    head, content = everything(deployed, *hostile)
+    assert not INSIDES.search(head + content), (head, content)
     assert "X-Evil: x" not in head
-    assert KEY not in head + told
+    assert KEY not in head + content
     everything(deployed, "GET", "/v1/models")
     is_clean(deployed)
 

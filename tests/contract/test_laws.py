@@ -127,8 +127,8 @@ def test_the_chunks_add_up_to_the_answer(case):
 
 @each_stream
 def test_a_stream_and_a_whole_answer_tell_the_same(case):
-    asked = case.question()
-    whole = reply_to(asked, [case.path("reply.json").read_bytes()])
+    params = case.question()
+    whole = reply_to(params, [case.path("reply.json").read_bytes()])
     assert counted(without(whole, "id", "created")) == counted(folded(chunks(case)))
 
 
@@ -146,20 +146,20 @@ def test_openai_s_types_know_every_field_of_the_whole_answer(case):
 
 def unknown(model):
     """The names of all fields, at any depth, that the model's class does not have."""
-    found = set(model.model_extra or ())
+    fields = set(model.model_extra or ())
     for value in dict(model).values():
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, pydantic.BaseModel):
-                found |= unknown(one)
-    return found
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, pydantic.BaseModel):
+                fields |= unknown(item)
+    return fields
 
 
 @each_stream
 def test_a_stream_may_be_cut_at_any_byte(case):
-    read = said(case, [case.stream])
+    read = deltas_of(case, [case.stream])
     for place in range(1, len(case.stream)):
-        assert said(case, [case.stream[:place], case.stream[place:]]) == read
-    assert said(case, [bytes([byte]) for byte in case.stream]) == read
+        assert deltas_of(case, [case.stream[:place], case.stream[place:]]) == read
+    assert deltas_of(case, [bytes([byte]) for byte in case.stream]) == read
 
 
 @each_stream
@@ -168,10 +168,10 @@ def test_a_stream_may_be_cut_anywhere_often(case, data):
     stream = case.stream
     places = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1))))
     blocks = [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
-    assert said(case, blocks) == said(case, [stream])
+    assert deltas_of(case, blocks) == deltas_of(case, [stream])
 
 
-def said(case, blocks):
+def deltas_of(case, blocks):
     """The events of OpenAI's stream but for what differs from one answer to the next."""
     *read, done = events_of(chunks_of(case, blocks))
     return [without(chunk, "id", "created") for chunk in read] + [done]
@@ -196,21 +196,21 @@ def test_unfinished_stream_is_error(case):
 
 @each_stream
 def test_through_the_whole_operation_the_stream_is_the_same(case):
-    asked = case.question(stream=True, stream_options={"include_usage": True})
+    params = case.question(stream=True, stream_options={"include_usage": True})
     blocks = [case.stream[place : place + 7] for place in range(0, len(case.stream), 7)]
-    written = reply_to(asked, blocks, "text/event-stream")
-    *read, done = events_of(written)
+    answer_data = reply_to(params, blocks, "text/event-stream")
+    *read, done = events_of(answer_data)
     for chunk in read:
         (chunk["usage"] or {}).pop("cost_usd", None)  # of the request, not of the stream
-    assert [without(chunk, "id", "created") for chunk in read] + [done] == said(case, [case.stream])
+    assert [without(chunk, "id", "created") for chunk in read] + [done] == deltas_of(case, [case.stream])
 
 
 @pytest.mark.parametrize("include_usage", [True, False])
 @each_stream
 def test_a_container_that_cannot_stream_is_read_all_the_same(case, include_usage):
-    asked = case.question(stream=True, stream_options={"include_usage": include_usage})
-    written = reply_to(asked, [case.path("reply.json").read_bytes()], "application/json")
-    *read, done = events_of(written)
+    params = case.question(stream=True, stream_options={"include_usage": include_usage})
+    answer_data = reply_to(params, [case.path("reply.json").read_bytes()], "application/json")
+    *read, done = events_of(answer_data)
     assert done == "[DONE]"
     answer = folded(read)
     expected = case.json("answer.json")

@@ -139,7 +139,7 @@ def may_import(own, name):
     """Return whether a module may import something of another package."""
     allowed = [rooms for module, rooms in ONLY_IN.items() if within(name, module)]
     return (
-        all(any(within(own, one) for one in rooms) for rooms in allowed)
+        all(any(within(own, room) for room in rooms) for rooms in allowed)
         and not any(within(name, sdk) for sdk in SDKS)
         and not within(name, "vertex_compat.emulator")
     )
@@ -213,8 +213,8 @@ def test_start_loads_no_sdk_and_no_emulator():
 def test_the_emulator_starts_without_the_function():
     code = "import sys, vertex_compat.emulator; print('\\n'.join(sys.modules))"
     done = run_python(code)
-    ours = {name for name in done.stdout.split() if within(name, "vertex_compat")}
-    assert all(name == "vertex_compat" or within(name, "vertex_compat.emulator") for name in ours)
+    modules = {name for name in done.stdout.split() if within(name, "vertex_compat")}
+    assert all(name == "vertex_compat" or within(name, "vertex_compat.emulator") for name in modules)
 
 
 def test_there_is_no_room_for_odds_and_ends():

@@ -42,7 +42,9 @@ def history(count, per_turn=2):
     for turn in range(count):
         calls = [call(turn * per_turn + n) for n in range(per_turn)]
         messages.append({"role": "assistant", "content": None, "tool_calls": calls})
-        messages += [{"role": "tool", "tool_call_id": one["id"], "content": "y" * 2000} for one in calls]
+        messages += [
+            {"role": "tool", "tool_call_id": tool_call["id"], "content": "y" * 2000} for tool_call in calls
+        ]
     return {"messages": messages, "tools": [tool(0)]}
 
 

@@ -55,5 +55,5 @@ def test_a_request_leaves_no_cycle(app, name, model, stream):
         answer.close()
 
     ask()  # what is loaded and kept for all requests
-    left = garbage(ask)
-    assert not left, sorted({kind.__qualname__ for kind in left})
+    objects = garbage(ask)
+    assert not objects, sorted({kind.__qualname__ for kind in objects})

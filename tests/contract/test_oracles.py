@@ -31,32 +31,32 @@ def plain(value):
     if isinstance(value, pydantic.BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if isinstance(value, dict):
-        return {name: plain(held) for name, held in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, str | int | float | None):
         return value
-    return [plain(held) for held in value]
+    return [plain(item) for item in value]
 
 
-def lost(given, kept, place=""):
+def lost(value, parsed, place=""):
     """Yield the paths at which `kept` lacks or changes a value of `given`."""
-    if isinstance(given, dict) and isinstance(kept, dict):
-        for name, held in given.items():
-            if name not in kept:
+    if isinstance(value, dict) and isinstance(parsed, dict):
+        for name, item in value.items():
+            if name not in parsed:
                 yield f"{place}.{name}"
             else:
-                yield from lost(held, kept[name], f"{place}.{name}")
-    elif isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
-        for number, pair in enumerate(zip(given, kept, strict=True)):
+                yield from lost(item, parsed[name], f"{place}.{name}")
+    elif isinstance(value, list) and isinstance(parsed, list) and len(value) == len(parsed):
+        for number, pair in enumerate(zip(value, parsed, strict=True)):
             yield from lost(*pair, f"{place}[{number}]")
-    elif given != kept:
+    elif value != parsed:
         yield place
 
 
 def of(publisher):
     """The request cases of one publisher."""
     mark = cases("vertex.json")
-    chosen = [case for case in mark.args[1] if case.publisher == publisher]
-    return pytest.mark.parametrize("case", chosen, ids=lambda case: case.name)
+    own_cases = [case for case in mark.args[1] if case.publisher == publisher]
+    return pytest.mark.parametrize("case", own_cases, ids=lambda case: case.name)
 
 
 @of("google")
@@ -78,8 +78,10 @@ def test_claude_s_body_has_the_types_of_anthropic_s_sdk(case):
     assert body["anthropic_version"] == "vertex-2023-10-16"
     assert "model" not in body
     # These three are of the call in the SDK, not of the parameters; sampling is of older versions of the API.
-    rest = without(body, "anthropic_version", "stream", "temperature", "top_p", "top_k") | {"model": "claude"}
-    assert not list(lost(rest, plain(CLAUDE.validate_python(rest))))
+    fields = without(body, "anthropic_version", "stream", "temperature", "top_p", "top_k") | {
+        "model": "claude"
+    }
+    assert not list(lost(fields, plain(CLAUDE.validate_python(fields))))
     assert all(
         message["role"] in {"user", "assistant"} and message["content"] for message in body["messages"]
     )

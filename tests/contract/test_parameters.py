@@ -2,7 +2,7 @@
 
 import pytest
 from helpers.fixtures import MODELS, RecordingTransport, function, post, question
-from helpers.parameter_tables import KNOWN, TABLES
+from helpers.parameter_tables import OPENAI_PARAMETERS, TABLES
 
 from vertex_compat.publishers import parameters
 
@@ -44,12 +44,12 @@ PLAUSIBLE = {
     "web_search_options": {},
 }
 
-ALONE = sorted(KNOWN - {"model", "messages", "stream", "stream_options"})
+ALONE = sorted(OPENAI_PARAMETERS - {"model", "messages", "stream", "stream_options"})
 
 each_publisher = pytest.mark.parametrize("publisher", MODELS)
 
 
-def asked(body):
+def upstream_calls(body):
     """The calls that a body leads to, or the error."""
     notes = RecordingTransport()
     answer = post(function(notes), body)
@@ -66,7 +66,7 @@ def test_every_parameter_has_one_place(publisher):
         table.refused,
         parameters.HANDLED_BY_OPERATION,
     ]
-    assert set().union(*places) >= KNOWN
+    assert set().union(*places) >= OPENAI_PARAMETERS
     assert sum(map(len, places)) == len(set().union(*places))
 
 
@@ -77,13 +77,13 @@ def test_a_plausible_value_is_known_for_every_parameter():
 @pytest.mark.parametrize("name", ALONE)
 @each_publisher
 def test_a_parameter_sent_alone_reaches_the_wire_or_is_named(publisher, name):
-    bare, _ = asked(question(publisher))
-    calls, error = asked(question(publisher, **{name: PLAUSIBLE[name]}))
+    bare, _ = upstream_calls(question(publisher))
+    calls, error = upstream_calls(question(publisher, **{name: PLAUSIBLE[name]}))
     if error:
         assert error["param"] == name
         assert error["type"] == "invalid_request_error"
         return
-    ignored = {one for call in calls for one in call.ignored}
+    ignored = {param for call in calls for param in call.ignored}
     assert ignored <= {name}
     reached = len(calls) != len(bare) or wire(calls[0]) != wire(bare[0])
     assert reached != (name in ignored)
@@ -98,7 +98,7 @@ def wire(call):
 @each_publisher
 def test_a_parameter_stands_where_its_table_says(publisher, name):
     table = TABLES[publisher]
-    calls, error = asked(question(publisher, **{name: PLAUSIBLE[name]}))
+    calls, error = upstream_calls(question(publisher, **{name: PLAUSIBLE[name]}))
     if name in table.refused:
         assert error
     elif name in table.ignored:
@@ -119,16 +119,18 @@ NEUTRAL = [
 @pytest.mark.parametrize("params", NEUTRAL)
 @each_publisher
 def test_a_value_that_changes_nothing_is_not_ignored(publisher, params):
-    calls, _ = asked(question(publisher, **params))
+    calls, _ = upstream_calls(question(publisher, **params))
     assert calls[0].ignored == ()
 
 
 @pytest.mark.parametrize("choice", ["none", "auto"])
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
 def test_the_choice_of_a_search_is_obeyed(model, choice):
-    calls, _ = asked(question("google", web_search_options={}, tool_choice=choice) | {"model": model})
-    offered = "tools" in calls[0].body and calls[0].body.get("tool_choice") != {"type": "none"}
-    assert offered == (choice == "auto")
+    calls, _ = upstream_calls(
+        question("google", web_search_options={}, tool_choice=choice) | {"model": model}
+    )
+    has_tools = "tools" in calls[0].body and calls[0].body.get("tool_choice") != {"type": "none"}
+    assert has_tools == (choice == "auto")
     assert calls[0].ignored == ()
 
 
@@ -168,9 +170,9 @@ def test_sent_parameters_are_accepted_by_publisher(app, publisher, name):
 
 @each_publisher
 def test_zero_is_a_value(publisher):
-    bare, _ = asked(question(publisher))
+    bare, _ = upstream_calls(question(publisher))
     for name in ("temperature", "seed"):
-        calls, _ = asked(question(publisher, **{name: 0}))
+        calls, _ = upstream_calls(question(publisher, **{name: 0}))
         assert calls[0].ignored == (name,) or 0 in values(calls[0].body)
         assert 0 not in values(bare[0].body)
 
@@ -179,7 +181,7 @@ def values(value):
     """All numbers in a piece of JSON."""
     if isinstance(value, dict | list):
         inner = value.values() if isinstance(value, dict) else value
-        return [one for held in inner for one in values(held)]
+        return [leaf for item in inner for leaf in values(item)]
     return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
@@ -196,7 +198,7 @@ def test_what_the_client_calls_ignored_is_a_header_and_safe(app, publisher):
 
 def test_every_unknown_parameter_is_named_where_it_is_not_sent():
     for publisher, table in TABLES.items():
-        calls, _ = asked(question(publisher, of_tomorrow=1))
+        calls, _ = upstream_calls(question(publisher, of_tomorrow=1))
         if table.pass_unknown:
             assert calls[0].body["of_tomorrow"] == 1
         else:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import ruamel.yaml
-from helpers.parameter_tables import KNOWN, TABLES
+from helpers.parameter_tables import OPENAI_PARAMETERS, TABLES
 from helpers.server import ROOT, bare_environment
 
 from vertex_compat import routes
@@ -70,20 +70,20 @@ def table_of_parameters():
     def fate(table, name):
         return "400" if name in table.refused else "ignored" if name in table.ignored else ""
 
-    fates = {name: [fate(table, name) for table in columns.values()] for name in sorted(KNOWN)}
+    fates = {name: [fate(table, name) for table in columns.values()] for name in sorted(OPENAI_PARAMETERS)}
     rows = [
         f"| `{name}` | {' | '.join(cells)} |"
         for name, cells in fates.items()
         if any(cells) and set(cells) != {"ignored"}
     ]
     heads = [f"`{name.replace(', ', '`, `')}`" for name in columns]
-    made = "\n".join([f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(columns)}", *rows])
-    return made, [name for name, cells in fates.items() if set(cells) == {"ignored"}]
+    content = "\n".join([f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(columns)}", *rows])
+    return content, [name for name, cells in fates.items() if set(cells) == {"ignored"}]
 
 
 def test_the_table_of_parameters_is_that_of_the_code():
-    made, nowhere = table_of_parameters()
-    assert made in PARAMETERS, made
+    table, nowhere = table_of_parameters()
+    assert table in PARAMETERS, table
     (listed,) = re.findall(r"No model takes (.*?);", PARAMETERS, re.DOTALL)
     assert re.findall(r"`(\w+)`", listed) == nowhere
 
@@ -111,11 +111,13 @@ def test_every_variable_is_mentioned():
 
 def test_the_command_explains_itself_and_leads_here():
     line = [sys.executable, "main.py", "--help"]
-    said = subprocess.run(line, cwd=ROOT, env=bare_environment(), capture_output=True, text=True, check=True)
-    assert said.stderr == ""
+    output = subprocess.run(
+        line, cwd=ROOT, env=bare_environment(), capture_output=True, text=True, check=True
+    )
+    assert output.stderr == ""
     for word in ("--emulator", "--port", "gcloud auth application-default login", "http://HOST:PORT/v1"):
-        assert word in said.stdout
-    for name in re.findall(r"[A-Z]+_[A-Z_]+", said.stdout):
+        assert word in output.stdout
+    for name in re.findall(r"[A-Z]+_[A-Z_]+", output.stdout):
         assert f"| `{name}`" in section("Settings")
 
 
@@ -135,11 +137,11 @@ CHAT = Usage(10, 5, {"cached_tokens": 4}, {"reasoning_tokens": 3})
 def logged(capfd):
     """The line of a request of which everything is known."""
     record = RequestLog.start("POST", "/v1/chat/completions", {"HTTP_X_CLOUD_TRACE_CONTEXT": "0" * 32})
-    known = {"target": "google/gemini-3.8-flash; location=global", "usages": {0: CHAT}}
-    known |= {"first_byte_at": record.started_at + 1, "calls": ["upstream_id"]}
-    known |= {"price": Price(input=1, output=1), "units": Units(seconds=8), "allowance": None}
+    values = {"target": "google/gemini-3.8-flash; location=global", "usages": {0: CHAT}}
+    values |= {"first_byte_at": record.started_at + 1, "calls": ["upstream_id"]}
+    values |= {"price": Price(input=1, output=1), "units": Units(seconds=8), "allowance": None}
     unknown = {name: name for name in record.__struct_fields__ if not getattr(record, name)}
-    for name, value in (unknown | known).items():
+    for name, value in (unknown | values).items():
         setattr(record, name, value)
     record.write(200, project="my-project", deployed=True)
     return json.loads(capfd.readouterr().out)
@@ -152,9 +154,9 @@ def test_every_field_of_the_log_is_explained_and_no_other(logged):
 
 
 def test_the_filters_ask_for_fields_that_are_there(logged):
-    asked = set(re.findall(r"jsonPayload\.(\w+)", README + MONITORING))
-    assert asked
-    assert asked <= logged.keys() | {"severity"}
+    fields = set(re.findall(r"jsonPayload\.(\w+)", README + MONITORING))
+    assert fields
+    assert fields <= logged.keys() | {"severity"}
 
 
 @pytest.mark.parametrize("name", ["dashboard.json", "cost-alert.json"])
@@ -188,9 +190,9 @@ def test_the_metrics_are_made_of_numbers_in_the_log(logged, tmp_path):
     gcloud.chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     subprocess.run(["bash", "-euc", script], cwd=tmp_path, env=environment, check=True)
-    made = [ruamel.yaml.YAML(typ="safe").load(path) for path in sorted(tmp_path.glob("*.made"))]
-    assert len(made) == 5
-    for metric in made:
+    configs = [ruamel.yaml.YAML(typ="safe").load(path) for path in sorted(tmp_path.glob("*.made"))]
+    assert len(configs) == 5
+    for metric in configs:
         (field,) = re.fullmatch(r"EXTRACT\(jsonPayload\.(\w+)\)", metric["valueExtractor"]).groups()
         assert isinstance(logged[field], int | float)
         assert f"jsonPayload.{field}>0" in metric["filter"]
@@ -210,13 +212,13 @@ def section(name):
 
 def test_the_limits_are_those_of_the_code():
     megabyte = 1024 * 1024
-    said = section("Limits")
-    assert f"{settings.Settings().upstream_timeout:g} seconds" in said
+    text = section("Limits")
+    assert f"{settings.Settings().upstream_timeout:g} seconds" in text
     assert settings.MAX_TIMEOUT_SECONDS == 3600
-    assert f"{inline_urls.MAX_URLS} in a request, {url_fetcher.MAX_BYTES // megabyte} MB each" in said
-    assert f"{recording.MAX_BYTES // megabyte} MB |" in said
-    assert f"{images.MAX_SOURCES} in a request |" in said
-    assert f"{input_file.MAX_LINES:,} |" in said
+    assert f"{inline_urls.MAX_URLS} in a request, {url_fetcher.MAX_BYTES // megabyte} MB each" in text
+    assert f"{recording.MAX_BYTES // megabyte} MB |" in text
+    assert f"{images.MAX_SOURCES} in a request |" in text
+    assert f"{input_file.MAX_LINES:,} |" in text
 
 
 def literals():
@@ -257,10 +259,10 @@ def acme():
 def test_the_publisher_in_the_readme_translates(acme):
     chat = acme["CHAT"]
     model = Model("acme-1", "acme", "acme-1", "publishers/acme/models/acme-1", ("us-central1",))
-    said = {"messages": [{"role": "user", "content": "Hello"}], "seed": 7, "user": "ann", "stream": True}
-    call = chat.request(said, model)
+    params = {"messages": [{"role": "user", "content": "Hello"}], "seed": 7, "user": "ann", "stream": True}
+    call = chat.request(params, model)
     assert call.path == "publishers/acme/models/acme-1:streamRawPredict"
-    assert call.body == {"model": "acme-1", "messages": said["messages"], "seed": 7, "stream": True}
+    assert call.body == {"model": "acme-1", "messages": params["messages"], "seed": 7, "stream": True}
     assert call.ignored == ("user",)
     chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]}
     assert chat.stream(call)(chunk) == Delta(0, {"content": "Hi"})
@@ -275,7 +277,7 @@ def test_example_publisher_handles_every_parameter(acme):
         table.refused,
         parameters.HANDLED_BY_OPERATION,
     ]
-    assert [name for name in KNOWN if sum(name in place for place in places) != 1] == []
+    assert [name for name in OPENAI_PARAMETERS if sum(name in place for place in places) != 1] == []
 
 
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")

@@ -23,9 +23,9 @@ def frozen(events):
     return [json.loads(json.dumps(event)) for event in events]
 
 
-def written(pieces, **given):
+def encoded_events(pieces, **options):
     """All events of an answer, and the response in its last state."""
-    writer = ResponseBuilder({"model": "m", **given})
+    writer = ResponseBuilder({"model": "m", **options})
     events = frozen(writer.start())
     for piece in pieces:
         events += frozen(writer.add(0, piece))
@@ -69,10 +69,10 @@ def without_ids(events, token):
 
 def test_continued_text_is_the_same_in_a_mixed_answer(monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1)
-    expected, response = written(MIXED)
+    expected, response = encoded_events(MIXED)
     events, short = continued(MIXED)
     assert short == 3
-    first, second = (found[0]["response"]["id"].removeprefix("resp_") for found in (expected, events))
+    first, second = (stream[0]["response"]["id"].removeprefix("resp_") for stream in (expected, events))
     assert without_ids(events, second) == without_ids(expected, first)
     assert response["output"]
 
@@ -81,9 +81,9 @@ def test_continued_text_is_the_same_in_a_mixed_answer(monkeypatch):
 def test_continued_text_is_the_same_in_a_recorded_answer(case, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1)
     pieces = list(pieces_of(case))
-    expected, _ = written(pieces)
+    expected, _ = encoded_events(pieces)
     events, _ = continued(pieces)
-    first, second = (found[0]["response"]["id"].removeprefix("resp_") for found in (expected, events))
+    first, second = (stream[0]["response"]["id"].removeprefix("resp_") for stream in (expected, events))
     assert without_ids(events, second) == without_ids(expected, first)
 
 
@@ -139,10 +139,10 @@ def check_laws(events, response):
     done = {e["output_index"]: e["item"] for e in events if e["type"] == "response.output_item.done"}
     assert [done[index] for index in sorted(done)] == response["output"]
     assert all(item["status"] == "completed" for item in response["output"])
-    for made, item in zip(grown(events), response["output"], strict=True):
+    for built, item in zip(grown(events), response["output"], strict=True):
         picture = {"result", "output_format", "extra_content"}
         said_at_the_end = {"status", "encrypted_content", "outputs", *picture}
-        assert {k: v for k, v in made.items() if k not in said_at_the_end} == {
+        assert {k: v for k, v in built.items() if k not in said_at_the_end} == {
             k: v for k, v in item.items() if k not in said_at_the_end
         }
     texts = [e for e in events if e["type"] == "response.output_text.done"]
@@ -155,12 +155,12 @@ def check_laws(events, response):
 
 @cases("stream.sse")
 def test_every_stream_keeps_the_laws(case):
-    check_laws(*written(pieces_of(case)))
+    check_laws(*encoded_events(pieces_of(case)))
 
 
 @cases("stream.sse")
 def test_the_responses_api_says_what_chat_says(case):
-    _, response = written(pieces_of(case))
+    _, response = encoded_events(pieces_of(case))
     chat = (
         reply_to(case.question(), [case.path("reply.json").read_bytes()]) if case.has("reply.json") else None
     )
@@ -188,7 +188,7 @@ def test_code_that_google_ran_is_an_item_with_its_output():
     citation = {"type": "url_citation", "url_citation": {"url": "https://a.example/", "title": "A"}}
     before = len("Let me see.[print(6*7)][42][1/0][ZeroDivisionError]")
     citation["url_citation"] |= {"start_index": before + 3, "end_index": before + 5}
-    events, response = written(
+    events, response = encoded_events(
         [
             Delta(0, {"content": "Let me see."}),
             code(code="print(6*7)"),
@@ -224,16 +224,16 @@ def test_code_that_google_ran_is_an_item_with_its_output():
         ".interpreting",
         ".completed",
     ]
-    said = response["output"][3]["content"][0]
-    assert said["text"] == "It is 42."
-    assert said["annotations"][0]["start_index"] == 3
+    text = response["output"][3]["content"][0]
+    assert text["text"] == "It is 42."
+    assert text["annotations"][0]["start_index"] == 3
     for event in events:
         EVENT.validate_python(event, strict=True)
 
 
 def test_citations_count_from_their_text():
     url = {"url": "https://a.example/", "title": "A", "start_index": 8, "end_index": 12}
-    _, response = written(
+    _, response = encoded_events(
         [
             Delta(0, {"content": "One. "}),
             Delta(0, {"reasoning_content": "Hm."}),
@@ -253,7 +253,9 @@ def test_picture_is_an_item_that_comes_back_with_its_signature():
         "index": 0,
         "extra_content": signed,
     }
-    events, response = written([Delta(0, {"content": "Here: "}), Delta(0, {"images": [image]}, "stop")])
+    events, response = encoded_events(
+        [Delta(0, {"content": "Here: "}), Delta(0, {"images": [image]}, "stop")]
+    )
     check_laws(events, response)
     message, picture = response["output"]
     assert (picture["type"], picture["result"], picture["output_format"]) == (
@@ -278,7 +280,7 @@ def tool(index, **fields):
 
 
 def test_turn_with_all_kinds_becomes_items_in_order():
-    events, response = written(
+    events, response = encoded_events(
         [
             Delta(0, {"reasoning_content": "Hm"}),
             Delta(
@@ -308,7 +310,7 @@ def test_turn_with_all_kinds_becomes_items_in_order():
 
 def test_a_signature_that_comes_last_has_an_item_of_its_own():
     signed = {"google": {"thought_signature": "c2ln"}}
-    _, response = written(
+    _, response = encoded_events(
         [Delta(0, {"content": "Yes."}), Delta(0, {"extra_content": signed}), Delta(0, {}, "stop")]
     )
     assert [item["type"] for item in response["output"]] == ["message", "reasoning"]
@@ -316,7 +318,7 @@ def test_a_signature_that_comes_last_has_an_item_of_its_own():
 
 
 def test_a_custom_tool_gets_its_text_and_not_json():
-    events, response = written(
+    events, response = encoded_events(
         [
             tool(0, id="call_a", type="function", name="patch", arguments='{"input":'),
             tool(0, arguments='"*** Begin"}'),
@@ -330,7 +332,7 @@ def test_a_custom_tool_gets_its_text_and_not_json():
 
 
 def test_a_refusal_is_a_part_of_the_message():
-    events, response = written([Delta(0, {"refusal": "No."}, "content_filter")])
+    events, response = encoded_events([Delta(0, {"refusal": "No."}, "content_filter")])
     check_laws(events, response)
     assert response["output"][0]["content"] == [{"type": "refusal", "refusal": "No."}]
     assert response["incomplete_details"] == {"reason": "content_filter"}
@@ -338,7 +340,7 @@ def test_a_refusal_is_a_part_of_the_message():
 
 def test_a_citation_belongs_to_the_text_before_it():
     cited = {"url": "https://example.com", "title": "Example", "start_index": 0, "end_index": 3}
-    events, response = written(
+    events, response = encoded_events(
         [
             Delta(0, {"content": "Yes"}),
             Delta(0, {"annotations": [{"type": "url_citation", "url_citation": cited}]}),
@@ -377,7 +379,7 @@ def test_failed_response_has_the_arguments_so_far():
 
 def test_a_tool_in_a_namespace_is_called_by_both_names():
     inner = {"type": "function", "name": "spawn", "parameters": {"type": "object", "properties": {}}}
-    events, response = written(
+    events, response = encoded_events(
         [
             tool(0, id="call_a", type="function", name="agents__spawn", arguments="{}"),
             Delta(0, {}, "tool_calls"),
@@ -394,7 +396,7 @@ def test_a_search_of_google_s_is_an_item():
         "webSearchQueries": ["who won", "final 2026"],
         "groundingChunks": [{"web": {"uri": "https://example.com", "title": "Example"}}],
     }
-    events, response = written(
+    events, response = encoded_events(
         [
             Delta(0, {"content": "They did."}),
             Delta(0, {"vertex_ai_grounding_metadata": [grounding]}),

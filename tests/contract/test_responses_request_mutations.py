@@ -128,11 +128,11 @@ def test_changed_request_is_a_call_or_a_client_error(model, path, request_):
     for place, mutated in mutations(request_, REPLACEMENTS):
         transport.calls.clear()
         answer = post(app, {"model": model, **mutated}, path)
-        where = f"{place}: {answer.status_code} {answer.get_data()[:200]}"
+        detail = f"{place}: {answer.status_code} {answer.get_data()[:200]}"
         if transport.calls:
             continue
-        assert answer.status_code in {400, 404}, where
+        assert answer.status_code in {400, 404}, detail
         error = answer.json["error"]
-        assert error["message"], where
+        assert error["message"], detail
         if path == "/v1/responses":
-            assert "messages[" not in error["message"] + (error["param"] or ""), where
+            assert "messages[" not in error["message"] + (error["param"] or ""), detail

@@ -42,12 +42,12 @@ def test_it_is_valid():
 
 
 def test_it_says_all_that_there_is():
-    said = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    documented = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
     there = {
         (method, path.replace("<path:", "{").replace("<", "{").replace(">", "}"))
         for method, path in routes.TABLE
     }
-    assert said == there
+    assert documented == there
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/openapi.json"])

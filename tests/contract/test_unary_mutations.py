@@ -48,8 +48,8 @@ class Client:
             options = {"json": body} if body is not None else {}
         else:
             fields = {
-                name: (io.BytesIO(held[0]), held[1]) if isinstance(held, tuple) else held
-                for name, held in form.items()
+                name: (io.BytesIO(value[0]), value[1]) if isinstance(value, tuple) else value
+                for name, value in form.items()
             }
             options = {"data": fields, "content_type": "multipart/form-data"}
         with self._app.open(path, method=method, **options) as answer:
@@ -69,9 +69,9 @@ def upload(client, content=b"x", name="a.txt", purpose="user_data"):
 
 
 def wait(client, path, field="status", ends=("completed", "failed", "succeeded", "ended")):
-    while (found := client.json("GET", path))[field] not in ends:
+    while (resource := client.json("GET", path))[field] not in ends:
         pass
-    return found
+    return resource
 
 
 def batch_request(client, model="gemini-3.8-flash"):
@@ -281,8 +281,8 @@ def is_json(content):
 
 def shortened(value):
     if isinstance(value, dict):
-        return {name: shortened(held) for name, held in value.items()}
-    return [shortened(one) for one in value[:2]] if isinstance(value, list) else value
+        return {name: shortened(item) for name, item in value.items()}
+    return [shortened(item) for item in value[:2]] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -304,13 +304,13 @@ def test_changed_response_is_a_result_or_an_error(name, emulator, storage):  # n
     for number, response in enumerate(responses):
         if response.own:
             continue
-        made = list(changes(response.content))
-        for path, content in made[number % ONE_IN :: max(ONE_IN, len(made) // MOST)]:
+        variants = list(changes(response.content))
+        for path, content in variants[number % ONE_IN :: max(ONE_IN, len(variants) // MOST)]:
             changed = [*responses[:number], response.but(content), *responses[number + 1 :]]
             status, answer = Client(Replay(changed, emulator.project), emulator).send(*request)
-            where = f"response {number} {path}: {status} {answer[:300]}"
-            assert status in EXPECTED, where
+            detail = f"response {number} {path}: {status} {answer[:300]}"
+            assert status in EXPECTED, detail
             if status != 200:
-                assert json.loads(answer)["error"]["message"], where
+                assert json.loads(answer)["error"]["message"], detail
             elif result:
                 result.validate_json(answer, strict=True)

@@ -1,4 +1,4 @@
-"""Names and docstrings in the product: nouns for values, verbs for functions, short first lines."""
+"""Names (in tests, too) and docstrings: nouns for values, verbs for functions, short first lines."""
 
 import ast
 import itertools
@@ -20,6 +20,9 @@ OF_LIBRARIES = {"vertex_compat/server/gunicorn_hooks.py": {"sent"}}
 MAX_FIRST_LINE = 90
 QUESTION = re.compile(r"(How|What|When|Where|Whether|Who|Whose|Why)\b")
 
+TESTS = [
+    path for path in sorted((ROOT / "tests").rglob("*.py")) if not {"node_modules", ".venv"} & set(path.parts)
+]
 FILES = [ROOT / "main.py", *sorted((ROOT / "vertex_compat").rglob("*.py"))]
 
 
@@ -65,7 +68,7 @@ def test_vague_name_is_noticed(source):
 
 
 def test_names_are_nouns_and_verbs():
-    sources = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in FILES}
+    sources = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in FILES + TESTS}
     vague = {path: vague_names(source, OF_LIBRARIES.get(path, ())) for path, source in sources.items()}
     assert {path: names for path, names in vague.items() if names} == {}
 

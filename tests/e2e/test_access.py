@@ -17,12 +17,12 @@ KEYS = {"VERTEX_COMPAT_API_KEYS": "sk-one-0123456789,sk-two-0123456789"}
 DEPLOYED = {"K_SERVICE": "vertex-compat"}
 
 
-def asked(path="/v1/models", authorization=None, **env):
+def answer_to(path="/v1/models", authorization=None, **env):
     headers = {} if authorization is None else {"Authorization": authorization}
     return function(RecordingTransport(), **env).get(path, headers=headers)
 
 
-def told(answer):
+def error_of(answer):
     assert answer.status_code == 401
     error = answer.json["error"]
     assert error.keys() == {"message", "type", "param", "code"}
@@ -41,16 +41,16 @@ def told(answer):
     ],
 )
 def test_every_configured_key_opens(authorization):
-    assert asked(authorization=authorization, **KEYS).status_code == 200
-    assert asked(authorization=authorization, **KEYS, **DEPLOYED).status_code == 200
+    assert answer_to(authorization=authorization, **KEYS).status_code == 200
+    assert answer_to(authorization=authorization, **KEYS, **DEPLOYED).status_code == 200
 
 
 @pytest.mark.parametrize(
     "authorization", [None, "", "Bearer", "Bearer ", "Basic c2stb25l", "sk-one-0123456789", "Bearersk-one"]
 )
 def test_without_a_key_nobody_gets_in_and_is_told_how(authorization):
-    answer = asked(authorization=authorization, **KEYS)
-    assert "Authorization: Bearer" in told(answer)
+    answer = answer_to(authorization=authorization, **KEYS)
+    assert "Authorization: Bearer" in error_of(answer)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
@@ -70,42 +70,42 @@ def test_without_a_key_nobody_gets_in_and_is_told_how(authorization):
     ],
 )
 def test_a_wrong_key_is_refused_and_not_repeated(key):
-    answer = asked(authorization=f"Bearer {key}", **KEYS)
-    message = told(answer)
+    answer = answer_to(authorization=f"Bearer {key}", **KEYS)
+    message = error_of(answer)
     assert message == "Incorrect API key provided."
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_on_a_laptop_without_keys_everybody_gets_in():
-    assert asked().status_code == 200
-    assert asked(authorization="Bearer anything").status_code == 200
+    assert answer_to().status_code == 200
+    assert answer_to(authorization="Bearer anything").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/models", "/models/gemini-3.8-flash", "/nowhere"])
 @pytest.mark.parametrize("authorization", [None, "Bearer sk-one-0123456789"])
 def test_deployed_without_keys_every_request_is_401(path, authorization):
-    message = told(asked(path, authorization, **DEPLOYED))
+    message = error_of(answer_to(path, authorization, **DEPLOYED))
     assert "VERTEX_COMPAT_API_KEYS" in message
 
 
 def test_auth_none_lets_everybody_call():
-    assert asked(VERTEX_COMPAT_AUTH="none", **DEPLOYED).status_code == 200
-    assert asked(VERTEX_COMPAT_AUTH="none", authorization="Bearer eyJ.Cloud.Run").status_code == 200
+    assert answer_to(VERTEX_COMPAT_AUTH="none", **DEPLOYED).status_code == 200
+    assert answer_to(VERTEX_COMPAT_AUTH="none", authorization="Bearer eyJ.Cloud.Run").status_code == 200
 
 
 def test_where_nobody_is_to_be_checked_keys_change_nothing():
-    assert asked(VERTEX_COMPAT_AUTH="none", **KEYS, authorization="Bearer wrong").status_code == 200
+    assert answer_to(VERTEX_COMPAT_AUTH="none", **KEYS, authorization="Bearer wrong").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health", "/health/"])
 @pytest.mark.parametrize("env", [KEYS, DEPLOYED, {}], ids=["keys", "fail-closed", "open"])
 def test_health_needs_no_key(path, env):
-    assert asked(path, **env).status_code == 200
+    assert answer_to(path, **env).status_code == 200
 
 
 def test_the_description_needs_no_key_where_keys_exist():
-    assert asked("/", **KEYS).status_code == 200
-    assert asked("/v1/", **KEYS).status_code == 200
+    assert answer_to("/", **KEYS).status_code == 200
+    assert answer_to("/v1/", **KEYS).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -121,13 +121,13 @@ def test_the_description_needs_no_key_where_keys_exist():
     ],
 )
 def test_no_spelling_of_a_path_gets_past_the_keys(path):
-    told(asked(path, **KEYS))
+    error_of(answer_to(path, **KEYS))
 
 
 def test_a_refused_chat_makes_no_call():
     notes = RecordingTransport()
     answer = function(notes, **KEYS).post("/v1/chat/completions", json={"model": "gemini-3.8-flash"})
-    told(answer)
+    error_of(answer)
     assert notes.calls == []
 
 
@@ -163,12 +163,12 @@ def test_iam_accepts_an_identity_token(header):
 def test_iam_refuses_other_tokens(token):
     headers = {"Authorization": f"Bearer {token}"}
     answer = asked_with(headers, VERTEX_COMPAT_AUTH="iam", **DEPLOYED)
-    assert "gcloud auth print-identity-token" in told(answer)
+    assert "gcloud auth print-identity-token" in error_of(answer)
 
 
 def test_iam_without_token_refuses_but_answers_probes():
-    assert "print-identity-token" in told(asked(VERTEX_COMPAT_AUTH="iam", **DEPLOYED))
-    assert asked("/health", VERTEX_COMPAT_AUTH="iam", **DEPLOYED).status_code == 200
+    assert "print-identity-token" in error_of(answer_to(VERTEX_COMPAT_AUTH="iam", **DEPLOYED))
+    assert answer_to("/health", VERTEX_COMPAT_AUTH="iam", **DEPLOYED).status_code == 200
 
 
 def test_email_of_the_identity_token_has_its_rules(tmp_path):
@@ -197,7 +197,7 @@ def test_iam_with_keys_requires_both():
     assert asked_with({"x-api-key": "sk-one-0123456789"} | token, **IAM).status_code == 200
     wrong = {"Authorization": "Bearer wrong"} | token
     for headers in ({}, key, token, wrong, {"Authorization": f"Bearer {identity()}"}):
-        assert "X-Serverless-Authorization" in told(asked_with(headers, **IAM))
+        assert "X-Serverless-Authorization" in error_of(asked_with(headers, **IAM))
 
 
 def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
@@ -214,7 +214,7 @@ def test_a_key_beside_an_identity_token_brings_its_rules(tmp_path):
 
 
 def test_iam_without_keys_leaves_openapi_public():
-    assert asked("/", **IAM).status_code == 200
+    assert answer_to("/", **IAM).status_code == 200
 
 
 # No keys, not on Cloud Run
@@ -282,12 +282,12 @@ CALLER = {"VERTEX_COMPAT_AUTH": "caller", "GOOGLE_CLOUD_PROJECT": "emulated-proj
     "authorization", [None, "", "Bearer", "Basic eWE6MjkK", "ya29.x", "Bearer ya29 x", "Bearer ya29\u00e9"]
 )
 def test_without_a_token_nobody_gets_in_and_is_told_how(authorization):
-    assert "gcloud auth print-access-token" in told(asked(authorization=authorization, **CALLER))
+    assert "gcloud auth print-access-token" in error_of(answer_to(authorization=authorization, **CALLER))
 
 
 @pytest.mark.parametrize("path", ["/", "/health"])
 def test_what_is_public_needs_no_token(path):
-    assert asked(path, **CALLER).status_code == 200
+    assert answer_to(path, **CALLER).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_a_tool_is_called_and_its_result_read(sdk, model, streamed):
     assert isinstance(use.input, dict)
     result = {"type": "tool_result", "tool_use_id": use.id, "content": [{"type": "text", "text": "Sunny"}]}
     messages += [{"role": "assistant", "content": called.content}, {"role": "user", "content": [result]}]
-    answered = ask(sdk, streamed=streamed, model=model, messages=messages, tools=[WEATHER])
-    assert answered.stop_reason == "end_turn"
+    answer = ask(sdk, streamed=streamed, model=model, messages=messages, tools=[WEATHER])
+    assert answer.stop_reason == "end_turn"
 
 
 def test_claude_gets_the_body_as_it_came(app, emulator):
@@ -77,9 +77,9 @@ def test_claude_gets_the_body_as_it_came(app, emulator):
     response = app.post("/v1/messages?beta=true", json=body)
     assert response.status_code == 200
     assert response.json["model"] == CLAUDE
-    sent = json.loads(emulator.calls[0].body)
-    assert sent.pop("anthropic_version") == "vertex-2023-10-16"
-    assert sent == {name: value for name, value in body.items() if name != "model"}
+    upstream_body = json.loads(emulator.calls[0].body)
+    assert upstream_body.pop("anthropic_version") == "vertex-2023-10-16"
+    assert upstream_body == {name: value for name, value in body.items() if name != "model"}
 
 
 def test_betas_go_upstream_twice_and_unknown_ones_are_named(app, emulator):
@@ -147,10 +147,10 @@ def test_blocks_of_every_kind_reach_gemini(app, emulator):
     }
     response = app.post("/v1/messages", json=body)
     assert response.status_code == 200, response.json
-    sent = json.loads(emulator.calls[0].body)
-    texts = [part.get("text") for part in sent["systemInstruction"]["parts"]]
+    upstream_body = json.loads(emulator.calls[0].body)
+    texts = [part.get("text") for part in upstream_body["systemInstruction"]["parts"]]
     assert texts == ["Be brief.", "A reminder."]
-    first = sent["contents"][0]["parts"]
+    first = upstream_body["contents"][0]["parts"]
     assert [next(iter(part)) for part in first] == ["inlineData", "inlineData", "text", "text"]
     assert 'title="T"' in first[2]["text"]
 
@@ -312,8 +312,8 @@ def test_head_of_the_root_is_answered(front_door):
 
 def test_a_dry_run_shows_the_call(app, emulator):
     body = {"model": CLAUDE, "max_tokens": 5, "messages": HELLO}
-    shown = app.post("/v1/messages", json=body, headers={"x-vertex-compat-debug": "request"}).json
-    assert shown["url"].endswith(":rawPredict")
+    dry_run = app.post("/v1/messages", json=body, headers={"x-vertex-compat-debug": "request"}).json
+    assert dry_run["url"].endswith(":rawPredict")
     assert emulator.calls == []
 
 

@@ -221,6 +221,6 @@ SERVER_TOOLS = [
 def test_server_tools_are_not_offered_where_none_may_be_used(sdk, emulator, tools):
     message = answer(sdk, streamed=False, model=GEMINI, tools=tools, tool_choice={"type": "none"})
     assert [block.type for block in message.content] == ["text"]
-    sent = json.dumps(emulator.calls[-1].json)
-    assert "codeExecution" not in sent
-    assert "googleSearch" not in sent
+    upstream_body = json.dumps(emulator.calls[-1].json)
+    assert "codeExecution" not in upstream_body
+    assert "googleSearch" not in upstream_body

@@ -84,8 +84,8 @@ def test_beta_messages_take_betas(sdk, emulator, model):
     betas = ["context-1m-2025-08-07", "fine-grained-tool-streaming-2025-05-14"]
     message = sdk.beta.messages.create(model=model, max_tokens=50, messages=HELLO, betas=betas)
     assert text_of(message).startswith("You said: Hello")
-    sent = emulator.calls[-1].json
-    assert ("anthropic_beta" in sent) == (model == CLAUDE)
+    upstream_body = emulator.calls[-1].json
+    assert ("anthropic_beta" in upstream_body) == (model == CLAUDE)
 
 
 @each_model

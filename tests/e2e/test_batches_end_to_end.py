@@ -33,7 +33,7 @@ def line(custom_id, text="Hello", /, model="gemini-3.8-flash", **body):
     return {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body}
 
 
-def begun(client, rows, endpoint=CHAT, **more):
+def new_batch(client, rows, endpoint=CHAT, **more):
     data = rows if isinstance(rows, bytes) else "\n".join(map(json.dumps, rows)).encode()
     file = client.files.create(file=("in.jsonl", data), purpose="batch", extra_body=LITELLM)
     return client.batches.create(
@@ -55,7 +55,7 @@ def results(client, file_id):
     return {row["custom_id"]: row for row in read}
 
 
-def said(row):
+def text_of(row):
     assert row["response"]["status_code"] == 200
     assert row["error"] is None
     assert row["response"]["body"]["object"] == "chat.completion"
@@ -65,7 +65,7 @@ def said(row):
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
 def test_every_answer_finds_its_request(client, model, storage):
     rows = [line(f"ключ {n}/%", "the same" if n % 3 else f"number {n}", model) for n in range(20)]
-    batch = begun(client, rows, metadata={"project": "x"})
+    batch = new_batch(client, rows, metadata={"project": "x"})
     assert (batch.status, batch.metadata, batch.endpoint) == ("validating", {"project": "x"}, CHAT)
     assert batch.output_file_id is None
     batch = ended(client, batch)
@@ -76,8 +76,8 @@ def test_every_answer_finds_its_request(client, model, storage):
     answers = results(client, batch.output_file_id)
     assert list(answers) != [row["custom_id"] for row in rows]
     for row in rows:
-        asked = row["body"]["messages"][0]["content"]
-        assert said(answers[row["custom_id"]]) == f"You said: {asked}"
+        prompt = row["body"]["messages"][0]["content"]
+        assert text_of(answers[row["custom_id"]]) == f"You said: {prompt}"
     shards = [name for name in storage.names(BUCKET) if "/predictions_" in name]
     assert len(shards) == 3
 
@@ -89,7 +89,7 @@ def test_what_fails_is_in_the_error_file_and_nothing_is_lost(client):
         line("lost", "emulator-lost"),
         line("twice", "emulator-twice"),
     ]
-    batch = ended(client, begun(client, rows))
+    batch = ended(client, new_batch(client, rows))
     assert batch.request_counts.total == 4
     assert set(results(client, batch.output_file_id)) == {"good", "twice"}
     failed = results(client, batch.error_file_id)
@@ -101,7 +101,7 @@ def test_what_fails_is_in_the_error_file_and_nothing_is_lost(client):
 
 
 def test_what_is_read_twice_is_the_same_twice(client):
-    batch = ended(client, begun(client, [line("a"), line("b", "emulator-status-400")]))
+    batch = ended(client, new_batch(client, [line("a"), line("b", "emulator-status-400")]))
     for file_id in (batch.output_file_id, batch.error_file_id):
         assert client.files.content(file_id).text == client.files.content(file_id).text
     about = client.files.retrieve(batch.output_file_id)
@@ -117,7 +117,7 @@ def test_tools_are_given_back_under_the_client_s_names(client):
         "parameters": {"type": "object", "properties": {"a": {"type": "string"}}},
     }
     rows = [line("t", "use the tool", tools=[{"type": "function", "function": function}])]
-    batch = ended(client, begun(client, rows))
+    batch = ended(client, new_batch(client, rows))
     answer = results(client, batch.output_file_id)["t"]["response"]["body"]
     (call,) = answer["choices"][0]["message"]["tool_calls"]
     assert call["function"]["name"] == function["name"]
@@ -136,7 +136,7 @@ def test_embeddings_are_batched_too(client, model):
         }
         for n, text in enumerate(texts)
     ]
-    batch = ended(client, begun(client, rows, "/v1/embeddings"))
+    batch = ended(client, new_batch(client, rows, "/v1/embeddings"))
     answers = results(client, batch.output_file_id)
     vectors = [answers[f"e{n}"]["response"]["body"]["data"][0]["embedding"] for n in range(3)]
     assert [len(vector) for vector in vectors] == [128] * 3
@@ -148,21 +148,21 @@ def test_embeddings_are_batched_too(client, model):
 def test_embeddings_without_dimensions_are_batched(client, model, options):
     body = {"model": model, "input": "a", **options}
     row = {"custom_id": "e0", "method": "POST", "url": "/v1/embeddings", "body": body}
-    batch = ended(client, begun(client, [row], "/v1/embeddings"))
+    batch = ended(client, new_batch(client, [row], "/v1/embeddings"))
     assert batch.status == "completed"
     assert results(client, batch.output_file_id)["e0"]["response"]["body"]["data"][0]["embedding"]
 
 
 def problems(client, rows, **more):
-    batch = begun(client, rows, **more)
+    batch = new_batch(client, rows, **more)
     assert batch.status == "failed"
     assert client.batches.retrieve(batch.id) == batch
     assert client.batches.list().data[0] == batch
-    return [(one.code, one.line) for one in batch.errors.data]
+    return [(error.code, error.line) for error in batch.errors.data]
 
 
 @pytest.mark.parametrize(
-    ("rows", "found"),
+    ("rows", "expected"),
     [
         (b"", [("empty_file", None)]),
         (b"\n \n", [("empty_file", None)]),
@@ -183,8 +183,8 @@ def problems(client, rows, **more):
         ([line("a", model="claude-sonnet-5-5", n=2)], [("unsupported_value", 1)]),
     ],
 )
-def test_a_bad_file_makes_a_batch_that_failed_and_starts_nothing(client, emulator, storage, rows, found):
-    assert problems(client, rows) == found
+def test_a_bad_file_makes_a_batch_that_failed_and_starts_nothing(client, emulator, storage, rows, expected):
+    assert problems(client, rows) == expected
     assert not [call for call in emulator.calls if "batchPredictionJobs" in call.path]
     assert not [name for name in storage.names(BUCKET) if "batch-data" in name]
 
@@ -226,17 +226,17 @@ def test_what_a_model_does_not_have_is_told(local, client):
     ],
 )
 def test_a_wrong_request_is_refused(local, body, status, param):
-    given = {
+    params = {
         "input_file_id": f"gs://{BUCKET}/vertex_compat/shared/files/x",
         "endpoint": CHAT,
         "completion_window": "24h",
     }
-    answer = local().post("/v1/batches", json=given | body)
+    answer = local().post("/v1/batches", json=params | body)
     assert (answer.status_code, answer.json["error"]["param"]) == (status, param)
 
 
 def test_a_job_that_fails_says_why(client):
-    batch = ended(client, begun(client, [line("a", model="gemini-emulator-job-failed")]))
+    batch = ended(client, new_batch(client, [line("a", model="gemini-emulator-job-failed")]))
     assert batch.status == "failed"
     assert "input" in batch.errors.data[0].message
     assert (batch.output_file_id, batch.error_file_id) == (None, None)
@@ -245,37 +245,37 @@ def test_a_job_that_fails_says_why(client):
 
 def test_a_batch_that_expires_keeps_what_is_answered(client):
     rows = [line(str(n), model="gemini-emulator-job-expired") for n in range(4)]
-    batch = ended(client, begun(client, rows))
+    batch = ended(client, new_batch(client, rows))
     assert batch.status == "expired"
     assert batch.expired_at
-    done, left = results(client, batch.output_file_id), results(client, batch.error_file_id)
-    assert sorted([*done, *left]) == ["0", "1", "2", "3"]
-    assert {row["error"]["code"] for row in left.values()} == {"batch_expired"}
+    done, unanswered = results(client, batch.output_file_id), results(client, batch.error_file_id)
+    assert sorted([*done, *unanswered]) == ["0", "1", "2", "3"]
+    assert {row["error"]["code"] for row in unanswered.values()} == {"batch_expired"}
 
 
 def test_a_batch_can_be_cancelled_once(client):
-    batch = begun(client, [line(str(n)) for n in range(4)])
+    batch = new_batch(client, [line(str(n)) for n in range(4)])
     batch = client.batches.cancel(batch.id, extra_body=LITELLM)
     assert batch.status in {"cancelling", "cancelled"}
     batch = ended(client, batch)
     assert batch.status == "cancelled"
     assert batch.cancelled_at
-    left = results(client, batch.error_file_id)
-    assert {row["error"]["code"] for row in left.values()} == {"batch_cancelled"}
+    unanswered = results(client, batch.error_file_id)
+    assert {row["error"]["code"] for row in unanswered.values()} == {"batch_cancelled"}
     with pytest.raises(openai.ConflictError, match="cancelled"):
         client.batches.cancel(batch.id)
 
 
 def test_batches_are_listed_newest_first_page_by_page(client):
-    made = [begun(client, [line("a")]).id for _ in range(3)] + [begun(client, b"").id]
+    ids = [new_batch(client, [line("a")]).id for _ in range(3)] + [new_batch(client, b"").id]
     listed = [batch.id for batch in client.batches.list(limit=1)]
-    assert sorted(listed) == sorted(made)
+    assert sorted(listed) == sorted(ids)
     page = client.batches.list(limit=2)
-    assert ([one.id for one in page.data], page.has_more) == (listed[:2], True)
+    assert ([item.id for item in page.data], page.has_more) == (listed[:2], True)
 
 
 def test_the_results_are_not_there_before_the_end(client):
-    batch = begun(client, [line("a")])
+    batch = new_batch(client, [line("a")])
     early = f"gs://{BUCKET}/vertex_compat/shared/batches/x"
     with pytest.raises(openai.NotFoundError):
         client.files.content(early)
@@ -309,7 +309,7 @@ def test_a_job_that_cannot_be_started_leaves_nothing(local, storage):
 
 
 def test_tuned_gemini_batch_uses_model_of_endpoint(client, emulator):
-    batch = ended(client, begun(client, [line("a", model="gemini/1234567890")]))
+    batch = ended(client, new_batch(client, [line("a", model="gemini/1234567890")]))
     assert batch.status == "completed"
     (job,) = [
         call.json

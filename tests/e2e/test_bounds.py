@@ -16,7 +16,7 @@ COLD = 50  # requests that come together to a function that has no token yet
 each_fault = pytest.mark.parametrize("fault", ["down", "503", "garbage", "slow:60"])
 
 on_google_or_not = pytest.mark.parametrize(
-    "where", [{}, {"K_SERVICE": "here", "VERTEX_COMPAT_AUTH": "none"}], ids=["elsewhere", "on google"]
+    "env", [{}, {"K_SERVICE": "here", "VERTEX_COMPAT_AUTH": "none"}], ids=["elsewhere", "on google"]
 )
 """Environment of a deployed function, which asks the metadata server itself; else google-auth does."""
 
@@ -27,13 +27,13 @@ def has(fault):
 
 @each_fault
 @on_google_or_not
-def test_without_a_token_the_error_comes_in_time(serve_alone, fault, where):
-    server = serve_alone(has(fault), **where)
+def test_without_a_token_the_error_comes_in_time(serve_alone, fault, env):
+    server = serve_alone(has(fault), **env)
     with server.client() as client, ThreadPoolExecutor(3) as pool:
         began = time.monotonic()
-        asked = [pool.submit(failed, client, MODELS["google"], stream=bool(n % 2)) for n in range(3)]
-        for one in asked:  # those that waited for another's fetch share its failure
-            assert one.result().status_code in {502, 503}
+        futures = [pool.submit(failed, client, MODELS["google"], stream=bool(n % 2)) for n in range(3)]
+        for future in futures:  # those that waited for another's fetch share its failure
+            assert future.result().status_code in {502, 503}
         assert time.monotonic() - began < WITHOUT_A_TOKEN
         server.emulator.metadata_fault = None
         assert ask(client, MODELS["google"]).choices
@@ -41,11 +41,11 @@ def test_without_a_token_the_error_comes_in_time(serve_alone, fault, where):
 
 @each_fault
 @on_google_or_not
-def test_a_token_that_is_still_good_is_used_meanwhile(serve_alone, fault, where):
+def test_a_token_that_is_still_good_is_used_meanwhile(serve_alone, fault, env):
     def short(emulator):
         emulator.app.metadata.token_lifetime = 200  # seconds: so short that it is to be renewed at once
 
-    server = serve_alone(short, **where)
+    server = serve_alone(short, **env)
     with server.client() as client:
         ask(client, MODELS["google"])
         server.emulator.metadata_fault = fault
@@ -57,8 +57,8 @@ def test_a_token_that_is_still_good_is_used_meanwhile(serve_alone, fault, where)
 
 
 @on_google_or_not
-def test_many_cold_requests_fetch_one_token(serve_alone, where):
-    server = serve_alone(has("slow:0.5"), **where)
+def test_many_cold_requests_fetch_one_token(serve_alone, env):
+    server = serve_alone(has("slow:0.5"), **env)
     with server.client() as client, ThreadPoolExecutor(COLD) as pool:
         answers = [pool.submit(ask, client, MODELS["google"]) for _ in range(COLD)]
         assert all(answer.result().choices for answer in answers)

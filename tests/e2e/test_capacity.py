@@ -51,12 +51,12 @@ def test_memory_is_released_at_the_end_of_a_request():
 
 def test_memory_budget_counts_all_requests():
     budget = MemoryBudget(100)
-    one, other = HeldMemory(budget), HeldMemory(budget)
-    one.add(60)
+    first, other = HeldMemory(budget), HeldMemory(budget)
+    first.add(60)
     with pytest.raises(memory_budget.errors.RateLimited):
         other.add(50)
-    one.release()
-    one.release()
+    first.release()
+    first.release()
     other.add(50)
 
 

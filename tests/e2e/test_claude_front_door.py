@@ -18,13 +18,13 @@ NOW = {"type": "function", "function": {"name": "now"}}
 THINKERS = ["claude-sonnet-5-5", "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-5", "claude-opus-5-5"]
 
 
-def whole(client, **asked):
-    return client.chat.completions.create(**asked).choices[0]
+def whole(client, **params):
+    return client.chat.completions.create(**params).choices[0]
 
 
-def streamed(client, **asked):
+def streamed(client, **params):
     """The same, put together from a stream by OpenAI's own accumulator."""
-    with client.chat.completions.stream(**asked) as stream:
+    with client.chat.completions.stream(**params) as stream:
         return stream.get_final_completion().choices[0]
 
 
@@ -46,8 +46,8 @@ def test_thinking_with_tools_goes_on_for_ten_turns(client, emulator, model, ask)
         messages.append(
             {"role": "user", "content": f"Turn {turn}: use the tools in parallel, and redacted thoughts"}
         )
-        asked = {"model": model, "messages": messages, "tools": [WEATHER, NOW], "reasoning_effort": "high"}
-        called = ask(client, **asked)
+        params = {"model": model, "messages": messages, "tools": [WEATHER, NOW], "reasoning_effort": "high"}
+        called = ask(client, **params)
         assert called.finish_reason == "tool_calls"
         assert [call.function.name for call in called.message.tool_calls] == ["get weather!", "now"]
         assert [json.loads(call.function.arguments) for call in called.message.tool_calls][1] == {}
@@ -57,11 +57,11 @@ def test_thinking_with_tools_goes_on_for_ten_turns(client, emulator, model, ask)
             "redacted_thinking",
         ]
         messages += [called.message.to_dict(exclude_none=True), *results(called.message)]
-        said = ask(client, **asked)
-        assert said.finish_reason == "stop"
-        assert called.message.tool_calls[0].id in said.message.content
+        message = ask(client, **params)
+        assert message.finish_reason == "stop"
+        assert called.message.tool_calls[0].id in message.message.content
         assert emulator.calls[-1].json["thinking"]["type"] in {"enabled", "adaptive"}
-        messages.append(said.message.to_dict(exclude_none=True))
+        messages.append(message.message.to_dict(exclude_none=True))
 
 
 @both_ways
@@ -78,8 +78,8 @@ def test_a_conversation_with_tools_goes_on_with_every_publisher(client, ask):
         assert all(
             ask(client, model=other, messages=messages, tools=[WEATHER]).message.content for other in models
         )
-        said = ask(client, model=model, messages=messages, tools=[WEATHER])
-        messages.append(said.message.to_dict(exclude_none=True))
+        message = ask(client, model=model, messages=messages, tools=[WEATHER])
+        messages.append(message.message.to_dict(exclude_none=True))
 
 
 class Place(pydantic.BaseModel):
@@ -92,19 +92,26 @@ class Place(pydantic.BaseModel):
 @pytest.mark.parametrize("model", [*THINKERS, "claude-haiku-5-5", "claude-3-5-haiku"])
 def test_an_answer_fits_its_schema(client, model, effort, ask):
     schema = Place.model_json_schema() | {"additionalProperties": False}
-    asked = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema, "strict": True}}
+    response_format = {
+        "type": "json_schema",
+        "json_schema": {"name": "place", "schema": schema, "strict": True},
+    }
     messages = [{"role": "user", "content": "Which place? Use the tool json_tool_call"}]
-    said = ask(client, model=model, messages=messages, response_format=asked, reasoning_effort=effort)
-    assert Place.model_validate_json(said.message.content)
-    assert said.finish_reason == "stop"
-    assert not said.message.tool_calls
+    message = ask(
+        client, model=model, messages=messages, response_format=response_format, reasoning_effort=effort
+    )
+    assert Place.model_validate_json(message.message.content)
+    assert message.finish_reason == "stop"
+    assert not message.message.tool_calls
 
 
 @both_ways
 def test_json_mode_answers_in_json(client, ask):
     messages = [{"role": "user", "content": "In JSON, please."}]
-    said = ask(client, model="claude-sonnet-5-5", messages=messages, response_format={"type": "json_object"})
-    assert isinstance(json.loads(said.message.content), dict)
+    message = ask(
+        client, model="claude-sonnet-5-5", messages=messages, response_format={"type": "json_object"}
+    )
+    assert isinstance(json.loads(message.message.content), dict)
 
 
 def test_a_refusal_says_so(client):
@@ -115,20 +122,20 @@ def test_a_refusal_says_so(client):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_bare_endpoint_predicts_without_its_echo(client, emulator, stream):
-    asked = {"model": "1234567890", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 500}
+    params = {"model": "1234567890", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 500}
     if stream:
-        chunks = list(client.chat.completions.create(stream=True, **asked))
-        said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        chunks = list(client.chat.completions.create(stream=True, **params))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
     else:
-        said = client.chat.completions.create(**asked).choices[0].message.content
-    assert said.startswith("You said: Hello")
+        text = client.chat.completions.create(**params).choices[0].message.content
+    assert text.startswith("You said: Hello")
     assert emulator.calls[-1].json == {"instances": [{"prompt": "Hello", "max_tokens": 500}]}
 
 
 def test_a_container_with_a_chat_template_is_sent_messages(client, emulator):
     more = {"@requestFormat": "chatCompletions"}
     messages = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
-    said = client.chat.completions.create(model="1234567890", messages=messages, extra_body=more)
-    assert said.choices[0].message.content.startswith("You said: Hello")
-    assert said.usage.completion_tokens > 0
+    completion = client.chat.completions.create(model="1234567890", messages=messages, extra_body=more)
+    assert completion.choices[0].message.content.startswith("You said: Hello")
+    assert completion.usage.completion_tokens > 0
     assert emulator.calls[-1].json["instances"][0]["messages"] == messages

@@ -27,7 +27,7 @@ def text_of(stream):
     chunks = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
     deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
     finishes = [choice["finish_reason"] for chunk in chunks for choice in chunk["choices"]]
-    return "".join(delta.get("content") or "" for delta in deltas), [one for one in finishes if one]
+    return "".join(delta.get("content") or "" for delta in deltas), [reason for reason in finishes if reason]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,13 @@ def test_searches_go_back_as_they_were(app, emulator):
     history = [*MESSAGES, message, {"role": "user", "content": "Go on."}]
     answer = post(app, {"model": "claude-opus-4-8", "messages": history, "web_search_options": {}})
     assert answer.status_code == 200
-    sent = emulator.calls[-1].json["messages"][1]["content"]
-    assert [block["type"] for block in sent] == ["text", "server_tool_use", "web_search_tool_result", "text"]
+    upstream_body = emulator.calls[-1].json["messages"][1]["content"]
+    assert [block["type"] for block in upstream_body] == [
+        "text",
+        "server_tool_use",
+        "web_search_tool_result",
+        "text",
+    ]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -145,10 +150,10 @@ def test_paused_turn_is_continued_for_responses(app, emulator, stream):
     else:
         response = answer.json
     assert response["status"] == "completed"
-    written = "".join(
+    response_events = "".join(
         part["text"] for item in response["output"] if item["type"] == "message" for part in item["content"]
     )
-    assert written.startswith("Search 2. Search 1. ")
+    assert response_events.startswith("Search 2. Search 1. ")
     assert len(emulator.calls) == 3
 
 

@@ -283,10 +283,10 @@ def test_wrong_file_stops_the_start(path, content):
         path.write_text(content)
     with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_API_KEYS_FILE") as caught:
         Settings.from_env({"VERTEX_COMPAT_API_KEYS_FILE": str(path)})
-    said = str(caught.value)
-    assert "\n" not in said
-    assert said.endswith(".")
-    assert "schl" not in said
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert "schl" not in message
 
 
 def test_file_and_variable_exclude_each_other(path):
@@ -334,5 +334,5 @@ def test_running_function_takes_new_keys(serve, path):
         time.sleep(0.2)  # the only way to learn that another process has read a file is to ask again
     assert opens("sk-new-0123456789")
     assert not opens("sk-old-0123456789")
-    log = server.wait_for_log(lambda said: '"key":"renewed"' in said)
+    log = server.wait_for_log(lambda text: '"key":"renewed"' in text)
     assert "sk-" not in log

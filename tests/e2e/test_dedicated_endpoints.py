@@ -28,22 +28,22 @@ def host(endpoint, region="us-central1"):
     return f"{endpoint}.{region}-{NUMBER}.prediction.vertexai.goog"
 
 
-def asked(model=f"openai/{ENDPOINT}", **more):
+def chat_body(model=f"openai/{ENDPOINT}", **more):
     return question("endpoints", model=model, **more)
 
 
-def heard(emulator):
+def received_calls(emulator):
     """Method, last part of the path and host of all calls."""
-    return [(one.method, one.path.rpartition("/")[2], one.headers["host"]) for one in emulator.calls]
+    return [(call.method, call.path.rpartition("/")[2], call.headers["host"]) for call in emulator.calls]
 
 
 def test_dedicated_endpoint_host_is_looked_up_once(emulator):
     app = app_with_emulator(emulator)
     for stream in (False, True):
-        answer = post(app, asked(stream=stream))
+        answer = post(app, chat_body(stream=stream))
         assert answer.status_code == 200, answer.get_data()
         answer.close()
-    refused, looked, *good = heard(emulator)
+    refused, looked, *good = received_calls(emulator)
     assert refused[1:] == ("completions", emulator.host)
     assert looked == ("GET", ENDPOINT, emulator.host)
     assert good == [("POST", "completions", host(ENDPOINT))] * 2
@@ -51,23 +51,23 @@ def test_dedicated_endpoint_host_is_looked_up_once(emulator):
 
 def test_openai_s_client_streams_from_a_dedicated_endpoint(client, emulator):
     model = f"projects/{NUMBER}/locations/europe-west4/endpoints/{ENDPOINT}"
-    with client.chat.completions.create(**asked(model), stream=True) as stream:
+    with client.chat.completions.create(**chat_body(model), stream=True) as stream:
         assert list(stream)[-1].choices[0].finish_reason == "stop"
-    assert heard(emulator)[-1][2] == host(ENDPOINT, "europe-west4")
+    assert received_calls(emulator)[-1][2] == host(ENDPOINT, "europe-west4")
 
 
 @pytest.mark.parametrize("model", [ENDPOINT, f"endpoints/{ENDPOINT}"])
 def test_it_answers_predict_as_well(emulator, model):
     body = {"model": model, "prompt": "Hi"}
     assert post(app_with_emulator(emulator), body, "/v1/completions").status_code == 200
-    assert heard(emulator)[-1][2] == host(ENDPOINT)
+    assert received_calls(emulator)[-1][2] == host(ENDPOINT)
 
 
 def test_google_s_clients_reach_it_too(emulator):
     path = f"/vertex-ai/v1/projects/{emulator.project}/locations/us-central1/endpoints/{ENDPOINT}:rawPredict"
     body = {"messages": [{"role": "user", "content": "Hi"}]}
     assert post(app_with_emulator(emulator), body, path).status_code == 200
-    assert heard(emulator)[-1][2] == host(ENDPOINT)
+    assert received_calls(emulator)[-1][2] == host(ENDPOINT)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_invoked_endpoint_chats_by_its_container_s_path(emulator, settings, stre
     assert (answer.status_code, ("[DONE]" if stream else "You said: Hello") in answer.text) == (200, True)
     answer.close()
     assert emulator.calls[-1].path.endswith(f"/endpoints/{INVOKED}/invoke/v1/chat/completions")
-    assert heard(emulator)[-1][2] == host(INVOKED)
+    assert received_calls(emulator)[-1][2] == host(INVOKED)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_vllm_counts_tokens_of_an_invoked_endpoint(emulator, settings, path, bod
     answer = post(app, body, path)
     assert answer.status_code == 200, answer.text
     assert answer.json[field] > 1
-    sent = emulator.calls[-1]
-    assert sent.path.endswith(f"/endpoints/{INVOKED}/invoke/tokenize")
-    assert sent.json == {"model": "llama", "messages": [{"role": "user", "content": "Hello"}]}
+    upstream_call = emulator.calls[-1]
+    assert upstream_call.path.endswith(f"/endpoints/{INVOKED}/invoke/tokenize")
+    assert upstream_call.json == {"model": "llama", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 def test_tools_are_counted_and_sampling_is_not_sent(emulator, settings):
@@ -131,7 +131,7 @@ def test_tools_are_counted_and_sampling_is_not_sent(emulator, settings):
 def test_invoked_endpoint_embeds_with_openai_s_api(emulator, settings):
     app = app_with_emulator(emulator, **settings(f"{MINE}invoke = true"))
     answer = post(app, {"model": "mine", "input": ["a", "b"], "dimensions": 8}, "/v1/embeddings")
-    assert [len(one["embedding"]) for one in answer.json["data"]] == [8, 8]
+    assert [len(item["embedding"]) for item in answer.json["data"]] == [8, 8]
     assert answer.json["usage"]["prompt_tokens"] == 2
     assert emulator.calls[-1].path.endswith("/invoke/v1/embeddings")
 
@@ -155,39 +155,39 @@ def test_count_that_is_no_number_is_a_502(emulator, settings, answer):
 def test_configured_endpoint_host_is_called_directly(emulator, settings):
     text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\n"
     env = settings(f"{text}dedicated_endpoint_dns = '{host(ENDPOINT, 'europe-west4')}'")
-    assert post(app_with_emulator(emulator, **env), asked("mine")).status_code == 200
+    assert post(app_with_emulator(emulator, **env), chat_body("mine")).status_code == 200
     (call,) = emulator.calls
     assert call.headers["host"] == host(ENDPOINT, "europe-west4")
     assert "/locations/europe-west4/" in call.path
 
 
 def test_each_target_has_a_host_of_its_own(emulator, settings):
-    one, other = f"{dedicated_hosts.DEDICATED}2", f"{dedicated_hosts.DEDICATED}3"
+    first, other = f"{dedicated_hosts.DEDICATED}2", f"{dedicated_hosts.DEDICATED}3"
     targets = ", ".join(
         f"{{ model = 'openai/{number}', dedicated_endpoint_dns = '{host(number)}' }}"
-        for number in (one, other)
+        for number in (first, other)
     )
     app = app_with_emulator(emulator, **settings(f"[models.mine]\ntargets = [{targets}]"))
     for _ in range(20):
-        assert post(app, asked("mine")).status_code == 200
-    assert {call.headers["host"] for call in emulator.calls} == {host(one), host(other)}
+        assert post(app, chat_body("mine")).status_code == 200
+    assert {call.headers["host"] for call in emulator.calls} == {host(first), host(other)}
 
 
 def test_what_would_be_sent_names_the_host_and_no_token(settings):
     text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\ndedicated_endpoint_dns = '{host(ENDPOINT)}'"
 
-    def network(found):
-        return HttpTransport(found, Credentials(find=lambda: pytest.fail("nobody needs a token")))
+    def network(credentials):
+        return HttpTransport(credentials, Credentials(find=lambda: pytest.fail("nobody needs a token")))
 
     app = function(network, GOOGLE_CLOUD_PROJECT="my-project", **settings(text))
     headers = {"x-vertex-compat-debug": "request"}
-    shown = app.post("/v1/chat/completions", json=asked("mine"), headers=headers).json
+    dry_run = app.post("/v1/chat/completions", json=chat_body("mine"), headers=headers).json
     place = f"projects/my-project/locations/us-central1/endpoints/{ENDPOINT}"
-    assert shown["url"] == f"https://{host(ENDPOINT)}/v1beta1/{place}/chat/completions"
+    assert dry_run["url"] == f"https://{host(ENDPOINT)}/v1beta1/{place}/chat/completions"
 
 
 @pytest.mark.parametrize(
-    "shown",
+    "endpoint",
     [
         {"dedicatedEndpointEnabled": True, "dedicatedEndpointDns": "evil.example"},
         {"dedicatedEndpointEnabled": True, "dedicatedEndpointDns": f"{host('1')}.evil.example"},
@@ -199,10 +199,10 @@ def test_what_would_be_sent_names_the_host_and_no_token(settings):
         [],
     ],
 )
-def test_endpoint_host_outside_google_is_not_called(emulator, shown):
+def test_endpoint_host_outside_google_is_not_called(emulator, endpoint):
     emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
-    emulator.script(json.dumps(shown).encode())
-    answer = post(app_with_emulator(emulator), asked("openai/77"))
+    emulator.script(json.dumps(endpoint).encode())
+    answer = post(app_with_emulator(emulator), chat_body("openai/77"))
     assert answer.status_code == 400
     assert answer.json["error"]["code"] == "failed_precondition"
     assert {call.headers["host"] for call in emulator.calls} == {emulator.host}
@@ -212,7 +212,7 @@ def test_endpoint_host_outside_google_is_not_called(emulator, shown):
 def test_a_host_in_a_refusal_is_not_believed(emulator):
     message = f"Please access the endpoint using its dedicated domain name '{host('666', 'us-east1')}'"
     emulator.script(json.dumps({"error": SAYS_SO | {"message": message}}).encode(), status=400)
-    assert post(app_with_emulator(emulator), asked("openai/77")).status_code == 400
+    assert post(app_with_emulator(emulator), chat_body("openai/77")).status_code == 400
     assert {call.headers["host"] for call in emulator.calls} == {emulator.host}
 
 
@@ -220,7 +220,7 @@ def test_unreadable_endpoint_returns_the_first_error(emulator):
     emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
     denied = {"code": 403, "message": "aiplatform.endpoints.get denied", "status": "PERMISSION_DENIED"}
     emulator.script(json.dumps({"error": denied}).encode(), status=403)
-    answer = post(app_with_emulator(emulator), asked("openai/77"))
+    answer = post(app_with_emulator(emulator), chat_body("openai/77"))
     assert (answer.status_code, answer.json["error"]["message"]) == (400, "Not as it is.")
 
 
@@ -282,9 +282,9 @@ def test_what_is_no_such_host_stops_the_start(dns):
     )
 )
 def test_no_host_leads_out_of_google_s_domain(dns):
-    found = {"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}}
+    settings = {"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}}
     try:
-        (model,) = Router(rules.parse(found), None, None).candidates("mine")
+        (model,) = Router(rules.parse(settings), None, None).candidates("mine")
     except rules.ConfigError:
         return
     notes = RecordingTransport()
@@ -312,10 +312,10 @@ def test_no_host_leads_out_of_google_s_domain(dns):
     ],
 )
 def test_a_host_is_for_a_deployed_model_where_it_runs(text, says):
-    first, _, rest = text.partition("\n")
-    found = tomllib.loads(f"[models.mine]\n{first}\ndedicated_endpoint_dns = '{host('1')}'\n{rest}")
+    first, _, following = text.partition("\n")
+    settings = tomllib.loads(f"[models.mine]\n{first}\ndedicated_endpoint_dns = '{host('1')}'\n{following}")
     with pytest.raises(rules.ConfigError, match=says):
-        rules.parse(found)
+        rules.parse(settings)
 
 
 # What the container calls its model
@@ -325,9 +325,9 @@ def test_container_gets_served_model_name(emulator, settings):
     named = f"openai/{deployed_endpoints.CHECKS_NAME}1"
     text = f"[models.mine]\ntarget = '{named}'\nserved_model_name = '{deployed_endpoints.SERVED_NAME}'"
     app = app_with_emulator(emulator, **settings(text))
-    assert post(app, asked("mine")).status_code == 200
+    assert post(app, chat_body("mine")).status_code == 200
     assert emulator.calls[-1].json["model"] == "casperhansen/llama-3-70b-instruct-awq"
-    assert post(app, asked(named)).status_code == 404
+    assert post(app, chat_body(named)).status_code == 404
 
 
 @pytest.mark.parametrize("target", ["gemini-4-argon", "1234567890"])

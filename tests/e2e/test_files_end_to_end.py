@@ -61,26 +61,26 @@ def upload(app, data=b"x", filename="a.txt", purpose="user_data", **fields):
 
 
 def test_a_file_s_life(client, storage):
-    made = client.files.create(file=("ü x.jsonl", b"hello"), purpose="batch", extra_body=LITELLM)
-    assert (made.bytes, made.filename, made.purpose, made.object) == (5, "ü x.jsonl", "batch", "file")
+    file = client.files.create(file=("ü x.jsonl", b"hello"), purpose="batch", extra_body=LITELLM)
+    assert (file.bytes, file.filename, file.purpose, file.object) == (5, "ü x.jsonl", "batch", "file")
     (name,) = storage.names(BUCKET)
     assert name.startswith("vertex_compat/shared/files/")
     assert name.endswith(".jsonl")
-    for reference in (made.id, f"gs://{BUCKET}/{name}"):
-        assert client.files.retrieve(reference) == made
+    for reference in (file.id, f"gs://{BUCKET}/{name}"):
+        assert client.files.retrieve(reference) == file
         assert client.files.content(reference).read() == b"hello"
-    assert client.files.list().data == [made]
-    assert client.files.delete(made.id).model_dump() == {"id": made.id, "object": "file", "deleted": True}
+    assert client.files.list().data == [file]
+    assert client.files.delete(file.id).model_dump() == {"id": file.id, "object": "file", "deleted": True}
     assert not storage.names(BUCKET)
     with pytest.raises(openai.NotFoundError, match="No such File object"):
-        client.files.retrieve(made.id)
+        client.files.retrieve(file.id)
 
 
 @pytest.mark.parametrize("size", [0, 1, UPLOAD_CHUNK - 1, UPLOAD_CHUNK, UPLOAD_CHUNK + 1, len(LARGE)])
 def test_every_byte_comes_back(client, storage, size):
-    made = client.files.create(file=("x.bin", LARGE[:size]), purpose="user_data")
-    assert made.bytes == size
-    assert client.files.content(made.id).read() == LARGE[:size]
+    file = client.files.create(file=("x.bin", LARGE[:size]), purpose="user_data")
+    assert file.bytes == size
+    assert client.files.content(file.id).read() == LARGE[:size]
     assert not storage.sessions
 
 
@@ -107,10 +107,10 @@ def test_a_large_file_is_sent_in_pieces(client, emulator):
 def test_what_the_client_tells_after_the_file_counts_too(front, storage, size):
     body = part("file", LARGE[:size], "late.bin") + part("purpose", b"vision") + b"--B--\r\n"
     with front.client() as client:
-        made = client._client.post(
+        response = client._client.post(
             f"{front.url}/v1/files", content=body, headers={"Content-Type": FORM}
         ).json()
-    assert (made["bytes"], made["purpose"]) == (size, "vision")
+    assert (response["bytes"], response["purpose"]) == (size, "vision")
     (stored,) = storage.objects[BUCKET].values()
     assert stored.metadata == {"filename": "late.bin", "purpose": "vision"}
 
@@ -118,8 +118,8 @@ def test_what_the_client_tells_after_the_file_counts_too(front, storage, size):
 @pytest.mark.parametrize("bucket", ["emulator-partial", "emulator-flaky"])
 def test_a_piece_that_is_not_taken_whole_is_sent_again(local, storage, bucket):
     app = local(bucket, VERTEX_COMPAT_RETRIES="1")
-    made = upload(app, LARGE)
-    assert made.status_code == 200, made.text
+    file = upload(app, LARGE)
+    assert file.status_code == 200, file.text
     (stored,) = storage.objects[bucket].values()
     assert stored.data == LARGE
 
@@ -175,12 +175,12 @@ def test_an_expiry_is_told_to_be_ignored(local):
 
 
 def test_pages_are_newest_first_or_oldest_first(client):
-    made = [
+    files = [
         client.files.create(file=(f"{n}.txt", b"x"), purpose="vision" if n % 2 else "user_data")
         for n in range(7)
     ]
     newest = [file.id for file in client.files.list(limit=2)]
-    assert sorted(newest) == sorted(file.id for file in made)
+    assert sorted(newest) == sorted(file.id for file in files)
     page = client.files.list(limit=3)
     assert (len(page.data), page.has_more) == (3, True)
     assert page.data[0].created_at >= page.data[-1].created_at
@@ -243,9 +243,9 @@ def test_only_files_can_be_deleted(local, storage):
 def test_a_download_that_breaks_off_does_not_just_end(serve, storage):  # noqa: ARG001  (an empty one)
     front = serve(GCS_BUCKET_NAME="emulator-cut")
     with front.client() as client:
-        made = client.files.create(file=("x.bin", LARGE), purpose="user_data")
+        file = client.files.create(file=("x.bin", LARGE), purpose="user_data")
         with pytest.raises(openai.APIConnectionError):
-            client.files.content(made.id).read()
+            client.files.content(file.id).read()
 
 
 def test_a_part_of_a_file_is_read(client):
@@ -258,14 +258,14 @@ def test_a_part_of_a_file_is_read(client):
 
 
 def test_a_file_of_ours_can_be_talked_about(client, emulator):
-    made = client.files.create(file=("paper.pdf", b"%PDF"), purpose="user_data")
+    file = client.files.create(file=("paper.pdf", b"%PDF"), purpose="user_data")
     emulator.forget_calls()
-    parts = [{"type": "text", "text": "Sum up."}, {"type": "file", "file": {"file_id": made.id}}]
+    parts = [{"type": "text", "text": "Sum up."}, {"type": "file", "file": {"file_id": file.id}}]
     client.chat.completions.create(model="gemini-3.8-flash", messages=[{"role": "user", "content": parts}])
     (call,) = emulator.calls
-    sent = json.dumps(call.json)
-    assert f"gs://{BUCKET}/vertex_compat/shared/files/" in sent
-    assert "application/pdf" in sent
+    upstream_body = json.dumps(call.json)
+    assert f"gs://{BUCKET}/vertex_compat/shared/files/" in upstream_body
+    assert "application/pdf" in upstream_body
 
 
 def test_somebody_else_s_file_id_is_refused(local):

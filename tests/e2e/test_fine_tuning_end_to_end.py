@@ -45,7 +45,7 @@ def ended(client, job):
     return job
 
 
-def sent(emulator):
+def upstream_body(emulator):
     (call,) = [call for call in emulator.calls if call.method == "POST" and call.path.endswith("/tuningJobs")]
     return call
 
@@ -66,7 +66,7 @@ def test_a_tuned_model_chats(client, emulator, storage):
     )
     assert (job.status, job.training_file, job.validation_file) == ("queued", training, validation)
     assert (job.hyperparameters.n_epochs, job.metadata) == (3, {"who": "me"})
-    body = sent(emulator).json
+    body = upstream_body(emulator).json
     assert body["supervisedTuningSpec"]["hyperParameters"] == {"epochCount": 3}
     assert body["tunedModelDisplayName"] == "mine"
     converted = storage.read(body["supervisedTuningSpec"]["trainingDatasetUri"]).splitlines()
@@ -92,7 +92,9 @@ def test_an_example_ends_with_its_answer_unsigned(client, emulator, storage):
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}]
     file = uploaded(client, {"messages": messages, "tools": [TOOL]})
     client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=file)
-    (line,) = storage.read(sent(emulator).json["supervisedTuningSpec"]["trainingDatasetUri"]).splitlines()
+    (line,) = storage.read(
+        upstream_body(emulator).json["supervisedTuningSpec"]["trainingDatasetUri"]
+    ).splitlines()
     *_, last = json.loads(line)["contents"]
     assert last["role"] == "model"
     assert [part.keys() - {"functionCall"} for part in last["parts"]] == [set()]
@@ -122,7 +124,7 @@ def test_litellm_s_way_needs_no_bucket(serve, emulator):
             },
             extra_body=LITELLM,
         )
-    spec = sent(emulator).json["supervisedTuningSpec"]
+    spec = upstream_body(emulator).json["supervisedTuningSpec"]
     assert spec == {
         "trainingDatasetUri": PUBLIC,
         "hyperParameters": {
@@ -138,7 +140,9 @@ def test_a_file_in_vertex_s_form_is_used_as_it_is(client, emulator, storage):
     file = uploaded(client, VERTEX_EXAMPLE)
     client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=file)
     (name,) = storage.names(BUCKET)
-    assert sent(emulator).json["supervisedTuningSpec"]["trainingDatasetUri"] == f"gs://{BUCKET}/{name}"
+    assert (
+        upstream_body(emulator).json["supervisedTuningSpec"]["trainingDatasetUri"] == f"gs://{BUCKET}/{name}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,7 +167,7 @@ def test_a_bad_file_is_refused_with_its_line_and_starts_nothing(client, emulator
 
 
 @pytest.mark.parametrize(
-    ("given", "param"),
+    ("params", "param"),
     [
         ({"model": "claude-sonnet-5-5"}, "model"),
         ({"model": "gemini/123"}, "model"),
@@ -173,10 +177,10 @@ def test_a_bad_file_is_refused_with_its_line_and_starts_nothing(client, emulator
         ({"training_file": "file-nonsense"}, "id"),
     ],
 )
-def test_what_cannot_be_tuned_is_refused(emulator, given, param):
+def test_what_cannot_be_tuned_is_refused(emulator, params, param):
     app = app_with_emulator(emulator, STORAGE_EMULATOR_HOST=emulator.host, GCS_BUCKET_NAME=BUCKET)
     answer = app.post(
-        "/v1/fine_tuning/jobs", json={"model": "gemini-3.8-flash", "training_file": PUBLIC} | given
+        "/v1/fine_tuning/jobs", json={"model": "gemini-3.8-flash", "training_file": PUBLIC} | params
     )
     assert 400 <= answer.status_code < 500
     assert answer.json["error"]["param"] == param
@@ -194,7 +198,7 @@ def test_what_vertex_does_not_have_is_told(emulator):
     )
     assert answer.headers["x-vertex-compat-ignored"] == "batch_size, seed"
     assert answer.json["seed"] == 7
-    assert sent(emulator).json["supervisedTuningSpec"]["hyperParameters"] == {
+    assert upstream_body(emulator).json["supervisedTuningSpec"]["hyperParameters"] == {
         "adapterSize": "ADAPTER_SIZE_EIGHT"
     }
 
@@ -219,13 +223,13 @@ def test_a_job_can_be_cancelled_once(client):
 
 
 def test_jobs_and_events_are_listed_newest_first_page_by_page(client):
-    made = [
+    jobs = [
         client.fine_tuning.jobs.create(model="gemini-3.8-flash", training_file=PUBLIC).id for _ in range(3)
     ]
     listed = [job.id for job in client.fine_tuning.jobs.list(limit=2)]
-    assert listed[:3] == made[::-1]
-    ended(client, client.fine_tuning.jobs.retrieve(made[0]))
-    events = [event.message for event in client.fine_tuning.jobs.list_events(made[0], limit=1)]
+    assert listed[:3] == jobs[::-1]
+    ended(client, client.fine_tuning.jobs.retrieve(jobs[0]))
+    events = [event.message for event in client.fine_tuning.jobs.list_events(jobs[0], limit=1)]
     assert events == ["The job has succeeded.", "The job has started.", "The job was created."]
 
 

@@ -87,8 +87,8 @@ def test_three_choices_are_given(client, model, emulator):
     answer = ask(client, model, n=3, temperature=1)
     assert [choice.index for choice in answer.choices] == [0, 1, 2]
     assert all(WORDS in choice.message.content for choice in answer.choices)
-    one = ask(client, model)
-    assert answer.usage.completion_tokens > 2 * one.usage.completion_tokens
+    completion = ask(client, model)
+    assert answer.usage.completion_tokens > 2 * completion.usage.completion_tokens
     natively = not model.startswith(("claude", "mistral", "gemini-"))  # each Gemini 3 call makes one choice
     assert len(emulator.calls) == (2 if natively else 4)
 
@@ -109,19 +109,19 @@ def test_three_choices_are_streamed(client, model):
 
 @each_model
 def test_all_sampling_parameters_are_taken_or_named(front_door, model):
-    given = {"temperature": 0.5, "top_p": 0.9, "seed": 7, "presence_penalty": 0.5, "frequency_penalty": 0.5}
+    params = {"temperature": 0.5, "top_p": 0.9, "seed": 7, "presence_penalty": 0.5, "frequency_penalty": 0.5}
     with front_door.client() as client:
         answer = client.chat.completions.with_raw_response.create(
             model=model,
             messages=[{"role": "user", "content": WORDS}],
             max_completion_tokens=300,
             user="ann",
-            **given,
+            **params,
         )
-    sent = json.dumps(front_door.emulator.calls[-1].json)
+    upstream_body = json.dumps(front_door.emulator.calls[-1].json)
     ignored = answer.headers.get("x-vertex-compat-ignored", "").split(", ")
-    for name, value in given.items():
-        assert name in ignored or str(value) in sent
+    for name, value in params.items():
+        assert name in ignored or str(value) in upstream_body
 
 
 def test_a_long_conversation_is_answered(client):
@@ -162,7 +162,7 @@ def test_the_two_clients_of_the_sdk_agree(front_door):
 
 
 def test_many_clients_at_once_get_their_own_answers(front_door):
-    def asked(number):
+    def answer_of(number):
         with front_door.client() as client:
             words = f"I am number {number}."
             model = list(MODELS.values())[number % len(MODELS)]
@@ -170,7 +170,7 @@ def test_many_clients_at_once_get_their_own_answers(front_door):
             return words in text and reasons == ["stop"]
 
     with ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(asked, range(48)))
+        assert all(pool.map(answer_of, range(48)))
 
 
 def test_one_token_is_fetched_for_all(front_door):

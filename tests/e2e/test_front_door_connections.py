@@ -210,9 +210,9 @@ def hang_up(lines):
 
 def before(upstream, **env):
     """The function in front of a server that wants no token."""
-    made = Account()
+    account = Account()
     settings = {"GOOGLE_VERTEX_BASE_URL": upstream.url, "VERTEX_COMPAT_RETRIES": "0", **env}
-    return function(lambda read: HttpTransport(read, Credentials(made.find)), **settings)
+    return function(lambda read: HttpTransport(read, Credentials(account.find)), **settings)
 
 
 def in_blocks(case, size=100):
@@ -221,8 +221,8 @@ def in_blocks(case, size=100):
 
 def one_of_each(kind):
     """One case of each publisher that has a file of this kind."""
-    chosen = {case.publisher: case for case in cases(kind).args[1]}
-    return pytest.mark.parametrize("case", chosen.values(), ids=chosen)
+    by_publisher = {case.publisher: case for case in cases(kind).args[1]}
+    return pytest.mark.parametrize("case", by_publisher.values(), ids=by_publisher)
 
 
 @one_of_each("reply.json")
@@ -248,9 +248,11 @@ def test_one_connection_serves_stream_after_stream(upstream, case):
 def test_answer_with_pauses_longer_than_poll_is_whole(upstream):
     app = before(upstream)
     (case,) = (
-        one for one in cases("stream.sse").args[1] if (one.publisher, one.name) == ("google", "recorded")
+        recorded
+        for recorded in cases("stream.sse").args[1]
+        if (recorded.publisher, recorded.name) == ("google", "recorded")
     )
-    said = []
+    pieces = []
     for pause in (0, 1.4 * connection_pool.POLL_INTERVAL_SECONDS, 0):
         upstream.pause = pause
         upstream.says = (200, "text/event-stream", in_blocks(case, len(case.stream) // 3 + 1))
@@ -258,8 +260,8 @@ def test_answer_with_pauses_longer_than_poll_is_whole(upstream):
         *chunks, done = events_of(answer.data)
         answer.close()
         assert done == "[DONE]"
-        said.append(folded(chunks))
-    assert said[0] == said[1] == said[2]
+        pieces.append(folded(chunks))
+    assert pieces[0] == pieces[1] == pieces[2]
     assert len(upstream.lines) == 1
 
 
@@ -291,7 +293,9 @@ def test_silent_tls_handshake_is_retried(monkeypatch, retries):
 def test_connection_closed_while_idle_is_replaced(upstream):
     app = before(upstream)
     (case,) = (
-        one for one in cases("reply.json").args[1] if (one.publisher, one.name) == ("google", "recorded")
+        recorded
+        for recorded in cases("reply.json").args[1]
+        if (recorded.publisher, recorded.name) == ("google", "recorded")
     )
     upstream.says = (200, "application/json", [case.path("reply.json").read_bytes()])
     assert post(app, question("google")).status_code == 200
@@ -339,7 +343,7 @@ def request(*headers, body=BODY, method="POST", path="/v1/chat/completions", ver
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def told(answer):
+def text_of(answer):
     """Status and JSON of a raw answer."""
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head.split()[1]), json.loads(body)
@@ -349,7 +353,9 @@ def test_a_body_may_come_in_chunks(front_door):
     chunks = b"".join(
         b"%x\r\n%s\r\n" % (len(BODY[at : at + 9]), BODY[at : at + 9]) for at in range(0, len(BODY), 9)
     )
-    status, answer = told(raw(front_door, request("Transfer-Encoding: chunked", body=chunks + b"0\r\n\r\n")))
+    status, answer = text_of(
+        raw(front_door, request("Transfer-Encoding: chunked", body=chunks + b"0\r\n\r\n"))
+    )
     assert status == 200
     assert answer["choices"]
 
@@ -366,7 +372,7 @@ def test_a_body_may_come_in_chunks(front_door):
 )
 def test_a_body_is_read_as_json_whatever_it_calls_itself(front_door, content_type):
     answer = raw(front_door, request(f"Content-Type: {content_type}", f"Content-Length: {len(BODY)}"))
-    assert told(answer)[0] == 200
+    assert text_of(answer)[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -375,7 +381,7 @@ def test_a_body_is_read_as_json_whatever_it_calls_itself(front_door, content_typ
     ids=lambda body: repr(body[-12:]),
 )
 def test_a_bad_body_is_a_400_over_the_wire_as_well(front_door, body):
-    status, answer = told(raw(front_door, request(f"Content-Length: {len(body)}", body=body)))
+    status, answer = text_of(raw(front_door, request(f"Content-Length: {len(body)}", body=body)))
     assert status == 400
     assert answer["error"].keys() == {"message", "type", "param", "code"}
 
@@ -391,18 +397,18 @@ def test_a_bad_body_is_a_400_over_the_wire_as_well(front_door, body):
     ids=["short of its length", "short of its chunk", "short of its end", "no chunk"],
 )
 def test_a_body_that_breaks_off_is_a_400(front_door, emulator, header, body):
-    status, answer = told(raw(front_door, request(header, body=body), broken_off=True))
+    status, answer = text_of(raw(front_door, request(header, body=body), broken_off=True))
     assert status == 400
     assert answer["error"]["type"] == "invalid_request_error"
     assert emulator.calls == []
 
 
 def test_a_request_without_a_body_is_a_400(front_door):
-    assert told(raw(front_door, request(body=b"")))[0] == 400
+    assert text_of(raw(front_door, request(body=b"")))[0] == 400
 
 
 def test_an_old_client_is_answered_too(front_door):
-    status, answer = told(raw(front_door, request(f"Content-Length: {len(BODY)}", version="1.0")))
+    status, answer = text_of(raw(front_door, request(f"Content-Length: {len(BODY)}", version="1.0")))
     assert status == 200
     assert answer["choices"]
 

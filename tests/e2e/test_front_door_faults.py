@@ -173,7 +173,7 @@ ODD = ["gzip", "delay-0.2", "pause-0.2", "many-300"]
 
 @pytest.mark.parametrize(
     ("publisher", "fault"),
-    [(one, fault) for one in MODELS for fault in ODD if one != "endpoints" or "." not in fault],
+    [(model, fault) for model in MODELS for fault in ODD if model != "endpoints" or "." not in fault],
 )  # an endpoint's id has no dot
 @streaming_or_not
 def test_what_is_only_odd_is_answered(client, publisher, stream, fault):
@@ -187,12 +187,12 @@ def test_what_is_only_odd_is_answered(client, publisher, stream, fault):
 
 
 def test_a_container_that_cannot_stream_is_streamed_all_the_same(client, emulator):
-    said = {
+    response = {
         "choices": [
             {"index": 0, "message": {"role": "assistant", "content": "Whole."}, "finish_reason": "stop"}
         ]
     }
-    emulator.script(json.dumps(said).encode())
+    emulator.script(json.dumps(response).encode())
     assert joined(ask(client, MODELS["endpoints"], stream=True))[:2] == ("Whole.", ["stop"])
 
 
@@ -285,12 +285,12 @@ def test_many_refused_calls_renew_the_token_once(front_door, emulator):
     together = threading.Barrier(12)
     answers = []
 
-    def asked():
+    def status_of():
         with front_door.client() as client:
             together.wait(10)
             answers.append(ask(client, MODELS["google"]).choices)
 
-    threads = [threading.Thread(target=asked) for _ in range(12)]
+    threads = [threading.Thread(target=status_of) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -406,6 +406,6 @@ def test_log_has_no_traceback_token_or_prompt(front_door):
             ask(client, MODELS[publisher], "a secret of the client")
             for fault in ("status-500", "garbage-0", "cut-0", "html", "html-200"):
                 failed(client, named(publisher, fault))
-    said = front_door.log()[before:]
+    log = front_door.log()[before:]
     for word in ("Traceback", "ya29", "sk-test-0123456789", "a secret of the client"):
-        assert word not in said
+        assert word not in log

@@ -85,17 +85,17 @@ def test_claude_s_thinking_travels_in_the_signature(sdk, emulator):
     assert any(part.thought for part in called.candidates[0].content.parts)
     call = called.function_calls[0]
     chat.send_message(types.Part.from_function_response(name=call.name, response={"output": "Sunny"}))
-    sent = json.loads(emulator.calls[-1].body)["messages"]
-    assert sent[1]["content"][0]["type"] == "thinking"
-    assert sent[1]["content"][0]["signature"]
+    upstream_body = json.loads(emulator.calls[-1].body)["messages"]
+    assert upstream_body[1]["content"][0]["type"] == "thinking"
+    assert upstream_body[1]["content"][0]["signature"]
 
 
 def test_gemini_gets_the_body_as_it_came_with_roles(app, emulator):
     body = HELLO | {"generationConfig": {"temperature": 0.5, "topK": 3}, "safetySettings": []}
     response = app.post(f"/v1beta/models/{GEMINI}:generateContent", json=body)
     assert response.status_code == 200
-    sent = json.loads(emulator.calls[0].body)
-    assert sent == body | {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+    upstream_body = json.loads(emulator.calls[0].body)
+    assert upstream_body == body | {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
 
 def test_without_alt_the_stream_is_a_json_array(app):
@@ -130,9 +130,13 @@ def test_generation_config_reaches_other_publishers(app, emulator):
     body = HELLO | {"generationConfig": config, "safetySettings": []}
     response = app.post("/v1beta/models/mistral-medium-3:generateContent", json=body)
     assert response.status_code == 200, response.json
-    sent = json.loads(emulator.calls[0].body)
-    assert (sent["max_tokens"], sent["stop"], sent["temperature"]) == (50, ["END"], 0.5)
-    schema = sent["response_format"]["json_schema"]["schema"]
+    upstream_body = json.loads(emulator.calls[0].body)
+    assert (upstream_body["max_tokens"], upstream_body["stop"], upstream_body["temperature"]) == (
+        50,
+        ["END"],
+        0.5,
+    )
+    schema = upstream_body["response_format"]["json_schema"]["schema"]
     assert schema["properties"]["n"]["type"] == ["integer", "null"]
     ignored = response.headers["x-vertex-compat-ignored"]
     assert "generationConfig.mediaResolution" in ignored
@@ -156,9 +160,9 @@ def test_options_of_embeddings_reach_the_model(sdk, emulator):
     config = types.EmbedContentConfig(task_type="RETRIEVAL_QUERY", output_dimensionality=256)
     result = sdk.models.embed_content(model="gemini-embedding-001", contents="One", config=config)
     assert len(result.embeddings[0].values) == 256
-    sent = emulator.calls[-1].json
-    assert sent["instances"][0]["task_type"] == "RETRIEVAL_QUERY"
-    assert sent["parameters"] == {"outputDimensionality": 256}
+    upstream_body = emulator.calls[-1].json
+    assert upstream_body["instances"][0]["task_type"] == "RETRIEVAL_QUERY"
+    assert upstream_body["parameters"] == {"outputDimensionality": 256}
 
 
 def test_files_are_embedded_by_models_that_read_them(sdk, emulator):
@@ -167,8 +171,8 @@ def test_files_are_embedded_by_models_that_read_them(sdk, emulator):
     contents = [types.Content(parts=[part]) for part in (picture, stored, types.Part(text="A dot"))]
     result = sdk.models.embed_content(model="gemini-embedding-2", contents=contents)
     assert len(result.embeddings) == 3
-    sent = [call.json["content"]["parts"][0].keys() for call in emulator.calls]
-    assert sorted(map(str, sent)) == sorted(
+    kinds = [call.json["content"]["parts"][0].keys() for call in emulator.calls]
+    assert sorted(map(str, kinds)) == sorted(
         map(str, ({"inlineData": 0}.keys(), {"fileData": 0}.keys(), {"text": 0}.keys()))
     )
 
@@ -207,9 +211,12 @@ def predict(app, model="gemini-3.1-flash-image", prompt="A cat", **parameters):
 def test_predict_makes_pictures(app, emulator, model):
     response = predict(app, model, sampleCount=2, aspectRatio="16:9")
     assert response.status_code == 200, response.text
-    pictures = [types.Image(image_bytes=one["bytesBase64Encoded"]) for one in response.json["predictions"]]
+    pictures = [
+        types.Image(image_bytes=prediction["bytesBase64Encoded"])
+        for prediction in response.json["predictions"]
+    ]
     assert len(pictures) == 2
-    assert {one["mimeType"] for one in response.json["predictions"]} == {"image/png"}
+    assert {prediction["mimeType"] for prediction in response.json["predictions"]} == {"image/png"}
     method = ":predict" if "imagen" in model else ":generateContent"
     assert all(call.path.endswith(method) for call in emulator.calls)
     assert '"aspectRatio":"16:9"' in emulator.calls[0].body.decode().replace(" ", "")
@@ -226,14 +233,14 @@ def test_predict_takes_what_google_s_sdk_sends(app, emulator):
         include_rai_reason=True,
         person_generation="DONT_ALLOW",
     )
-    sent = genai_models._GenerateImagesParameters_to_vertex(
+    parameters = genai_models._GenerateImagesParameters_to_vertex(
         SimpleNamespace(vertexai=True),
         types._GenerateImagesParameters(model="imagen-4.0-generate-001", prompt="A cat", config=config),
     )
-    body = {name: sent[name] for name in ("instances", "parameters")}
+    body = {name: parameters[name] for name in ("instances", "parameters")}
     response = app.post("/v1/models/imagen-4.0-generate-001:predict", json=body)
-    shown = genai_models._GenerateImagesResponse_from_vertex(response.json)
-    parsed = types.GenerateImagesResponse.model_validate(shown)
+    images = genai_models._GenerateImagesResponse_from_vertex(response.json)
+    parsed = types.GenerateImagesResponse.model_validate(images)
     assert parsed.generated_images[0].image.mime_type == "image/jpeg"
     assert parsed.generated_images[0].enhanced_prompt == "A cat, in detail"
     assert emulator.calls[0].json["parameters"] == body["parameters"]

@@ -76,7 +76,7 @@ def test_two_choices_of_any_generation(client, model):
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-flash"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_schema_beside_tools_of_any_generation(client, model, stream):
-    made = client.chat.completions.create(
+    completion = client.chat.completions.create(
         model=model,
         messages=[{"role": "user", "content": "Which city?"}],
         tools=TOOLS,
@@ -84,11 +84,11 @@ def test_schema_beside_tools_of_any_generation(client, model, stream):
         stream=stream,
     )
     if stream:
-        deltas = [choice.delta for chunk in made for choice in chunk.choices]
+        deltas = [choice.delta for chunk in completion for choice in chunk.choices]
         content = "".join(delta.content or "" for delta in deltas)
         called = any(delta.tool_calls for delta in deltas)
     else:
-        message = made.choices[0].message
+        message = completion.choices[0].message
         content, called = message.content, bool(message.tool_calls)
     assert called or json.loads(content).keys() == {"city"}
 

@@ -22,13 +22,13 @@ TOOLS = [
 ]
 
 
-def everything(client, **asked):
-    return client.chat.completions.create(**asked).choices[0].message.model_dump(exclude_none=True)
+def everything(client, **params):
+    return client.chat.completions.create(**params).choices[0].message.model_dump(exclude_none=True)
 
 
-def little(client, **asked):
+def little(client, **params):
     """Return a message as a framework keeps it that knows OpenAI's fields alone."""
-    message = client.chat.completions.create(**asked).choices[0].message
+    message = client.chat.completions.create(**params).choices[0].message
     calls = [
         {
             "id": call.id,
@@ -40,18 +40,18 @@ def little(client, **asked):
     return {"role": "assistant", "content": message.content} | ({"tool_calls": calls} if calls else {})
 
 
-def accumulated(client, **asked):
+def accumulated(client, **params):
     """Return the message that the SDK's own accumulator builds from a stream."""
-    with client.chat.completions.stream(**asked) as stream:
+    with client.chat.completions.stream(**params) as stream:
         return (
             stream.get_final_completion().choices[0].message.model_dump(exclude_none=True, exclude={"parsed"})
         )
 
 
-def joined(client, **asked):
+def joined(client, **params):
     """Return the message that a loop of a few lines builds from a stream."""
     text, calls = "", {}
-    for chunk in client.chat.completions.create(stream=True, **asked):
+    for chunk in client.chat.completions.create(stream=True, **params):
         delta = chunk.choices[0].delta
         text += delta.content or ""
         for piece in delta.tool_calls or ():
@@ -59,7 +59,7 @@ def joined(client, **asked):
             call["id"] += piece.id or ""
             call["name"] += piece.function.name or ""
             call["arguments"] += piece.function.arguments or ""
-    made = [
+    tool_calls = [
         {
             "id": call["id"],
             "type": "function",
@@ -67,7 +67,7 @@ def joined(client, **asked):
         }
         for _, call in sorted(calls.items())
     ]
-    return {"role": "assistant", "content": text or None} | ({"tool_calls": made} if made else {})
+    return {"role": "assistant", "content": text or None} | ({"tool_calls": tool_calls} if tool_calls else {})
 
 
 @pytest.mark.parametrize("keeps", [everything, little, accumulated, joined])
@@ -87,9 +87,9 @@ def test_an_agent_survives_ten_steps(plain, emulator, model, prompt, keeps):
     last = keeps(plain, model=model, messages=messages, tools=TOOLS)
     assert "fine" in last["content"]
     assert not last.get("tool_calls")
-    sent = json.dumps(emulator.calls[-1].json)
-    assert "skip_thought" not in sent
-    assert signatures.SKIP not in sent
+    upstream_body = json.dumps(emulator.calls[-1].json)
+    assert "skip_thought" not in upstream_body
+    assert signatures.SKIP not in upstream_body
     steps = emulator.calls[-1].json["contents"][1::2]
     assert [bool(step["parts"][0].get("thoughtSignature")) for step in steps] == [model != MODELS[2]] * STEPS
     assert not any("thoughtSignature" in part for step in steps for part in step["parts"][1:])
@@ -119,10 +119,10 @@ def test_a_history_of_another_model_is_taken(plain, emulator):
     ]
     answer = plain.chat.completions.create(model=MODELS[0], messages=messages, tools=TOOLS)
     assert answer.choices[0].message.content
-    _, said, told = emulator.calls[-1].json["contents"]
-    assert said["parts"][0]["thoughtSignature"] == signatures.SKIP
-    assert "thoughtSignature" not in said["parts"][1]
-    assert [part["functionResponse"]["response"] for part in told["parts"]] == [
+    _, model_turn, result_turn = emulator.calls[-1].json["contents"]
+    assert model_turn["parts"][0]["thoughtSignature"] == signatures.SKIP
+    assert "thoughtSignature" not in model_turn["parts"][1]
+    assert [part["functionResponse"]["response"] for part in result_turn["parts"]] == [
         {"output": "2"},
         {"output": "1"},
     ]

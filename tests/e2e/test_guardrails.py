@@ -85,7 +85,7 @@ def bad_answer(emulator, stream):
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
         {"type": "message_stop"},
     ]
-    emulator.script([f"event: {one['type']}\ndata: {json.dumps(one)}\n\n".encode() for one in events])
+    emulator.script([f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events])
 
 
 PASSED = {"sanitizationResult": {"filterMatchState": "NO_MATCH_FOUND", "invocationResult": "SUCCESS"}}
@@ -354,14 +354,14 @@ def test_a_checked_claude_gets_its_thinking_back(guarded, emulator):
     result = {"type": "tool_result", "tool_use_id": id_, "content": "Sunny"}
     messages += [{"role": "assistant", "content": called["content"]}, {"role": "user", "content": [result]}]
     emulator.forget_calls()
-    answered = post(app, body | {"messages": messages}, "/v1/messages").json
-    assert answered["stop_reason"] == "end_turn", answered
-    (sent,) = [call.json for call in emulator.calls if "messages" in call.json]
-    assert sent["thinking"]
-    assert sent["messages"][1]["content"][0]["type"] == "thinking"
+    answer = post(app, body | {"messages": messages}, "/v1/messages").json
+    assert answer["stop_reason"] == "end_turn", answer
+    (upstream_body,) = [call.json for call in emulator.calls if "messages" in call.json]
+    assert upstream_body["thinking"]
+    assert upstream_body["messages"][1]["content"][0]["type"] == "thinking"
 
 
 def test_a_checked_claude_names_its_stop_sequence(guarded):
     body = {"model": CLAUDE, "max_tokens": 99, "messages": [{"role": "user", "content": GOOD}]}
-    answered = post(guarded(), body | {"stop_sequences": ["opinion"]}, "/v1/messages").json
-    assert (answered["stop_reason"], answered["stop_sequence"]) == ("stop_sequence", "opinion")
+    answer = post(guarded(), body | {"stop_sequences": ["opinion"]}, "/v1/messages").json
+    assert (answer["stop_reason"], answer["stop_sequence"]) == ("stop_sequence", "opinion")

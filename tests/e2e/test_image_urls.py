@@ -50,7 +50,7 @@ def test_an_image_is_a_url_of_the_stored_object(start, storage, emulator):
     signed = [
         base64.b64decode(call.json["payload"]) for call in emulator.calls if call.path.endswith(":signBlob")
     ]
-    assert query["X-Goog-Signature"] in {hashlib.sha256(one).hexdigest() for one in signed}
+    assert query["X-Goog-Signature"] in {hashlib.sha256(text).hexdigest() for text in signed}
 
 
 def test_what_is_signed_is_google_s_string():

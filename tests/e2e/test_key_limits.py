@@ -241,28 +241,28 @@ def two_instances(emulator, tmp_path, rules):
             "VERTEX_COMPAT_REDIS_URL": f"{url}?socket_timeout=10",  # a busy machine is slow, Redis is not
         }
         with (
-            served(emulator, tmp_path / "one", **env) as one,
+            served(emulator, tmp_path / "one", **env) as first,
             served(emulator, tmp_path / "two", **env) as two,
         ):
-            yield one, two, folder
+            yield first, two, folder
 
 
 def test_two_instances_share_a_limit_exactly_until_redis_is_gone(shared_emulator, tmp_path):
     rules = "[keys.alice]\nrequests_per_minute = 500\n"
-    with two_instances(shared_emulator, tmp_path, rules) as (one, two, folder):
+    with two_instances(shared_emulator, tmp_path, rules) as (first, two, folder):
         started = time.monotonic()
-        statuses = load([one.url, two.url], 2000)
+        statuses = load([first.url, two.url], 2000)
         assert time.monotonic() - started < 60
         assert statuses == {200: 500, 429: 1500}
-        assert load([one.url], 1) == {429: 1}
+        assert load([first.url], 1) == {429: 1}
         stop(folder)
-        assert load([one.url, two.url], 20) == {200: 20}
+        assert load([first.url, two.url], 20) == {200: 20}
 
 
 def test_two_instances_share_a_budget_to_the_token(shared_emulator, tmp_path):
     rules = "[keys.alice]\nbudget_usd = 0.02\nmax_parallel_requests = 20\n"
-    with two_instances(shared_emulator, tmp_path, rules) as (one, two, folder):
-        answers = load([one.url, two.url], 200, answers=True)
+    with two_instances(shared_emulator, tmp_path, rules) as (first, two, folder):
+        answers = load([first.url, two.url], 200, answers=True)
         paid = [answer for answer in answers if answer.status_code == 200]
         assert {answer.status_code for answer in answers} == {200, 429}
         assert {answer.json()["error"]["code"] for answer in answers if answer.status_code == 429} == {
@@ -304,8 +304,8 @@ def load(urls, count, *, answers=False):
             ]
 
     with ThreadPoolExecutor(16) as pool:
-        found = [answer for part in pool.map(run, range(16)) for answer in part]
-    return found if answers else Counter(answer.status_code for answer in found)
+        results = [answer for part in pool.map(run, range(16)) for answer in part]
+    return results if answers else Counter(answer.status_code for answer in results)
 
 
 def test_azure_client_sends_its_key_in_a_header(limited):

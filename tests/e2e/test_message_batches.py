@@ -44,9 +44,9 @@ def ended(client, batch):
 
 
 def results(client, batch):
-    found = list(client.messages.batches.results(batch.id))
-    assert len({one.custom_id for one in found}) == len(found)
-    return {one.custom_id: one.result for one in found}
+    entries = list(client.messages.batches.results(batch.id))
+    assert len({entry.custom_id for entry in entries}) == len(entries)
+    return {entry.custom_id: entry.result for entry in entries}
 
 
 def job_rows(storage):
@@ -68,12 +68,12 @@ def test_every_message_finds_its_request(client, model):
     assert batch.request_counts.processing == batch.request_counts.errored == 0
     assert batch.created_at <= batch.ended_at
     assert batch.results_url == f"{str(client.base_url).rstrip('/')}/v1/messages/batches/{batch.id}/results"
-    found = results(client, batch)
-    assert found.keys() == texts.keys()
+    results_by_id = results(client, batch)
+    assert results_by_id.keys() == texts.keys()
     for custom_id, text in texts.items():
-        message = found[custom_id].message
-        (said,) = [block.text for block in message.content if block.type == "text"]
-        assert said.startswith(f"You said: {text}")
+        message = results_by_id[custom_id].message
+        (answer_text,) = [block.text for block in message.content if block.type == "text"]
+        assert answer_text.startswith(f"You said: {text}")
         assert (message.type, message.model, message.stop_reason) == ("message", model, "end_turn")
         assert message.usage.output_tokens > 0
 
@@ -113,8 +113,8 @@ def test_tools_come_back_under_their_names(client, model):
 def test_thinking_is_shown_to_who_asked_for_it(client):
     thinking = {"type": "enabled", "budget_tokens": 1024}
     rows = [request("with", model=GEMINI, thinking=thinking, max_tokens=4000), request("out", model=GEMINI)]
-    found = results(client, ended(client, client.messages.batches.create(requests=rows)))
-    kinds = [[block.type for block in found[name].message.content] for name in ("with", "out")]
+    results_by_id = results(client, ended(client, client.messages.batches.create(requests=rows)))
+    kinds = [[block.type for block in results_by_id[name].message.content] for name in ("with", "out")]
     assert (kinds[0][0], kinds[0][-1], kinds[1]) == ("thinking", "text", ["text"])
 
 
@@ -124,16 +124,16 @@ def test_failed_requests_have_errors_of_anthropic(client, model):
     rows = [request(custom_id, text, model=model) for custom_id, text in texts.items()]
     batch = ended(client, client.messages.batches.create(requests=rows))
     assert sum(batch.request_counts.model_dump().values()) == 4
-    found = results(client, batch)
-    assert {custom_id: result.type for custom_id, result in found.items()} == {
+    results_by_id = results(client, batch)
+    assert {custom_id: result.type for custom_id, result in results_by_id.items()} == {
         "good": "succeeded",
         "bad": "errored",
         "lost": "errored",
         "twice": "succeeded",
     }
-    assert found["bad"].error.error.type == "rate_limit_error"
-    assert found["lost"].error.error.type == "api_error"
-    assert "no response" in found["lost"].error.error.message
+    assert results_by_id["bad"].error.error.type == "rate_limit_error"
+    assert results_by_id["lost"].error.error.type == "api_error"
+    assert "no response" in results_by_id["lost"].error.error.message
 
 
 def test_results_are_the_same_each_time(client):

@@ -143,11 +143,11 @@ def test_headers_that_vertex_reads_are_forwarded(app, emulator):
     }
     path = f"{BASE}/publishers/anthropic/models/claude-opus-4-8:rawPredict"
     assert app.post(path, json=CLAUDE_BODY, headers=headers).status_code == 200
-    sent = emulator.calls[0].headers
-    assert sent["anthropic-beta"] == "context-1m-2025-08-07"
-    assert sent["x-vertex-ai-llm-shared-request-type"] == "priority"
-    assert sent["x-goog-request-params"] == "location=us-central1"
-    assert "x-other" not in sent
+    upstream_headers = emulator.calls[0].headers
+    assert upstream_headers["anthropic-beta"] == "context-1m-2025-08-07"
+    assert upstream_headers["x-vertex-ai-llm-shared-request-type"] == "priority"
+    assert upstream_headers["x-goog-request-params"] == "location=us-central1"
+    assert "x-other" not in upstream_headers
 
 
 def test_a_stream_without_alt_is_a_json_array(app, emulator):
@@ -168,14 +168,14 @@ def test_models_and_endpoints_are_described(app):
 def test_cached_contents_are_managed(front_door):
     client = google(front_door)
     config = types.CreateCachedContentConfig(contents=[{"role": "user", "parts": [{"text": "Long"}]}])
-    made = client.caches.create(model="gemini-3.8-flash", config=config)
-    assert client.caches.get(name=made.name).name == made.name
-    assert made.name in {cache.name for cache in client.caches.list()}
+    cached_content = client.caches.create(model="gemini-3.8-flash", config=config)
+    assert client.caches.get(name=cached_content.name).name == cached_content.name
+    assert cached_content.name in {cache.name for cache in client.caches.list()}
     update = types.UpdateCachedContentConfig(expire_time="2027-01-01T00:00:00Z")
-    assert client.caches.update(name=made.name, config=update).expire_time.year == 2027
-    client.caches.delete(name=made.name)
+    assert client.caches.update(name=cached_content.name, config=update).expire_time.year == 2027
+    client.caches.delete(name=cached_content.name)
     with pytest.raises(genai_errors.ClientError):
-        client.caches.get(name=made.name)
+        client.caches.get(name=cached_content.name)
 
 
 def test_keys_that_do_not_share_have_no_cached_contents(serve):
@@ -352,6 +352,6 @@ def test_a_key_for_gemini_may_use_gemini_here_too(tmp_path, serve):
 
 def test_a_dry_run_of_a_passed_call_shows_it(app, emulator):
     path = f"{BASE}/publishers/google/models/gemini-3.8-flash:generateContent"
-    shown = app.post(path, json=HELLO, headers={"x-vertex-compat-debug": "request"}).json
-    assert shown["url"].endswith("gemini-3.8-flash:generateContent")
+    dry_run = app.post(path, json=HELLO, headers={"x-vertex-compat-debug": "request"}).json
+    assert dry_run["url"].endswith("gemini-3.8-flash:generateContent")
     assert emulator.calls == []

@@ -72,22 +72,22 @@ def test_custom_tool_of_chat_goes_around(plain, emulator, model, stream):
             call for chunk in answer for choice in chunk.choices for call in choice.delta.tool_calls or ()
         ]
         parts = [delta.model_dump()["custom"] for delta in deltas]
-        made = {"id": deltas[0].id, "type": "custom"}
-        made["custom"] = {"name": parts[0]["name"], "input": "".join(part["input"] for part in parts)}
+        custom_call = {"id": deltas[0].id, "type": "custom"}
+        custom_call["custom"] = {"name": parts[0]["name"], "input": "".join(part["input"] for part in parts)}
     else:
         (call,) = answer.choices[0].message.tool_calls
-        made = call.model_dump()
-    assert (made["type"], made["custom"]["name"]) == ("custom", "note")
-    assert made["custom"]["input"]
+        custom_call = call.model_dump()
+    assert (custom_call["type"], custom_call["custom"]["name"]) == ("custom", "note")
+    assert custom_call["custom"]["input"]
     messages += [
-        {"role": "assistant", "content": None, "tool_calls": [made]},
-        {"role": "tool", "tool_call_id": made["id"], "content": "noted"},
+        {"role": "assistant", "content": None, "tool_calls": [custom_call]},
+        {"role": "tool", "tool_call_id": custom_call["id"], "content": "noted"},
     ]
     assert (
         plain.chat.completions.create(model=model, messages=messages, tools=tools).choices[0].message.content
     )
-    sent = emulator.calls[-1].json["messages"]
-    arguments = next(message for message in sent if message.get("tool_calls"))["tool_calls"][0]["function"][
-        "arguments"
-    ]
-    assert json.loads(arguments) == {"input": made["custom"]["input"]}
+    upstream_body = emulator.calls[-1].json["messages"]
+    arguments = next(message for message in upstream_body if message.get("tool_calls"))["tool_calls"][0][
+        "function"
+    ]["arguments"]
+    assert json.loads(arguments) == {"input": custom_call["custom"]["input"]}

@@ -14,7 +14,7 @@ from vertex_compat.types import Usage
 SECRET = "what the client said"
 
 
-def begun(**headers):
+def new_record(**headers):
     environ = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
     return RequestLog.start("POST", "/v1/chat/completions", environ)
 
@@ -25,23 +25,22 @@ def line(record, capfd, *, deployed=True, status=200):
 
 
 def test_a_deployed_function_writes_what_cloud_logging_reads(capfd):
-    record = begun(X_Cloud_Trace_Context="0123456789abcdef0123456789abcdef/7;o=1")
+    record = new_record(X_Cloud_Trace_Context="0123456789abcdef0123456789abcdef/7;o=1")
     record.model, record.key, record.target = "gpt-4o", "team", "google/gemini-4-argon; location=global"
     record.usages[0] = Usage(10, 5, {"cached_tokens": 4})
-    written = json.loads(line(record, capfd))
-    assert written["severity"] == "INFO"
+    entry = json.loads(line(record, capfd))
+    assert entry["severity"] == "INFO"
     assert (
-        written["logging.googleapis.com/trace"]
-        == "projects/my-project/traces/0123456789abcdef0123456789abcdef"
+        entry["logging.googleapis.com/trace"] == "projects/my-project/traces/0123456789abcdef0123456789abcdef"
     )
-    assert (written["prompt_tokens"], written["completion_tokens"], written["cached_tokens"]) == (10, 5, 4)
-    assert (written["model"], written["key"]) == ("gpt-4o", "team")
-    assert (written["publisher"], written["served"]) == ("google", "gemini-4-argon")
-    assert written["location"] == "global"
+    assert (entry["prompt_tokens"], entry["completion_tokens"], entry["cached_tokens"]) == (10, 5, 4)
+    assert (entry["model"], entry["key"]) == ("gpt-4o", "team")
+    assert (entry["publisher"], entry["served"]) == ("google", "gemini-4-argon")
+    assert entry["location"] == "global"
 
 
 def test_what_is_not_known_is_not_in_the_line(capfd):
-    assert json.loads(line(begun(), capfd)).keys() == {
+    assert json.loads(line(new_record(), capfd)).keys() == {
         "message",
         "ms",
         "operation",
@@ -52,17 +51,17 @@ def test_what_is_not_known_is_not_in_the_line(capfd):
 
 
 def test_the_upstream_s_part_is_told(capfd):
-    record = begun()
+    record = new_record()
     record.calls += ["", "", "req_vrtx_011"]
-    written = json.loads(line(record, capfd))
-    assert (written["attempts"], written["upstream_id"]) == (3, "req_vrtx_011")
+    entry = json.loads(line(record, capfd))
+    assert (entry["attempts"], entry["upstream_id"]) == (3, "req_vrtx_011")
 
 
 def test_a_model_s_name_may_hold_slashes(capfd):
-    record = begun()
+    record = new_record()
     record.target = "openapi/meta/llama-4-maverick-17b-128e-instruct-maas; location=us-central1"
-    written = json.loads(line(record, capfd))
-    assert (written["publisher"], written["served"]) == (
+    entry = json.loads(line(record, capfd))
+    assert (entry["publisher"], entry["served"]) == (
         "openapi",
         "meta/llama-4-maverick-17b-128e-instruct-maas",
     )
@@ -70,34 +69,34 @@ def test_a_model_s_name_may_hold_slashes(capfd):
 
 @pytest.mark.parametrize(("status", "severity"), [(200, "INFO"), (404, "WARNING"), (503, "ERROR")])
 def test_the_severity_is_that_of_the_status(capfd, status, severity):
-    assert json.loads(line(begun(), capfd, status=status))["severity"] == severity
+    assert json.loads(line(new_record(), capfd, status=status))["severity"] == severity
 
 
 @pytest.mark.parametrize(("error", "severity"), [("server_error", "ERROR"), ("client_left", "INFO")])
 def test_broken_stream_is_severe_despite_status_200(capfd, error, severity):
-    record = begun()
+    record = new_record()
     record.error = error
     assert json.loads(line(record, capfd))["severity"] == severity
 
 
 def test_the_trace_may_come_in_the_standard_s_header(capfd):
-    record = begun(Traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
+    record = new_record(Traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
     assert "0123456789abcdef0123456789abcdef" in line(record, capfd)
 
 
 @pytest.mark.parametrize("deployed", [True, False])
 def test_no_client_writes_lines_of_its_own(capfd, deployed):
-    record = begun()
+    record = new_record()
     record.model = 'x"\n{"severity":"ERROR","message":"I was here"}\r\x1b[31m'
-    written = line(record, capfd, deployed=deployed)
-    assert written.count("\n") == 1
-    assert "\r" not in written
-    assert "\x1b" not in written
+    log_line = line(record, capfd, deployed=deployed)
+    assert log_line.count("\n") == 1
+    assert "\r" not in log_line
+    assert "\x1b" not in log_line
 
 
-@pytest.mark.parametrize("given", ["", "a\nb", "x" * 129, "é", "a b"])
-def test_a_request_id_that_is_no_id_is_replaced(given):
-    assert begun(X_Request_Id=given).id.startswith("req_")
+@pytest.mark.parametrize("request_id", ["", "a\nb", "x" * 129, "é", "a b"])
+def test_a_request_id_that_is_no_id_is_replaced(request_id):
+    assert new_record(X_Request_Id=request_id).id.startswith("req_")
 
 
 def test_a_client_s_own_request_id_is_kept(app):
@@ -134,14 +133,14 @@ def test_an_error_has_a_request_id_that_the_sdk_shows(client):
 def test_the_line_has_the_counts_and_nothing_that_was_said(app, capfd, stream):
     body = question("anthropic", stream=stream) | {"messages": [{"role": "user", "content": SECRET}]}
     answer = post(app, body)
-    said = answer.get_data(as_text=True)
+    answer_text = answer.get_data(as_text=True)
     answer.close()
-    written = capfd.readouterr().out
-    assert said
-    assert SECRET not in written
-    assert "prompt_tokens=" in written
-    assert "publisher=anthropic served=" in written
-    assert written.count("\n") == 1
+    log_line = capfd.readouterr().out
+    assert answer_text
+    assert SECRET not in log_line
+    assert "prompt_tokens=" in log_line
+    assert "publisher=anthropic served=" in log_line
+    assert log_line.count("\n") == 1
 
 
 def test_log_lines_of_many_threads_are_whole(serve):
@@ -149,7 +148,7 @@ def test_log_lines_of_many_threads_are_whole(serve):
     name = "deployed-for-lines"
     server = serve(K_SERVICE=name, LOG_EXECUTION_ID="true", VERTEX_COMPAT_API_KEYS=f"team:{KEY}")
     before = server.log().count("\n")
-    asked = [f"mine-{number}" for number in range(400)]
+    ids = [f"mine-{number}" for number in range(400)]
     with server.client() as client, ThreadPoolExecutor(60) as pool:
 
         def ask(identity):
@@ -159,16 +158,16 @@ def test_log_lines_of_many_threads_are_whole(serve):
         def own(identity):
             return {"X-Request-Id": identity, "Function-Execution-Id": identity.replace("-", "")}
 
-        list(pool.map(ask, asked))
-    log = server.wait_for_log(lambda said: said.count("\n") >= before + len(asked))
+        list(pool.map(ask, ids))
+    log = server.wait_for_log(lambda content: content.count("\n") >= before + len(ids))
     lines = [json.loads(text) for text in log.splitlines()[before:]]
-    assert {written["request_id"] for written in lines} == set(asked)
-    assert len(lines) == len(asked)
-    for written in lines:
-        assert written["key"] == "team"
-        assert written["ms_to_first"] <= written["ms"]
-        labels = written["logging.googleapis.com/labels"]
-        assert labels == {"execution_id": written["request_id"].replace("-", "")}
+    assert {entry["request_id"] for entry in lines} == set(ids)
+    assert len(lines) == len(ids)
+    for entry in lines:
+        assert entry["key"] == "team"
+        assert entry["ms_to_first"] <= entry["ms"]
+        labels = entry["logging.googleapis.com/labels"]
+        assert labels == {"execution_id": entry["request_id"].replace("-", "")}
 
 
 def test_a_stream_that_broke_is_an_error_in_the_line(app, capfd):
@@ -178,36 +177,36 @@ def test_a_stream_that_broke_is_an_error_in_the_line(app, capfd):
     assert "error=server_error" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize("given", [{}, {"X-Request-Id": "mine-1"}])
+@pytest.mark.parametrize("headers", [{}, {"X-Request-Id": "mine-1"}])
 @pytest.mark.parametrize("publisher", ["google", "mistralai"])
-def test_google_is_told_the_id_for_its_audit_logs(app, emulator, publisher, given):
-    answer = app.post("/v1/chat/completions", json=question(publisher, n=2), headers=given)
+def test_google_is_told_the_id_for_its_audit_logs(app, emulator, publisher, headers):
+    answer = app.post("/v1/chat/completions", json=question(publisher, n=2), headers=headers)
     assert answer.status_code == 200
-    told = {call.headers["x-goog-request-reason"] for call in emulator.calls}
-    assert told == {answer.headers["x-request-id"]}
+    reasons = {call.headers["x-goog-request-reason"] for call in emulator.calls}
+    assert reasons == {answer.headers["x-request-id"]}
 
 
 def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
     server = serve(K_SERVICE="counts", VERTEX_COMPAT_API_KEYS=f"team:{KEY}", VERTEX_COMPAT_RETRIES="1")
     busy = {"error": {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}}
-    said = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+    reply = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
     emulator.script(json.dumps(busy).encode(), status=503)
-    emulator.script(json.dumps(said).encode(), headers={"Request-Id": "req_vrtx_011"})
+    emulator.script(json.dumps(reply).encode(), headers={"Request-Id": "req_vrtx_011"})
     with server.client() as client:
         client.chat.completions.create(
             model="gemini-3.8-flash", messages=[{"role": "user", "content": "Hello"}]
         )
-    log = server.wait_for_log(lambda said: '"attempts"' in said)
-    written = json.loads(log.splitlines()[-1])
-    assert (written["status"], written["attempts"], written["upstream_id"]) == (200, 2, "req_vrtx_011")
+    log = server.wait_for_log(lambda reply: '"attempts"' in reply)
+    entry = json.loads(log.splitlines()[-1])
+    assert (entry["status"], entry["attempts"], entry["upstream_id"]) == (200, 2, "req_vrtx_011")
 
 
 @pytest.mark.parametrize("tier", ["flex", "priority", "scale"])
 def test_the_client_gets_the_tier(client, tier):
     messages = [{"role": "user", "content": "Hi"}]
-    asked = {"model": "gemini-3.8-flash", "messages": messages, "service_tier": tier}
-    assert client.chat.completions.create(**asked).service_tier == tier
-    chunks = client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    params = {"model": "gemini-3.8-flash", "messages": messages, "service_tier": tier}
+    assert client.chat.completions.create(**params).service_tier == tier
+    chunks = client.chat.completions.create(**params, stream=True, stream_options={"include_usage": True})
     assert list(chunks)[-1].service_tier == tier
     response = client.responses.create(model="gemini-3.8-flash", input="Hi", service_tier=tier)
     assert response.service_tier == tier
@@ -223,7 +222,7 @@ def test_a_response_names_the_tier_that_was_used(client, model, tier):
 
 def test_the_tier_is_the_one_that_vertex_ai_names(app, capfd):
     body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]}
-    for more, written in (
+    for more, expected in (
         ({"service_tier": "flex"}, "service_tier=flex"),
         ({"service_tier": "priority", "stream": True}, "service_tier=priority"),
         ({}, ""),
@@ -232,5 +231,5 @@ def test_the_tier_is_the_one_that_vertex_ai_names(app, capfd):
         answer.get_data()
         answer.close()
         logged = capfd.readouterr().out
-        assert written in logged
-        assert ("service_tier" in logged) == bool(written)
+        assert expected in logged
+        assert ("service_tier" in logged) == bool(expected)

@@ -76,7 +76,7 @@ def test_each_api_has_the_metrics_of_the_conventions(collect, path, body, api, s
         expected.add(conventions.GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK)
     expected |= {"vertex_compat.cost", "vertex_compat.upstream.attempts"}
     assert points.keys() - {conventions.GEN_AI_CLIENT_OPERATION_TIME_PER_OUTPUT_CHUNK} == expected
-    for point in (point for found in points.values() for point in found):
+    for point in (point for group in points.values() for point in group):
         assert point.attributes["vertex_compat.api"] == api
         assert point.attributes["vertex_compat.key"] == "search"
         assert point.attributes["gen_ai.request.model"] == body.get("model", "gemini-3.8-flash")

@@ -78,15 +78,19 @@ def test_an_answer_that_was_cut_says_so(client, model):
 def test_tool_loop_of_ten_turns_needs_only_items(client, model, emulator):
     items = [user("Use the tool get_weather.")]
     for _ in range(10):
-        said = client.responses.create(model=model, input=items, tools=[WEATHER], reasoning={"effort": "low"})
-        calls = [item for item in said.output if item.type == "function_call"]
+        response = client.responses.create(
+            model=model, input=items, tools=[WEATHER], reasoning={"effort": "low"}
+        )
+        calls = [item for item in response.output if item.type == "function_call"]
         assert calls
         assert all("city" in json.loads(call.arguments) for call in calls)
-        items += [item.model_dump(exclude_none=True) for item in said.output]
+        items += [item.model_dump(exclude_none=True) for item in response.output]
         items += [{"type": "function_call_output", "call_id": c.call_id, "output": "sunny"} for c in calls]
-        said = client.responses.create(model=model, input=items, tools=[WEATHER], reasoning={"effort": "low"})
-        assert "sunny" in said.output_text
-        items += [item.model_dump(exclude_none=True) for item in said.output]
+        response = client.responses.create(
+            model=model, input=items, tools=[WEATHER], reasoning={"effort": "low"}
+        )
+        assert "sunny" in response.output_text
+        items += [item.model_dump(exclude_none=True) for item in response.output]
         items.append(user("Use the tool get_weather again."))
     assert all(call.status == 200 for call in emulator.calls)
 
@@ -97,12 +101,12 @@ def test_a_structured_answer_is_parsed(client, model):
         name: str
         age: int
 
-    said = client.responses.parse(model=model, input="Invent somebody.", text_format=Person)
-    assert isinstance(said.output_parsed, Person)
+    response = client.responses.parse(model=model, input="Invent somebody.", text_format=Person)
+    assert isinstance(response.output_parsed, Person)
 
 
 @pytest.mark.parametrize(
-    ("given", "param"),
+    ("params", "param"),
     [
         ({"input": []}, "input"),
         ({"input": [{"type": "item_reference", "id": "rs_1"}]}, "input[0]"),
@@ -129,9 +133,9 @@ def test_a_structured_answer_is_parsed(client, model):
         ({"input": "Hello", "max_output_tokens": 0}, "max_output_tokens"),
     ],
 )
-def test_what_cannot_be_done_is_a_400_that_names_it(client, given, param):
+def test_what_cannot_be_done_is_a_400_that_names_it(client, params, param):
     with pytest.raises(openai.BadRequestError) as refused:
-        client.responses.create(model="gemini-3.8-flash", **given)
+        client.responses.create(model="gemini-3.8-flash", **params)
     assert refused.value.param == param
     assert len(refused.value.body["message"]) > 20
 
@@ -144,8 +148,8 @@ def test_what_cannot_be_done_is_a_400_that_names_it(client, given, param):
     ],
 )
 def test_a_search_is_the_model_s_own(client, emulator, model, tools):
-    said = client.responses.create(model=model, input="Who won?", tools=[{"type": "web_search"}])
-    assert said.output_text
+    response = client.responses.create(model=model, input="Who won?", tools=[{"type": "web_search"}])
+    assert response.output_text
     assert emulator.calls[0].json["tools"] == tools
 
 
@@ -160,11 +164,11 @@ def test_a_search_that_must_not_leave_is_none(client, emulator):
 
 
 def test_nothing_is_kept(client):
-    made = client.responses.create(model="gemini-3.8-flash", input="Hello", store=True)
-    assert made.model_dump()["store"] is False
+    response = client.responses.create(model="gemini-3.8-flash", input="Hello", store=True)
+    assert response.model_dump()["store"] is False
     for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
         with pytest.raises(openai.NotFoundError, match="stores no responses"):
-            call(made.id)
+            call(response.id)
 
 
 def test_what_was_not_taken_is_said(client):
@@ -306,9 +310,9 @@ INTERPRETER = {"type": "code_interpreter", "container": {"type": "auto"}}
 
 
 def test_code_that_google_runs_is_an_item_for_all_models(client, emulator):
-    asked = [user("What is 6 * 7?")]
-    whole = client.responses.create(model="gemini-3.8-flash", input=asked, tools=[INTERPRETER])
-    with client.responses.stream(model="gemini-3.8-flash", input=asked, tools=[INTERPRETER]) as stream:
+    messages = [user("What is 6 * 7?")]
+    whole = client.responses.create(model="gemini-3.8-flash", input=messages, tools=[INTERPRETER])
+    with client.responses.stream(model="gemini-3.8-flash", input=messages, tools=[INTERPRETER]) as stream:
         kinds = [event.type for event in stream]
         streamed = stream.get_final_response()
     for response in (whole, streamed):
@@ -317,7 +321,7 @@ def test_code_that_google_runs_is_an_item_for_all_models(client, emulator):
         assert [output.logs for output in call.outputs] == ["42\n"]
         assert "print(" not in response.output_text != ""
     assert "response.code_interpreter_call_code.done" in kinds
-    items = [*asked, *(item.model_dump(exclude_none=True) for item in whole.output), user("Say it again.")]
+    items = [*messages, *(item.model_dump(exclude_none=True) for item in whole.output), user("Say it again.")]
     for model in ("gemini-3.8-flash", "claude-sonnet-5-5", "mistral-medium-3"):
         emulator.forget_calls()
         answer = client.responses.with_raw_response.create(model=model, input=items, tools=[INTERPRETER])
@@ -368,8 +372,8 @@ def test_drafts_of_a_picture_are_partial_images(client, emulator):
 
 def test_a_picture_of_which_only_drafts_came_has_failed(client, emulator):
     draft = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
-    said = {"candidates": [{"content": {"parts": [draft, {"text": "No."}]}, "finishReason": "STOP"}]}
-    emulator.script([b"data: %s\n\n" % json.dumps(said).encode()])
+    reply = {"candidates": [{"content": {"parts": [draft, {"text": "No."}]}, "finishReason": "STOP"}]}
+    emulator.script([b"data: %s\n\n" % json.dumps(reply).encode()])
     tool = {"type": "image_generation", "partial_images": 1}
     with client.responses.stream(model="gemini-3-pro-image", input="Draw a cat.", tools=[tool]) as stream:
         assert "response.image_generation_call.completed" not in [event.type for event in stream]
@@ -404,16 +408,16 @@ def test_a_wrong_option_of_pictures_is_a_400_that_names_it(client, option):
 
 def test_pictures_of_a_model_come_back_in_the_next_turn(client, emulator):
     model = "gemini-3.1-flash-image"
-    asked, tools = [user("Draw a cat.")], [{"type": "image_generation"}]
-    whole = client.responses.create(model=model, input=asked, tools=tools)
-    with client.responses.stream(model=model, input=asked, tools=tools) as stream:
+    messages, tools = [user("Draw a cat.")], [{"type": "image_generation"}]
+    whole = client.responses.create(model=model, input=messages, tools=tools)
+    with client.responses.stream(model=model, input=messages, tools=tools) as stream:
         kinds = [event.type for event in stream]
         streamed = stream.get_final_response()
     for response in (whole, streamed):
         (picture,) = [item for item in response.output if item.type == "image_generation_call"]
         assert picture.result.startswith("iVBORw0KGgo")
     assert "response.image_generation_call.completed" in kinds
-    items = [*asked, *(item.model_dump(exclude_none=True) for item in whole.output), user("Now a dog.")]
+    items = [*messages, *(item.model_dump(exclude_none=True) for item in whole.output), user("Now a dog.")]
     assert client.responses.create(model=model, input=items).output_text
     _, turn, _ = emulator.calls[-1].json["contents"]
     assert [part["inlineData"]["mimeType"] for part in turn["parts"] if "inlineData" in part] == ["image/png"]

@@ -20,12 +20,12 @@ SHUT = "shut down"
 
 def body_of(answer):
     """The body of a raw answer in chunks."""
-    head, _, rest = answer.partition(b"\r\n\r\n")
+    head, _, remainder = answer.partition(b"\r\n\r\n")
     assert b"chunked" in head
     body = b""
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    while remainder:
+        size, _, remainder = remainder.partition(b"\r\n")
+        body, remainder = body + remainder[: int(size, 16)], remainder[int(size, 16) + 2 :]
     return body
 
 

@@ -39,7 +39,7 @@ class Endless:
     """An upstream answer without an end, and how much of it has been taken."""
 
     def __init__(self, publisher):
-        self.taken = 0
+        self.sent_bytes = 0
         self._publisher = publisher
 
     def __iter__(self):
@@ -47,14 +47,14 @@ class Endless:
             yield b"data: " + json.dumps(event).encode() + b"\n\n"
         block = b"data: " + json.dumps(DELTAS[self._publisher]).encode() + b"\n\n"
         for _ in range(ENDLESS):
-            self.taken += len(block)
+            self.sent_bytes += len(block)
             yield block
 
     def settled(self):
         """Return the number of bytes that were accepted when no more are, for a while."""
         before, deadline = -1, time.monotonic() + 20
-        while self.taken != before or not before:
-            before = self.taken
+        while self.sent_bytes != before or not before:
+            before = self.sent_bytes
             assert time.monotonic() < deadline
             time.sleep(0.5)
         return before
@@ -79,11 +79,11 @@ def stuck(server, publisher):
 @pytest.mark.parametrize("publisher", DELTAS)
 def test_little_is_taken_for_a_client_that_does_not_read(front_door, emulator, publisher):
     with stuck(front_door, publisher) as (_, endless):
-        taken = endless.settled()
-        assert 0 < taken < MOST
+        size = endless.settled()
+        assert 0 < size < MOST
         with front_door.client() as client:  # the others are served
             assert joined(ask(client, MODELS[publisher], stream=True))[1] == ["stop"]
-        assert endless.taken == taken
+        assert endless.sent_bytes == size
         emulator.wait_for(lambda calls: calls[1].ended == "complete")
     emulator.wait_for(lambda calls: calls[0].ended == "client_left", SOON)
 
@@ -94,7 +94,7 @@ def test_little_is_taken_for_a_client_that_reads_no_more(front_door, emulator):
         read = 0
         while read < 3 * MOST:
             read += len(line.recv(MEGABYTE))
-        before = endless.taken
+        before = endless.sent_bytes
         assert endless.settled() - before < MOST
     emulator.wait_for(lambda calls: calls[0].ended == "client_left", SOON)
 
@@ -104,7 +104,7 @@ def test_a_client_that_never_reads_again_is_given_up(serve, emulator):
     with stuck(server, "google") as (_, endless):
         assert endless.settled() < MOST
         emulator.wait_for(lambda calls: calls[0].ended == "client_left", timeout=20)
-    log = server.wait_for_log(lambda said: "error=client_left" in said)
+    log = server.wait_for_log(lambda text: "error=client_left" in text)
     assert "Traceback" not in log
 
 

@@ -18,10 +18,12 @@ def client(serve, storage):  # noqa: ARG001  (an empty storage)
 
 
 def complete(client, stream=False, **fields):
-    made = client.chat.completions.create(model=MODEL, messages=HELLO, store=True, stream=stream, **fields)
+    completion = client.chat.completions.create(
+        model=MODEL, messages=HELLO, store=True, stream=stream, **fields
+    )
     if not stream:
-        return made.id
-    (id_,) = {chunk.id for chunk in made}
+        return completion.id
+    (id_,) = {chunk.id for chunk in completion}
     return id_
 
 
@@ -41,8 +43,8 @@ def test_its_messages_are_listed_in_pages(client):
     page = client.get(path, cast_to=object, options={"params": {"limit": "1"}})
     (first,) = page["data"]
     assert (first["role"], first["content"], page["has_more"]) == ("system", "Be brief.", True)
-    rest = client.get(path, cast_to=object, options={"params": {"after": first["id"]}})
-    assert [message["content_parts"] for message in rest["data"]] == [[{"type": "text", "text": "Hi"}]]
+    second = client.get(path, cast_to=object, options={"params": {"after": first["id"]}})
+    assert [message["content_parts"] for message in second["data"]] == [[{"type": "text", "text": "Hi"}]]
 
 
 def test_metadata_is_changed(client):
@@ -53,9 +55,9 @@ def test_metadata_is_changed(client):
 
 def test_completions_are_listed_by_model_and_metadata(client):
     ids = [complete(client, metadata={"n": str(n % 2)}) for n in range(4)]
-    assert [one.id for one in client.chat.completions.list(limit=2)] == ids
-    assert [one.id for one in client.chat.completions.list(order="desc")] == ids[::-1]
-    assert [one.id for one in client.chat.completions.list(metadata={"n": "1"})] == ids[1::2]
+    assert [completion.id for completion in client.chat.completions.list(limit=2)] == ids
+    assert [completion.id for completion in client.chat.completions.list(order="desc")] == ids[::-1]
+    assert [completion.id for completion in client.chat.completions.list(metadata={"n": "1"})] == ids[1::2]
     assert not client.chat.completions.list(model="claude-opus-5").data
 
 
@@ -68,7 +70,7 @@ def test_a_deleted_completion_is_gone(client, storage):
 
 
 def test_nothing_is_stored_by_default(client, storage):
-    made = client.chat.completions.create(model=MODEL, messages=HELLO)
+    completion = client.chat.completions.create(model=MODEL, messages=HELLO)
     assert not storage.names(BUCKET)
     with pytest.raises(openai.NotFoundError):
-        client.chat.completions.retrieve(made.id)
+        client.chat.completions.retrieve(completion.id)

@@ -81,47 +81,49 @@ def test_a_chain_remembers_its_items(client, emulator, stream):
 
 @pytest.mark.parametrize("model", [MODEL, "claude-sonnet-5-5", "mistral-medium-3"])
 def test_a_tool_loop_sends_only_new_items(client, model):
-    said = client.responses.create(model=model, input="Use the tool get_weather.", tools=[WEATHER])
-    calls = [item for item in said.output if item.type == "function_call"]
+    response = client.responses.create(model=model, input="Use the tool get_weather.", tools=[WEATHER])
+    calls = [item for item in response.output if item.type == "function_call"]
     assert calls
     results = [{"type": "function_call_output", "call_id": c.call_id, "output": "sunny"} for c in calls]
-    said = client.responses.create(model=model, input=results, tools=[WEATHER], previous_response_id=said.id)
-    assert "sunny" in said.output_text
+    response = client.responses.create(
+        model=model, input=results, tools=[WEATHER], previous_response_id=response.id
+    )
+    assert "sunny" in response.output_text
 
 
 def test_the_model_can_change_between_turns(client):
-    said = client.responses.create(model=MODEL, input="Use the tool get_weather.", tools=[WEATHER])
-    calls = [item for item in said.output if item.type == "function_call"]
+    response = client.responses.create(model=MODEL, input="Use the tool get_weather.", tools=[WEATHER])
+    calls = [item for item in response.output if item.type == "function_call"]
     results = [{"type": "function_call_output", "call_id": c.call_id, "output": "sunny"} for c in calls]
-    said = client.responses.create(
-        model="claude-sonnet-5-5", input=results, tools=[WEATHER], previous_response_id=said.id
+    response = client.responses.create(
+        model="claude-sonnet-5-5", input=results, tools=[WEATHER], previous_response_id=response.id
     )
-    assert "sunny" in said.output_text
+    assert "sunny" in response.output_text
 
 
 def test_two_turns_on_one_parent_are_both_valid(client, emulator):
     root = client.responses.create(model=MODEL, input="Root")
-    left = client.responses.create(model=MODEL, input="Left", previous_response_id=root.id)
+    first = client.responses.create(model=MODEL, input="Left", previous_response_id=root.id)
     right = client.responses.create(model=MODEL, input="Right", previous_response_id=root.id)
-    for branch, word in ((left, "Left"), (right, "Right")):
+    for branch, word in ((first, "Left"), (right, "Right")):
         emulator.forget_calls()
         client.responses.create(model=MODEL, input="Leaf", previous_response_id=branch.id)
         assert [text for text in texts(model_calls(emulator)[0]) if text in {"Left", "Right"}] == [word]
 
 
 def test_a_stored_response_is_read_listed_and_deleted(client):
-    made = client.responses.create(model=MODEL, input="Hello", metadata={"a": "b"})
-    read = client.responses.retrieve(made.id)
-    assert read == made
-    (item,) = client.responses.input_items.list(made.id).data
+    response = client.responses.create(model=MODEL, input="Hello", metadata={"a": "b"})
+    read = client.responses.retrieve(response.id)
+    assert read == response
+    (item,) = client.responses.input_items.list(response.id).data
     assert (item.role, item.content[0].text) == ("user", "Hello")
     with pytest.raises(openai.BadRequestError, match="background"):
-        client.responses.cancel(made.id)
-    client.responses.delete(made.id)
+        client.responses.cancel(response.id)
+    client.responses.delete(response.id)
     with pytest.raises(openai.NotFoundError, match="not found"):
-        client.responses.retrieve(made.id)
+        client.responses.retrieve(response.id)
     with pytest.raises(openai.BadRequestError) as refused:
-        client.responses.create(model=MODEL, input="Hello", previous_response_id=made.id)
+        client.responses.create(model=MODEL, input="Hello", previous_response_id=response.id)
     assert (refused.value.param, refused.value.code) == (
         "previous_response_id",
         "previous_response_not_found",
@@ -144,12 +146,12 @@ def test_input_items_are_listed_in_pages(client):
 
 
 def test_a_stored_response_is_streamed_again(client):
-    made = client.responses.create(model=MODEL, input="Hello")
-    events = list(client.responses.retrieve(made.id, stream=True))
+    response = client.responses.create(model=MODEL, input="Hello")
+    events = list(client.responses.retrieve(response.id, stream=True))
     assert [events[0].type, events[-1].type] == ["response.created", "response.completed"]
-    assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == made.output_text
-    rest = list(client.responses.retrieve(made.id, stream=True, starting_after=1))
-    assert [event.sequence_number for event in rest] == [event.sequence_number for event in events[2:]]
+    assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == response.output_text
+    following = list(client.responses.retrieve(response.id, stream=True, starting_after=1))
+    assert [event.sequence_number for event in following] == [event.sequence_number for event in events[2:]]
 
 
 def test_an_item_reference_is_resolved(client, emulator):
@@ -165,10 +167,10 @@ def test_an_item_reference_is_resolved(client, emulator):
 
 def test_store_false_leaves_no_byte(start, storage):
     app = start()
-    made = create(app, {"model": MODEL, "input": "Hello", "store": False}).json
-    assert made["store"] is False
+    response = create(app, {"model": MODEL, "input": "Hello", "store": False}).json
+    assert response["store"] is False
     assert not storage.names(BUCKET)
-    assert app.get(f"/v1/responses/{made['id']}").status_code == 404
+    assert app.get(f"/v1/responses/{response['id']}").status_code == 404
 
 
 def test_an_input_is_needed_without_earlier_items(start):
@@ -198,12 +200,12 @@ def test_a_turn_is_one_write_and_its_name_says_nothing(start, emulator, storage)
 
 def test_a_long_chain_is_read_in_three_reads(start, emulator, storage):
     app = start()
-    made = {"id": None}
+    response = {"id": None}
     for turn in range(131):
         body = {"model": MODEL, "input": f"turn {turn}"}
-        body |= {"previous_response_id": made["id"]} if made["id"] else {}
+        body |= {"previous_response_id": response["id"]} if response["id"] else {}
         emulator.forget_calls()
-        made = create(app, body).json
+        response = create(app, body).json
         reads = [call for call in emulator.calls if call.method == "GET" and "/storage/" in call.path]
         assert len(reads) <= 3, turn
     assert [text for text in texts(model_calls(emulator)[0]) if text.startswith("turn ")] == [
@@ -214,10 +216,10 @@ def test_a_long_chain_is_read_in_three_reads(start, emulator, storage):
 
 
 def test_two_instances_share_one_bucket(start):
-    one, other = start(), start()
-    made = create(one, {"model": MODEL, "input": "Hello"}).json
-    assert other.get(f"/v1/responses/{made['id']}").json == made
-    body = {"model": MODEL, "input": "Again", "previous_response_id": made["id"]}
+    first, other = start(), start()
+    response = create(first, {"model": MODEL, "input": "Hello"}).json
+    assert other.get(f"/v1/responses/{response['id']}").json == response
+    body = {"model": MODEL, "input": "Again", "previous_response_id": response["id"]}
     assert create(other, body).status_code == 200
 
 
@@ -227,37 +229,37 @@ def test_what_a_key_stored_only_that_key_sees(start):
     alice, bob = (
         {"Authorization": f"Bearer {key}"} for key in ("alice-0123456789abc", "bob-0123456789abcdef")
     )
-    made = create(app, {"model": MODEL, "input": "Hello"}, headers=alice).json
+    response = create(app, {"model": MODEL, "input": "Hello"}, headers=alice).json
     talk = app.post("/v1/conversations", json={}, headers=alice).json
-    assert app.get(f"/v1/responses/{made['id']}", headers=alice).status_code == 200
-    assert app.get(f"/v1/responses/{made['id']}", headers=bob).status_code == 404
-    assert app.delete(f"/v1/responses/{made['id']}", headers=bob).status_code == 404
+    assert app.get(f"/v1/responses/{response['id']}", headers=alice).status_code == 200
+    assert app.get(f"/v1/responses/{response['id']}", headers=bob).status_code == 404
+    assert app.delete(f"/v1/responses/{response['id']}", headers=bob).status_code == 404
     assert app.get(f"/v1/conversations/{talk['id']}", headers=bob).status_code == 404
 
 
 def test_a_bucket_that_is_away_costs_no_response(start):
     app = start("emulator-denied")
-    made = create(app, {"model": MODEL, "input": "Hello"})
-    assert made.status_code == 200
+    response = create(app, {"model": MODEL, "input": "Hello"})
+    assert response.status_code == 200
     again = create(app, {"model": MODEL, "input": "Hello"})
     assert again.headers["x-vertex-compat-store"] == "failing"
-    body = {"model": MODEL, "input": "Hello", "previous_response_id": made.json["id"]}
+    body = {"model": MODEL, "input": "Hello", "previous_response_id": response.json["id"]}
     assert create(app, body).status_code == 403
 
 
 def test_a_write_that_fails_once_is_tried_again(start, storage):
     app = start("emulator-flaky", VERTEX_COMPAT_RETRIES="1")
     for _ in range(3):
-        made = create(app, {"model": MODEL, "input": "Hello"}).json
-        assert app.get(f"/v1/responses/{made['id']}").json == made
+        response = create(app, {"model": MODEL, "input": "Hello"}).json
+        assert app.get(f"/v1/responses/{response['id']}").json == response
     assert len(storage.names("emulator-flaky")) == 3
 
 
 def test_without_a_store_the_setting_is_named(emulator):
     app = app_with_emulator(emulator)
-    made = create(app, {"model": MODEL, "input": "Hello", "store": True})
-    assert made.json["store"] is False
-    assert "store" in made.headers["x-vertex-compat-ignored"]
+    response = create(app, {"model": MODEL, "input": "Hello", "store": True})
+    assert response.json["store"] is False
+    assert "store" in response.headers["x-vertex-compat-ignored"]
     for name in ("previous_response_id", "conversation"):
         answer = create(app, {"model": MODEL, "input": "Hello", name: "x_1"})
         assert (answer.status_code, answer.json["error"]["param"]) == (400, name)
@@ -276,22 +278,22 @@ TOO_LONG = {
 @pytest.mark.parametrize("truncation", ["disabled", "auto"])
 def test_truncation_auto_drops_the_oldest_turns(start, emulator, truncation):
     app = start(VERTEX_COMPAT_STORE="memory")
-    made = {"id": None}
+    response = {"id": None}
     for word in ("first", "second", "third"):
         body = {"model": "claude-sonnet-5-5", "input": word, "truncation": truncation}
-        body |= {"previous_response_id": made["id"]} if made["id"] else {}
+        body |= {"previous_response_id": response["id"]} if response["id"] else {}
         if word == "third":
             emulator.forget_calls()
             emulator.script(json.dumps(TOO_LONG).encode(), status=400)
         answer = create(app, body)
-        made = answer.json
+        response = answer.json
     if truncation == "disabled":
-        assert (answer.status_code, made["error"]["code"]) == (400, "context_length_exceeded")
+        assert (answer.status_code, response["error"]["code"]) == (400, "context_length_exceeded")
         return
-    assert (answer.status_code, made["truncation"]) == (200, "auto")
-    sent = [json.dumps(call.json["messages"]) for call in emulator.calls]
-    assert ["first" in messages for messages in sent] == [True, False]
-    assert all("third" in messages for messages in sent)
+    assert (answer.status_code, response["truncation"]) == (200, "auto")
+    upstream_body = [json.dumps(call.json["messages"]) for call in emulator.calls]
+    assert ["first" in messages for messages in upstream_body] == [True, False]
+    assert all("third" in messages for messages in upstream_body)
 
 
 # Conversations
@@ -309,14 +311,14 @@ def test_a_conversation_collects_the_items_of_its_responses(client, emulator):
         "My name is Alice.", "I am ten.", first.output_text, "Who am I?"
     ]  # fmt: skip
     items = list(client.conversations.items.list(talk.id, order="asc", limit=2))
-    said = [item.content[0].text for item in items if item.type == "message"]
-    assert said == ["My name is Alice.", "I am ten.", first.output_text, "Who am I?", second.output_text]
+    contents = [item.content[0].text for item in items if item.type == "message"]
+    assert contents == ["My name is Alice.", "I am ten.", first.output_text, "Who am I?", second.output_text]
     assert client.responses.retrieve(first.id).output_text == first.output_text
 
 
 def test_items_of_a_conversation_are_created_read_and_deleted(client):
     talk = client.conversations.create()
-    made = client.conversations.items.create(
+    items = client.conversations.items.create(
         talk.id,
         items=[
             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "One"}]},
@@ -324,14 +326,14 @@ def test_items_of_a_conversation_are_created_read_and_deleted(client):
             {"type": "function_call_output", "call_id": "c", "output": "done"},
         ],
     )
-    assert len({item.id for item in made.data}) == 3
-    read = client.conversations.items.retrieve(made.data[0].id, conversation_id=talk.id)
+    assert len({item.id for item in items.data}) == 3
+    read = client.conversations.items.retrieve(items.data[0].id, conversation_id=talk.id)
     assert read.content[0].text == "One"
-    assert client.conversations.items.delete(made.data[0].id, conversation_id=talk.id).id == talk.id
-    left = client.conversations.items.list(talk.id).data
-    assert [item.type for item in left] == ["function_call_output", "function_call"]
+    assert client.conversations.items.delete(items.data[0].id, conversation_id=talk.id).id == talk.id
+    remaining = client.conversations.items.list(talk.id).data
+    assert [item.type for item in remaining] == ["function_call_output", "function_call"]
     with pytest.raises(openai.NotFoundError):
-        client.conversations.items.retrieve(made.data[0].id, conversation_id=talk.id)
+        client.conversations.items.retrieve(items.data[0].id, conversation_id=talk.id)
 
 
 def test_a_conversation_is_changed_and_deleted(client):
@@ -356,8 +358,8 @@ def test_turns_at_once_lose_no_item(start):
 
     assert all(answer.status_code == 200 for answer in asyncio.run(all_at_once()))
     items = app.get(f"/v1/conversations/{talk}/items?limit=100").json["data"]
-    sent = [item["content"][0]["text"] for item in items if item.get("role") == "user"]
-    assert sorted(sent) == [f"turn {n}" for n in range(5)]
+    texts = [item["content"][0]["text"] for item in items if item.get("role") == "user"]
+    assert sorted(texts) == [f"turn {n}" for n in range(5)]
 
 
 @pytest.mark.parametrize(
@@ -385,26 +387,26 @@ def ended(client, response):
 
 @pytest.mark.parametrize("model", [MODEL, "deep-research-preview-04-2026"])
 def test_a_background_response_is_retrieved_until_its_end(client, emulator, model):
-    made = client.responses.create(
+    response = client.responses.create(
         model=model, input="Whales", instructions="Be brief.", background=True, max_output_tokens=99
     )
-    assert (made.status, made.background) == ("queued", True)
-    done = ended(client, made)
-    assert (done.id, done.status, done.output_text) == (made.id, "completed", "Researched: Whales")
+    assert (response.status, response.background) == ("queued", True)
+    done = ended(client, response)
+    assert (done.id, done.status, done.output_text) == (response.id, "completed", "Researched: Whales")
     assert (done.usage.input_tokens, done.usage.output_tokens) == (7, 5)
-    assert client.responses.retrieve(made.id) == done
+    assert client.responses.retrieve(response.id) == done
     (started,) = [call for call in emulator.calls if call.path.endswith("/interactions")]
     assert started.json["system_instruction"] == "Be brief."
     assert started.json["labels"] == {"vertex-compat-owner": "shared"}
     emulator.forget_calls()
-    client.responses.create(model=MODEL, input="More?", previous_response_id=made.id)
+    client.responses.create(model=MODEL, input="More?", previous_response_id=response.id)
     assert texts(model_calls(emulator)[0])[-3:] == ["Whales", "Researched: Whales", "More?"]
 
 
 def test_a_background_response_is_cancelled(client):
-    made = client.responses.create(model=MODEL, input="Whales", background=True)
-    assert client.responses.cancel(made.id).status == "cancelled"
-    assert client.responses.cancel(made.id).status == "cancelled"
+    response = client.responses.create(model=MODEL, input="Whales", background=True)
+    assert client.responses.cancel(response.id).status == "cancelled"
+    assert client.responses.cancel(response.id).status == "cancelled"
 
 
 TEMPLATE = "projects/emulated-project/locations/us-central1/templates/t1"
@@ -431,10 +433,10 @@ def test_settings_that_the_background_would_evade_refuse_it(start, emulator, tmp
 
 
 def test_a_background_response_that_fails_says_why(client):
-    made = client.responses.create(
+    response = client.responses.create(
         model="gemini-emulator-interaction-failed", input="Whales", background=True
     )
-    done = ended(client, made)
+    done = ended(client, response)
     assert (done.status, done.error.message) == ("failed", "It did not work.")
 
 
@@ -480,15 +482,15 @@ def test_an_agents_session_is_a_conversation(front):
             second = await agents.Runner.run(agent, "Thank you.", session=session, run_config=config)
             items = await session.get_items()
             await session.pop_item()
-            left = await session.get_items()
+            remaining = await session.get_items()
             await session.clear_session()
-            return first, second, items, left
+            return first, second, items, remaining
 
-    first, second, items, left = asyncio.run(talk())
+    first, second, items, remaining = asyncio.run(talk())
     assert "sunny" in first.final_output
     assert second.final_output
     assert [item["type"] for item in items].count("function_call") == 1
-    assert len(left) == len(items) - 1
+    assert len(remaining) == len(items) - 1
     assert json.dumps(items)
 
 

@@ -95,15 +95,15 @@ def test_a_file_is_its_owners_alone(start, storage):
 
 def test_a_batch_and_its_results_are_its_owners_alone(start, emulator):
     app = start()
-    made = new_batch(app, upload(app, line(), ALICE), ALICE).json
+    batch_body = new_batch(app, upload(app, line(), ALICE), ALICE).json
     for _ in range(4):
-        batch = app.get(f"/v1/batches/{made['id']}", headers=ALICE).json
+        batch = app.get(f"/v1/batches/{batch_body['id']}", headers=ALICE).json
     assert batch["status"] == "completed"
     (job,) = [call.json for call in emulator.calls if call.path.endswith("batchPredictionJobs")]
     assert job["labels"] == {"vertex-compat-owner": "k-alice"}
     for answer in (
-        app.get(f"/v1/batches/{made['id']}", headers=BOB),
-        app.post(f"/v1/batches/{made['id']}/cancel", headers=BOB),
+        app.get(f"/v1/batches/{batch_body['id']}", headers=BOB),
+        app.post(f"/v1/batches/{batch_body['id']}/cancel", headers=BOB),
         app.get(f"/v1/files/{batch['output_file_id']}", headers=BOB),
         app.get(f"/v1/files/{batch['output_file_id']}/content", headers=BOB),
     ):
@@ -116,15 +116,15 @@ def test_a_message_batch_is_its_owners_alone(start, emulator):
     app = start(f"[keys.bob]\nmodels = ['{MODEL}']\noperations = ['batches']")
     url = "/v1/messages/batches"
     params = {"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]}
-    made = app.post(url, json={"requests": [{"custom_id": "a", "params": params}]}, headers=ALICE).json
+    batch = app.post(url, json={"requests": [{"custom_id": "a", "params": params}]}, headers=ALICE).json
     (job,) = [call.json for call in emulator.calls if call.path.endswith("batchPredictionJobs")]
     assert job["labels"] == {"vertex-compat-owner": "k-alice"}
-    one = f"{url}/{made['id']}"
+    batch_url = f"{url}/{batch['id']}"
     for answer in (
-        app.get(one, headers=BOB),
-        app.post(f"{one}/cancel", headers=BOB),
-        app.get(f"{one}/results", headers=BOB),
-        app.delete(one, headers=BOB),
+        app.get(batch_url, headers=BOB),
+        app.post(f"{batch_url}/cancel", headers=BOB),
+        app.get(f"{batch_url}/results", headers=BOB),
+        app.delete(batch_url, headers=BOB),
     ):
         assert answer.status_code == 404
     assert app.get(url, headers=BOB).json["data"] == []

@@ -62,16 +62,16 @@ def test_paid_units_and_cost_are_attributes(ask):
 def test_a_chat_is_a_span_of_the_convention_s(ask):
     body = question("anthropic") | {"messages": [{"role": "user", "content": SECRET}]}
     (span,) = ask("/v1/chat/completions", body, traceparent=PARENT)
-    told = span.attributes
+    attributes = span.attributes
     assert span.name == f"chat {body['model']}"
     assert span.kind is SpanKind.CLIENT
-    assert told[gen_ai.GEN_AI_OPERATION_NAME] == gen_ai.GenAiOperationNameValues.CHAT.value
-    assert told[gen_ai.GEN_AI_PROVIDER_NAME] == gen_ai.GenAiProviderNameValues.GCP_VERTEX_AI.value
-    assert told[gen_ai.GEN_AI_REQUEST_MODEL] == body["model"]
-    assert told[gen_ai.GEN_AI_RESPONSE_MODEL].startswith("claude-")
-    assert told[gen_ai.GEN_AI_USAGE_INPUT_TOKENS] > 0
-    assert told[gen_ai.GEN_AI_USAGE_OUTPUT_TOKENS] > 0
-    assert told["vertex_compat.publisher"] == "anthropic"
+    assert attributes[gen_ai.GEN_AI_OPERATION_NAME] == gen_ai.GenAiOperationNameValues.CHAT.value
+    assert attributes[gen_ai.GEN_AI_PROVIDER_NAME] == gen_ai.GenAiProviderNameValues.GCP_VERTEX_AI.value
+    assert attributes[gen_ai.GEN_AI_REQUEST_MODEL] == body["model"]
+    assert attributes[gen_ai.GEN_AI_RESPONSE_MODEL].startswith("claude-")
+    assert attributes[gen_ai.GEN_AI_USAGE_INPUT_TOKENS] > 0
+    assert attributes[gen_ai.GEN_AI_USAGE_OUTPUT_TOKENS] > 0
+    assert attributes["vertex_compat.publisher"] == "anthropic"
     assert span.status.status_code is StatusCode.UNSET
     assert 0 < span.end_time - span.start_time < 20e9
     assert SECRET not in span.to_json()

@@ -57,15 +57,15 @@ def test_openai_s_client_fills_and_searches_a_store(serve, storage):  # noqa: AR
             vector_store_id=store.id, files=[("grass.txt", GRASS), ("empty.txt", b"emulator-unreadable")]
         )
         assert (batch.file_counts.completed, batch.file_counts.failed) == (1, 1)
-        (found, *_) = client.vector_stores.search(store.id, query="blue sky", max_num_results=1)
-        assert (found.filename, found.content[0].text, found.score) == ("sky.txt", "The sky is blue.", 1.0)
+        (result, *_) = client.vector_stores.search(store.id, query="blue sky", max_num_results=1)
+        assert (result.filename, result.content[0].text, result.score) == ("sky.txt", "The sky is blue.", 1.0)
         read = client.vector_stores.retrieve(store.id)
         assert (read.name, read.metadata, read.status) == ("Nature", {"a": "b"}, "completed")
         assert (read.file_counts.total, read.usage_bytes) == (3, len(SKY) + len(GRASS))
-        assert [one.id for one in client.vector_stores.list()] == [store.id]
+        assert [item.id for item in client.vector_stores.list()] == [store.id]
         assert len(list(client.vector_stores.files.list(store.id, filter="failed"))) == 1
         assert client.vector_stores.files.delete(file.id, vector_store_id=store.id).deleted
-        assert not [one for one in client.vector_stores.search(store.id, query="sky") if one.score]
+        assert not [item for item in client.vector_stores.search(store.id, query="sky") if item.score]
         assert client.vector_stores.delete(store.id).deleted
         with pytest.raises(openai.NotFoundError):
             client.vector_stores.retrieve(store.id)
@@ -79,19 +79,21 @@ def test_files_are_found_by_their_attributes(stored):
         assert post(stored, body, f"/v1/vector_stores/{store['id']}/files").status_code == 200
         stored.get(f"/v1/vector_stores/{store['id']}")
     after = {"type": "gt", "key": "year", "value": 2025}
-    assert {one["file_id"] for one in search(stored, store, "is", filters=after).json["data"]} == {grass}
+    assert {result["file_id"] for result in search(stored, store, "is", filters=after).json["data"]} == {
+        grass
+    }
     none = {"type": "eq", "key": "year", "value": 1}
     assert search(stored, store, "is", filters=none).json["data"] == []
     changed = post(stored, {"attributes": {"year": 1}}, f"/v1/vector_stores/{store['id']}/files/{sky}")
     assert changed.json["attributes"] == {"year": 1}
-    assert {one["file_id"] for one in search(stored, store, "is", filters=none).json["data"]} == {sky}
+    assert {result["file_id"] for result in search(stored, store, "is", filters=none).json["data"]} == {sky}
 
 
 def test_several_queries_are_one_search(stored):
     store = store_with(stored, upload(stored, SKY), upload(stored, GRASS))
     options = {"score_threshold": 0.5, "ranker": "default-2024-11-15"}
     answer = search(stored, store, ["blue", "green"], ranking_options=options, rewrite_query=True)
-    texts = [one["content"][0]["text"] for one in answer.json["data"]]
+    texts = [result["content"][0]["text"] for result in answer.json["data"]]
     assert texts == ["The sky is blue.", "Grass is green."]
     assert answer.json["search_query"] == ["blue", "green"]
     assert answer.headers["x-vertex-compat-ignored"] == "ranking_options.ranker, rewrite_query"
@@ -116,7 +118,7 @@ def test_more_files_than_an_import_takes_follow_one_another(stored, emulator):
     assert stored.get(path).json["file_counts"]["completed"] == 25
     assert stored.get(path).json["file_counts"]["completed"] == 27
     imports = [call.json for call in emulator.calls if call.path.endswith("ragFiles:import")]
-    assert [len(one["importRagFilesConfig"]["gcsSource"]["uris"]) for one in imports] == [25, 2]
+    assert [len(body["importRagFilesConfig"]["gcsSource"]["uris"]) for body in imports] == [25, 2]
 
 
 def test_a_batch_that_waits_can_be_cancelled(stored):
@@ -279,9 +281,9 @@ def test_stores_are_listed_in_pages(sdk_store):
     client, store = sdk_store
     newer = [client.vector_stores.create().id for _ in range(2)]
     ids = [*reversed(newer), store.id]
-    assert [one.id for one in client.vector_stores.list(limit=2)] == ids
-    assert [one.id for one in client.vector_stores.list(before=store.id, limit=1).data] == ids[1:2]
-    assert [one.id for one in client.vector_stores.list(order="asc").data] == ids[::-1]
+    assert [entry.id for entry in client.vector_stores.list(limit=2)] == ids
+    assert [entry.id for entry in client.vector_stores.list(before=store.id, limit=1).data] == ids[1:2]
+    assert [entry.id for entry in client.vector_stores.list(order="asc").data] == ids[::-1]
 
 
 def test_files_of_a_batch_have_options_of_their_own(sdk_store):
@@ -323,7 +325,7 @@ def test_the_text_of_a_text_file_can_be_read(serve, storage):  # noqa: ARG001  (
         store = client.vector_stores.create()
         add, read = client.vector_stores.files.upload_and_poll, client.vector_stores.files.content
         text = add(vector_store_id=store.id, file=("sky.md", SKY))
-        assert [one.text for one in read(text.id, vector_store_id=store.id)] == [SKY.decode()]
+        assert [content.text for content in read(text.id, vector_store_id=store.id)] == [SKY.decode()]
         other = add(vector_store_id=store.id, file=("sky.pdf", SKY))
         with pytest.raises(openai.BadRequestError):
             read(other.id, vector_store_id=store.id)
@@ -358,11 +360,11 @@ def test_the_tool_searches_for_the_last_message(serve, storage, emulator, model,
             assert "response.file_search_call.searching" in kinds
         else:
             answer = client.responses.create(**arguments)
-    search_call, *rest = answer.output
-    assert [one.type for one in rest if one.type != "reasoning"] == ["message"]
+    search_call, *other_items = answer.output
+    assert [item.type for item in other_items if item.type != "reasoning"] == ["message"]
     assert (search_call.type, search_call.status) == ("file_search_call", "completed")
     assert search_call.queries == [QUESTION]
-    assert [(one.file_id, one.filename, one.text) for one in search_call.results] == [
+    assert [(item.file_id, item.filename, item.text) for item in search_call.results] == [
         (sky.id, "sky.txt", "The sky is blue.")
     ]
     assert b"The sky is blue." in emulator.calls[-1].body
@@ -373,11 +375,11 @@ def test_marks_in_the_text_cite_files(stored):
     store = store_with(stored, file)
     body = {"model": MODELS[0], "input": QUESTION, "tools": [tool(store)]}
     output = post(stored, body, "/v1/responses").json["output"]
-    (message,) = [one for one in output if one["type"] == "message"]
+    (message,) = [item for item in output if item["type"] == "message"]
     (text,) = message["content"]
     marks = [match.start() for match in re.finditer("【[12]】", text["text"])]
-    assert [one["index"] for one in text["annotations"]] == marks
-    assert {(one["type"], one["file_id"], one["filename"]) for one in text["annotations"]} <= {
+    assert [item["index"] for item in text["annotations"]] == marks
+    assert {(item["type"], item["file_id"], item["filename"]) for item in text["annotations"]} <= {
         ("file_citation", file, "sky.txt")
     }
     for choice in ({"type": "file_search"}, "required"):
@@ -403,13 +405,13 @@ def test_the_tool_does_not_search_where_none_may_be_used(stored, emulator):
     body = {"model": MODELS[0], "input": "Hi", "tools": [tool(store_with(stored))], "tool_choice": "none"}
     output = post(stored, body, "/v1/responses").json["output"]
     assert "file_search_call" not in {item["type"] for item in output}
-    assert not [one for one in emulator.calls if one.path.endswith(":retrieveContexts")]
+    assert not [call for call in emulator.calls if call.path.endswith(":retrieveContexts")]
 
 
 def test_options_that_the_tool_does_not_have_are_named(stored):
     ranking = {"ranker": "default-2024-11-15", "score_threshold": 0.1}
-    offered = tool(store_with(stored), ranking_options=ranking, colour="blue")
-    answer = post(stored, {"model": MODELS[0], "input": "Hi", "tools": [offered]}, "/v1/responses")
+    file_search = tool(store_with(stored), ranking_options=ranking, colour="blue")
+    answer = post(stored, {"model": MODELS[0], "input": "Hi", "tools": [file_search]}, "/v1/responses")
     names = answer.headers["x-vertex-compat-ignored"]
     assert names == "tools.file_search.colour, tools.file_search.ranking_options.ranker"
 
@@ -422,4 +424,6 @@ def test_the_tool_does_not_search_again_after_a_tool_s_result(stored, emulator):
     messages = [{"role": "user", "content": "Hi"}, call, output]
     body = {"model": MODELS[0], "input": messages, "tools": [tool(store), function]}
     assert post(stored, body, "/v1/responses").status_code == 200
-    assert not [one for one in emulator.calls if one.path.endswith(":retrieveContexts")]
+    assert not [
+        upstream_call for upstream_call in emulator.calls if upstream_call.path.endswith(":retrieveContexts")
+    ]

@@ -86,7 +86,7 @@ def test_videos_in_the_bucket_are_listed_and_deleted(stored, storage):
     first, second = create(stored, "First").json, create(stored, "Second").json
     wait(stored, first)
     listed = stored.get("/v1/videos").json["data"]
-    assert {(one["id"], one["prompt"], one["status"]) for one in listed} == {
+    assert {(video["id"], video["prompt"], video["status"]) for video in listed} == {
         (second["id"], "Second", "in_progress"),
         (first["id"], "First", "completed"),
     }
@@ -98,7 +98,7 @@ def test_videos_in_the_bucket_are_listed_and_deleted(stored, storage):
     for answer in (stored.get(path), stored.get(f"{path}/content"), stored.delete(path)):
         assert answer.json["error"] | {"param": "video_id", "code": None} == answer.json["error"]
         assert answer.json["error"]["message"].startswith("No such video: video_")
-    assert [one["id"] for one in stored.get("/v1/videos").json["data"]] == [second["id"]]
+    assert [video["id"] for video in stored.get("/v1/videos").json["data"]] == [second["id"]]
     assert len([name for name in storage.names(BUCKET) if "/videos/" in name]) == 2
 
 

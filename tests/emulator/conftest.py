@@ -30,8 +30,8 @@ class Vertex:
         return self.client.post(PLACE + path, data=data, headers=allowed | named)
 
     def gemini(self, model="gemini-3.8-flash", verb="generateContent", contents=None, **body):
-        asked = {"contents": contents or GEMINI_HELLO} | body
-        return self.post(f"/publishers/google/models/{model}:{verb}", asked)
+        params = {"contents": contents or GEMINI_HELLO} | body
+        return self.post(f"/publishers/google/models/{model}:{verb}", params)
 
     def gemini_stream(self, model="gemini-3.8-flash", **body):
         answer = self.gemini(model, "streamGenerateContent?alt=sse", **body)
@@ -39,10 +39,10 @@ class Vertex:
         return [json.loads(line[6:]) for line in answer.text.split("\r\n\r\n") if line]
 
     def claude(self, model="claude-sonnet-5-5", /, headers=None, **body):
-        asked = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 4000, "messages": HELLO} | body
+        params = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 4000, "messages": HELLO} | body
         verb = "streamRawPredict" if body.get("stream") else "rawPredict"
-        asked = {name: value for name, value in asked.items() if value is not ...}
-        return self.post(f"/publishers/anthropic/models/{model}:{verb}", asked, **(headers or {}))
+        params = {name: value for name, value in params.items() if value is not ...}
+        return self.post(f"/publishers/anthropic/models/{model}:{verb}", params, **(headers or {}))
 
     def claude_stream(self, model="claude-sonnet-5-5", **body):
         answer = self.claude(model, stream=True, **body)
@@ -54,14 +54,14 @@ class Vertex:
         return [data for _, data in read]
 
     def mistral(self, model="mistral-small-2503", /, **body):
-        asked = {"model": model.partition("@")[0], "messages": HELLO} | body
-        asked = {name: value for name, value in asked.items() if value is not ...}
+        params = {"model": model.partition("@")[0], "messages": HELLO} | body
+        params = {name: value for name, value in params.items() if value is not ...}
         verb = "streamRawPredict" if body.get("stream") else "rawPredict"
-        return self.post(f"/publishers/mistralai/models/{model}:{verb}", asked)
+        return self.post(f"/publishers/mistralai/models/{model}:{verb}", params)
 
     def jamba(self, **body):
-        asked = {"model": "jamba-1.5-large", "messages": HELLO} | body
-        return self.post("/publishers/ai21/models/jamba-1.5-large@001:rawPredict", asked)
+        params = {"model": "jamba-1.5-large", "messages": HELLO} | body
+        return self.post("/publishers/ai21/models/jamba-1.5-large@001:rawPredict", params)
 
     def openapi(self, model="meta/llama-4-maverick-17b-128e-instruct-maas", **body):
         return self.post("/endpoints/openapi/chat/completions", {"model": model, "messages": HELLO} | body)

@@ -33,12 +33,12 @@ def text(words="Hello", **more):
     return {"type": "text", "text": words} | more
 
 
-def use(made="toolu_1", name="get_weather", given=None):
-    return {"type": "tool_use", "id": made, "name": name, "input": given or {}}
+def use(call_id="toolu_1", name="get_weather", params=None):
+    return {"type": "tool_use", "id": call_id, "name": name, "input": params or {}}
 
 
-def result(made="toolu_1", content="21 °C", **more):
-    return {"type": "tool_result", "tool_use_id": made, "content": content} | more
+def result(call_id="toolu_1", content="21 °C", **more):
+    return {"type": "tool_result", "tool_use_id": call_id, "content": content} | more
 
 
 def tools_body(*messages, **more):
@@ -145,7 +145,7 @@ REFUSED = [
     (tools_body(assistant("So"), user(result())), "unexpected `tool_use_id` found in `tool_result` blocks"),
     (tools_body(assistant(use("a b")), user(result("a b"))), "String should match pattern"),
     (tools_body(assistant(use("a"), use("a")), user(result("a"))), "`tool_use` ids must be unique"),
-    (tools_body(assistant(use(given="{}")), user(result())), "input: Input should be a valid dictionary"),
+    (tools_body(assistant(use(params="{}")), user(result())), "input: Input should be a valid dictionary"),
     ({"thinking": {"type": "enabled", "budget_tokens": 100}}, "greater than or equal to 1024"),
     ({"thinking": {"type": "enabled", "budget_tokens": 4000}}, "`max_tokens` must be greater than"),
     ({"thinking": THINKING, "temperature": 0.5}, "`temperature` may only be set to 1 when thinking"),
@@ -214,13 +214,13 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "said"), REFUSED, ids=[said for _, said in REFUSED])
-def test_claude_4_5_refuses(vertex, body, said):
+@pytest.mark.parametrize(("body", "expected"), REFUSED, ids=[message for _, message in REFUSED])
+def test_claude_4_5_refuses(vertex, body, expected):
     answer = vertex.claude(SONNET_4_5, **body)
     assert answer.status_code == 400
     kind, message = message_of(answer)
     assert kind == "invalid_request_error"
-    assert said in message
+    assert expected in message
 
 
 REFUSED_BY_MODEL = [
@@ -264,11 +264,11 @@ REFUSED_BY_MODEL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "body", "said"), REFUSED_BY_MODEL)
-def test_claude_refuses_what_a_model_lacks(vertex, name, body, said):
+@pytest.mark.parametrize(("name", "body", "message"), REFUSED_BY_MODEL)
+def test_claude_refuses_what_a_model_lacks(vertex, name, body, message):
     answer = vertex.claude(name, **body)
     assert answer.status_code == 400
-    assert said in message_of(answer)[1]
+    assert message in message_of(answer)[1]
 
 
 ACCEPTED = [
@@ -354,7 +354,8 @@ BODIES = [
 
 def without_ids(message):
     blocks = [
-        {name: one[name] for name in one if name not in {"id", "citations"}} for one in message["content"]
+        {name: block[name] for name in block if name not in {"id", "citations"}}
+        for block in message["content"]
     ]
     return message | {"id": "", "content": blocks, "stop_details": message.get("stop_details")}
 
@@ -368,25 +369,25 @@ def test_claude_stream_equals_whole_answer(vertex, name, body):
 
 
 def test_thinking_that_comes_back_as_it_was_is_accepted(vertex):
-    asked = {"thinking": THINKING, "tools": [TOOL], "messages": [user("Use the tool")]}
-    first = vertex.claude(SONNET_4_5, **asked).get_json()
+    params = {"thinking": THINKING, "tools": [TOOL], "messages": [user("Use the tool")]}
+    first = vertex.claude(SONNET_4_5, **params).get_json()
     kinds = [block["type"] for block in first["content"]]
     assert kinds == ["thinking", "text", "tool_use"]
     assert first["stop_reason"] == "tool_use"
-    back = [*asked["messages"], assistant(*first["content"]), user(result(first["content"][-1]["id"]))]
-    second = vertex.claude(SONNET_4_5, **asked | {"messages": back})
+    back = [*params["messages"], assistant(*first["content"]), user(result(first["content"][-1]["id"]))]
+    second = vertex.claude(SONNET_4_5, **params | {"messages": back})
     assert second.status_code == 200, second.text
     assert "21 °C" in second.get_json()["content"][-1]["text"]
 
     first["content"][0]["thinking"] += "!"
-    third = vertex.claude(SONNET_4_5, **asked | {"messages": back})
+    third = vertex.claude(SONNET_4_5, **params | {"messages": back})
     assert "Invalid `signature`" in message_of(third)[1]
 
 
 def test_two_calls_come_unless_parallel_use_is_disabled(vertex):
-    asked = {"tools": [TOOL], "messages": [user("Use the tool in parallel")]}
+    params = {"tools": [TOOL], "messages": [user("Use the tool in parallel")]}
     for choice, calls in (({"type": "any"}, 2), ({"type": "any", "disable_parallel_tool_use": True}, 1)):
-        content = vertex.claude(SONNET_4_5, tool_choice=choice, **asked).get_json()["content"]
+        content = vertex.claude(SONNET_4_5, tool_choice=choice, **params).get_json()["content"]
         assert [block["type"] for block in content] == ["tool_use"] * calls
 
 

@@ -76,7 +76,7 @@ def test_the_multimodal_model_takes_one_instance(vertex):
     instance = {"text": "hey", "image": image, "video": {"gcsUri": "gs://bucket/a.mp4"}}
     (prediction,) = predict(vertex, [instance], model="multimodalembedding@001").json["predictions"]
     assert len(prediction["textEmbedding"]) == len(prediction["imageEmbedding"]) == 1408
-    assert [one["startOffsetSec"] for one in prediction["videoEmbeddings"]] == [0, 16]
+    assert [embedding["startOffsetSec"] for embedding in prediction["videoEmbeddings"]] == [0, 16]
     for instances, parameters in (
         ([instance] * 2, None),
         ([{}], None),

@@ -90,18 +90,18 @@ ANYTHING = st.recursive(
 def places(value, path=()):
     """Give the path of every value within a value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, one in inner:
+    for name, item in inner:
         yield (*path, name)
-        yield from places(one, (*path, name))
+        yield from places(item, (*path, name))
 
 
 def replaced(value, path, other):
-    made = copy.deepcopy(value)
-    holder = made
+    copied = copy.deepcopy(value)
+    holder = copied
     for step in path[:-1]:
         holder = holder[step]
     holder[path[-1]] = other
-    return made
+    return copied
 
 
 @pytest.mark.parametrize("path", GOOD)

@@ -294,13 +294,13 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("body", "said"), REFUSED, ids=[said for _, said in REFUSED])
-def test_gemini_2_5_refuses(vertex, body, said):
-    asked = {"contents": [user(text())]} | body
-    answer = vertex.post("/publishers/google/models/gemini-2.5-flash:generateContent", asked)
+@pytest.mark.parametrize(("body", "expected"), REFUSED, ids=[message for _, message in REFUSED])
+def test_gemini_2_5_refuses(vertex, body, expected):
+    params = {"contents": [user(text())]} | body
+    answer = vertex.post("/publishers/google/models/gemini-2.5-flash:generateContent", params)
     status, message = message_of(answer)
     assert (answer.status_code, status) == (400, "INVALID_ARGUMENT")
-    assert said in message
+    assert expected in message
 
 
 REFUSED_BY_MODEL = [
@@ -354,11 +354,11 @@ REFUSED_BY_MODEL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "body", "said"), REFUSED_BY_MODEL)
-def test_gemini_refuses_what_a_model_lacks(vertex, name, body, said):
+@pytest.mark.parametrize(("name", "body", "message"), REFUSED_BY_MODEL)
+def test_gemini_refuses_what_a_model_lacks(vertex, name, body, message):
     answer = vertex.gemini(name, **body)
     assert answer.status_code == 400
-    assert said in message_of(answer)[1]
+    assert message in message_of(answer)[1]
 
 
 ACCEPTED = [
@@ -443,25 +443,29 @@ def test_gemini_accepts(vertex, name, body):
 
 
 def test_gemini_3_requires_signature_of_first_call_per_step(vertex):
-    asked = [user(text("Use the tool in parallel"))]
-    first = vertex.gemini("gemini-3-flash-preview", contents=asked, tools=TOOLS).get_json()
+    messages = [user(text("Use the tool in parallel"))]
+    first = vertex.gemini("gemini-3-flash-preview", contents=messages, tools=TOOLS).get_json()
     calls = first["candidates"][0]["content"]["parts"]
     assert len(calls) == 2
-    assert ["thoughtSignature" in one for one in calls] == [True, False]
+    assert ["thoughtSignature" in part for part in calls] == [True, False]
     assert first["candidates"][0]["finishReason"] == "STOP"
 
     results = user(result(), result())
-    good = vertex.gemini("gemini-3-flash-preview", contents=[*asked, model(*calls), results], tools=TOOLS)
+    good = vertex.gemini("gemini-3-flash-preview", contents=[*messages, model(*calls), results], tools=TOOLS)
     assert good.status_code == 200, good.text
     assert "21 °C" in good.get_json()["candidates"][0]["content"]["parts"][0]["text"]
 
-    unsigned = [{"functionCall": one["functionCall"]} for one in calls]
-    bad = vertex.gemini("gemini-3-flash-preview", contents=[*asked, model(*unsigned), results], tools=TOOLS)
+    unsigned = [{"functionCall": part["functionCall"]} for part in calls]
+    bad = vertex.gemini(
+        "gemini-3-flash-preview", contents=[*messages, model(*unsigned), results], tools=TOOLS
+    )
     assert bad.status_code == 400
     assert "`get_weather` in the 2. content block is missing a `thought_signature`" in message_of(bad)[1]
 
     swapped = [calls[1] | {"thoughtSignature": "bm90IG91cnM="}, calls[0]]
-    wrong = vertex.gemini("gemini-3-flash-preview", contents=[*asked, model(*swapped), results], tools=TOOLS)
+    wrong = vertex.gemini(
+        "gemini-3-flash-preview", contents=[*messages, model(*swapped), results], tools=TOOLS
+    )
     assert "Corrupted thought signature" in message_of(wrong)[1]
 
 
@@ -484,7 +488,7 @@ BODIES = [
 ]
 
 
-def told(responses):
+def summary(responses):
     """Fold responses into what they say: per candidate its parts, its end; and the last counts."""
     story = {}
     for response in responses:
@@ -505,22 +509,22 @@ def told(responses):
 @pytest.mark.parametrize(("name", "body"), BODIES)
 def test_gemini_stream_equals_whole_answer(vertex, name, body):
     stream = vertex.gemini_stream(name, **body)
-    assert told(stream) == told([vertex.gemini(name, **body).get_json()])
+    assert summary(stream) == summary([vertex.gemini(name, **body).get_json()])
     assert len({chunk["responseId"] for chunk in stream}) == 1
     for chunk in stream[:-1]:
         assert chunk["usageMetadata"] == {"trafficType": "ON_DEMAND"}
-    for candidate in (one for chunk in stream for one in chunk.get("candidates", [])):
+    for candidate in (choice for chunk in stream for choice in chunk.get("candidates", [])):
         assert candidate.get("index") != 0
 
 
 def test_newer_models_give_their_calls_ids_that_must_come_back(vertex):
-    asked = [user(text("Use the tool"))]
-    first = vertex.gemini("gemini-3.1-pro-preview", contents=asked, tools=TOOLS).get_json()
+    messages = [user(text("Use the tool"))]
+    first = vertex.gemini("gemini-3.1-pro-preview", contents=messages, tools=TOOLS).get_json()
     [called] = first["candidates"][0]["content"]["parts"]
-    made = called["functionCall"]["id"]
-    assert len(made) == 8
-    for given, status in ((made, 200), ("other", 400)):
-        body = {"contents": [*asked, model(called), user(result(id=given))], "tools": TOOLS}
+    call_id = called["functionCall"]["id"]
+    assert len(call_id) == 8
+    for new_id, status in ((call_id, 200), ("other", 400)):
+        body = {"contents": [*messages, model(called), user(result(id=new_id))], "tools": TOOLS}
         assert vertex.gemini("gemini-3.1-pro-preview", **body).status_code == status
 
 
@@ -554,9 +558,9 @@ def test_a_response_schema_is_satisfied(vertex):
     }
     config = {"responseMimeType": "application/json", "responseSchema": schema}
     answer = vertex.gemini(generationConfig=config).get_json()
-    said = json.loads(answer["candidates"][0]["content"]["parts"][0]["text"])
-    assert said["colour"] == "red"
-    assert isinstance(said["n"], int)
+    value = json.loads(answer["candidates"][0]["content"]["parts"][0]["text"])
+    assert value["colour"] == "red"
+    assert isinstance(value["n"], int)
 
 
 def test_mode_any_forces_a_call_and_none_forbids_it(vertex):
@@ -569,7 +573,7 @@ def test_mode_any_forces_a_call_and_none_forbids_it(vertex):
 def test_without_alt_sse_an_array_is_streamed(vertex):
     answer = vertex.gemini(verb="streamGenerateContent")
     assert answer.mimetype == "application/json"
-    assert told(answer.get_json()) == told([vertex.gemini().get_json()])
+    assert summary(answer.get_json()) == summary([vertex.gemini().get_json()])
 
 
 def test_the_frames_of_a_gemini_stream_are_the_recorded_ones(vertex):
@@ -582,8 +586,8 @@ def test_the_frames_of_a_gemini_stream_are_the_recorded_ones(vertex):
 
 
 def test_borders_between_events_fall_within_an_emoji(vertex):
-    said = [chunk["candidates"][0]["content"]["parts"][0]["text"] for chunk in vertex.gemini_stream()]
-    assert any(piece.endswith("\u200d") or piece.startswith("\u200d") for piece in said)
+    texts = [chunk["candidates"][0]["content"]["parts"][0]["text"] for chunk in vertex.gemini_stream()]
+    assert any(piece.endswith("\u200d") or piece.startswith("\u200d") for piece in texts)
 
 
 def test_a_model_that_does_not_exist_is_not_found(vertex):
@@ -637,6 +641,6 @@ def test_logprobs_come_when_asked_for(vertex):
 def test_grounding_counts_bytes(vertex):
     answer = vertex.gemini(tools=[{"googleSearch": {}}]).get_json()["candidates"][0]
     segment = answer["groundingMetadata"]["groundingSupports"][0]["segment"]
-    said = answer["content"]["parts"][0]["text"]
-    assert said.encode()[: segment["endIndex"]].decode() == segment["text"]
+    text = answer["content"]["parts"][0]["text"]
+    assert text.encode()[: segment["endIndex"]].decode() == segment["text"]
     assert segment["endIndex"] > len(segment["text"])

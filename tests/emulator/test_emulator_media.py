@@ -31,8 +31,8 @@ def test_imagen_refuses(vertex, parameters):
 
 
 def test_imagen_makes_images_or_says_why_not(vertex):
-    made = vertex.post(IMAGEN, {"instances": [{"prompt": "A cat"}], "parameters": {"sampleCount": 2}})
-    assert [one["mimeType"] for one in made.json["predictions"]] == ["image/png"] * 2
+    response = vertex.post(IMAGEN, {"instances": [{"prompt": "A cat"}], "parameters": {"sampleCount": 2}})
+    assert [prediction["mimeType"] for prediction in response.json["predictions"]] == ["image/png"] * 2
     filtered = vertex.post(IMAGEN, {"instances": [{"prompt": "unsafe"}]})
     assert "raiFilteredReason" in filtered.json["predictions"][0]
     refused(vertex.post(IMAGEN, {"instances": [{"prompt": "a"}, {"prompt": "b"}]}))
@@ -68,9 +68,9 @@ def test_gemini_speaks_in_samples(vertex):
 VOICE = {"languageCode": "en-US", "name": "en-US-Studio-O"}
 
 
-def synthesize(vertex, said=None, voice=VOICE, **config):
+def synthesize(vertex, text=None, voice=VOICE, **config):
     body = {
-        "input": said or {"text": "Hello"},
+        "input": text or {"text": "Hello"},
         "voice": voice,
         "audioConfig": {"audioEncoding": "MP3"} | config,
     }
@@ -91,12 +91,12 @@ def test_an_encoding_is_what_it_says(vertex, encoding, begin):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "body",
     [
-        {"said": {"text": ""}},
-        {"said": {"text": "a" * 5001}},
-        {"said": {"text": "a", "ssml": "<speak>a</speak>"}},
-        {"said": {"ssml": "Hello"}},
+        {"text": {"text": ""}},
+        {"text": {"text": "a" * 5001}},
+        {"text": {"text": "a", "ssml": "<speak>a</speak>"}},
+        {"text": {"ssml": "Hello"}},
         {"voice": {"name": "en-US-Studio-O"}},
         {"voice": {"languageCode": "de-DE", "name": "en-US-Studio-O"}},
         {"speakingRate": 2.5},
@@ -105,8 +105,8 @@ def test_an_encoding_is_what_it_says(vertex, encoding, begin):
         {"speed": 1},
     ],
 )
-def test_text_to_speech_refuses(vertex, given):
-    refused(synthesize(vertex, **given))
+def test_text_to_speech_refuses(vertex, body):
+    refused(synthesize(vertex, **body))
 
 
 def test_text_to_speech_needs_a_token(vertex):

@@ -10,16 +10,16 @@ TOOL = {
 }
 
 
-def call(made="abcDEF123", arguments='{"city":"Paris"}'):
-    return {"id": made, "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
+def call(call_id="abcDEF123", arguments='{"city":"Paris"}'):
+    return {"id": call_id, "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
 
 
 def assistant(*calls, **more):
     return {"role": "assistant"} | ({"tool_calls": list(calls)} if calls else {}) | more
 
 
-def result(made="abcDEF123", **more):
-    return {"role": "tool", "name": "get_weather", "content": "21 °C", "tool_call_id": made} | more
+def result(call_id="abcDEF123", **more):
+    return {"role": "tool", "name": "get_weather", "content": "21 °C", "tool_call_id": call_id} | more
 
 
 UNPROCESSABLE = [
@@ -62,12 +62,12 @@ UNPROCESSABLE = [
 ]
 
 
-@pytest.mark.parametrize(("body", "where", "kind"), UNPROCESSABLE)
-def test_mistral_cannot_process(vertex, body, where, kind):
+@pytest.mark.parametrize(("body", "param", "kind"), UNPROCESSABLE)
+def test_mistral_cannot_process(vertex, body, param, kind):
     answer = vertex.mistral(**body)
     assert answer.status_code == 422
     problem = answer.get_json()["detail"][0]
-    assert (problem["loc"], problem["type"]) == (["body", *where], kind)
+    assert (problem["loc"], problem["type"]) == (["body", *param], kind)
     assert set(problem) == {"type", "loc", "msg", "input"}
 
 
@@ -94,13 +94,13 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("messages", "said"), REFUSED, ids=[said for _, said in REFUSED])
-def test_mistral_refuses(vertex, messages, said):
+@pytest.mark.parametrize(("messages", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_mistral_refuses(vertex, messages, message):
     answer = vertex.mistral(messages=messages, tools=[TOOL])
     body = answer.get_json()
     assert answer.status_code == 400
     assert body["object"] == "error"
-    assert said in body["message"]
+    assert message in body["message"]
 
 
 ACCEPTED = [
@@ -163,8 +163,8 @@ BODIES = [
 def plain(message):
     content = message["content"] or ""
     calls = [
-        {"name": one["function"]["name"], "arguments": one["function"]["arguments"]}
-        for one in message.get("tool_calls", [])
+        {"name": entry["function"]["name"], "arguments": entry["function"]["arguments"]}
+        for entry in message.get("tool_calls", [])
     ]
     if isinstance(content, list):
         return content[1]["text"], content[0]["thinking"][0]["text"], calls
@@ -196,10 +196,10 @@ def test_the_chunks_of_a_mistral_stream_are_the_recorded_ones(vertex, chunks):
 
 def test_a_call_comes_whole_with_an_id_of_nine_characters(vertex, chunks):
     read, _ = chunks(vertex.mistral(stream=True, tools=[TOOL], tool_choice="any"))
-    [made] = read[-1]["choices"][0]["delta"]["tool_calls"]
-    assert len(made["id"]) == 9
-    assert made["id"].isalnum()
-    assert made["function"] == {"name": "get_weather", "arguments": '{"city":"Paris"}'}
+    [tool_call] = read[-1]["choices"][0]["delta"]["tool_calls"]
+    assert len(tool_call["id"]) == 9
+    assert tool_call["id"].isalnum()
+    assert tool_call["function"] == {"name": "get_weather", "arguments": '{"city":"Paris"}'}
     assert read[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 

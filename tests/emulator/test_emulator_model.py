@@ -45,10 +45,10 @@ SCHEMAS = [
 @pytest.mark.parametrize("schema", SCHEMAS)
 @pytest.mark.parametrize("only_required", [True, False])
 def test_instances_satisfy_their_schemas(schema, only_required):
-    made = schema_values.example_value(schema, only_required=only_required)
-    if isinstance(made, dict) and only_required:
-        assert set(made) == set(schema.get("required", ()))
-    jsonschema.validate(made, schema)
+    instance = schema_values.example_value(schema, only_required=only_required)
+    if isinstance(instance, dict) and only_required:
+        assert set(instance) == set(schema.get("required", ()))
+    jsonschema.validate(instance, schema)
 
 
 def test_googles_spellings_are_understood():
@@ -67,11 +67,11 @@ def test_a_schema_without_end_has_an_end():
 
 @given(text=st.text(), limit=st.none() | st.integers(1, 60), stop=st.text(min_size=1, max_size=3))
 def test_a_reply_is_its_pieces_within_its_limit(text, limit, stop):
-    said = replies.generate(Prompt(text, 1, limit=limit, stops=(stop,)))
-    assert stop not in said.text
-    assert limit is None or said.tokens <= limit
-    assert said.ending in {"stop", "length", "stop_sequence"}
-    assert (said.stop is None) == (said.ending != "stop_sequence")
+    reply = replies.generate(Prompt(text, 1, limit=limit, stops=(stop,)))
+    assert stop not in reply.text
+    assert limit is None or reply.tokens <= limit
+    assert reply.ending in {"stop", "length", "stop_sequence"}
+    assert (reply.stop is None) == (reply.ending != "stop_sequence")
 
 
 @given(st.text())
@@ -95,13 +95,13 @@ CALLS = [
 
 @pytest.mark.parametrize(("prompt", "names"), CALLS)
 def test_tools_are_called_when_they_are_meant(prompt, names):
-    said = replies.generate(Prompt(tokens=1, tools=TOOLS, **prompt))
-    assert [call.name for call in said.calls] == names
-    assert said.ending == ("calls" if names else "stop")
+    reply = replies.generate(Prompt(tokens=1, tools=TOOLS, **prompt))
+    assert [call.name for call in reply.calls] == names
+    assert reply.ending == ("calls" if names else "stop")
 
 
 def test_candidates_differ_and_repeat_themselves():
     prompt = Prompt("Hello", 1)
-    said = [replies.generate(prompt, number).text for number in (0, 1, 2)]
-    assert all(one != other for one, other in itertools.combinations(said, 2))
-    assert said[1] == replies.generate(prompt, 1).text
+    texts = [replies.generate(prompt, number).text for number in (0, 1, 2)]
+    assert all(first != other for first, other in itertools.combinations(texts, 2))
+    assert texts[1] == replies.generate(prompt, 1).text

@@ -39,13 +39,13 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("model", "body", "said"), REFUSED, ids=[said for _, _, said in REFUSED])
-def test_openapi_refuses_in_an_array_of_one(vertex, model, body, said):
+@pytest.mark.parametrize(("model", "body", "message"), REFUSED, ids=[message for _, _, message in REFUSED])
+def test_openapi_refuses_in_an_array_of_one(vertex, model, body, message):
     answer = vertex.openapi(model, **body)
     assert answer.status_code == 400
     [error] = answer.get_json()
     assert error["error"]["status"] == "INVALID_ARGUMENT"
-    assert said in error["error"]["message"]
+    assert message in error["error"]["message"]
 
 
 def test_unknown_publishers_and_models_are_not_found(vertex):
@@ -61,15 +61,17 @@ def folded(read):
     for chunk in read:
         usage = chunk.get("usage", usage)
         for choice in chunk["choices"]:
-            told = story.setdefault(choice["index"], {"text": "", "reasoning": "", "calls": {}, "ends": []})
+            summary = story.setdefault(
+                choice["index"], {"text": "", "reasoning": "", "calls": {}, "ends": []}
+            )
             delta = choice["delta"]
-            told["text"] += delta.get("content") or ""
-            told["reasoning"] += delta.get("reasoning_content") or ""
+            summary["text"] += delta.get("content") or ""
+            summary["reasoning"] += delta.get("reasoning_content") or ""
             for call in delta.get("tool_calls", []):
-                held = told["calls"].setdefault(call["index"], {"name": "", "arguments": ""})
-                held["name"] = held["name"] or call["function"].get("name", "")
-                held["arguments"] += call["function"]["arguments"]
-            told["ends"] += [choice["finish_reason"]] if choice.get("finish_reason") else []
+                entry = summary["calls"].setdefault(call["index"], {"name": "", "arguments": ""})
+                entry["name"] = entry["name"] or call["function"].get("name", "")
+                entry["arguments"] += call["function"]["arguments"]
+            summary["ends"] += [choice["finish_reason"]] if choice.get("finish_reason") else []
     return story, usage
 
 
@@ -78,8 +80,8 @@ def as_folded(whole):
     for choice in whole["choices"]:
         message = choice["message"]
         calls = [
-            {"name": one["function"]["name"], "arguments": one["function"]["arguments"]}
-            for one in message.get("tool_calls", [])
+            {"name": entry["function"]["name"], "arguments": entry["function"]["arguments"]}
+            for entry in message.get("tool_calls", [])
         ]
         story[choice["index"]] = {
             "text": message["content"] or "",
@@ -158,7 +160,10 @@ def test_gemini_repeats_names_and_ignores_unknown_fields(vertex, chunks):
         vertex.openapi("google/gemini-3.8-flash", stream=True, store=True, user=None, **USE_TOOL)
     )
     calls = [
-        call for chunk in read for one in chunk["choices"] for call in one["delta"].get("tool_calls", [])
+        call
+        for chunk in read
+        for choice in chunk["choices"]
+        for call in choice["delta"].get("tool_calls", [])
     ]
     assert all(call["id"].startswith("function-call-") for call in calls)
     assert all(call["function"]["name"] == "get_weather" for call in calls)
@@ -177,8 +182,8 @@ def test_tool_results_are_quoted(vertex):
         for place, call in enumerate(first["tool_calls"])
     ]
     body = USE_TOOL | {"messages": [*USE_TOOL["messages"], first, *results]}
-    said = vertex.openapi(QWEN, **body).get_json()["choices"][0]["message"]["content"]
-    assert "0 °C; 1 °C" in said
+    text = vertex.openapi(QWEN, **body).get_json()["choices"][0]["message"]["content"]
+    assert "0 °C; 1 °C" in text
 
 
 # Jamba

@@ -182,8 +182,8 @@ def test_openai_reads_what_has_its_shape(chat, endpoint, model):
     answer = completions.create(model=model, messages=HELLO)
     text = answer.choices[0].message.content
     stream = completions.create(model=model, messages=HELLO, stream=True)
-    said = "".join(choice.delta.content or "" for chunk in stream for choice in chunk.choices)
-    assert said == text
+    answer_text = "".join(choice.delta.content or "" for chunk in stream for choice in chunk.choices)
+    assert answer_text == text
     called = completions.create(model=model, messages=USE_TOOL, tools=[TOOL]).choices[0]
     assert called.finish_reason == "tool_calls"
     assert [call.function.arguments for call in called.message.tool_calls] == [

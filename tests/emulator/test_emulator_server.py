@@ -34,7 +34,7 @@ def bearer(emulator):
 def ask(emulator, bearer):
     """Ask one of five publishers for a stream or a whole answer, of a model of that name."""
 
-    def asked(publisher, name, *, stream=True, headers=None, read=True, timeout=10):
+    def call_publisher(publisher, name, *, stream=True, headers=None, read=True, timeout=10):
         path, body = {
             "google": (
                 f"publishers/google/models/gemini-{name}:"
@@ -63,7 +63,7 @@ def ask(emulator, bearer):
             url, json=body, headers=bearer | (headers or {}), stream=not read, timeout=timeout
         )
 
-    return asked
+    return call_publisher
 
 
 PUBLISHERS = ("google", "anthropic", "mistralai", "ai21", "openapi")
@@ -264,9 +264,9 @@ def test_a_client_that_leaves_during_silence_is_noticed_at_once(emulator, ask, f
     thread = threading.Thread(target=leave)
     thread.start()
     thread.join()
-    left = time.monotonic()
+    left_at = time.monotonic()
     assert sole_call(emulator, "client_left")
-    assert time.monotonic() - left < 0.5  # the poll wakes at once; the rest is for a busy machine
+    assert time.monotonic() - left_at < 0.5  # the poll wakes at once; the rest is for a busy machine
 
 
 def test_disconnect_is_noticed_between_slow_events(emulator, ask):
@@ -368,12 +368,12 @@ def test_calls_are_recorded_while_they_run(emulator, ask):
 
 
 def test_connection_stays_open_after_responses_of_all_kinds(emulator, bearer):
-    known = f"{PLACE}/publishers/google/models/gemini-3.8-flash:"
+    model_path = f"{PLACE}/publishers/google/models/gemini-3.8-flash:"
     line = http.client.HTTPConnection(emulator.host, timeout=5)
     sockets = set()
     for method, path in [
-        ("POST", f"{known}generateContent"),
-        ("POST", f"{known}streamGenerateContent?alt=sse"),
+        ("POST", f"{model_path}generateContent"),
+        ("POST", f"{model_path}streamGenerateContent?alt=sse"),
         ("HEAD", "/v1/nothing"),
         ("DELETE", "/emulator/calls"),
         ("GET", "/"),
@@ -407,29 +407,29 @@ def test_open_connections_end_with_the_emulator(emulator):
 
 
 def test_paths_that_google_does_not_know_are_html(emulator, bearer):
-    known = f"{PLACE}/publishers/google/models/gemini-3.8-flash:generateContent"
+    known_path = f"{PLACE}/publishers/google/models/gemini-3.8-flash:generateContent"
     for path in (
-        known.replace("/v1/", "/v3/"),
-        known.replace(":generateContent", ":generate"),
-        known.replace(":generateContent", ""),
-        known.replace("us-central1", "US_Central"),
-        known.replace("google", "acme"),
+        known_path.replace("/v1/", "/v3/"),
+        known_path.replace(":generateContent", ":generate"),
+        known_path.replace(":generateContent", ""),
+        known_path.replace("us-central1", "US_Central"),
+        known_path.replace("google", "acme"),
         f"{PLACE}/endpoints/openapi/completions",
     ):
         answer = requests.post(emulator.url + path, json=GEMINI, headers=bearer, timeout=5)
         assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=UTF-8"), path
     for path in (
-        known.replace("/v1/", "/v1beta1/"),
-        known.replace("emulated-project", "123456789012"),
-        known.replace("us-central1", "global"),
-        known.replace("us-central1", "northamerica-northeast1"),
+        known_path.replace("/v1/", "/v1beta1/"),
+        known_path.replace("emulated-project", "123456789012"),
+        known_path.replace("us-central1", "global"),
+        known_path.replace("us-central1", "northamerica-northeast1"),
     ):
         answer = requests.post(emulator.url + path, json=GEMINI, headers=bearer, timeout=5)
         assert answer.status_code == 200, path
     percent = f"{PLACE}/publishers/anthropic/models/claude-sonnet-5-5%40default:rawPredict"
     assert requests.post(emulator.url + percent, json=CLAUDE, headers=bearer, timeout=5).status_code == 200
     denied = requests.post(
-        emulator.url + known.replace("emulated-project", "other"), json=GEMINI, headers=bearer, timeout=5
+        emulator.url + known_path.replace("emulated-project", "other"), json=GEMINI, headers=bearer, timeout=5
     )
     assert denied.json()["error"]["status"] == "PERMISSION_DENIED"
 
@@ -507,9 +507,9 @@ def command():
 
 
 def test_command_prints_address_and_ends_with_parent(command):
-    process, said = command("--until-stdin-closes", "--token-lifetime", "60")
-    assert said.startswith("listening on http://127.0.0.1:")
-    url = said.removeprefix("listening on ").strip()
+    process, output = command("--until-stdin-closes", "--token-lifetime", "60")
+    assert output.startswith("listening on http://127.0.0.1:")
+    url = output.removeprefix("listening on ").strip()
     answer = requests.get(url + TOKEN_PATH, headers={"Metadata-Flavor": "Google"}, timeout=5).json()
     assert answer["expires_in"] <= 60
     process.stdin.close()
@@ -520,9 +520,9 @@ def test_command_prints_address_and_ends_with_parent(command):
 
 def test_the_command_explains_itself():
     line = [sys.executable, "-m", "vertex_compat.emulator", "--help"]
-    said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(line, capture_output=True, text=True, check=True).stdout
     for word in ("--pace", "--token-lifetime", "status-N-once", "x-emulator-fault", "gemini-emulator-cut-2"):
-        assert word in said
+        assert word in output
 
 
 def test_an_emulator_is_gone_when_it_is_closed(emulator):

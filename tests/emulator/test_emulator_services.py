@@ -46,7 +46,7 @@ def moderate(vertex, document):
 
 def test_moderation_rates_sixteen_categories(vertex):
     rated = moderate(vertex, {"type": "PLAIN_TEXT", "content": "I will kill you, idiot"}).json
-    high = {one["name"] for one in rated["moderationCategories"] if one["confidence"] > 0.5}
+    high = {category["name"] for category in rated["moderationCategories"] if category["confidence"] > 0.5}
     assert high == {"Violent", "Insult"}
     assert len(rated["moderationCategories"]) == 16
     assert moderate(vertex, {"content": "x"}).status_code == 400
@@ -84,8 +84,10 @@ def test_a_corpus_holds_files_and_finds_paragraphs(vertex):
     assert done["response"]["importedRagFilesCount"] == done["response"]["failedRagFilesCount"] == "1"
     resource = {"ragCorpus": name.partition("/operations/")[0]}
     query = {"text": "blue sky", "ragRetrievalConfig": {"topK": 1}}
-    found = vertex.post(":retrieveContexts", {"vertexRagStore": {"ragResources": [resource]}, "query": query})
-    (context,) = found.json["contexts"]["contexts"]
+    contexts = vertex.post(
+        ":retrieveContexts", {"vertexRagStore": {"ragResources": [resource]}, "query": query}
+    )
+    (context,) = contexts.json["contexts"]["contexts"]
     assert (context["text"], context["sourceUri"], context["score"]) == (
         "The sky is blue.",
         "gs://docs/a.txt",

@@ -61,15 +61,15 @@ class ChatAPI:
 
     def text(self, content):
         answer = ChatCompletion.model_validate_json(content, strict=True)
-        return "".join(told(choice.message) for choice in answer.choices)
+        return "".join(text_of(choice.message) for choice in answer.choices)
 
     def streamed(self, content):
         chunks, error = openai_events(content)
         parsed = [ChatCompletionChunk.model_validate(chunk, strict=True) for chunk in chunks]
-        return Streamed("".join(told(choice.delta) for chunk in parsed for choice in chunk.choices), error)
+        return Streamed("".join(text_of(choice.delta) for chunk in parsed for choice in chunk.choices), error)
 
 
-def told(message):
+def text_of(message):
     """Content and reasoning: beside an answer in JSON, texts are told as reasoning."""
     return (message.content or "") + (getattr(message, "reasoning_content", None) or "")
 
@@ -196,23 +196,23 @@ def texts(publisher, answer):
     if publisher == "anthropic":
         delta = answer.get("delta")
         blocks = [*objects(answer.get("content")), *objects([delta, answer.get("content_block")])]
-        found = [block.get("text") for block in blocks if block.get("type") not in WITHOUT_TEXT]
+        strings = [block.get("text") for block in blocks if block.get("type") not in WITHOUT_TEXT]
     elif publisher == "google":
-        parts = [part for one in objects(answer.get("candidates")) for part in parts_of(one)]
-        found = [part.get("text") for part in parts if part.get("thought") is not True]
+        parts = [part for item in objects(answer.get("candidates")) for part in parts_of(item)]
+        strings = [part.get("text") for part in parts if part.get("thought") is not True]
     else:
-        messages = [one.get("delta", one.get("message")) for one in objects(answer.get("choices"))]
+        messages = [item.get("delta", item.get("message")) for item in objects(answer.get("choices"))]
         contents = [message.get("content") for message in objects(messages)]
-        parts = [part for one in contents for part in (one if isinstance(one, list) else [one])]
-        found = [part.get("text") if isinstance(part, dict) else part for part in parts]
-    return [text for text in found if text and isinstance(text, str)]
+        parts = [part for item in contents for part in (item if isinstance(item, list) else [item])]
+        strings = [part.get("text") if isinstance(part, dict) else part for part in parts]
+    return [text for text in strings if text and isinstance(text, str)]
 
 
 WITHOUT_TEXT = ("thinking", "redacted_thinking", "tool_use")
 
 
 def objects(value):
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def parts_of(candidate):

@@ -51,7 +51,7 @@ class ConnectProxy:
                 if not block:
                     return
                 head += block
-            head, _, rest = head.partition(b"\r\n\r\n")
+            head, _, body = head.partition(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").split("\r\n")
             method, target, _ = first.split(" ")
             self.targets.append(f"{method} {target}")
@@ -62,17 +62,17 @@ class ConnectProxy:
             elif method == "CONNECT":
                 self._tunnel(client, target)
             else:
-                self._forward(client, method, target, lines, rest)
+                self._forward(client, method, target, lines, body)
 
     def _credentials(self):
         return f"basic {base64.b64encode(self._user.encode()).decode()}".lower()
 
     def _connect(self, target):
         host, _, port = target.rpartition(":")
-        known = self._hosts.get(target) or self._hosts.get(host)
-        if known is None and host not in {"127.0.0.1", "localhost"}:
+        address = self._hosts.get(target) or self._hosts.get(host)
+        if address is None and host not in {"127.0.0.1", "localhost"}:
             return None
-        host, port = known or (host, int(port))
+        host, port = address or (host, int(port))
         return socket.create_connection((host, port))
 
     def _tunnel(self, client, target):
@@ -84,21 +84,21 @@ class ConnectProxy:
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             _relay(client, upstream)
 
-    def _forward(self, client, method, target, lines, rest):
+    def _forward(self, client, method, target, lines, body):
         url = urlsplit(target)
         upstream = self._connect(f"{url.hostname}:{url.port or 80}")
         path = url._replace(scheme="", netloc="").geturl()
-        kept = [line for line in lines if not line.lower().startswith("proxy-")]
+        headers = [line for line in lines if not line.lower().startswith("proxy-")]
         with upstream:
-            upstream.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *kept, "", ""]).encode() + rest)
+            upstream.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *headers, "", ""]).encode() + body)
             _relay(client, upstream)
 
 
-def _relay(one, other):
+def _relay(first, other):
     """Pass bytes both ways until a side closes."""
-    pairs = {one: other, other: one}
+    pairs = {first: other, other: first}
     while True:
-        for ready in select.select([one, other], [], [])[0]:
+        for ready in select.select([first, other], [], [])[0]:
             data = ready.recv(65536)
             if not data:
                 return

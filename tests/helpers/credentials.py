@@ -19,19 +19,19 @@ class Account(google.auth.credentials.Credentials):
         self.lifetime = lifetime
         self.failure = failure
         self.refreshes = 0
-        self.found = 0
-        self.begun = threading.Event()
+        self.finds = 0
+        self.started = threading.Event()
         self.may_end = threading.Event()
         self.may_end.set()
         self.ended = threading.Event()
 
     def refresh(self, request):  # noqa: ARG002  (google-auth's signature)
         self.refreshes += 1
-        self.begun.set()
-        held = not self.may_end.wait(5)
+        self.started.set()
+        has_timed_out = not self.may_end.wait(5)
         self.may_end.set()  # nobody else has to wait so long
         try:
-            assert not held
+            assert not has_timed_out
             if self.failure:
                 raise self.failure
             self.give(f"token-{self.refreshes}", self.lifetime)
@@ -43,7 +43,7 @@ class Account(google.auth.credentials.Credentials):
         self.token = token
 
     def find(self):
-        self.found += 1
+        self.finds += 1
         return self, "a-project"
 
 

@@ -43,7 +43,7 @@ class Upstream:
         with self._changed:
             return self._changed.wait_for(lambda: self.busy == 0, timeout)
 
-    def begun(self, count, timeout=5.0):
+    def wait_for_connections(self, count, timeout=5.0):
         """Wait for so many answers to be on their way."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.busy == count, timeout)
@@ -152,8 +152,8 @@ def emulator_response(call, url):
     """Return the emulator's response to a recorded call, as events or whole."""
     query = "&".join(f"{name}={value}" for name, value in call.query.items())
     headers = {name: call.headers[name] for name in ("authorization", "content-type")}
-    asked = urllib.request.Request(f"{url}{call.path}?{query}", call.body, headers)
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    request = urllib.request.Request(f"{url}{call.path}?{query}", call.body, headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
         body = answer.read()
         content_type = answer.headers["Content-Type"].partition(";")[0]
     if content_type != SSE:

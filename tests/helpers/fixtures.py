@@ -83,8 +83,8 @@ class Case:
 
     def question(self, **more):
         """The request that the case answers."""
-        asked = self._question or question(self.publisher, model=RECORDED_MODELS[self.publisher])
-        return asked | more
+        params = self._question or question(self.publisher, model=RECORDED_MODELS[self.publisher])
+        return params | more
 
     @functools.cached_property
     def _question(self):
@@ -97,9 +97,9 @@ def question(publisher, **more):
 
 def all_cases(kind):
     """All cases that have a file of this kind."""
-    found = sorted(FIXTURES.glob(f"*/*.{kind}"))
-    assert found, f"no fixtures *.{kind}"
-    return [Case(path.parent.name, path.name.removesuffix(f".{kind}")) for path in found]
+    paths = sorted(FIXTURES.glob(f"*/*.{kind}"))
+    assert paths, f"no fixtures *.{kind}"
+    return [Case(path.parent.name, path.name.removesuffix(f".{kind}")) for path in paths]
 
 
 def cases(kind):
@@ -108,17 +108,17 @@ def cases(kind):
 
 
 def without(value, *names):
-    return {name: held for name, held in value.items() if name not in names}
+    return {name: field for name, field in value.items() if name not in names}
 
 
 def counted(answer):
     """An answer without its cost, and without zeros in the usage: to leave them out says the same."""
     usage = {
-        name: {kind: count for kind, count in held.items() if count} if isinstance(held, dict) else held
-        for name, held in answer["usage"].items()
+        name: {kind: count for kind, count in value.items() if count} if isinstance(value, dict) else value
+        for name, value in answer["usage"].items()
         if name != "cost_usd"
     }
-    return answer | {"usage": {name: held for name, held in usage.items() if held != {}}}
+    return answer | {"usage": {name: value for name, value in usage.items() if value != {}}}
 
 
 # The function in this process
@@ -261,12 +261,12 @@ def reply_to(body, blocks, content_type="application/json"):
     """Return the client's answer if the upstream sends `blocks`: an object, or the bytes of a stream."""
     network = CannedTransport(blocks, content_type)
     answer = post(function(network), body)
-    said = answer.get_json() if answer.is_json else answer.get_data()
-    assert network.answers, said
-    assert answer.status_code == 200, said
+    answer_body = answer.get_json() if answer.is_json else answer.get_data()
+    assert network.answers, answer_body
+    assert answer.status_code == 200, answer_body
     answer.close()
-    assert all(one.closed for one in network.answers)
-    return said
+    assert all(response.closed for response in network.answers)
+    return answer_body
 
 
 @functools.cache
@@ -280,17 +280,17 @@ def chunks_of(case, blocks, *, include_usage=True):
     feed = PUBLISHERS[case.publisher].chat.stream(call_of(case))
     decoder = sse.Decoder()
     chunks = chat.ChatChunkEncoder(case.question()["model"], include_usage=include_usage)
-    written = []
+    lines = []
 
     def take(events):
         for event in events:
             if event != b"[DONE]":
-                written.extend(chunks.encode(0, part) for part in parts_of(feed(json.loads(event))))
+                lines.extend(chunks.encode(0, part) for part in parts_of(feed(json.loads(event))))
 
     for block in blocks:
         take(decoder.feed(block))
     take(decoder.close())
-    return b"".join([*written, chunks.finish()])
+    return b"".join([*lines, chunks.finish()])
 
 
 def events_of(stream):
@@ -322,11 +322,11 @@ def folded(chunks):
                 if name == "tool_calls":
                     fold_calls(choice["message"].setdefault(name, {}), value)
                 else:
-                    known = choice["message"].get(name)
-                    choice["message"][name] = value if known is None else known + value
+                    previous = choice["message"].get(name)
+                    choice["message"][name] = value if previous is None else previous + value
             if piece.get("logprobs"):
-                known = choice["logprobs"] or {"content": [], "refusal": None}
-                content = known["content"] + piece["logprobs"]["content"]
+                previous = choice["logprobs"] or {"content": [], "refusal": None}
+                content = previous["content"] + piece["logprobs"]["content"]
                 choice["logprobs"] = {"content": content, "refusal": None}
             if piece["finish_reason"]:
                 choice["finish_reason"] = piece["finish_reason"]

@@ -35,8 +35,8 @@ def user(*parts):
 
 
 def function(name="lookup", parameters=None, **more):
-    told = {"name": name, **more} | ({"parameters": parameters} if parameters is not None else {})
-    return {"type": "function", "function": told}
+    declaration = {"name": name, **more} | ({"parameters": parameters} if parameters is not None else {})
+    return {"type": "function", "function": declaration}
 
 
 def called(*names, ids=None):
@@ -57,47 +57,47 @@ def result(content="done", call="call_0", **more):
 
 def call(model=CURRENT, **body):
     """The call that a body becomes, checked on its way in as the function checks it."""
-    given = {"model": model, "messages": HELLO, **body}
-    return CHAT.request(operation.parse(json.dumps(given).encode()), model_names.resolve(model))
+    params = {"model": model, "messages": HELLO, **body}
+    return CHAT.request(operation.parse(json.dumps(params).encode()), model_names.resolve(model))
 
 
-def body(model=CURRENT, **given):
+def body(model=CURRENT, **params):
     """The body that a body becomes; it has been judged."""
-    made = call(model, **given)
-    judge(made, model)
-    return made.body
+    upstream_call = call(model, **params)
+    judge(upstream_call, model)
+    return upstream_call.body
 
 
-def config(model=CURRENT, **given):
-    return body(model, **given).get("generationConfig", {})
+def config(model=CURRENT, **params):
+    return body(model, **params).get("generationConfig", {})
 
 
-class Asked:
+class GeminiRequest:
     def __init__(self, model):
         self.model = model_names.resolve(model).name
         self.resource = "projects/p/locations/l"
         self.fault = Fault()
 
 
-def judge(made, model):
+def judge(upstream_call, model):
     """Raise unless Vertex would take the call, and Google's own SDK knows its types."""
-    sent = msgspec.json.decode(msgspec.json.encode(made.body))
-    known_to_sdk(sent)
-    rules.check(proto_json.read(GENERATE, sent), models.generation(Asked(model)))
+    upstream_body = msgspec.json.decode(msgspec.json.encode(upstream_call.body))
+    known_to_sdk(upstream_body)
+    rules.check(proto_json.read(GENERATE, upstream_body), models.generation(GeminiRequest(model)))
 
 
-def known_to_sdk(sent):
-    contents = [genai.Content.model_validate(one) for one in sent["contents"]]
+def known_to_sdk(upstream_body):
+    contents = [genai.Content.model_validate(turn) for turn in upstream_body["contents"]]
     assert all(content.parts for content in contents)
-    if "systemInstruction" in sent:
-        genai.Content.model_validate(sent["systemInstruction"])
-    for tool in sent.get("tools", []):
+    if "systemInstruction" in upstream_body:
+        genai.Content.model_validate(upstream_body["systemInstruction"])
+    for tool in upstream_body.get("tools", []):
         genai.Tool.model_validate(tool)
-    if "toolConfig" in sent:
-        genai.ToolConfig.model_validate(sent["toolConfig"])
-    for setting in sent.get("safetySettings", []):
+    if "toolConfig" in upstream_body:
+        genai.ToolConfig.model_validate(upstream_body["toolConfig"])
+    for setting in upstream_body.get("safetySettings", []):
         genai.SafetySetting.model_validate(setting)
-    config = dict(sent.get("generationConfig", {}))
+    config = dict(upstream_body.get("generationConfig", {}))
     genai.ImageConfig.model_validate(config.pop("imageConfig", {}))  # the SDK has it beside the others
     genai.GenerationConfig.model_validate(config)
 
@@ -113,15 +113,15 @@ def pieces(*events, call=PLAIN):
 
 
 def chunk(*parts, index=0, **candidate):
-    told = {"content": {"role": "model", "parts": list(parts)}, **candidate}
-    return {"responseId": "r", "candidates": [told | ({"index": index} if index else {})]}
+    fields = {"content": {"role": "model", "parts": list(parts)}, **candidate}
+    return {"responseId": "r", "candidates": [fields | ({"index": index} if index else {})]}
 
 
 def message(*events, call=PLAIN, choice=0):
     """The message that events add up to, and the finish reason."""
     whole = operation.completion(((0, piece) for piece in pieces(*events, call=call)), "m", "id", 1)
-    found = whole["choices"][choice]
-    return found["message"], found["finish_reason"]
+    entry = whole["choices"][choice]
+    return entry["message"], entry["finish_reason"]
 
 
 def usage(**counts):

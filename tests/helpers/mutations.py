@@ -23,15 +23,15 @@ def holder_of(value, path):
     return value
 
 
-def mutations(value, replacements=REPLACEMENTS, chosen=None):
+def mutations(value, replacements=REPLACEMENTS, accepts=None):
     """The value with one place removed or replaced, and the path of that place.
 
-    Only changes for which `chosen(path, replacement)` is true, if it is there.
+    Without the changes for which `accepts(path, replacement)` is false.
     """
     text = json.dumps(value)
     for path in list(paths(value)):
         for replacement in [..., *replacements]:
-            if chosen and not chosen(path, replacement):
+            if accepts and not accepts(path, replacement):
                 continue
             mutated = json.loads(text)  # a copy in which no two places are one object
             holder = holder_of(mutated, path)
@@ -61,8 +61,8 @@ def first_of_each_shape(values):
     """The first value of each shape, with its number."""
     seen = set()
     for number, value in enumerate(values):
-        if (one := shape(value)) not in seen:
-            seen.add(one)
+        if (kind := shape(value)) not in seen:
+            seen.add(kind)
             yield number, value
 
 
@@ -85,8 +85,8 @@ class Division:
             for path in paths(value):
                 self._places.setdefault(kind_of_place(value, path), []).append((key, path))
 
-    def chosen(self, key, value):
-        """The choice for `mutations` of one of the values."""
+    def filter_for(self, key, value):
+        """Return `accepts` of `mutations` for one of the values."""
 
         def is_chosen(path, replacement):
             kind = kind_of_place(value, path)

@@ -19,5 +19,5 @@ TABLES = {
 }
 
 
-KNOWN = set(typing.get_type_hints(openai_params.CompletionCreateParamsBase)) | {"stream"}
+OPENAI_PARAMETERS = set(typing.get_type_hints(openai_params.CompletionCreateParamsBase)) | {"stream"}
 """Parameters of OpenAI's own SDK."""

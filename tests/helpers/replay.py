@@ -38,8 +38,8 @@ class RecordingEmulator:
     """A transport to the emulator that records the responses."""
 
     def __init__(self, settings, emulator):
-        found = EmulatorCredentials(emulator), emulator.project
-        self._transport = HttpTransport(settings, Credentials(find=lambda: found))
+        credentials_and_project = EmulatorCredentials(emulator), emulator.project
+        self._transport = HttpTransport(settings, Credentials(find=lambda: credentials_and_project))
         self.project = self._transport.project
         self.responses = []
 

@@ -67,14 +67,14 @@ class EmulatorCredentials(google.auth.credentials.Credentials):
 
     def refresh(self, request):  # noqa: ARG002  (google-auth's signature)
         url = f"{self._emulator.url}/computeMetadata/v1/instance/service-accounts/default/token"
-        asked = urllib.request.Request(url, headers={"Metadata-Flavor": "Google"})
+        token_request = urllib.request.Request(url, headers={"Metadata-Flavor": "Google"})
         try:
-            with DIRECT.open(asked, timeout=5) as answer:
-                said = json.load(answer)
+            with DIRECT.open(token_request, timeout=5) as answer:
+                body = json.load(answer)
         except OSError as error:
             raise exceptions.RefreshError("no token") from error
-        self.token = said["access_token"]
-        self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=said["expires_in"])
+        self.token = body["access_token"]
+        self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=body["expires_in"])
 
 
 def app_with_emulator(emulator, **env):
@@ -111,9 +111,9 @@ class Served:
         (worker,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(worker)
 
-    def count(self, what):
+    def count(self, kind):
         """Return the number of the worker's threads (`task`) or file descriptors (`fd`)."""
-        return len([*Path(f"/proc/{self.worker}/{what}").iterdir()])
+        return len([*Path(f"/proc/{self.worker}/{kind}").iterdir()])
 
     def client(self, key=KEY, kind=openai.OpenAI, **options):
         return kind(
@@ -132,10 +132,10 @@ class Served:
     def wait_for_log(self, holds, timeout=20):
         """Wait until `holds` is true of the output; a request's log line follows its answer's last byte."""
         deadline = time.monotonic() + timeout
-        while not holds(said := self.log()):
-            assert time.monotonic() < deadline, said[-10_000:]
+        while not holds(text := self.log()):
+            assert time.monotonic() < deadline, text[-10_000:]
             time.sleep(0.01)
-        return said
+        return text
 
 
 def run_python(code, *, check=True):

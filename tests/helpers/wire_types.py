@@ -43,8 +43,8 @@ def check_literals(type_, class_):
     """Hold the values of each field against those that the SDK's class knows."""
     hints = {field.alias or name: field.annotation for name, field in class_.model_fields.items()}
     for name, hint in typing.get_type_hints(type_).items():
-        if known := literals(hints.get(name)):
-            assert literals(hint) <= known, name
+        if sdk_values := literals(hints.get(name)):
+            assert literals(hint) <= sdk_values, name
 
 
 def check(type_, class_, extensions=frozenset(), elsewhere=frozenset()):

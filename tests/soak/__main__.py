@@ -55,7 +55,7 @@ def report(streams, server):
     healthy = [stream for stream in streams if not stream.faulty]
     expected = {model: alone(server.address, model) for model in {stream.model for stream in healthy}}
     exact = sum(stream.whole and stream.text == expected[stream.model] for stream in healthy)
-    told = sum(stream.told for stream in streams if stream.faulty)
+    error_count = sum(stream.has_error for stream in streams if stream.faulty)
     firsts = [stream.times[0] - stream.began for stream in healthy]
     pace = server.emulator.pace
     delays = [
@@ -65,7 +65,7 @@ def report(streams, server):
     ]
     size = Size.of(server.worker)
     return (
-        f"{exact} of {len(healthy)} exact, {told} of {len(streams) - len(healthy)} told; "
+        f"{exact} of {len(healthy)} exact, {error_count} of {len(streams) - len(healthy)} told; "
         f"first chunk p50 {percentile(firsts, 0.5):.2f} s, p99 {percentile(firsts, 0.99):.2f} s; "
         f"gaps beyond the pace p50 {1000 * percentile(delays, 0.5):.0f} ms, "
         f"p99 {1000 * percentile(delays, 0.99):.0f} ms; "

@@ -29,13 +29,13 @@ class Stream:
     @property
     def body(self):
         """The body without its chunks."""
-        head, _, rest = bytes(self.raw).partition(b"\r\n\r\n")
+        head, _, remainder = bytes(self.raw).partition(b"\r\n\r\n")
         if b"chunked" not in head:
-            return rest
+            return remainder
         body = b""
-        while rest:
-            size, _, rest = rest.partition(b"\r\n")
-            body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+        while remainder:
+            size, _, remainder = remainder.partition(b"\r\n")
+            body, remainder = body + remainder[: int(size, 16)], remainder[int(size, 16) + 2 :]
         return body
 
     @property
@@ -50,7 +50,7 @@ class Stream:
         return self.body.endswith(DONE)
 
     @property
-    def told(self):
+    def has_error(self):
         """Return whether the client got an error: as an event, or as a status."""
         return not self.whole and b'{"error":' in self.body
 

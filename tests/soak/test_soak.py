@@ -35,7 +35,7 @@ def test_many_streams_at_once_are_exact_and_leave_nothing_behind(serve_alone):
         streams = run(server.address, [*crowd(STREAMS)], seconds=60)
         for stream in streams:
             if stream.faulty:
-                assert stream.told, bytes(stream.raw[-500:])
+                assert stream.has_error, bytes(stream.raw[-500:])
             else:
                 assert stream.whole, bytes(stream.raw[-500:])
                 if stream.model not in expected:

@@ -64,9 +64,9 @@ def test_counts_are_strings_there_and_absent_when_zero(state, stats, counted):
 
 @pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"])
 def test_the_end_is_told_under_its_status(end):
-    shown = dict(batch_jobs.progress(JOB | {"state": f"JOB_STATE_{end}", "endTime": ENDED}, 1))
-    assert shown[f"{shown['status']}_at"] == 1767225660
-    assert shown["in_progress_at"] == 1767225601
+    progress = dict(batch_jobs.progress(JOB | {"state": f"JOB_STATE_{end}", "endTime": ENDED}, 1))
+    assert progress[f"{progress['status']}_at"] == 1767225660
+    assert progress["in_progress_at"] == 1767225601
 
 
 def test_a_key_comes_back_in_either_spelling():
@@ -84,13 +84,13 @@ def test_a_key_comes_back_in_either_spelling():
 
 def test_a_text_is_known_by_what_was_asked_of_it():
     texts = batch_jobs.CODECS["embeddings", "google"]
-    asked = {
+    params = {
         "instances": [{"content": "Hi", "task_type": "CLUSTERING"}],
         "parameters": {"outputDimensionality": 9},
     }
-    line = texts.encode(asked, "0")
-    assert line == asked["instances"][0]
-    assert batch_jobs.parameters(asked) == asked["parameters"]
+    line = texts.encode(params, "0")
+    assert line == params["instances"][0]
+    assert batch_jobs.parameters(params) == params["parameters"]
     echoed = {
         "instance": {"taskType": "CLUSTERING", "content": "Hi", "title": None},
         "predictions": [1],
@@ -101,7 +101,7 @@ def test_a_text_is_known_by_what_was_asked_of_it():
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "message"),
+    ("detail", "status", "message"),
     [
         ('Bad Request: {"error": {"code": 429, "message": "Too much."}}', 429, "Too much."),
         ('{"type": "error", "error": {"type": "invalid_request_error", "message": "No."}}', 400, "No."),
@@ -110,13 +110,13 @@ def test_a_text_is_known_by_what_was_asked_of_it():
         ('Odd {"a": 1}', 400, 'Odd {"a": 1}'),
     ],
 )  # fmt: skip
-def test_a_row_s_status_says_what_is_wrong(said, status, message):
-    fault = _row_error(said)
+def test_a_row_s_status_says_what_is_wrong(detail, status, message):
+    fault = _row_error(detail)
     assert (fault.status, fault.message) == (status, message)
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("params", "expected"),
     [
         ({}, {}),
         (
@@ -128,8 +128,8 @@ def test_a_row_s_status_says_what_is_wrong(said, status, message):
         ({"adapter_size": "ADAPTER_SIZE_ONE"}, {"adapterSize": "ADAPTER_SIZE_ONE"}),
     ],
 )
-def test_hyperparameters_are_renamed_and_auto_is_not_sent(given, sent):
-    assert tuning_jobs.hyperparameters(given) == sent
+def test_hyperparameters_are_renamed_and_auto_is_not_sent(params, expected):
+    assert tuning_jobs.hyperparameters(params) == expected
 
 
 def test_a_tuning_job_is_told_in_openai_s_words():

@@ -32,8 +32,8 @@ def refused(function_, body):
 
 def raw(**replaced):
     """A good body with a piece of JSON that Python would not write."""
-    written = json.dumps(HELLO)[:-1]
-    return (written + "".join(f', "{name}": {text}' for name, text in replaced.items()) + "}").encode()
+    json_text = json.dumps(HELLO)[:-1]
+    return (json_text + "".join(f', "{name}": {text}' for name, text in replaced.items()) + "}").encode()
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def user(content):
     return {"messages": [{"role": "user", "content": content}]}
 
 
-def message(**one):
-    return {"messages": [{"role": "user", "content": "Hello"}, one]}
+def message(**fields):
+    return {"messages": [{"role": "user", "content": "Hello"}, fields]}
 
 
 WRONG = [

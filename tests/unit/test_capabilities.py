@@ -25,8 +25,8 @@ def calls(operation, name, body, catalog=CATALOG):
     adapter = getattr(PUBLISHERS[model.publisher], operation)
     if operation == "speech":
         return adapter.whole.request(body, model)
-    made = adapter.start(body, model) if operation == "videos" else adapter.request(body, model)
-    return made if isinstance(made, list) else [made]
+    upstream_call = adapter.start(body, model) if operation == "videos" else adapter.request(body, model)
+    return upstream_call if isinstance(upstream_call, list) else [upstream_call]
 
 
 def methods(*args):
@@ -121,7 +121,7 @@ def test_capability_of_a_family(publisher, unknown, field, value):
 
 
 def test_no_module_compares_names_of_models():
-    found = [
+    comparisons = [
         f"{path.relative_to(PACKAGE)}: {ast.unparse(node)}"
         for path in PACKAGE.rglob("*.py")
         if path.relative_to(PACKAGE).parts[0] not in {"emulator", "routing"}
@@ -129,7 +129,7 @@ def test_no_module_compares_names_of_models():
         if _compares_a_name(node)
     ]
 
-    assert found == []
+    assert comparisons == []
 
 
 def _compares_a_name(node):
@@ -139,9 +139,9 @@ def _compares_a_name(node):
             return _is_name(value)
         case ast.Call(func=ast.Attribute(attr="match" | "search" | "fullmatch"), args=args):
             return any(map(_is_name, args))
-        case ast.Compare(left=left, comparators=[ast.Constant(value=str())]):
-            return _is_name(left)
-        case ast.Compare(left=ast.Constant(value=str()), comparators=[right]):
+        case ast.Compare(operand=operand, comparators=[ast.Constant(value=str())]):
+            return _is_name(operand)
+        case ast.Compare(operand=ast.Constant(value=str()), comparators=[right]):
             return _is_name(right)
     return False
 

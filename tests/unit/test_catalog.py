@@ -62,7 +62,7 @@ def test_every_replacement_is_a_current_model(old, new):
     ],
 )
 def test_unknown_model_of_a_family_has_its_newest_rules(publisher, unknown, newest):
-    profile, known = (Catalog().profile(publisher, name) for name in (unknown, newest))
+    profile, newest_profile = (Catalog().profile(publisher, name) for name in (unknown, newest))
 
     assert profile.price is None
     for field in (
@@ -73,7 +73,7 @@ def test_unknown_model_of_a_family_has_its_newest_rules(publisher, unknown, newe
         "takes_penalties",
         "requires_signatures",
     ):
-        assert getattr(profile, field) == getattr(known, field), field
+        assert getattr(profile, field) == getattr(newest_profile, field), field
 
 
 @pytest.mark.parametrize(

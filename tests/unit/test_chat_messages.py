@@ -17,9 +17,9 @@ WEBM = base64.b64encode(b"\x1aE\xdf\xa3" + bytes(40)).decode()
 
 def media(part):
     (turn,) = chat_messages.read([{"role": "user", "content": [part]}])
-    (found,) = turn.parts
-    assert isinstance(found, Media)
-    return found
+    (media_part,) = turn.parts
+    assert isinstance(media_part, Media)
+    return media_part
 
 
 def image(url, **more):

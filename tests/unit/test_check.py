@@ -24,26 +24,26 @@ def rows(emulator, tmp_path):
         places = {name: value for name, value in emulator.env.items() if not name.startswith("GCE_")}
         settings = Settings.from_env(places | {"VERTEX_COMPAT_CONFIG": str(path)} | env)
         credentials = Credentials(find=lambda: (EmulatorCredentials(emulator), emulator.project))
-        found = check.run(settings, HttpTransport(settings, credentials), credentials, names)
-        return {row.target: row for row in found}
+        results = check.run(settings, HttpTransport(settings, credentials), credentials, names)
+        return {row.target: row for row in results}
 
     return run
 
 
 def test_named_models_are_called_once_each(rows, emulator):
-    found = rows("gemini-3.8-flash", "claude-opus-5-5", "gemini-embedding-001")
+    results = rows("gemini-3.8-flash", "claude-opus-5-5", "gemini-embedding-001")
 
-    assert {row.result for row in found.values()} == {"ok"}
+    assert {row.result for row in results.values()} == {"ok"}
     assert len([call for call in emulator.calls if call.method == "POST"]) == 3
 
 
 def test_models_of_the_settings_file_are_called_at_every_target(rows):
     targets = '[{ model = "gemini-3.8-flash", location = "eu" }]'
     text = f'[models.fast]\ntargets = {targets}\nfallbacks = ["mistral-medium-3"]'
-    found = rows(text=text)
+    results = rows(text=text)
 
-    assert found["fast → gemini-3.8-flash"].location == "eu"
-    assert found["fast → mistral-medium-3"].result == "ok"
+    assert results["fast → gemini-3.8-flash"].location == "eu"
+    assert results["fast → mistral-medium-3"].result == "ok"
 
 
 def test_without_models_one_is_called(rows):
@@ -51,9 +51,9 @@ def test_without_models_one_is_called(rows):
 
 
 def test_bucket_is_read(rows):
-    found = rows(GCS_BUCKET_NAME="emulated-bucket")
+    results = rows(GCS_BUCKET_NAME="emulated-bucket")
 
-    assert found["gs://emulated-bucket"].result == "ok"
+    assert results["gs://emulated-bucket"].result == "ok"
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_error_is_shown_with_what_helps(rows, model, status, help_):
 
 
 def test_costly_model_is_skipped_and_unknown_one_fails(rows):
-    found = rows("gemini-3.1-flash-image", "nope")
+    results = rows("gemini-3.1-flash-image", "nope")
 
-    assert found["gemini-3.1-flash-image"].result.startswith("skipped")
-    assert not found["gemini-3.1-flash-image"].failed
-    assert found["nope"].failed
+    assert results["gemini-3.1-flash-image"].result.startswith("skipped")
+    assert not results["gemini-3.1-flash-image"].failed
+    assert results["nope"].failed
 
 
 def test_credentials_that_fail_end_the_check():
@@ -93,15 +93,15 @@ def test_credentials_that_fail_end_the_check():
 
 
 def test_redis_that_is_away_is_an_error(rows, tmp_path):
-    found = rows("gemini-3.8-flash", VERTEX_COMPAT_REDIS_URL=f"unix://{tmp_path}/none")
+    results = rows("gemini-3.8-flash", VERTEX_COMPAT_REDIS_URL=f"unix://{tmp_path}/none")
 
-    assert found["Redis"].result.startswith("unavailable")
+    assert results["Redis"].result.startswith("unavailable")
 
 
 def test_services_are_called_by_the_names_that_need_them(rows, emulator):
-    found = rows("tts-1", "gemini-3.8-flash-tts", "semantic-ranker-default-004", "omni-moderation-latest")
+    results = rows("tts-1", "gemini-3.8-flash-tts", "semantic-ranker-default-004", "omni-moderation-latest")
 
-    assert {row.result for row in found.values()} == {"ok"}
+    assert {row.result for row in results.values()} == {"ok"}
     assert [call.path.rpartition(":")[2] for call in emulator.calls if call.method == "POST"] == [
         "synthesize",
         "generateContent",
@@ -119,9 +119,9 @@ def test_each_model_armor_template_is_called_once(rows):
     text = f'model_armor = "{template}/strict"\n[keys.a]\nmodel_armor = "{template}/strict"\n'
     text += f'[keys.b]\nmodel_armor = "{template}/lax"\n'
     keys = "a:sk-a-0123456789abcdef,b:sk-b-0123456789abcdef"
-    found = rows("gemini-3.8-flash", text=text, VERTEX_COMPAT_API_KEYS=keys)
+    results = rows("gemini-3.8-flash", text=text, VERTEX_COMPAT_API_KEYS=keys)
 
-    assert {name: row.result for name, row in found.items() if name.startswith("Model Armor")} == {
+    assert {name: row.result for name, row in results.items() if name.startswith("Model Armor")} == {
         "Model Armor strict": "ok",
         "Model Armor lax": "ok",
     }

@@ -32,13 +32,13 @@ def chat(**more):
 
 def breakpoints(body):
     """The names and numbers of the blocks that have a breakpoint."""
-    found = [
+    marks = [
         (name, number)
         for name in ("tools", "system")
         for number, block in enumerate(body.get(name, ()))
         if "cache_control" in block
     ]
-    return found + [
+    return marks + [
         ("messages", number)
         for number, message in enumerate(body["messages"])
         for block in message["content"]
@@ -123,26 +123,28 @@ class Cache:
     """Return Anthropic's price of the input of requests, in millionths of a dollar."""
 
     def __init__(self):
-        self._written = {}
+        self._entries = {}
 
     def cost(self, body, now):
         blocks = [*body.get("tools", ()), *body.get("system", ())]
         blocks += [block for message in body["messages"] for block in message["content"]]
-        plain = [{name: value for name, value in one.items() if name != "cache_control"} for one in blocks]
+        plain = [{name: value for name, value in item.items() if name != "cache_control"} for item in blocks]
         ends = list(itertools.accumulate(map(tokens, plain)))
         marks = [number for number, block in enumerate(blocks) if "cache_control" in block]
         keys = [json.dumps(plain[: number + 1]) for number in range(len(plain))]
-        found = [
+        hits = [
             number
             for mark in marks
             for number in range(max(0, mark - LOOKBACK + 1), mark + 1)
-            if now - self._written.get(keys[number], -TTL_SECONDS) < TTL_SECONDS
+            if now - self._entries.get(keys[number], -TTL_SECONDS) < TTL_SECONDS
         ]
-        read = ends[max(found)] if found else 0
-        written = max([ends[mark] for mark in marks if ends[mark] >= MIN_TOKENS], default=0)
-        self._written |= {keys[mark]: now for mark in [*marks, *found] if ends[mark] >= MIN_TOKENS}
-        rest = ends[-1] - max(read, written)
-        return read * PRICE.cached_input + max(0, written - read) * PRICE.cache_write + rest * PRICE.input
+        read = ends[max(hits)] if hits else 0
+        write = max([ends[mark] for mark in marks if ends[mark] >= MIN_TOKENS], default=0)
+        self._entries |= {keys[mark]: now for mark in [*marks, *hits] if ends[mark] >= MIN_TOKENS}
+        plain_tokens = ends[-1] - max(read, write)
+        return (
+            read * PRICE.cached_input + max(0, write - read) * PRICE.cache_write + plain_tokens * PRICE.input
+        )
 
 
 def share(requests, seconds_apart):

@@ -30,7 +30,7 @@ FORCIBLE = "claude-opus-4-8"
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
 
 
-def asked(model="claude-sonnet-5-5", **more):
+def translated(model="claude-sonnet-5-5", **more):
     return upstream_call(question("anthropic", **more) | {"model": model}, VERTEX_COMPAT_FETCH="off")
 
 
@@ -79,7 +79,7 @@ def loop(*thoughts, results=True):
     [("minimal", 1024), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)],
 )
 def test_older_models_think_within_a_budget(effort, budget):
-    call = asked(OLDER, reasoning_effort=effort)
+    call = translated(OLDER, reasoning_effort=effort)
     assert call.body["thinking"] == {"type": "enabled", "budget_tokens": budget}
     assert call.ignored == ()
 
@@ -95,7 +95,7 @@ def test_older_models_think_within_a_budget(effort, budget):
     ],
 )
 def test_newer_models_think_as_much_as_it_is_worth(model, effort, level, ignored):
-    call = asked(model, reasoning_effort=effort)
+    call = translated(model, reasoning_effort=effort)
     assert call.body["thinking"] == {"type": "adaptive", "display": "summarized"}
     assert call.body["output_config"] == {"effort": level}
     assert call.ignored == ignored
@@ -106,14 +106,14 @@ def test_newer_models_think_as_much_as_it_is_worth(model, effort, level, ignored
     [(9000, 4096), (4097, 4096), (4096, 2048), (1500, 1024), (1025, 1024), (1024, None), (1, None)],
 )
 def test_a_budget_is_always_below_the_limit(limit, thinking):
-    call = asked(OLDER, reasoning_effort="high", max_tokens=limit)
+    call = translated(OLDER, reasoning_effort="high", max_tokens=limit)
     assert call.body["max_tokens"] == limit
     assert call.body.get("thinking", {}).get("budget_tokens") == thinking
     assert call.ignored == (() if thinking == 4096 else ("reasoning_effort",))
 
 
 @pytest.mark.parametrize(
-    ("model", "thinking", "sent", "ignored"),
+    ("model", "thinking", "expected", "ignored"),
     [
         (
             "claude-sonnet-4-5",
@@ -152,9 +152,9 @@ def test_a_budget_is_always_below_the_limit(limit, thinking):
         ("claude-opus-5-5", {"type": "disabled"}, None, ("thinking",)),
     ],
 )
-def test_anthropic_s_own_words_are_taken(model, thinking, sent, ignored):
-    call = asked(model, thinking=thinking)
-    assert call.body.get("thinking") == sent
+def test_anthropic_s_own_words_are_taken(model, thinking, expected, ignored):
+    call = translated(model, thinking=thinking)
+    assert call.body.get("thinking") == expected
     assert call.ignored == ignored
 
 
@@ -166,7 +166,7 @@ def test_thinking_of_no_known_form_is_refused(thinking):
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "sent"),
+    ("model", "params", "expected"),
     [
         (
             "claude-sonnet-4-5",
@@ -183,10 +183,10 @@ def test_thinking_of_no_known_form_is_refused(thinking):
         ("claude-3-5-haiku", {"temperature": 0, "top_p": 0.9, "top_k": 3}, {"temperature", "top_p", "top_k"}),
     ],
 )
-def test_sampling_that_the_model_refuses_is_left_out_and_named(model, given, sent):
-    call = asked(model, **given)
-    assert {"temperature", "top_p", "top_k"} & call.body.keys() == sent
-    assert set(call.ignored) == given.keys() - sent - {"reasoning_effort"}
+def test_sampling_that_the_model_refuses_is_left_out_and_named(model, params, expected):
+    call = translated(model, **params)
+    assert {"temperature", "top_p", "top_k"} & call.body.keys() == expected
+    assert set(call.ignored) == params.keys() - expected - {"reasoning_effort"}
 
 
 # Thoughts in history
@@ -196,7 +196,7 @@ def test_thoughts_go_back_as_they_were_and_first():
     redacted = {"type": "redacted_thinking", "data": "eA=="}
     messages = loop(THOUGHT | {"cache_control": None}, redacted)
     for model, thinking in ((OLDER, "enabled"), ("claude-sonnet-5-5", "adaptive")):
-        call = asked(model, messages=messages, tools=[WEATHER], reasoning_effort="low")
+        call = translated(model, messages=messages, tools=[WEATHER], reasoning_effort="low")
         assert call.body["messages"][1]["content"][:2] == [THOUGHT, redacted]
         assert call.body["thinking"]["type"] == thinking
 
@@ -205,14 +205,14 @@ def test_thoughts_go_back_as_they_were_and_first():
     "block", [THOUGHT | {"signature": ""}, {"type": "thinking", "thinking": "Hm."}, {"type": "other"}]
 )
 def test_older_model_whose_thoughts_are_lost_does_not_think(block):
-    call = asked(OLDER, messages=loop(block), tools=[WEATHER], reasoning_effort="low")
+    call = translated(OLDER, messages=loop(block), tools=[WEATHER], reasoning_effort="low")
     assert "thinking" not in call.body
     assert call.ignored == ("reasoning_effort",)
-    assert [one["type"] for one in call.body["messages"][1]["content"]] == ["tool_use"]
+    assert [item["type"] for item in call.body["messages"][1]["content"]] == ["tool_use"]
 
 
 def test_an_adaptive_model_needs_no_thoughts_back():
-    call = asked("claude-opus-5", messages=loop(), tools=[WEATHER], reasoning_effort="low")
+    call = translated("claude-opus-5", messages=loop(), tools=[WEATHER], reasoning_effort="low")
     assert call.body["thinking"]["type"] == "adaptive"
 
 
@@ -220,13 +220,13 @@ def test_an_adaptive_model_needs_no_thoughts_back():
 
 
 def test_history_tools_are_declared_when_client_sends_none():
-    call = asked(messages=loop())
+    call = translated(messages=loop())
     assert call.body["tools"] == [{"name": "weather", "input_schema": {"type": "object"}}]
     assert call.body["tool_choice"] == {"type": "none"}
 
 
 @pytest.mark.parametrize(
-    ("given", "choice"),
+    ("params", "choice"),
     [
         ({}, None),
         ({"tool_choice": "auto"}, {"type": "auto"}),
@@ -237,18 +237,18 @@ def test_history_tools_are_declared_when_client_sends_none():
         ({"parallel_tool_calls": True}, None),
     ],
 )
-def test_the_choice_of_tools(given, choice):
-    assert asked(FORCIBLE, tools=[WEATHER], **given).body.get("tool_choice") == choice
+def test_the_choice_of_tools(params, choice):
+    assert translated(FORCIBLE, tools=[WEATHER], **params).body.get("tool_choice") == choice
 
 
 def test_a_demanded_call_comes_before_thinking_within_a_budget():
-    call = asked(OLDER, tools=[WEATHER], tool_choice="required", reasoning_effort="low")
+    call = translated(OLDER, tools=[WEATHER], tool_choice="required", reasoning_effort="low")
     assert "thinking" not in call.body
     assert call.ignored == ("reasoning_effort",)
 
 
 def test_a_model_that_cannot_be_forced_is_asked():
-    call = asked("claude-fable-5", tools=[WEATHER], tool_choice=FORCED)
+    call = translated("claude-fable-5", tools=[WEATHER], tool_choice=FORCED)
     assert call.body["tool_choice"] == {"type": "auto"}
     assert "weather" in call.body["system"][-1]["text"]
     assert call.ignored == ("tool_choice",)
@@ -256,39 +256,39 @@ def test_a_model_that_cannot_be_forced_is_asked():
 
 def test_illegal_tool_name_is_renamed_and_restored():
     name = "naïve.tool/1"
-    call = asked(tools=[{"type": "function", "function": {"name": name}}])
-    (made,) = call.tool_names
-    assert call.tool_names[made] == name
-    assert call.body["tools"] == [{"name": made, "input_schema": {"type": "object"}}]
+    call = translated(tools=[{"type": "function", "function": {"name": name}}])
+    (legal_name,) = call.tool_names
+    assert call.tool_names[legal_name] == name
+    assert call.body["tools"] == [{"name": legal_name, "input_schema": {"type": "object"}}]
 
 
 def test_strict_goes_where_the_schema_is_closed():
     def tool(schema):
         return {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
 
-    assert asked(tools=[tool(SCHEMA)]).body["tools"][0]["strict"] is True
-    assert asked(tools=[tool(OPEN_SCHEMA)]).body["tools"][0]["strict"] is True
-    call = asked(tools=[tool(MAP_SCHEMA)])
+    assert translated(tools=[tool(SCHEMA)]).body["tools"][0]["strict"] is True
+    assert translated(tools=[tool(OPEN_SCHEMA)]).body["tools"][0]["strict"] is True
+    call = translated(tools=[tool(MAP_SCHEMA)])
     assert "strict" not in call.body["tools"][0]
     assert call.ignored == ("tools.function.strict",)
 
 
 def test_web_search_is_the_tool_that_vertex_has():
     place = {"type": "approximate", "approximate": {"city": "Paris", "country": "FR"}}
-    call = asked(web_search_options={"user_location": place})
-    where = {"type": "approximate", "city": "Paris", "country": "FR"}
+    call = translated(web_search_options={"user_location": place})
+    location = {"type": "approximate", "city": "Paris", "country": "FR"}
     assert call.body["tools"] == [
-        {"type": "web_search_20250305", "name": "web_search", "user_location": where}
+        {"type": "web_search_20250305", "name": "web_search", "user_location": location}
     ]
     assert call.body["anthropic_beta"] == ["web-search-2025-03-05"]
     assert not call.ignored
-    assert asked(web_search_options={"search_context_size": "low"}).ignored == (
+    assert translated(web_search_options={"search_context_size": "low"}).ignored == (
         "web_search_options.search_context_size",
     )
 
 
 def test_a_tool_of_another_publisher_is_dropped_and_named():
-    call = asked(tools=[WEATHER, {"googleSearch": {}}, {"type": "image_generation"}])
+    call = translated(tools=[WEATHER, {"googleSearch": {}}, {"type": "image_generation"}])
     assert [tool["name"] for tool in call.body["tools"]] == ["weather"]
     assert call.ignored == ("tools.googleSearch", "tools.image_generation")
 
@@ -297,7 +297,7 @@ def test_a_tool_of_another_publisher_is_dropped_and_named():
     "betas", [["context-1m-2025-08-07", "of-tomorrow"], "context-1m-2025-08-07, of-tomorrow"]
 )
 def test_unknown_beta_is_sent_until_it_is_refused(betas):
-    call = asked(anthropic_beta=betas)
+    call = translated(anthropic_beta=betas)
     assert call.body["anthropic_beta"] == ["context-1m-2025-08-07", "of-tomorrow"]
     assert call.headers["anthropic-beta"] == "context-1m-2025-08-07,of-tomorrow"
     assert call.optional_features == ("anthropic_beta.of-tomorrow",)
@@ -313,7 +313,7 @@ def test_unknown_beta_is_sent_until_it_is_refused(betas):
     "model", ["claude-sonnet-4-5", "claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"]
 )
 def test_a_schema_is_a_structured_output_from_claude_4_5_on(model):
-    call = asked(model, response_format=with_schema(SCHEMA))
+    call = translated(model, response_format=with_schema(SCHEMA))
     assert call.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
     assert call.optional_features == ("policy.structured_outputs", "messages.schema")
     assert "tools" not in call.body
@@ -322,8 +322,8 @@ def test_a_schema_is_a_structured_output_from_claude_4_5_on(model):
 
 
 def test_limits_of_a_schema_are_told_in_descriptions():
-    sent = asked(response_format=with_schema(OPEN_SCHEMA)).body["output_config"]["format"]["schema"]
-    assert sent == {
+    schema = translated(response_format=with_schema(OPEN_SCHEMA)).body["output_config"]["format"]["schema"]
+    assert schema == {
         "type": "object",
         "properties": {"a": {"type": "integer", "description": "(minimum: 1)"}},
         "additionalProperties": False,
@@ -332,10 +332,10 @@ def test_limits_of_a_schema_are_told_in_descriptions():
 
 @pytest.mark.parametrize("root", [{"type": "array", "items": {"type": "string"}}, {"enum": ["a", "b"]}])
 def test_a_root_that_is_no_object_is_wrapped(root):
-    call = asked(response_format=with_schema(root))
-    sent = call.body["output_config"]["format"]["schema"]
-    assert sent["type"] == "object"
-    assert sent["properties"] == {"value": root}
+    call = translated(response_format=with_schema(root))
+    schema = call.body["output_config"]["format"]["schema"]
+    assert schema["type"] == "object"
+    assert schema["properties"] == {"value": root}
     assert call.json_answer.wrapped
 
 
@@ -344,7 +344,7 @@ def test_a_root_that_is_no_object_is_wrapped(root):
     [("claude-sonnet-4", SCHEMA), ("claude-3-7-sonnet", OPEN_SCHEMA), ("claude-opus-5", MAP_SCHEMA)],
 )
 def test_elsewhere_the_answer_is_a_call_that_is_demanded(model, schema):
-    call = asked(model, response_format=with_schema(schema))
+    call = translated(model, response_format=with_schema(schema))
     assert call.body["tools"][0]["input_schema"] == schema
     assert call.body["tool_choice"] == {"type": "tool", "name": call.json_answer.tool}
     assert call.ignored == ()
@@ -352,7 +352,7 @@ def test_elsewhere_the_answer_is_a_call_that_is_demanded(model, schema):
 
 @pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5-1"])
 def test_where_no_call_can_be_forced_the_answer_is_asked_for(model):
-    call = asked(model, response_format=with_schema(MAP_SCHEMA))
+    call = translated(model, response_format=with_schema(MAP_SCHEMA))
     assert call.body["tool_choice"] == {"type": "auto"}
     assert call.json_answer.tool in call.body["system"][-1]["text"]
     assert call.ignored == ("response_format",)
@@ -366,20 +366,20 @@ def test_a_refused_structured_output_becomes_a_tool():
 
 
 def test_json_without_a_schema_is_an_instruction():
-    call = asked(response_format={"type": "json_object"})
+    call = translated(response_format={"type": "json_object"})
     assert "tools" not in call.body
     assert "JSON object" in call.body["system"][-1]["text"]
     assert call.json_answer.source == "text"
 
 
 def test_with_tools_one_of_them_or_the_answer_is_demanded():
-    call = asked("claude-sonnet-4", response_format=with_schema(SCHEMA), tools=[WEATHER])
+    call = translated("claude-sonnet-4", response_format=with_schema(SCHEMA), tools=[WEATHER])
     assert [tool["name"] for tool in call.body["tools"]] == ["weather", call.json_answer.tool]
     assert call.body["tool_choice"] == {"type": "any"}
 
 
 def test_while_it_thinks_within_a_budget_the_answer_is_asked_for():
-    call = asked("claude-sonnet-4", response_format=with_schema(SCHEMA), reasoning_effort="low")
+    call = translated("claude-sonnet-4", response_format=with_schema(SCHEMA), reasoning_effort="low")
     assert call.body["thinking"]["type"] == "enabled"
     assert call.body["tool_choice"] == {"type": "auto"}
     assert call.json_answer.tool in call.body["system"][-1]["text"]
@@ -393,12 +393,12 @@ def test_a_response_format_of_no_known_kind_is_refused(shape):
 # Files
 
 
-def part(kind, **held):
-    return {"type": kind, kind: held}
+def part(kind, **fields):
+    return {"type": kind, kind: fields}
 
 
 @pytest.mark.parametrize(
-    ("given", "block"),
+    ("params", "block"),
     [
         (
             part("image_url", url="data:image/jpg;base64,_-8"),
@@ -422,13 +422,15 @@ def part(kind, **held):
         ),
     ],
 )
-def test_files_become_blocks(given, block):
-    call = asked(messages=[{"role": "user", "content": [given | {"cache_control": {"type": "ephemeral"}}]}])
+def test_files_become_blocks(params, block):
+    call = translated(
+        messages=[{"role": "user", "content": [params | {"cache_control": {"type": "ephemeral"}}]}]
+    )
     assert call.body["messages"][0]["content"] == [block | {"cache_control": {"type": "ephemeral"}}]
 
 
 @pytest.mark.parametrize(
-    "given",
+    "params",
     [
         part("image_url", url="gs://bucket/cat.png"),
         part("image_url", url="http://example.com/cat.png"),
@@ -438,33 +440,38 @@ def test_files_become_blocks(given, block):
         part("file", file_data="data:application/zip;base64,AAAA"),
     ],
 )
-def test_a_file_that_claude_does_not_take_is_named(given):
-    messages = [{"role": "user", "content": [{"type": "text", "text": "See:"}, given]}]
+def test_a_file_that_claude_does_not_take_is_named(params):
+    messages = [{"role": "user", "content": [{"type": "text", "text": "See:"}, params]}]
     assert refused(messages=messages)["param"] == "messages[0].content[1]"
 
 
 @pytest.mark.parametrize("inside", [False, True])
 def test_citations_context_and_title_of_a_file_reach_claude(inside):
     more = {"citations": {"enabled": True}, "context": "ctx", "title": "T"}
-    given = part(
+    params = part(
         "file", file_data="data:text/plain;base64,QQ==", filename="d.txt", **(more if inside else {})
     )
-    call = asked(messages=[{"role": "user", "content": [given | ({} if inside else more)]}])
+    call = translated(messages=[{"role": "user", "content": [params | ({} if inside else more)]}])
     source = {"type": "text", "media_type": "text/plain", "data": "A"}
     assert call.body["messages"][0]["content"] == [{"type": "document", "source": source} | more]
 
 
 def test_anthropic_s_own_parts_are_sent_as_they_are():
-    found = {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "r"}]}
+    search_result = {
+        "type": "search_result",
+        "source": "s",
+        "title": "t",
+        "content": [{"type": "text", "text": "r"}],
+    }
     texts = {"type": "content", "content": [{"type": "text", "text": "a"}]}
     document = {"type": "document", "source": texts, "citations": {"enabled": True}}
-    call = asked(messages=[{"role": "user", "content": [found, document]}])
-    assert call.body["messages"][0]["content"] == [found, document]
+    call = translated(messages=[{"role": "user", "content": [search_result, document]}])
+    assert call.body["messages"][0]["content"] == [search_result, document]
 
 
 def test_cited_documents_and_a_schema_use_the_tool():
     document = part("file", file_data=PDF) | {"citations": {"enabled": True}}
-    call = asked(
+    call = translated(
         messages=[{"role": "user", "content": [document]}],
         response_format=with_schema(SCHEMA),
         tools=[WEATHER],
@@ -475,7 +482,7 @@ def test_cited_documents_and_a_schema_use_the_tool():
 
 def test_breakpoints_of_the_cache_stay_where_they_are():
     cache = {"type": "ephemeral", "ttl": "1h"}
-    call = asked(
+    call = translated(
         messages=[
             {"role": "system", "content": "Be kind.", "cache_control": cache},
             *loop(results=False),
@@ -501,7 +508,7 @@ def test_ids_are_unique_and_each_result_finds_its_call():
         {"role": "tool", "tool_call_id": "0", "content": "first"},
         {"role": "tool", "tool_call_id": "0", "content": "second"},
     ]
-    body = asked(messages=[{"role": "user", "content": "Go."}, *turn, *turn], tools=[WEATHER]).body
+    body = translated(messages=[{"role": "user", "content": "Go."}, *turn, *turn], tools=[WEATHER]).body
     used = [
         block["id"]
         for message in body["messages"]
@@ -515,8 +522,8 @@ def test_ids_are_unique_and_each_result_finds_its_call():
         if block["type"] == "tool_result"
     ]
     assert len(set(used)) == 4
-    assert [one["tool_use_id"] for one in results] == used
-    assert [one["content"][0]["text"] for one in results] == ["first", "second"] * 2
+    assert [result["tool_use_id"] for result in results] == used
+    assert [result["content"][0]["text"] for result in results] == ["first", "second"] * 2
 
 
 @pytest.mark.parametrize("identity", ["call_" + "x" * 1200, "functions.f:0", "é"])
@@ -527,7 +534,7 @@ def test_illegal_call_id_is_replaced_deterministically(identity):
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": identity, "content": "Yes"},
     ]
-    bodies = [asked(messages=messages).body for _ in range(2)]
+    bodies = [translated(messages=messages).body for _ in range(2)]
     used = bodies[0]["messages"][1]["content"][0]["id"]
     assert used == bodies[1]["messages"][1]["content"][0]["id"]
     assert used == bodies[0]["messages"][2]["content"][0]["tool_use_id"]

@@ -19,8 +19,8 @@ def usage_of(*events):
     stream = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in [begin, *ends, last])
     options = {"stream": True, "stream_options": {"include_usage": True}}
     body = {"model": "claude-sonnet-5-5", "messages": MESSAGES} | options
-    written = post(function(CannedTransport([stream], "text/event-stream")), body).get_data()
-    return next(chunk["usage"] for chunk in events_of(written) if chunk != "[DONE]" and chunk["usage"])
+    data = post(function(CannedTransport([stream], "text/event-stream")), body).get_data()
+    return next(chunk["usage"] for chunk in events_of(data) if chunk != "[DONE]" and chunk["usage"])
 
 
 def test_null_count_does_not_erase_an_earlier_one():
@@ -69,7 +69,7 @@ def test_row_of_a_batch_has_no_feature_that_may_be_refused(name):
 @pytest.mark.parametrize("stream", [False, True])
 def test_compaction_is_given_out_and_goes_back(stream):
     block = {"type": "compaction", "content": "So far: nothing."}
-    said = {"type": "text", "text": "Hello"}
+    text = {"type": "text", "text": "Hello"}
     if stream:
         events = [
             {
@@ -78,12 +78,12 @@ def test_compaction_is_given_out_and_goes_back(stream):
                 "content_block": {"type": "compaction", "content": ""},
             },
             {"type": "content_block_delta", "index": 0, "delta": block | {"type": "compaction_delta"}},
-            {"type": "content_block_start", "index": 1, "content_block": said},
+            {"type": "content_block_start", "index": 1, "content_block": text},
             {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
         ]
         reply = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
     else:
-        reply = json.dumps({"content": [block, said], "stop_reason": "end_turn"}).encode()
+        reply = json.dumps({"content": [block, text], "stop_reason": "end_turn"}).encode()
     transport = CannedTransport([reply], "text/event-stream" if stream else "application/json")
     body = {"model": "claude-sonnet-4-6", "messages": MESSAGES}
     answer = post(function(transport), body | {"stream": stream})
@@ -94,4 +94,4 @@ def test_compaction_is_given_out_and_goes_back(stream):
     message = message["choices"][0]["message"]
     assert message["content"] == "Hello"
     call = upstream_call(body | {"messages": [*MESSAGES, message, *MESSAGES]})
-    assert call.body["messages"][1]["content"] == [block, said]
+    assert call.body["messages"][1]["content"] == [block, text]

@@ -47,10 +47,10 @@ def call(model, **params):
     ],
 )
 def test_thinking_and_effort_are_what_the_model_takes(model, params, thinking, effort, ignored):
-    made = call(model, **params)
-    assert made.body.get("thinking") == thinking
-    assert made.body.get("output_config", {}).get("effort") == effort
-    assert made.ignored == ignored
+    upstream_call = call(model, **params)
+    assert upstream_call.body.get("thinking") == thinking
+    assert upstream_call.body.get("output_config", {}).get("effort") == effort
+    assert upstream_call.ignored == ignored
 
 
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1"])
@@ -70,9 +70,9 @@ def test_fields_that_need_a_beta_bring_it():
         "display": "updates",
         "block_binding": {"prefix_mismatch_behavior": "drop_block"},
     }
-    made = call("claude-opus-5-5", thinking=thinking, context_management={"edits": []})
-    assert made.body["thinking"] == thinking
-    assert made.body["anthropic_beta"] == [
+    upstream_call = call("claude-opus-5-5", thinking=thinking, context_management={"edits": []})
+    assert upstream_call.body["thinking"] == thinking
+    assert upstream_call.body["anthropic_beta"] == [
         "thinking-display-updates-2026-08-18",
         "thinking-binding-controls-2026-08-01",
         "context-management-2025-06-27",
@@ -80,17 +80,17 @@ def test_fields_that_need_a_beta_bring_it():
 
 
 @pytest.mark.parametrize(
-    ("model", "param", "limit", "sent"),
+    ("model", "param", "limit", "expected"),
     [
         ("claude-sonnet-4-5", "max_tokens", 100_000, 64_000),
         ("claude-opus-5-5", "max_completion_tokens", 500_000, 128_000),
         ("claude-opus-5-5", "max_completion_tokens", 128_000, 128_000),
     ],
 )
-def test_limit_above_the_model_s_is_lowered_and_named(model, param, limit, sent):
-    made = call(model, **{param: limit})
-    assert made.body["max_tokens"] == sent
-    assert made.ignored == ((param,) if sent < limit else ())
+def test_limit_above_the_model_s_is_lowered_and_named(model, param, limit, expected):
+    upstream_call = call(model, **{param: limit})
+    assert upstream_call.body["max_tokens"] == expected
+    assert upstream_call.ignored == ((param,) if expected < limit else ())
 
 
 # Blocks of other models
@@ -106,7 +106,7 @@ def history(producer):
 
 
 @pytest.mark.parametrize(
-    ("reader", "producer", "kept"),
+    ("reader", "producer", "is_sent"),
     [
         ("claude-sonnet-5-5", "claude-sonnet-5-5", True),
         ("claude-sonnet-5-5", "claude-sonnet-5", True),
@@ -121,10 +121,10 @@ def history(producer):
         ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929", True),
     ],
 )
-def test_thinking_is_sent_to_models_that_can_read_it(reader, producer, kept):
-    made = call(reader, messages=history(producer))
-    blocks = made.body["messages"][1]["content"]
-    assert [block["type"] for block in blocks] == ["thinking"] * kept + ["text"]
+def test_thinking_is_sent_to_models_that_can_read_it(reader, producer, is_sent):
+    upstream_call = call(reader, messages=history(producer))
+    blocks = upstream_call.body["messages"][1]["content"]
+    assert [block["type"] for block in blocks] == ["thinking"] * is_sent + ["text"]
     assert all("model" not in block for block in blocks)
-    assert made.ignored == (() if kept else ("messages.thinking_blocks",))
-    assert made.optional_features == (("messages.thinking_blocks",) if kept else ())
+    assert upstream_call.ignored == (() if is_sent else ("messages.thinking_blocks",))
+    assert upstream_call.optional_features == (("messages.thinking_blocks",) if is_sent else ())

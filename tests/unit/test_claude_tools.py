@@ -44,8 +44,8 @@ def answer(tools, blocks, *, stream=False, **params):
     events = [{"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 1}}}]
     for index, block in enumerate(blocks):
         events.append({"type": "content_block_start", "index": index, "content_block": block | {"input": {}}})
-        written = json.dumps(block["input"])
-        for piece in (written[:7], written[7:]):
+        data = json.dumps(block["input"])
+        for piece in (data[:7], data[7:]):
             delta = {"type": "input_json_delta", "partial_json": piece}
             events.append({"type": "content_block_delta", "index": index, "delta": delta})
         events.append({"type": "content_block_stop", "index": index})
@@ -53,15 +53,15 @@ def answer(tools, blocks, *, stream=False, **params):
         {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 1}}
     )
     sse = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
-    written = post(function(CannedTransport([sse], "text/event-stream")), body).get_data()
-    return folded([chunk for chunk in events_of(written) if chunk != "[DONE]"])
+    data = post(function(CannedTransport([sse], "text/event-stream")), body).get_data()
+    return folded([chunk for chunk in events_of(data) if chunk != "[DONE]"])
 
 
 # Schemas
 
 
 @pytest.mark.parametrize(
-    ("parameters", "sent"),
+    ("parameters", "expected"),
     [
         ({}, {"type": "object"}),
         (
@@ -101,24 +101,24 @@ def answer(tools, blocks, *, stream=False, **params):
         ),
     ],
 )
-def test_schema_becomes_an_object_of_draft_2020_12(parameters, sent):
-    assert sent_schema(parameters) == {"type": "object"} | sent
+def test_schema_becomes_an_object_of_draft_2020_12(parameters, expected):
+    assert sent_schema(parameters) == {"type": "object"} | expected
 
 
 def test_alternatives_at_the_root_are_merged_and_named():
-    one = {
+    first = {
         "type": "object",
         "properties": {"id": {"type": "string"}, "x": {"type": "string"}},
         "required": ["id", "x"],
     }
     other = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
-    made = call(tool({"anyOf": [one, other]}))
-    assert made.body["tools"][0]["input_schema"] == {
+    upstream_call = call(tool({"anyOf": [first, other]}))
+    assert upstream_call.body["tools"][0]["input_schema"] == {
         "type": "object",
         "properties": {"id": {"anyOf": [{"type": "string"}, {"type": "integer"}]}, "x": {"type": "string"}},
         "required": ["id"],
     }
-    assert made.ignored == ("tools.function.parameters",)
+    assert upstream_call.ignored == ("tools.function.parameters",)
 
 
 def test_schema_that_refers_to_itself_is_bounded():
@@ -160,8 +160,8 @@ def test_arguments_of_earlier_calls_have_the_legal_names():
     arguments = json.dumps({"a b": 1})
     function_call = {"id": "1", "type": "function", "function": {"name": "t", "arguments": arguments}}
     history = [*MESSAGES, {"role": "assistant", "content": None, "tool_calls": [function_call]}]
-    made = call(tool({"properties": {"a b": {}}}), messages=history)
-    assert made.body["messages"][1]["content"][0]["input"] == {"a_b": 1}
+    upstream_call = call(tool({"properties": {"a b": {}}}), messages=history)
+    assert upstream_call.body["messages"][1]["content"][0]["input"] == {"a_b": 1}
 
 
 # Properties of Anthropic's tools
@@ -174,23 +174,26 @@ def test_properties_of_anthropic_s_tools_reach_claude():
         "eager_input_streaming": True,
         "allowed_callers": ["direct"],
     }
-    for given in (tool({}) | more, tool({}, **more)):
-        made = call(given)
-        assert made.body["tools"][0].items() >= more.items()
-        assert made.body["anthropic_beta"] == ["tool-search-tool-2025-10-19", "tool-examples-2025-10-29"]
-        assert made.ignored == ()
+    for params in (tool({}) | more, tool({}, **more)):
+        upstream_call = call(params)
+        assert upstream_call.body["tools"][0].items() >= more.items()
+        assert upstream_call.body["anthropic_beta"] == [
+            "tool-search-tool-2025-10-19",
+            "tool-examples-2025-10-29",
+        ]
+        assert upstream_call.ignored == ()
 
 
 def test_tools_beyond_the_limit_are_not_strict_and_named():
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
-    made = call(*(tool(schema, f"t{number}", strict=True) for number in range(22)))
-    assert sum("strict" in one for one in made.body["tools"]) == 20
-    assert made.ignored == ("tools.function.strict",)
+    upstream_call = call(*(tool(schema, f"t{number}", strict=True) for number in range(22)))
+    assert sum("strict" in sent_tool for sent_tool in upstream_call.body["tools"]) == 20
+    assert upstream_call.ignored == ("tools.function.strict",)
 
 
 def test_toolset_without_a_name_is_sent():
-    made = call({"type": "computer_toolset_20260801"}, model="claude-sonnet-5-5")
-    assert made.body["tools"] == [{"type": "computer_toolset_20260801"}]
+    upstream_call = call({"type": "computer_toolset_20260801"}, model="claude-sonnet-5-5")
+    assert upstream_call.body["tools"] == [{"type": "computer_toolset_20260801"}]
 
 
 def test_toolset_of_a_call_is_given_out_and_comes_back():
@@ -203,15 +206,15 @@ def test_toolset_of_a_call_is_given_out_and_comes_back():
 
 
 @pytest.mark.parametrize(
-    ("given", "param"),
+    ("params", "param"),
     [
         ({"type": {}, "name": "x"}, "tools[0].type"),
         ({"type": "web_search_20250305", "name": "web_search", "user_location": 5}, "tools[0].user_location"),
         ({"type": "computer_20251124", "name": "computer"}, "tools[0].type"),
     ],
 )
-def test_malformed_or_rejected_tool_is_refused_with_its_param(given, param):
-    body = {"model": "claude-sonnet-5-5", "messages": MESSAGES, "tools": [given]}
+def test_malformed_or_rejected_tool_is_refused_with_its_param(params, param):
+    body = {"model": "claude-sonnet-5-5", "messages": MESSAGES, "tools": [params]}
     answer = post(function(CannedTransport([b"{}"], "application/json")), body)
     assert answer.status_code == 400
     assert answer.json["error"]["param"] == param
@@ -233,36 +236,41 @@ def test_malformed_search_options_are_refused_with_their_param(options, param):
 
 def test_domains_of_a_web_search_are_those_of_the_tool():
     options = {"filters": {"allowed_domains": ["a.com"], "blocked_domains": ["b.com"]}}
-    made = call(tool({}), web_search_options=options)
-    assert made.body["tools"][1]["allowed_domains"] == ["a.com"]
-    assert made.ignored == ("web_search_options.filters.blocked_domains",)
+    upstream_call = call(tool({}), web_search_options=options)
+    assert upstream_call.body["tools"][1]["allowed_domains"] == ["a.com"]
+    assert upstream_call.ignored == ("web_search_options.filters.blocked_domains",)
 
 
 def test_server_tool_that_vertex_may_lack_is_an_optional_feature():
-    given = [{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}, tool({})]
-    made = call(*given, model="claude-sonnet-5-5")
-    assert made.body["tools"][1] == given[0]
-    assert made.optional_features == ("tools.advisor_20260301", "anthropic_beta.advisor-tool-2026-03-01")
-    made = request(given, refused=made.optional_features)
-    assert [one["name"] for one in made.body["tools"]] == ["t"]
-    assert made.ignored == ("tools.advisor_20260301",)
+    params = [{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}, tool({})]
+    upstream_call = call(*params, model="claude-sonnet-5-5")
+    assert upstream_call.body["tools"][1] == params[0]
+    assert upstream_call.optional_features == (
+        "tools.advisor_20260301",
+        "anthropic_beta.advisor-tool-2026-03-01",
+    )
+    upstream_call = request(params, refused=upstream_call.optional_features)
+    assert [sent_tool["name"] for sent_tool in upstream_call.body["tools"]] == ["t"]
+    assert upstream_call.ignored == ("tools.advisor_20260301",)
 
 
 def test_newer_web_search_falls_back_to_the_one_of_vertex():
-    given = [{"type": "web_search_20260318", "name": "web_search", "max_uses": 2}]
-    assert call(*given).body["tools"] == given
-    made = request(given, refused=["tools.web_search_20260318"])
-    assert made.body["tools"] == [{"type": "web_search_20250305", "name": "web_search", "max_uses": 2}]
-    assert made.body["anthropic_beta"] == ["web-search-2025-03-05"]
-    assert made.ignored == ("tools.web_search_20260318",)
-    made = request(given, refused=["tools.web_search_20260318", "policy.web_search"])
-    assert "tools" not in made.body
+    params = [{"type": "web_search_20260318", "name": "web_search", "max_uses": 2}]
+    assert call(*params).body["tools"] == params
+    upstream_call = request(params, refused=["tools.web_search_20260318"])
+    assert upstream_call.body["tools"] == [
+        {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}
+    ]
+    assert upstream_call.body["anthropic_beta"] == ["web-search-2025-03-05"]
+    assert upstream_call.ignored == ("tools.web_search_20260318",)
+    upstream_call = request(params, refused=["tools.web_search_20260318", "policy.web_search"])
+    assert "tools" not in upstream_call.body
 
 
 def test_web_search_denied_by_policy_is_dropped_and_named():
-    made = request([tool({})], refused=["policy.web_search"], web_search_options={})
-    assert [one["name"] for one in made.body["tools"]] == ["t"]
-    assert made.ignored == ("web_search_options",)
+    upstream_call = request([tool({})], refused=["policy.web_search"], web_search_options={})
+    assert [sent_tool["name"] for sent_tool in upstream_call.body["tools"]] == ["t"]
+    assert upstream_call.ignored == ("web_search_options",)
 
 
 # Choice
@@ -277,26 +285,26 @@ NAMED = {"type": "function", "function": {"name": "a"}}
 
 
 def test_forced_function_leaves_the_others_defined():
-    made = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED, model="claude-opus-4-8")
-    assert [one["name"] for one in made.body["tools"]] == ["a", "b"]
-    assert made.body["tool_choice"] == {"type": "tool", "name": "a"}
+    upstream_call = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED, model="claude-opus-4-8")
+    assert [sent_tool["name"] for sent_tool in upstream_call.body["tools"]] == ["a", "b"]
+    assert upstream_call.body["tool_choice"] == {"type": "tool", "name": "a"}
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5-1"])
 def test_where_no_call_can_be_forced_it_is_asked_for(model):
-    made = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED, model=model)
-    assert made.body["tool_choice"] == {"type": "auto"}
-    assert made.body["system"][-1]["text"] == "You must call the tool a now."
-    assert made.ignored == ("tool_choice",)
+    upstream_call = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED, model=model)
+    assert upstream_call.body["tool_choice"] == {"type": "auto"}
+    assert upstream_call.body["system"][-1]["text"] == "You must call the tool a now."
+    assert upstream_call.ignored == ("tool_choice",)
 
 
 @pytest.mark.parametrize("model", ["claude-opus-4-6", "claude-opus-4-7"])
 def test_forced_call_comes_before_adaptive_thinking(model):
-    made = call(tool({}), tool_choice="required", reasoning_effort="high", model=model)
-    assert made.body["tool_choice"] == {"type": "tool", "name": "t"}
-    assert "thinking" not in made.body
-    assert made.body["output_config"] == {"effort": "high"}
-    assert made.ignored == ("reasoning_effort",)
+    upstream_call = call(tool({}), tool_choice="required", reasoning_effort="high", model=model)
+    assert upstream_call.body["tool_choice"] == {"type": "tool", "name": "t"}
+    assert "thinking" not in upstream_call.body
+    assert upstream_call.body["output_config"] == {"effort": "high"}
+    assert upstream_call.ignored == ("reasoning_effort",)
 
 
 # Answers in JSON
@@ -314,7 +322,7 @@ OPEN = {
 
 
 @pytest.mark.parametrize(
-    ("written", "content"),
+    ("arguments", "content"),
     [
         ({"city": "Rome"}, {"city": "Rome"}),
         ({"parameters": {"city": "Rome"}}, {"city": "Rome"}),
@@ -323,12 +331,12 @@ OPEN = {
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_arguments_of_the_answer_are_unwrapped(written, content, stream):
-    block = {"type": "tool_use", "id": "1", "name": "json_tool_call", "input": written}
+def test_arguments_of_the_answer_are_unwrapped(arguments, content, stream):
+    block = {"type": "tool_use", "id": "1", "name": "json_tool_call", "input": arguments}
     params = {"model": "claude-sonnet-4", "response_format": formatted(OPEN)}
-    said = answer([], [block], stream=stream, **params)["choices"][0]
-    assert json.loads(said["message"]["content"]) == content
-    assert said["finish_reason"] == "stop"
+    choice = answer([], [block], stream=stream, **params)["choices"][0]
+    assert json.loads(choice["message"]["content"]) == content
+    assert choice["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("key", ["value", "items"])
@@ -342,11 +350,11 @@ def test_array_is_unwrapped_whatever_its_key(key):
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("schema", [OPEN, {"type": "array"}])
 def test_answer_in_arguments_that_were_not_asked_for_is_read(schema, stream):
-    written = {"value": ["a"]} if schema != OPEN else {"city": "Rome"}
-    block = {"type": "tool_use", "id": "1", "name": "json_tool_call", "input": written}
-    said = answer([], [block], stream=stream, response_format=formatted(schema))["choices"][0]
-    assert json.loads(said["message"]["content"]) == (["a"] if schema != OPEN else written)
-    assert said["finish_reason"] == "stop"
+    arguments = {"value": ["a"]} if schema != OPEN else {"city": "Rome"}
+    block = {"type": "tool_use", "id": "1", "name": "json_tool_call", "input": arguments}
+    choice = answer([], [block], stream=stream, response_format=formatted(schema))["choices"][0]
+    assert json.loads(choice["message"]["content"]) == (["a"] if schema != OPEN else arguments)
+    assert choice["finish_reason"] == "stop"
 
 
 def test_answer_without_required_properties_is_asked_for_again():
@@ -375,8 +383,8 @@ def test_answer_without_required_properties_is_asked_for_again():
 def test_json_mode_takes_the_json_out_of_the_text(text, content):
     reply = json.dumps({"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}).encode()
     body = {"model": SONNET, "messages": MESSAGES, "response_format": {"type": "json_object"}}
-    said = post(function(CannedTransport([reply], "application/json")), body).json
-    assert said["choices"][0]["message"]["content"] == content
+    completion = post(function(CannedTransport([reply], "application/json")), body).json
+    assert completion["choices"][0]["message"]["content"] == content
 
 
 # Costs

@@ -278,9 +278,9 @@ def test_custom_tool_is_a_function_of_one_string(publisher, tool):
 
 def calls(*arguments):
     named = {"index": 0, "id": "call_1", "function": {"name": "ApplyPatch", "arguments": arguments[0]}}
-    rest = [{"index": 0, "function": {"arguments": piece}} for piece in arguments[1:]]
+    following = [{"index": 0, "function": {"arguments": piece}} for piece in arguments[1:]]
     other = {"index": 1, "id": "call_2", "function": {"name": "f", "arguments": "{}"}}
-    return [named, *rest, other]
+    return [named, *following, other]
 
 
 def test_call_of_a_custom_tool_is_answered_in_its_form():
@@ -299,22 +299,22 @@ def test_streamed_call_of_a_custom_tool_has_its_form():
     chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
     blocks = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks]
-    asked = question("openapi", tools=[PATCH, *CHAT["tools"]], stream=True)
-    *read, _ = events_of(reply_to(asked, blocks, "text/event-stream"))
-    found = [
+    params = question("openapi", tools=[PATCH, *CHAT["tools"]], stream=True)
+    *read, _ = events_of(reply_to(params, blocks, "text/event-stream"))
+    entries = [
         call
         for chunk in read
         for choice in chunk["choices"]
         for call in choice["delta"].get("tool_calls", ())
         if call["index"] == 0
     ]
-    assert found[0] == {
+    assert entries[0] == {
         "index": 0,
         "id": "call_1",
         "type": "custom",
         "custom": {"name": "ApplyPatch", "input": ""},
     }
-    assert "".join(call["custom"]["input"] for call in found) == "*** Begin Patch"
+    assert "".join(call["custom"]["input"] for call in entries) == "*** Begin Patch"
 
 
 def test_custom_tool_without_a_name_is_an_error():
@@ -334,5 +334,5 @@ def test_custom_tool_of_a_batch_comes_back_in_its_form():
     reply = {"candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}]}
     identity = row_operations.ResponseIdentity("1", 1, body["model"])
     answer = operation.response(reply, call, "google", identity, {})
-    (made,) = answer["choices"][0]["message"]["tool_calls"]
-    assert (made["type"], made["custom"]) == ("custom", PATCHED["custom"])
+    (custom_call,) = answer["choices"][0]["message"]["tool_calls"]
+    assert (custom_call["type"], custom_call["custom"]) == ("custom", PATCHED["custom"])

@@ -19,7 +19,7 @@ def unfenced(pieces):
 
 
 @pytest.mark.parametrize(
-    ("written", "expected"),
+    ("text", "expected"),
     [
         (f"```json\n{ANSWER}\n```", ANSWER),
         (f" \n```JSON\r\n{ANSWER}\r\n```\r\n", ANSWER),
@@ -35,9 +35,9 @@ def unfenced(pieces):
         ("", ""),
     ],
 )
-def test_fence_is_removed_whole_and_in_pieces(written, expected):
-    assert unfenced([written]) == expected
-    assert unfenced(written) == expected
+def test_fence_is_removed_whole_and_in_pieces(text, expected):
+    assert unfenced([text]) == expected
+    assert unfenced(text) == expected
 
 
 @given(st.lists(st.text('`\n jsonx{"', max_size=8)))

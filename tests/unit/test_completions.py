@@ -19,12 +19,12 @@ def chunks(answer):
 
 def folded(chunks):
     """Text and finish reason of each choice, from a stream."""
-    found = {}
+    choices = {}
     for choice in (choice for chunk in chunks for choice in chunk["choices"]):
-        text, finish = found.get(choice["index"], ("", None))
+        text, finish = choices.get(choice["index"], ("", None))
         assert finish is None, "a piece after the finish reason"
-        found[choice["index"]] = (text + choice["text"], choice["finish_reason"])
-    return found
+        choices[choice["index"]] = (text + choice["text"], choice["finish_reason"])
+    return choices
 
 
 MODELS = [
@@ -48,9 +48,9 @@ def test_a_prompt_is_gone_on_with(client, model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_stream_says_the_same(client, plain, model):
-    asked = {"model": model, "prompt": ["Once", "Twice"], "n": 2, "max_tokens": 300, "echo": True}
-    whole = client.completions.create(**asked)
-    with plain.completions.create(**asked, stream=True, stream_options={"include_usage": True}) as stream:
+    params = {"model": model, "prompt": ["Once", "Twice"], "n": 2, "max_tokens": 300, "echo": True}
+    whole = client.completions.create(**params)
+    with plain.completions.create(**params, stream=True, stream_options={"include_usage": True}) as stream:
         pieces = [chunk.model_dump() for chunk in stream]
     expected = {choice.index: (choice.text, choice.finish_reason) for choice in whole.choices}
     assert folded(pieces) == expected

@@ -133,9 +133,9 @@ WRONG = [
 def test_wrong_value_names_the_variable_in_one_line(name, value):
     with pytest.raises(InvalidSetting, match=name) as caught:
         read(**{name: value})
-    said = str(caught.value)
-    assert "\n" not in said
-    assert said.endswith(".")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
 
 
 def test_a_wrong_key_is_not_shown():

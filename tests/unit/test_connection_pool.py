@@ -37,19 +37,19 @@ def read(head, after=b"", blocks=1, client=None, timeout=10):
                 here, client=client or ClientConnection(), timeout=timeout
             )
             response.begin()
-            rest = response.fp.read()
+            following = response.fp.read()
             response.close()
         finally:
             sender.join()
-        return response, rest
+        return response, following
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 7, 1000])
 def test_informational_responses_are_skipped(blocks):
     early = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
-    found, rest = read(early + OK, b"{}", blocks)
-    assert (found.status, found.length, rest) == (200, 2, b"{}")
-    assert "Link" not in found.headers
+    response, following = read(early + OK, b"{}", blocks)
+    assert (response.status, response.length, following) == (200, 2, b"{}")
+    assert "Link" not in response.headers
 
 
 @pytest.mark.parametrize("blocks", [1, 3])
@@ -71,18 +71,18 @@ def test_invalid_head_is_an_error(head, error, blocks):
 
 
 def test_content_length_of_5000_digits_is_no_length():
-    found, _ = read(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
-    assert found.length is None
+    response, _ = read(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+    assert response.length is None
 
 
 def test_wait_for_head_ends_at_timeout_or_disconnect():
     here, there = socket.socketpair()
-    ours, client = socket.socketpair()
-    with here, there, ours, client:
+    local, client = socket.socketpair()
+    with here, there, local, client:
 
         def begin(timeout):
             connection_pool.InterruptibleResponse(
-                here, client=ClientConnection(ours), timeout=timeout
+                here, client=ClientConnection(local), timeout=timeout
             ).begin()
 
         with pytest.raises(errors.DeadlineExceeded):

@@ -30,28 +30,45 @@ class Browser:
         """https://fetch.spec.whatwg.org/#cors-preflight-fetch, for a request that is not simple."""
         names = ",".join(sorted(name.lower() for name in headers))
         asks = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": names}
-        status, told, _ = self._send("OPTIONS", path, asks)
-        if not 200 <= status < 300 or told.get("access-control-allow-origin") not in {"*", self._origin}:
+        status, answer_headers, _ = self._send("OPTIONS", path, asks)
+        if not 200 <= status < 300 or answer_headers.get("access-control-allow-origin") not in {
+            "*",
+            self._origin,
+        }:
             raise Browser.Blocked("preflight")
-        if method not in {one.strip() for one in told["access-control-allow-methods"].split(",")}:
+        if method not in {
+            header.strip() for header in answer_headers["access-control-allow-methods"].split(",")
+        }:
             raise Browser.Blocked("method")
-        allowed = {one.strip().lower() for one in told.get("access-control-allow-headers", "").split(",")}
+        allowed = {
+            header.strip().lower()
+            for header in answer_headers.get("access-control-allow-headers", "").split(",")
+        }
         if not {name.lower() for name in headers} <= allowed:
             raise Browser.Blocked("headers")
-        status, told, content = self._send(method, path, headers, body)
-        if told.get("access-control-allow-origin") not in {"*", self._origin}:
+        status, answer_headers, content = self._send(method, path, headers, body)
+        if answer_headers.get("access-control-allow-origin") not in {"*", self._origin}:
             raise Browser.Blocked("answer")
-        exposed = {one.strip().lower() for one in told.get("access-control-expose-headers", "").split(",")}
-        return status, {name: told[name] for name in told.keys() & (SAFELISTED | exposed)}, content
+        exposed = {
+            header.strip().lower()
+            for header in answer_headers.get("access-control-expose-headers", "").split(",")
+        }
+        return (
+            status,
+            {name: answer_headers[name] for name in answer_headers.keys() & (SAFELISTED | exposed)},
+            content,
+        )
 
     def _send(self, method, path, headers, body=None):
         line = http.client.HTTPConnection(*self._address, timeout=10)
         try:
             line.request(method, path, body, {"Origin": self._origin, **headers})
             answer = line.getresponse()
-            told = [(name.lower(), value) for name, value in answer.getheaders()]
-            assert len({name for name, _ in told}) == len(told)  # a header twice is one that browsers refuse
-            return answer.status, dict(told), answer.read()
+            answer_headers = [(name.lower(), value) for name, value in answer.getheaders()]
+            assert len({name for name, _ in answer_headers}) == len(
+                answer_headers
+            )  # a header twice is one that browsers refuse
+            return answer.status, dict(answer_headers), answer.read()
         finally:
             line.close()
 
@@ -76,10 +93,12 @@ def headers(key="sk-one-0123456789"):
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_page_that_may_call_reads_answer_and_headers(server, origin, stream):
     body = json.dumps(question("google", stream=stream))
-    status, told, content = Browser(server, origin).fetch("POST", "/v1/chat/completions", headers(), body)
+    status, answer_headers, content = Browser(server, origin).fetch(
+        "POST", "/v1/chat/completions", headers(), body
+    )
     assert status == 200
     assert b"Hello" in content or b"data:" in content
-    assert told.keys() >= {"x-request-id", "x-vertex-compat-target", "openai-processing-ms"}
+    assert answer_headers.keys() >= {"x-request-id", "x-vertex-compat-target", "openai-processing-ms"}
 
 
 @pytest.mark.parametrize(
@@ -99,10 +118,10 @@ def test_a_page_that_may_call_reads_answer_and_headers(server, origin, stream):
     ],
 )
 def test_a_page_reads_errors_as_well(server, method, path, key, body, expected):
-    status, told, content = Browser(server, PAGE).fetch(method, path, headers(key), body)
+    status, answer_headers, content = Browser(server, PAGE).fetch(method, path, headers(key), body)
     assert status == expected
     assert json.loads(content)["error"]["message"]
-    assert "x-request-id" in told
+    assert "x-request-id" in answer_headers
 
 
 @pytest.mark.parametrize(
@@ -151,14 +170,14 @@ def test_options_that_no_browser_sent_is_no_preflight():
 
 
 @given(st.text())
-def test_nothing_but_names_of_headers_is_repeated(asked):
+def test_nothing_but_names_of_headers_is_repeated(requested):
     given_headers = {
         "Origin": PAGE,
         "Access-Control-Request-Method": "GET",
-        "Access-Control-Request-Headers": asked,
+        "Access-Control-Request-Headers": requested,
     }
-    told = cors.headers(frozenset({PAGE}), "OPTIONS", given_headers.get)
-    repeated = told.get("Access-Control-Allow-Headers", "")
+    headers = cors.headers(frozenset({PAGE}), "OPTIONS", given_headers.get)
+    repeated = headers.get("Access-Control-Allow-Headers", "")
     assert set(repeated) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, \t")
 
 

@@ -42,7 +42,7 @@ def test_many_cold_threads_fetch_one_token():
     account = Account()
     credentials = Credentials(account.find)
     assert side_by_side(credentials.token) == ["token-1"] * THREADS
-    assert (account.found, account.refreshes) == (1, 1)
+    assert (account.finds, account.refreshes) == (1, 1)
 
 
 def test_a_fresh_token_is_used_again_and_again():
@@ -55,7 +55,7 @@ def test_a_fresh_token_is_used_again_and_again():
 def test_nothing_is_asked_for_before_the_first_token_is_needed():
     account = Account()
     Credentials(account.find)
-    assert (account.found, account.refreshes) == (0, 0)
+    assert (account.finds, account.refreshes) == (0, 0)
 
 
 def test_a_token_that_has_expired_is_renewed_once_for_all():
@@ -72,13 +72,13 @@ def test_a_stale_token_is_used_while_one_thread_fetches_the_next():
     credentials = Credentials(account.find)
     credentials.token()
     account.give("stale", STALE)
-    account.begun.clear()
+    account.started.clear()
     account.ended.clear()
     account.may_end.clear()
     try:
         # Nobody waits: the fetch that they set off cannot end before all of them are served.
         assert side_by_side(credentials.token) == ["stale"] * THREADS
-        assert account.begun.wait(5)
+        assert account.started.wait(5)
         assert account.refreshes == 2
     finally:
         account.may_end.set()

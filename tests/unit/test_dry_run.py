@@ -11,11 +11,11 @@ def test_the_translated_call_is_shown_and_not_made(app, emulator, stream):
     answer = app.post(
         "/v1/chat/completions", json=question("google", stream=stream, max_tokens=9), headers=DRY
     )
-    shown = answer.json
-    assert shown["method"] == "POST"
-    assert shown["url"].startswith(f"{emulator.url}/v1beta1/projects/{emulator.project}/locations/global/")
-    assert shown["body"]["generationConfig"] == {"maxOutputTokens": 9}
-    assert "authorization" not in {name.lower() for name in shown["headers"]}
+    body = answer.json
+    assert body["method"] == "POST"
+    assert body["url"].startswith(f"{emulator.url}/v1beta1/projects/{emulator.project}/locations/global/")
+    assert body["body"]["generationConfig"] == {"maxOutputTokens": 9}
+    assert "authorization" not in {name.lower() for name in body["headers"]}
     assert emulator.calls == []
 
 

@@ -124,7 +124,7 @@ IMAGE, VIDEO, DATA = "gs://bucket/a.png", "gs://bucket/a.mp4", "data:image/jpeg;
 
 
 @pytest.mark.parametrize(
-    ("given", "instances"),
+    ("params", "instances"),
     [
         (IMAGE, [{"image": {"gcsUri": IMAGE, "mimeType": "image/png"}}]),
         (DATA, [{"image": {"bytesBase64Encoded": "aGVsbG8=", "mimeType": "image/jpeg"}}]),
@@ -137,11 +137,11 @@ IMAGE, VIDEO, DATA = "gs://bucket/a.png", "gs://bucket/a.mp4", "data:image/jpeg;
         (["one", "two"], [{"text": "one"}, {"text": "two"}]),
     ],
 )
-def test_texts_images_and_videos_share_a_space(plain, emulator, given, instances):
-    answer = plain.embeddings.create(model="vertex_ai/multimodalembedding@001", input=given)
-    assert len(answer.data) == (1 if isinstance(given, str) else len(given))
-    asked = [instance for call in emulator.calls for instance in call.json["instances"]]
-    assert sorted(asked, key=str) == instances
+def test_texts_images_and_videos_share_a_space(plain, emulator, params, instances):
+    answer = plain.embeddings.create(model="vertex_ai/multimodalembedding@001", input=params)
+    assert len(answer.data) == (1 if isinstance(params, str) else len(params))
+    upstream_instances = [instance for call in emulator.calls for instance in call.json["instances"]]
+    assert sorted(upstream_instances, key=str) == instances
 
 
 def test_media_of_one_instance_keep_their_order(app):
@@ -201,9 +201,9 @@ def test_too_few_embeddings_are_an_error_not_an_answer(app, emulator):
     assert embed(app, text=["a", "b"]).status_code == 502
 
 
-@pytest.mark.parametrize("said", [b"", b"<html>", b"[]", b"{}", b'{"error":{"code":500,"message":"no"}}'])
-def test_an_upstream_that_says_no_embedding_is_a_bad_gateway(app, emulator, said):
-    emulator.script(said)
+@pytest.mark.parametrize("message", [b"", b"<html>", b"[]", b"{}", b'{"error":{"code":500,"message":"no"}}'])
+def test_an_upstream_that_says_no_embedding_is_a_bad_gateway(app, emulator, message):
+    emulator.script(message)
     assert embed(app).status_code == 502
 
 
@@ -240,8 +240,8 @@ def test_a_client_that_leaves_ends_all_calls(serve_alone):
 
 
 @pytest.mark.parametrize(
-    "said", [b'{"predictions":["a text"]}', b'{"predictions":[[]]}', b'{"predictions":[]}']
+    "message", [b'{"predictions":["a text"]}', b'{"predictions":[[]]}', b'{"predictions":[]}']
 )
-def test_an_endpoint_that_does_not_embed_is_a_bad_gateway(app, emulator, said):
-    emulator.script(said)
+def test_an_endpoint_that_does_not_embed_is_a_bad_gateway(app, emulator, message):
+    emulator.script(message)
     assert embed(app, "endpoints/30721").status_code == 502

@@ -8,7 +8,7 @@ from helpers.fixtures import events_of, post, reply_to, upstream_call
 MODEL = "1234567890"
 
 
-def asked(*messages, **more):
+def chat_body(*messages, **more):
     return {"model": MODEL, "messages": [*messages], **more}
 
 
@@ -31,23 +31,25 @@ def user(text):
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_text_is_found_whichever_way_it_is_wrapped(predictions, stream):
-    said = reply_to(asked(user("Hi"), stream=stream), [json.dumps({"predictions": predictions}).encode()])
+    answer = reply_to(
+        chat_body(user("Hi"), stream=stream), [json.dumps({"predictions": predictions}).encode()]
+    )
     if stream:
         pieces = [
             piece["delta"].get("content") or ""
-            for event in events_of(said)[:-1]
+            for event in events_of(answer)[:-1]
             for piece in event["choices"]
         ]
         assert "".join(pieces) == "Hello"
         return
-    assert said["choices"][0]["message"]["content"] == "Hello"
-    assert said["choices"][0]["finish_reason"] == "stop"
+    assert answer["choices"][0]["message"]["content"] == "Hello"
+    assert answer["choices"][0]["finish_reason"] == "stop"
 
 
 def test_an_answer_that_repeats_the_mark_of_the_echo_is_whole():
     prediction = "Prompt:\nHi\nOutput:\nProgram\nOutput:\n42"
-    said = reply_to(asked(user("Hi")), [json.dumps({"predictions": [prediction]}).encode()])
-    assert said["choices"][0]["message"]["content"] == "Program\nOutput:\n42"
+    answer = reply_to(chat_body(user("Hi")), [json.dumps({"predictions": [prediction]}).encode()])
+    assert answer["choices"][0]["message"]["content"] == "Program\nOutput:\n42"
 
 
 def test_dialogue_becomes_prompt_for_model_without_template():
@@ -57,7 +59,7 @@ def test_dialogue_becomes_prompt_for_model_without_template():
         {"role": "assistant", "content": "Ho"},
         user("So?"),
     ]
-    call = upstream_call(asked(*messages, temperature=0, top_k=3, stop="END", seed=1, min_p=0.1))
+    call = upstream_call(chat_body(*messages, temperature=0, top_k=3, stop="END", seed=1, min_p=0.1))
     prompt = "system: Be kind.\n\nuser: Hi\n\nassistant: Ho\n\nuser: So?\n\nassistant:"
     assert call.path == "endpoints/1234567890:predict"
     assert call.body == {
@@ -67,7 +69,7 @@ def test_dialogue_becomes_prompt_for_model_without_template():
 
 
 def test_a_container_s_refusal_under_a_good_status_is_an_error(app):
-    asks = asked(user("Hi"), **{"@requestFormat": "chatCompletions", "min_p": 7})
+    asks = chat_body(user("Hi"), **{"@requestFormat": "chatCompletions", "min_p": 7})
     answer = post(app, asks)
     assert answer.status_code == 400
     assert "min_p" in answer.json["error"]["message"]

@@ -9,22 +9,26 @@ from hypothesis import strategies as st
 
 from vertex_compat import errors
 
-SAID = "The words of the upstream: 不行 🙅"
+UPSTREAM_MESSAGE = "The words of the upstream: 不行 🙅"
 
 
 def google(status, name="INVALID_ARGUMENT", **more):
-    return {"error": {"code": status, "message": SAID, "status": name, **more}}
+    return {"error": {"code": status, "message": UPSTREAM_MESSAGE, "status": name, **more}}
 
 
 def anthropic(kind="invalid_request_error"):
-    return {"type": "error", "error": {"type": kind, "message": SAID}, "request_id": "req_vrtx_011"}
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": UPSTREAM_MESSAGE},
+        "request_id": "req_vrtx_011",
+    }
 
 
 def mistral(kind="invalid_request_error", code=None):
-    return {"object": "error", "message": SAID, "type": kind, "param": None, "code": code}
+    return {"object": "error", "message": UPSTREAM_MESSAGE, "type": kind, "param": None, "code": code}
 
 
-DETAIL = [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": SAID, "input": 1}]
+DETAIL = [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": UPSTREAM_MESSAGE, "input": 1}]
 
 ENVELOPES = {
     "google": google,
@@ -36,14 +40,14 @@ ENVELOPES = {
     "mistral with a code of its own": lambda _: mistral("invalid_function_call", "3280"),
     "vllm": lambda status: mistral("BadRequestError", status),
     "newer vllm": lambda status: {
-        "error": {"message": SAID, "type": "BadRequestError", "param": None, "code": status}
+        "error": {"message": UPSTREAM_MESSAGE, "type": "BadRequestError", "param": None, "code": status}
     },
-    "tgi": lambda _: {"error": SAID, "error_type": "validation"},
-    "jamba": lambda _: {"detail": SAID},
+    "tgi": lambda _: {"error": UPSTREAM_MESSAGE, "error_type": "validation"},
+    "jamba": lambda _: {"detail": UPSTREAM_MESSAGE},
 }
 
 
-def told(status, body, headers=None):
+def answer_to(status, body, headers=None):
     """Return the client's error, and OpenAI's object in it."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     error = errors.from_upstream(status, content, headers)
@@ -56,9 +60,9 @@ def told(status, body, headers=None):
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("envelope", ENVELOPES)
 def test_the_status_decides_and_the_words_are_kept(envelope, status):
-    error, inner = told(status, ENVELOPES[envelope](status))
+    error, inner = answer_to(status, ENVELOPES[envelope](status))
     assert (error.status, inner["type"], inner["code"]) == STATUSES[status]
-    assert SAID in inner["message"]
+    assert UPSTREAM_MESSAGE in inner["message"]
     assert inner["param"] is None
 
 
@@ -88,29 +92,29 @@ def test_the_status_decides_and_the_words_are_kept(envelope, status):
     ids=lambda content: repr(content[:24]),
 )
 def test_who_says_nothing_still_gets_a_status_and_a_sentence(content, status):
-    error, inner = told(status, content)
+    error, inner = answer_to(status, content)
     assert (error.status, inner["type"], inner["code"]) == STATUSES[status]
     assert inner["message"].strip()
     assert "<" not in inner["message"]
 
 
 def test_our_own_refused_credentials_are_not_called_the_client_s():
-    _, inner = told(401, google(401, "UNAUTHENTICATED"))
+    _, inner = answer_to(401, google(401, "UNAUTHENTICATED"))
     assert "this function's own credentials" in inner["message"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 304, 307])
 def test_a_redirection_is_the_upstream_s_fault(status):
-    assert told(status, b"")[0].status == 502
+    assert answer_to(status, b"")[0].status == 502
 
 
 def test_a_failed_precondition_has_a_code_of_its_own():
-    error, inner = told(400, google(400, "FAILED_PRECONDITION"))
+    error, inner = answer_to(400, google(400, "FAILED_PRECONDITION"))
     assert (error.status, inner["code"]) == (400, "failed_precondition")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         "prompt is too long: 215000 tokens > 200000 maximum",
         "The input token count (1048577) exceeds the maximum number of tokens allowed (1048576).",
@@ -118,21 +122,23 @@ def test_a_failed_precondition_has_a_code_of_its_own():
     ],
 )
 @pytest.mark.parametrize("envelope", ["google", "google in a list", "anthropic", "mistral", "vllm"])
-def test_a_prompt_that_is_too_long_has_openai_s_code(said, envelope):
-    body = json.loads(json.dumps(ENVELOPES[envelope](400)).replace(json.dumps(SAID)[1:-1], said))
-    error, inner = told(400, body)
+def test_a_prompt_that_is_too_long_has_openai_s_code(message, envelope):
+    body = json.loads(
+        json.dumps(ENVELOPES[envelope](400)).replace(json.dumps(UPSTREAM_MESSAGE)[1:-1], message)
+    )
+    error, inner = answer_to(400, body)
     assert (error.status, inner["code"]) == (400, "context_length_exceeded")
-    assert told(500, body)[1]["code"] is None
+    assert answer_to(500, body)[1]["code"] is None
 
 
 # FastAPI's validation, which Mistral and Jamba have
 
 
 def test_validation_error_names_last_path_as_param():
-    error, inner = told(422, {"detail": DETAIL})
+    error, inner = answer_to(422, {"detail": DETAIL})
     assert (error.status, inner["param"]) == (400, "seed")
     assert "seed" in inner["message"]
-    assert SAID in inner["message"]
+    assert UPSTREAM_MESSAGE in inner["message"]
 
 
 def test_a_validation_error_may_stand_inside_a_message():
@@ -142,27 +148,28 @@ def test_a_validation_error_may_stand_inside_a_message():
         "type": "invalid_request_error",
         "code": None,
     }
-    error, inner = told(422, wrapped)
+    error, inner = answer_to(422, wrapped)
     assert (error.status, inner["param"]) == (400, "seed")
-    assert SAID in inner["message"]
+    assert UPSTREAM_MESSAGE in inner["message"]
 
 
 def test_all_places_of_a_validation_error_are_told():
     both = [*DETAIL, {"type": "missing", "loc": ["body", "messages", 0, "role"], "msg": "Field required"}]
-    _, inner = told(422, {"detail": both})
+    _, inner = answer_to(422, {"detail": both})
     assert "messages.0.role" in inner["message"]
     assert "Field required" in inner["message"]
 
 
 def test_a_parameter_that_the_upstream_names_is_passed_on():
-    _, inner = told(
-        400, {"error": {"message": SAID, "type": "BadRequestError", "param": "top_p", "code": 400}}
+    _, inner = answer_to(
+        400,
+        {"error": {"message": UPSTREAM_MESSAGE, "type": "BadRequestError", "param": "top_p", "code": 400}},
     )
     assert inner["param"] == "top_p"
 
 
 def test_endless_words_are_cut():
-    _, inner = told(400, {"error": {"message": "x" * 1_000_000}})
+    _, inner = answer_to(400, {"error": {"message": "x" * 1_000_000}})
     assert 100 < len(inner["message"]) < 10_000
 
 
@@ -176,15 +183,15 @@ def retry_info(delay):
     ]
 
 
-@pytest.mark.parametrize(("given", "seconds"), [("12", "12"), ("0", "0"), ("120", "120")])
-def test_retry_after_is_passed_on(given, seconds):
-    error, _ = told(429, google(429), {"Retry-After": given})
+@pytest.mark.parametrize(("value", "seconds"), [("12", "12"), ("0", "0"), ("120", "120")])
+def test_retry_after_is_passed_on(value, seconds):
+    error, _ = answer_to(429, google(429), {"Retry-After": value})
     assert error.headers["Retry-After"] == seconds
 
 
 def test_retry_after_may_be_a_date():
     date = "Sat, 21 Nov 2026 05:00:00 GMT"
-    assert told(503, b"", {"Retry-After": date})[0].headers["Retry-After"] == date
+    assert answer_to(503, b"", {"Retry-After": date})[0].headers["Retry-After"] == date
 
 
 @pytest.mark.parametrize(
@@ -193,12 +200,12 @@ def test_retry_after_may_be_a_date():
 @pytest.mark.parametrize("in_list", [False, True])
 def test_retry_info_becomes_retry_after(delay, seconds, in_list):
     body = google(429, "RESOURCE_EXHAUSTED", details=retry_info(delay))
-    error, _ = told(429, [body] if in_list else body)
+    error, _ = answer_to(429, [body] if in_list else body)
     assert error.headers["Retry-After"] == seconds
 
 
 def test_the_header_comes_before_the_body():
-    error, _ = told(429, google(429, details=retry_info("12s")), {"Retry-After": "3"})
+    error, _ = answer_to(429, google(429, details=retry_info("12s")), {"Retry-After": "3"})
     assert error.headers["Retry-After"] == "3"
 
 
@@ -206,12 +213,12 @@ def test_the_header_comes_before_the_body():
     "delay", ["", "s", "-1s", "1e9s", "9" * 40 + "s", "soon", 12, None, ["12s"], "1s\r\nX: y"]
 )
 def test_a_retry_info_that_makes_no_sense_is_passed_over(delay):
-    assert told(429, google(429, details=retry_info(delay)))[0].headers == {}
+    assert answer_to(429, google(429, details=retry_info(delay)))[0].headers == {}
 
 
-@pytest.mark.parametrize("given", ["1\r\nSet-Cookie: a=b", "<b>", "x" * 1000, "é"])
-def test_a_hostile_retry_after_reaches_no_client(given):
-    assert told(429, b"", {"Retry-After": given})[0].headers == {}
+@pytest.mark.parametrize("value", ["1\r\nSet-Cookie: a=b", "<b>", "x" * 1000, "é"])
+def test_a_hostile_retry_after_reaches_no_client(value):
+    assert answer_to(429, b"", {"Retry-After": value})[0].headers == {}
 
 
 # Errors that come under a good status: bodies and events
@@ -222,24 +229,24 @@ def test_a_hostile_retry_after_reaches_no_client(given):
     [
         (google(503, "UNAVAILABLE"), 503, "service_unavailable"),
         ([google(429, "RESOURCE_EXHAUSTED")], 429, "rate_limit_exceeded"),
-        ({"error": {"message": SAID, "status": "DEADLINE_EXCEEDED"}}, 504, "timeout"),
-        ({"error": {"message": SAID, "status": "INTERNAL"}}, 502, None),
+        ({"error": {"message": UPSTREAM_MESSAGE, "status": "DEADLINE_EXCEEDED"}}, 504, "timeout"),
+        ({"error": {"message": UPSTREAM_MESSAGE, "status": "INTERNAL"}}, 502, None),
         (anthropic("overloaded_error"), 503, "service_unavailable"),
         (anthropic("rate_limit_error"), 429, "rate_limit_exceeded"),
         (anthropic("api_error"), 502, None),
         (mistral("invalid_request_error"), 400, None),
         (mistral("of tomorrow"), 502, None),
         (mistral("BadRequestError", 400), 400, None),
-        ({"error": {"message": SAID, "type": "BadRequestError", "code": "400"}}, 400, None),
-        ({"error": {"message": SAID, "code": 1234}}, 502, None),
-        ({"error": SAID}, 502, None),
+        ({"error": {"message": UPSTREAM_MESSAGE, "type": "BadRequestError", "code": "400"}}, 400, None),
+        ({"error": {"message": UPSTREAM_MESSAGE, "code": 1234}}, 502, None),
+        ({"error": UPSTREAM_MESSAGE}, 502, None),
     ],
 )
 def test_error_body_with_status_200_keeps_its_own_status(event, status, code):
     assert errors.is_error(event)
     error = errors.from_body(200, event)
     assert (error.status, error.body()["error"]["code"]) == (status, code)
-    assert SAID in error.message
+    assert UPSTREAM_MESSAGE in error.message
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_an_address_of_the_internet_is_public(address):
 )
 def test_no_spelling_of_an_inner_address_is_connected_to(url, monkeypatch):
     connected = []
-    monkeypatch.setattr(socket.socket, "connect", lambda _, where: connected.append(where))
+    monkeypatch.setattr(socket.socket, "connect", lambda _, address: connected.append(address))
     with pytest.raises(errors.BadRequest, match="not public") as refused:
         UrlFetcher().fetch(url, "messages[0].content[1]")
     assert refused.value.param == "messages[0].content[1]"
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        self.server.asked.append((self.path, dict(self.headers)))
+        self.server.requests.append((self.path, dict(self.headers)))
         if self.path in DRIPS:
             self.drip(*DRIPS[self.path])
         match self.path:
@@ -175,7 +175,7 @@ def certificate(tmp_path_factory):
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)
-    made = (
+    builder = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
@@ -186,7 +186,7 @@ def certificate(tmp_path_factory):
     path = tmp_path_factory.mktemp("certificate") / "both.pem"
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + made.public_bytes(pem))
+    path.write_bytes(private + builder.public_bytes(pem))
     return path
 
 
@@ -199,7 +199,7 @@ def internet(certificate):
             """A fetcher that leaves is no news."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    server.asked, server.ended = [], threading.Event()
+    server.requests, server.ended = [], threading.Event()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -231,7 +231,7 @@ def test_a_type_that_says_nothing_is_read_from_the_bytes(internet, fetcher):
 
 def test_nothing_of_ours_is_sent_along(internet, fetcher):
     fetcher.fetch(f"{internet.url}/image.png", "place")
-    (_, headers) = internet.asked[0]
+    (_, headers) = internet.requests[0]
     assert not {"authorization", "cookie", "metadata-flavor"} & {name.lower() for name in headers}
 
 
@@ -265,13 +265,13 @@ def test_fetch_from_a_server_that_drips_ends_at_the_deadline(internet, fetcher, 
 
 
 def test_files_of_a_request_are_limited_together(internet, fetcher):
-    held = []
-    files = LinkedFiles(fetcher.fetch, held.append)
+    sizes = []
+    files = LinkedFiles(fetcher.fetch, sizes.append)
     assert files.fetch(f"{internet.url}/half", "first").mime == "image/png"
     with pytest.raises(errors.BadRequest, match="31457280 bytes together") as refused:
         files.fetch(f"{internet.url}/half", "second")
     assert refused.value.param == "second"
-    assert sum(held) <= MAX_BYTES_PER_REQUEST
+    assert sum(sizes) <= MAX_BYTES_PER_REQUEST
 
 
 def test_files_count_in_the_memory_budget(internet, fetcher):
@@ -319,4 +319,4 @@ def test_the_address_that_counts_is_the_one_that_is_connected_to(internet, certi
     monkeypatch.setattr(socket.socket, "connect", lambda self, _: connect(self, inside))
     with pytest.raises(errors.BadRequest, match="not public"):
         UrlFetcher(Network(ca_bundle=certificate), ports=None).fetch(f"{internet.url}/image.png", "place")
-    assert internet.asked == []
+    assert internet.requests == []

@@ -77,9 +77,9 @@ def test_a_uri_is_parsed_into_bucket_and_name(bucket_name, name):
     )
 )
 def test_no_reference_leaves_the_callers_folder(reference):
-    for one in (reference, SIGNER.encode(ids.FILE, reference) if reference else ""):
+    for text in (reference, SIGNER.encode(ids.FILE, reference) if reference else ""):
         try:
-            target = bucket().resolve(one)
+            target = bucket().resolve(text)
         except errors.NotFound:
             continue
         assert target.bucket == "ours"
@@ -134,9 +134,9 @@ def test_an_owner_is_named_for_its_key(key, owner):
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
-def test_owners_of_two_keys_differ_and_fit_a_label(one, other):
-    first, second = owner_name(one), owner_name(other)
-    assert (first == second) == (one == other)
+def test_owners_of_two_keys_differ_and_fit_a_label(key, other):
+    first, second = owner_name(key), owner_name(other)
+    assert (first == second) == (key == other)
     assert first != "shared"
     assert len(first) <= 63
     assert not set(first) - set(string.ascii_lowercase + string.digits + "-_")

@@ -50,10 +50,10 @@ def test_texts_of_a_model_are_no_counts(publisher):
 
 
 @pytest.mark.parametrize(
-    "rest", [b"null}", b': {"promptTokenCount": ', b":[1]}", b": {" + b"x" * 100_000, b""]
+    "tail", [b"null}", b': {"promptTokenCount": ', b":[1]}", b": {" + b"x" * 100_000, b""]
 )
-def test_key_without_an_object_is_passed_on(rest):
-    assert counts("google", [b'{"usageMetadata"' + rest]) == []
+def test_key_without_an_object_is_passed_on(tail):
+    assert counts("google", [b'{"usageMetadata"' + tail]) == []
 
 
 def test_counts_after_an_object_without_end_are_found():

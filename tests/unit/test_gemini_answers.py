@@ -21,17 +21,23 @@ TEXT = {"text": "Hi"}
 # Why it ended
 
 
-@pytest.mark.parametrize(("theirs", "ours"), [*finish_reasons.FINISH.items(), ("OF_TOMORROW", "stop")])
-def test_every_reason_has_one_of_openai_s(theirs, ours):
-    assert message(chunk(TEXT, finishReason=theirs))[1] == ours
-    assert message(chunk(TEXT), chunk(finishReason=theirs))[1] == ours
+@pytest.mark.parametrize(
+    ("gemini_reason", "finish_reason"), [*finish_reasons.FINISH.items(), ("OF_TOMORROW", "stop")]
+)
+def test_every_reason_has_one_of_openai_s(gemini_reason, finish_reason):
+    assert message(chunk(TEXT, finishReason=gemini_reason))[1] == finish_reason
+    assert message(chunk(TEXT), chunk(finishReason=gemini_reason))[1] == finish_reason
 
 
-@pytest.mark.parametrize("theirs", finish_reasons.FINISH)
-def test_calls_are_the_reason_if_the_answer_was_not_cut(theirs):
-    ours = finish_reasons.FINISH[theirs]
-    assert message(chunk(CALL, finishReason=theirs))[1] == ("tool_calls" if ours == "stop" else ours)
-    assert message(chunk(CALL), chunk(finishReason=theirs))[1] == ("tool_calls" if ours == "stop" else ours)
+@pytest.mark.parametrize("gemini_reason", finish_reasons.FINISH)
+def test_calls_are_the_reason_if_the_answer_was_not_cut(gemini_reason):
+    finish_reason = finish_reasons.FINISH[gemini_reason]
+    assert message(chunk(CALL, finishReason=gemini_reason))[1] == (
+        "tool_calls" if finish_reason == "stop" else finish_reason
+    )
+    assert message(chunk(CALL), chunk(finishReason=gemini_reason))[1] == (
+        "tool_calls" if finish_reason == "stop" else finish_reason
+    )
 
 
 def test_a_call_of_one_candidate_is_no_reason_for_another():
@@ -57,10 +63,10 @@ def test_a_blocked_prompt():
     event = {
         "promptFeedback": {"blockReason": "SAFETY", "safetyRatings": [{"category": "x", "blocked": True}]}
     }
-    said, reason = message(event)
+    answer, reason = message(event)
     assert reason == "content_filter"
-    assert said["refusal"] == "The prompt was blocked: SAFETY."
-    assert said["safety_ratings"] == [{"category": "x", "blocked": True}]
+    assert answer["refusal"] == "The prompt was blocked: SAFETY."
+    assert answer["safety_ratings"] == [{"category": "x", "blocked": True}]
 
 
 @pytest.mark.parametrize(
@@ -82,18 +88,18 @@ def test_why_it_was_filtered():
 
 
 def test_a_call_in_a_stream():
-    (one,), (two,) = [
+    (first,), (two,) = [
         delta.fields["tool_calls"] for delta in deltas(chunk(CALL), chunk({"functionCall": {"name": "g"}}))
     ]
-    assert one == {
+    assert first == {
         "index": 0,
-        "id": one["id"],
+        "id": first["id"],
         "type": "function",
         "function": {"name": "f", "arguments": '{"a":1}'},
     }
     assert two["index"] == 1
     assert two["function"] == {"name": "g", "arguments": "{}"}
-    assert one["id"] != two["id"]
+    assert first["id"] != two["id"]
 
 
 def test_ids_are_those_of_the_answer():
@@ -127,18 +133,20 @@ def test_the_signature_of_a_text_comes_once_and_last():
         chunk({"text": "A", "thoughtSignature": "AAAA"}),
         chunk({"text": "", "thoughtSignature": "BBBB"}, finishReason="STOP"),
     ]
-    told = [delta.fields["extra_content"] for delta in deltas(*events) if "extra_content" in delta.fields]
-    assert told == [{"google": {"thought_signature": "BBBB"}}]
+    extra_contents = [
+        delta.fields["extra_content"] for delta in deltas(*events) if "extra_content" in delta.fields
+    ]
+    assert extra_contents == [{"google": {"thought_signature": "BBBB"}}]
 
 
 # Texts and thoughts
 
 
 def test_thoughts_are_reasoning():
-    said, _ = message(
+    answer, _ = message(
         chunk({"text": "Hm", "thought": True}, {"text": "Yes"}), chunk({"text": ".", "thought": True})
     )
-    assert (said["reasoning_content"], said["content"]) == ("Hm.", "Yes")
+    assert (answer["reasoning_content"], answer["content"]) == ("Hm.", "Yes")
 
 
 def test_code_and_what_came_of_it():
@@ -157,8 +165,8 @@ def test_images():
     image = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
     linked = {"fileData": {"mimeType": "image/png", "fileUri": "gs://b/a.png"}}
     sketch = image | {"thought": True}
-    said, _ = message(chunk(TEXT, image), chunk(sketch, linked))
-    assert said["images"] == [
+    answer, _ = message(chunk(TEXT, image), chunk(sketch, linked))
+    assert answer["images"] == [
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}, "index": 0},
         {"type": "image_url", "image_url": {"url": "gs://b/a.png"}, "index": 1},
     ]
@@ -169,31 +177,33 @@ def test_images():
 SAMPLES = bytes(range(250)) * 4
 
 
-def spoken(*sizes, mime="audio/L16;codec=pcm;rate=16000"):
-    held = memoryview(SAMPLES)
+def audio_chunks(*sizes, mime="audio/L16;codec=pcm;rate=16000"):
+    samples = memoryview(SAMPLES)
     for size in sizes:
-        yield chunk({"inlineData": {"mimeType": mime, "data": base64.b64encode(held[:size]).decode()}})
-        held = held[size:]
+        yield chunk({"inlineData": {"mimeType": mime, "data": base64.b64encode(samples[:size]).decode()}})
+        samples = samples[size:]
     yield chunk(finishReason="STOP")
 
 
 def test_sound_as_a_file():
-    said, _ = message(*spoken(1000), call=UpstreamCall("p", {}, audio_format="wav"))
-    with wave.open(io.BytesIO(base64.b64decode(said["audio"]["data"]))) as file:
+    answer, _ = message(*audio_chunks(1000), call=UpstreamCall("p", {}, audio_format="wav"))
+    with wave.open(io.BytesIO(base64.b64decode(answer["audio"]["data"]))) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16000, 1, 2)
         assert file.readframes(9999) == SAMPLES
-    assert said["audio"]["id"].startswith("audio_")
-    assert said["audio"]["transcript"] == ""
+    assert answer["audio"]["id"].startswith("audio_")
+    assert answer["audio"]["transcript"] == ""
 
 
 @pytest.mark.parametrize("sizes", [(1000,), (1, 1, 998), (500, 500), (7, 0, 993)])
 def test_sound_as_samples_in_any_pieces(sizes):
     call = UpstreamCall("p", {}, audio_format="pcm16")
-    said, _ = message(*spoken(*sizes), call=call)
-    assert base64.b64decode(said["audio"]["data"]) == SAMPLES
-    told = [delta.fields["audio"] for delta in deltas(*spoken(*sizes), call=call) if "audio" in delta.fields]
-    assert b"".join(base64.b64decode(one.get("data", "")) for one in told) == SAMPLES
-    assert sum("id" in one for one in told) == 1
+    answer, _ = message(*audio_chunks(*sizes), call=call)
+    assert base64.b64decode(answer["audio"]["data"]) == SAMPLES
+    audio_deltas = [
+        delta.fields["audio"] for delta in deltas(*audio_chunks(*sizes), call=call) if "audio" in delta.fields
+    ]
+    assert b"".join(base64.b64decode(fields.get("data", "")) for fields in audio_deltas) == SAMPLES
+    assert sum("id" in fields for fields in audio_deltas) == 1
 
 
 def test_no_sound():
@@ -216,10 +226,10 @@ def support(*indices, **segment):
 
 
 def spans(*events):
-    said, _ = message(*events, chunk(finishReason="STOP"))
+    answer, _ = message(*events, chunk(finishReason="STOP"))
     return [
-        (said["content"][cited["start_index"] : cited["end_index"]], cited["title"])
-        for cited in (one["url_citation"] for one in said.get("annotations", []))
+        (answer["content"][cited["start_index"] : cited["end_index"]], cited["title"])
+        for cited in (annotation["url_citation"] for annotation in answer.get("annotations", []))
     ]
 
 
@@ -232,10 +242,10 @@ def test_sources_are_told_in_characters_and_all_of_them():
     metadata = grounded(
         support(0, 1, endIndex=BYTES), support(1, startIndex=BYTES + 1, endIndex=len(WORDS.encode()))
     )
-    wanted = [(FIRST, "a"), (FIRST, "b"), (SECOND, "b")]
-    assert spans(chunk({"text": WORDS}, groundingMetadata=metadata)) == wanted
-    assert spans(*[chunk({"text": one}) for one in WORDS], chunk(groundingMetadata=metadata)) == wanted
-    assert spans(chunk(groundingMetadata=metadata), *[chunk({"text": one}) for one in WORDS]) == wanted
+    expected = [(FIRST, "a"), (FIRST, "b"), (SECOND, "b")]
+    assert spans(chunk({"text": WORDS}, groundingMetadata=metadata)) == expected
+    assert spans(*[chunk({"text": word}) for word in WORDS], chunk(groundingMetadata=metadata)) == expected
+    assert spans(chunk(groundingMetadata=metadata), *[chunk({"text": word}) for word in WORDS]) == expected
 
 
 def test_a_segment_of_a_later_part():
@@ -263,16 +273,16 @@ def test_a_segment_whose_numbers_are_off_is_found_by_its_text():
     ],
 )
 def test_sources_with_gaps(metadata):
-    said, _ = message(chunk(TEXT, groundingMetadata=metadata, finishReason="STOP"))
-    assert said.get("vertex_ai_grounding_metadata", [{}]) == [metadata]
+    answer, _ = message(chunk(TEXT, groundingMetadata=metadata, finishReason="STOP"))
+    assert answer.get("vertex_ai_grounding_metadata", [{}]) == [metadata]
 
 
 def test_what_is_said_twice_is_told_once():
     metadata = grounded(support(0, endIndex=2))
-    said, _ = message(
+    answer, _ = message(
         chunk(TEXT, groundingMetadata=metadata), chunk(groundingMetadata=metadata, finishReason="STOP")
     )
-    assert len(said["annotations"]) == 1
+    assert len(answer["annotations"]) == 1
 
 
 def test_documents_and_maps_are_sources():
@@ -293,8 +303,8 @@ def test_what_else_is_told_about_an_answer():
         chunk(citationMetadata={"citations": citations}),
         chunk(urlContextMetadata=urls, finishReason="STOP"),
     ]
-    said, _ = message(*events)
-    assert (said["safety_ratings"], said["citations"], said["url_context_metadata"]) == (
+    answer, _ = message(*events)
+    assert (answer["safety_ratings"], answer["citations"], answer["url_context_metadata"]) == (
         ratings,
         citations,
         urls,
@@ -302,10 +312,10 @@ def test_what_else_is_told_about_an_answer():
 
 
 def test_what_is_told_after_the_end_is_told():
-    said, _ = message(
+    answer, _ = message(
         chunk(TEXT, finishReason="STOP"), chunk(groundingMetadata=grounded(support(0, endIndex=2)))
     )
-    assert said["annotations"]
+    assert answer["annotations"]
 
 
 # Counts and probabilities
@@ -334,8 +344,8 @@ def test_counts_that_are_none_are_none():
 # Through the front door
 
 
-def script(emulator, *events, **how):
-    emulator.script([b"data: %b\r\n\r\n" % json.dumps(event).encode() for event in events], **how)
+def script(emulator, *events, **options):
+    emulator.script([b"data: %b\r\n\r\n" % json.dumps(event).encode() for event in events], **options)
 
 
 def whole(emulator, event):
@@ -361,7 +371,7 @@ def test_broken_stream_is_retried_once_before_output(app, emulator):
     script(emulator, BROKEN)
     script(emulator, FINE)
     *chunks, _ = events_of(post(app, question("google", stream=True)).get_data())
-    assert [one["choices"][0]["delta"] for one in chunks] == [
+    assert [chunk["choices"][0]["delta"] for chunk in chunks] == [
         {"role": "assistant", "content": ""},
         {"content": "Hi"},
         {},
@@ -383,7 +393,7 @@ SHAPE = {"type": "object", "properties": {"a": {"type": "integer"}}, "required":
 CHECKED = {"response_format": {"type": "json_object", "response_schema": SHAPE, "enforce_validation": True}}
 
 
-@pytest.mark.parametrize("said", ['{"a": 1}', '{"a": "x"}', "{}", "not JSON", ""])
+@pytest.mark.parametrize("message", ['{"a": 1}', '{"a": "x"}', "{}", "not JSON", ""])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     "checked",
@@ -392,17 +402,17 @@ CHECKED = {"response_format": {"type": "json_object", "response_schema": SHAPE, 
         {"response_format": {"type": "json_object", "response_schema": SHAPE}, "enforce_validation": True},
     ],
 )
-def test_an_answer_is_held_to_its_schema(app, emulator, said, stream, checked):
-    event = chunk({"text": said}, finishReason="STOP")
+def test_an_answer_is_held_to_its_schema(app, emulator, message, stream, checked):
+    event = chunk({"text": message}, finishReason="STOP")
     (script if stream else whole)(emulator, event)
-    answered = post(app, question("google", stream=stream, **checked))
-    last = events_of(answered.get_data())[-1] if stream else answered.json
-    if said == '{"a": 1}':
-        assert last == "[DONE]" if stream else last["choices"][0]["message"]["content"] == said
+    answer = post(app, question("google", stream=stream, **checked))
+    last = events_of(answer.get_data())[-1] if stream else answer.json
+    if message == '{"a": 1}':
+        assert last == "[DONE]" if stream else last["choices"][0]["message"]["content"] == message
         return
     assert last["error"]["code"] == "json_schema_validation_error"
-    assert last["error"]["raw_response"] == said
-    assert stream or answered.status_code == 502
+    assert last["error"]["raw_response"] == message
+    assert stream or answer.status_code == 502
 
 
 def test_a_call_is_not_held_to_the_schema_of_the_answer(app, emulator):
@@ -423,36 +433,36 @@ def test_pattern_of_a_schema_costs_linear_time(app, emulator):
     whole(emulator, chunk({"text": f'"{"a" * 100_000}!"'}, finishReason="STOP"))
     shape = {"type": "string", "pattern": "^(a+)+$"}  # exponential for an engine that backtracks
     checked = {"type": "json_object", "response_schema": shape, "enforce_validation": True}
-    answered = post(app, question("google", response_format=checked))
-    assert answered.json["error"]["code"] == "json_schema_validation_error"
+    answer = post(app, question("google", response_format=checked))
+    assert answer.json["error"]["code"] == "json_schema_validation_error"
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_one_call_at_most_where_the_client_wants_one(app, emulator, stream):
     (script if stream else whole)(emulator, chunk(CALL, CALL, finishReason="STOP"))
-    answered = post(app, question("google", stream=stream, parallel_tool_calls=False, tools=[function("f")]))
+    answer = post(app, question("google", stream=stream, parallel_tool_calls=False, tools=[function("f")]))
     if stream:
         calls = [
             call
-            for one in events_of(answered.get_data())[:-1]
-            for call in one["choices"][0]["delta"].get("tool_calls", [])
+            for event in events_of(answer.get_data())[:-1]
+            for call in event["choices"][0]["delta"].get("tool_calls", [])
         ]
     else:
-        calls = answered.json["choices"][0]["message"]["tool_calls"]
+        calls = answer.json["choices"][0]["message"]["tool_calls"]
     assert len(calls) == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_older_functions_are_answered_in_their_form(app, emulator, stream):
     (script if stream else whole)(emulator, chunk(CALL, finishReason="STOP"))
-    answered = post(app, question("google", stream=stream, functions=[{"name": "f"}]))
+    answer = post(app, question("google", stream=stream, functions=[{"name": "f"}]))
     if stream:
-        first, called, last, _ = events_of(answered.get_data())
+        first, called, last, _ = events_of(answer.get_data())
         assert first["choices"][0]["delta"] == {"role": "assistant", "content": None}
         assert called["choices"][0]["delta"] == {"function_call": {"name": "f", "arguments": '{"a":1}'}}
         assert last["choices"][0]["finish_reason"] == "function_call"
         return
-    (choice,) = answered.json["choices"]
+    (choice,) = answer.json["choices"]
     assert choice["finish_reason"] == "function_call"
     assert choice["message"]["function_call"] == {"name": "f", "arguments": '{"a":1}'}
     assert choice["message"]["content"] is None
@@ -460,45 +470,46 @@ def test_the_older_functions_are_answered_in_their_form(app, emulator, stream):
 
 
 def test_a_search_through_openai_s_client(plain):
-    asked = {
+    params = {
         "model": CURRENT,
         "messages": [{"role": "user", "content": "Wer war 👩‍🚀?"}],
         "web_search_options": {},
     }
-    said = plain.chat.completions.create(**asked).choices[0].message
-    (cited,) = said.annotations
-    span = said.content[cited.url_citation.start_index : cited.url_citation.end_index]
-    assert span == said.content.split("\n")[0]
-    assert said.vertex_ai_grounding_metadata[0]["webSearchQueries"] == ["emulated search"]
-    with plain.chat.completions.stream(**asked) as stream:
+    answer = plain.chat.completions.create(**params).choices[0].message
+    (cited,) = answer.annotations
+    span = answer.content[cited.url_citation.start_index : cited.url_citation.end_index]
+    assert span == answer.content.split("\n")[0]
+    assert answer.vertex_ai_grounding_metadata[0]["webSearchQueries"] == ["emulated search"]
+    with plain.chat.completions.stream(**params) as stream:
         streamed = stream.get_final_completion().choices[0].message
-    assert [one.model_dump() if hasattr(one, "model_dump") else one for one in streamed.annotations] == [
-        cited.model_dump()
-    ]
+    assert [
+        annotation.model_dump() if hasattr(annotation, "model_dump") else annotation
+        for annotation in streamed.annotations
+    ] == [cited.model_dump()]
 
 
 def test_an_image_through_openai_s_client(plain):
-    asked = {"model": "gemini-3.1-flash-image", "messages": HELLO, "modalities": ["text", "image"]}
-    (image,) = plain.chat.completions.create(**asked).choices[0].message.images
+    params = {"model": "gemini-3.1-flash-image", "messages": HELLO, "modalities": ["text", "image"]}
+    (image,) = plain.chat.completions.create(**params).choices[0].message.images
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
-    with plain.chat.completions.stream(**asked) as stream:
+    with plain.chat.completions.stream(**params) as stream:
         assert stream.get_final_completion().choices[0].message.images == [image]
 
 
 def test_thoughts_of_gemini_2_5_through_openai_s_client(plain):
     for effort, thinks in (("low", True), ("none", False)):
-        said = plain.chat.completions.create(
+        answer = plain.chat.completions.create(
             model="gemini-2.5-flash", messages=HELLO, reasoning_effort=effort
         )
-        assert hasattr(said.choices[0].message, "reasoning_content") == thinks
-        assert bool(said.usage.completion_tokens_details.reasoning_tokens) == thinks
-        assert said.usage.total_tokens == said.usage.prompt_tokens + said.usage.completion_tokens
+        assert hasattr(answer.choices[0].message, "reasoning_content") == thinks
+        assert bool(answer.usage.completion_tokens_details.reasoning_tokens) == thinks
+        assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
 
 def test_counts_beside_more_text_are_read_whichever_they_are():
     feed = response.stream(UpstreamCall("p", {}))
     part = {"content": {"role": "model", "parts": [{"text": "a"}]}, "index": 0}
-    told = [
+    usages = [
         list(parts_of(feed({"candidates": [part], "usageMetadata": counts})))
         for counts in (
             {},
@@ -508,7 +519,7 @@ def test_counts_beside_more_text_are_read_whichever_they_are():
             None,
         )
     ]
-    assert [[isinstance(piece, Usage) for piece in pieces] for pieces in told] == [
+    assert [[isinstance(piece, Usage) for piece in pieces] for pieces in usages] == [
         [False],
         [False, True],
         [False, True],

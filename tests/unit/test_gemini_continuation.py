@@ -26,7 +26,7 @@ def ask(transport, **params):
     assert answer.status_code == 200, answer.json
     read = events_of(answer.get_data()) if params.get("stream") else answer.json
     answer.close()
-    assert all(one.closed for one in transport.answers)
+    assert all(response.closed for response in transport.answers)
     return read
 
 
@@ -53,10 +53,10 @@ def test_streamed_answer_goes_on_in_another_call():
     *chunks, usage, done = ask(transport, stream=True, stream_options={"include_usage": True})
     assert done == "[DONE]"
     assert usage["usage"]["total_tokens"] == 265
-    deltas = [choice["delta"] for one in chunks for choice in one["choices"]]
+    deltas = [choice["delta"] for event in chunks for choice in event["choices"]]
     assert "".join(delta.get("content") or "" for delta in deltas) == "One, two, three."
     assert [delta["role"] for delta in deltas if "role" in delta] == ["assistant"]
-    reasons = [choice["finish_reason"] for one in chunks for choice in one["choices"]]
+    reasons = [choice["finish_reason"] for event in chunks for choice in event["choices"]]
     assert [reason for reason in reasons if reason] == ["stop"]
     assert len(transport.calls) == 2
 
@@ -72,9 +72,12 @@ def test_call_after_the_continuation_is_counted_on():
     )
     chunks = ask(transport, stream=True)[:-1]
     calls = [
-        call for one in chunks for choice in one["choices"] for call in choice["delta"].get("tool_calls", [])
+        call
+        for item in chunks
+        for choice in item["choices"]
+        for call in choice["delta"].get("tool_calls", [])
     ]
-    assert [(one["index"], one["function"]["name"]) for one in calls] == [(0, "f"), (1, "g")]
+    assert [(item["index"], item["function"]["name"]) for item in calls] == [(0, "f"), (1, "g")]
     assert calls[0]["id"] != calls[1]["id"]
 
 
@@ -120,23 +123,23 @@ def test_cut_stream_of_a_whole_answer_is_an_error():
 
 OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 CHECKPOINT = chunk("two, ", token="dG9rZW4=", usage=FIRST)
-REST = [chunk("three"), chunk(".", "STOP", usage=SECOND)]
+REMAINDER = [chunk("three"), chunk(".", "STOP", usage=SECOND)]
 
 
 def content_of(chunks):
-    deltas = [choice["delta"] for one in chunks for choice in one.get("choices", ())]
+    deltas = [choice["delta"] for event in chunks for choice in event.get("choices", ())]
     return "".join(delta.get("content") or "" for delta in deltas)
 
 
 @pytest.mark.parametrize("ending", [[], [OVERLOADED], [{"usageMetadata": FIRST}]])
 def test_broken_stream_goes_on_from_its_checkpoint(ending):
-    transport = ScriptedTransport([chunk("One, "), CHECKPOINT, *ending], REST)
+    transport = ScriptedTransport([chunk("One, "), CHECKPOINT, *ending], REMAINDER)
     *chunks, usage, done = ask(transport, stream=True, stream_options={"include_usage": True})
     assert (content_of(chunks), done) == ("One, two, three.", "[DONE]")
     first, second = transport.calls
     assert second.body == first.body | {"continuationToken": "dG9rZW4="}
     assert usage["usage"]["total_tokens"] == 265
-    reasons = [choice["finish_reason"] for one in chunks for choice in one["choices"]]
+    reasons = [choice["finish_reason"] for event in chunks for choice in event["choices"]]
     assert [reason for reason in reasons if reason] == ["stop"]
 
 
@@ -162,7 +165,7 @@ class BreakingTransport(ScriptedTransport):
 
 
 def test_broken_connection_goes_on_from_the_checkpoint():
-    transport = BreakingTransport([chunk("One, "), CHECKPOINT], REST)
+    transport = BreakingTransport([chunk("One, "), CHECKPOINT], REMAINDER)
     assert content_of(ask(transport, stream=True)[:-1]) == "One, two, three."
 
 
@@ -176,7 +179,7 @@ def test_broken_connection_goes_on_from_the_checkpoint():
 )
 @pytest.mark.parametrize("ending", [[], [OVERLOADED]])
 def test_stream_that_breaks_off_elsewhere_is_an_error(chunks, ending):
-    transport = ScriptedTransport([*chunks, *ending], REST)
+    transport = ScriptedTransport([*chunks, *ending], REMAINDER)
     body = {"model": "gemini-4-argon", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
     answer = post(function(transport), body)
     events = events_of(answer.get_data())
@@ -190,6 +193,6 @@ def test_checkpoint_of_a_finished_stream_is_not_used():
 
 
 def test_whole_answer_goes_on_from_a_checkpoint():
-    transport = ScriptedTransport([chunk("One, "), CHECKPOINT], REST)
+    transport = ScriptedTransport([chunk("One, "), CHECKPOINT], REMAINDER)
     answer = ask(transport, max_tokens=100_000)
     assert answer["choices"][0]["message"]["content"] == "One, two, three."

@@ -36,16 +36,18 @@ def test_contents_may_end_with_a_model_turn(model):
 @pytest.mark.parametrize("model", ["gemini-3.1-flash-tts-preview", "gemini-2.5-pro-tts"])
 def test_system_of_a_speech_model_says_how_to_speak(model):
     messages = [{"role": "system", "content": "like a pirate"}, *HELLO]
-    made = call(model, messages=messages, modalities=["audio"], audio={"voice": "Kore", "format": "pcm16"})
-    assert made.body["contents"] == [{"role": "user", "parts": [{"text": "like a pirate: Hello"}]}]
-    assert "systemInstruction" not in made.body
+    upstream_call = call(
+        model, messages=messages, modalities=["audio"], audio={"voice": "Kore", "format": "pcm16"}
+    )
+    assert upstream_call.body["contents"] == [{"role": "user", "parts": [{"text": "like a pirate: Hello"}]}]
+    assert "systemInstruction" not in upstream_call.body
 
 
 def test_system_of_a_newer_speech_model_is_its_style():
     messages = [{"role": "system", "content": "like a pirate"}, *HELLO]
-    made = call("gemini-3.8-flash-tts", messages=messages, modalities=["audio"])
+    upstream_call = call("gemini-3.8-flash-tts", messages=messages, modalities=["audio"])
     part = {"text": "Hello", "speechMetadata": {"style": "like a pirate"}}
-    assert made.body["contents"] == [{"role": "user", "parts": [part]}]
+    assert upstream_call.body["contents"] == [{"role": "user", "parts": [part]}]
 
 
 # Sampling and candidates
@@ -53,9 +55,9 @@ def test_system_of_a_newer_speech_model_is_its_style():
 
 @pytest.mark.parametrize("model", ["gemini-3.5-flash-lite", "gemini-3.6-flash", "gemini-4-hydrogen"])
 def test_sampling_without_effect_is_named(model):
-    made = call(model, temperature=0, top_p=0.5, top_k=3)
-    assert "generationConfig" not in made.body
-    assert set(made.ignored) == {"temperature", "top_p", "top_k"}
+    upstream_call = call(model, temperature=0, top_p=0.5, top_k=3)
+    assert "generationConfig" not in upstream_call.body
+    assert set(upstream_call.ignored) == {"temperature", "top_p", "top_k"}
 
 
 def test_sampling_with_effect_is_sent():
@@ -79,18 +81,18 @@ def test_candidates_of_gemini_2_are_of_one_call():
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_limit_above_the_model_s_is_lowered_and_named(name):
-    made = call("gemini-3.8-flash", **{name: 100_000})
-    assert made.body["generationConfig"] == {"maxOutputTokens": 65_536}
-    assert made.ignored == (name,)
+    upstream_call = call("gemini-3.8-flash", **{name: 100_000})
+    assert upstream_call.body["generationConfig"] == {"maxOutputTokens": 65_536}
+    assert upstream_call.ignored == (name,)
 
 
 @pytest.mark.parametrize(
     ("tokens", "method"), [(32_768, "generateContent"), (32_769, "streamGenerateContent?alt=sse")]
 )
 def test_long_answer_of_gemini_4_is_streamed_to_the_function(tokens, method):
-    made = call("gemini-4-argon", max_tokens=tokens)
-    assert made.path.endswith(f":{method}")
-    assert made.body["generationConfig"] == {"maxOutputTokens": tokens}
+    upstream_call = call("gemini-4-argon", max_tokens=tokens)
+    assert upstream_call.path.endswith(f":{method}")
+    assert upstream_call.body["generationConfig"] == {"maxOutputTokens": tokens}
 
 
 # Thinking
@@ -108,9 +110,9 @@ def test_long_answer_of_gemini_4_is_streamed_to_the_function(tokens, method):
     ],
 )
 def test_effort_is_the_nearest_level_of_the_model(model, effort, level, is_exact):
-    made = call(model, reasoning_effort=effort)
-    assert made.body["generationConfig"]["thinkingConfig"]["thinkingLevel"] == level
-    assert made.ignored == (() if is_exact else ("reasoning_effort",))
+    upstream_call = call(model, reasoning_effort=effort)
+    assert upstream_call.body["generationConfig"]["thinkingConfig"]["thinkingLevel"] == level
+    assert upstream_call.ignored == (() if is_exact else ("reasoning_effort",))
 
 
 @pytest.mark.parametrize("model", ["gemini-nano-banana-2.1", "gemini-omni-1.2-flash"])
@@ -123,20 +125,22 @@ def test_effort_is_the_nearest_level_of_the_model(model, effort, level, is_exact
     ],
 )
 def test_models_without_budgets_get_none(model, params):
-    made = call(model, **params)
-    assert "thinkingBudget" not in made.body.get("generationConfig", {}).get("thinkingConfig", {})
+    upstream_call = call(model, **params)
+    assert "thinkingBudget" not in upstream_call.body.get("generationConfig", {}).get("thinkingConfig", {})
 
 
-@pytest.mark.parametrize(("budget", "sent"), [(100_000, 32_768), (1, 128), (0, 128), (-1, -1), (2048, 2048)])
-def test_budget_is_clamped_however_it_is_set(budget, sent):
+@pytest.mark.parametrize(
+    ("budget", "expected"), [(100_000, 32_768), (1, 128), (0, 128), (-1, -1), (2048, 2048)]
+)
+def test_budget_is_clamped_however_it_is_set(budget, expected):
     native = call("gemini-2.5-pro", google={"thinking_config": {"thinking_budget": budget}})
-    assert native.body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": sent}
-    named = () if budget == sent else ("google.thinking_config.thinking_budget",)
+    assert native.body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": expected}
+    named = () if budget == expected else ("google.thinking_config.thinking_budget",)
     assert native.ignored == named
     if budget > 0:
         litellm = call("gemini-2.5-pro", thinking={"type": "enabled", "budget_tokens": budget})
-        assert litellm.body["generationConfig"]["thinkingConfig"]["thinkingBudget"] == sent
-        assert litellm.ignored == (() if budget == sent else ("thinking",))
+        assert litellm.body["generationConfig"]["thinkingConfig"]["thinkingBudget"] == expected
+        assert litellm.ignored == (() if budget == expected else ("thinking",))
 
 
 # Calls of the history
@@ -227,15 +231,17 @@ INLINE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
 def test_picture_comes_back_with_its_own_signature(model):
     message = {"role": "assistant", "content": "Here is a cat.", "refusal": None} | signed("c2lnVGV4dA==")
     message["images"] = [picture(**signed("c2lnSW1n"))]
-    made = call(model, messages=[user("a cat"), message, user("in red")], modalities=["text", "image"])
-    assert made.body["contents"][1] == {
+    upstream_call = call(
+        model, messages=[user("a cat"), message, user("in red")], modalities=["text", "image"]
+    )
+    assert upstream_call.body["contents"][1] == {
         "role": "model",
         "parts": [
             {"text": "Here is a cat.", "thoughtSignature": "c2lnVGV4dA=="},
             INLINE | {"thoughtSignature": "c2lnSW1n"},
         ],
     }
-    assert made.ignored == ()
+    assert upstream_call.ignored == ()
 
 
 def test_unsigned_parts_of_an_image_model_have_the_skip_value():
@@ -256,17 +262,19 @@ def test_unsigned_text_of_other_models_has_no_signature():
 
 def test_tool_config_in_google_s_words_is_sent():
     native = {"tool_config": {"function_calling_config": {"mode": "ANY", "allowed_function_names": ["f"]}}}
-    made = call("gemini-3.8-flash", tools=[function("f"), function("g")], google=native)
-    assert made.body["toolConfig"] == {
+    upstream_call = call("gemini-3.8-flash", tools=[function("f"), function("g")], google=native)
+    assert upstream_call.body["toolConfig"] == {
         "functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}
     }
 
 
 def test_streamed_arguments_are_not_requested():
     native = {"toolConfig": {"functionCallingConfig": {"mode": "AUTO", "streamFunctionCallArguments": True}}}
-    made = call("gemini-3.8-flash", tools=[function("f")], google=native)
-    assert made.body["toolConfig"] == {"functionCallingConfig": {"mode": "AUTO"}}
-    assert made.ignored == ("google.tool_config.function_calling_config.stream_function_call_arguments",)
+    upstream_call = call("gemini-3.8-flash", tools=[function("f")], google=native)
+    assert upstream_call.body["toolConfig"] == {"functionCallingConfig": {"mode": "AUTO"}}
+    assert upstream_call.ignored == (
+        "google.tool_config.function_calling_config.stream_function_call_arguments",
+    )
 
 
 def test_output_and_transcription_config_are_sent():
@@ -274,6 +282,6 @@ def test_output_and_transcription_config_are_sent():
         "generation_output_config": {"gcs_destination": {"output_uri_prefix": "gs://b/p"}},
         "audio_transcription_config": {"word_timestamp": True},
     }
-    made = call("gemini-3.8-flash", google=native)
-    assert made.body["outputConfig"] == {"gcsDestination": {"outputUriPrefix": "gs://b/p"}}
-    assert made.body["generationConfig"] == {"audioTranscriptionConfig": {"wordTimestamp": True}}
+    upstream_call = call("gemini-3.8-flash", google=native)
+    assert upstream_call.body["outputConfig"] == {"gcsDestination": {"outputUriPrefix": "gs://b/p"}}
+    assert upstream_call.body["generationConfig"] == {"audioTranscriptionConfig": {"wordTimestamp": True}}

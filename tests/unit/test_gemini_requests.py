@@ -28,9 +28,9 @@ from vertex_compat.routing import model_names
 PNG = "data:image/png;base64,iVBORw0KGgo="
 
 
-def refused(**given):
+def refused(**params):
     with pytest.raises(errors.BadRequest) as caught:
-        call(**given)
+        call(**params)
     return caught.value
 
 
@@ -43,8 +43,8 @@ def parts(*content, model=CURRENT):
 
 
 def test_oldest_model_gets_system_text_as_user_turn():
-    made = body(OLDEST, messages=[{"role": "system", "content": "Be kind."}, *HELLO])
-    assert made["contents"] == [{"role": "user", "parts": [{"text": "Be kind."}, {"text": "Hello"}]}]
+    upstream_body = body(OLDEST, messages=[{"role": "system", "content": "Be kind."}, *HELLO])
+    assert upstream_body["contents"] == [{"role": "user", "parts": [{"text": "Be kind."}, {"text": "Hello"}]}]
 
 
 def test_a_model_of_tomorrow_has_a_system():
@@ -55,9 +55,9 @@ def test_a_model_of_tomorrow_has_a_system():
 
 def test_text_and_calls_of_one_message_stay_together():
     message = called("f") | {"content": "Let me see."}
-    said = body(messages=[*HELLO, message, result()])["contents"][1]
-    text, sent_call = said["parts"]
-    assert (said["role"], text) == ("model", {"text": "Let me see."})
+    turn = body(messages=[*HELLO, message, result()])["contents"][1]
+    text, sent_call = turn["parts"]
+    assert (turn["role"], text) == ("model", {"text": "Let me see."})
     assert sent_call["functionCall"] == {"id": "call_0", "name": "f", "args": {}}
 
 
@@ -98,7 +98,7 @@ MP4 = base64.b64encode(b"\0\0\0\x18ftypisom").decode()
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("params", "expected"),
     [
         (part("image_url", url=PNG), inline("image/png", "iVBORw0KGgo=")),
         ({"type": "image_url", "image_url": "gs://b/a.jpeg"}, linked("image/jpeg", "gs://b/a.jpeg")),
@@ -119,12 +119,12 @@ MP4 = base64.b64encode(b"\0\0\0\x18ftypisom").decode()
         (part("video_url", url=f"data:;base64,{MP4}"), inline("video/mp4", MP4)),
     ],
 )
-def test_a_file_in_every_form(given, sent):
-    assert parts(given, {"type": "text", "text": "What is it?"}) == [sent, {"text": "What is it?"}]
+def test_a_file_in_every_form(params, expected):
+    assert parts(params, {"type": "text", "text": "What is it?"}) == [expected, {"text": "What is it?"}]
 
 
 @pytest.mark.parametrize(
-    "given",
+    "params",
     [
         part("image_url", url="https://e.com/a?x=1"),
         part("image_url", url="data:;base64,AAAA"),
@@ -135,8 +135,8 @@ def test_a_file_in_every_form(given, sent):
         part("image_url", url="gs://b/a", format="picture"),
     ],
 )
-def test_a_media_type_is_not_guessed(given):
-    error = refused(messages=[user(given)])
+def test_a_media_type_is_not_guessed(params):
+    error = refused(messages=[user(params)])
     assert error.param == "messages[0].content[0]"
     assert "'format'" in error.message
 
@@ -156,8 +156,8 @@ def test_a_part_of_a_video():
         "file_id": "gs://b/v.mp4",
         "video_metadata": {"fps": 5, "start_offset": "10s", "end_offset": "20s"},
     }
-    (sent,) = parts(part("file", **file))
-    assert sent["videoMetadata"] == {"fps": 5, "startOffset": "10s", "endOffset": "20s"}
+    (upstream_part,) = parts(part("file", **file))
+    assert upstream_part["videoMetadata"] == {"fps": 5, "startOffset": "10s", "endOffset": "20s"}
 
 
 def test_detail_is_of_the_file_or_of_the_request():
@@ -179,13 +179,13 @@ def test_detail_is_of_the_file_or_of_the_request():
 # Functions
 
 
-def declared(model=CURRENT, **given):
-    (tool,) = body(model, **given)["tools"]
+def declared(model=CURRENT, **params):
+    (tool,) = body(model, **params)["tools"]
     return tool["functionDeclarations"]
 
 
-def calling(model=CURRENT, **given):
-    return body(model, **given).get("toolConfig", {}).get("functionCallingConfig")
+def calling(model=CURRENT, **params):
+    return body(model, **params).get("toolConfig", {}).get("functionCallingConfig")
 
 
 def test_a_function_keeps_its_schema_word_for_word():
@@ -210,7 +210,7 @@ def test_an_old_model_has_no_empty_object():
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("params", "expected"),
     [
         ({}, None),
         ({"tool_choice": "auto"}, {"mode": "AUTO"}),
@@ -241,8 +241,8 @@ def test_an_old_model_has_no_empty_object():
         ),
     ],
 )
-def test_how_the_model_may_choose(given, sent):
-    assert calling(tools=[function("f"), function("g")], **given) == sent
+def test_how_the_model_may_choose(params, expected):
+    assert calling(tools=[function("f"), function("g")], **params) == expected
 
 
 def test_strict_holds_calls_to_their_schema_where_the_model_can():
@@ -254,21 +254,24 @@ def test_strict_holds_calls_to_their_schema_where_the_model_can():
 
 def test_allowed_tools_of_a_model_that_cannot_be_told():
     allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [function("g")]}}
-    given = {"tools": [function("f"), function("g")], "tool_choice": allowed}
-    assert declared("gemini-2.0-flash", **given) == [{"name": "g"}]
+    params = {"tools": [function("f"), function("g")], "tool_choice": allowed}
+    assert declared("gemini-2.0-flash", **params) == [{"name": "g"}]
 
 
 def test_the_older_functions():
-    given = {"functions": [{"name": "f", "parameters": {"type": "object"}}], "function_call": {"name": "f"}}
-    assert declared(**given) == [{"name": "f", "parametersJsonSchema": {"type": "object"}}]
-    assert calling(**given) == {"mode": "ANY", "allowedFunctionNames": ["f"]}
+    params = {"functions": [{"name": "f", "parameters": {"type": "object"}}], "function_call": {"name": "f"}}
+    assert declared(**params) == [{"name": "f", "parametersJsonSchema": {"type": "object"}}]
+    assert calling(**params) == {"mode": "ANY", "allowedFunctionNames": ["f"]}
     history = [
         *HELLO,
         {"role": "assistant", "function_call": {"name": "f", "arguments": '{"a": 1}'}},
         {"role": "function", "name": "f", "content": "2"},
     ]
-    _, said, told = body(messages=history, **given)["contents"]
-    sent_call, sent_result = said["parts"][0]["functionCall"], told["parts"][0]["functionResponse"]
+    _, call_turn, result_turn = body(messages=history, **params)["contents"]
+    sent_call, sent_result = (
+        call_turn["parts"][0]["functionCall"],
+        result_turn["parts"][0]["functionResponse"],
+    )
     assert (sent_call["name"], sent_call["args"]) == ("f", {"a": 1})
     assert (sent_result["name"], sent_result["response"]) == ("f", {"output": "2"})
     assert sent_call.get("id") == sent_result.get("id")
@@ -276,19 +279,19 @@ def test_the_older_functions():
 
 @pytest.mark.parametrize("name", ["-x", "get weather", "größe", "a" * 200])
 def test_a_name_that_gemini_refuses_is_the_same_one_everywhere(name):
-    made = call(
+    upstream_call = call(
         tools=[function(name)],
         tool_choice={"type": "function", "function": {"name": name}},
         messages=[*HELLO, called(name), result()],
     )
     body(tools=[function(name)], messages=[*HELLO, called(name), result()])
-    (declaration,) = made.body["tools"][0]["functionDeclarations"]
+    (declaration,) = upstream_call.body["tools"][0]["functionDeclarations"]
     legal = declaration["name"]
-    assert made.tool_names == {legal: name}
-    assert made.body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [legal]
-    _, said, told = made.body["contents"]
-    assert said["parts"][0]["functionCall"]["name"] == legal
-    assert told["parts"][0]["functionResponse"]["name"] == legal
+    assert upstream_call.tool_names == {legal: name}
+    assert upstream_call.body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [legal]
+    _, call_turn, result_turn = upstream_call.body["contents"]
+    assert call_turn["parts"][0]["functionCall"]["name"] == legal
+    assert result_turn["parts"][0]["functionResponse"]["name"] == legal
 
 
 def test_two_functions_of_one_name_are_refused():
@@ -300,7 +303,7 @@ def test_parameters_that_are_no_object_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("content", "sent"),
+    ("content", "expected"),
     [
         ("plain", {"output": "plain"}),
         ('{"a": [1]}', {"a": [1]}),
@@ -310,38 +313,38 @@ def test_parameters_that_are_no_object_are_refused():
         (None, {"output": ""}),
     ],
 )
-def test_what_a_tool_says(content, sent):
-    told = body(messages=[*HELLO, called("f"), result(content)])["contents"][2]
-    assert told["parts"] == [{"functionResponse": {"id": "call_0", "name": "f", "response": sent}}]
+def test_what_a_tool_says(content, expected):
+    result_turn = body(messages=[*HELLO, called("f"), result(content)])["contents"][2]
+    assert result_turn["parts"] == [{"functionResponse": {"id": "call_0", "name": "f", "response": expected}}]
 
 
 def test_results_come_in_the_calls_order_and_none_is_missing():
     messages = [*HELLO, called("f", "g", "h"), result("2", "call_2"), result("0", "call_0"), *HELLO]
-    *_, told, asked = body(messages=messages)["contents"]
-    assert [part["functionResponse"]["response"] for part in told["parts"]] == [
+    *_, result_turn, user_turn = body(messages=messages)["contents"]
+    assert [part["functionResponse"]["response"] for part in result_turn["parts"]] == [
         {"output": "0"},
         {"error": "No result was given for this call."},
         {"output": "2"},
     ]
-    assert asked == {"role": "user", "parts": [{"text": "Hello"}]}
+    assert user_turn == {"role": "user", "parts": [{"text": "Hello"}]}
 
 
 def test_an_image_that_a_tool_gives():
     image = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": PNG}}]
     inline = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
     messages = [*HELLO, called("f"), result(image)]
-    told = body(LEVELS, messages=messages)["contents"][2]
-    assert told["parts"][0]["functionResponse"]["parts"] == [inline]
-    *_, told, beside = body(BUDGETS, messages=messages)["contents"]
-    assert "parts" not in told["parts"][0]["functionResponse"]
-    assert beside["parts"] == [{"text": "Files returned by f:"}, inline]
+    result_turn = body(LEVELS, messages=messages)["contents"][2]
+    assert result_turn["parts"][0]["functionResponse"]["parts"] == [inline]
+    *_, result_turn, image_turn = body(BUDGETS, messages=messages)["contents"]
+    assert "parts" not in result_turn["parts"][0]["functionResponse"]
+    assert image_turn["parts"] == [{"text": "Files returned by f:"}, inline]
 
 
 def test_a_result_in_google_s_own_form():
     file = {"file_data": {"mime_type": "image/png", "display_name": "a.png", "file_uri": "gs://b/a.png"}}
     message = result('{"image": {"$ref": "a.png"}}', extra_content={"google": {"parts": [file]}})
-    told = body(LEVELS, messages=[*HELLO, called("f"), message])["contents"][2]
-    inner = told["parts"][0]["functionResponse"]
+    result_turn = body(LEVELS, messages=[*HELLO, called("f"), message])["contents"][2]
+    inner = result_turn["parts"][0]["functionResponse"]
     assert inner["response"] == {"image": {"$ref": "a.png"}}
     assert inner["parts"] == [
         {"fileData": {"mimeType": "image/png", "displayName": "a.png", "fileUri": "gs://b/a.png"}}
@@ -352,7 +355,7 @@ def test_a_result_in_google_s_own_form():
 
 
 @pytest.mark.parametrize(
-    ("tool", "sent"),
+    ("tool", "expected"),
     [
         ({"googleSearch": {}}, {"googleSearch": {}}),
         ({"google_search": {"exclude_domains": ["e.com"]}}, {"googleSearch": {"excludeDomains": ["e.com"]}}),
@@ -368,8 +371,8 @@ def test_a_result_in_google_s_own_form():
         ({"type": "code_interpreter"}, {"codeExecution": {}}),
     ],
 )
-def test_a_tool_of_google_s(tool, sent):
-    assert body(tools=[tool])["tools"] == [sent]
+def test_a_tool_of_google_s(tool, expected):
+    assert body(tools=[tool])["tools"] == [expected]
 
 
 def test_web_search_options_and_native_tools():
@@ -379,9 +382,9 @@ def test_web_search_options_and_native_tools():
 
 
 def test_an_option_that_a_tool_does_not_have_is_named():
-    made = call(tools=[{"googleSearch": {"disable_attribution": False}}])
-    assert made.body["tools"] == [{"googleSearch": {}}]
-    assert made.ignored == ("tools.googleSearch.disableAttribution",)
+    upstream_call = call(tools=[{"googleSearch": {"disable_attribution": False}}])
+    assert upstream_call.body["tools"] == [{"googleSearch": {}}]
+    assert upstream_call.ignored == ("tools.googleSearch.disableAttribution",)
 
 
 def test_functions_beside_google_s_tools_from_gemini_3_on():
@@ -405,18 +408,18 @@ def test_functions_beside_google_s_tools_from_gemini_3_on():
     ],
 )
 def test_search_beside_functions_is_left_out_before_gemini_3(params, name):
-    made = call(BUDGETS, **params)
-    assert made.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
-    assert made.ignored == (name,)
+    upstream_call = call(BUDGETS, **params)
+    assert upstream_call.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert upstream_call.ignored == (name,)
 
 
 @pytest.mark.parametrize(
     "type_", ["image_generation", "file_search", "local_shell", "computer_use_preview", "mcp"]
 )
 def test_tool_that_google_does_not_run_is_left_out(type_):
-    made = call(tools=[function("f"), {"type": type_, "output_format": "png"}])
-    assert made.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
-    assert made.ignored == (f"tools.{type_}",)
+    upstream_call = call(tools=[function("f"), {"type": type_, "output_format": "png"}])
+    assert upstream_call.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert upstream_call.ignored == (f"tools.{type_}",)
 
 
 @pytest.mark.parametrize(
@@ -448,7 +451,7 @@ def test_a_tool_that_gemini_does_not_have_is_refused(tool):
 
 
 @pytest.mark.parametrize(
-    ("model", "effort", "sent"),
+    ("model", "effort", "expected"),
     [
         (BUDGETS, "none", {"thinkingBudget": 0}),
         (BUDGETS, "minimal", {"thinkingBudget": 1, "includeThoughts": True}),
@@ -470,8 +473,8 @@ def test_a_tool_that_gemini_does_not_have_is_refused(tool):
         ("gemini-2.0-flash", "high", None),
     ],
 )
-def test_an_effort_is_a_budget_or_a_level(model, effort, sent):
-    assert config(model, reasoning_effort=effort).get("thinkingConfig") == sent
+def test_an_effort_is_a_budget_or_a_level(model, effort, expected):
+    assert config(model, reasoning_effort=effort).get("thinkingConfig") == expected
 
 
 @pytest.mark.parametrize(
@@ -489,7 +492,7 @@ def test_an_effort_that_the_model_does_not_have_is_named(model, effort):
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("params", "expected"),
     [
         (
             {"thinking": {"type": "enabled", "budget_tokens": 700}},
@@ -505,19 +508,19 @@ def test_an_effort_that_the_model_does_not_have_is_named(model, effort):
         ({"extra_body": {"google": {"thinkingConfig": {"thinkingBudget": -1}}}}, {"thinkingBudget": -1}),
     ],
 )
-def test_thinking_of_gemini_2_5_in_other_words(given, sent):
-    assert config(BUDGETS, **given)["thinkingConfig"] == sent
+def test_thinking_of_gemini_2_5_in_other_words(params, expected):
+    assert config(BUDGETS, **params)["thinkingConfig"] == expected
 
 
 def test_the_words_closest_to_google_s_count():
-    given = {
+    params = {
         "reasoning_effort": "low",
         "thinking": {"type": "enabled", "budget_tokens": 9},
         "google": {"thinking_config": {"thinking_budget": 7}},
     }
-    made = call(**given)
-    assert made.body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": 7}
-    assert made.ignored == ("reasoning_effort", "thinking")
+    upstream_call = call(**params)
+    assert upstream_call.body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": 7}
+    assert upstream_call.ignored == ("reasoning_effort", "thinking")
 
 
 def test_a_level_in_small_letters():
@@ -527,7 +530,7 @@ def test_a_level_in_small_letters():
 
 
 @pytest.mark.parametrize(
-    "given",
+    "params",
     [
         {"thinking": {"type": "sometimes"}},
         {"thinking": {"type": "enabled", "budget_tokens": "many"}},
@@ -537,8 +540,8 @@ def test_a_level_in_small_letters():
         {"extra_body": {"google": 7}},
     ],
 )
-def test_words_that_mean_nothing_are_refused(given):
-    assert refused(**given).param
+def test_words_that_mean_nothing_are_refused(params):
+    assert refused(**params).param
 
 
 # Structured answers
@@ -554,7 +557,7 @@ def json_schema(**described):
 
 
 @pytest.mark.parametrize(
-    ("shape", "sent"),
+    ("shape", "expected"),
     [
         ({"type": "text"}, {}),
         ({"type": "json_object"}, AS_JSON),
@@ -572,8 +575,8 @@ def json_schema(**described):
         ),
     ],
 )
-def test_the_form_of_an_answer(shape, sent):
-    assert config(response_format=shape) == sent
+def test_the_form_of_an_answer(shape, expected):
+    assert config(response_format=shape) == expected
 
 
 @pytest.mark.parametrize("shape", [{"type": "json"}, {"type": "json_schema"}])
@@ -587,7 +590,7 @@ def test_a_form_that_is_none_is_refused(shape):
 def test_google_s_own_words_wherever_they_stand():
     safety = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
     cached = "projects/p/locations/l/cachedContents/1"
-    for given in (
+    for params in (
         {"safety_settings": safety, "cached_content": cached, "labels": {"team_a": "b"}},
         {"google": {"safety_settings": safety, "cached_content": cached, "labels": {"team_a": "b"}}},
         {
@@ -596,8 +599,8 @@ def test_google_s_own_words_wherever_they_stand():
             }
         },
     ):
-        made = body(**given)
-        assert (made["safetySettings"], made["cachedContent"], made["labels"]) == (
+        upstream_body = body(**params)
+        assert (upstream_body["safetySettings"], upstream_body["cachedContent"], upstream_body["labels"]) == (
             safety,
             cached,
             {"team_a": "b"},
@@ -605,11 +608,11 @@ def test_google_s_own_words_wherever_they_stand():
 
 
 def test_what_google_s_words_do_not_know_is_named():
-    made = call(
+    upstream_call = call(
         google={"of_tomorrow": 1, "thinking_config": {"mood": 1}},
         extra_body={"google": {"thought_tag_marker": "t"}, "x": 1},
     )
-    assert made.ignored == (
+    assert upstream_call.ignored == (
         "extra_body.x",
         "extra_body.google.thought_tag_marker",
         "google.of_tomorrow",
@@ -628,14 +631,14 @@ def test_a_cache_has_its_own_system_and_tools():
 
 def test_metadata_are_labels():
     assert body(metadata={"team": "a"})["labels"] == {"team": "a"}
-    made = call(metadata={"Request Id": "Ä/1" * 40})
-    assert list(made.body["labels"]) == ["request_id"]
-    assert len(made.body["labels"]["request_id"]) == 63
-    assert made.ignored == ("metadata",)
+    upstream_call = call(metadata={"Request Id": "Ä/1" * 40})
+    assert list(upstream_call.body["labels"]) == ["request_id"]
+    assert len(upstream_call.body["labels"]["request_id"]) == 63
+    assert upstream_call.ignored == ("metadata",)
 
 
 @pytest.mark.parametrize(
-    ("tier", "sent"),
+    ("tier", "expected"),
     [
         ("flex", {"X-Vertex-AI-LLM-Shared-Request-Type": "flex"}),
         ("priority", {"X-Vertex-AI-LLM-Shared-Request-Type": "priority"}),
@@ -645,10 +648,10 @@ def test_metadata_are_labels():
         ("gold", {}),
     ],
 )
-def test_a_service_tier_is_a_header(tier, sent):
-    made = call(service_tier=tier)
-    assert made.headers == sent
-    assert made.ignored == (("service_tier",) if tier == "gold" else ())
+def test_a_service_tier_is_a_header(tier, expected):
+    upstream_call = call(service_tier=tier)
+    assert upstream_call.headers == expected
+    assert upstream_call.ignored == (("service_tier",) if tier == "gold" else ())
 
 
 def test_logprobs():
@@ -667,15 +670,15 @@ def test_penalties_of_a_model_without_them():
 
 
 def test_stops_beyond_five_are_named():
-    made = call(stop=list("abcdefg"))
-    assert made.body["generationConfig"]["stopSequences"] == list("abcde")
-    assert made.ignored == ("stop",)
+    upstream_call = call(stop=list("abcdefg"))
+    assert upstream_call.body["generationConfig"]["stopSequences"] == list("abcde")
+    assert upstream_call.ignored == ("stop",)
 
 
 @pytest.mark.parametrize("seed", [7, -7, 2**31, 2**62, -(2**62)])
 def test_a_seed_of_any_size_is_one(seed):
-    sent = config(seed=seed)["seed"]
-    assert (sent == seed) == (abs(seed) < 2**31)
+    upstream_seed = config(seed=seed)["seed"]
+    assert (upstream_seed == seed) == (abs(seed) < 2**31)
 
 
 def test_modalities():
@@ -685,9 +688,12 @@ def test_modalities():
     }
     speech = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}
     for voice in ("alloy", "Kore", {"id": "Kore"}):
-        made = call(modalities=["text", "audio"], audio={"voice": voice, "format": "pcm16"})
-        assert made.body["generationConfig"] == {"responseModalities": ["AUDIO"], "speechConfig": speech}
-        assert made.audio_format == "pcm16"
+        upstream_call = call(modalities=["text", "audio"], audio={"voice": voice, "format": "pcm16"})
+        assert upstream_call.body["generationConfig"] == {
+            "responseModalities": ["AUDIO"],
+            "speechConfig": speech,
+        }
+        assert upstream_call.audio_format == "pcm16"
     assert refused(modalities=["smell"]).param == "modalities"
     assert refused(modalities=["audio"], audio={"format": "mp3"}).param == "audio.format"
     assert refused(modalities=["audio"], audio={"format": "wav"}, stream=True).param == "audio.format"
@@ -764,9 +770,9 @@ def test_unsigned_call_gets_skip_value_in_current_turn_only():
 
 
 def test_gemini_s_own_id_goes_with_the_call_and_its_result():
-    said, told = step(LEVELS, called("f", ids=[ids("abc", SIGNATURE)]))
-    assert said["parts"][0]["functionCall"]["id"] == "abc"
-    assert told["parts"][0]["functionResponse"]["id"] == "abc"
+    call_part, result_part = step(LEVELS, called("f", ids=[ids("abc", SIGNATURE)]))
+    assert call_part["parts"][0]["functionCall"]["id"] == "abc"
+    assert result_part["parts"][0]["functionResponse"]["id"] == "abc"
     assert '"id"' not in str(step(BUDGETS, called("f", ids=[ids("abc")])))
 
 
@@ -794,22 +800,22 @@ def test_labels_come_from_both():
 
 
 def test_the_largest_penalty_is_one_that_gemini_2_5_takes():
-    made = call(BUDGETS, presence_penalty=2, frequency_penalty=-2)
-    assert made.body["generationConfig"] == {"presencePenalty": 1.99, "frequencyPenalty": -2}
-    assert made.ignored == ("presence_penalty",)
+    upstream_call = call(BUDGETS, presence_penalty=2, frequency_penalty=-2)
+    assert upstream_call.body["generationConfig"] == {"presencePenalty": 1.99, "frequencyPenalty": -2}
+    assert upstream_call.ignored == ("presence_penalty",)
 
 
 def test_search_context_size_is_named_as_ignored():
-    made = call(web_search_options={"search_context_size": "low"})
-    assert made.body["tools"] == [{"googleSearch": {}}]
-    assert made.ignored == ("web_search_options.search_context_size",)
+    upstream_call = call(web_search_options={"search_context_size": "low"})
+    assert upstream_call.body["tools"] == [{"googleSearch": {}}]
+    assert upstream_call.ignored == ("web_search_options.search_context_size",)
 
 
 def test_search_can_exclude_domains_and_not_select_them():
     filters = {"blocked_domains": ["a.example"], "allowed_domains": ["b.example"]}
-    made = call(web_search_options={"filters": filters})
-    assert made.body["tools"] == [{"googleSearch": {"excludeDomains": ["a.example"]}}]
-    assert made.ignored == ("web_search_options.filters.allowed_domains",)
+    upstream_call = call(web_search_options={"filters": filters})
+    assert upstream_call.body["tools"] == [{"googleSearch": {"excludeDomains": ["a.example"]}}]
+    assert upstream_call.ignored == ("web_search_options.filters.allowed_domains",)
 
 
 @pytest.mark.parametrize("filters", [5, [1], {"blocked_domains": "a"}, {"blocked_domains": [1]}])

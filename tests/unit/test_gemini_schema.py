@@ -13,17 +13,17 @@ def lowered(schema):
     return config(OLD, response_format=shape)["responseSchema"]
 
 
-def told(schema):
+def lowered_schema(schema):
     return {"type": "STRING", "description": f"It has to fit the JSON Schema {schema}."}
 
 
 @pytest.mark.parametrize(
-    ("schema", "wanted"),
+    ("schema", "expected"),
     [
         ({"type": "string"}, {"type": "STRING"}),
         ({"type": "string", "enum": ["a", "", "b"]}, {"type": "STRING", "enum": ["a", "b"]}),
         ({"type": "string", "format": "date-time"}, {"type": "STRING", "format": "date-time"}),
-        ({"type": "string", "format": "email"}, told('{"format":"email"}')),
+        ({"type": "string", "format": "email"}, lowered_schema('{"format":"email"}')),
         ({"type": ["string", "null"]}, {"type": "STRING", "nullable": True}),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "STRING", "nullable": True}),
         ({"type": ["string", "integer"]}, {"anyOf": [{"type": "STRING"}, {"type": "INTEGER"}]}),
@@ -32,12 +32,17 @@ def told(schema):
             {"anyOf": [{"type": "STRING"}, {"type": "STRING", "enum": ["a"]}]},
         ),
         ({"const": "a"}, {"type": "STRING", "enum": ["a"]}),
-        ({"const": 7}, told('{"enum":[7]}') | {"type": "INTEGER"}),
-        ({"type": "integer", "enum": [1, 2]}, told('{"enum":[1,2]}') | {"type": "INTEGER"}),
+        ({"const": 7}, lowered_schema('{"enum":[7]}') | {"type": "INTEGER"}),
+        ({"type": "integer", "enum": [1, 2]}, lowered_schema('{"enum":[1,2]}') | {"type": "INTEGER"}),
         ({"enum": ["a", None]}, {"type": "STRING", "enum": ["a"], "nullable": True}),
         (
             {"enum": ["a", 1]},
-            {"anyOf": [{"type": "STRING", "enum": ["a"]}, told('{"enum":[1]}') | {"type": "INTEGER"}]},
+            {
+                "anyOf": [
+                    {"type": "STRING", "enum": ["a"]},
+                    lowered_schema('{"enum":[1]}') | {"type": "INTEGER"},
+                ]
+            },
         ),
         ({"type": "null"}, {"type": "STRING", "nullable": True, "description": "Always null."}),
         ({}, {"type": "STRING"}),
@@ -92,8 +97,8 @@ def told(schema):
         ),
     ],
 )
-def test_a_schema_for_a_model_that_reads_no_json_schema(schema, wanted):
-    assert lowered(schema) == wanted
+def test_a_schema_for_a_model_that_reads_no_json_schema(schema, expected):
+    assert lowered(schema) == expected
 
 
 @pytest.mark.parametrize(
@@ -128,9 +133,9 @@ def test_recursive_schema_works_for_current_models():
 
 def test_arguments_of_alternatives_have_the_properties_of_all():
     kind, word = {"kind": {"const": "x"}}, {"type": "string"}
-    one = {"type": "object", "properties": {"a": word, **kind}, "required": ["a", "kind"]}
+    first = {"type": "object", "properties": {"a": word, **kind}, "required": ["a", "kind"]}
     other = {"type": "object", "properties": {"b": word, **kind}, "required": ["kind"]}
-    (tool,) = body(OLD, tools=[function("f", {"anyOf": [one, other]})])["tools"]
+    (tool,) = body(OLD, tools=[function("f", {"anyOf": [first, other]})])["tools"]
     parameters = tool["functionDeclarations"][0]["parameters"]
     assert parameters["type"] == "OBJECT"
     assert parameters["properties"].keys() == {"a", "b", "kind"}

@@ -7,7 +7,7 @@ import pytest
 from helpers.fixtures import MODELS, post, question, upstream_call
 
 
-def said(role, content, **more):
+def message(role, content, **more):
     return {"role": role, "content": content, **more}
 
 
@@ -16,60 +16,68 @@ def parts(*texts):
 
 
 ODD = {
-    "an assistant first": [said("assistant", "How can I help?"), said("user", "Tell me a joke.")],
+    "an assistant first": [message("assistant", "How can I help?"), message("user", "Tell me a joke.")],
     "a system and an assistant first": [
-        said("system", "Be kind."),
-        said("assistant", "How can I help?"),
-        said("user", "Tell me a joke."),
+        message("system", "Be kind."),
+        message("assistant", "How can I help?"),
+        message("user", "Tell me a joke."),
     ],
-    "only a system": [said("system", "Write a haiku.")],
-    "only a developer": [said("developer", "Write a haiku.")],
-    "only an empty user": [said("user", "")],
-    "only blanks": [said("user", " \n")],
-    "no parts": [said("user", [])],
-    "an empty part": [said("user", parts("", "Hello"))],
-    "an empty system": [said("system", ""), said("user", "Hello")],
-    "a blank system": [said("system", "  "), said("user", "Hello")],
-    "users in a row": [said("user", "One."), said("user", "Two."), said("user", "Three.")],
+    "only a system": [message("system", "Write a haiku.")],
+    "only a developer": [message("developer", "Write a haiku.")],
+    "only an empty user": [message("user", "")],
+    "only blanks": [message("user", " \n")],
+    "no parts": [message("user", [])],
+    "an empty part": [message("user", parts("", "Hello"))],
+    "an empty system": [message("system", ""), message("user", "Hello")],
+    "a blank system": [message("system", "  "), message("user", "Hello")],
+    "users in a row": [message("user", "One."), message("user", "Two."), message("user", "Three.")],
     "assistants in a row": [
-        said("user", "One."),
-        said("assistant", "Two."),
-        said("assistant", "Three."),
-        said("user", "Four."),
+        message("user", "One."),
+        message("assistant", "Two."),
+        message("assistant", "Three."),
+        message("user", "Four."),
     ],
     "a system in the middle": [
-        said("user", "Hi."),
-        said("assistant", "Hello."),
-        said("system", "French from now on."),
-        said("user", "Go on."),
+        message("user", "Hi."),
+        message("assistant", "Hello."),
+        message("system", "French from now on."),
+        message("user", "Go on."),
     ],
-    "a system last": [said("user", "Hi."), said("system", "Answer in French.")],
+    "a system last": [message("user", "Hi."), message("system", "Answer in French.")],
     "a developer after a system": [
-        said("system", "Be brief."),
-        said("developer", "Be kind."),
-        said("user", "Hi."),
+        message("system", "Be brief."),
+        message("developer", "Be kind."),
+        message("user", "Hi."),
     ],
-    "an assistant who said nothing": [said("user", "Hi."), said("assistant", ""), said("user", "Hello?")],
-    "an assistant with null": [said("user", "Hi."), said("assistant", None), said("user", "Hello?")],
-    "an assistant without content": [said("user", "Hi."), {"role": "assistant"}, said("user", "Hello?")],
+    "an assistant who said nothing": [
+        message("user", "Hi."),
+        message("assistant", ""),
+        message("user", "Hello?"),
+    ],
+    "an assistant with null": [message("user", "Hi."), message("assistant", None), message("user", "Hello?")],
+    "an assistant without content": [
+        message("user", "Hi."),
+        {"role": "assistant"},
+        message("user", "Hello?"),
+    ],
     "an assistant who refused": [
-        said("user", "Hi."),
-        said("assistant", None, refusal="I cannot help with that."),
-        said("user", "And now?"),
+        message("user", "Hi."),
+        message("assistant", None, refusal="I cannot help with that."),
+        message("user", "And now?"),
     ],
     "an assistant's refusal as a part": [
-        said("user", "Hi."),
-        said("assistant", [{"type": "refusal", "refusal": "No."}]),
-        said("user", "And now?"),
+        message("user", "Hi."),
+        message("assistant", [{"type": "refusal", "refusal": "No."}]),
+        message("user", "And now?"),
     ],
     "names": [
-        said("system", "Be kind.", name="boss"),
-        said("user", "Hi.", name="ann"),
-        said("user", "Ho.", name="bob"),
+        message("system", "Be kind.", name="boss"),
+        message("user", "Hi.", name="ann"),
+        message("user", "Ho.", name="bob"),
     ],
     "what other clients leave in a message": [
-        said("user", "Hi."),
-        said(
+        message("user", "Hi."),
+        message(
             "assistant",
             "Hello.",
             refusal=None,
@@ -78,10 +86,10 @@ ODD = {
             function_call=None,
             tool_calls=None,
         ),
-        said("user", "Go on."),
+        message("user", "Go on."),
     ],
-    "a long way": [said(role, f"Turn {turn}.") for turn in range(300) for role in ("user", "assistant")]
-    + [said("user", "The end?")],
+    "a long way": [message(role, f"Turn {turn}.") for turn in range(300) for role in ("user", "assistant")]
+    + [message("user", "The end?")],
 }
 
 
@@ -96,15 +104,15 @@ def test_an_odd_conversation_is_answered(app, publisher, odd, stream):
 @pytest.mark.parametrize("text", ["One, two,", "So: ", "Well\n\n"])
 @pytest.mark.parametrize("publisher", ["google", "anthropic", "mistralai", "ai21"])
 def test_an_answer_can_be_begun_by_the_client(app, publisher, text):
-    begun = [said("user", "Count."), said("assistant", text)]
-    answer = post(app, question(publisher, messages=begun))
+    messages = [message("user", "Count."), message("assistant", text)]
+    answer = post(app, question(publisher, messages=messages))
     assert answer.status_code == 200, answer.data
 
 
 @pytest.mark.parametrize("publisher", MODELS)
 def test_the_client_s_words_arrive_as_they_are(app, emulator, publisher):
     text = '👩‍👩‍👧‍👦 \u2028 عربى \x01 \u200b 𝕏 \\ " \n\t 茴香豆'
-    answer = post(app, question(publisher, messages=[said("user", text)]))
+    answer = post(app, question(publisher, messages=[message("user", text)]))
     assert text in answer.json["choices"][0]["message"]["content"]
     assert text in str_of(emulator.calls[-1].json)
 
@@ -155,12 +163,12 @@ def test_reasoning_that_a_model_does_not_read_is_named(model, fields, ignored):
             {
                 "max_tokens": 9,
                 "messages": [
-                    said("user", "Hi"),
-                    said(
+                    message("user", "Hi"),
+                    message(
                         "assistant",
                         [{"type": "thinking", "thinking": "Hm.", "signature": "x"}, *parts("Yes")],
                     ),
-                    said("user", "Go on"),
+                    message("user", "Go on"),
                 ],
             },
             "messages.content.thinking",

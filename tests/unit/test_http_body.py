@@ -14,10 +14,10 @@ chunks = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
 trailers = st.lists(st.sampled_from([b"x-checksum: 1\r\n", b"a: b\r\n"]), max_size=2).map(b"".join)
 
 
-def written(pieces, sizes, end):
+def chunked_body(pieces, sizes, end):
     """A body in chunks; `sizes` says how each size is written."""
-    told = [sizes % len(piece) + b"\r\n" + piece + b"\r\n" for piece in pieces]
-    return b"".join(told) + b"0\r\n" + end + b"\r\n"
+    chunks = [sizes % len(piece) + b"\r\n" + piece + b"\r\n" for piece in pieces]
+    return b"".join(chunks) + b"0\r\n" + end + b"\r\n"
 
 
 def cut(data, seed):
@@ -29,7 +29,7 @@ def cut(data, seed):
         data = data[length:]
 
 
-def theirs(head, body):
+def read_by_http_client(head, body):
     """Return the body that `http.client` reads."""
 
     class Sock:
@@ -41,54 +41,54 @@ def theirs(head, body):
     return response.read()
 
 
-def read(one, blocks):
-    return b"".join([one.feed(block) for block in blocks])
+def read(reader, blocks):
+    return b"".join([reader.feed(block) for block in blocks])
 
 
 @given(chunks, st.sampled_from([b"%x", b"%X", b"%04x", b"%x;name=value", b"%x  "]), trailers, st.integers())
 def test_chunks_are_read_as_http_client_reads_them(pieces, sizes, end, seed):
-    body = written(pieces, sizes, end)
-    one = http_body.ChunkedReader()
-    said = read(one, cut(body, seed))
-    one.close()
-    assert one.complete
-    assert not one.extra_data
-    assert said == theirs(b"Transfer-Encoding: chunked", body) == b"".join(pieces)
+    body = chunked_body(pieces, sizes, end)
+    reader = http_body.ChunkedReader()
+    data = read(reader, cut(body, seed))
+    reader.close()
+    assert reader.complete
+    assert not reader.extra_data
+    assert data == read_by_http_client(b"Transfer-Encoding: chunked", body) == b"".join(pieces)
 
 
 @given(chunks, st.binary(min_size=1, max_size=5), st.integers())
 def test_what_comes_after_the_end_is_not_of_the_body(pieces, more, seed):
-    one = http_body.ChunkedReader()
-    blocks = list(cut(written(pieces, b"%x", b""), seed))
+    reader = http_body.ChunkedReader()
+    blocks = list(cut(chunked_body(pieces, b"%x", b""), seed))
     blocks[-1] += more
-    assert read(one, blocks) == b"".join(pieces)
-    assert one.extra_data
+    assert read(reader, blocks) == b"".join(pieces)
+    assert reader.extra_data
 
 
 @given(chunks, st.data(), st.integers())
 def test_a_body_that_was_cut_off_does_not_pass_for_whole(pieces, data, seed):
-    body = written(pieces, b"%x", b"")
-    one = http_body.ChunkedReader()
-    said = read(one, cut(body[: data.draw(st.integers(0, len(body) - 1))], seed))
-    assert b"".join(pieces).startswith(said)
+    body = chunked_body(pieces, b"%x", b"")
+    reader = http_body.ChunkedReader()
+    content = read(reader, cut(body[: data.draw(st.integers(0, len(body) - 1))], seed))
+    assert b"".join(pieces).startswith(content)
     with pytest.raises(http_body.ProtocolError):
-        one.close()
+        reader.close()
 
 
 @given(st.binary(max_size=500), st.integers(0, 500), st.integers())
 def test_a_length_counts(data, length, seed):
-    one = http_body.new_reader(chunked=False, length=length)
-    said = b"" if one.complete else read(one, cut(data, seed))
-    assert said == data[:length]
-    assert one.complete == (len(data) >= length)
+    reader = http_body.new_reader(chunked=False, length=length)
+    content = b"" if reader.complete else read(reader, cut(data, seed))
+    assert content == data[:length]
+    assert reader.complete == (len(data) >= length)
 
 
 def test_without_a_length_the_connection_is_the_end():
-    one = http_body.new_reader(chunked=False, length=None)
-    assert one.feed(b"all") == b"all"
-    assert not one.complete
-    one.close()
-    assert one.complete
+    reader = http_body.new_reader(chunked=False, length=None)
+    assert reader.feed(b"all") == b"all"
+    assert not reader.complete
+    reader.close()
+    assert reader.complete
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ def test_what_is_no_chunk_is_said_to_be_none(body):
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=20))
 def test_no_bytes_are_more_than_broken(blocks):
-    one = http_body.ChunkedReader()
+    reader = http_body.ChunkedReader()
     try:
         for block in blocks:
-            one.feed(block)
-        one.close()
+            reader.feed(block)
+        reader.close()
     except http_body.ProtocolError:
         pass

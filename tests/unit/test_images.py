@@ -25,10 +25,10 @@ def image_config(emulator):
 
 
 @pytest.mark.parametrize("model", ["gemini-3.1-flash-image", "gemini-3-pro-image", "imagen-3.0-generate-001"])
-@pytest.mark.parametrize("wanted", [1, 6])
-def test_images_are_made(client, model, wanted):
-    answer = client.images.generate(model=model, prompt="A cat", n=wanted)
-    assert [base64.b64decode(image.b64_json) for image in answer.data] == [PIXEL] * wanted
+@pytest.mark.parametrize("expected", [1, 6])
+def test_images_are_made(client, model, expected):
+    answer = client.images.generate(model=model, prompt="A cat", n=expected)
+    assert [base64.b64decode(image.b64_json) for image in answer.data] == [PIXEL] * expected
     assert (answer.output_format, answer.size, answer.background) == ("png", "1x1", "opaque")
 
 
@@ -47,7 +47,7 @@ def test_imagen_makes_four_a_call_and_says_its_prompt(app, emulator):
         app, "imagegeneration@006", n=6, size="1024x1792", seed=3, add_watermark=False, style="vivid"
     )
     two, four = sorted(
-        (call.json["parameters"] for call in emulator.calls), key=lambda one: one["sampleCount"]
+        (call.json["parameters"] for call in emulator.calls), key=lambda parameters: parameters["sampleCount"]
     )
     assert four["sampleCount"] == 4
     assert two == {
@@ -62,7 +62,7 @@ def test_imagen_makes_four_a_call_and_says_its_prompt(app, emulator):
 
 
 @pytest.mark.parametrize(
-    ("given", "config"),
+    ("params", "config"),
     [
         ({}, None),
         ({"size": "auto"}, None),
@@ -84,8 +84,8 @@ def test_imagen_makes_four_a_call_and_says_its_prompt(app, emulator):
         ),
     ],
 )
-def test_sizes_become_ratios_and_resolutions(app, emulator, given, config):
-    assert generate(app, "gemini-3-pro-image", **given).status_code == 200
+def test_sizes_become_ratios_and_resolutions(app, emulator, params, config):
+    assert generate(app, "gemini-3-pro-image", **params).status_code == 200
     assert image_config(emulator) == config
 
 
@@ -108,7 +108,7 @@ def test_long_sizes_are_kept_by_models_that_have_them(app, emulator, model, size
 
 
 @pytest.mark.parametrize(
-    ("model", "given", "ignored"),
+    ("model", "params", "ignored"),
     [
         ("gemini-2.5-flash-image", {"quality": "high"}, "quality"),
         ("gemini-2.5-flash-image", {"size": "2048x2048"}, "size"),
@@ -119,8 +119,8 @@ def test_long_sizes_are_kept_by_models_that_have_them(app, emulator, model, size
         ("gemini-3-pro-image", {"response_format": "b64_json"}, None),
     ],
 )
-def test_what_is_not_heeded_is_listed(app, model, given, ignored):
-    answer = generate(app, model, **given)
+def test_what_is_not_heeded_is_listed(app, model, params, ignored):
+    answer = generate(app, model, **params)
     assert answer.json["data"][0]["b64_json"]
     assert answer.headers.get("x-vertex-compat-ignored") == ignored
 
@@ -162,18 +162,18 @@ def test_an_edit_sends_images_mask_and_prompt(client, emulator):
 
 
 def streamed(client, kind="generation", model="gemini-3.1-flash-image", **more):
-    asked = {"model": model, "prompt": "A cat", "stream": True, **more}
+    params = {"model": model, "prompt": "A cat", "stream": True, **more}
     if kind == "edit":
-        with client.images.edit(**asked, image=("a.png", PIXEL)) as stream:
+        with client.images.edit(**params, image=("a.png", PIXEL)) as stream:
             return list(stream)
-    with client.images.generate(**asked) as stream:
+    with client.images.generate(**params) as stream:
         return list(stream)
 
 
 @pytest.mark.parametrize("kind", ["generation", "edit"])
-@pytest.mark.parametrize(("asked", "drafts"), [(0, 0), (1, 1), (2, 2), (3, 2)])
-def test_partial_images_come_before_the_image(client, emulator, kind, asked, drafts):
-    events = streamed(client, kind, "gemini-3-pro-image", partial_images=asked, quality="high")
+@pytest.mark.parametrize(("count", "drafts"), [(0, 0), (1, 1), (2, 2), (3, 2)])
+def test_partial_images_come_before_the_image(client, emulator, kind, count, drafts):
+    events = streamed(client, kind, "gemini-3-pro-image", partial_images=count, quality="high")
     assert [event.type for event in events] == [f"image_{kind}.partial_image"] * drafts + [
         f"image_{kind}.completed"
     ]
@@ -183,7 +183,7 @@ def test_partial_images_come_before_the_image(client, emulator, kind, asked, dra
     assert {(event.size, event.background, event.quality) for event in events} == {("1x1", "opaque", "high")}
     assert events[-1].usage.total_tokens > 0
     config = emulator.calls[-1].json["generationConfig"]
-    assert config.get("thinkingConfig") == ({"includeThoughts": True} if asked else None)
+    assert config.get("thinkingConfig") == ({"includeThoughts": True} if count else None)
 
 
 @pytest.mark.parametrize("model", ["gemini-2.5-flash-image", "imagen-3.0-generate-001"])
@@ -197,8 +197,8 @@ def test_a_model_without_drafts_streams_only_images(app, client, model):
 
 def test_the_events_of_one_image_come_together(client):
     events = streamed(client, partial_images=2, n=3)
-    one = ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
-    assert [event.type for event in events] == one * 3
+    types = ["image_generation.partial_image"] * 2 + ["image_generation.completed"]
+    assert [event.type for event in events] == types * 3
 
 
 def gemini_events(*candidates, usage=None):
@@ -247,31 +247,31 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("said", REFUSALS)
-def test_a_refusal_is_a_content_policy_violation(client, emulator, said, stream):
-    content = json.dumps(said).encode()
+@pytest.mark.parametrize("reply", REFUSALS)
+def test_a_refusal_is_a_content_policy_violation(client, emulator, reply, stream):
+    content = json.dumps(reply).encode()
     emulator.script([b"data: %s\n\n" % content] if stream else content)
     with pytest.raises(openai.BadRequestError) as refused:
         client.images.generate(model="gemini-3.1-flash-image", prompt="A cat", stream=stream)
     assert refused.value.code == "content_policy_violation"
 
 
-@pytest.mark.parametrize("said", [b"{}", b'{"predictions":[{"raiFilteredReason":"No."}]}'])
-def test_imagen_s_filter_is_one_too(app, emulator, said):
-    emulator.script(said)
+@pytest.mark.parametrize("reply", [b"{}", b'{"predictions":[{"raiFilteredReason":"No."}]}'])
+def test_imagen_s_filter_is_one_too(app, emulator, reply):
+    emulator.script(reply)
     assert generate(app, "imagen-3.0-generate-001").json["error"]["code"] == "content_policy_violation"
 
 
 def test_a_model_that_only_talks_is_quoted(app, emulator):
-    said = {"candidates": [{"content": {"parts": [{"text": "Which cat?"}]}, "finishReason": "STOP"}]}
-    emulator.script(json.dumps(said).encode())
+    reply = {"candidates": [{"content": {"parts": [{"text": "Which cat?"}]}, "finishReason": "STOP"}]}
+    emulator.script(json.dumps(reply).encode())
     answer = generate(app)
     assert answer.status_code == 400
     assert "Which cat?" in answer.json["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    ("given", "status", "param"),
+    ("params", "status", "param"),
     [
         ({"prompt": ""}, 400, "prompt"),
         ({"n": 11}, 400, "n"),
@@ -285,14 +285,14 @@ def test_a_model_that_only_talks_is_quoted(app, emulator):
         ({"model": "claude-sonnet-5-5"}, 404, "model"),
     ],
 )
-def test_what_is_wrong_is_said(app, given, status, param):
-    answer = generate(app, **given)
+def test_what_is_wrong_is_said(app, params, status, param):
+    answer = generate(app, **params)
     assert (answer.status_code, answer.json["error"]["param"]) == (status, param), answer.text
 
 
 def edit(app, files, **fields):
-    given = {"model": "gemini-3.1-flash-image", "prompt": "A hat", **fields, **files}
-    return app.post("/v1/images/edits", data=given, content_type="multipart/form-data")
+    params = {"model": "gemini-3.1-flash-image", "prompt": "A hat", **fields, **files}
+    return app.post("/v1/images/edits", data=params, content_type="multipart/form-data")
 
 
 def test_an_edit_needs_an_image(app):

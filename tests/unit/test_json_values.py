@@ -25,9 +25,9 @@ from vertex_compat import json_values
     ],
 )
 def test_count_is_an_integer_of_at_least_zero(value, expected):
-    found = json_values.count(value)
-    assert found == expected
-    assert type(found) is int
+    result = json_values.count(value)
+    assert result == expected
+    assert type(result) is int
 
 
 @pytest.mark.parametrize(

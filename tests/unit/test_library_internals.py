@@ -77,14 +77,14 @@ def test_urllib3_connection_leaves_getresponse_to_http_client():
     ids=["direct", "proxied"],
 )
 def test_an_iterable_with_content_length_is_sent_unchunked(connection_class):
-    sent = []
+    blocks = []
     connection = connection_class("localhost")
-    connection.send = sent.append
+    connection.send = blocks.append
     connection.sock = socket.socket()
     connection.request("POST", "/", iter([b"a", b"b"]), {"Content-Length": "2"})
     connection.sock.close()
-    assert b"Transfer-Encoding" not in sent[0]
-    assert sent[1:] == [b"a", b"b"]
+    assert b"Transfer-Encoding" not in blocks[0]
+    assert blocks[1:] == [b"a", b"b"]
 
 
 def test_gunicorn_settings_have_the_patched_defaults():
@@ -133,8 +133,8 @@ def bytes_written(response_class, version, method, headers, chunks):
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("version", [(1, 0), (1, 1)])
 def test_gunicorn_chunks_are_as_its_own(chunk_writer, version, method, headers, chunks):
-    plain, ours = (bytes_written(one, version, method, headers, chunks) for one in chunk_writer)
-    assert ours == plain
+    plain, replacement = (bytes_written(class_, version, method, headers, chunks) for class_ in chunk_writer)
+    assert replacement == plain
 
 
 def test_gunicorn_chunk_is_sent_in_one_piece(chunk_writer):

@@ -27,7 +27,7 @@ from vertex_compat.server.request_body import RequestBody
 MEGABYTE = 1024 * 1024
 
 
-def told(answer):
+def error_of(answer):
     """Status and error of a raw answer."""
     head, _, body = answer.partition(b"\r\n\r\n")
     error = json.loads(body)["error"]
@@ -74,7 +74,7 @@ def raw(server, content):
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_body_at_limit_is_accepted_and_above_is_413(small, framing):
     assert b" 200 " in raw(small, framed(padded(MEGABYTE), framing)).partition(b"\r\n")[0]
-    status, error = told(raw(small, framed(padded(MEGABYTE + 1), framing)))
+    status, error = error_of(raw(small, framed(padded(MEGABYTE + 1), framing)))
     assert (status, error["type"], error["code"]) == (413, "invalid_request_error", "request_too_large")
     assert "1 MB" in error["message"]
 
@@ -95,11 +95,11 @@ def test_a_body_without_end_is_refused_while_it_comes(small, framing, path):
     piece = b"%x\r\n%b\r\n" % (len(block), block) if framing == "chunked" else block
     with socket.create_connection(small.address, timeout=20) as line:
         line.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode())
-        sent = 0
+        size_sent = 0
         with suppress(OSError):  # the server closes
-            while sent < 64 * MEGABYTE:
-                sent += line.send(piece)
-        assert sent < 64 * MEGABYTE
+            while size_sent < 64 * MEGABYTE:
+                size_sent += line.send(piece)
+        assert size_sent < 64 * MEGABYTE
 
 
 def test_who_has_no_key_is_not_read(serve):
@@ -150,7 +150,7 @@ class Dribbles:
 
     def __init__(self, blocks):
         self._blocks = list(blocks)
-        self.given = 0
+        self.size_read = 0
 
     def read(self, size):
         if not self._blocks:
@@ -158,7 +158,7 @@ class Dribbles:
         block = self._blocks.pop(0)
         if len(block) > size:
             self._blocks.insert(0, block[size:])
-        self.given += len(block[:size])
+        self.size_read += len(block[:size])
         return block[:size]
 
 
@@ -177,7 +177,7 @@ def test_a_body_is_whole_or_refused_and_never_read_far_beyond(blocks, length, mo
         fault = error
     if (length or 0) > most:
         assert isinstance(fault, errors.PayloadTooLarge)
-        assert stream.given == 0
+        assert stream.size_read == 0
     elif length is not None and len(content) < length:
         assert isinstance(fault, errors.BadRequest)
     elif length is None and len(content) > most:
@@ -210,8 +210,8 @@ def nested(depth, opening="[", closing="]"):
     ],
 )
 def test_what_is_nested_too_deeply_is_a_400(path, field, opening, closing, depth):
-    rest = '"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]'
-    body = f"{{{rest}, {field}: {nested(depth, opening, closing)}}}"
+    fields = '"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]'
+    body = f"{{{fields}, {field}: {nested(depth, opening, closing)}}}"
     answer = post(function(RecordingTransport(), GCS_BUCKET_NAME="emulated-bucket"), body.encode(), path)
     assert answer.status_code == 400
     assert answer.json["error"]["type"] == "invalid_request_error"
@@ -276,9 +276,9 @@ class Waiting:
 
     def __init__(self, server, count, model="gemini-emulator-silent", **more):
         self._server = server
-        self._lines = [self._begun(model, more) for _ in range(count)]
+        self._lines = [self._start_call(model, more) for _ in range(count)]
 
-    def _begun(self, model, more):
+    def _start_call(self, model, more):
         body = json.dumps(question("google", model=model, **more))
         line = http.client.HTTPConnection(*self._server.address, timeout=20)
         line.request("POST", "/v1/chat/completions", body)
@@ -360,7 +360,7 @@ def failed(server):
 
 
 def refused_as_wrong(server):
-    assert told(raw(server, framed(b"{", "length")))[0] == 400
+    assert error_of(raw(server, framed(b"{", "length")))[0] == 400
 
 
 def broken_off(server):

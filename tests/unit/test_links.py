@@ -29,10 +29,10 @@ def user(*parts):
 
 class Internet:
     def __init__(self):
-        self.asked = []
+        self.urls = []
 
     def fetch(self, url, place):
-        self.asked.append((url, place))
+        self.urls.append((url, place))
         if "missing" in url:
             raise errors.BadRequest("The link answers 404.", param=place, code="invalid_url")
         return Fetched(PNG, "image/png")
@@ -56,7 +56,7 @@ def test_a_bare_link_and_a_file_are_links_too():
 def test_url_used_twice_is_fetched_once():
     internet = Internet()
     inline_urls.inline_messages([user(image(CAT)), user(image(CAT))], internet.fetch)
-    assert internet.asked == [(CAT, "messages[0].content[0]")]
+    assert internet.urls == [(CAT, "messages[0].content[0]")]
 
 
 @pytest.mark.parametrize("url", [DATA, "gs://bucket/cat.png", "http://example.com/cat.png"])
@@ -64,7 +64,7 @@ def test_what_is_no_https_link_is_left_alone(url):
     internet = Internet()
     messages = [user(image(url)), {"role": "assistant", "content": "text"}, {"role": "assistant"}]
     assert inline_urls.inline_messages(messages, internet.fetch) == messages
-    assert internet.asked == []
+    assert internet.urls == []
 
 
 def test_too_many_links_are_refused_before_any_is_fetched():
@@ -73,7 +73,7 @@ def test_too_many_links_are_refused_before_any_is_fetched():
         inline_urls.inline_messages(
             [user(*[image(f"{CAT}?{number}") for number in range(21)])], internet.fetch
         )
-    assert internet.asked == []
+    assert internet.urls == []
 
 
 def test_a_link_that_cannot_be_fetched_is_a_400_that_names_it():
@@ -127,7 +127,7 @@ def part(kind, **source):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "params",
     [
         part("image_url", url=OBJECT),
         {"type": "image_url", "image_url": OBJECT},
@@ -138,10 +138,10 @@ def part(kind, **source):
         {"type": "document", "source": {"type": "url", "url": OBJECT}},
     ],
 )
-def test_cloud_storage_tells_an_object_s_type(app, emulator, storage, given):
+def test_cloud_storage_tells_an_object_s_type(app, emulator, storage, params):
     storage.write(OBJECT, b"x", "image/webp")
     answer = app.post(
-        "/v1/chat/completions", json=question("google", model=GEMINI, messages=[user(given), user(given)])
+        "/v1/chat/completions", json=question("google", model=GEMINI, messages=[user(params), user(params)])
     )
     assert answer.status_code == 200, answer.json
     assert sent_files(emulator) == [{"mimeType": "image/webp", "fileUri": OBJECT}] * 2
@@ -149,13 +149,13 @@ def test_cloud_storage_tells_an_object_s_type(app, emulator, storage, given):
 
 
 def test_an_object_with_a_declared_type_is_not_looked_up(app, emulator):
-    given = [
+    params = [
         part("image_url", url=OBJECT, format="image/png"),
         part("file", file_id="gs://photos/a.pdf"),
         part("input_audio", data=OBJECT, format="wav"),
         part("image_url", url="https://youtu.be/x"),
     ]
-    answer = app.post("/v1/chat/completions", json=question("google", model=GEMINI, messages=[user(*given)]))
+    answer = app.post("/v1/chat/completions", json=question("google", model=GEMINI, messages=[user(*params)]))
     assert answer.status_code == 200
     types = [file["mimeType"] for file in sent_files(emulator)]
     assert types == ["image/png", "application/pdf", "audio/wav", "video/mp4"]
@@ -226,8 +226,8 @@ def test_types_given_in_other_apis_are_used(app, emulator):
     source = {"type": "url", "url": OBJECT, "media_type": "image/webp"}
     body = {"model": GEMINI, "max_tokens": 9, "messages": [user({"type": "image", "source": source})]}
     assert app.post("/v1/messages", json=body).status_code == 200
-    given = {"type": "input_image", "image_url": OBJECT, "format": "image/webp"}
-    assert app.post("/v1/responses", json={"model": GEMINI, "input": [user(given)]}).status_code == 200
+    params = {"type": "input_image", "image_url": OBJECT, "format": "image/webp"}
+    assert app.post("/v1/responses", json={"model": GEMINI, "input": [user(params)]}).status_code == 200
     files = [call.json["contents"][0]["parts"][0]["fileData"] for call in emulator.calls]
     assert files == [{"mimeType": "image/webp", "fileUri": OBJECT}] * 2
 

@@ -10,7 +10,7 @@ MODEL = "intfloat/multilingual-e5-small-maas"
 
 def test_openai_s_client_gets_the_embeddings(plain, emulator):
     answer = plain.embeddings.create(model=MODEL, input=["a", "b c"], dimensions=384, user="me")
-    assert [len(one.embedding) for one in answer.data] == [384, 384]
+    assert [len(item.embedding) for item in answer.data] == [384, 384]
     assert answer.usage.prompt_tokens == 3
     assert emulator.calls[-1].path.endswith("/endpoints/openapi/embeddings")
     assert emulator.calls[-1].json == {"model": MODEL, "input": ["a", "b c"]}

@@ -21,8 +21,8 @@ def test_a_token_and_when_it_ends(account, emulator):
     before = emulator.token_fetches
     account.refresh(None)
     assert account.token
-    left = account.expiry - datetime.now(UTC).replace(tzinfo=None)
-    assert timedelta(minutes=5) < left <= timedelta(hours=1)
+    remaining = account.expiry - datetime.now(UTC).replace(tzinfo=None)
+    assert timedelta(minutes=5) < remaining <= timedelta(hours=1)
     assert emulator.token_fetches == before + 1
 
 
@@ -33,11 +33,11 @@ def test_the_project_that_it_runs_in(account, emulator):
 @pytest.mark.parametrize("fault", ["down", "503", "garbage", "slow:60"])
 def test_a_server_that_fails_is_not_waited_for(account, emulator, fault):
     emulator.metadata_fault = fault
-    begun = time.monotonic()
-    with pytest.raises(exceptions.RefreshError) as told:
+    started_at = time.monotonic()
+    with pytest.raises(exceptions.RefreshError) as caught:
         account.refresh(None)
-    assert time.monotonic() - begun < 2 * TIMEOUT_SECONDS + 2
-    assert "ya29" not in str(told.value)
+    assert time.monotonic() - started_at < 2 * TIMEOUT_SECONDS + 2
+    assert "ya29" not in str(caught.value)
 
 
 def test_a_server_that_is_not_there(emulator):

@@ -6,7 +6,7 @@ import pytest
 from helpers.fixtures import RecordingTransport, function, post, question, upstream_call
 
 
-def asked(**more):
+def translated(**more):
     return upstream_call(question("mistralai", **more))
 
 
@@ -18,21 +18,21 @@ def test_call_ids_become_nine_alphanumerics_consistently(identity):
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": identity, "content": "Yes"},
     ]
-    _, called, result = asked(messages=messages).body["messages"]
-    made = called["tool_calls"][0]["id"]
-    assert re.fullmatch("[a-zA-Z0-9]{9}", made)
-    assert result["tool_call_id"] == made
-    assert made == identity or not re.fullmatch("[a-zA-Z0-9]{9}", identity)
+    _, called, result = translated(messages=messages).body["messages"]
+    call_id = called["tool_calls"][0]["id"]
+    assert re.fullmatch("[a-zA-Z0-9]{9}", call_id)
+    assert result["tool_call_id"] == call_id
+    assert call_id == identity or not re.fullmatch("[a-zA-Z0-9]{9}", identity)
 
 
 def test_what_mistral_alone_knows_goes_through():
-    call = asked(safe_prompt=True, prompt_mode="reasoning")
+    call = translated(safe_prompt=True, prompt_mode="reasoning")
     assert call.body["safe_prompt"] is True
     assert call.body["prompt_mode"] == "reasoning"
 
 
 @pytest.mark.parametrize(
-    ("choice", "sent"),
+    ("choice", "expected"),
     [
         ("auto", "auto"),
         ("none", "none"),
@@ -40,15 +40,15 @@ def test_what_mistral_alone_knows_goes_through():
         ({"type": "function", "function": {"name": "f"}}, {"type": "function", "function": {"name": "f"}}),
     ],
 )
-def test_the_choice_of_tools_in_mistral_s_words(choice, sent):
+def test_the_choice_of_tools_in_mistral_s_words(choice, expected):
     tools = [{"type": "function", "function": {"name": name}} for name in "fg"]
-    assert asked(tools=tools, tool_choice=choice).body["tool_choice"] == sent
+    assert translated(tools=tools, tool_choice=choice).body["tool_choice"] == expected
 
 
 def test_a_choice_among_some_of_the_tools_leaves_the_others_out():
     tools = [{"type": "function", "function": {"name": name}} for name in "fgh"]
     some = {"mode": "required", "tools": [{"type": "function", "function": {"name": name}} for name in "fh"]}
-    body = asked(tools=tools, tool_choice={"type": "allowed_tools", "allowed_tools": some}).body
+    body = translated(tools=tools, tool_choice={"type": "allowed_tools", "allowed_tools": some}).body
     assert [tool["function"]["name"] for tool in body["tools"]] == ["f", "h"]
     assert body["tool_choice"] == "any"
 
@@ -69,7 +69,7 @@ def test_a_file_that_mistral_does_not_take_is_named(part):
 
 
 @pytest.mark.parametrize(
-    ("model", "effort", "sent"),
+    ("model", "effort", "expected"),
     [
         ("mistral-medium-3-5", "high", "high"),
         ("mistral-medium-3-5", "none", "none"),
@@ -85,10 +85,10 @@ def test_a_file_that_mistral_does_not_take_is_named(part):
         ("codestral-2", "none", None),
     ],
 )
-def test_effort_becomes_nearest_level_and_is_named_as_ignored(model, effort, sent):
-    call = asked(model=model, reasoning_effort=effort)
-    assert call.body.get("reasoning_effort") == sent
-    assert ("reasoning_effort" in call.ignored) == (sent != effort)
+def test_effort_becomes_nearest_level_and_is_named_as_ignored(model, effort, expected):
+    call = translated(model=model, reasoning_effort=effort)
+    assert call.body.get("reasoning_effort") == expected
+    assert ("reasoning_effort" in call.ignored) == (expected != effort)
 
 
 def test_a_model_that_reasons_at_will_does(app):

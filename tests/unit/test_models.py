@@ -40,10 +40,10 @@ CALLABLE = {
 def listed(app):
     answer = app.get("/v1/models")
     assert answer.status_code == 200
-    return {one["id"]: one for one in answer.json["data"]}
+    return {entry["id"]: entry for entry in answer.json["data"]}
 
 
-def asked(emulator):
+def upstream_paths(emulator):
     return [call.path for call in emulator.calls if call.method == "GET"]
 
 
@@ -98,17 +98,17 @@ def test_name_with_targets_lists_operations_common_to_all(tmp_path):
         "fallbacks = ['claude-sonnet-5-5']"
     )
     app = function(RecordingTransport(), VERTEX_COMPAT_CONFIG=str(path))
-    shown = [app.get("/v1/models/mine").json for _ in range(20)]
-    assert all(one == shown[0] for one in shown)
-    assert shown[0]["publisher"] == "google"
-    assert shown[0]["operations"] == ["chat", "responses", "completions", "ocr"]
-    assert {"global", "us-central1", "us-east5"} <= set(shown[0]["locations"])
+    bodies = [app.get("/v1/models/mine").json for _ in range(20)]
+    assert all(entry == bodies[0] for entry in bodies)
+    assert bodies[0]["publisher"] == "google"
+    assert bodies[0]["operations"] == ["chat", "responses", "completions", "ocr"]
+    assert {"global", "us-central1", "us-east5"} <= set(bodies[0]["locations"])
 
 
 def test_retirement_is_shown_with_its_replacement(app):
-    shown = app.get("/v1/models/gemini-2.5-flash").json
-    assert shown["retires"] == "2026-10-20"
-    assert shown["replaced_by"] == "gemini-3.5-flash-lite"
+    body = app.get("/v1/models/gemini-2.5-flash").json
+    assert body["retires"] == "2026-10-20"
+    assert body["replaced_by"] == "gemini-3.5-flash-lite"
     assert "retires" not in app.get("/v1/models/claude-opus-5-5").json
 
 
@@ -119,9 +119,9 @@ def test_price_of_a_variant_is_shown_where_it_is_known(app):
 
 
 def test_limits_and_price_of_a_model_are_shown(app):
-    shown = app.get("/v1/models/claude-haiku-5-5").json
-    assert (shown["context_window"], shown["max_output_tokens"]) == (1_000_000, 128_000)
-    price = shown["price"]
+    body = app.get("/v1/models/claude-haiku-5-5").json
+    assert (body["context_window"], body["max_output_tokens"]) == (1_000_000, 128_000)
+    price = body["price"]
     assert (price["input"], price["output"], price["cached_input"]) == (0.1, 0.5, 0.01)
     assert price["long_context"]["above"] == 100_000
     assert "price" not in app.get("/v1/models/claude-opus-9").json
@@ -136,8 +136,8 @@ def test_settings_file_corrects_the_catalog(tmp_path):
         '[models.mine]\ntarget = "gemini-9-ultra"\nprice = { input = 7 }\n'
     )
     app = function(RecordingTransport(), VERTEX_COMPAT_CONFIG=str(path))
-    shown = app.get("/v1/models/claude-opus-9").json
-    assert (shown["max_output_tokens"], shown["locations"]) == (256_000, ["us-east5"])
+    body = app.get("/v1/models/claude-opus-9").json
+    assert (body["max_output_tokens"], body["locations"]) == (256_000, ["us-east5"])
     assert app.get("/v1/models/gemini-9-ultra").json["price"]["output"] == 3
     assert app.get("/v1/models/mine").json["price"] == {"input": 7, "regional": 1.0}
 
@@ -152,13 +152,13 @@ def test_nobody_asks_vertex_unless_it_is_wanted(app, emulator):
 
 def test_vertex_lists_show_only_callable_models(emulator):
     app = app_with_emulator(emulator, **ON)
-    shown = listed(app)
-    assert set(shown) == set(MODELS) | CALLABLE
+    models = listed(app)
+    assert set(models) == set(MODELS) | CALLABLE
     garden = [call for call in emulator.calls if call.path == "/v1beta1/publishers/*/models"]
     assert len(garden) == -(-(len(listings.GARDEN) - 1) // listings.MAX_PAGE_SIZE)
     assert all(call.query["filter"] == model_list.NO_HUGGING_FACE for call in garden)
     for name in CALLABLE:
-        assert app.get(f"/v1/models/{name}").json == shown[name]
+        assert app.get(f"/v1/models/{name}").json == models[name]
 
 
 @pytest.mark.parametrize(
@@ -172,9 +172,9 @@ def test_a_listed_endpoint_answers(emulator, name):
 def test_the_lists_are_read_once_for_many_clients(emulator):
     app = app_with_emulator(emulator, **ON)
     first = listed(app)
-    calls = len(asked(emulator))
+    calls = len(upstream_paths(emulator))
     assert all(listed(app) == first for _ in range(5))
-    assert len(asked(emulator)) == calls
+    assert len(upstream_paths(emulator)) == calls
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_the_lists_are_read_once_for_many_clients(emulator):
     ],
 )
 def test_endpoints_are_looked_for_where_their_names_are_called(emulator, env, host, region):
-    shown = listed(app_with_emulator(emulator, **ON, **env))
-    assert any(host in path for path in asked(emulator))
-    assert ("endpoints/1234567890" in shown) == region
+    models = listed(app_with_emulator(emulator, **ON, **env))
+    assert any(host in path for path in upstream_paths(emulator))
+    assert ("endpoints/1234567890" in models) == region
 
 
 DENIED = {
@@ -231,20 +231,20 @@ def test_a_list_without_end_ends(emulator):
     for number in range(model_list.MAX_PAGES + 5):
         emulator.script(json.dumps({"nextPageToken": f"on-{number}"}).encode())
     listed(app)
-    garden = [path for path in asked(emulator) if path.endswith("publishers/*/models")]
+    garden = [path for path in upstream_paths(emulator) if path.endswith("publishers/*/models")]
     assert len(garden) == model_list.MAX_PAGES
 
 
 def test_a_list_that_hangs_holds_nobody_up(emulator):
     app = app_with_emulator(emulator, **ON)
     emulator.script(b"{}", delay=3 * model_list.INITIAL_WAIT_SECONDS)
-    begun = time.monotonic()
+    started_at = time.monotonic()
     assert set(listed(app)) == set(MODELS)
     first = time.monotonic()
-    assert first - begun < 2 * model_list.INITIAL_WAIT_SECONDS
+    assert first - started_at < 2 * model_list.INITIAL_WAIT_SECONDS
     assert set(listed(app)) == set(MODELS)
     assert time.monotonic() - first < model_list.INITIAL_WAIT_SECONDS
-    assert len(asked(emulator)) == 1
+    assert len(upstream_paths(emulator)) == 1
     for reader in threading.enumerate():  # its second list would be a call in the next test
         if reader.name == "model list":
             reader.join()
@@ -260,8 +260,8 @@ def test_what_is_discovered_is_for_the_keys_that_may_use_it(emulator, tmp_path):
     app = app_with_emulator(emulator, **ON, **env)
 
     def names(key):
-        shown = app.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).json["data"]
-        return {one["id"] for one in shown}
+        models = app.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).json["data"]
+        return {entry["id"] for entry in models}
 
     assert "claude-opus-9" in names(KEY)
     assert all(name.startswith("claude-") for name in names(KEY))
@@ -271,8 +271,8 @@ def test_what_is_discovered_is_for_the_keys_that_may_use_it(emulator, tmp_path):
 
 def test_openai_s_client_reads_the_list(serve):
     with serve(**ON).client() as client:
-        shown = {one.id: one for one in client.models.list()}
-        assert set(shown) == set(MODELS) | CALLABLE
+        models = {model.id: model for model in client.models.list()}
+        assert set(models) == set(MODELS) | CALLABLE
         assert client.models.retrieve("qwen/qwen9-coder-maas").owned_by == "qwen"
 
 

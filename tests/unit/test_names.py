@@ -12,7 +12,7 @@ from vertex_compat.routing import model_names
 
 
 @pytest.mark.parametrize(
-    ("asked", "publisher", "name", "resource"),
+    ("requested", "publisher", "name", "resource"),
     [
         ("gemini-3.8-flash", "google", "gemini-3.8-flash", "publishers/google/models/gemini-3.8-flash"),
         ("google/gemini-9-ultra", "google", "gemini-9-ultra", "publishers/google/models/gemini-9-ultra"),
@@ -73,14 +73,14 @@ from vertex_compat.routing import model_names
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "vertex_ai/"])
-def test_name_resolves_by_its_form(prefix, asked, publisher, name, resource):
-    model = model_names.resolve(prefix + asked)
+def test_name_resolves_by_its_form(prefix, requested, publisher, name, resource):
+    model = model_names.resolve(prefix + requested)
     assert (model.publisher, model.name, model.resource) == (publisher, name, resource)
-    assert model.requested_name == prefix + asked
+    assert model.requested_name == prefix + requested
 
 
 @pytest.mark.parametrize(
-    ("asked", "name"),
+    ("requested", "name"),
     [
         ("claude-sonnet-4-5", "claude-sonnet-4-5@20250929"),
         ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5@20250929"),
@@ -102,12 +102,12 @@ def test_name_resolves_by_its_form(prefix, asked, publisher, name, resource):
         ("claude-of-tomorrow-20290101", "claude-of-tomorrow@20290101"),
     ],
 )
-def test_claude_resolves_with_every_spelling_of_its_date(asked, name):
-    assert model_names.resolve(asked).name == name
+def test_claude_resolves_with_every_spelling_of_its_date(requested, name):
+    assert model_names.resolve(requested).name == name
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "name",
     [
         "",
         " ",
@@ -150,9 +150,9 @@ def test_claude_resolves_with_every_spelling_of_its_date(asked, name):
         "gemini-" + "x" * 10_000,
     ],
 )
-def test_other_names_are_not_found_with_the_forms_named(asked):
+def test_other_names_are_not_found_with_the_forms_named(name):
     with pytest.raises(errors.NotFound) as caught:
-        model_names.resolve(asked)
+        model_names.resolve(name)
     error = caught.value
     assert (error.status, error.param, error.code) == (404, "model", "model_not_found")
     assert "gemini-" in error.message
@@ -161,12 +161,12 @@ def test_other_names_are_not_found_with_the_forms_named(asked):
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "name",
     ["chat-bison", "text-bison@002", "text-unicorn", "code-bison-32k", "code-gecko", "vertex_ai/chat-bison"],
 )
-def test_palm_model_is_not_found_with_its_replacement_named(asked):
+def test_palm_model_is_not_found_with_its_replacement_named(name):
     with pytest.raises(errors.NotFound) as caught:
-        model_names.resolve(asked)
+        model_names.resolve(name)
     assert "retired" in caught.value.message
     assert re.search(r"gemini-3\.8-flash|codestral-2", caught.value.message)
 
@@ -239,16 +239,16 @@ PATH = re.compile(
 )
 
 
-@given(asked=HOSTILE, stream=st.booleans())
+@given(name=HOSTILE, stream=st.booleans())
 @settings(max_examples=400)
-@example(asked="gemini-3.8-flash/../../../endpoints/1", stream=False)
-@example(asked="claude-a/../../google/models/b", stream=True)
-@example(asked="endpoints/1:predict?x=", stream=False)
-@example(asked="endpoints/openapi", stream=False)
-@example(asked="gemini/٣", stream=False)
-def test_no_name_leaves_its_path_segment(asked, stream):
+@example(name="gemini-3.8-flash/../../../endpoints/1", stream=False)
+@example(name="claude-a/../../google/models/b", stream=True)
+@example(name="endpoints/1:predict?x=", stream=False)
+@example(name="endpoints/openapi", stream=False)
+@example(name="gemini/٣", stream=False)
+def test_no_name_leaves_its_path_segment(name, stream):
     transport = RecordingTransport()
-    answer = post(function(transport), question("google", model=asked, stream=stream))
+    answer = post(function(transport), question("google", model=name, stream=stream))
     if not transport.calls:
         assert answer.status_code in {400, 404}
         assert answer.json["error"]["param"] == "model"
@@ -261,15 +261,15 @@ def test_no_name_leaves_its_path_segment(asked, stream):
         assert model.publisher == "openapi" or model.resource != "endpoints/openapi"
 
 
-@given(asked=HOSTILE)
+@given(name=HOSTILE)
 @settings(max_examples=400)
-def test_any_name_resolves_or_is_not_found(asked):
+def test_any_name_resolves_or_is_not_found(name):
     try:
-        model = model_names.resolve(asked)
+        model = model_names.resolve(name)
     except errors.NotFound as error:
-        said = error.message
+        message = error.message
     else:
         assert model.locations
         assert model.publisher
-        said = ""
-    assert said.isprintable()
+        message = ""
+    assert message.isprintable()

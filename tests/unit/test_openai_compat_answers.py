@@ -23,8 +23,8 @@ def whole(choice, publisher="openapi", **more):
 
 def streamed(*events, publisher="openapi"):
     blocks = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
-    asked = question(publisher, stream=True, stream_options={"include_usage": True})
-    *read, _ = events_of(reply_to(asked, blocks, "text/event-stream"))
+    params = question(publisher, stream=True, stream_options={"include_usage": True})
+    *read, _ = events_of(reply_to(params, blocks, "text/event-stream"))
     return folded(read)
 
 
@@ -111,7 +111,7 @@ def test_answer_that_the_server_failed_to_complete_is_an_error():
 
 def test_stream_that_the_server_failed_to_complete_is_an_error():
     chunks = [chunk({"content": "Par"}), chunk({"content": "is"}, "error")]
-    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    blocks = [f"data: {json.dumps(item)}\n\n".encode() for item in chunks]
     transport = CannedTransport(blocks, "text/event-stream")
     events = events_of(post(function(transport), question("mistralai", stream=True)).get_data())
     texts = [piece["delta"].get("content") for event in events[:-1] for piece in event["choices"]]

@@ -37,7 +37,7 @@ SCREENSHOT = [
 ]
 
 
-def sent(model, messages=None, **more):
+def upstream_body(model, messages=None, **more):
     body = question("mistralai", model=model, **more)
     return upstream_call(body | ({"messages": messages} if messages else {}))
 
@@ -46,7 +46,7 @@ def sent(model, messages=None, **more):
 @pytest.mark.parametrize("question_after", [None, "What is in it?"])
 def test_image_in_tool_result_follows_as_the_users(model, question_after):
     after = [{"role": "user", "content": question_after}] if question_after else []
-    messages = sent(model, [*SCREENSHOT, *after]).body["messages"]
+    messages = upstream_body(model, [*SCREENSHOT, *after]).body["messages"]
     tool = next(message for message in messages if message["role"] == "tool")
     assert tool["content"] == "Image read successfully\n[The image is in the next message.]"
     expected = ["user", "assistant", "tool", *(["assistant"] if model == MISTRAL else []), "user"]
@@ -60,14 +60,14 @@ def test_image_in_tool_result_follows_as_the_users(model, question_after):
 
 @pytest.mark.parametrize("model", [GLM, "codestral-2", "jamba-1.5-large", "openai/gpt-oss-120b-maas"])
 def test_image_in_tool_result_is_noted_for_text_model(model):
-    messages = sent(model, SCREENSHOT).body["messages"]
+    messages = upstream_body(model, SCREENSHOT).body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
     note = "[The image is left out: this model does not read it.]"
     assert messages[-1]["content"] == f"Image read successfully\n{note}"
 
 
 def test_image_in_tool_result_is_noted_in_a_prompt():
-    (instance,) = sent("1234567890", SCREENSHOT).body["instances"]
+    (instance,) = upstream_body("1234567890", SCREENSHOT).body["instances"]
     assert "Image read successfully\n[The image is left out" in instance["prompt"]
 
 
@@ -80,7 +80,7 @@ def test_later_system_message_becomes_the_users(model):
         {"role": "system", "content": "B"},
         {"role": "user", "content": "q"},
     ]
-    assert sent(model, messages).body["messages"] == [
+    assert upstream_body(model, messages).body["messages"] == [
         *messages[:3],
         {
             "role": "user",
@@ -106,14 +106,14 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
     ],
 )
 def test_schema_is_named_and_without_nulls(model, form, name):
-    format_ = sent(model, response_format=form).body["response_format"]
+    format_ = upstream_body(model, response_format=form).body["response_format"]
     assert format_ == {"type": "json_schema", "json_schema": {"name": name, "schema": SCHEMA}}
 
 
 def test_format_without_schema_is_sent_alone():
     form = {"type": "json_object", "enforce_validation": False}
-    assert sent(LLAMA, response_format=form).body["response_format"] == {"type": "json_object"}
-    assert "response_format" not in sent(LLAMA).body
+    assert upstream_body(LLAMA, response_format=form).body["response_format"] == {"type": "json_object"}
+    assert "response_format" not in upstream_body(LLAMA).body
 
 
 def remembered(field):
@@ -129,10 +129,10 @@ def remembered(field):
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "reasoning_details"])
 def test_reasoning_goes_back_to_models_that_read_it(field):
-    call = sent(GLM, remembered(field))
+    call = upstream_body(GLM, remembered(field))
     assert call.body["messages"][1]["reasoning_content"] == "One and one."
     assert not call.ignored
-    call = sent("mistral-medium-3-5", remembered(field))
+    call = upstream_body("mistral-medium-3-5", remembered(field))
     assert call.body["messages"][1]["content"] == [
         {"type": "thinking", "thinking": [{"type": "text", "text": "One and one."}], "closed": True},
         {"type": "text", "text": "Two."},
@@ -143,7 +143,7 @@ def test_reasoning_goes_back_to_models_that_read_it(field):
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "reasoning_details"])
 @pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
 def test_reasoning_that_is_not_sent_is_named(model, field):
-    call = sent(model, remembered(field))
+    call = upstream_body(model, remembered(field))
     assert call.body["messages"][1] == {"role": "assistant", "content": "Two."}
     assert call.ignored == (f"messages.{field}",)
 
@@ -156,14 +156,14 @@ def test_pictures_of_the_model_are_named(model):
         {"role": "assistant", "content": "Here.", "images": [picture]},
         {"role": "user", "content": "Thanks."},
     ]
-    call = sent(model, messages)
+    call = upstream_body(model, messages)
     assert call.body["messages"][1] == {"role": "assistant", "content": "Here."}
     assert call.ignored == ("messages.images",)
 
 
 def test_newer_fields_of_mistral_are_sent():
     fields = {"logprobs": True, "top_logprobs": 2, "metadata": {"a": "b"}, "min_tokens": 3}
-    call = sent(MISTRAL, **fields)
+    call = upstream_body(MISTRAL, **fields)
     assert {name: call.body[name] for name in fields} == fields
     assert not call.ignored
 
@@ -174,7 +174,7 @@ TOOLS = [{"type": "function", "function": {"name": name}} for name in ("f", "g")
 @pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
 def test_forced_function_leaves_the_others_offered(model):
     choice = {"type": "function", "function": {"name": "g"}}
-    body = sent(model, tools=TOOLS, tool_choice=choice).body
+    body = upstream_body(model, tools=TOOLS, tool_choice=choice).body
     assert [tool["function"]["name"] for tool in body["tools"]] == ["f", "g"]
     assert body["tool_choice"] == choice
 
@@ -182,7 +182,7 @@ def test_forced_function_leaves_the_others_offered(model):
 @pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
 def test_offered_server_tools_are_left_out_and_named(model):
     others = [{"type": "web_search_20250305", "name": "web_search"}, {"googleSearch": {}}]
-    call = sent(model, tools=[*others, *TOOLS])
+    call = upstream_body(model, tools=[*others, *TOOLS])
     assert [tool["function"]["name"] for tool in call.body["tools"]] == ["f", "g"]
     assert call.ignored == ("tools.web_search_20250305", "tools.googleSearch")
 
@@ -190,8 +190,8 @@ def test_offered_server_tools_are_left_out_and_named(model):
 @pytest.mark.parametrize("switch", ["enable_thinking", "thinking"])
 def test_tags_are_text_where_thinking_is_switched_off(switch):
     model = "qwen/qwen3-next-80b-a3b-thinking-maas"
-    assert sent(model).reasoning_tags
-    assert not sent(model, chat_template_kwargs={switch: False}).reasoning_tags
+    assert upstream_body(model).reasoning_tags
+    assert not upstream_body(model, chat_template_kwargs={switch: False}).reasoning_tags
 
 
 def test_newer_fields_that_a_server_refuses_are_left_out():
@@ -224,7 +224,7 @@ def test_newer_fields_that_a_server_refuses_are_left_out():
     ],
 )
 def test_max_tokens_are_those_that_the_model_has(model, name, limit, expected):
-    call = sent(model, **{name: limit})
+    call = upstream_body(model, **{name: limit})
     assert call.body["max_tokens"] == expected
     assert (name in call.ignored) is (limit != expected)
 

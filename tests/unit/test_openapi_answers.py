@@ -15,7 +15,7 @@ def call(name=None, arguments=None, **more):
 
 
 def streamed(publisher, *chunks):
-    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    blocks = [f"data: {json.dumps(event)}\n\n".encode() for event in chunks]
     *read, _ = events_of(reply_to(question(publisher, stream=True), blocks, "text/event-stream"))
     return folded(read)["choices"][0]
 
@@ -25,11 +25,11 @@ def whole(publisher, *calls):
     return reply_to(question(publisher), [json.dumps({"choices": [choice]}).encode()])["choices"][0]
 
 
-def told(choice):
+def summary(choice):
     assert choice["finish_reason"] == "tool_calls"
     calls = choice["message"]["tool_calls"]
-    assert len({one["id"] for one in calls} - {"", "null"}) == len(calls)
-    return [(one["function"]["name"], one["function"]["arguments"]) for one in calls]
+    assert len({call["id"] for call in calls} - {"", "null"}) == len(calls)
+    return [(call["function"]["name"], call["function"]["arguments"]) for call in calls]
 
 
 TWO = [("f", '{"a":1}'), ("g", "{}")]
@@ -44,7 +44,7 @@ TWO = [("f", '{"a":1}'), ("g", "{}")]
     ],
 )
 def test_whole_calls_are_told_apart_whatever_their_ids(calls):
-    assert told(whole("mistralai", *calls)) == TWO
+    assert summary(whole("mistralai", *calls)) == TWO
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_whole_calls_are_told_apart_whatever_their_ids(calls):
     ],
 )
 def test_streamed_calls_are_told_apart_whatever_their_ids(chunks):
-    assert told(streamed("openapi", *chunks)) == TWO
+    assert summary(streamed("openapi", *chunks)) == TWO

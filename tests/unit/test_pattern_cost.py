@@ -44,14 +44,14 @@ def compiled_patterns(tree, module):
         if isinstance(node, ast.Attribute) and node.attr in METHODS and isinstance(node.value, ast.Name):
             used.setdefault(node.value.id, set()).add(node.attr)
     for name, value in vars(module).items():
-        found = (
+        patterns = (
             value
             if isinstance(value, (tuple, list))
             else value.values()
             if isinstance(value, dict)
             else [value]
         )
-        for pattern in found:
+        for pattern in patterns:
             if isinstance(pattern, re.Pattern):
                 for method in sorted(used.get(name, METHODS & {"match", "fullmatch", "search"})):
                     yield name, pattern, method

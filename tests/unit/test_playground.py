@@ -15,7 +15,7 @@ from vertex_compat.operations.service.playground import PAGE
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 
-def asked(accept=BROWSER, path="/", **env):
+def page_for(accept=BROWSER, path="/", **env):
     headers = {"Accept": accept} if accept is not None else {}
     return function(RecordingTransport(), **env).get(path, headers=headers)
 
@@ -48,13 +48,13 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page():
-    return Page(asked().text)
+    return Page(page_for().text)
 
 
 @pytest.mark.parametrize("accept", [BROWSER, "text/html", "text/*", "application/json;q=0.5, text/html"])
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/"])
 def test_who_would_rather_have_html_gets_the_page(accept, path):
-    answer = asked(accept, path)
+    answer = page_for(accept, path)
     assert answer.status_code == 200
     assert answer.content_type == "text/html; charset=utf-8"
     assert answer.text.startswith("<!doctype html>")
@@ -66,7 +66,7 @@ def test_who_would_rather_have_html_gets_the_page(accept, path):
     [None, "", "*/*", "application/json", "text/html;q=0.5, application/json", "image/png", "nonsense;;q=x,"],
 )
 def test_everybody_else_gets_json(accept):
-    answer = asked(accept)
+    answer = page_for(accept)
     assert answer.json["name"] == "vertex_compat"
     assert answer.headers["Vary"] == "Accept"
 
@@ -78,26 +78,26 @@ def test_a_head_request_is_told_the_same_without_the_page():
 
 
 def test_it_can_be_switched_off():
-    answer = asked(VERTEX_COMPAT_PLAYGROUND="off")
+    answer = page_for(VERTEX_COMPAT_PLAYGROUND="off")
     assert answer.json["name"] == "vertex_compat"
     assert "Content-Security-Policy" not in answer.headers
-    assert asked(VERTEX_COMPAT_PLAYGROUND="on").mimetype == "text/html"
+    assert page_for(VERTEX_COMPAT_PLAYGROUND="on").mimetype == "text/html"
 
 
 def test_a_wrong_switch_stops_the_start():
     with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_PLAYGROUND takes on or off"):
-        asked(VERTEX_COMPAT_PLAYGROUND="perhaps")
+        page_for(VERTEX_COMPAT_PLAYGROUND="perhaps")
 
 
 def test_playground_is_public_with_keys_and_closed_without():
-    assert asked(VERTEX_COMPAT_API_KEYS="sk-one-0123456789").mimetype == "text/html"
-    closed = asked(K_SERVICE="deployed")
+    assert page_for(VERTEX_COMPAT_API_KEYS="sk-one-0123456789").mimetype == "text/html"
+    closed = page_for(K_SERVICE="deployed")
     assert closed.status_code == 401
     assert "VERTEX_COMPAT_API_KEYS" in closed.json["error"]["message"]
 
 
 def test_only_its_own_script_and_style_may_run(page):
-    allowed = policy(asked())
+    allowed = policy(page_for())
     for tag, directive in (("script", "script-src"), ("style", "style-src")):
         assert [name for name, _ in page.elements].count(tag) == 1
         digest = base64.b64encode(hashlib.sha256(page.texts[tag].encode()).digest()).decode()
@@ -115,7 +115,7 @@ def test_only_its_own_script_and_style_may_run(page):
 
 
 def test_nothing_leaks_to_other_sites():
-    headers = asked().headers
+    headers = page_for().headers
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"

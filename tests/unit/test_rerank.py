@@ -22,7 +22,7 @@ def test_cohere_s_client_reads_the_ranking(front_door):
     with httpx.Client() as http:
         client = cohere.ClientV2(api_key="sk-test", base_url=front_door.url, httpx_client=http)
         ranked = client.rerank(model="rerank-v3.5", query="blue sky", documents=DOCUMENTS, top_n=2)
-    assert [(one.index, one.relevance_score) for one in ranked.results] == [(1, 1.0), (0, 0.0001)]
+    assert [(result.index, result.relevance_score) for result in ranked.results] == [(1, 1.0), (0, 0.0001)]
     assert ranked.meta.billed_units.search_units == 1
 
 

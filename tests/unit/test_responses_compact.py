@@ -26,9 +26,9 @@ def test_summary_comes_back_as_a_message():
     app = function(transport)
     body = {"model": MODEL, "input": ITEMS, "instructions": "Be brief.", "tools": TOOLS}
     compacted = post(app, body, "/v1/responses/compact").json
-    asked = transport.calls[0].body
-    assert asked["tool_choice"] == "none"
-    assert "Summarize this conversation" in json.dumps(asked["messages"][-1])
+    summary_request = transport.calls[0].body
+    assert summary_request["tool_choice"] == "none"
+    assert "Summarize this conversation" in json.dumps(summary_request["messages"][-1])
     assert compacted["object"] == "response.compaction"
     assert compacted["usage"]["total_tokens"] == 12
     assert [item["type"] for item in compacted["output"]] == ["message", "message", "compaction"]
@@ -36,9 +36,9 @@ def test_summary_comes_back_as_a_message():
 
     more = [*compacted["output"], {"role": "user", "content": "Is it?"}]
     assert post(app, {"model": MODEL, "input": more}, "/v1/responses").status_code == 200
-    sent = json.dumps(transport.calls[1].body["messages"])
-    assert "Summary of the conversation so far:\\nx is 1" in sent
-    assert "Fix the bug." in sent
+    upstream_body = json.dumps(transport.calls[1].body["messages"])
+    assert "Summary of the conversation so far:\\nx is 1" in upstream_body
+    assert "Fix the bug." in upstream_body
 
 
 def test_text_alone_is_compacted():

@@ -37,7 +37,7 @@ EXEC = {
 }
 
 
-def sent(model=MISTRAL, **params):
+def upstream_body(model=MISTRAL, **params):
     """The upstream body of a request, and the names that its header lists."""
     transport = RecordingTransport()
     answer = post(function(transport), {"model": model, **params}, "/v1/responses")
@@ -61,16 +61,16 @@ def calls(*functions):
     ]
 
 
-def answered(tools, *functions, **params):
+def answer_with(tools, *functions, **params):
     """The output items of a response in which the model calls functions, whole and streamed."""
-    asked = {"model": MISTRAL, "input": "Go.", "tools": tools, **params}
+    body = {"model": MISTRAL, "input": "Go.", "tools": tools, **params}
     message = {"content": "", "tool_calls": calls(*functions)}
     whole = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
     transport = CannedTransport([json.dumps(whole).encode()], "application/json")
-    output = post(function(transport), asked, "/v1/responses").json["output"]
+    output = post(function(transport), body, "/v1/responses").json["output"]
     chunk = {"choices": [{"index": 0, "delta": message, "finish_reason": "tool_calls"}]}
     transport = CannedTransport([f"data: {json.dumps(chunk)}\n\n".encode()], "text/event-stream")
-    stream = post(function(transport), {**asked, "stream": True}, "/v1/responses").get_data()
+    stream = post(function(transport), {**body, "stream": True}, "/v1/responses").get_data()
     events = [json.loads(line[6:]) for line in stream.decode().splitlines() if line.startswith("data: ")]
     for event in events:
         EVENT.validate_python(event)
@@ -91,7 +91,7 @@ def test_additional_tools_are_offered(model):
         {"type": "additional_tools", "role": "developer", "tools": [EXEC]},
         {"role": "user", "content": "hi"},
     ]
-    body, ignored = sent(model, input=items, tools=[])
+    body, ignored = upstream_body(model, input=items, tools=[])
     assert "functions__exec" in json.dumps(body)
     assert not ignored
 
@@ -101,12 +101,12 @@ def test_call_of_an_additional_custom_tool_has_its_namespace():
         {"type": "additional_tools", "role": "developer", "tools": [EXEC]},
         {"role": "user", "content": "hi"},
     ]
-    (item,) = answered([], ("functions__exec", {"input": "1+1"}), input=items)
+    (item,) = answer_with([], ("functions__exec", {"input": "1+1"}), input=items)
     expected = {"type": "custom_tool_call", "name": "exec", "namespace": "functions", "input": "1+1"}
     assert item.items() >= expected.items()
 
 
-FOUND = [
+SEARCH_RESULTS = [
     {"role": "user", "content": "list my calendars"},
     {
         "type": "tool_search_call",
@@ -126,7 +126,7 @@ FOUND = [
 
 
 def test_tools_that_a_client_search_found_are_offered():
-    body, ignored = sent(input=FOUND, tools=[SEARCH, SHELL_FUNCTION])
+    body, ignored = upstream_body(input=SEARCH_RESULTS, tools=[SEARCH, SHELL_FUNCTION])
     assert names(body) == ["tool_search", "run", "mcp__cal__list"]
     assert body["tools"][0]["function"]["parameters"]["properties"] == {"query": {"type": "string"}}
     _, call, result = body["messages"]
@@ -136,7 +136,7 @@ def test_tools_that_a_client_search_found_are_offered():
 
 
 def test_call_of_the_client_search_is_its_item():
-    (item,) = answered([SEARCH], ("tool_search", {"query": "mail"}))
+    (item,) = answer_with([SEARCH], ("tool_search", {"query": "mail"}))
     expected = {"type": "tool_search_call", "execution": "client", "arguments": {"query": "mail"}}
     assert item.items() >= {**expected, "call_id": "call_0", "status": "completed"}.items()
 
@@ -147,7 +147,7 @@ def test_search_on_openais_servers_is_left_out_and_named():
         {"type": "tool_search_call", "call_id": None, "execution": "server", "arguments": {}},
         {"type": "tool_search_output", "call_id": None, "execution": "server", "tools": [CALENDAR]},
     ]
-    body, ignored = sent(input=items, tools=[{"type": "tool_search"}, SHELL_FUNCTION])
+    body, ignored = upstream_body(input=items, tools=[{"type": "tool_search"}, SHELL_FUNCTION])
     assert names(body) == ["run", "mcp__cal__list"]
     assert [message["role"] for message in body["messages"]] == ["user"]
     assert ignored == ["tools.tool_search"]
@@ -199,13 +199,13 @@ def test_search_on_openais_servers_is_left_out_and_named():
     ],
 )
 def test_call_of_a_client_run_tool_is_its_item(tool, arguments, fields):
-    (item,) = answered([tool], (tool["type"], arguments))
+    (item,) = answer_with([tool], (tool["type"], arguments))
     assert item.items() >= {**fields, "call_id": "call_0", "status": "completed"}.items()
 
 
 @pytest.mark.parametrize("arguments", [{"path": "a"}, {"type": "rename", "path": "a", "diff": ""}, ["x"], 3])
 def test_arguments_that_fit_no_item_are_a_function_call(arguments):
-    (item,) = answered([{"type": "apply_patch"}], ("apply_patch", arguments))
+    (item,) = answer_with([{"type": "apply_patch"}], ("apply_patch", arguments))
     assert (item["type"], item["name"]) == ("function_call", "apply_patch")
     assert json.loads(item["arguments"]) == arguments
 
@@ -256,12 +256,12 @@ def test_arguments_that_fit_no_item_are_a_function_call(arguments):
     ],
 )
 def test_items_of_client_run_tools_are_calls_and_results(call, output, name, arguments, content):
-    body, _ = sent(input=[{"role": "user", "content": "Go."}, call, output])
-    _, made, result = body["messages"]
-    assert made["tool_calls"][0]["function"]["name"] == name
-    assert json.loads(made["tool_calls"][0]["function"]["arguments"]) == arguments
+    body, _ = upstream_body(input=[{"role": "user", "content": "Go."}, call, output])
+    _, call_message, result = body["messages"]
+    assert call_message["tool_calls"][0]["function"]["name"] == name
+    assert json.loads(call_message["tool_calls"][0]["function"]["arguments"]) == arguments
     assert result["content"] == content
-    assert result["tool_call_id"] == made["tool_calls"][0]["id"]
+    assert result["tool_call_id"] == call_message["tool_calls"][0]["id"]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_items_of_client_run_tools_are_calls_and_results(call, output, name, arg
     ],
 )
 def test_offered_server_tool_is_left_out_and_named(tool):
-    body, ignored = sent(input="hi", tools=[tool, SHELL_FUNCTION], tool_choice="auto")
+    body, ignored = upstream_body(input="hi", tools=[tool, SHELL_FUNCTION], tool_choice="auto")
     assert names(body) == ["run"]
     assert ignored == [f"tools.{tool['type']}"]
 
@@ -287,34 +287,34 @@ def test_demanded_search_of_a_model_without_one_is_refused():
 
 @pytest.mark.parametrize("type_", ["web_search_2025_08_26", "web_search_preview_2025_03_11"])
 def test_dated_name_of_a_search_is_the_search(type_):
-    body, ignored = sent("gemini-3.8-flash", input="news?", tools=[{"type": type_}])
+    body, ignored = upstream_body("gemini-3.8-flash", input="news?", tools=[{"type": type_}])
     assert body["tools"] == [{"googleSearch": {}}]
     assert not ignored
 
 
 def test_domains_of_a_search_are_sent_or_named():
     search = {"type": "web_search", "filters": {"allowed_domains": ["example.com"]}}
-    body, ignored = sent("claude-sonnet-5-5", input="news?", tools=[search])
+    body, ignored = upstream_body("claude-sonnet-5-5", input="news?", tools=[search])
     assert body["tools"][0]["allowed_domains"] == ["example.com"]
     assert not ignored
-    _, ignored = sent("gemini-3.8-flash", input="news?", tools=[search])
+    _, ignored = upstream_body("gemini-3.8-flash", input="news?", tools=[search])
     assert ignored == ["tools.web_search.filters.allowed_domains"]
     search = {"type": "web_search", "filters": {"blocked_domains": ["example.com"]}}
-    body, ignored = sent("gemini-3.8-flash", input="news?", tools=[search])
+    body, ignored = upstream_body("gemini-3.8-flash", input="news?", tools=[search])
     assert body["tools"] == [{"googleSearch": {"excludeDomains": ["example.com"]}}]
     assert not ignored
 
 
 @pytest.mark.parametrize("kind", ["shell", "apply_patch"])
 def test_tool_choice_names_a_client_run_tool(kind):
-    body, _ = sent(input="Go.", tools=[{"type": kind}, SHELL_FUNCTION], tool_choice={"type": kind})
+    body, _ = upstream_body(input="Go.", tools=[{"type": kind}, SHELL_FUNCTION], tool_choice={"type": kind})
     assert body["tool_choice"] == {"type": "function", "function": {"name": kind}}
 
 
 def test_client_run_tool_does_not_replace_a_function():
-    body, _ = sent(input="Go.", tools=[{**SHELL_FUNCTION, "name": "shell"}, {"type": "shell"}])
+    body, _ = upstream_body(input="Go.", tools=[{**SHELL_FUNCTION, "name": "shell"}, {"type": "shell"}])
     assert names(body) == ["shell", "shell_tool"]
-    (item,) = answered(
+    (item,) = answer_with(
         [{**SHELL_FUNCTION, "name": "shell"}, {"type": "shell"}], ("shell_tool", {"commands": ["ls"]})
     )
     assert item["type"] == "shell_call"
@@ -325,7 +325,7 @@ def test_client_run_tool_does_not_replace_a_function():
 
 def test_compaction_of_another_server_is_named():
     items = [{"type": "compaction", "encrypted_content": "gAAAA"}, {"role": "user", "content": "hi"}]
-    body, ignored = sent(input=items)
+    body, ignored = upstream_body(input=items)
     assert body["messages"] == [{"role": "user", "content": "hi"}]
     assert ignored == ["input.compaction"]
 
@@ -360,7 +360,9 @@ def test_compaction_of_another_server_is_named():
     ],
 )
 def test_call_of_openais_servers_is_a_call_with_its_result(item, name, arguments, output):
-    body, ignored = sent(input=[{"role": "user", "content": "q"}, item, {"role": "user", "content": "r"}])
+    body, ignored = upstream_body(
+        input=[{"role": "user", "content": "q"}, item, {"role": "user", "content": "r"}]
+    )
     _, call, result, _, _ = body["messages"]
     assert call["tool_calls"][0]["function"]["name"] == name
     assert json.loads(call["tool_calls"][0]["function"]["arguments"]) == arguments
@@ -372,7 +374,7 @@ def test_picture_that_code_drew_is_in_the_result_of_its_call():
     pixel = "data:image/png;base64,iVBORw0KGgo="
     outputs = [{"type": "logs", "logs": "2"}, {"type": "image", "url": pixel}]
     item = {"type": "code_interpreter_call", "id": "ci_1", "code": "plot()", "outputs": outputs}
-    body, ignored = sent(
+    body, ignored = upstream_body(
         "claude-sonnet-5-5", input=[{"role": "user", "content": "q"}, item, {"role": "user", "content": "r"}]
     )
     (result,) = [block for block in body["messages"][2]["content"] if block["type"] == "tool_result"]
@@ -381,7 +383,7 @@ def test_picture_that_code_drew_is_in_the_result_of_its_call():
 
 
 def test_instructions_alone_are_a_request():
-    body, _ = sent("openai/1234567890", input=[], instructions="Say hello.")
+    body, _ = upstream_body("openai/1234567890", input=[], instructions="Say hello.")
     assert body["messages"][0] == {"role": "system", "content": "Say hello."}
 
 
@@ -390,12 +392,14 @@ def test_configuration_update_changes_the_effort():
         {"role": "user", "content": "hi"},
         {"type": "configuration_update", "reasoning": {"effort": "low"}},
     ]
-    body, _ = sent("openai/1234567890", input=items, reasoning={"effort": "high"})
+    body, _ = upstream_body("openai/1234567890", input=items, reasoning={"effort": "high"})
     assert body["reasoning_effort"] == "low"
 
 
 def test_empty_effort_is_not_sent():
-    assert "reasoning_effort" not in sent("openai/1234567890", input="hi", reasoning={"effort": ""})[0]
+    assert (
+        "reasoning_effort" not in upstream_body("openai/1234567890", input="hi", reasoning={"effort": ""})[0]
+    )
 
 
 def test_reasoning_goes_back_to_a_model_that_reads_it():
@@ -405,10 +409,10 @@ def test_reasoning_goes_back_to_a_model_that_reads_it():
         {"role": "assistant", "content": "Hello"},
         {"role": "user", "content": "And?"},
     ]
-    body, ignored = sent("zai-org/glm-5.2-maas", input=items)
+    body, ignored = upstream_body("zai-org/glm-5.2-maas", input=items)
     assert body["messages"][1]["reasoning_content"] == "They greet."
     assert not ignored
-    _, ignored = sent(input=items)
+    _, ignored = upstream_body(input=items)
     assert ignored == ["input.reasoning_content"]
 
 
@@ -420,7 +424,7 @@ def test_outputs_without_ids_belong_to_the_calls_in_order():
         {"type": "function_call_output", "output": "RB", "name": "b"},
         {"type": "function_call_output", "output": "RA", "name": "a"},
     ]
-    body, _ = sent(input=items)
+    body, _ = upstream_body(input=items)
     calls_ = body["messages"][1]["tool_calls"]
     results = {result["tool_call_id"]: result["content"] for result in body["messages"][2:]}
     assert [results[call["id"]] for call in calls_] == ["RA", "RB"]

@@ -113,17 +113,17 @@ def test_an_unknown_path_is_a_404_in_openai_s_form(app, method, path):
 def test_the_models_are_listed_in_openai_s_form(app):
     listed = app.get("/v1/models").json
     assert listed["object"] == "list"
-    assert {one["id"] for one in listed["data"]} >= set(CATALOG.names())
-    for one in listed["data"]:
-        assert one.keys() >= {"id", "object", "created", "owned_by"}
-        assert one["object"] == "model"
-        assert isinstance(one["created"], int)
-        assert one["owned_by"]
+    assert {entry["id"] for entry in listed["data"]} >= set(CATALOG.names())
+    for entry in listed["data"]:
+        assert entry.keys() >= {"id", "object", "created", "owned_by"}
+        assert entry["object"] == "model"
+        assert isinstance(entry["created"], int)
+        assert entry["owned_by"]
 
 
 def test_every_listed_model_can_be_retrieved(app):
-    for one in app.get("/models").json["data"]:
-        assert app.get(f"/models/{one['id']}").json == one
+    for entry in app.get("/models").json["data"]:
+        assert app.get(f"/models/{entry['id']}").json == entry
 
 
 @pytest.mark.parametrize(

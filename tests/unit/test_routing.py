@@ -15,9 +15,9 @@ def router(text="", project=None, location=None):
     return Router(rules.parse(tomllib.loads(text)), project, location)
 
 
-def for_key(found, key):
+def for_key(routes, key):
     """The router for a key with the rule that the file has for it."""
-    return found.for_key(key, found.config.keys.get(key))
+    return routes.for_key(key, routes.config.keys.get(key))
 
 
 def names(plan):
@@ -54,10 +54,10 @@ def test_the_nearest_place_counts():
     [models."claude-opus-5-5"]
     location = "eu"
     """
-    found = router(text)
-    assert found.candidates("claude-opus-5-5")[0].locations == ("eu",)
-    assert found.candidates("claude-sonnet-5-5")[0].locations == ("us-east5",)
-    assert found.candidates("gemini-4-argon")[0].locations == ("us",)
+    routes = router(text)
+    assert routes.candidates("claude-opus-5-5")[0].locations == ("eu",)
+    assert routes.candidates("claude-sonnet-5-5")[0].locations == ("us-east5",)
+    assert routes.candidates("gemini-4-argon")[0].locations == ("us",)
 
 
 def test_an_alias_answers_under_the_name_that_was_asked():
@@ -87,8 +87,8 @@ def test_targets_are_used_by_weight():
     [models.m]
     targets = [{ model = "gemini-4-argon", weight = 9 }, { model = "claude-sonnet-5-5" }]
     """
-    found = router(text)
-    first = Counter(names(found.candidates("m"))[0] for _ in range(2000))
+    routes = router(text)
+    first = Counter(names(routes.candidates("m"))[0] for _ in range(2000))
     assert set(first) == {"gemini-4-argon", "claude-sonnet-5-5"}
     assert 1600 < first["gemini-4-argon"] < 1960
 
@@ -109,10 +109,10 @@ def test_a_target_that_failed_comes_last_for_a_while():
     text = (
         "[models.m]\ntargets = [{ model = 'gemini-4-argon', weight = 1000 }, { model = 'gemini-3.8-flash' }]"
     )
-    found = router(text)
-    failing = next(model for model in found.candidates("m") if model.name == "gemini-4-argon")
-    found.mark_failed(failing)
-    assert names(found.candidates("m")) == ["gemini-3.8-flash", "gemini-4-argon"]
+    routes = router(text)
+    failing = next(model for model in routes.candidates("m") if model.name == "gemini-4-argon")
+    routes.mark_failed(failing)
+    assert names(routes.candidates("m")) == ["gemini-3.8-flash", "gemini-4-argon"]
 
 
 def test_one_model_in_two_projects_is_two_targets():
@@ -135,9 +135,9 @@ def test_safety_settings_and_labels_hold_for_google_alone():
     labels = { team = "search" }
     safety_settings = [{ category = "HARM_CATEGORY_HARASSMENT", threshold = "OFF" }]
     """
-    found = router(text)
-    assert found.candidates("gemini-4-argon")[0].defaults["labels"] == {"team": "search"}
-    assert found.candidates("claude-sonnet-5-5")[0].defaults == {}
+    routes = router(text)
+    assert routes.candidates("gemini-4-argon")[0].defaults["labels"] == {"team": "search"}
+    assert routes.candidates("claude-sonnet-5-5")[0].defaults == {}
 
 
 def test_a_name_that_is_not_allowed_is_refused():
@@ -147,11 +147,11 @@ def test_a_name_that_is_not_allowed_is_refused():
 
 
 def test_a_key_may_be_allowed_fewer_models():
-    found = router("[keys.search]\nmodels = ['gemini-*-flash']", None, None)
-    assert for_key(found, "search").candidates("gemini-3.8-flash")
-    assert for_key(found, "other").candidates("gemini-4-argon")
+    routes = router("[keys.search]\nmodels = ['gemini-*-flash']", None, None)
+    assert for_key(routes, "search").candidates("gemini-3.8-flash")
+    assert for_key(routes, "other").candidates("gemini-4-argon")
     with pytest.raises(errors.Forbidden):
-        for_key(found, "search").candidates("gemini-4-argon")
+        for_key(routes, "search").candidates("gemini-4-argon")
 
 
 def test_what_failed_for_one_key_is_known_to_all():
@@ -161,21 +161,21 @@ def test_what_failed_for_one_key_is_known_to_all():
     [models.m]
     targets = [{ model = "gemini-4-argon", weight = 1000 }, { model = "gemini-3.8-flash" }]
     """
-    found = router(text)
-    seen = for_key(found, "search")
+    routes = router(text)
+    seen = for_key(routes, "search")
     seen.mark_failed(next(model for model in seen.candidates("m") if model.name == "gemini-4-argon"))
-    assert names(found.candidates("m"))[0] == "gemini-3.8-flash"
+    assert names(routes.candidates("m"))[0] == "gemini-3.8-flash"
 
 
 @pytest.mark.parametrize("key", [None, "search"])
 def test_names_without_end_take_no_memory_without_end(key):
-    found = router("[keys.search]\nmodels = ['publisher/*']")
+    routes = router("[keys.search]\nmodels = ['publisher/*']")
 
     def ask(numbers):
         for number in numbers:
-            for_key(found, key).candidates(f"publisher/{'model' * 10}-{number}")
+            for_key(routes, key).candidates(f"publisher/{'model' * 10}-{number}")
             with pytest.raises(errors.ApiError):
-                for_key(found, key).candidates(f"nothing-{number}")
+                for_key(routes, key).candidates(f"nothing-{number}")
 
     ask(range(MAX_CACHED_NAMES + 500))
     tracemalloc.start()
@@ -189,8 +189,8 @@ def test_names_without_end_take_no_memory_without_end(key):
 
 
 def test_targets_are_cached_per_key():
-    found = router("[keys.search]\nmodels = ['gemini-*-flash']")
-    assert found.candidates("gemini-4-argon")
+    routes = router("[keys.search]\nmodels = ['gemini-*-flash']")
+    assert routes.candidates("gemini-4-argon")
     with pytest.raises(errors.Forbidden):
-        for_key(found, "search").candidates("gemini-4-argon")
-    assert for_key(found, "other").candidates("gemini-4-argon")
+        for_key(routes, "search").candidates("gemini-4-argon")
+    assert for_key(routes, "other").candidates("gemini-4-argon")

@@ -41,8 +41,8 @@ def packets_of_ogg(data):
         length = sum(data[27 : 27 + data[26]])
         end = 27 + data[26] + length
         page, data = bytearray(data[:end]), data[end:]
-        said, page[22:26] = struct.unpack("<I", page[22:26])[0], bytes(4)
-        assert said == crc(page)
+        checksum, page[22:26] = struct.unpack("<I", page[22:26])[0], bytes(4)
+        assert checksum == crc(page)
         packets.append(bytes(page[-length:]))
     return packets
 
@@ -81,7 +81,7 @@ def plays_as_pcm(data):
 
 
 @pytest.mark.parametrize(
-    ("model", "wanted", "content_type", "plays"),
+    ("model", "expected", "content_type", "plays"),
     [
         (CLOUD, None, "audio/mpeg", plays_as_mp3),
         (CLOUD, "mp3", "audio/mpeg", plays_as_mp3),
@@ -92,12 +92,12 @@ def plays_as_pcm(data):
         (GEMINI, "pcm", "audio/pcm", plays_as_pcm),
     ],
 )
-def test_what_is_written_to_a_file_plays(client, tmp_path, model, wanted, content_type, plays):
-    asked = {"model": model, "voice": "alloy", "input": "Hello"} | (
-        {"response_format": wanted} if wanted else {}
+def test_what_is_written_to_a_file_plays(client, tmp_path, model, expected, content_type, plays):
+    params = {"model": model, "voice": "alloy", "input": "Hello"} | (
+        {"response_format": expected} if expected else {}
     )
     path = tmp_path / "speech"
-    with client.audio.speech.with_streaming_response.create(**asked) as answer:
+    with client.audio.speech.with_streaming_response.create(**params) as answer:
         assert answer.headers["Content-Type"] == content_type
         answer.stream_to_file(path)
     plays(path.read_bytes())
@@ -192,7 +192,7 @@ def test_cloud_text_to_speech_has_no_models(app, emulator, model):
 
 
 @pytest.mark.parametrize(
-    ("voice", "known"),
+    ("voice", "voice_name"),
     [
         (None, "en-US-Studio-O"),
         ("alloy", "en-US-Studio-O"),
@@ -202,9 +202,9 @@ def test_cloud_text_to_speech_has_no_models(app, emulator, model):
         ("kore", "en-US-Chirp3-HD-Kore"),
     ],
 )
-def test_a_voice_has_many_names(app, emulator, voice, known):
+def test_a_voice_has_many_names(app, emulator, voice, voice_name):
     assert speak(app, **({"voice": voice} if voice else {})).status_code == 200
-    assert emulator.calls[-1].json["voice"] == {"languageCode": known[:5], "name": known}
+    assert emulator.calls[-1].json["voice"] == {"languageCode": voice_name[:5], "name": voice_name}
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_stream_of_events_holds_the_file(app):
 
 
 @pytest.mark.parametrize(
-    ("given", "status", "param"),
+    ("params", "status", "param"),
     [
         ({"input": ""}, 400, "input"),
         ({"input": "a" * 6000}, 400, None),
@@ -270,8 +270,8 @@ def test_a_stream_of_events_holds_the_file(app):
         ({"model": "claude-sonnet-5-5"}, 404, "model"),
     ],
 )
-def test_what_is_wrong_is_said(app, given, status, param):
-    answer = app.post("/v1/audio/speech", json={"model": CLOUD, "input": "Hello", **given})
+def test_what_is_wrong_is_said(app, params, status, param):
+    answer = app.post("/v1/audio/speech", json={"model": CLOUD, "input": "Hello", **params})
     assert (answer.status_code, answer.json["error"]["param"]) == (status, param), answer.text
 
 

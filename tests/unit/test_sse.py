@@ -187,7 +187,7 @@ def quickest(stream):
 
 def test_what_is_encoded_is_read_again_as_it_was():
     value = {"text": "a\nb\r\n你好\u2028👩‍👩‍👧‍👦", "n": [1, None, True]}
-    written = sse.encode(value)
-    assert written.endswith(b"\n\n")
-    assert [json.loads(event) for event in decoded(written)] == [value]
+    encoded = sse.encode(value)
+    assert encoded.endswith(b"\n\n")
+    assert [json.loads(event) for event in decoded(encoded)] == [value]
     assert decoded(sse.DONE, sse.KEEPALIVE) == [b"[DONE]"]

@@ -36,16 +36,16 @@ def extend(chain, turn, target, created_at=None):
 
 
 def test_a_chain_of_200_is_rebuilt_from_three_objects(counting):
-    chain, written = history.EMPTY, 0
+    chain, size = history.EMPTY, 0
     for turn in range(200):
         token, record = extend(chain, turn, counting)
-        written += len(record.items())
+        size += len(record.items())
         counting.reads = 0
         chain = history.load(counting, token)
         assert counting.reads <= 3
     expected = [item for turn in range(200) for item in (f"in{turn}", f"out{turn}")]
     assert [item["id"] for item in chain.items()] == expected
-    assert written < 10 * len(expected)
+    assert size < 10 * len(expected)
 
 
 def test_an_old_base_is_copied(counting):

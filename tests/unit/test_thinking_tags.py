@@ -26,17 +26,17 @@ def end(text=""):
 
 
 def streamed(*chunks, model=R1):
-    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    blocks = [f"data: {json.dumps(event)}\n\n".encode() for event in chunks]
     *read, _ = events_of(reply_to(question("openapi", model=model, stream=True), blocks, "text/event-stream"))
-    return told(folded(read))
+    return summary(folded(read))
 
 
 def whole(text, model=R1):
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    return told(reply_to(question("openapi", model=model), [json.dumps({"choices": [choice]}).encode()]))
+    return summary(reply_to(question("openapi", model=model), [json.dumps({"choices": [choice]}).encode()]))
 
 
-def told(answer):
+def summary(answer):
     message = answer["choices"][0]["message"]
     return message.get("reasoning_content"), message["content"] or ""
 
@@ -121,9 +121,9 @@ def test_a_server_that_parts_the_thoughts_itself_is_believed():
 def test_a_call_does_not_wait_for_a_tag():
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     chunks = [chunk("\n<"), chunk("", tool_calls=[call]), end()]
-    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    blocks = [f"data: {json.dumps(item)}\n\n".encode() for item in chunks]
     *read, _ = events_of(reply_to(question("openapi", model=R1, stream=True), blocks, "text/event-stream"))
-    deltas = [one["choices"][0]["delta"] for one in read]
+    deltas = [item["choices"][0]["delta"] for item in read]
     (text,) = [place for place, delta in enumerate(deltas) if delta.get("content") == "\n<"]
     assert text <= next(place for place, delta in enumerate(deltas) if "tool_calls" in delta)
 
@@ -142,9 +142,9 @@ def test_reasoning_tags_setting_splits_reasoning(emulator, tmp_path, stream):
     def say(model):
         answer = post(app, question("endpoints", model=model, stream=stream))
         if not stream:
-            return told(answer.json)
+            return summary(answer.json)
         *read, _ = events_of(answer.get_data())
-        return told(folded(read))
+        return summary(folded(read))
 
     thought, content = say("mine")
     assert thought
@@ -165,9 +165,9 @@ LONG = "Two and two. " * 300
 
 def contents(*chunks):
     """The reasoning and the content of each of a stream's deltas, the empty ones left out."""
-    blocks = [f"data: {json.dumps(one)}\n\n".encode() for one in chunks]
+    blocks = [f"data: {json.dumps(item)}\n\n".encode() for item in chunks]
     *read, _ = events_of(reply_to(question("openapi", model=R1, stream=True), blocks, "text/event-stream"))
-    deltas = [one["choices"][0]["delta"] for one in read]
+    deltas = [item["choices"][0]["delta"] for item in read]
     pairs = [(delta.get("reasoning_content") or "", delta.get("content") or "") for delta in deltas]
     return [pair for pair in pairs if any(pair)]
 

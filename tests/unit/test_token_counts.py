@@ -33,6 +33,6 @@ def test_the_responses_api_counts_its_input(app, emulator):
 
 def test_a_dry_run_shows_the_count(app, emulator):
     body = {"model": "claude-opus-4-8", "messages": HELLO}
-    shown = app.post("/v1/messages/count_tokens", json=body, headers={"x-vertex-compat-debug": "request"})
-    assert shown.json["url"].endswith("count-tokens:rawPredict")
+    answer = app.post("/v1/messages/count_tokens", json=body, headers={"x-vertex-compat-debug": "request"})
+    assert answer.json["url"].endswith("count-tokens:rawPredict")
     assert emulator.calls == []

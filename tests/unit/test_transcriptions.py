@@ -13,7 +13,7 @@ from vertex_compat.types import Delta
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 MODEL = "gemini-3.8-flash"
-SAID = {
+TRANSCRIPT = {
     "language": "german",
     "segments": [
         {"start": 0.0, "end": 2.5, "text": " Hallo. "},
@@ -66,7 +66,7 @@ def test_a_translation_is_english(client, emulator):
 
 
 def test_with_times_the_answer_is_json_of_a_schema(client, emulator):
-    gemini_says(emulator, json.dumps(SAID))
+    gemini_says(emulator, json.dumps(TRANSCRIPT))
     answer = client.audio.transcriptions.create(
         model=MODEL,
         file=("a.wav", WAV),
@@ -74,14 +74,17 @@ def test_with_times_the_answer_is_json_of_a_schema(client, emulator):
         timestamp_granularities=["segment"],
     )
     assert (answer.language, answer.duration, answer.text) == ("german", 3725.0625, "Hallo. Und du?")
-    assert [(one.id, one.start, one.end) for one in answer.segments] == [(0, 0, 2.5), (1, 2.5, 3725.0625)]
+    assert [(segment.id, segment.start, segment.end) for segment in answer.segments] == [
+        (0, 0, 2.5),
+        (1, 2.5, 3725.0625),
+    ]
     config = emulator.calls[-1].json["generationConfig"]
     assert config["responseMimeType"] == "application/json"
     assert config["audioTimestamp"] is True
 
 
 @pytest.mark.parametrize(
-    ("wanted", "text"),
+    ("expected", "text"),
     [
         ("text", "Hallo.\n"),
         (
@@ -95,9 +98,9 @@ def test_with_times_the_answer_is_json_of_a_schema(client, emulator):
     ],
 )
 @pytest.mark.parametrize("path", ["transcriptions", "translations"])
-def test_a_text_is_plain(app, emulator, path, wanted, text):
-    gemini_says(emulator, "Hallo." if wanted == "text" else json.dumps(SAID))
-    answer = upload(app, path, response_format=wanted)
+def test_a_text_is_plain(app, emulator, path, expected, text):
+    gemini_says(emulator, "Hallo." if expected == "text" else json.dumps(TRANSCRIPT))
+    answer = upload(app, path, response_format=expected)
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.text == text
 
@@ -140,7 +143,7 @@ def test_else_its_content_type_does(app, emulator):
 
 
 @pytest.mark.parametrize(
-    ("given", "param"),
+    ("params", "param"),
     [
         ({"data": None}, "file"),
         ({"data": b""}, "file"),
@@ -154,8 +157,8 @@ def test_else_its_content_type_does(app, emulator):
         ({"timestamp_granularities[]": "word"}, "timestamp_granularities"),
     ],
 )
-def test_what_is_wrong_is_said(app, emulator, given, param):
-    answer = upload(app, **given)
+def test_what_is_wrong_is_said(app, emulator, params, param):
+    answer = upload(app, **params)
     assert (answer.status_code, answer.json["error"]["param"]) == (400, param), answer.text
     assert not emulator.calls
 
@@ -194,9 +197,9 @@ def test_a_refusal_is_an_error(client, emulator):
     assert refused.value.code == "content_policy_violation"
 
 
-@pytest.mark.parametrize("said", ["", "not JSON", '{"language":"german"}', '{"language":1,"segments":[]}'])
-def test_times_that_cannot_be_read_are_a_bad_gateway(app, emulator, said):
-    gemini_says(emulator, said)
+@pytest.mark.parametrize("message", ["", "not JSON", '{"language":"german"}', '{"language":1,"segments":[]}'])
+def test_times_that_cannot_be_read_are_a_bad_gateway(app, emulator, message):
+    gemini_says(emulator, message)
     assert upload(app, response_format="srt").status_code == 502
 
 
@@ -258,7 +261,7 @@ def test_speakers_are_told_apart(client):
     answer = client.audio.transcriptions.create(
         model=TRANSCRIBER, file=("a.wav", WAV), response_format="diarized_json", chunking_strategy="auto"
     )
-    assert [(one.speaker, one.text) for one in answer.segments] == [
+    assert [(segment.speaker, segment.text) for segment in answer.segments] == [
         ("A", "Good morning."),
         ("B", "Good morning, how are you?"),
         ("A", "Fine, thanks."),
@@ -272,10 +275,10 @@ def test_segments_are_streamed_with_their_speakers(client):
         model=TRANSCRIBER, file=("a.wav", WAV), response_format="diarized_json", stream=True
     ) as stream:
         received = list(stream)
-    segments = [one for one in received if one.type == "transcript.text.segment"]
-    assert [one.speaker for one in segments] == ["A", "B", "A"]
-    deltas = [one for one in received if one.type == "transcript.text.delta"]
-    assert [one.segment_id for one in deltas] == [one.id for one in segments]
+    segments = [event for event in received if event.type == "transcript.text.segment"]
+    assert [event.speaker for event in segments] == ["A", "B", "A"]
+    deltas = [event for event in received if event.type == "transcript.text.delta"]
+    assert [event.segment_id for event in deltas] == [event.id for event in segments]
     assert received[-1].text == SENTENCES
 
 
@@ -286,7 +289,7 @@ def test_a_chat_model_tells_speakers_apart_by_name(app, emulator):
     ]
     gemini_says(emulator, json.dumps({"language": "english", "segments": segments}))
     answer = upload(app, response_format="diarized_json", **{"known_speaker_names[]": "agent"})
-    assert [one["speaker"] for one in answer.json["segments"]] == ["agent", "A"]
+    assert [segment["speaker"] for segment in answer.json["segments"]] == ["agent", "A"]
     schema = emulator.calls[-1].json["generationConfig"]["responseSchema"]
     assert "speaker" in schema["properties"]["segments"]["items"]["required"]
 
@@ -346,12 +349,12 @@ def test_a_failed_transcription_leaves_nothing_in_the_bucket(emulator, storage, 
 def test_a_plain_text_is_one_segment_where_times_are_optional():
     transcript = Transcript(as_json=True, times_optional=True)
     transcript.add(Delta(0, {"content": "Hello."}, "stop"))
-    assert [one.text for one in transcript.complete()] == ["Hello."]
+    assert [segment.text for segment in transcript.complete()] == ["Hello."]
     assert transcript.text == "Hello."
 
 
 @pytest.mark.parametrize(
-    ("name", "declared", "sent"),
+    ("name", "declared", "expected"),
     [
         ("a.webm", "audio/webm", "audio/webm"),
         ("a.webm", "video/webm", "video/webm"),
@@ -359,11 +362,11 @@ def test_a_plain_text_is_one_segment_where_times_are_optional():
         ("a.mp4", "audio/mp4", "audio/mp4"),
     ],
 )
-def test_a_declared_type_tells_sound_from_film(app, emulator, name, declared, sent):
+def test_a_declared_type_tells_sound_from_film(app, emulator, name, declared, expected):
     form = {"model": "gemini-3.8-flash", "file": (io.BytesIO(b"x"), name, declared)}
     app.post("/v1/audio/transcriptions", data=form)
     parts = emulator.calls[-1].json["contents"][0]["parts"]
-    assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == [sent]
+    assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == [expected]
 
 
 def test_a_file_of_the_bucket_can_be_transcribed(emulator, storage):

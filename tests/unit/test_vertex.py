@@ -106,6 +106,6 @@ def test_a_location_that_the_operator_has_set_is_the_law(model):
 def locations_of(model, **env):
     notes = RecordingTransport()
     post(function(notes, **env), question("google", model=model))
-    (found,) = {one.locations for one in notes.models}
-    assert all(vertex.is_location(location) for location in found)
-    return found
+    (locations,) = {entry.locations for entry in notes.models}
+    assert all(vertex.is_location(location) for location in locations)
+    return locations
