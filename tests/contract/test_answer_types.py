@@ -60,6 +60,8 @@ CHAT_CLASSES = {
     "Function": chat_completion_message_function_tool_call.Function,
     "FunctionToolCall": openai_chat.ChatCompletionMessageFunctionToolCall,
     "ServiceTier": openai_chat.ChatCompletion,
+    "StoredChatCompletion": openai_chat.ChatCompletion,
+    "StoredMessageFields": openai_chat.ChatCompletionStoreMessage,
     "UsageChunk": openai_chat.ChatCompletionChunk,
 }
 """Our types → the SDK's class."""
@@ -68,6 +70,7 @@ CHAT_PARTS = {
     "ChunkStamp": {"choices"},
     "ExtraCounts": {"completion_tokens", "prompt_tokens", "total_tokens"},
     "ServiceTier": {"choices", "created", "id", "model", "object"},
+    "StoredMessageFields": {"role"},
     "UsageChunk": {"choices", "created", "id", "model", "object"},
 }
 """Types that are part of an object → the required fields that the other parts have."""
@@ -99,7 +102,11 @@ MESSAGES_CLASSES = {
     "ContentBlockStopEvent": anthropic_sdk.RawContentBlockStopEvent,
     "DeletedMessageBatch": anthropic_messages.DeletedMessageBatch,
     "MessageBatch": anthropic_messages.MessageBatch,
+    "MessageBatchErroredResult": anthropic_messages.MessageBatchErroredResult,
+    "MessageBatchIndividualResponse": anthropic_messages.MessageBatchIndividualResponse,
     "MessageBatchRequestCounts": anthropic_messages.MessageBatchRequestCounts,
+    "MessageBatchSucceededResult": anthropic_messages.MessageBatchSucceededResult,
+    "MessageBatchUnansweredResult": {"type"},
     "MessageDelta": raw_message_delta_event.Delta,
     "MessageDeltaEvent": anthropic_sdk.RawMessageDeltaEvent,
     "MessageStartEvent": anthropic_sdk.RawMessageStartEvent,
@@ -142,6 +149,7 @@ RESPONSES_CLASSES = {
     "OutputImage": response_code_interpreter_tool_call.OutputImage,
     "OutputLogs": response_code_interpreter_tool_call.OutputLogs,
     "OutputTokensDetails": response_usage.OutputTokensDetails,
+    "ResponseDeleted": {"deleted", "id", "object"},
     "StorageFields": openai_responses.Response,
     "Summary": response_reasoning_item.Summary,
 }
@@ -164,6 +172,9 @@ RESPONSES_PARTS = {
 
 
 OPENAI_CLASSES = {
+    "BatchRequestError": {"code", "message"},
+    "BatchRequestOutput": {"custom_id", "error", "id", "response"},
+    "BatchRequestResponse": {"body", "request_id", "status_code"},
     "CompletionChunk": openai_sdk.Completion,
     "CompletionStamp": openai_sdk.Completion,
     "EmbeddingUsage": create_embedding_response.Usage,
@@ -176,7 +187,7 @@ OPENAI_CLASSES = {
     "ListPage": openai_conversations.ConversationItemList,
     "Page": anthropic_pagination.SyncPage,
 }
-"""Our types → the SDK's class, where it has another name."""
+"""Our types → the SDK's class, where it has another name, or the documented fields, where there is none."""
 
 OPENAI_PARTS = {
     "CompletionStamp": {"choices"},

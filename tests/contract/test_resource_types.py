@@ -9,11 +9,12 @@ from helpers.wire_types import check, typed_dicts
 from mistralai.client import models as mistral_sdk
 from openai import pagination
 from openai import types as openai_sdk
-from openai.types import batch, fine_tuning, moderation, vector_store, vector_stores
+from openai.types import batch, conversations, fine_tuning, moderation, vector_store, vector_stores
 from openai.types.fine_tuning import fine_tuning_job
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_job_checkpoint
 from openai.types.vector_stores import vector_store_file
 
+from vertex_compat.operations.conversations import answer_types as conversation_types
 from vertex_compat.operations.fine_tuning import answer_types as fine_tuning_types
 from vertex_compat.operations.rerank import answer_types as rerank_types
 from vertex_compat.operations.vector_stores import answer_types as vector_store_types
@@ -22,6 +23,7 @@ from vertex_compat.services import answer_types as service_types
 from vertex_compat.services import natural_language
 
 SDKS = {
+    conversation_types: conversations,
     fine_tuning_types: fine_tuning,
     publisher_types: mistral_sdk,
     rerank_types: cohere_sdk,

@@ -19,7 +19,9 @@ def by_name(module):
 
 
 def fields(class_):
-    """The fields of an SDK's class, and those of them that are required."""
+    """The fields of an SDK's class, and those of them that are required; all of a set of names are."""
+    if isinstance(class_, set):
+        return class_, class_
     names = {field.alias or name: field.is_required() for name, field in class_.model_fields.items()}
     return set(names), {name for name, required in names.items() if required}
 
@@ -41,7 +43,8 @@ def literals(hint):
 
 def check_literals(type_, class_):
     """Hold the values of each field against those that the SDK's class knows."""
-    hints = {field.alias or name: field.annotation for name, field in class_.model_fields.items()}
+    sdk_fields = getattr(class_, "model_fields", {})
+    hints = {field.alias or name: field.annotation for name, field in sdk_fields.items()}
     for name, hint in typing.get_type_hints(type_).items():
         if sdk_values := literals(hints.get(name)):
             assert literals(hint) <= sdk_values, name

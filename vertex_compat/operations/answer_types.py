@@ -6,6 +6,7 @@ function runs. Chat completions and Responses have modules of their own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
 
 from vertex_compat.operations.chat.answer_types import CompletionUsage
@@ -185,6 +186,30 @@ class Batch(BatchProgress):
     expires_at: int
     finalizing_at: int | None
     metadata: dict[str, str] | None
+
+
+class BatchRequestResponse(TypedDict):
+    """The response to a request of a batch: the object of its endpoint, or an error."""
+
+    status_code: int
+    request_id: str
+    body: Mapping[str, object]
+
+
+class BatchRequestError(TypedDict):
+    """The reason for which a request of a batch has no response."""
+
+    code: str
+    message: str
+
+
+class BatchRequestOutput(TypedDict):
+    """A line of a batch's output file or error file."""
+
+    id: str
+    custom_id: str
+    response: BatchRequestResponse | None
+    error: BatchRequestError | None
 
 
 class ModerationCreateResponse(TypedDict):

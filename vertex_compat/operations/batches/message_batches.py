@@ -241,11 +241,14 @@ def _time(seconds: int) -> str:
 
 
 def _line(result: BatchResult, job: JSON) -> bytes:
-    line = {"custom_id": result.custom_id, "result": _result(result, job)}
+    line: wire.MessageBatchIndividualResponse = {
+        "custom_id": result.custom_id,
+        "result": _result(result, job),
+    }
     return msgspec.json.encode(line) + b"\n"
 
 
-def _result(result: BatchResult, job: JSON) -> JSON:
+def _result(result: BatchResult, job: JSON) -> wire.MessageBatchResult:
     if result.response is not None:
         return {"type": "succeeded", "message": result.response}
     if result.error is None and (kind := _UNANSWERED.get(batch_jobs.status(job))):

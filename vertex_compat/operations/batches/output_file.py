@@ -18,7 +18,7 @@ from vertex_compat.services import batch_jobs
 from vertex_compat.types import JSON
 
 if TYPE_CHECKING:
-    from vertex_compat.operations.answer_types import FileMetadata
+    from vertex_compat.operations import answer_types as wire
 
 OUTPUT: Final = "output"
 ERRORS: Final = "errors"
@@ -43,7 +43,7 @@ class VirtualFile(msgspec.Struct, frozen=True):
         """The object name that the file's id encodes. The object itself does not exist."""
         return f"{self.batch.name}/{self.kind}.jsonl"
 
-    def metadata(self, bucket: Bucket, context: RequestContext) -> FileMetadata:
+    def metadata(self, bucket: Bucket, context: RequestContext) -> wire.FileMetadata:
         """Return what a file object needs. `bytes` is the size of what Vertex AI wrote."""
         _, job = self._ended_job(bucket, context)
         return {
@@ -96,8 +96,8 @@ def kinds(job: JSON, metadata: BatchMetadata) -> set[str]:
 
 def _line(result: BatchResult, status: str) -> bytes:
     """Return the line of a result of a batch that ended with `status`."""
-    response: JSON | None = None
-    failure: JSON | None = None
+    response: wire.BatchRequestResponse | None = None
+    failure: wire.BatchRequestError | None = None
     if result.response is not None:
         response = _response(result, 200, result.response)
     elif result.error:
@@ -105,7 +105,7 @@ def _line(result: BatchResult, status: str) -> bytes:
     else:
         code, message = NO_RESPONSE.get(status, _NO_RESPONSE)
         failure = {"code": code, "message": message}
-    line = {
+    line: wire.BatchRequestOutput = {
         "id": f"batch_req_{result.id}",
         "custom_id": result.custom_id,
         "response": response,
@@ -114,5 +114,5 @@ def _line(result: BatchResult, status: str) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def _response(result: BatchResult, status: int, body: Mapping[str, object]) -> JSON:
+def _response(result: BatchResult, status: int, body: Mapping[str, object]) -> wire.BatchRequestResponse:
     return {"status_code": status, "request_id": f"req_{result.id}", "body": body}

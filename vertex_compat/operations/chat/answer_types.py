@@ -145,6 +145,20 @@ class UsageChunk(ServiceTier):
     usage: CompletionUsage
 
 
+class StoredChatCompletion(ChatCompletion):
+    """A stored answer."""
+
+    metadata: dict[str, str]
+
+
+class StoredMessageFields(TypedDict):
+    """The id and the content of a stored message; the client has sent its other fields."""
+
+    id: str
+    content: str | None
+    content_parts: list[JSON] | None
+
+
 class ChatCompletionDeleted(TypedDict):
     """The answer to the deletion of a stored completion."""
 

@@ -7,10 +7,10 @@ request, written after the last byte has been sent to the client.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import msgspec
 
@@ -41,9 +41,9 @@ class CompletionRecord(msgspec.Struct, omit_defaults=True):
     expires_at: int
     metadata: dict[str, str] = {}
 
-    def as_chat_completion(self) -> JSON:
+    def as_chat_completion(self) -> wire.StoredChatCompletion:
         """Return OpenAI's object."""
-        return {**self.completion, "metadata": self.metadata}
+        return cast("wire.StoredChatCompletion", {**self.completion, "metadata": self.metadata})
 
 
 class UpdateCompletion(msgspec.Struct):
@@ -222,16 +222,15 @@ def _token(id_: str, context: RequestContext) -> str:
     return token
 
 
-def _message(message: JSON, id_: str) -> JSON:
+def _message(message: JSON, id_: str) -> Mapping[str, object]:
     content = message.get("content")
     parts = content if isinstance(content, list) else None
-    return {
-        "refusal": None,
-        **message,
+    fields: wire.StoredMessageFields = {
         "id": id_,
         "content": None if parts else content,
         "content_parts": parts,
     }
+    return {"refusal": None, **message, **fields}
 
 
 def _not_found(id_: str) -> errors.NotFound:

@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/conversations
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
@@ -19,6 +20,9 @@ from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored import stored_items
 from vertex_compat.operations.stored.store import ObjectStore
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.conversations import answer_types as wire
 
 
 def create(context: RequestContext) -> Response:
@@ -57,7 +61,12 @@ def delete(context: RequestContext) -> Response:
     conversation = _read(context)
     stores.delete(_store(context), conversation_records.FOLDER + conversation.token)
     id_ = context.path_args["conversation"]
-    return Response({"id": id_, "object": "conversation.deleted", "deleted": True})
+    deletion: wire.ConversationDeletedResource = {
+        "id": id_,
+        "object": "conversation.deleted",
+        "deleted": True,
+    }
+    return Response(deletion)
 
 
 def create_items(context: RequestContext) -> Response:
@@ -124,7 +133,9 @@ def _new_items(items: list[JSON]) -> list[JSON]:
     return stored_items.normalize([{**item, "id": None} for item in items], new_token())
 
 
-def _conversation_object(token: str, record: ConversationRecord, context: RequestContext) -> JSON:
+def _conversation_object(
+    token: str, record: ConversationRecord, context: RequestContext
+) -> wire.Conversation:
     return {
         "id": context.owner_ids.encode(conversation_records.ID_PREFIX, token),
         "object": "conversation",

@@ -6,6 +6,7 @@ function runs. What Claude answers is passed on as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from vertex_compat.types import JSON
@@ -288,6 +289,38 @@ class MessageBatch(TypedDict):
     ended_at: str | None
     archived_at: None
     results_url: str | None
+
+
+class MessageBatchSucceededResult(TypedDict):
+    """The message that answers a request of a batch."""
+
+    type: Literal["succeeded"]
+    message: Mapping[str, object]
+
+
+class MessageBatchErroredResult(TypedDict):
+    """The error that answers a request of a batch."""
+
+    type: Literal["errored"]
+    error: Mapping[str, object]
+
+
+class MessageBatchUnansweredResult(TypedDict):
+    """The outcome of a request without an answer."""
+
+    type: Literal["canceled", "expired"]
+
+
+MessageBatchResult: TypeAlias = (
+    MessageBatchSucceededResult | MessageBatchErroredResult | MessageBatchUnansweredResult
+)
+
+
+class MessageBatchIndividualResponse(TypedDict):
+    """A line of a batch's results."""
+
+    custom_id: str
+    result: MessageBatchResult
 
 
 class DeletedMessageBatch(TypedDict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vertex_compat import errors
 from vertex_compat.operations.context import EventStream, RequestContext, Response
@@ -15,6 +15,9 @@ from vertex_compat.operations.stored import history, replay
 from vertex_compat.operations.stored import store as stores
 from vertex_compat.operations.stored.store import ObjectStore
 from vertex_compat.types import JSON
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.responses.output import answer_types as wire
 
 
 class _Location(NamedTuple):
@@ -53,7 +56,12 @@ def delete(context: RequestContext) -> Response:
         conversation_records.update(location.store, conversation, remove)
     elif not stores.delete(location.store, history.FOLDER + location.token):
         raise _not_found(context)
-    return Response({"id": context.path_args["id"], "object": "response", "deleted": True})
+    deletion: wire.ResponseDeleted = {
+        "id": context.path_args["id"],
+        "object": "response",
+        "deleted": True,
+    }
+    return Response(deletion)
 
 
 def input_items(context: RequestContext) -> Response:

@@ -314,6 +314,14 @@ class Event(EventFields):
     sequence_number: int
 
 
+class ResponseDeleted(TypedDict):
+    """The answer to the deletion of a stored response."""
+
+    id: str
+    object: Literal["response"]
+    deleted: bool
+
+
 class CompactedResponse(TypedDict):
     """The answer to a request to compact a conversation; the last item is the summary."""
 
