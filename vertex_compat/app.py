@@ -71,6 +71,16 @@ class _Request(NamedTuple):
     resources: RequestResources
     log: RequestLog
 
+    @property
+    def is_head(self) -> bool:
+        """True for a request for the headers of a response."""
+        return self.flask.method == "HEAD"
+
+    @property
+    def method(self) -> str:
+        """The method of the operation that answers: GET for HEAD."""
+        return "GET" if self.is_head else self.flask.method
+
     def free_body(self) -> None:
         """Free the body of a stream that has begun: only the translated request is needed."""
         self.body.discard()
@@ -186,6 +196,8 @@ class App:
         """Return the operation's response; raises its errors, also those before the first event."""
         log = request.log
         result = self._run_operation(request)
+        if request.is_head:
+            return _head_response(result)
         response = _flask_response(result, log, lambda error: error_format.event(error, log.id))
         if isinstance(response, _StreamingResponse):
             request.free_body()
@@ -216,7 +228,8 @@ class App:
             query=lambda: request.flask.args,
             header=lambda name: headers.get(name, ""),
             headers=lambda: [(name.lower(), value) for name, value in headers.items()],
-            method=request.flask.method,
+            method=request.method,
+            head_only=request.is_head,
             client=request.client,
             settings=self._settings,
             fetch_url=files.fetch if self._settings.fetch_links else None,
@@ -314,6 +327,22 @@ def _with_body(response: Response, log: RequestLog, encode_error: EncodeError) -
             return _download(response.status, response.body, response.headers, log)
         case EventStream():
             return _stream(response.body, response.headers, log, encode_error)
+        case body:
+            return _json(response.status, body, response.headers)
+
+
+def _head_response(response: Response) -> flask.Response:
+    """Return the headers of a response (RFC 9110, 9.3.2); werkzeug leaves out the body of a whole one."""
+    match response.body:
+        case StreamingBody(stream, content_type) | EventStream(stream, content_type):
+            next(stream, None)  # an error before the first chunk is an HTTP status
+            if close := getattr(stream, "close", None):
+                close()
+            answer = flask.Response(iter(()), response.status, content_type=content_type)
+            answer.headers.extend(response.headers)
+            return answer
+        case FileBody(data, content_type):
+            return _whole(response.status, data, content_type, response.headers)
         case body:
             return _json(response.status, body, response.headers)
 

@@ -75,6 +75,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     headers: Callable[[], Iterable[tuple[str, str]]]
     """Returns all request headers, their names in lower case."""
     method: str
+    """The method of the operation: GET for a HEAD request."""
     client: ClientConnection
     settings: Settings
     fetch_url: FetchUrl | None
@@ -88,6 +89,8 @@ class RequestContext(msgspec.Struct, frozen=True):
     """The part of its key's limits that the request may use; None without limits."""
     owner: str = SHARED_OWNER
     """The owner of what the request creates: a folder of the bucket, a label of jobs."""
+    head_only: bool = False
+    """True for a HEAD request: only the headers of the response are sent."""
     dry_run: bool = False
     """True if the client requests a description of the call to the model instead of the call."""
 

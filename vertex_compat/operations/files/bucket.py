@@ -93,6 +93,8 @@ class Bucket:
 
         Raises `NotFound` and `RangeNotSatisfiable` at once.
         """
+        if self._context.head_only:
+            return self._file_headers(target, content_type)
         requested = byte_ranges.requested_range(self._context)
         call = storage.download(target, requested.header if requested else None)
         try:
@@ -107,6 +109,13 @@ class Bucket:
             byte_ranges.ACCEPTED | passed,
             206 if "Content-Range" in passed else 200,
         )
+
+    def _file_headers(self, target: StorageObject, content_type: str) -> Response:
+        """Return the headers of an object's download without the download."""
+        resource = self.metadata(target)
+        encoded = text(resource.get("contentEncoding")) not in {"", "identity"}
+        length = {} if encoded else {"Content-Length": str(count(resource.get("size")))}
+        return Response(StreamingBody(iter(()), content_type), byte_ranges.ACCEPTED | length)
 
     def read_with_generation(self, target: StorageObject) -> tuple[bytes, int]:
         """Return an object's bytes and generation; raises `NotFound`."""

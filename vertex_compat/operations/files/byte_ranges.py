@@ -48,7 +48,12 @@ class ByteRange(NamedTuple):
 
 
 def requested_range(context: RequestContext) -> ByteRange | None:
-    """Return the range of bytes that the client requests; None for the whole file."""
+    """Return the range of bytes that the client requests; None for the whole file.
+
+    HEAD requests have no range: RFC 9110, section 14.2.
+    """
+    if context.head_only:
+        return None
     match = _RANGE.fullmatch(context.header("Range").replace(" ", ""))
     if not match or context.header("If-Range"):
         return None

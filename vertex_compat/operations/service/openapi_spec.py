@@ -64,7 +64,7 @@ class _About(msgspec.Struct, frozen=True):
 
     `form` has the files of a form; `object` and `type` are fields of the response with these constant values.
     `types` are media types of the response besides JSON, or instead of it if not `json`. `takes_json` is the
-    JSON body of an operation that takes a form as well.
+    JSON body of an operation that takes a form as well. `ranges`: a part of the response can be requested.
     """
 
     takes: type[msgspec.Struct] | None = None
@@ -75,8 +75,16 @@ class _About(msgspec.Struct, frozen=True):
     type: str | None = None
     types: tuple[str, ...] = ()
     json: bool = True
+    ranges: bool = False
     errors: str = "Error"
 
+
+_RANGE: Final[JSON] = {
+    "name": "Range",
+    "in": "header",
+    "description": "One range of bytes, such as `bytes=0-1023`. Any other value is ignored.",
+    "schema": {"type": "string"},
+}
 
 _PAGE: Final = ("limit", "after")
 _LIST: Final = _About(query=_PAGE, object="list")
@@ -175,12 +183,16 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("GET", "/videos"): _About(query=(*_PAGE, "order"), object="list"),
     ("GET", "/videos/<video>"): _About(object="video"),
     ("DELETE", "/videos/<video>"): _About(object="video.deleted"),
-    ("GET", "/videos/<video>/content"): _About(query=("variant",), types=("video/mp4",), json=False),
+    ("GET", "/videos/<video>/content"): _About(
+        query=("variant",), types=("video/mp4",), json=False, ranges=True
+    ),
     ("POST", "/files"): _About(form={"file": _FILE, "purpose": {"type": "string"}}, object="file"),
     ("GET", "/files"): _About(query=(*_PAGE, "order", "purpose"), object="list"),
     ("GET", "/files/<path:file>"): _About(object="file"),
     ("DELETE", "/files/<path:file>"): _About(object="file"),
-    ("GET", "/files/<path:file>/content"): _About(types=("application/octet-stream",), json=False),
+    ("GET", "/files/<path:file>/content"): _About(
+        types=("application/octet-stream",), json=False, ranges=True
+    ),
     ("POST", "/batches"): _About(batches_schema.Create, object="batch"),
     ("GET", "/batches"): _LIST,
     ("GET", "/batches/<batch>"): _About(object="batch"),
@@ -245,7 +257,7 @@ def _document(
             "version": __version__,
             "description": (
                 "The APIs of OpenAI, Anthropic and Google in front of the models of Vertex AI. "
-                "Each path may begin with `/v1`."
+                "Each path may begin with `/v1`. HEAD answers each GET path with the headers alone."
             ),
         },
         "servers": [{"url": "."}],
@@ -273,7 +285,11 @@ def _operation(
     description: JSON = {
         "operationId": _id(method, path),
         "summary": _summary(operation, path),
-        "parameters": [*_parameters(path), *map(_query_parameter, about.query)],
+        "parameters": [
+            *_parameters(path),
+            *map(_query_parameter, about.query),
+            *([_RANGE] if about.ranges else []),
+        ],
         "responses": _responses(about),
     }
     return description | _body(about, schemas) if method == "POST" else description
@@ -371,8 +387,20 @@ def _responses(about: _About) -> JSON:
         body |= {"required": list(properties), "properties": properties}
     content = {"application/json": {"schema": body}} if about.json else {}
     content |= dict.fromkeys(about.types, _ANY)
+    ranges = _range_responses(content) if about.ranges else {}
+    whole: JSON = {"description": "The response.", "content": content}
     errors = {status: {"$ref": f"#/components/responses/{about.errors}{status}"} for status in _STATUSES}
-    return {"200": {"description": "The response.", "content": content}, **errors}
+    return {"200": whole, **ranges, **errors}
+
+
+def _range_responses(content: JSON) -> JSON:
+    """Return the responses to requests with a `Range`, by their status."""
+    headers = {"Content-Range": {"schema": {"type": "string"}}}
+    error = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
+    return {
+        "206": {"description": "The part that `Range` requests.", "headers": headers, "content": content},
+        "416": {"description": "The range begins after the end.", "headers": headers, "content": error},
+    }
 
 
 def _error_responses(errors: str, schema: JSON) -> JSON:
