@@ -48,13 +48,13 @@ def gemini(client_request: ClientRequest) -> JSON:
 
 
 def with_drafts(client_request: ClientRequest, options: ClientRequest) -> bool:
-    """Return whether the client gets drafts: in a stream, of a model that makes some.
+    """Return whether the client gets drafts: in a stream, of an image model that thinks at levels.
 
     `options` has `partial_images`.
     """
     if not options.body.get("partial_images"):
         return False
-    if client_request.body.get("stream") and client_request.model.profile.thinking:
+    if client_request.body.get("stream") and "adaptive" in client_request.model.profile.thinking:
         return True
     options.ignore("partial_images")
     return False
