@@ -332,7 +332,10 @@ def _with_body(response: Response, log: RequestLog, encode_error: EncodeError) -
 
 
 def _head_response(response: Response) -> flask.Response:
-    """Return the headers of a response (RFC 9110, 9.3.2); werkzeug leaves out the body of a whole one."""
+    """Return the headers of a response: RFC 9110, section 9.3.2.
+
+    Werkzeug leaves out the body of a whole response.
+    """
     match response.body:
         case StreamingBody(stream, content_type) | EventStream(stream, content_type):
             next(stream, None)  # an error before the first chunk is an HTTP status

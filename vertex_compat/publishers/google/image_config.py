@@ -48,7 +48,7 @@ def gemini(client_request: ClientRequest) -> JSON:
 
 
 def with_drafts(client_request: ClientRequest, options: ClientRequest) -> bool:
-    """Return whether the client gets drafts: in a stream, of an image model that thinks at levels.
+    """Return whether the client gets drafts: in a stream, of a model with levels of thinking.
 
     `options` has `partial_images`.
     """
