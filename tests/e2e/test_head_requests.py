@@ -9,7 +9,7 @@ import requests
 from vertex_compat import routes
 
 BUCKET = "emulated-bucket"
-TOLD = ("Accept-Ranges", "Content-Length", "Content-Type")
+LENGTH_HEADERS = ("Accept-Ranges", "Content-Length", "Content-Type")
 DATA = b"0123456789" * 100_000
 
 
@@ -32,8 +32,11 @@ def heads(session, url, **headers):
         session.request(method, url, headers=headers, allow_redirects=False) for method in ("HEAD", "GET")
     ]
     assert answers[0].content == b""
-    told = [(answer.status_code, {name: answer.headers.get(name) for name in TOLD}) for answer in answers]
-    return told[0], told[1], answers[1].content
+    results = [
+        (answer.status_code, {name: answer.headers.get(name) for name in LENGTH_HEADERS})
+        for answer in answers
+    ]
+    return results[0], results[1], answers[1].content
 
 
 @pytest.mark.parametrize("path", sorted(path for method, path in routes.TABLE if method == "GET"))
