@@ -6,6 +6,7 @@ the time. For known errors, the next line says what helps.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from vertex_compat import errors
+from vertex_compat import errors, vertex
 from vertex_compat.config.settings import Settings
 from vertex_compat.limits.quota import Amount, Quota, StoreUnavailable
 from vertex_compat.limits.stores import open_store
@@ -32,19 +33,23 @@ DEFAULT_MODEL: Final = "gemini-3.8-flash"
 
 MAX_MESSAGE: Final = 160
 
-ROLES: Final = {
-    "aiplatform": "roles/aiplatform.user",
-    "discoveryengine": "roles/discoveryengine.viewer",
-    "language": "roles/serviceusage.serviceUsageConsumer",
-    "modelarmor": "roles/modelarmor.user",
-    "storage": "roles/storage.objectAdmin",
-    "texttospeech": "roles/serviceusage.serviceUsageConsumer",
-}
-
 MODERATION: Final = ("omni-moderation-", "text-moderation-")
 """Prefixes of OpenAI's names for moderation, which Cloud Natural Language does."""
 
 SPEECH: Final = {"input": "ok", "voice": "en-US-Standard-C", "response_format": "mp3"}
+SILENCE: Final = bytes.fromhex(
+    "52494646 64060000 57415645 666d7420 10000000 01000100 401f0000 803e0000 02001000 64617461 40060000"
+) + bytes(1600)
+"""A tenth of a second as WAV."""
+
+TRANSCRIPTION: Final = {
+    "audio": {
+        "mime": "audio/wav",
+        "size": len(SILENCE),
+        "data": base64.b64encode(SILENCE).decode(),
+        "storable": False,
+    }
+}
 RERANK: Final = {"query": "ok", "documents": [{"content": "ok"}]}
 
 
@@ -111,6 +116,11 @@ class _Check:
         for model in models:
             served = model.name or "Text-to-Speech"
             label = name if served == name else f"{name} → {served}"
+            try:
+                model = _in_serving_locations(model)  # noqa: PLW2901  (the same model)
+            except errors.ApiError as error:
+                yield CheckResult(label, model.locations[0], error.message[:MAX_MESSAGE], 0)
+                continue
             if (call := _question(model)) is None:
                 operations = ", ".join(model.profile.operations)
                 yield CheckResult(label, model.locations[0], f"skipped ({operations})", 0)
@@ -145,6 +155,12 @@ class _Check:
                 pass
 
 
+def _in_serving_locations(model: Model) -> Model:
+    """Return a model in the locations of the settings that serve it; raises `BadRequest`."""
+    transcriptions = PUBLISHERS[model.publisher].transcriptions
+    return transcriptions.locate(model) if transcriptions else model
+
+
 def _question(model: Model) -> UpstreamCall | None:
     """Return a cheap call to a model, None if its operations are not cheap."""
     publisher, served = PUBLISHERS[model.publisher], model.profile.operations
@@ -157,6 +173,8 @@ def _question(model: Model) -> UpstreamCall | None:
     if publisher.speech and "speech" in served:
         voice: JSON = {} if model.publisher == "texttospeech" else {"voice": "alloy"}
         return publisher.speech.whole.request({**SPEECH, **voice}, model)[0]
+    if publisher.transcriptions and served == ("transcriptions",):
+        return publisher.transcriptions.chat.request(TRANSCRIPTION, model)
     if publisher.rerank and "rerank" in served:
         return publisher.rerank.request(RERANK, model)[0]
     return None
@@ -183,7 +201,7 @@ def _measure(target: str, location: str, work: Callable[[], object], service: st
 def _help(error: errors.ApiError, service: str) -> str:
     if error.status == 403 and "disabled" in error.message:
         return f"gcloud services enable {service}.googleapis.com"
-    if error.status == 403 and (role := ROLES.get(service)):
+    if error.status == 403 and (role := vertex.ROLES.get(service)):
         return f"gcloud projects add-iam-policy-binding PROJECT --member=serviceAccount:ACCOUNT --role={role}"
     if error.status == 404:
         return "Enable the model in Model Garden, or choose a location that offers it."

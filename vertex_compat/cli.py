@@ -213,6 +213,7 @@ def _pointing_at(url: str) -> Mapping[str, str]:
         "GCE_METADATA_IP": host,
         "GOOGLE_VERTEX_BASE_URL": url,
         "GOOGLE_VERTEX_DEDICATED_BASE_URL": url,
+        "GOOGLE_SPEECH_BASE_URL": url,
         "GOOGLE_TEXTTOSPEECH_BASE_URL": url,
         "GOOGLE_DISCOVERYENGINE_BASE_URL": url,
         "GOOGLE_LANGUAGE_BASE_URL": url,

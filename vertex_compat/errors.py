@@ -226,6 +226,27 @@ CODES: Final[dict[int, str]] = {
     404: "model_not_found",
 }
 
+RPC_CODES: Final = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+"""The names of google.rpc.Code by number: the errors of operations have the number only."""
+
 STATUS_OF_NAME: Final[dict[str, int]] = {
     # google.rpc.Code, https://cloud.google.com/apis/design/errors
     "INVALID_ARGUMENT": 400,
@@ -362,7 +383,8 @@ def _status(error: JSON) -> int:
         code = int(code)
     if isinstance(code, int) and 400 <= code < 600:
         return code
-    names = (error.get("status"), error.get("type"))
+    name = RPC_CODES[code] if isinstance(code, int) and 0 < code < len(RPC_CODES) else None
+    names = (error.get("status"), error.get("type"), name)
     return next((STATUS_OF_NAME[n] for n in names if isinstance(n, str) and n in STATUS_OF_NAME), 500)
 
 

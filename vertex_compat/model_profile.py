@@ -167,6 +167,12 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Aspect ratios that not all models have."""
     takes_speech_metadata: bool = False
     """The style of speech is a field, and the text is read literally."""
+    takes_phrases: bool = True
+    """Transcription takes words that may occur."""
+    separates_speakers: bool = True
+    """Transcription tells speakers apart."""
+    translates_speech: bool = True
+    """It translates recordings into English."""
     takes_video_resolution: bool = True
     """Videos have more than one resolution."""
     default_video_seconds: int = 4

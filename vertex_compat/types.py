@@ -105,6 +105,7 @@ Service: TypeAlias = Literal[
     "language",
     "model_garden",
     "modelarmor",
+    "speech",
     "storage",
     "texttospeech",
 ]
@@ -129,8 +130,9 @@ class JSONAnswer(msgspec.Struct, frozen=True):
 class UpstreamCall(msgspec.Struct, frozen=True):
     """Description of a call to Google, and of how to read its response.
 
-    Nothing is sent by making one. On `aiplatform` and `discoveryengine`, `path` follows
-    `/{version}/projects/{project}/locations/{location}/`; on every other service it follows `/{version}/`.
+    Nothing is sent by making one. On `aiplatform`, `discoveryengine` and `speech`, `path` follows
+    `/{version}/projects/{project}/locations/{location}/`, unless it begins with `projects/`; on every other
+    service it follows `/{version}/`.
     """
 
     path: str
@@ -156,7 +158,7 @@ class UpstreamCall(msgspec.Struct, frozen=True):
 
     `ChatAdapter.request` makes a call without them for a model that has them in `refused_features`. Names
     that begin with `policy.` are denied only with FAILED_PRECONDITION, by an organization policy. Names that
-    begin with `messages.` depend on the request and are not remembered.
+    begin with `messages.` or `recording.` depend on the request and are not remembered.
     """
     audio_format: str | None = None
     """OpenAI's name of the audio format that the client requests."""
@@ -166,6 +168,8 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     """As in `Model`."""
     endpoint_host: str | None = None
     """As in `Model`."""
+    polls: int = 0
+    """Number of polls of an operation, this one included; a pause comes before each."""
 
 
 class ClientRequest:
@@ -414,6 +418,29 @@ class SpeechAdapter(msgspec.Struct, frozen=True):
     stream: ChatAdapter | None = None
 
 
+def _no_object(_: JSON, __: Model) -> bool:
+    return False
+
+
+class TranscriptionAdapter(msgspec.Struct, frozen=True):
+    """Transcription by a publisher.
+
+    The body of `chat` has the recording in `audio`: `mime`, `size`, and base64 `data` or the `uri` of an
+    object. `storable` says that the recording in `data` can become an object. The deltas may have `segments`,
+    and `billed_seconds`.
+    """
+
+    chat: ChatAdapter
+    units: Callable[[JSON, Model], Units | None] = no_units
+    """Returns what is charged for a request; it may be an estimate."""
+    locate: Callable[[Model], Model] = _same_model
+    """Returns the model with the locations that serve it."""
+    needs_object: Callable[[JSON, Model], bool] = _no_object
+    """Returns whether the recording has to become an object before `chat` gets it."""
+    too_long: str = ""
+    """Phrase of the error for a recording that only an object may have the length of."""
+
+
 class MusicAdapter(msgspec.Struct, frozen=True):
     """Music of a publisher: `whole` returns a file in the `file_format` of the model."""
 
@@ -483,7 +510,7 @@ class Publisher:
     embeddings = _LazyAdapter["UnaryAdapter[list[Embedding]]"]()
     images = _LazyAdapter["ImageAdapter"]()
     speech = _LazyAdapter["SpeechAdapter"]()
-    transcriptions = _LazyAdapter["ChatAdapter"]()
+    transcriptions = _LazyAdapter["TranscriptionAdapter"]()
     rerank = _LazyAdapter["UnaryAdapter[list[RankedDocument]]"]()
     ocr = _LazyAdapter["UnaryAdapter[OCRResult]"]()
     videos = _LazyAdapter["VideoAdapter"]()

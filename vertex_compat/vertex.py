@@ -25,13 +25,25 @@ MODEL_ARMOR_TEMPLATE: Final = re.compile(
 
 MULTI_REGIONS: Final = frozenset({"us", "eu"})
 
-PROJECT_SERVICES: Final = frozenset({"aiplatform", "discoveryengine"})
+PROJECT_SERVICES: Final = frozenset({"aiplatform", "discoveryengine", "speech"})
 """Services to whose paths this module adds the project and the location."""
+
+ROLES: Final = {
+    "aiplatform": "roles/aiplatform.user",
+    "discoveryengine": "roles/discoveryengine.viewer",
+    "language": "roles/serviceusage.serviceUsageConsumer",
+    "modelarmor": "roles/modelarmor.user",
+    "speech": "roles/speech.client",
+    "storage": "roles/storage.objectAdmin",
+    "texttospeech": "roles/serviceusage.serviceUsageConsumer",
+}
+"""Service → the role that calls need."""
 
 _LOCATION: Final = re.compile(r"global|us|eu|[a-z]{2,20}-[a-z]{2,20}[0-9]{1,2}")
 _PROJECT: Final = re.compile(
     r"[a-z][a-z0-9-]{4,28}[a-z0-9]|[a-z0-9.-]{3,60}:[a-z][a-z0-9-]{4,28}|[0-9]{4,20}"
 )
+_RESOURCE: Final = re.compile(r"projects/[^/]+/locations/(?P<location>[a-z0-9-]+)/")
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DNS: Final = re.compile(
     rf"{_LABEL}\.(?P<region>[a-z]{{2,20}}-[a-z]{{2,20}}[0-9]{{1,2}})-{_LABEL}\.{re.escape(DEDICATED)}"
@@ -75,8 +87,9 @@ def url(call: UpstreamCall, project: str, location: str, bases: Mapping[str, str
     )
     if call.service == "model_garden":
         return f"{bases.get('aiplatform') or base_url(location)}/{call.version}/{call.path}"
-    base = base or _base_url_of(call.service, location)
-    if call.service not in PROJECT_SERVICES:
+    resource = _RESOURCE.match(call.path) if call.service == "speech" else None
+    base = base or _base_url_of(call.service, resource["location"] if resource else location)
+    if resource or call.service not in PROJECT_SERVICES:
         return f"{base}/{call.version}/{call.path}"
     if call.service == "discoveryengine":
         location = multi_region(location) or location
@@ -100,8 +113,10 @@ def _base_url_of(service: Service, location: str) -> str:
         return f"https://modelarmor.{location}.rep.googleapis.com"
     if service == "discoveryengine":
         location = multi_region(location) or location
-    if service not in {"discoveryengine", "texttospeech"} or location == "global":
+    if service not in {"discoveryengine", "speech", "texttospeech"} or location == "global":
         return f"https://{service}.googleapis.com"
+    if service == "speech":
+        return f"https://{location}-speech.googleapis.com"
     return f"https://{'us' if location.startswith('us-') else location}-{service}.googleapis.com"
 
 

@@ -23,8 +23,8 @@ HELLO = [{"role": "user", "content": "Hi"}]
 def calls(operation, name, body, catalog=CATALOG):
     model = model_names.resolve(name, catalog)
     adapter = getattr(PUBLISHERS[model.publisher], operation)
-    if operation == "speech":
-        return adapter.whole.request(body, model)
+    if operation in {"images", "music", "speech"}:
+        adapter = adapter.whole
     upstream_call = adapter.start(body, model) if operation == "videos" else adapter.request(body, model)
     return upstream_call if isinstance(upstream_call, list) else [upstream_call]
 

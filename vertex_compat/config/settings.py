@@ -46,6 +46,7 @@ BASE_URLS: Final = {
     "iamcredentials": "GOOGLE_IAMCREDENTIALS_BASE_URL",
     "language": "GOOGLE_LANGUAGE_BASE_URL",
     "modelarmor": "GOOGLE_MODELARMOR_BASE_URL",
+    "speech": "GOOGLE_SPEECH_BASE_URL",
     "storage": "STORAGE_EMULATOR_HOST",
     "texttospeech": "GOOGLE_TEXTTOSPEECH_BASE_URL",
 }

@@ -72,6 +72,8 @@ OPENAPI = ModelServer("openapi", maas.answer, maas.error_format)
 OPENAPI_EMBEDDINGS = ModelServer("openapi", maas.embed, maas.error_format)
 ENDPOINT = ModelServer("endpoints", deployed_endpoints.answer, deployed_endpoints.error_format)
 SPEECH = ModelServer("texttospeech", speech.synthesize, gemini.error_format)
+SPEECH_TO_TEXT = ModelServer("speech", lambda _: html_response(404, "Not Found"), gemini.error_format)
+"""Its answers come from `ProjectResources`, which has the recordings."""
 RANKING = ModelServer("discoveryengine", ranking.rank, gemini.error_format)
 SIGNING = ModelServer("iamcredentials", iam_credentials.sign, gemini.error_format)
 MODERATION = ModelServer("language", moderation.moderate, gemini.error_format)
@@ -106,6 +108,11 @@ MODEL_ROUTES = Map(
             methods=["POST"],
             defaults=NO_LOCATION,
         ),
+        Rule(
+            "/<any(v2):version>/projects/<project>/locations/<location>/recognizers/<model>:<verb>",
+            endpoint=SPEECH_TO_TEXT,
+            methods=["POST"],
+        ),
         Rule(f"{LOCATION_PATH}/rankingConfigs/<model>:<verb>", endpoint=RANKING, methods=["POST"]),
         Rule(f"{LOCATION_PATH}/templates/<model>:<verb>", endpoint=MODEL_ARMOR, methods=["POST"]),
         Rule(
@@ -133,6 +140,7 @@ VERBS = {
     "openapi": {""},
     "texttospeech": {""},
     "discoveryengine": {"rank"},
+    "speech": {"recognize"},
     "iamcredentials": {"signBlob"},
     "language": {""},
     "modelarmor": {"sanitizeUserPrompt", "sanitizeModelResponse"},
@@ -247,7 +255,8 @@ class App:
             answer = faults.replacement(fault, error_format)
             if answer:
                 return answer
-        return faults.alter(fault, server.answer(request), error_format)
+        answer_model = self.cloud.speech.recognize if server is SPEECH_TO_TEXT else server.answer
+        return faults.alter(fault, answer_model(request), error_format)
 
     def _already_failed(self, fault: Fault, request: ModelRequest) -> bool:
         """Return whether a fault that occurs once per model has occurred for this model."""
@@ -334,7 +343,9 @@ def _object(call: Call) -> dict[str, Any]:
 
 
 def _fault(call: Call, model: str) -> Fault:
-    body_model = call.json.get("model") if isinstance(call.json, dict) else None
+    body = call.json if isinstance(call.json, dict) else {}
+    config = body.get("config")
+    body_model = body.get("model") or (config.get("model") if isinstance(config, dict) else None)
     try:
         return faults.find(call.headers.get(faults.HEADER, ""), model, str(body_model or ""))
     except ValueError as unknown:

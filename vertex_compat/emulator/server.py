@@ -203,6 +203,7 @@ class Emulator:
         return {
             "GOOGLE_VERTEX_BASE_URL": self.url,
             "GOOGLE_VERTEX_DEDICATED_BASE_URL": self.url,
+            "GOOGLE_SPEECH_BASE_URL": self.url,
             "GOOGLE_TEXTTOSPEECH_BASE_URL": self.url,
             "GOOGLE_DISCOVERYENGINE_BASE_URL": self.url,
             "GOOGLE_LANGUAGE_BASE_URL": self.url,

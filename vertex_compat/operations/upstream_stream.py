@@ -34,6 +34,9 @@ P_contra = TypeVar("P_contra", contravariant=True)
 TRAILING_SECONDS: Final = 0.2
 """Longest time between the last event of a body and its end."""
 
+MAX_POLL_PAUSE_SECONDS: Final = 5.0
+MIN_POLL_PAUSE_SECONDS: Final = 0.5
+
 EVENT_STREAM: Final = "text/event-stream"
 
 WHOLE_TYPES: Final = frozenset({"application/json", "text/html"})
@@ -179,8 +182,19 @@ class UpstreamStream(Generic[P]):
                     body = b"".join([data for response, data in blocks if response == position])
                     self._parsers[number].whole(body, parts)
                     collected += [(number, part) for part in parts]
+                self._pause_before_poll(active)
                 active = self._continue(active)
         return collected
+
+    def _pause_before_poll(self, numbers: Iterable[int]) -> bool:
+        """Wait if a response is continued by a poll of an operation; return whether one is."""
+        calls = [call for number in numbers if (call := self._parsers[number].continuation)]
+        polls = max((call.polls for call in calls), default=0)
+        if polls:
+            self._context.client.sleep(
+                min(MIN_POLL_PAUSE_SECONDS * 1.5 ** (polls - 1), MAX_POLL_PAUSE_SECONDS)
+            )
+        return polls > 0
 
     def _continue(self, numbers: Iterable[int]) -> list[int]:
         """Make the calls that continue responses; return the numbers of these."""
@@ -217,6 +231,9 @@ class UpstreamStream(Generic[P]):
             except errors.ApiError as error:
                 if not self._recover(error, active):
                     raise
+            if self._pause_before_poll(active):
+                has_sent = True
+                yield encoder.keepalive
             active = self._continue(active)
 
     def _recover(self, error: errors.ApiError, active: Sequence[int]) -> bool:

@@ -71,6 +71,7 @@ PUBLISHERS: Final[dict[str, Publisher]] = {
             chat="predict.predictions:CHAT",
             embeddings="openai_compat.deployed_embeddings:EMBEDDINGS",
         ),
+        Publisher("speechtotext", _load, transcriptions="speech_to_text.speech_to_text:TRANSCRIPTIONS"),
         Publisher("texttospeech", _load, speech="text_to_speech.text_to_speech:SPEECH"),
     )
 }

@@ -25,7 +25,7 @@ from vertex_compat.types import JSON
 MAX_CACHED_NAMES: Final = 1024
 """Clients choose the names, so caches by name are bounded."""
 
-NATIVE_PUBLISHERS: Final = frozenset({"google", "anthropic", "mistralai", "ai21"})
+NATIVE_PUBLISHERS: Final = frozenset({"google", "anthropic", "mistralai", "ai21", "speechtotext"})
 """Publishers with an API of their own, whose models need no publisher in front of their names."""
 
 LISTED_OPERATIONS: Final = frozenset({"chat", "embeddings", "images", "speech", "transcriptions"})

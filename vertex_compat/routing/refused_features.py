@@ -15,8 +15,8 @@ MAX_MODELS: Final = 256
 MAX_FEATURES: Final = 64
 """Features that are remembered of one model: clients choose the names of some."""
 
-CONVERSATION: Final = "messages."
-"""Begin of the names of features that depend on the conversation, which are not remembered."""
+OF_ONE_REQUEST: Final = ("messages.", "recording.")
+"""Beginnings of the names of features that depend on the request, which are not remembered."""
 
 
 class RefusedFeatures:
@@ -36,7 +36,7 @@ class RefusedFeatures:
 
     def add(self, model: Model, features: frozenset[str]) -> None:
         """Remember features; the oldest are forgotten if there are too many."""
-        lasting = [feature for feature in features if not feature.startswith(CONVERSATION)]
+        lasting = [feature for feature in features if not feature.startswith(OF_ONE_REQUEST)]
         if not lasting:
             return
         refused = self._until.setdefault((model.project, model.resource), {})

@@ -23,7 +23,8 @@ from vertex_compat.types import JSON
 T = TypeVar("T", bound=msgspec.Struct)
 
 PUBLISHERS: Final = frozenset(
-    {"ai21", "anthropic", "endpoints", "google", "mistralai", "openapi", "predictions", "texttospeech"}
+    {"ai21", "anthropic", "endpoints", "google", "mistralai", "openapi", "predictions", "speechtotext"}
+    | {"texttospeech"}
 )
 
 

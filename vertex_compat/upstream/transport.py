@@ -20,7 +20,7 @@ import msgspec
 from vertex_compat import __version__, errors, vertex
 from vertex_compat.config.settings import Settings
 from vertex_compat.server.client_connection import ClientConnection
-from vertex_compat.types import JSON, Model, ResourceTarget, UpstreamCall
+from vertex_compat.types import JSON, Model, ResourceTarget, Service, UpstreamCall
 from vertex_compat.upstream.connection_pool import CONNECT_TIMEOUT_SECONDS, ConnectionPools
 from vertex_compat.upstream.credentials import CallerCredentials, Credentials
 from vertex_compat.upstream.network import CA_VARIABLES, Network
@@ -147,7 +147,7 @@ class HttpTransport:
             if response.status != 401 or renewed:
                 break
             token = credentials.renew(token)
-        raise errors.from_upstream(response.status, content, response.headers)
+        raise _with_role(errors.from_upstream(response.status, content, response.headers), call.service)
 
     def _send(
         self,
@@ -197,6 +197,14 @@ class HttpTransport:
                 "The endpoint is in another project.", param="model", code="model_not_found"
             )
         return project
+
+
+def _with_role(error: errors.ApiError, service: Service) -> errors.ApiError:
+    """Return an error of a service beside Vertex AI, with the role that is missing where one is."""
+    role = vertex.ROLES.get(service) if service not in {"aiplatform", "storage"} else None
+    if role and error.status == 403 and "disabled" not in error.message:
+        error.message += f" The function's service account needs the role {role}."
+    return error
 
 
 def _content(call: UpstreamCall) -> bytes:

@@ -22,12 +22,14 @@ from vertex_compat.emulator.resources.storage import Storage
 from vertex_compat.emulator.resources.tuning_jobs import TuningJobs
 from vertex_compat.emulator.services.interactions import Interactions
 from vertex_compat.emulator.services.rag_engine import RagEngine
+from vertex_compat.emulator.services.speech_to_text import SpeechToText
 
 LOCATION_PATH = "/<any(v1, v1beta1):version>/projects/<project>/locations/<location>"
 JOBS_PATH = f"{LOCATION_PATH}/<any(batchPredictionJobs, tuningJobs):kind>"
 CORPORA_PATH = f"{LOCATION_PATH}/ragCorpora"
 CACHES_PATH = f"{LOCATION_PATH}/cachedContents"
 INTERACTIONS_PATH = f"{LOCATION_PATH}/interactions"
+SPEECH_PATH = "/v2/projects/<project>/locations/<location>"
 VIDEOS_PATH = f"{LOCATION_PATH}/publishers/google/models/<model>"
 LOCATION = re.compile(r"global|us|eu|[a-z]+-[a-z]+[0-9]{1,2}")
 
@@ -44,6 +46,7 @@ class ProjectResources:
         self.rag = RagEngine(self.storage)
         self.caches = CachedContents()
         self.interactions = Interactions()
+        self.speech = SpeechToText(self.storage)
 
     def answer(self, request: Request) -> Response | None:
         """Answer a request, or return None if no route matches."""
@@ -157,6 +160,14 @@ def _cancel_interaction(resources: ProjectResources, _: Request, path_args: Any)
 # Videos
 
 
+def _start_transcription(resources: ProjectResources, request: Request, path_args: Any) -> Response:
+    return resources.speech.start(path_args["location"], _object(request))
+
+
+def _get_transcription(resources: ProjectResources, _: Request, path_args: Any) -> Response:
+    return resources.speech.get(path_args["location"], path_args["number"])
+
+
 def _start_video(resources: ProjectResources, request: Request, path_args: Any) -> Response:
     return resources.videos.start(path_args["location"], path_args["model"], _object(request))
 
@@ -225,6 +236,8 @@ _TABLE: tuple[tuple[tuple[str, ...], str, Handler], ...] = (
     (("POST",), CACHES_PATH, _create_cache),
     (("GET",), CACHES_PATH, _list_caches),
     (("GET", "PATCH", "DELETE"), f"{CACHES_PATH}/<number>", _cache),
+    (("POST",), f"{SPEECH_PATH}/recognizers/_:batchRecognize", _start_transcription),
+    (("GET",), f"{SPEECH_PATH}/operations/<number>", _get_transcription),
     (("POST",), f"{VIDEOS_PATH}:predictLongRunning", _start_video),
     (("POST",), f"{VIDEOS_PATH}:fetchPredictOperation", _fetch_video),
     (("POST",), CORPORA_PATH, _create_corpus),

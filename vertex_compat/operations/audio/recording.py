@@ -12,6 +12,7 @@ from werkzeug.sansio.multipart import File
 
 from vertex_compat import errors
 from vertex_compat.ids import new_token
+from vertex_compat.json_values import count, text
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files.bucket import Bucket, Upload
 from vertex_compat.operations.request import multipart
@@ -46,6 +47,7 @@ class Recording:
         self._upload: Upload | None = None
         self._object = ""
         self._uri = ""
+        self._size = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -82,14 +84,16 @@ class Recording:
         bucket = Bucket(self._context)
         try:
             target = bucket.resolve(reference)
-            content_type = bucket.metadata(target).get("contentType")
+            metadata = bucket.metadata(target)
         except errors.NotFound as error:
             raise errors.BadRequest(error.message, param="file", code="invalid_value") from None
-        self.begin(File("file", target.name, Headers({"Content-Type": content_type or ""})))
-        self._uri = target.uri
+        headers = Headers({"Content-Type": text(metadata.get("contentType"))})
+        self.begin(File("file", target.name, headers))
+        self._uri, self._size = target.uri, count(metadata.get("size"))
 
     def write(self, data: bytes) -> None:
         """Take the next bytes; raises `PayloadTooLarge`."""
+        self._size += len(data)
         if self._upload:
             self._upload.write(data)
             return
@@ -112,19 +116,37 @@ class Recording:
         self._data.clear()
 
     def finish(self) -> JSON:
-        """Return the recording as publishers take it: MIME type, and base64 or a `gs://` URI."""
+        """Return the recording as a `TranscriptionAdapter` takes it: base64, or a `gs://` URI."""
         if self._upload:
             bucket = Bucket(self._context)
             self._upload.finish()
             self._stack.callback(self._delete, bucket)
-            return {"mime": self._mime, "uri": bucket.target(self._object).uri}
+            self._upload, self._uri = None, bucket.target(self._object).uri
         if self._uri:
-            return {"mime": self._mime, "uri": self._uri}
+            return {"mime": self._mime, "size": self._size, "uri": self._uri}
         if not self._data:
             raise errors.BadRequest(
                 "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
             )
-        return {"mime": self._mime, "data": base64.b64encode(self._data).decode()}
+        return {
+            "mime": self._mime,
+            "size": self._size,
+            "data": base64.b64encode(self._data).decode(),
+            "storable": self._context.settings.bucket is not None,
+        }
+
+    def store(self) -> JSON:
+        """Return the recording as an object of the bucket; raises `BadRequest` without a bucket."""
+        if self._context.settings.bucket is None:
+            raise errors.BadRequest(
+                "This model reads a large recording, or one whose speakers it separates, from Cloud Storage: "
+                "set GCS_BUCKET_NAME.",
+                param="file",
+                code="bucket_not_set",
+            )
+        if not self._uri:
+            self._move_to_bucket()
+        return self.finish()
 
     def _delete(self, bucket: Bucket) -> None:
         """Delete the object; one that cannot be deleted is left to the bucket's lifecycle rules."""

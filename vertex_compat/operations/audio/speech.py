@@ -105,8 +105,10 @@ def _model_name(name: str, context: RequestContext) -> str:
     """Return the name; for `vertex_ai/…` without a model, that of Cloud Text-to-Speech."""
     if name.startswith(model_names.TEXT_TO_SPEECH):
         try:
-            context.router.candidates(name)
+            first = context.router.candidates(name)[0]
         except errors.NotFound:
+            return model_names.TEXT_TO_SPEECH
+        if first.publisher == "speechtotext":  # LiteLLM calls the Chirp voices vertex_ai/chirp
             return model_names.TEXT_TO_SPEECH
     return name
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
-from vertex_compat.types import JSON, StreamPart, Usage
+from vertex_compat.types import JSON, StreamPart, Units, Usage
 
 SPEAKERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -58,6 +58,7 @@ class Transcript:
         self._segments: list[Segment] = []
         self._finish_reason: str | None = None
         self._usage = Usage(0, 0)
+        self._billed_seconds: float | None = None
         self._language = ""
 
     def add(self, part: StreamPart) -> tuple[str, list[Segment]]:
@@ -66,12 +67,15 @@ class Transcript:
             self._usage = part
             return "", []
         self._finish_reason = part.finish_reason or self._finish_reason
+        self._billed_seconds = part.fields.get("billed_seconds", self._billed_seconds)
         segments = [self._complete(_segment(segment)) for segment in part.fields.get("segments") or ()]
         text = part.fields.get("content") or ""
         self._segments += segments
+        if segments:
+            self._as_json = False  # they came beside their text
         if text:
             self._texts.append(text)
-        return ("" if self._as_json and not segments else text), segments
+        return ("" if self._as_json else text), segments
 
     def complete(self) -> list[Segment]:
         """Check that the response is complete; return the segments that only its end has shown."""
@@ -140,8 +144,15 @@ class Transcript:
         return max((segment.end or 0.0 for segment in self._segments), default=0.0)
 
     @property
+    def units(self) -> Units | None:
+        """The seconds that are charged for, None for tokens."""
+        return None if self._billed_seconds is None else Units(seconds=self._billed_seconds)
+
+    @property
     def usage(self) -> JSON:
-        """OpenAI's token counts."""
+        """OpenAI's token counts, or the seconds that are charged for."""
+        if self._billed_seconds is not None:
+            return {"type": "duration", "seconds": self._billed_seconds}
         prompt, completion = self._usage.prompt, self._usage.completion
         audio = min(self._usage.prompt_details.get("audio_tokens", 0), prompt)
         return {

@@ -53,7 +53,9 @@ def _verbose(transcript: Transcript, params: JSON) -> JSON:
         "language": "english" if params["translate"] else transcript.language,
         "duration": transcript.duration,
         "text": transcript.text,
-        "usage": {"type": "duration", "seconds": transcript.duration},
+        "usage": transcript.usage
+        if transcript.units
+        else {"type": "duration", "seconds": transcript.duration},
     }
     if "segment" in granularities:
         unknown = UNKNOWN | {"temperature": params.get("temperature", 0.0)}
@@ -132,11 +134,9 @@ class TranscriptEvents:
         """Return the last events; raises `UpstreamFault` if the model had not finished."""
         late = self._transcript.complete()
         events = self._segment_events(late) if self._diarized else b""
-        event = {
-            "type": "transcript.text.done",
-            "text": self._transcript.text,
-            "usage": self._transcript.usage,
-        }
+        event: JSON = {"type": "transcript.text.done", "text": self._transcript.text}
+        if not self._transcript.units:  # OpenAI's event has no usage but tokens
+            event["usage"] = self._transcript.usage
         return events + sse.encode(event) + sse.DONE
 
     def _segment_events(self, segments: list[Segment]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from vertex_compat import errors
@@ -14,7 +14,7 @@ from vertex_compat.operations.audio.transcript import Transcript
 from vertex_compat.operations.audio.transcript_formats import STREAMED, WITH_TIMES, TranscriptEvents
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
-from vertex_compat.types import JSON, ChatAdapter, Model, StreamPart, UpstreamCall
+from vertex_compat.types import JSON, Model, StreamPart, TranscriptionAdapter, UpstreamCall
 
 TRANSCRIPTION: Final = model_calls.Operation(
     lambda publisher: publisher.transcriptions, "transcribe", frozenset({"transcriptions"})
@@ -38,33 +38,66 @@ def _respond(context: RequestContext, *, translate: bool) -> Response:
         upload = stack.enter_context(Recording(context))
         params = _params(context, upload, translate=translate)
 
-        def attempt(model: Model, adapter: ChatAdapter) -> Response:
+        def attempt(model: Model, adapter: TranscriptionAdapter) -> Response:
             def prepare(model: Model) -> list[UpstreamCall]:
-                return [adapter.request({**model.defaults, **params}, model)]
+                merged = {**model.defaults, **params}
+                if adapter.needs_object(merged, model):
+                    merged["audio"] = upload.store()
+                return [adapter.chat.request(merged, model)]
 
+            model = adapter.locate(model)
             if context.dry_run:
                 return model_calls.describe(prepare(model)[0], model, context)
-            stream = UpstreamStream(prepare, chat_parser(adapter, context), model, context)
+            with _hint_at_bucket(adapter, context):
+                stream = UpstreamStream(prepare, chat_parser(adapter.chat, context), model, context)
             transcript = Transcript(
                 as_json=params["segments"],
                 times_optional=model.profile.operations == ("transcriptions",),
                 speakers=params.get("known_speaker_names", ()),
             )
             if not params.get("stream"):
-                return _whole(stream, transcript, params)
+                return _whole(stream, transcript, params, context)
             events = stream.stream(TranscriptEvents(transcript, diarized=params["diarize"]))
             stack.pop_all()  # the events now close the recording
+            events = _note_units(events, transcript, context)
             return Response(EventStream(_then_close(events, upload)), stream.headers)
 
-        return model_calls.with_fallback(context, params["model"], TRANSCRIPTION, attempt)
+        return model_calls.with_fallback(
+            context,
+            params["model"],
+            TRANSCRIPTION,
+            attempt,
+            lambda model, adapter: adapter.units({**model.defaults, **params}, model),
+        )
 
 
-def _whole(stream: UpstreamStream[StreamPart], transcript: Transcript, params: JSON) -> Response:
+@contextmanager
+def _hint_at_bucket(adapter: TranscriptionAdapter, context: RequestContext) -> Iterator[None]:
+    """Add what helps to the error for a recording that is too long without a bucket."""
+    try:
+        yield
+    except errors.BadRequest as error:
+        if context.settings.bucket is None and adapter.too_long and adapter.too_long in error.message:
+            error.message += " A longer recording needs a Cloud Storage bucket: set GCS_BUCKET_NAME."
+            error.param = "file"
+        raise
+
+
+def _whole(
+    stream: UpstreamStream[StreamPart], transcript: Transcript, params: JSON, context: RequestContext
+) -> Response:
     for _, part in stream.collect():
         transcript.add(part)
     transcript.complete()
+    context.log.units = transcript.units
     response_format = params.get("response_format", "json")
     return Response(transcript_formats.render(transcript, response_format, params), stream.headers)
+
+
+def _note_units(events: Iterator[bytes], transcript: Transcript, context: RequestContext) -> Iterator[bytes]:
+    """Yield the events; then note for the log what is charged for."""
+    yield from events
+    context.log.units = transcript.units
 
 
 def _then_close(events: Iterator[bytes], upload: Recording) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from vertex_compat import errors
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import chat, options
 from vertex_compat.publishers.parameters import ParameterTable
-from vertex_compat.types import JSON, Model, UpstreamCall
+from vertex_compat.types import JSON, Model, TranscriptionAdapter, UpstreamCall
 
 if TYPE_CHECKING:
     from vertex_compat.publishers.google import request_types as wire
@@ -153,4 +153,4 @@ def _instruction(body: JSON) -> Iterator[str]:
         yield f"For style and spelling, this is what came before or what it is about: {prompt}"
 
 
-TRANSCRIPTIONS: Final = replace(chat.CHAT, request=request, supports_n=False)
+TRANSCRIPTIONS: Final = TranscriptionAdapter(replace(chat.CHAT, request=request, supports_n=False))

@@ -1,0 +1,1 @@
+"""Google's Speech-to-Text API."""
