@@ -36,12 +36,12 @@ def cold_start(bench, subject, wire):
 
 
 def cold_start_deployed(bench, subject, wire):
-    """A cold start as cloudbuild.yaml deploys: the source was compiled before."""
+    """A cold start as our commands deploy: the bytecode of the source is valid."""
     return {"deployed": cold_start(bench, bench.deployed(subject, compiled=True), wire)["cold"]}
 
 
 def cold_start_source(bench, subject, wire):
-    """A cold start after a plain deployment, which brings no bytecode of the function's own source."""
+    """A cold start without SOURCE_DATE_EPOCH in the build: the bytecode is stale, the source is compiled."""
     return {"source": cold_start(bench, bench.deployed(subject, compiled=False), wire)["cold"]}
 
 

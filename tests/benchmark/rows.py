@@ -45,8 +45,8 @@ class Row:
 
 ROWS = (
     Row("cold", "cold start to first answer", probes.cold_start, 1.0, (1, " s"), 2),
-    Row("deployed", "the same, deployed by cloudbuild.yaml", probes.cold_start_deployed, 0.85, (1, " s"), 2),
-    Row("source", "the same, deployed without bytecode", probes.cold_start_source, 1.2, (1, " s"), 2),
+    Row("deployed", "the same, deployed by our commands", probes.cold_start_deployed, 0.85, (1, " s"), 2),
+    Row("source", "the same, without valid bytecode", probes.cold_start_source, 1.2, (1, " s"), 2),
     Row("idle", "idle memory (PSS)", probes.cold_start, 1.05, (1e6, " MB"), 1),
     Row("unary", "one non-streaming chat", probes.one_client, 0.85, (1e-3, " ms CPU"), 2, counted=True),
     Row("rate", "requests/s at 32 clients", probes.many_clients, 1.2, more=True),

@@ -28,6 +28,9 @@ THREADS = 900
 NOT_UPLOADED = shutil.ignore_patterns("__pycache__", "emulator")
 """Files of the package that `.gcloudignore` excludes, and bytecode."""
 
+TIME_IN_IMAGE = 315_532_801
+"""Of all files, 1 January 1980: so images with the same content are the same."""
+
 _PASSED_ON = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR")
 _DIE_WITH_PARENT = 1
 _libc = ctypes.CDLL(None)
@@ -88,8 +91,9 @@ def this_function(name, source):
 def deployed(subject, folder, *, compiled):
     """The subject as a fresh instance finds it: a copy of what `.gcloudignore` uploads, in `folder`.
 
-    A buildpack compiles the packages, not the function's own source. `compiled` says that the source was
-    compiled before, as cloudbuild.yaml does it; nothing writes bytecode when the subject runs.
+    The buildpack compiles it, and the image gives each file another time. `compiled` says that the build has
+    SOURCE_DATE_EPOCH, as our commands set it, so that the bytecode is still valid. Nothing writes bytecode
+    when the subject runs.
     """
     if not (subject.folder / "vertex_compat").is_dir():
         return replace(subject, settings={**subject.settings, "PYTHONDONTWRITEBYTECODE": "1"})
@@ -97,15 +101,21 @@ def deployed(subject, folder, *, compiled):
     if not source.exists():
         shutil.copytree(subject.folder / "vertex_compat", source / "vertex_compat", ignore=NOT_UPLOADED)
         shutil.copy(subject.folder / "main.py", source)
-        if compiled:
-            command = [subject.python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-            subprocess.run([*command, str(source)], check=True)
+        _build(subject.python, source, {"SOURCE_DATE_EPOCH": str(TIME_IN_IMAGE)} if compiled else {})
     return replace(
         subject,
         arguments=tuple(argument.replace(str(subject.folder), str(source)) for argument in subject.arguments),
         folder=source,
         settings={**subject.settings, "PYTHONDONTWRITEBYTECODE": "1"},
     )
+
+
+def _build(python, source, variables):
+    """Do with a copy of the source what Google's buildpack for functions does."""
+    command = [python, "-m", "compileall", "-f", "-q", "."]
+    subprocess.run(command, cwd=source, env={**passed_on(), **variables}, check=True)
+    for path in source.rglob("*.py"):
+        os.utime(path, (TIME_IN_IMAGE, TIME_IN_IMAGE))
 
 
 def litellm(python, upstream, folder):

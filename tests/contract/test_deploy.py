@@ -55,6 +55,7 @@ FLAGS = {
         "no-allow-unauthenticated",
         "runtime",
         "service-account",
+        "set-build-env-vars",
         "set-env-vars",
         "set-secrets",
         "source",
@@ -74,6 +75,7 @@ FLAGS = {
         "memory",
         "min-instances",
         "service-account",
+        "set-build-env-vars",
         "set-env-vars",
         "set-secrets",
         "source",
@@ -142,7 +144,7 @@ def test_cloud_build_s_file_is_one():
 
 
 def test_cloud_build_tests_deploys_and_asks():
-    assert [step["id"] for step in CLOUD_BUILD["steps"]] == ["test", "compile", "deploy", "ask"]
+    assert [step["id"] for step in CLOUD_BUILD["steps"]] == ["test", "deploy", "ask"]
     used = set(re.findall(r"\$\{?(_[A-Z]+)", (ROOT / "cloudbuild.yaml").read_text()))
     assert used == set(CLOUD_BUILD["substitutions"])
 
@@ -182,6 +184,36 @@ def test_the_ways_to_deploy_agree(command):
     assert flag(command, "entry-point" if command[0] == "functions" else "function") == "vertex_compat"
     runtime = flag(command, "runtime" if command[0] == "functions" else "base-image")
     assert f"python:{runtime[6]}.{runtime[7:]}-slim" == CLOUD_BUILD["steps"][0]["name"]
+
+
+@pytest.mark.parametrize("with_variable", [True, False])
+def test_bytecode_of_the_build_is_valid_in_the_image(tmp_path, with_variable):
+    """The buildpack compiles the source; then the image gives all files another time.
+
+    https://github.com/GoogleCloudPlatform/buildpacks/blob/main/cmd/python/functions_framework/main.go
+    """
+    (variable,) = {flag(command, "set-build-env-vars") for _, command in DEPLOYED}
+    environment = bare_environment() | {"PYTHONDONTWRITEBYTECODE": "1"}
+    upload_to(tmp_path)
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-f", "-q", "."],
+        cwd=tmp_path,
+        env=environment | (dict([variable.split("=")]) if with_variable else {}),
+        check=True,
+    )
+    for path in tmp_path.rglob("*.py"):
+        os.utime(path, (315_532_801, 315_532_801))
+    done = subprocess.run(
+        [sys.executable, "-v", "-c", "import vertex_compat.app"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    stale = re.findall(r"bytecode is stale for '(vertex_compat[^']*)'", done.stderr)
+    assert ("vertex_compat.app" in stale) is not with_variable
+    assert bool(stale) is not with_variable
 
 
 def built(step, tmp_path, **substitutions):
@@ -272,13 +304,18 @@ def test_what_is_uploaded_is_the_function_and_nothing_else():
     assert not [path for path in UPLOADED if "emulator" in path.parts]
 
 
+def upload_to(folder):
+    """Copy what is uploaded."""
+    for path in UPLOADED:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, folder / path)
+
+
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory):
     """A folder with nothing but what is uploaded, and a Python with nothing but what that asks for."""
     folder = tmp_path_factory.mktemp("deployed")
-    for path in UPLOADED:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, folder / path)
+    upload_to(folder)
     python = folder / ".venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
