@@ -2,9 +2,9 @@
 
 https://platform.openai.com/docs/api-reference/chat/create, with the additions of Google's and LiteLLM's
 dialects. Keys that are not listed are not validated; they go on to the publisher.
-"""
 
-from __future__ import annotations
+The annotations are values, not strings: msgspec would compile each string at the first request.
+"""
 
 from typing import Annotated, Any, Literal
 
