@@ -84,6 +84,13 @@ def test_every_byte_comes_back(client, storage, size):
     assert not storage.sessions
 
 
+def test_a_form_with_two_files_stores_none(local, storage):
+    parts = [part("purpose", b"user_data"), part("file", b"a", "a.txt"), part("file", b"b", "b.txt")]
+    answer = local().post("/v1/files", data=b"".join([*parts, b"--B--\r\n"]), content_type=FORM)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "file")
+    assert not storage.names(BUCKET)
+
+
 def test_a_range_of_a_file_tells_lengths(client):
     file = client.files.create(file=("a.txt", b"0123456789"), purpose="user_data")
     answer = client.files.with_raw_response.content(file.id, extra_headers={"Range": "bytes=2-4"})

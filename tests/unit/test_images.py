@@ -79,6 +79,10 @@ def test_imagen_makes_four_a_call_and_says_its_prompt(app, emulator):
         ({"quality": "high"}, {"imageSize": "2K"}),
         ({"quality": "low"}, None),
         (
+            {"output_format": "png", "output_compression": 50},
+            {"imageOutputOptions": {"mimeType": "image/png"}},
+        ),
+        (
             {"output_format": "jpeg", "output_compression": 0},
             {"imageOutputOptions": {"mimeType": "image/jpeg", "compressionQuality": 0}},
         ),
@@ -117,6 +121,14 @@ def test_long_sizes_are_kept_by_models_that_have_them(app, emulator, model, size
         ("gemini-3-pro-image", {"response_format": "url"}, "response_format"),
         ("gemini-3-pro-image", {"moderation": "low", "user": "me"}, "moderation, user"),
         ("gemini-3-pro-image", {"response_format": "b64_json"}, None),
+        (
+            "gemini-3-pro-image",
+            {"output_format": "png", "output_compression": 9},
+            "output_compression",
+        ),
+        ("gemini-2.5-flash-image", {"complexity": "high"}, "complexity"),
+        ("gemini-3.1-flash-image", {"complexity": "low"}, "complexity"),
+        ("gemini-3.1-flash-image", {"complexity": "high", "image_size": "512", "seed": 2**40}, None),
     ],
 )
 def test_what_is_not_heeded_is_listed(app, model, params, ignored):
@@ -127,9 +139,13 @@ def test_what_is_not_heeded_is_listed(app, model, params, ignored):
 
 def test_what_is_said_in_google_s_words_is_sent(app, emulator):
     safety = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
-    config = {"image_config": {"person_generation": "ALLOW_NONE"}, "thinking_config": {"thinking_budget": 0}}
+    config = {
+        "image_config": {"person_generation": "ALLOW_NONE"},
+        "thinking_config": {"thinking_level": "high"},
+    }
     answer = generate(app, "gemini-3-pro-image", size="1024x1024", safety_settings=safety, google=config)
-    assert answer.headers["x-vertex-compat-ignored"] == "thinking_config"
+    assert "x-vertex-compat-ignored" not in answer.headers
+    assert emulator.calls[-1].json["generationConfig"]["thinkingConfig"] == {"thinkingLevel": "HIGH"}
     assert emulator.calls[-1].json["safetySettings"] == safety
     assert image_config(emulator) == {"aspectRatio": "1:1", "personGeneration": "ALLOW_NONE"}
 
@@ -141,6 +157,15 @@ def test_chat_takes_the_options_of_its_pictures(app, emulator):
     assert image_config(emulator) == {"aspectRatio": "1:1", "imageSize": "2K"}
     answer = app.post("/v1/chat/completions", json={"model": "gemini-3.8-flash", **body})
     assert answer.headers["x-vertex-compat-ignored"] == "image_generation"
+
+
+@pytest.mark.parametrize(("complexity", "level"), [("low", "MINIMAL"), ("medium", "HIGH"), ("high", "HIGH")])
+def test_complexity_is_the_level_of_thinking(app, emulator, complexity, level):
+    assert generate(app, complexity=complexity).status_code == 200
+    assert emulator.calls[-1].json["generationConfig"]["thinkingConfig"] == {"thinkingLevel": level}
+    assert generate(app, complexity=complexity, partial_images=1, stream=True).status_code == 200
+    config = emulator.calls[-1].json["generationConfig"]["thinkingConfig"]
+    assert config == {"thinkingLevel": level, "includeThoughts": True}
 
 
 def test_an_edit_sends_images_mask_and_prompt(client, emulator):
@@ -280,6 +305,9 @@ def test_a_model_that_only_talks_is_quoted(app, emulator):
         ({"size": "0x0"}, 400, "size"),
         ({"output_format": "webp"}, 400, "output_format"),
         ({"background": "transparent"}, 400, "background"),
+        ({"quality": "best"}, 400, "quality"),
+        ({"complexity": "extreme"}, 400, "complexity"),
+        ({"markup": "data:image/png;base64,aGk="}, 400, "markup"),
         ({"response_format": "png"}, 400, "response_format"),
         ({"model": "gemini-3.8-flash"}, 404, "model"),
         ({"model": "claude-sonnet-5-5"}, 404, "model"),
@@ -303,6 +331,42 @@ def test_an_edit_needs_an_image(app):
     assert wrong.json["error"]["param"] == "n"
     imagen = edit(app, {"image": (io.BytesIO(PIXEL), "a.png")}, model="imagen-3.0-generate-001")
     assert imagen.json["error"]["param"] == "image"
+
+
+def png():
+    return (io.BytesIO(PIXEL), "a.png")
+
+
+def test_the_marks_on_an_image_are_sent_with_an_instruction(client, emulator):
+    answer = client.images.edit(
+        model="gemini-3.1-flash-image",
+        image=("a.png", PIXEL),
+        prompt="Add a hat",
+        markup=("m.png", PIXEL),
+    )
+    assert answer.data
+    parts = emulator.calls[-1].json["contents"][0]["parts"]
+    assert ["inlineData" in part for part in parts] == [True, True, False, False]
+    assert "marks" in parts[2]["text"]
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "param"),
+    [
+        ({"mask": [png(), png()]}, {}, "mask"),
+        ({}, {"mask": "AAAA"}, "mask"),
+        ({"size": png()}, {}, "size"),
+        ({"mask": png(), "markup": png()}, {}, "markup"),
+    ],
+)
+def test_parts_of_the_wrong_kind_are_named(app, files, fields, param):
+    answer = edit(app, {"image": png(), **files}, **fields)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, param)
+
+
+def test_files_that_an_edit_does_not_take_are_listed(app):
+    answer = edit(app, {"image[]": [png(), png()], "style_image": png()})
+    assert (answer.status_code, answer.headers["x-vertex-compat-ignored"]) == (200, "style_image")
 
 
 PIXEL_URL = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"

@@ -184,6 +184,16 @@ def test_a_file_may_not_be_too_large(app, emulator):
     assert not emulator.calls
 
 
+def test_a_second_file_is_refused_and_any_other_named(app):
+    wav = (io.BytesIO(WAV), "a.wav")
+    answer = upload(app, file=[wav, (io.BytesIO(WAV), "b.wav")], data=None)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "file")
+    answer = upload(app, cover=(io.BytesIO(b"x"), "a.png"))
+    assert (answer.status_code, answer.headers["x-vertex-compat-ignored"]) == (200, "cover")
+    answer = upload(app, prompt=(io.BytesIO(b"x"), "a.txt"))
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "prompt")
+
+
 def test_json_is_no_form(app):
     answer = app.post("/v1/audio/transcriptions", json={"model": MODEL})
     assert answer.status_code == 400

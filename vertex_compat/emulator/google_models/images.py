@@ -16,6 +16,7 @@ LONG_RATIOS = {"1:4", "4:1", "1:8", "8:1"}
 WITH_LONG_RATIOS = ("gemini-3.1-flash-image", "gemini-nano-banana")
 ONE_SIZE = ("gemini-2", "gemini-3.1-flash-lite-image")
 SIZES = {"1K", "2K", "4K"}
+WITH_SMALL_SIZE = ("gemini-3.1-flash-image", "gemini-nano-banana")  # "512"
 MIMES = {"image/png", "image/jpeg"}
 UNSAFE = "unsafe"  # a prompt with this word in it is filtered
 
@@ -86,7 +87,8 @@ def check(request: ModelRequest) -> None:
     ratios = GEMINI_RATIOS | (LONG_RATIOS if request.model.startswith(WITH_LONG_RATIOS) else set())
     if image.get("aspectRatio", "1:1") not in ratios:
         raise google_errors.invalid_argument(f"aspect_ratio must be one of {', '.join(sorted(ratios))}.")
-    if image.get("imageSize", "1K") not in SIZES or (
+    sizes = SIZES | ({"512"} if request.model.startswith(WITH_SMALL_SIZE) else set())
+    if image.get("imageSize", "1K") not in sizes or (
         "imageSize" in image and request.model.startswith(ONE_SIZE)
     ):
         raise google_errors.invalid_argument("imageSize is not supported for this model.")

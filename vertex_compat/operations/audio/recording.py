@@ -159,15 +159,18 @@ def read(context: RequestContext, recording: Recording) -> multipart.Form:
     form = multipart.Form({}, {})
     texts: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
-    is_started = False
+    file: File | None = None
     for part, data, more in multipart.iter_parts(context, context.iter_body()):
         name = part.name or ""
         if isinstance(part, File):
             if name != "file":
+                form.files[name.removesuffix("[]")] = [multipart.UploadedFile(part.filename, "", b"")]
                 continue
-            if not is_started:
+            if file is None:
                 recording.begin(part)
-                is_started = True
+                file = part
+            if part is not file:
+                raise multipart.several_files(name)
             recording.write(data)
             continue
         texts[name] = texts.get(name, "") + data.decode("utf-8", "replace")
@@ -183,4 +186,4 @@ def read(context: RequestContext, recording: Recording) -> multipart.Form:
                 lists.setdefault(name.removesuffix("[]"), []).append(text)
             else:
                 form.fields[name.partition("[")[0]] = text
-    return multipart.Form(form.fields | lists, {})
+    return multipart.Form(form.fields | lists, form.files)

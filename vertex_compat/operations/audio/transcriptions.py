@@ -107,7 +107,7 @@ def _then_close(events: Iterator[bytes], upload: Recording) -> Iterator[bytes]:
 
 def _params(context: RequestContext, upload: Recording, *, translate: bool) -> JSON:
     """Return the form's fields, the recording, and what the response format needs of the model."""
-    params = recording.read(context, upload).decode(transcriptions_schema.Transcription)
+    params = recording.read(context, upload).decode(transcriptions_schema.Transcription, ("file",))
     response_format = params.get("response_format", "json")
     words = "word" in params.get("timestamp_granularities", ())
     _check(params, response_format, words=words, translate=translate)

@@ -221,7 +221,7 @@ class ImageOptions(Struct, kw_only=True):
     output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
     output_format: Literal["png", "jpeg", "webp"] | None = None
     partial_images: Annotated[int, Meta(ge=0, le=3)] | None = None
-    quality: str | None = None
+    quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"] | None = None
     size: Annotated[str, Meta(pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$")] | None = None
 
 

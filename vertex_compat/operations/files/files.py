@@ -41,12 +41,16 @@ def create(context: RequestContext) -> Response:
     bucket = Bucket(context)
     fields: dict[str, str] = {}
     upload: Upload | None = None
+    file: File | None = None
     with ExitStack() as stack:
         for part, data, _ in multipart.iter_parts(context, context.iter_body()):
             name = part.name or ""
             if isinstance(part, File) and name == "file":
                 if upload is None:
                     upload = stack.enter_context(_start_upload(bucket, part, fields))
+                    file = part
+                if part is not file:
+                    raise multipart.several_files(name)
                 upload.write(data)
             elif len(value := fields.get(name, "")) <= _MAX_FIELD_LENGTH:
                 fields[name] = value + data.decode("utf-8", "replace")

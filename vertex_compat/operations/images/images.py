@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MAX_SOURCES: Final = 16
 """Images that one edit takes."""
 
+LAYERS: Final = ("mask", "markup")
+"""Images that belong to the first one: what is transparent in a mask changes, and a markup says how."""
+
 PROMPTS: Final = ("prompt", "negative_prompt")
 """Parameters with texts of the client."""
 
@@ -55,7 +58,7 @@ IMAGES: Final = unary_calls.UnaryOperation(
 def generate(context: RequestContext) -> Response:
     """Generate images from a prompt."""
     params = body.drop_nulls(body.decode(context.body, images_schema.Images))
-    for name in params.keys() & {"image", "mask"}:
+    for name in params.keys() & {"image", *LAYERS}:
         raise errors.BadRequest(
             f"{name!r} is a file of a form, which /images/edits takes.", param=name, code="unknown_parameter"
         )
@@ -73,16 +76,18 @@ def edit(context: RequestContext) -> Response:
             param=param,
             code="invalid_value" if sources else "missing_required_parameter",
         )
+    if len(params.keys() & set(LAYERS)) > 1:
+        raise errors.BadRequest("An edit has a 'mask' or a 'markup'.", param="markup", code="invalid_value")
     return _generate(params | {"image": sources}, "image_edit", context)
 
 
 def _form_edit(context: RequestContext) -> tuple[JSON, list[JSON]]:
     """Return the parameters and the images of a form."""
     form = multipart.read(context)
-    params = form.decode(images_schema.Images)
-    params.pop("mask", None)  # a mask is a file, not a field
-    if masks := form.files.get("mask"):
-        params["mask"] = image_sources.of_upload(masks[0], "mask")
+    params = form.decode(images_schema.Images, ("image", *LAYERS))
+    for name in LAYERS:
+        if upload := form.file(name):
+            params[name] = image_sources.of_upload(upload, name)
     uploads = form.files.get("image", [])[: MAX_SOURCES + 1]
     return params, [image_sources.of_upload(upload, "image") for upload in uploads]
 
@@ -90,8 +95,9 @@ def _form_edit(context: RequestContext) -> tuple[JSON, list[JSON]]:
 def _json_edit(context: RequestContext) -> tuple[JSON, list[JSON]]:
     """Return the parameters and the images of a JSON body."""
     params = body.drop_nulls(body.decode(context.body, images_schema.JSONEdit))
-    if mask := params.pop("mask", None):
-        params["mask"] = image_sources.of_reference(mask, "mask", context)
+    for name in LAYERS:
+        if reference := params.pop(name, None):
+            params[name] = image_sources.of_reference(reference, name, context)
     references = params.pop("images", [])[: MAX_SOURCES + 1]
     sources = [
         image_sources.of_reference(reference, f"images[{number}]", context)

@@ -16,7 +16,8 @@ class Images(ImageOptions, kw_only=True):
     model: str
     prompt: Annotated[str, Meta(min_length=1)]
     aspect_ratio: Annotated[str, Meta(pattern=r"^\d{1,2}:\d{1,2}$")] | None = None
-    image_size: Literal["1K", "2K", "4K"] | None = None
+    complexity: Literal["low", "medium", "high"] | None = None
+    image_size: Literal["512", "1K", "2K", "4K"] | None = None
     n: Annotated[int, Meta(ge=1, le=10)] | None = None
     response_format: Literal["url", "b64_json"] | None = None
     seed: int | None = None
@@ -33,3 +34,4 @@ class ImageReference(Struct):
 class JSONEdit(Images):
     images: Annotated[list[ImageReference], Meta(min_length=1)] | None = None
     mask: ImageReference | None = None
+    markup: ImageReference | None = None

@@ -6,7 +6,7 @@ after its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -42,13 +42,37 @@ class Form(NamedTuple):
     fields: JSON
     files: dict[str, list[UploadedFile]]
 
-    def decode(self, schema: type[msgspec.Struct]) -> JSON:
+    def decode(self, schema: type[msgspec.Struct], file_names: Collection[str]) -> JSON:
         """Return the fields with the types of `schema`; other fields are strings.
 
-        Raises `BadRequest`.
+        A file under a name that is not in `file_names` is a field with its filename. Raises `BadRequest`,
+        also for a file in place of a field and the reverse.
         """
+        for name in file_names:
+            if self.fields.get(name):
+                raise _wrong_part(f"{name!r} is a file of the form, not a field.", name)
+        others = {name: files[0].filename for name, files in self.files.items() if name not in file_names}
+        for name in others.keys() & {*schema.__struct_fields__}:
+            raise _wrong_part(f"{name!r} is a field of the form, not a file.", name)
         typed = body.validate(self.fields, schema, strict=False)
-        return body.drop_nulls({name: getattr(typed, name, text) for name, text in self.fields.items()})
+        fields = {name: getattr(typed, name, text) for name, text in self.fields.items()}
+        return body.drop_nulls(others | fields)
+
+    def file(self, name: str) -> UploadedFile | None:
+        """Return the file with a name; raises `BadRequest` if there are several."""
+        files = self.files.get(name, [])
+        if len(files) > 1:
+            raise several_files(name)
+        return files[0] if files else None
+
+
+def several_files(name: str) -> errors.BadRequest:
+    """Return the error for a second file with a name that one file may have."""
+    return _wrong_part(f"The form has more than one file {name!r}.", name)
+
+
+def _wrong_part(message: str, name: str) -> errors.BadRequest:
+    return errors.BadRequest(message, param=name, code="invalid_type")
 
 
 class PartData(NamedTuple):

@@ -135,7 +135,7 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ("POST", "/images/edits"): _About(
         images_schema.Images,
         images_schema.JSONEdit,
-        form={"image": _FILE, "image[]": {"type": "array", "items": _FILE}, "mask": _FILE},
+        form={"image": _FILE, "image[]": {"type": "array", "items": _FILE}, "mask": _FILE, "markup": _FILE},
         types=(_SSE,),
     ),
     ("POST", "/audio/speech"): _About(speech_schema.Speech, types=("audio/*", _SSE), json=False),

@@ -102,8 +102,8 @@ def _params(context: RequestContext) -> JSON:
             for name in ("file_id", "image_url")
             if f"input_reference[{name}]" in fields
         }
-        upload = next(iter(form.files.get("input_reference", [])), None)
-        params = multipart.Form(fields, {}).decode(videos_schema.Video)
+        upload = form.file("input_reference")
+        params = multipart.Form(fields, form.files).decode(videos_schema.Video, ("input_reference",))
         params |= {"input_reference": reference} if reference else {}
     else:
         params = body.drop_nulls(body.decode(context.body, videos_schema.Video))

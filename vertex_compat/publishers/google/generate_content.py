@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat.publishers.google.chat import options
 from vertex_compat.types import JSON, ClientRequest, Model, UpstreamCall
 
 if TYPE_CHECKING:
     from vertex_compat.publishers.google import request_types as wire
+
+
+_MAX_SEED: Final = 2**31
 
 
 def call(
@@ -28,11 +31,18 @@ def call(
     upstream_body: wire.GenerateContentRequest = {"contents": [{"role": "user", "parts": parts}]}
     native = options.read(request)
     options.merge_into(native, upstream_body, config)
-    request.ignore(*(name for name in native if name not in options.CONFIG and name not in options.REQUEST))
+    written = options.CONFIG.keys() | options.REQUEST.keys()
+    written |= {"thinking_config"} if "thinkingConfig" in config else set()
+    request.ignore(*(name for name in native if name not in written))
     if config:
         upstream_body["generationConfig"] = config
     method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
     return UpstreamCall(f"{model.resource}:{method}", upstream_body, "v1beta1", ignored=request.ignored)
+
+
+def seed(value: int) -> int:
+    """Return a seed of 32 bits: a larger one becomes another, always the same."""
+    return value if -_MAX_SEED <= value < _MAX_SEED else value % _MAX_SEED
 
 
 def with_style(instructions: str, text: str) -> str:

@@ -42,7 +42,7 @@ def gemini(client_request: ClientRequest) -> JSON:
     fields: JSON = {
         "aspectRatio": ratio(body, GEMINI_RATIOS + client_request.model.profile.extra_aspect_ratios),
         "imageSize": _resolution(client_request),
-        "imageOutputOptions": output(body),
+        "imageOutputOptions": output(client_request),
     }
     return {name: value for name, value in fields.items() if value}
 
@@ -107,8 +107,12 @@ def _pixels(body: JSON) -> tuple[int, int] | None:
     return None
 
 
-def output(body: JSON) -> JSON:
+def output(client_request: ClientRequest) -> JSON:
     """Return how the file is written; both APIs have the same fields."""
+    body = client_request.body
+    if body.get("output_format") == "png" and "output_compression" in body:  # PNG is lossless
+        client_request.ignore("output_compression")
+        return {"mimeType": MIME_TYPES["png"]}
     fields = {
         "mimeType": MIME_TYPES.get(body.get("output_format", "")),
         "compressionQuality": body.get("output_compression"),

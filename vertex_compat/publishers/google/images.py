@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from vertex_compat import errors
 from vertex_compat.json_values import enum, items, mapping, text
 from vertex_compat.publishers.google import generate_content, image_config
-from vertex_compat.publishers.google.chat import options
+from vertex_compat.publishers.google.chat import options, reasoning
 from vertex_compat.publishers.google.finish_reasons import BLOCK_REASONS, POLICY, finish_reason
 from vertex_compat.publishers.google.usage import TOTALS, usage
 from vertex_compat.publishers.parameters import ParameterTable
@@ -55,8 +55,10 @@ HANDLED: Final = frozenset(
 )
 
 GEMINI: Final = ParameterTable(
-    renamed={"seed": "seed"},
-    handled=HANDLED | options.PARAMETERS | {"image", "mask", "partial_images", "quality"},
+    renamed={},
+    handled=HANDLED
+    | options.PARAMETERS
+    | {"complexity", "image", "markup", "mask", "partial_images", "quality", "seed", "thinking"},
     ignored=frozenset({"input_fidelity", "moderation", "response_format", "style", "user"}),
 )
 
@@ -72,13 +74,18 @@ IMAGEN: Final = ParameterTable(
     },
     handled=HANDLED,
     ignored=frozenset({"moderation", "partial_images", "quality", "response_format", "style", "user"}),
-    refused=frozenset({"image", "mask"}),
+    refused=frozenset({"image", "markup", "mask"}),
 )
 
 MAX_SAMPLES: Final = 4
 """Images that one call of Imagen's makes; one of Gemini's makes one."""
 
-MASK: Final = "The last image is a mask of the first one: change only what is transparent in the mask."
+LAYERS: Final = {
+    "mask": "The last image is a mask of the first one: change only what is transparent in the mask.",
+    "markup": "The last image lies over the first one, and its marks show what to change. The result has no "
+    "marks.",
+}
+"""Parameter with an image that belongs to the first one → the instruction for it."""
 
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
@@ -106,25 +113,35 @@ def units(body: JSON, model: Model) -> Units | None:
 
 def _gemini(client_request: ClientRequest) -> UpstreamCall:
     body = client_request.body
-    renamed, ignored = GEMINI.apply(client_request.body)
+    _, ignored = GEMINI.apply(client_request.body)
     client_request.ignore(*ignored)
-    config: wire.GenerationConfig = {"seed": renamed["seed"]} if "seed" in renamed else {}
+    config: wire.GenerationConfig = {"seed": generate_content.seed(body["seed"])} if "seed" in body else {}
     if image := image_config.gemini(client_request):
         config["imageConfig"] = image
     config["responseModalities"] = ["TEXT", "IMAGE"]
-    if image_config.with_drafts(client_request, client_request):
-        config["thinkingConfig"] = {"includeThoughts": True}
+    if thinking := _thinking(client_request):
+        config["thinkingConfig"] = thinking
     return generate_content.call(
         list(_parts(body)), config, body, client_request.model, client_request.ignored
     )
 
 
+def _thinking(client_request: ClientRequest) -> wire.ThinkingConfig:
+    """Return `thinkingConfig`. Thoughts are read only where the client gets drafts."""
+    native = options.read(client_request)
+    config = reasoning.thinking_config(client_request, native, "complexity")
+    config.pop("includeThoughts", None)
+    if image_config.with_drafts(client_request, client_request):
+        config["includeThoughts"] = True
+    return config
+
+
 def _parts(body: JSON) -> Iterator[wire.Part]:
-    mask = body.get("mask")
-    for source in [*body.get("image", []), *([mask] if mask else [])]:
+    layers = [(body[name], text) for name, text in LAYERS.items() if name in body]
+    for source in [*body.get("image", []), *(source for source, _ in layers)]:
         yield _source_part(source)
-    if mask:
-        yield {"text": MASK}
+    for _, instruction in layers:
+        yield {"text": instruction}
     yield {"text": body["prompt"]}
 
 
@@ -142,7 +159,7 @@ def _imagen(count: int, client_request: ClientRequest) -> UpstreamCall:
         "sampleCount": count,
         "aspectRatio": image_config.ratio(body, image_config.IMAGEN_RATIOS),
         "sampleImageSize": size if size != "1K" else None,
-        "outputOptions": image_config.output(body),
+        "outputOptions": image_config.output(client_request),
         "includeRaiReason": True,
     }
     parameters, ignored = IMAGEN.apply(client_request.body)

@@ -14,6 +14,7 @@ from vertex_compat.publishers import chat_messages, parameters
 from vertex_compat.publishers import json_schema as any_schema
 from vertex_compat.publishers import tools as any_tools
 from vertex_compat.publishers.chat_messages import Turn
+from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import (
     contents,
     json_schema,
@@ -111,7 +112,6 @@ https://ai.google.dev/gemini-api/docs/generate-content/long-decode
 MAX_STREAMED_OUTPUT_TOKENS: Final = 65_536
 """Most tokens that one call generates. A model with a higher limit continues in further calls."""
 
-_MAX_SEED: Final = 2**31
 _NOT_SENT: Final = frozenset({"audio", "name"})
 
 
@@ -263,8 +263,7 @@ def _limits(client_request: ClientRequest) -> wire.GenerationConfig:
         limits["stopSequences"] = stops[:MAX_STOPS]
         client_request.ignore(*(["stop"] if len(stops) > MAX_STOPS else []))
     if (seed := body.get("seed")) is not None:
-        # Gemini's are of 32 bits. A larger one becomes another seed, always the same.
-        limits["seed"] = seed if -_MAX_SEED <= seed < _MAX_SEED else seed % _MAX_SEED
+        limits["seed"] = generate_content.seed(seed)
     return limits
 
 

@@ -32,21 +32,20 @@ _BUDGETS_AND_LEVELS: Final = 3
 _FIELDS: Final = frozenset({"includeThoughts", "thinkingBudget", "thinkingLevel"})
 
 
-def thinking_config(request: ClientRequest, options: JSON) -> wire.ThinkingConfig:
+def thinking_config(
+    request: ClientRequest, options: JSON, effort_param: str = "reasoning_effort"
+) -> wire.ThinkingConfig:
     """Return `thinkingConfig`, empty if the client sets nothing."""
     body = request.body
-    effort, thinking, native = (
-        body.get("reasoning_effort"),
-        body.get("thinking"),
-        options.get("thinking_config"),
-    )
+    effort, thinking = body.get(effort_param), body.get("thinking")
+    native = options.get("thinking_config")
     if native is not None:
-        request.ignore(*(name for name in ("reasoning_effort", "thinking") if name in body))
+        request.ignore(*(name for name in (effort_param, "thinking") if name in body))
         return _native(native, request)
     if thinking is not None:
-        request.ignore(*(["reasoning_effort"] if effort else []))
+        request.ignore(*([effort_param] if effort else []))
         return _thinking(thinking, request)
-    return _effort(effort, request, "reasoning_effort") if effort else {}
+    return _effort(effort, request, effort_param) if effort else {}
 
 
 def _native(config: JSON, request: ClientRequest) -> wire.ThinkingConfig:
