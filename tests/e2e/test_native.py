@@ -322,6 +322,20 @@ def test_settings_that_interactions_would_evade_refuse_them(tmp_path, emulator, 
     assert emulator.calls == []
 
 
+def test_google_s_sdk_tries_clothes_on(front_door):
+    picture = types.Image(image_bytes=b"\x89PNG\r\n\x1a\n", mime_type="image/png")
+    source = types.RecontextImageSource(
+        person_image=picture, product_images=[types.ProductImage(product_image=picture)]
+    )
+    config = types.RecontextImageConfig(number_of_images=2, output_mime_type="image/jpeg")
+    client = google(front_door)
+    answer = client.models.recontext_image(model="virtual-try-on-001", source=source, config=config)
+    assert [image.image.mime_type for image in answer.generated_images] == ["image/jpeg"] * 2
+    with pytest.raises(genai_errors.ClientError, match="product image"):
+        source.product_images *= 2
+        client.models.recontext_image(model="virtual-try-on-001", source=source)
+
+
 def test_a_video_is_started_and_polled(app):
     model = f"{BASE}/publishers/google/models/veo-3.1-generate-001"
     started = app.post(f"{model}:predictLongRunning", json={"instances": [{"prompt": "A cat"}]})

@@ -11,6 +11,8 @@ PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 
 PDF = "data:application/pdf;base64," + base64.b64encode(b"one\ftwo").decode()
 MP4 = "data:video/mp4;base64," + base64.b64encode(b"\0\0\0\x18ftypmp42" + b"0" * 40).decode()
 
+PICTURE = {"image": {"bytesBase64Encoded": PNG.partition(",")[2]}}
+
 SPEECH = {"model": "tts-1", "input": "Hello there", "response_format": "wav"}
 VIDEO = {"model": "veo-3.1-generate-preview", "prompt": "A wave", "seconds": "4"}
 
@@ -47,6 +49,15 @@ PAID = {
         {"model": "mistral-ocr-2505", "document": {"type": "document_url", "document_url": PDF}},
         0.001,
         {"pages": 2},
+    ),
+    "virtual try-on": (
+        "projects/emulated-project/locations/us-central1/publishers/google/models/virtual-try-on-001:predict",
+        {
+            "instances": [{"personImage": PICTURE, "productImages": [PICTURE]}],
+            "parameters": {"sampleCount": 2},
+        },
+        0.12,
+        {"images": 2},
     ),
     "video": ("videos", VIDEO, 1.6, {"seconds": 4}),
     "video in 4k": ("videos", VIDEO | {"size": "2160x3840"}, 2.4, {"seconds": 4}),

@@ -13,6 +13,8 @@ def answer(request: ModelRequest) -> Response:
             return embeddings.predict(request)
         case "predict" if request.model.startswith(images.IMAGEN):
             return images.predict(request)
+        case "predict" if request.model.startswith(images.TRY_ON):
+            return images.try_on(request)
         case "predict" if request.model.startswith(music.FAMILY):
             return music.predict(request)
         case "predict":

@@ -6,7 +6,13 @@ from vertex_compat.emulator.google_models.embeddings import PREDICT
 from vertex_compat.emulator.google_models.gemini.replies import PIXEL
 from vertex_compat.emulator.protocol import google_errors, proto_json
 from vertex_compat.emulator.protocol.model_request import ModelRequest
-from vertex_compat.emulator.protocol.proto_json import BoolField, IntegerField, Message, StringField
+from vertex_compat.emulator.protocol.proto_json import (
+    BoolField,
+    IntegerField,
+    Message,
+    RepeatedField,
+    StringField,
+)
 from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_json_response
 
 IMAGEN = ("imagen-", "imagegeneration")
@@ -66,6 +72,45 @@ def predict(request: ModelRequest) -> Response:
     return pretty_json_response(
         {"predictions": list(itertools.repeat(image, parameters.get("sampleCount", 4)))}
     )
+
+
+TRY_ON = "virtual-try-on"
+_PICTURE = Message(
+    "Image",
+    {"image": Message("Bytes", dict.fromkeys(("bytesBase64Encoded", "gcsUri", "mimeType"), StringField()))},
+)
+TRY_ON_INSTANCE = Message(
+    "TryOnInstance",
+    {"prompt": StringField(), "personImage": _PICTURE, "productImages": RepeatedField(_PICTURE)},
+)
+TRY_ON_PARAMETERS = Message(
+    "TryOnParameters",
+    {
+        **dict.fromkeys(("personGeneration", "safetySetting", "storageUri"), StringField()),
+        **dict.fromkeys(("baseSteps", "sampleCount", "seed"), IntegerField()),
+        **dict.fromkeys(("addWatermark", "enhancePrompt"), BoolField()),
+        "outputOptions": PARAMETERS.fields["outputOptions"],
+    },
+)
+
+
+def try_on(request: ModelRequest) -> Response:
+    """Answer the `predict` of virtual try-on: one person in one product.
+
+    Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/virtual-try-on-api
+    """
+    body = proto_json.read(PREDICT, request.body)
+    instances = [proto_json.read(TRY_ON_INSTANCE, instance) for instance in body.get("instances") or []]
+    parameters = proto_json.read(TRY_ON_PARAMETERS, body.get("parameters") or {})
+    if len(instances) != 1 or not instances[0].get("personImage"):
+        raise google_errors.invalid_argument("Exactly one instance with a person image is needed.")
+    if len(instances[0].get("productImages", [])) != 1:
+        raise google_errors.invalid_argument("Exactly one product image is needed.")
+    if not 1 <= parameters.get("sampleCount", 1) <= 4:
+        raise google_errors.invalid_argument("sampleCount must be between 1 and 4.")
+    mime = parameters.get("outputOptions", {}).get("mimeType", "image/png")
+    image = {"mimeType": mime, "bytesBase64Encoded": PIXEL}
+    return pretty_json_response({"predictions": [image] * parameters.get("sampleCount", 1)})
 
 
 def check(request: ModelRequest) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from vertex_compat import errors
+from vertex_compat.json_values import count, mapping
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext, Response, StreamingBody
 from vertex_compat.operations.service import forwarded_usage, passthrough_interactions
@@ -26,7 +27,7 @@ from vertex_compat.operations.service.passthrough_parts import (
     shares_project,
     with_location,
 )
-from vertex_compat.types import Model, ResourceTarget, UpstreamCall
+from vertex_compat.types import Model, ResourceTarget, Units, UpstreamCall
 
 METHODS: Final = (
     "batchEmbedContents",
@@ -99,10 +100,11 @@ def _call_model(match: re.Match[str], context: RequestContext) -> Response:
         raise errors.Forbidden(
             f"{model.requested_name!r} is checked by Model Armor, which needs /v1/chat/completions."
         )
+    units = _image_units(match, model, context)
     if match["method"] in FREE_METHODS:
         model_calls.reserve_nothing(context)
     else:
-        model_calls.reserve((model,), context)
+        model_calls.reserve((model,), context, lambda _: units)
     call = UpstreamCall(
         f"{match['resource']}{match['method']}{query(context)}",
         {},
@@ -116,11 +118,28 @@ def _call_model(match: re.Match[str], context: RequestContext) -> Response:
         return Response(model_calls.get_json(call, _operation_target(match, model, context), context))
     response = context.transport.open(call, model, context.client)
     blocks = model_calls.iter_response(response, context)
-    if match["method"] in forwarded_usage.METHODS:
+    context.log.units = units
+    if units or match["method"] in forwarded_usage.METHODS:
         context.log.price = model.profile.price
+    if match["method"] in forwarded_usage.METHODS:
         blocks = forwarded_usage.with_usage(blocks, model.publisher, context.log.usages)
     body = StreamingBody(blocks, response.content_type)
     return Response(body, model_calls.target_header(model, response))
+
+
+def _image_units(match: re.Match[str], model: Model, context: RequestContext) -> Units | None:
+    """Return the images that a `predict` is charged for.
+
+    None for models that are paid otherwise.
+    """
+    price = model.profile.price
+    if match["method"] != ":predict" or price is None or price.image is None:
+        return None
+    try:
+        body = mapping(msgspec.json.decode(context.body))
+    except (ValueError, RecursionError):  # Vertex AI refuses it
+        body = {}
+    return Units(images=count(mapping(body.get("parameters")).get("sampleCount")) or 1)
 
 
 def _operation_target(match: re.Match[str], model: Model, context: RequestContext) -> ResourceTarget:

@@ -31,9 +31,9 @@ def call(
     upstream_body: wire.GenerateContentRequest = {"contents": [{"role": "user", "parts": parts}]}
     native = options.read(request)
     options.merge_into(native, upstream_body, config)
-    written = options.CONFIG.keys() | options.REQUEST.keys()
-    written |= {"thinking_config"} if "thinkingConfig" in config else set()
-    request.ignore(*(name for name in native if name not in written))
+    sent_options = options.CONFIG.keys() | options.REQUEST.keys()
+    sent_options |= {"thinking_config"} if "thinkingConfig" in config else set()
+    request.ignore(*(name for name in native if name not in sent_options))
     if config:
         upstream_body["generationConfig"] = config
     method = "streamGenerateContent?alt=sse" if body.get("stream") else "generateContent"
