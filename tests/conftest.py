@@ -55,16 +55,29 @@ def pytest_collection():
         gc.enable()
 
 
-@pytest.fixture(autouse=True)
-def clean_environment():
-    """No test sees the machine's settings, and none leaves its own behind."""
+@pytest.fixture(scope="session", autouse=True)
+def bare():
+    """No test sees the machine's settings."""
     before = dict(os.environ)
-    bare = bare_environment()
-    for name in before.keys() - bare.keys():
-        del os.environ[name]
+    environment = bare_environment()
+    replace_environment(environment)
+    yield environment
+    replace_environment(before)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(bare):
+    """No test leaves settings of its own behind."""
     yield
+    after = dict(os.environ)
+    after.pop("PYTEST_CURRENT_TEST", None)  # pytest's own, another one for each test
+    if after != bare:
+        replace_environment(bare)
+
+
+def replace_environment(environment):
     os.environ.clear()
-    os.environ.update(before)
+    os.environ.update(environment)
 
 
 @pytest.fixture(scope="session")
