@@ -14,6 +14,7 @@ from vertex_compat.server.client_connection import ClientConnection, ClientDisco
 from vertex_compat.upstream import connection_pool
 from vertex_compat.upstream.connection_pool import ConnectionPool
 from vertex_compat.upstream.network import Network
+from vertex_compat.upstream.response import HTTPUpstreamResponse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 
@@ -196,6 +197,23 @@ def test_released_connection_is_used_again():
         second, response = request(pool)
         second.close()
     assert second is first
+
+
+def test_response_that_is_closed_twice_releases_its_connection_once():
+    """Else two requests at once could have the connection, and read each other's responses."""
+
+    def handle(sock):
+        received(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    released = []
+    with serving(handle) as pool:
+        connection, head = request(pool)
+        response = HTTPUpstreamResponse(connection, head, "global", released.append)
+        response.close()
+        response.close()
+        connection.close()
+    assert released == [connection]
 
 
 def test_connection_that_the_server_closed_is_not_used_again():

@@ -84,6 +84,7 @@ class HTTPUpstreamResponse:
             sock.settimeout(0)
         self._receive = sock.read if isinstance(sock, ssl.SSLSocket) else sock.recv
         self._first = True
+        self._closed = False
         self._size = _LARGE_READ
         self.complete = self._body.complete
 
@@ -144,7 +145,10 @@ class HTTPUpstreamResponse:
             raise errors.UpstreamFault("Vertex AI's response cannot be decompressed.") from error
 
     def close(self) -> None:
-        """Release the connection if it can be used again, else close it."""
+        """Release the connection if it can be used again, else close it; do so once only."""
+        if self._closed:  # the connection may already be another request's
+            return
+        self._closed = True
         self._response.close()
         if self.complete and self._reusable and not self._body.extra_data:
             self._release(self._connection)
