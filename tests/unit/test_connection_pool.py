@@ -199,7 +199,7 @@ def test_released_connection_is_used_again():
     assert second is first
 
 
-def test_response_that_is_closed_twice_releases_its_connection_once():
+def test_response_closed_twice_releases_its_connection_once():
     """Else two requests at once could have the connection, and read each other's responses."""
 
     def handle(sock):
