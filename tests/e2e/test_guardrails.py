@@ -218,6 +218,7 @@ def document(text):
     ("path", "body", "param"),
     [
         ("/v1/images/generations", {"model": "gemini-3-pro-image", "prompt": BAD}, "prompt"),
+        ("/v1/images/generations", {"model": "gemini-3-pro-image", "prompt": BAD, "stream": True}, "prompt"),
         ("/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": BAD}, "input"),
         (
             "/v1/audio/speech",

@@ -336,6 +336,17 @@ def test_google_s_sdk_tries_clothes_on(front_door):
         client.models.recontext_image(model="virtual-try-on-001", source=source)
 
 
+def test_google_s_sdk_upscales(front_door):
+    client = google(front_door)
+    picture = types.Image(image_bytes=b"\x89PNG\r\n\x1a\n", mime_type="image/png")
+    answer = client.models.upscale_image(
+        model="imagen-4.0-upscale-preview", image=picture, upscale_factor="x2"
+    )
+    assert [image.image.mime_type for image in answer.generated_images] == ["image/png"]
+    with pytest.raises(genai_errors.ClientError, match="upscaleFactor"):
+        client.models.upscale_image(model="imagen-4.0-upscale-preview", image=picture, upscale_factor="x9")
+
+
 def test_a_video_is_started_and_polled(app):
     model = f"{BASE}/publishers/google/models/veo-3.1-generate-001"
     started = app.post(f"{model}:predictLongRunning", json={"instances": [{"prompt": "A cat"}]})

@@ -10,6 +10,7 @@ from vertex_compat.emulator.protocol.proto_json import (
     BoolField,
     IntegerField,
     Message,
+    NumberField,
     RepeatedField,
     StringField,
 )
@@ -24,9 +25,11 @@ ONE_SIZE = ("gemini-2", "gemini-3.1-flash-lite-image")
 SIZES = {"1K", "2K", "4K"}
 WITH_SMALL_SIZE = ("gemini-3.1-flash-image", "gemini-nano-banana")  # "512"
 MIMES = {"image/png", "image/jpeg"}
+UPSCALE_FACTORS = {"x2", "x3", "x4"}
 UNSAFE = "unsafe"  # a prompt with this word in it is filtered
 
-INSTANCE = Message("ImageInstance", {"prompt": StringField()})
+_BYTES = Message("Image", dict.fromkeys(("bytesBase64Encoded", "gcsUri", "mimeType"), StringField()))
+INSTANCE = Message("ImageInstance", {"prompt": StringField(), "image": _BYTES})
 PARAMETERS = Message(
     "ImageParameters",
     {
@@ -38,6 +41,7 @@ PARAMETERS = Message(
                 "personGeneration",
                 "safetySetting",
                 "language",
+                "mode",
                 "storageUri",
             ),
             StringField(),
@@ -46,6 +50,14 @@ PARAMETERS = Message(
         **dict.fromkeys(("addWatermark", "enhancePrompt", "includeRaiReason"), BoolField()),
         "outputOptions": Message(
             "OutputOptions", {"mimeType": StringField(), "compressionQuality": IntegerField()}
+        ),
+        "upscaleConfig": Message(
+            "UpscaleConfig",
+            {
+                "upscaleFactor": StringField(),
+                "enhanceInputImage": BoolField(),
+                "imagePreservationFactor": NumberField(),
+            },
         ),
     },
 )
@@ -56,6 +68,10 @@ def predict(request: ModelRequest) -> Response:
     body = proto_json.read(PREDICT, request.body)
     instances = [proto_json.read(INSTANCE, instance) for instance in body.get("instances") or []]
     parameters = proto_json.read(PARAMETERS, body.get("parameters") or {})
+    if parameters.get("mode") == "upscale":
+        return _upscale(instances, parameters)
+    if any("image" in instance for instance in instances):
+        raise google_errors.invalid_argument("Image editing is not supported by this model.")
     if len(instances) != 1 or not instances[0].get("prompt"):
         raise google_errors.invalid_argument("Exactly one instance with a prompt is needed.")
     if not 1 <= parameters.get("sampleCount", 4) <= 4:
@@ -74,11 +90,18 @@ def predict(request: ModelRequest) -> Response:
     )
 
 
+def _upscale(instances: list[JSON], parameters: JSON) -> Response:
+    """Source: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/image/upscale-image."""
+    if len(instances) != 1 or not instances[0].get("image"):
+        raise google_errors.invalid_argument("Exactly one instance with an image is needed.")
+    if parameters.get("upscaleConfig", {}).get("upscaleFactor") not in UPSCALE_FACTORS:
+        raise google_errors.invalid_argument("upscaleFactor must be x2, x3 or x4.")
+    mime = parameters.get("outputOptions", {}).get("mimeType", "image/png")
+    return pretty_json_response({"predictions": [{"mimeType": mime, "bytesBase64Encoded": PIXEL}]})
+
+
 TRY_ON = "virtual-try-on"
-_PICTURE = Message(
-    "Image",
-    {"image": Message("Bytes", dict.fromkeys(("bytesBase64Encoded", "gcsUri", "mimeType"), StringField()))},
-)
+_PICTURE = Message("Picture", {"image": _BYTES})
 TRY_ON_INSTANCE = Message(
     "TryOnInstance",
     {"prompt": StringField(), "personImage": _PICTURE, "productImages": RepeatedField(_PICTURE)},

@@ -48,17 +48,19 @@ def respond(params: JSON, kind: str, prompts: tuple[str, ...], context: RequestC
     """
 
     def attempt(model: Model, adapter: ImageAdapter) -> Response:
+        merged = {**model.defaults, **params}
+        count = merged.get("n", 1)
+
         def prepare(model: Model) -> list[UpstreamCall]:
-            call = adapter.stream.request({**model.defaults, **params}, model)
-            return [call] * {**model.defaults, **params}.get("n", 1)
+            return [adapter.stream.request(merged, model)] * count
 
         if context.dry_run:
             return model_calls.describe(prepare(model)[0], model, context)
         check_params(params, prompts, model, context)
-        model = replace(model, model_armor=None)  # a prompt has been checked, and an image is not
-        stream = UpstreamStream(prepare, chat_parser(adapter.stream, context), model, context)
+        unguarded = replace(model, model_armor=None)  # the prompt has been checked, and an image is not
+        stream = UpstreamStream(prepare, chat_parser(adapter.stream, context), unguarded, context)
         context.log.units = units(model, adapter)
-        encoder = ImageEncoder(kind, params, len(prepare(model)), context)
+        encoder = ImageEncoder(kind, merged, count, context)
         return Response(EventStream(stream.stream(encoder)), stream.headers)
 
     def units(model: Model, adapter: ImageAdapter) -> Units | None:
