@@ -242,6 +242,24 @@ def is_error(body):
     )
 
 
+TRANSCRIPTS = [pair for pair in EACH if STREAMS[pair[0]].done == "transcript.text.done"]
+
+
+@pytest.mark.parametrize(("name", "model"), TRANSCRIPTS)
+def test_the_deltas_of_a_transcript_are_its_text(app, emulator, name, model):
+    stream = STREAMS[name]
+    texts = [" Good", " morning.\n", "\n", "And you?", " \n"]
+    segments = [{"content": {"parts": [{"text": text}]}} for text in texts]
+    if name != "speakers":
+        end = {"content": {"parts": []}, "finishReason": "STOP"}
+        chunks = [{"candidates": [candidate]} for candidate in (*segments, end)]
+        emulator.script([b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks])
+    events = [event for event in events_of(stream.send(app, model)) if event != "[DONE]"]
+    deltas = [event["delta"] for event in events if event["type"] == "transcript.text.delta"]
+    assert "".join(deltas) == events[-1]["text"] != ""
+    assert name == "speakers" or events[-1]["text"] == "Good morning.\n\nAnd you?"
+
+
 STREAMED = [(name, model) for name, model in EACH if model not in WHOLE]
 
 

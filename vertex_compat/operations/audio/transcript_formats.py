@@ -114,7 +114,10 @@ def _clock(seconds: float | None, point: str) -> str:
 
 
 class TranscriptEvents:
-    """Encodes the events of a streamed transcription."""
+    """Encodes the events of a streamed transcription.
+
+    The deltas together are the text of the last event.
+    """
 
     keepalive = sse.KEEPALIVE
 
@@ -122,13 +125,15 @@ class TranscriptEvents:
         self._transcript = transcript
         self._diarized = diarized
         self._count = 0
+        self._has_text = False
+        self._space = ""  # after the last delta: it belongs to the text if more comes
 
     def encode(self, _: int, part: StreamPart) -> bytes:
         """Return the events for one part; may be none."""
         text, segments = self._transcript.add(part)
         if self._diarized:
             return self._segment_events(segments)
-        return _delta(text) if text else b""
+        return self._text_event(text)
 
     def finish(self) -> bytes:
         """Return the last events; raises `UpstreamFault` if the model had not finished."""
@@ -139,12 +144,23 @@ class TranscriptEvents:
             event["usage"] = self._transcript.usage
         return events + sse.encode(event) + sse.DONE
 
+    def _text_event(self, text: str) -> bytes:
+        """Return the event for more text, without white space at the ends of the transcript."""
+        text = self._space + text if self._has_text else text.lstrip()
+        delta = text.rstrip()
+        self._space = text[len(delta) :]
+        if not delta:
+            return b""
+        self._has_text = True
+        return _delta(delta)
+
     def _segment_events(self, segments: list[Segment]) -> bytes:
         events = []
         for segment in segments:
             diarized = _diarized_segment(segment, self._count)
+            delta = f" {segment.text.strip()}" if self._count else segment.text.strip()
             self._count += 1
-            events += [_delta(segment.text, segment_id=diarized["id"]), sse.encode(diarized)]
+            events += [_delta(delta, segment_id=diarized["id"]), sse.encode(diarized)]
         return b"".join(events)
 
 
