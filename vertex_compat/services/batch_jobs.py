@@ -20,6 +20,7 @@ from vertex_compat.types import JSON, UpstreamCall
 
 if TYPE_CHECKING:
     from vertex_compat.services import answer_types as wire
+    from vertex_compat.services import request_types as requests
 
 LINE_LABEL: Final = "vertex-compat-line"
 """Label with the key of a request to Gemini, whose body has no other field for one."""
@@ -126,7 +127,7 @@ def decode_row(row: JSON, codec: RowCodec) -> Row:
 
 def create(*, name: str, model: str, source: str, target: str, parameters: JSON, owner: str) -> UpstreamCall:
     """Start a job that reads the file `source` and writes below `target`, both `gs://` URIs."""
-    body: JSON = {
+    body: requests.BatchPredictionJob = {
         "displayName": name,
         "model": model,
         "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": [source]}},

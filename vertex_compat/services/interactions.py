@@ -7,12 +7,15 @@ Paths and fields, in snake_case, are those of the Google Gen AI SDK 3.4 (`client
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from vertex_compat import errors
 from vertex_compat.json_values import count, items, member, text
 from vertex_compat.services.batch_jobs import OWNER_LABEL
 from vertex_compat.types import JSON, Delta, Model, StreamPart, UpstreamCall, Usage
+
+if TYPE_CHECKING:
+    from vertex_compat.services import request_types as wire
 
 STATUS: Final = {
     "queued": "queued",
@@ -29,7 +32,10 @@ STATUS: Final = {
 
 RUNNING: Final = frozenset({"queued", "in_progress"})
 
-_STEPS: Final = {"user": "user_input", "assistant": "model_output"}
+_STEPS: Final[dict[str, Literal["user_input", "model_output"]]] = {
+    "user": "user_input",
+    "assistant": "model_output",
+}
 
 
 def check_model(model: Model) -> None:
@@ -45,15 +51,24 @@ def check_model(model: Model) -> None:
         )
 
 
-def create(runs: JSON, messages: list[JSON], options: JSON, owner: str) -> UpstreamCall:
+def create(runs: wire.Runner, messages: list[JSON], options: JSON, owner: str) -> UpstreamCall:
     """Start an interaction. `runs` names the model or the agent; `messages` have texts only."""
     system = [message["content"] for message in messages if message["role"] not in _STEPS]
-    steps = [
+    steps: list[wire.InteractionStep] = [
         {"type": _STEPS[message["role"]], "content": [{"type": "text", "text": message["content"]}]}
         for message in messages
         if message["role"] in _STEPS
     ]
-    body = {**runs, "input": steps, "background": True, "store": True, "labels": {OWNER_LABEL: owner}}
+    body: wire.Interaction = {
+        "input": steps,
+        "background": True,
+        "store": True,
+        "labels": {OWNER_LABEL: owner},
+    }
+    if "model" in runs:
+        body["model"] = runs["model"]
+    if "agent" in runs:
+        body["agent"] = runs["agent"]
     if system:
         body["system_instruction"] = "\n\n".join(system)
     if options:

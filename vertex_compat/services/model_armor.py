@@ -7,10 +7,13 @@ Model Armor User (`roles/modelarmor.user`) in the template's project.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vertex_compat.json_values import enum, items, mapping, text
 from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.services import request_types as wire
 
 MATCH: Final = "MATCH_FOUND"
 
@@ -34,13 +37,15 @@ def target(template: str) -> ResourceTarget:
 
 def check_prompt(template: str, prompt: str) -> UpstreamCall:
     """Check what the user sends to a model."""
-    body = {"userPromptData": {"text": prompt}}
+    body: wire.SanitizeUserPromptRequest = {"userPromptData": {"text": prompt}}
     return UpstreamCall(f"{template}:sanitizeUserPrompt", body, service="modelarmor")
 
 
 def check_response(template: str, response: str, prompt: str) -> UpstreamCall:
     """Check what a model answers to a prompt."""
-    body: JSON = {"modelResponseData": {"text": response}} | ({"userPrompt": prompt} if prompt else {})
+    body: wire.SanitizeModelResponseRequest = {"modelResponseData": {"text": response}}
+    if prompt:
+        body["userPrompt"] = prompt
     return UpstreamCall(f"{template}:sanitizeModelResponse", body, service="modelarmor")
 
 

@@ -16,6 +16,7 @@ from vertex_compat.types import JSON, UpstreamCall
 
 if TYPE_CHECKING:
     from vertex_compat.services import answer_types as wire
+    from vertex_compat.services import request_types as requests
 
 COUNTERPARTS: Final[dict[str, tuple[str, ...]]] = {
     "harassment": ("Toxic", "Insult"),
@@ -43,8 +44,8 @@ FLAGGED: Final = 0.5
 
 def moderate(text: str) -> UpstreamCall:
     """Rate a text."""
-    document = {"type": "PLAIN_TEXT", "content": text}
-    return UpstreamCall("documents:moderateText", {"document": document}, "v2", service="language")
+    body: requests.ModerateTextRequest = {"document": {"type": "PLAIN_TEXT", "content": text}}
+    return UpstreamCall("documents:moderateText", body, "v2", service="language")
 
 
 def units(text: str) -> int:

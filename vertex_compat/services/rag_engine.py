@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from vertex_compat.json_values import items, mapping, text
 from vertex_compat.json_values import number as number_of
 from vertex_compat.types import JSON, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.services import request_types as wire
 
 MAX_NAME: Final = 128
 """Characters of a corpus's display name."""
@@ -33,7 +36,8 @@ class Context(NamedTuple):
 
 def create(name: str, description: str) -> UpstreamCall:
     """Create a corpus; a long-running operation."""
-    return UpstreamCall("ragCorpora", {"displayName": name[:MAX_NAME], "description": description})
+    body: wire.RagCorpus = {"displayName": name[:MAX_NAME], "description": description}
+    return UpstreamCall("ragCorpora", body)
 
 
 def delete(corpus: str) -> UpstreamCall:
@@ -46,12 +50,13 @@ def import_files(corpus: str, uris: Sequence[str], chunking: tuple[int, int] | N
 
     `chunking` is size and overlap in tokens.
     """
-    config: JSON = {"gcsSource": {"uris": list(uris)}}
+    config: wire.ImportRagFilesConfig = {"gcsSource": {"uris": list(uris)}}
     if chunking:
         size, overlap = chunking
-        fixed = {"chunkSize": size, "chunkOverlap": overlap}
+        fixed: wire.FixedLengthChunking = {"chunkSize": size, "chunkOverlap": overlap}
         config["ragFileTransformationConfig"] = {"ragFileChunkingConfig": {"fixedLengthChunking": fixed}}
-    return UpstreamCall(f"ragCorpora/{corpus}/ragFiles:import", {"importRagFilesConfig": config})
+    body: wire.ImportRagFilesRequest = {"importRagFilesConfig": config}
+    return UpstreamCall(f"ragCorpora/{corpus}/ragFiles:import", body)
 
 
 def files(corpus: str, page: str) -> UpstreamCall:
@@ -73,11 +78,13 @@ def retrieve(
     corpus: str, query: str, limit: int, rag_files: Sequence[str] = (), min_similarity: float = 0
 ) -> UpstreamCall:
     """Search a corpus, whose full name is `corpus`; `min_similarity` is the least similarity."""
-    resource: JSON = {"ragCorpus": corpus} | ({"ragFileIds": list(rag_files)} if rag_files else {})
-    config: JSON = {"topK": limit}
+    resource: wire.RagResource = {"ragCorpus": corpus}
+    if rag_files:
+        resource["ragFileIds"] = list(rag_files)
+    config: wire.RagRetrievalConfig = {"topK": limit}
     if min_similarity > 0:
         config["filter"] = {"vectorDistanceThreshold": 1 - min_similarity}
-    body = {
+    body: wire.RetrieveContextsRequest = {
         "vertexRagStore": {"ragResources": [resource]},
         "query": {"text": query, "ragRetrievalConfig": config},
     }

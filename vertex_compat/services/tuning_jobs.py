@@ -7,7 +7,7 @@ job, so they are made from its times.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode
 
 from vertex_compat import vertex
@@ -17,6 +17,7 @@ from vertex_compat.types import JSON, UpstreamCall
 
 if TYPE_CHECKING:
     from vertex_compat.services import answer_types as wire
+    from vertex_compat.services import request_types as requests
 
 STATUS: Final[dict[str, wire.FineTuningStatus]] = {
     "JOB_STATE_QUEUED": "queued",
@@ -45,7 +46,7 @@ HYPERPARAMETERS: Final = {
 _ADAPTER_SIZES: Final = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
 
 
-def hyperparameters(values: Mapping[str, Any]) -> JSON:
+def hyperparameters(values: Mapping[str, Any]) -> requests.SupervisedHyperParameters:
     """Return Vertex AI's hyperparameters. What is "auto" is not sent."""
     translated = {
         vertex_name: values[name]
@@ -54,13 +55,13 @@ def hyperparameters(values: Mapping[str, Any]) -> JSON:
     }
     if (size := translated.get("adapterSize")) in _ADAPTER_SIZES:
         translated["adapterSize"] = f"ADAPTER_SIZE_{_ADAPTER_SIZES[size]}"
-    return translated
+    return cast("requests.SupervisedHyperParameters", translated)
 
 
 def create(
     base_model: str,
     datasets: Mapping[Any, str],
-    parameters: JSON,
+    parameters: requests.SupervisedHyperParameters,
     *,
     owner: str,
     display_name: str,
@@ -71,12 +72,12 @@ def create(
     `datasets` has the URIs of `training_file` and maybe `validation_file`. `description` is stored with the
     job and comes back with it.
     """
-    spec: JSON = {"trainingDatasetUri": datasets["training_file"]}
+    spec: requests.SupervisedTuningSpec = {"trainingDatasetUri": datasets["training_file"]}
     if "validation_file" in datasets:
         spec["validationDatasetUri"] = datasets["validation_file"]
     if parameters:
         spec["hyperParameters"] = parameters
-    body = {
+    body: requests.TuningJob = {
         "baseModel": base_model,
         "supervisedTuningSpec": spec,
         "tunedModelDisplayName": display_name,

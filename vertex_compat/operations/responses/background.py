@@ -7,7 +7,7 @@ which is read each time until it has ended.
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -24,6 +24,9 @@ from vertex_compat.operations.stored.history import Background, ResponseRecord
 from vertex_compat.operations.stored.store import DAY_SECONDS, ObjectStore
 from vertex_compat.services import interactions
 from vertex_compat.types import JSON, ResourceTarget
+
+if TYPE_CHECKING:
+    from vertex_compat.services.request_types import Runner
 
 _OPTIONS: Final = {
     "max_completion_tokens": "max_output_tokens",
@@ -60,8 +63,8 @@ def create(turn: ResponseTurn, context: RequestContext) -> Response:
     record = turn.history.next_record(response, input_, expires_at)
     record = msgspec.structs.replace(record, background=background)
     history.write(store, turn.token, record)
-    (name,) = runs.values()
-    return Response(response, {"x-vertex-compat-target": f"google/{name}; location={background.location}"})
+    (runner,) = runs.values()
+    return Response(response, {"x-vertex-compat-target": f"google/{runner}; location={background.location}"})
 
 
 def _reserve(name: str, context: RequestContext) -> None:
@@ -127,7 +130,7 @@ def _end(response: JSON, token: str, interaction: JSON) -> JSON:
     return response | {name: built[name] for name in changed}
 
 
-def _model(name: str, context: RequestContext) -> tuple[JSON, ResourceTarget]:
+def _model(name: str, context: RequestContext) -> tuple[Runner, ResourceTarget]:
     """Return what the interaction runs, and where."""
     model = context.router.candidates(name)[0]
     if model.publisher != "google" or not model.resource.startswith("publishers/"):
@@ -143,7 +146,8 @@ def _model(name: str, context: RequestContext) -> tuple[JSON, ResourceTarget]:
         project=model.project,
         impersonate_account=model.impersonate_account,
     )
-    return {"agent" if model.profile.agent else "model": model.name}, target
+    runner: Runner = {"agent": model.name} if model.profile.agent else {"model": model.name}
+    return runner, target
 
 
 def _target(background: Background, context: RequestContext) -> ResourceTarget:

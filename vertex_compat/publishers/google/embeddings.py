@@ -6,7 +6,7 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embed
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from vertex_compat import errors
 from vertex_compat.json_values import count, items, mapping
@@ -14,6 +14,9 @@ from vertex_compat.publishers.google import multimodal_embeddings
 from vertex_compat.publishers.google.multimodal_embeddings import EmbeddedFile, values
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ClientRequest, Embedding, Model, UnaryAdapter, Units, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 HANDLED: Final = frozenset({"encoding_format", "input", "input_type", "task_type", "title"})
 
@@ -76,35 +79,45 @@ def _predict(texts: list[str], client_request: ClientRequest) -> UpstreamCall:
     body = client_request.body
     parameters, ignored = PREDICT.apply(client_request.body)
     client_request.ignore(*ignored)
-    fields = {"task_type": _task_type(body), "title": body.get("title")}
-    fields = {name: value for name, value in fields.items() if value}
-    upstream_body: JSON = {"instances": [{"content": text, **fields} for text in texts]}
+    upstream_body: wire.EmbedTextsRequest = {"instances": [_instance(text, body) for text in texts]}
     if parameters:
-        upstream_body["parameters"] = parameters
+        upstream_body["parameters"] = cast("wire.TextParameters", parameters)
     path = f"{client_request.model.resource}:predict"
     return UpstreamCall(path, upstream_body, ignored=client_request.ignored)
 
 
+def _instance(text: str, body: JSON) -> wire.TextInstance:
+    instance: wire.TextInstance = {"content": text}
+    if task_type := _task_type(body):
+        instance["task_type"] = task_type
+    if title := body.get("title"):
+        instance["title"] = title
+    return instance
+
+
 def _embed_content(text: str, number: int, client_request: ClientRequest) -> UpstreamCall:
     body = client_request.body
-    config, ignored = EMBED_CONTENT.apply(client_request.body)
+    parameters, ignored = EMBED_CONTENT.apply(client_request.body)
     client_request.ignore(*ignored)
-    fields = {"taskType": _task_type(body), "title": body.get("title")}
-    config |= {name: value for name, value in fields.items() if value}
+    config = cast("wire.EmbedContentConfig", parameters)
+    if task_type := _task_type(body):
+        config["taskType"] = task_type
+    if title := body.get("title"):
+        config["title"] = title
     part = _part(multimodal_embeddings.file(text, f"input[{number}]") or text)
-    upstream_body: JSON = {"content": {"parts": [part]}}
+    upstream_body: wire.EmbedContentRequest = {"content": {"parts": [part]}}
     if config:
         upstream_body["embedContentConfig"] = config
     path = f"{client_request.model.resource}:embedContent"
     return UpstreamCall(path, upstream_body, "v1beta1", ignored=client_request.ignored)
 
 
-def _part(content: EmbeddedFile | str) -> JSON:
+def _part(content: EmbeddedFile | str) -> wire.Part:
     if isinstance(content, str):
         return {"text": content}
     if content.uri:
         return {"fileData": {"mimeType": content.mime_type, "fileUri": content.uri}}
-    return {"inlineData": {"mimeType": content.mime_type, "data": content.data}}
+    return {"inlineData": {"mimeType": content.mime_type, "data": content.data or ""}}
 
 
 def _task_type(body: JSON) -> str | None:

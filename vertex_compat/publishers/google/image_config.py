@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.types import JSON, ClientRequest
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 GEMINI_RATIOS: Final = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 IMAGEN_RATIOS: Final = ("1:1", "3:4", "4:3", "9:16", "16:9")
@@ -107,14 +110,16 @@ def _pixels(body: JSON) -> tuple[int, int] | None:
     return None
 
 
-def output(client_request: ClientRequest) -> JSON:
+def output(client_request: ClientRequest) -> wire.ImageOutputOptions:
     """Return how the file is written; both APIs have the same fields."""
     body = client_request.body
-    if body.get("output_format") == "png" and "output_compression" in body:  # PNG is lossless
+    options: wire.ImageOutputOptions = {}
+    if mime_type := MIME_TYPES.get(body.get("output_format", "")):
+        options["mimeType"] = mime_type
+    if (quality := body.get("output_compression")) is None:
+        return options
+    if body.get("output_format") == "png":  # PNG is lossless
         client_request.ignore("output_compression")
-        return {"mimeType": MIME_TYPES["png"]}
-    fields = {
-        "mimeType": MIME_TYPES.get(body.get("output_format", "")),
-        "compressionQuality": body.get("output_compression"),
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    else:
+        options["compressionQuality"] = quality
+    return options

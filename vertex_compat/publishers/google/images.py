@@ -12,7 +12,7 @@ Gemini 3's image models think: they make up to two drafts, which come as parts w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from vertex_compat import errors
 from vertex_compat.json_values import enum, items, mapping, text
@@ -155,17 +155,19 @@ def _source_part(source: JSON) -> wire.Part:
 def _imagen(count: int, client_request: ClientRequest) -> UpstreamCall:
     body = client_request.body
     size = image_config.size(body)
-    shaped: JSON = {
-        "sampleCount": count,
-        "aspectRatio": image_config.ratio(body, image_config.IMAGEN_RATIOS),
-        "sampleImageSize": size if size != "1K" else None,
-        "outputOptions": image_config.output(client_request),
-        "includeRaiReason": True,
-    }
+    image_fields: wire.ImageParameters = {"sampleCount": count, "includeRaiReason": True}
+    if ratio := image_config.ratio(body, image_config.IMAGEN_RATIOS):
+        image_fields["aspectRatio"] = ratio
+    if size and size != "1K":
+        image_fields["sampleImageSize"] = size
+    if output := image_config.output(client_request):
+        image_fields["outputOptions"] = output
     parameters, ignored = IMAGEN.apply(client_request.body)
     client_request.ignore(*ignored)
-    parameters |= {name: value for name, value in shaped.items() if value}
-    upstream_body = {"instances": [{"prompt": body["prompt"]}], "parameters": parameters}
+    upstream_body: wire.GenerateImagesRequest = {
+        "instances": [{"prompt": body["prompt"]}],
+        "parameters": cast("wire.ImageParameters", parameters | image_fields),
+    }
     path = f"{client_request.model.resource}:predict"
     return UpstreamCall(path, upstream_body, ignored=client_request.ignored)
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from vertex_compat import errors
 from vertex_compat.json_values import count, items, numbers
 from vertex_compat.publishers import media_types
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, ClientRequest, Embedding, Model, Units, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 PARAMETERS: Final = ParameterTable(
     renamed={"dimensions": "dimension"},
@@ -30,8 +33,6 @@ MAX_VIDEO_SECONDS: Final = 120
 """The model embeds no more of a video."""
 
 _DATA_URI: Final = re.compile(r"data:(?P<mime>[\w.+-]+/[\w.+-]+);base64,(?P<data>[A-Za-z0-9+/_=-]+)")
-
-Kind: TypeAlias = Literal["text", "image", "video"]
 
 EMBEDDING_FIELDS: Final[dict[str, str]] = {"text": "textEmbedding", "image": "imageEmbedding"}
 """Kind of an input → the field of a prediction that has its vector."""
@@ -81,12 +82,18 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
         raise errors.BadRequest(
             f"This model's 'dimensions' are {allowed_dimensions}.", param="dimensions", code="invalid_value"
         )
-    shared = {"parameters": parameters} if parameters else {}
+    bodies = [_body(instance, cast("wire.MultimodalParameters", parameters)) for instance in instances]
     path = f"{model.resource}:predict"
-    return [
-        UpstreamCall(path, {"instances": [instance], **shared}, ignored=client_request.ignored)
-        for instance in instances
-    ]
+    return [UpstreamCall(path, body, ignored=client_request.ignored) for body in bodies]
+
+
+def _body(
+    instance: wire.MultimodalInstance, parameters: wire.MultimodalParameters
+) -> wire.EmbedMultimodalRequest:
+    body: wire.EmbedMultimodalRequest = {"instances": [instance]}
+    if parameters:
+        body["parameters"] = parameters
+    return body
 
 
 def units(body: JSON) -> Units:
@@ -113,26 +120,29 @@ def _kind(text: str) -> str:
     return mime_type.partition("/")[0].lower() if is_file else "text"
 
 
-def _instances(inputs: list[str]) -> Iterator[JSON]:
-    instance: JSON = {}
+def _instances(inputs: list[str]) -> Iterator[wire.MultimodalInstance]:
+    instance: wire.MultimodalInstance = {}
     for index, text in enumerate(inputs):
-        kind, value = _input(text, f"input[{index}]")
-        if kind in instance:
+        next_input = _input(text, f"input[{index}]")
+        if next_input.keys() & instance.keys():
             yield instance
             instance = {}
-        instance[kind] = value
+        instance |= next_input
     yield instance
 
 
-def _input(text: str, param: str) -> tuple[Kind, str | JSON]:
+def _input(text: str, param: str) -> wire.MultimodalInstance:
+    """Return an instance with one input."""
     if not (embedded := file(text, param)):
-        return "text", text
-    content: JSON = {"gcsUri": embedded.uri} if embedded.uri else {"bytesBase64Encoded": embedded.data}
+        return {"text": text}
+    media: wire.Media = (
+        {"gcsUri": embedded.uri} if embedded.uri else {"bytesBase64Encoded": embedded.data or ""}
+    )
     match embedded.mime_type.partition("/")[0]:
         case "image":
-            return "image", content | {"mimeType": embedded.mime_type}
+            return {"image": {**media, "mimeType": embedded.mime_type}}
         case "video":
-            return "video", content
+            return {"video": media}
     raise errors.BadRequest(
         f"This model embeds texts, images and videos, not {embedded.mime_type!r}.",
         param=param,

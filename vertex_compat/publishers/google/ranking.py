@@ -7,11 +7,14 @@ role Discovery Engine Viewer has.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from vertex_compat import errors, vertex
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Model, RankedDocument, UnaryAdapter, Units, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -37,21 +40,29 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
             param="model",
             code="location_not_supported",
         )
-    records = [{"id": str(index), **document} for index, document in enumerate(body["documents"])]
+    records = [
+        cast("wire.RankingRecord", {"id": str(index), **document})
+        for index, document in enumerate(body["documents"])
+    ]
+    batches = [records[start : start + MAX_RECORDS] for start in range(0, len(records), MAX_RECORDS)]
     return [
         UpstreamCall(
             f"{CONFIG}:rank",
-            {
-                "model": model.name,
-                "query": body["query"],
-                "records": batch,
-                "ignoreRecordDetailsInResponse": True,
-            },
+            _body(batch, body["query"], model),
             service="discoveryengine",
             ignored=tuple(ignored),
         )
-        for batch in (records[start : start + MAX_RECORDS] for start in range(0, len(records), MAX_RECORDS))
+        for batch in batches
     ]
+
+
+def _body(records: list[wire.RankingRecord], query: str, model: Model) -> wire.RankRequest:
+    return {
+        "model": model.name,
+        "query": query,
+        "records": records,
+        "ignoreRecordDetailsInResponse": True,
+    }
 
 
 def search_units(body: JSON) -> int:

@@ -1,12 +1,13 @@
-"""The JSON that is sent to Gemini: the request, its contents, tools and configuration.
+"""The JSON that is sent to Google's models: Gemini's requests, then those of `predict`.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/projects.locations.publishers.models/generateContent.
-Types for mypy only: no module imports this one when the function runs.
+https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1beta1/projects.locations.publishers.models/generateContent
+and https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference. Types for mypy only: no module
+imports this one when the function runs.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Required, TypeAlias, TypedDict
+from typing import Literal, NotRequired, Required, TypeAlias, TypedDict
 
 from vertex_compat.types import JSON
 
@@ -191,3 +192,182 @@ class GenerateContentRequest(TypedDict, total=False):
     modelArmorConfig: JSON
     outputConfig: JSON
     safetySettings: list[JSON]
+
+
+class TextInstance(TypedDict):
+    """A text to embed."""
+
+    content: str
+    task_type: NotRequired[str]
+    title: NotRequired[str]
+
+
+class TextParameters(TypedDict, total=False):
+    """Parameters of the embeddings of texts."""
+
+    autoTruncate: bool
+    outputDimensionality: int
+
+
+class EmbedTextsRequest(TypedDict):
+    """The body of `predict` of models for texts."""
+
+    instances: list[TextInstance]
+    parameters: NotRequired[TextParameters]
+
+
+class EmbedContentConfig(TypedDict, total=False):
+    """Parameters of `embedContent`."""
+
+    audioTrackExtraction: bool
+    autoTruncate: bool
+    documentOcr: bool
+    outputDimensionality: int
+    taskType: str
+    title: str
+
+
+class EmbeddedContent(TypedDict):
+    """A text or a file to embed."""
+
+    parts: list[Part]
+
+
+class EmbedContentRequest(TypedDict):
+    """The body of `embedContent`."""
+
+    content: EmbeddedContent
+    embedContentConfig: NotRequired[EmbedContentConfig]
+
+
+class Media(TypedDict, total=False):
+    """A file: base64, or an object of Cloud Storage."""
+
+    bytesBase64Encoded: str
+    gcsUri: str
+    mimeType: str
+
+
+class MultimodalInstance(TypedDict, total=False):
+    """Inputs that are embedded one by one."""
+
+    text: str
+    image: Media
+    video: Media
+
+
+class MultimodalParameters(TypedDict, total=False):
+    """Parameters of multimodal embeddings."""
+
+    dimension: int
+
+
+class EmbedMultimodalRequest(TypedDict):
+    """The body of `predict` of `multimodalembedding`."""
+
+    instances: list[MultimodalInstance]
+    parameters: NotRequired[MultimodalParameters]
+
+
+class RankingRecord(TypedDict, total=False):
+    """A document; it has a title or a content."""
+
+    id: Required[str]
+    title: str
+    content: str
+
+
+class RankRequest(TypedDict):
+    """The body of Discovery Engine's `rank`."""
+
+    model: str
+    query: str
+    records: list[RankingRecord]
+    ignoreRecordDetailsInResponse: bool
+
+
+class PromptInstance(TypedDict):
+    """A picture to make."""
+
+    prompt: str
+
+
+class ImageOutputOptions(TypedDict, total=False):
+    """The form of a picture."""
+
+    mimeType: str
+    compressionQuality: int
+
+
+class ImageParameters(TypedDict, total=False):
+    """Parameters of Imagen."""
+
+    addWatermark: bool
+    aspectRatio: str
+    enhancePrompt: bool
+    includeRaiReason: bool
+    language: str
+    negativePrompt: str
+    outputOptions: ImageOutputOptions
+    personGeneration: str
+    safetySetting: str
+    sampleCount: int
+    sampleImageSize: str
+    seed: int
+
+
+class GenerateImagesRequest(TypedDict):
+    """The body of `predict` of Imagen."""
+
+    instances: list[PromptInstance]
+    parameters: ImageParameters
+
+
+class VideoInstance(TypedDict):
+    """A video to make; `image` is its first frame."""
+
+    prompt: str
+    image: NotRequired[Media]
+
+
+class VideoParameters(TypedDict, total=False):
+    """Parameters of Veo."""
+
+    aspectRatio: str
+    durationSeconds: int
+    enhancePrompt: bool
+    generateAudio: bool
+    negativePrompt: str
+    personGeneration: str
+    resizeMode: str
+    resolution: str
+    sampleCount: int
+    seed: int
+    storageUri: str
+
+
+class GenerateVideosRequest(TypedDict):
+    """The body of `predictLongRunning` of Veo."""
+
+    instances: list[VideoInstance]
+    parameters: VideoParameters
+
+
+class FetchPredictOperationRequest(TypedDict):
+    """The body of `fetchPredictOperation`."""
+
+    operationName: str
+
+
+class MusicInstance(TypedDict):
+    """Music to make."""
+
+    prompt: str
+    negative_prompt: NotRequired[str]
+    seed: NotRequired[int]
+
+
+class GenerateMusicRequest(TypedDict):
+    """The body of `predict` of Lyria."""
+
+    instances: list[MusicInstance]

@@ -7,7 +7,7 @@ operation for a while only; with `storageUri` the video itself is in Cloud Stora
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, text
@@ -21,6 +21,9 @@ from vertex_compat.types import (
     VideoAdapter,
     VideoOperation,
 )
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.google import request_types as wire
 
 PARAMETERS: Final = ParameterTable(
     renamed={
@@ -50,10 +53,12 @@ def start(body: JSON, model: Model) -> UpstreamCall:
     `image` is one with `mime` and either base64 `data` or a `gs://` `uri`; `storage_uri` is a folder.
     """
     client_request = ClientRequest(body, model)
-    parameters, ignored = PARAMETERS.apply(body)
+    renamed, ignored = PARAMETERS.apply(body)
+    parameters = cast("wire.VideoParameters", renamed)
     client_request.ignore(*ignored)
     width, height = map(int, body["size"].split("x"))
-    parameters |= {"sampleCount": 1, "durationSeconds": int(body["seconds"])}
+    parameters["sampleCount"] = 1
+    parameters["durationSeconds"] = int(body["seconds"])
     parameters["aspectRatio"] = "16:9" if width >= height else "9:16"
     resolution = _resolution(min(width, height))
     if model.profile.takes_video_resolution:
@@ -62,15 +67,17 @@ def start(body: JSON, model: Model) -> UpstreamCall:
         client_request.ignore("size")
     if "storage_uri" in body:
         parameters["storageUri"] = body["storage_uri"]
-    instance: JSON = {"prompt": body["prompt"]}
+    instance: wire.VideoInstance = {"prompt": body["prompt"]}
     if image := body.get("image"):
-        source = {"gcsUri": image["uri"]} if "uri" in image else {"bytesBase64Encoded": image["data"]}
-        instance["image"] = {**source, "mimeType": image["mime"]}
-    return UpstreamCall(
-        f"{model.resource}:predictLongRunning",
-        {"instances": [instance], "parameters": parameters},
-        ignored=client_request.ignored,
-    )
+        instance["image"] = _media(image)
+    upstream_body: wire.GenerateVideosRequest = {"instances": [instance], "parameters": parameters}
+    return UpstreamCall(f"{model.resource}:predictLongRunning", upstream_body, ignored=client_request.ignored)
+
+
+def _media(image: JSON) -> wire.Media:
+    if "uri" in image:
+        return {"gcsUri": image["uri"], "mimeType": image["mime"]}
+    return {"bytesBase64Encoded": image["data"], "mimeType": image["mime"]}
 
 
 def units(body: JSON, model: Model) -> Units:
@@ -99,7 +106,8 @@ def location(operation: str) -> str:
 def fetch(operation: str) -> UpstreamCall:
     """Return the call that shows an operation."""
     resource = operation.partition("/operations/")[0].split("/locations/", 1)[-1].partition("/")[2]
-    return UpstreamCall(f"{resource}:fetchPredictOperation", {"operationName": operation})
+    body: wire.FetchPredictOperationRequest = {"operationName": operation}
+    return UpstreamCall(f"{resource}:fetchPredictOperation", body)
 
 
 def read(operation: JSON) -> VideoOperation:

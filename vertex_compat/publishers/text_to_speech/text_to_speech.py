@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from vertex_compat import errors
 from vertex_compat.json_values import text
 from vertex_compat.publishers import voices
 from vertex_compat.publishers.parameters import ParameterTable
 from vertex_compat.types import JSON, Audio, Model, SpeechAdapter, UnaryAdapter, Units, UpstreamCall
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.text_to_speech import request_types as wire
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -48,19 +51,19 @@ def request(params: JSON, _: Model) -> list[UpstreamCall]:
     ignored = PARAMETERS.apply(params)[1]
     content = params["input"]
     is_ssml = params.get("use_ssml") or _SSML.search(content)
-    body = {
-        "input": {"ssml" if is_ssml else "text": content},
+    body: wire.SynthesizeSpeechRequest = {
+        "input": {"ssml": content} if is_ssml else {"text": content},
         "voice": _voice(params.get("voice", "alloy")),
         "audioConfig": _audio_config(params) | params.get("audioConfig", {}),
     }
     return [UpstreamCall("text:synthesize", body, service="texttospeech", ignored=tuple(ignored))]
 
 
-def _voice(voice: str | JSON) -> JSON:
+def _voice(voice: str | JSON) -> wire.VoiceSelectionParams:
     """Return Google's voice for a name of OpenAI's, Gemini's or its own, or for an object."""
     if isinstance(voice, dict):
         if "id" not in voice:
-            return voice
+            return cast("wire.VoiceSelectionParams", voice)
         voice = str(voice["id"])
     name = voices.ON_CLOUD.get(voice.lower(), voice)
     if name.capitalize() in voices.GEMINI:
@@ -83,7 +86,7 @@ def units(params: JSON, _: Model) -> Units:
     return Units(characters=len(params["input"]), variant=kind)
 
 
-def _audio_config(params: JSON) -> JSON:
+def _audio_config(params: JSON) -> wire.AudioConfig:
     audio_format = params.get("response_format", "mp3")
     if audio_format not in ENCODINGS:
         raise errors.BadRequest(
@@ -91,7 +94,7 @@ def _audio_config(params: JSON) -> JSON:
             param="response_format",
             code="unsupported_value",
         )
-    config: JSON = {"audioEncoding": ENCODINGS[audio_format]}
+    config: wire.AudioConfig = {"audioEncoding": ENCODINGS[audio_format]}
     if audio_format == "pcm":
         config["sampleRateHertz"] = PCM_SAMPLE_RATE
     if "speed" in params:

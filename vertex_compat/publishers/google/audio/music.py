@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, text
@@ -62,7 +62,8 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
         return [generate_content.call([{"text": prompt}], config, body, model, ignored)]
     client_request = ClientRequest(body, model)
     client_request.ignore(*ignored)
-    upstream_body: JSON = {"instances": [{"prompt": prompt, **fields}]}
+    instance = cast("wire.MusicInstance", {"prompt": prompt, **fields})
+    upstream_body: wire.GenerateMusicRequest = {"instances": [instance]}
     return [UpstreamCall(f"{model.resource}:predict", upstream_body, ignored=client_request.ignored)]
 
 
