@@ -49,6 +49,8 @@ sys.setswitchinterval(concurrency.SWITCH_INTERVAL_SECONDS)
 _server = GunicornHooks(_settings.upstream_timeout, _settings.head_timeout)
 _server.install()
 _credentials = Credentials(credentials_factory(_settings), Network.from_settings(_settings))
+if _settings.metadata_host and _settings.auth != "caller":  # elsewhere there may be no credentials
+    _server.on_worker_start = _credentials.prefetch
 _app = App(_settings, HttpTransport(_settings, _credentials), _on_request_end, _server)
 if _metrics:
     _metrics.observe_capacity(_app.running, _app.free)

@@ -56,6 +56,11 @@ def test_a_token_that_is_still_good_is_used_meanwhile(serve_alone, fault, env):
         server.emulator.metadata_fault = None
 
 
+def test_first_token_is_fetched_before_the_first_request(serve_alone):
+    server = serve_alone(has("503"), K_SERVICE="here", VERTEX_COMPAT_AUTH="none")
+    server.wait_for_log(lambda log: "could not get an access token" in log)
+
+
 @on_google_or_not
 def test_many_cold_requests_fetch_one_token(serve_alone, env):
     server = serve_alone(has("slow:0.5"), **env)

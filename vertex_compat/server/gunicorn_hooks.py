@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import struct
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -52,6 +53,8 @@ class GunicornHooks:
         self.deadlines = ReadDeadlines()
         self.shutdown_fd = -1
         """A descriptor that is readable when requests have to end; -1 without gunicorn."""
+        self.on_worker_start: Callable[[], None] | None = None
+        """Called in each worker when it is about to accept connections."""
 
     def install(self) -> None:
         """Change the defaults of gunicorn's settings, if it is installed."""
@@ -91,6 +94,8 @@ class GunicornHooks:
         signal.signal(signal.SIGTERM, terminate)
         if hasattr(worker, "tpool"):
             self._limit_heads(worker)
+        if self.on_worker_start:
+            self.on_worker_start()
 
     def _limit_heads(self, worker: Any) -> None:
         """Set a deadline for each head.

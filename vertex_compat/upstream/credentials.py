@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, NoReturn, Protocol, TypeAlias, TypeVar
@@ -158,6 +159,14 @@ class Credentials:
             if remaining > _ZERO:
                 return str(token)
         return self._fetch(refused=None)
+
+    def prefetch(self) -> None:
+        """Fetch the first token in another thread, beside the first request."""
+        threading.Thread(target=self._prefetch, daemon=True).start()
+
+    def _prefetch(self) -> None:
+        with suppress(errors.ApiError):  # it is in the log; the first request tries again
+            self.token()
 
     def renew(self, refused: str) -> str:
         """Return another token than the one that Vertex AI refused; raises `Unavailable`."""
