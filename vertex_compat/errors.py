@@ -197,6 +197,18 @@ class DeadlineExceeded(UpstreamFault):
     code = "timeout"
 
 
+def missing_parameter(param: str) -> BadRequest:
+    """Return the error for a required parameter that the client does not send."""
+    return BadRequest(
+        f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
+    )
+
+
+def unfinished_response() -> UpstreamFault:
+    """Return the error for a response that ends without a finish reason."""
+    return UpstreamFault("Vertex AI ended the stream before the model had finished. Send the request again.")
+
+
 BY_STATUS: Final[dict[int, type[ApiError]]] = {
     400: BadRequest,
     401: UpstreamFault,  # our credentials failed, not the client's key

@@ -400,7 +400,7 @@ class ChatParser:
         self.read(b"", parts)
         finished = any(isinstance(part, Delta) and part.finish_reason for part in parts)
         if not finished and not self.continuation:
-            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+            raise errors.unfinished_response()
 
     def _append_whole(self, body: bytes, parts: list[StreamPart]) -> None:
         """Append the parts of a response that came whole.

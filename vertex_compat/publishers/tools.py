@@ -116,11 +116,7 @@ def unused_tool_params(body: JSON) -> list[str]:
 
 def _function(function: object, param: str, tool: JSON) -> Function:
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
-        raise errors.BadRequest(
-            f"Missing required parameter: '{param}.name'.",
-            param=f"{param}.name",
-            code="missing_required_parameter",
-        )
+        raise errors.missing_parameter(f"{param}.name")
     parameters = function.get("parameters")
     if parameters is not None and not isinstance(parameters, dict):
         raise errors.BadRequest(

@@ -125,9 +125,7 @@ class Recording:
         if self._uri:
             return {"mime": self._mime, "size": self._size, "uri": self._uri}
         if not self._data:
-            raise errors.BadRequest(
-                "Missing required parameter: 'file'.", param="file", code="missing_required_parameter"
-            )
+            raise errors.missing_parameter("file")
         return {
             "mime": self._mime,
             "size": self._size,

@@ -199,7 +199,7 @@ class SpeechEncoder:
     def finish(self) -> bytes:
         """Return the end of the file; raises `UpstreamFault` if the model had not finished."""
         if not self._finished or self._encoder is None:
-            raise errors.UpstreamFault("Vertex AI ended its response before the model had finished.")
+            raise errors.unfinished_response()
         audio = self._write(self._encoder.finish())
         return audio + _done(self._usage) if self._events else audio
 

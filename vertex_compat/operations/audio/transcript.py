@@ -80,7 +80,7 @@ class Transcript:
     def complete(self) -> list[Segment]:
         """Check that the response is complete; return the segments that only its end has shown."""
         if self._finish_reason is None:
-            raise errors.UpstreamFault("Vertex AI ended its response before the model had finished.")
+            raise errors.unfinished_response()
         if self._finish_reason == "content_filter":
             raise errors.BadRequest(
                 "The recording was refused by the model's safety filters.",

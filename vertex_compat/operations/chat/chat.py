@@ -219,7 +219,7 @@ class ChatChunkEncoder:
         """Return the last chunks; raises `UpstreamFault` if the model had not finished."""
         unfinished = self._heads.keys() - self._finish.keys()
         if unfinished or not self._heads:
-            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+            raise errors.unfinished_response()
         last = []
         for choice, head in sorted(self._heads.items()):
             finish = msgspec.json.encode(self._finish[choice])

@@ -70,9 +70,7 @@ def as_functions(params: JSON) -> tuple[JSON, frozenset[str]]:
 def _name(tool: JSON, number: int) -> str:
     if not (name := text(member(tool, "custom").get("name"))):
         param = f"tools[{number}].custom.name"
-        raise errors.BadRequest(
-            f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
-        )
+        raise errors.missing_parameter(param)
     return name
 
 

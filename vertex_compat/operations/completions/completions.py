@@ -154,7 +154,7 @@ class _ChoiceEncoder:
 
     def _check_finished(self) -> None:
         if not self._texts or self._texts.keys() - self._finish.keys():
-            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+            raise errors.unfinished_response()
 
     def _chunk(self, choice: wire.CompletionChoice) -> bytes:
         chunk: wire.CompletionChunk = {**self._stamp, "choices": [choice]}

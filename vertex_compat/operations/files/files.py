@@ -56,7 +56,7 @@ def create(context: RequestContext) -> Response:
                 fields[name] = value + data.decode("utf-8", "replace")
         purpose = _purpose(fields.get("purpose"))
         if upload is None:
-            raise _missing("file")
+            raise errors.missing_parameter("file")
         upload.metadata["purpose"] = purpose
         resource = upload.finish()
     expires = any(name.startswith("expires_after") for name in fields)  # a rule of the bucket can do that
@@ -79,7 +79,7 @@ def _start_upload(bucket: Bucket, part: File, fields: dict[str, str]) -> Upload:
 
 def _purpose(value: str | None) -> str:
     if value is None:
-        raise _missing("purpose")
+        raise errors.missing_parameter("purpose")
     if value not in PURPOSES:
         raise errors.BadRequest(
             f"Invalid value for 'purpose': expected one of {', '.join(PURPOSES)}.",
@@ -87,12 +87,6 @@ def _purpose(value: str | None) -> str:
             code="invalid_value",
         )
     return value
-
-
-def _missing(param: str) -> errors.BadRequest:
-    return errors.BadRequest(
-        f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
-    )
 
 
 def list_files(context: RequestContext) -> Response:

@@ -171,7 +171,7 @@ class ContentChunks:
         """Return the last chunk; raises `UpstreamFault` if the model had not finished."""
         candidates = [self._candidates[index] for index in sorted(self._candidates)]
         if not candidates or any(candidate.finish is None for candidate in candidates):
-            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+            raise errors.unfinished_response()
         last = self._chunk([candidate.end() for candidate in candidates])
         last["usageMetadata"] = self._counts()
         return last

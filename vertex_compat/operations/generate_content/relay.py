@@ -70,7 +70,7 @@ class GeminiRelayParser:
             return
         parts.extend(map(self._chunk, self._decoder.feed(data) if data else self._decoder.close()))
         if not data and not self._finished:
-            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+            raise errors.unfinished_response()
 
     def whole(self, body: bytes, parts: list[bytes]) -> None:
         """Append the whole response as one chunk."""

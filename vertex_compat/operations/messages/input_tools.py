@@ -113,11 +113,7 @@ class ToolReader:
 
 def _function(tool: JSON, path: str) -> JSON:
     if not tool.get("name"):
-        raise errors.BadRequest(
-            f"Missing required parameter: '{path}.name'.",
-            param=f"{path}.name",
-            code="missing_required_parameter",
-        )
+        raise errors.missing_parameter(f"{path}.name")
     function = {"name": tool["name"], "description": tool.get("description")}
     function |= {"parameters": tool.get("input_schema"), "strict": tool.get("strict")}
     return drop_nulls(function)

@@ -111,7 +111,7 @@ class MessageEvents:
         Raises `UpstreamFault` if the model had not finished.
         """
         if self._finish is None:
-            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+            raise errors.unfinished_response()
         for delta in self._calls.remaining():
             yield from self._fields(delta)
         yield from self._close()

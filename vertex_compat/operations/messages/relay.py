@@ -131,7 +131,7 @@ class ClaudeRelayEncoder:
     def finish(self) -> bytes:
         """Return nothing more; raises `UpstreamFault` if the message is incomplete."""
         if not self._complete:
-            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+            raise errors.unfinished_response()
         return b""
 
 

@@ -77,11 +77,7 @@ def _url(document: JSON) -> tuple[str, str]:
     url = document.get(field)
     url = url["url"] if isinstance(url, dict) else url
     if not url:
-        raise errors.BadRequest(
-            f"Missing required parameter: '{_PARAM}.{field}'.",
-            param=f"{_PARAM}.{field}",
-            code="missing_required_parameter",
-        )
+        raise errors.missing_parameter(f"{_PARAM}.{field}")
     return kind, url
 
 

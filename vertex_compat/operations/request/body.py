@@ -164,9 +164,7 @@ def _bad_request(message: str) -> errors.BadRequest:
     param = path[:-1].removeprefix("key in ").removeprefix("$").removeprefix(".")
     if missing := _MISSING.match(reason):
         param = f"{param}.{missing['field']}".lstrip(".")
-        return errors.BadRequest(
-            f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
-        )
+        return errors.missing_parameter(param)
     lowered = reason[:1].lower() + reason[1:_MAX_QUOTED_CHARS]
     code = "invalid_type" if lowered.startswith("expected") and ", got " in lowered else "invalid_value"
     return errors.BadRequest(

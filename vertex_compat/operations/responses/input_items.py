@@ -133,11 +133,7 @@ class ItemReader:
 
     def _add_call(self, item: JSON, name: str, arguments: Any, param: str) -> None:
         if not name:
-            raise errors.BadRequest(
-                f"Missing required parameter: '{param}.name'.",
-                param=f"{param}.name",
-                code="missing_required_parameter",
-            )
+            raise errors.missing_parameter(f"{param}.name")
         calls = self._turn.setdefault("tool_calls", [])
         path = f"messages[{len(self.messages)}].tool_calls[{len(calls)}]"
         self.origins |= {path: param, f"{path}.function.arguments": f"{param}.arguments"}

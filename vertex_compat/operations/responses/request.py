@@ -132,9 +132,7 @@ def _check(params: JSON) -> JSON:
         if params.get(name):
             raise errors.BadRequest(alternative, param=name, code="unsupported_parameter")
     if not any(params.get(name) for name in ("input", "instructions", *_HISTORY_PARAMETERS)):
-        raise errors.BadRequest(
-            "Missing required parameter: 'input'.", param="input", code="missing_required_parameter"
-        )
+        raise errors.missing_parameter("input")
     return params
 
 

@@ -174,11 +174,7 @@ def _add(toolset: OfferedTools, tool: JSON, param: str, namespace: str | None = 
 
 def _name(tool: JSON, param: str) -> str:
     if not (name := text(tool.get("name"))):
-        raise errors.BadRequest(
-            f"Missing required parameter: '{param}.name'.",
-            param=f"{param}.name",
-            code="missing_required_parameter",
-        )
+        raise errors.missing_parameter(f"{param}.name")
     return name
 
 

@@ -206,7 +206,7 @@ def _model(match: re.Match[str], context: RequestContext) -> Model:
         except (ValueError, KeyError, TypeError, RecursionError):
             name = None
         if not isinstance(name, str):
-            raise errors.BadRequest("Missing required parameter: 'model'.", param="model")
+            raise errors.missing_parameter("model")
     elif match["endpoint"]:
         name = f"endpoints/{match['endpoint']}"
     else:

@@ -99,11 +99,7 @@ def _chunking(options: JSON, place: str) -> tuple[int, int] | None:
     if chunking.get("type") != "static":
         return None
     if not (fixed := chunking.get("static")):
-        raise errors.BadRequest(
-            f"Missing required parameter: '{place}chunking_strategy.static'.",
-            param=f"{place}chunking_strategy.static",
-            code="missing_required_parameter",
-        )
+        raise errors.missing_parameter(f"{place}chunking_strategy.static")
     if fixed["chunk_overlap_tokens"] * 2 > fixed["max_chunk_size_tokens"]:
         raise errors.BadRequest(
             "'chunk_overlap_tokens' must not exceed half of 'max_chunk_size_tokens'.",

@@ -191,7 +191,7 @@ class ResponseBuilder:
         Raises `UpstreamFault` if the model had not finished.
         """
         if self._finish is None:
-            raise errors.UpstreamFault("Vertex AI ended the stream before the model had finished.")
+            raise errors.unfinished_response()
         if self._state:
             yield from self._item("reasoning")
         yield from self._close()

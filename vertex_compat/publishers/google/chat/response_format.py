@@ -39,11 +39,7 @@ def mime_type(response_format: JSON) -> str | None:
             return JSON_TYPE
         case "json_schema":
             if not (response_format.get("json_schema") or response_format.get("response_schema")):
-                raise errors.BadRequest(
-                    "Missing required parameter: 'response_format.json_schema'.",
-                    param="response_format.json_schema",
-                    code="missing_required_parameter",
-                )
+                raise errors.missing_parameter("response_format.json_schema")
             return JSON_TYPE
         case str(type_) if "/" in type_:
             return type_
