@@ -163,7 +163,7 @@ class UpstreamCall(msgspec.Struct, frozen=True):
     audio_format: str | None = None
     """OpenAI's name of the audio format that the client requests."""
     partial_images: int = 0
-    """The most drafts of each picture that the client gets: `partial_images` of deltas."""
+    """The most drafts of each image that the client gets: `partial_images` of deltas."""
     reasoning_tags: bool = False
     """As in `Model`."""
     endpoint_host: str | None = None
@@ -368,7 +368,7 @@ class GeneratedImage(NamedTuple):
 class GeneratedImages(NamedTuple):
     """The images that one call returned; at least one."""
 
-    pictures: Sequence[GeneratedImage]
+    images: Sequence[GeneratedImage]
     usage: Usage | None = None
 
 

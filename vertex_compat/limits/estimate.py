@@ -9,7 +9,7 @@ BYTES_PER_TOKEN: Final = 4
 """About right for English text and JSON. Vertex's count replaces the estimate after the response."""
 
 MEDIA_TOKENS: Final = 1_000
-"""Stands for a picture or another file inside a request."""
+"""Stands for an image or another file inside a request."""
 
 MIN_MEDIA_BYTES: Final = 8_192
 """A string without a space that is at least so long is base64, not text."""

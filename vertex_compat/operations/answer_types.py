@@ -85,7 +85,7 @@ class CreateEmbeddingResponse(TypedDict):
 
 
 class Image(TypedDict, total=False):
-    """A picture, as base64 or at a URL."""
+    """An image, as base64 or at a URL."""
 
     url: str
     b64_json: str
@@ -100,7 +100,7 @@ class ImageTokensDetails(TypedDict):
 
 
 class ImagesUsage(TypedDict):
-    """Token counts of pictures."""
+    """Token counts of images."""
 
     input_tokens: int
     output_tokens: int
@@ -121,7 +121,7 @@ class ImagesResponse(TypedDict):
 
 
 class ImageEvent(TypedDict):
-    """The fields that the events of drafts and of complete pictures have in common."""
+    """The fields that the events of drafts and of complete images have in common."""
 
     type: str
     b64_json: str
@@ -139,7 +139,7 @@ class ImagePartialImageEvent(ImageEvent):
 
 
 class ImageCompletedEvent(ImageEvent):
-    """The event of a complete picture."""
+    """The event of a complete image."""
 
     usage: ImagesUsage
 

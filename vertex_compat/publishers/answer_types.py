@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 
 
 class OCRPageObject(TypedDict):
-    """The Markdown of a page; chat models return no pictures and no dimensions."""
+    """The Markdown of a page; chat models return no images and no dimensions."""
 
     index: int
     markdown: str

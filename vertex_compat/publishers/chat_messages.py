@@ -102,12 +102,12 @@ class Turn(msgspec.Struct):
     role: str
     parts: list[Part]
     raw: JSON = msgspec.field(default_factory=dict)
-    pictures: list[Media] = msgspec.field(default_factory=list)
+    images: list[Media] = msgspec.field(default_factory=list)
     """Images that the model made. Only models that make images take them back."""
 
 
-PICTURES_ONLY: Final = Text("[image]")
-"""The part of an assistant's turn that had nothing but pictures."""
+IMAGES_ONLY: Final = Text("[image]")
+"""The part of an assistant's turn that had nothing but images."""
 
 
 def read(messages: list[JSON]) -> list[Turn]:
@@ -126,7 +126,7 @@ def split_system(turns: Iterable[Turn]) -> tuple[list[Text], list[Turn]]:
         if turn.role == "system":
             system += [part for part in turn.parts if isinstance(part, Text)]
         else:
-            append_merged(other_turns, Turn(turn.role, [*turn.parts], {**turn.raw}, [*turn.pictures]))
+            append_merged(other_turns, Turn(turn.role, [*turn.parts], {**turn.raw}, [*turn.images]))
     return system, other_turns
 
 
@@ -157,7 +157,7 @@ def append_merged(turns: list[Turn], turn: Turn) -> None:
     if last and last.role == turn.role and turn.role != "tool":
         last.parts += turn.parts
         last.raw |= turn.raw
-        last.pictures += turn.pictures
+        last.images += turn.images
     else:
         turns.append(turn)
 
@@ -205,22 +205,22 @@ class _TurnReader:
             case "function":  # OpenAI's first API for tools had no ids
                 self._read_result(None, message, param)
 
-    def _add(self, role: str, parts: list[Part], message: JSON, pictures: Sequence[Media] = ()) -> None:
-        if pictures and not parts:
-            parts = [PICTURES_ONLY]
+    def _add(self, role: str, parts: list[Part], message: JSON, images: Sequence[Media] = ()) -> None:
+        if images and not parts:
+            parts = [IMAGES_ONLY]
         if parts:
-            append_merged(self.turns, Turn(role, parts, dict(message), [*pictures]))
+            append_merged(self.turns, Turn(role, parts, dict(message), [*images]))
 
     def _read_assistant(self, message: JSON, param: str) -> None:
         content = list(_content(message, param))
-        pictures = [part for part in content if isinstance(part, Media)]
-        pictures += _pictures(message, param)
+        images = [part for part in content if isinstance(part, Media)]
+        images += _images(message, param)
         parts: list[Part] = [Thinking(block) for block in message.get("thinking_blocks") or ()]
         parts += [part for part in content if not isinstance(part, Media)]
         if not any(isinstance(part, Text) for part in parts) and (refusal := message.get("refusal")):
             parts.append(Text(refusal))
         calls = list(self._calls(message, param))
-        self._add("assistant", [*parts, *calls], message, pictures)
+        self._add("assistant", [*parts, *calls], message, images)
         if calls:
             self._expect_results(calls)
 
@@ -313,7 +313,7 @@ def _content(message: JSON, param: str) -> Iterator[Part]:
         yield from _part(part, f"{param}.content[{number}]")
 
 
-def _pictures(message: JSON, param: str) -> Iterator[Media]:
+def _images(message: JSON, param: str) -> Iterator[Media]:
     """The `images` of an answer of ours that comes back; OpenAI has no such field."""
     for number, image in enumerate(items(message.get("images"))):
         link = image.get("image_url")

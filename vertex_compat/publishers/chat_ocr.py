@@ -1,6 +1,6 @@
 """Read documents with chat models, in the form of Mistral's OCR: Markdown for each page.
 
-https://docs.mistral.ai/capabilities/document_ai/basic_ocr. A chat model returns no pictures of the document
+https://docs.mistral.ai/capabilities/document_ai/basic_ocr. A chat model returns no images of the document
 and no coordinates.
 """
 
@@ -64,11 +64,11 @@ _PAGES: Final[JSON] = {
 OF_PAGES: Final = frozenset(
     {"document_annotation_format", "document_annotation_prompt", "pages", "table_format"}
 )
-"""Parameters that a model for the text of one picture does not have."""
+"""Parameters that a model for the text of one image does not have."""
 
 
 def text_via_chat(chat: ChatAdapter, instruction: str) -> UnaryAdapter[OCRResult]:
-    """Return the adapter for chat models that read one picture and answer only its text."""
+    """Return the adapter for chat models that read one image and answer only its text."""
 
     def request(body: JSON, model: Model) -> list[UpstreamCall]:
         ignored = IGNORED | OF_PAGES
@@ -153,7 +153,7 @@ def _chat_body(body: JSON) -> JSON:
 def _document_part(document: JSON) -> JSON:
     """Return a document as a part of OpenAI's message.
 
-    A picture is one whatever the client calls it.
+    A data URL of an image is an image, also as a `document_url`.
     """
     kind = document["type"]
     if kind == "image_url" or document[kind].startswith("data:image/"):

@@ -146,7 +146,7 @@ def log_images(
     results: list[GeneratedImages], context: RequestContext
 ) -> tuple[list[GeneratedImage], list[Usage]]:
     """Return the images and the counts of all calls, which are noted for the log."""
-    images = [image for result in results for image in result.pictures]
+    images = [image for result in results for image in result.images]
     usages = [result.usage for result in results if result.usage]
     context.log.usages |= dict(enumerate(usages))
     if context.log.units:

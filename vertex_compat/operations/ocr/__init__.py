@@ -1,1 +1,1 @@
-"""`POST /ocr`: the text and pictures of a document, as Mistral's clients ask for them."""
+"""`POST /ocr`: the text and images of a document, as Mistral's clients ask for them."""

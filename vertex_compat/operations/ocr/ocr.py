@@ -43,7 +43,7 @@ _NAMES: Final = ParamNames({"messages": _PARAM, "response_format": "document_ann
 
 
 def create(context: RequestContext) -> Response:
-    """Read a document: Markdown of each page, its pictures and their places."""
+    """Read a document: Markdown of each page, its images and their places."""
     params = body.drop_nulls(body.decode(context.body, ocr_schema.OCR))
     kind, url = _url(params[_PARAM])
     data = _data_url(url, context)

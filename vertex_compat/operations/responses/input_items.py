@@ -151,7 +151,7 @@ class ItemReader:
         self.add({"role": "tool", "tool_call_id": id_, "content": output}, param)
 
     def _add_image(self, item: JSON, param: str) -> None:
-        """Add a picture that the model drew; one that failed has no `result`."""
+        """Add an image that the model drew; one that failed has no `result`."""
         if not (data := text(item.get("result"))):
             return
         images = self._turn.setdefault("images", [])
@@ -193,7 +193,7 @@ def _call(kind: str, item: JSON, toolset: OfferedTools) -> tuple[str, Any] | Non
 def _server_call(item: JSON) -> tuple[str, str, str | list[JSON]]:
     """Return name, arguments and output of a server's call.
 
-    Pictures that it links to are private.
+    Images that it links to are private.
     """
     if item["type"] == "mcp_call":
         name = in_namespace(text(item.get("server_label")), text(item.get("name")))

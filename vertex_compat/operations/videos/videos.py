@@ -92,7 +92,7 @@ def _with_defaults(params: JSON, model: Model) -> JSON:
 
 
 def _params(context: RequestContext) -> JSON:
-    """Return the fields of a form or of JSON, with the picture to start from as `image`."""
+    """Return the fields of a form or of JSON, with the image to start from as `image`."""
     upload: multipart.UploadedFile | None = None
     if context.content_type.lower().startswith("multipart/form-data"):
         form = multipart.read(context)
@@ -110,17 +110,17 @@ def _params(context: RequestContext) -> JSON:
     params.setdefault("model", "sora-2")
     reference = params.pop("input_reference", None)
     if upload or reference:
-        params["image"] = _uploaded_picture(upload) if upload else _picture_of(reference, context)
+        params["image"] = _uploaded_image(upload) if upload else _image_of(reference, context)
     return params
 
 
-def _uploaded_picture(upload: multipart.UploadedFile) -> JSON:
+def _uploaded_image(upload: multipart.UploadedFile) -> JSON:
     mime = media_types.of_bytes(upload.data) or media_types.normalize(upload.content_type) or ""
     return _image(mime, base64.b64encode(upload.data).decode())
 
 
-def _picture_of(reference: JSON, context: RequestContext) -> JSON:
-    """Return the picture of a file id, a data: URL or an https:// URL."""
+def _image_of(reference: JSON, context: RequestContext) -> JSON:
+    """Return the image of a file id, a data: URL or an https:// URL."""
     if file_id := reference.get("file_id"):
         bucket = Bucket(context)
         target = bucket.resolve(file_id)
@@ -144,7 +144,7 @@ def _picture_of(reference: JSON, context: RequestContext) -> JSON:
 def _image(mime: str, data: str = "", uri: str = "") -> JSON:
     if not mime.startswith("image/"):
         raise errors.BadRequest(
-            "'input_reference' must be an image: Veo starts from a picture, not from a video.",
+            "'input_reference' must be an image; Veo does not start from a video.",
             param="input_reference",
             code="unsupported_value",
         )

@@ -216,7 +216,7 @@ def stream(_: UpstreamCall) -> StreamTranslator:
 def _whole_parts(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
     """Return the parts of a response that came whole."""
     result = response(body, call)
-    yield from (Delta(0, {"image": image}) for image in result.pictures)
+    yield from (Delta(0, {"image": image}) for image in result.images)
     if result.usage:
         yield result.usage
     yield Delta(0, {}, "stop")

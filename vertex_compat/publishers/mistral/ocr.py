@@ -1,4 +1,4 @@
-"""Read documents with Mistral OCR, and pictures with Mistral's models that chat.
+"""Read documents with Mistral OCR, and images with Mistral's models that chat.
 
 Request and response of Mistral OCR, behind `rawPredict`, are those of Mistral's own API; the document must be
 a data URL: https://docs.mistral.ai/capabilities/document_ai/basic_ocr.

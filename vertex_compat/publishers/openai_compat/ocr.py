@@ -1,4 +1,4 @@
-"""Read pictures with the models behind `endpoints/openapi` and with deployed models.
+"""Read images with the models behind `endpoints/openapi` and with deployed models.
 
 DeepSeek-OCR knows a few prompts and answers with the text alone:
 https://github.com/deepseek-ai/DeepSeek-OCR (2026-11). Its prompt for Markdown adds coordinates to the text.

@@ -188,8 +188,8 @@ def messages(turns: Iterable[Turn], form: MessageFormat) -> list[Message]:
 
 
 def dropped_fields(params: JSON, turns: list[Turn], form: MessageFormat) -> list[str]:
-    """Return the names of fields of messages that are not sent: pictures and reasoning."""
-    names = ["messages.images"] if any(turn.pictures for turn in turns) else []
+    """Return the names of fields of messages that are not sent: images and reasoning."""
+    names = ["messages.images"] if any(turn.images for turn in turns) else []
     return names if form.write_reasoning else names + chat_messages.unread_reasoning(params["messages"])
 
 

@@ -137,7 +137,7 @@ class ResponseFunctionWebSearch(TypedDict):
 
 
 class ImageGenerationCall(TypedDict):
-    """A picture; `extra_content` is its signature."""
+    """An image; `extra_content` is its signature."""
 
     id: str
     type: Literal["image_generation_call"]
@@ -155,7 +155,7 @@ class OutputLogs(TypedDict):
 
 
 class OutputImage(TypedDict):
-    """A picture that code has drawn."""
+    """An image that code has drawn."""
 
     type: Literal["image"]
     url: str

@@ -99,7 +99,7 @@ class ResponseBuilder:
         self._functions = tools.read(params).functions
         self._sequence = 0
         self._open: _Item | None = None
-        self._picture: _Item | None = None
+        self._image_item: _Item | None = None
         self._text: _GrowingText | None = None
         self._length = 0  # of all text of the answer so far
         self._offset = 0  # of the last text part in that text
@@ -155,7 +155,7 @@ class ResponseBuilder:
         if refusal := part.fields.get("refusal"):
             yield from self._item("message")
             yield from self._add_text("refusal", refusal, part)
-        yield from self._pictures(part.fields)
+        yield from self._images(part.fields)
         for grounding in part.fields.get("vertex_ai_grounding_metadata") or ():
             yield from self._search(grounding)
         for annotation in part.fields.get("annotations") or ():
@@ -195,7 +195,7 @@ class ResponseBuilder:
         if self._state:
             yield from self._item("reasoning")
         yield from self._close()
-        yield from self._end_picture(None)
+        yield from self._end_image(None)
         for call in self._calls.values():
             yield from self._close_call(call)
         reason = INCOMPLETE.get(self._finish)
@@ -311,52 +311,52 @@ class ResponseBuilder:
         if call := server_items.web_search_call(self._new_id("ws"), grounding):
             yield from self._server_item(call)
 
-    def _pictures(self, fields: JSON) -> Iterator[wire.Event]:
+    def _images(self, fields: JSON) -> Iterator[wire.Event]:
         for image in fields.get("partial_images") or ():
             yield from self._partial_image(image)
         for image in fields.get("images") or ():
             yield from self._image(image)
 
     def _image(self, image: JSON) -> Iterator[wire.Event]:
-        """A picture: drawn by code, or by the model; one that is a link is text."""
+        """An image: drawn by code, or by the model; one that is a link is text."""
         if self._open and self._open.value["type"] == "code_interpreter_call":
             server_items.add_image(self._open.value, image)
         elif server_items.image_data(image):
             yield from self._close()
-            yield from self._begin_picture()
-            yield from self._end_picture(image)
+            yield from self._begin_image()
+            yield from self._end_image(image)
         else:
             yield from self._item("message")
             yield from self._add_text("output_text", f"![image]({image['image_url']['url']})", Delta(0, {}))
 
     def _partial_image(self, image: JSON) -> Iterator[wire.Event]:
-        """A draft of a picture. Thoughts may follow it, so its item stays open beside theirs."""
+        """A draft of an image. Thoughts may follow it, so its item stays open beside theirs."""
         if (drawn := server_items.image_data(image)) is None:
             return
-        yield from self._begin_picture()
-        if self._picture:
+        yield from self._begin_image()
+        if self._image_item:
             yield self._in(
-                self._picture,
+                self._image_item,
                 "image_generation_call.partial_image",
                 partial_image_b64=drawn[1],
                 partial_image_index=image["index"],
                 output_format=drawn[0],
             )
 
-    def _begin_picture(self) -> Iterator[wire.Event]:
-        """Open the item of a picture, unless one is open."""
-        if self._picture:
+    def _begin_image(self) -> Iterator[wire.Event]:
+        """Open the item of an image, unless one is open."""
+        if self._image_item:
             return
-        self._picture = item = self._add(server_items.image_generation_call(self._new_id("ig")))
+        self._image_item = item = self._add(server_items.image_generation_call(self._new_id("ig")))
         yield self._item_event("added", item)
         for step in ("in_progress", "generating"):
             yield self._in(item, f"image_generation_call.{step}")
 
-    def _end_picture(self, image: JSON | None) -> Iterator[wire.Event]:
-        """Close the item of a picture; without the picture, it has failed."""
-        if (item := self._picture) is None:
+    def _end_image(self, image: JSON | None) -> Iterator[wire.Event]:
+        """Close the item of an image; without the image, it has failed."""
+        if (item := self._image_item) is None:
             return
-        self._picture = None
+        self._image_item = None
         if image is None:
             item.value["status"] = "failed"
         else:

@@ -1,4 +1,4 @@
-"""Items of what a publisher did for its model: searches, code that it ran, pictures.
+"""Items of what a publisher did for its model: searches, code that it ran, images.
 
 OpenAI's SDK, types/responses/response_output_item.py.
 """
@@ -41,7 +41,7 @@ def web_search_call(id_: str, grounding: JSON) -> wire.ResponseFunctionWebSearch
 
 
 def image_generation_call(id_: str) -> wire.ImageGenerationCall:
-    """Return the item of a picture that has not come yet."""
+    """Return the item of an image that has not come yet."""
     return {
         "id": id_,
         "type": "image_generation_call",
@@ -51,7 +51,7 @@ def image_generation_call(id_: str) -> wire.ImageGenerationCall:
 
 
 def image_data(image: JSON) -> tuple[str, str] | None:
-    """Return the file format and the base64 of a picture in the form of chat; None for a link."""
+    """Return the file format and the base64 of an image in the form of chat; None for a link."""
     url = text(mapping(image.get("image_url")).get("url"))
     if not url.startswith(_DATA_URL):
         return None
@@ -60,9 +60,9 @@ def image_data(image: JSON) -> tuple[str, str] | None:
 
 
 def set_result(call: wire.ImageGenerationCall, image: JSON) -> None:
-    """Put a picture in the form of chat into its item.
+    """Put an image in the form of chat into its item.
 
-    `extra_content` is the picture's signature, which Gemini needs back.
+    `extra_content` is the image's signature, which Gemini needs back.
     """
     form, data = image_data(image) or ("", "")
     call["result"], call["output_format"] = data, form
@@ -93,7 +93,7 @@ def add_output(call: wire.ResponseCodeInterpreterToolCall, execution: CodeExecut
 
 
 def add_image(call: wire.ResponseCodeInterpreterToolCall, image: JSON) -> None:
-    """Add a picture that code has drawn, in the form of chat, to the item of its call."""
+    """Add an image that code has drawn, in the form of chat, to the item of its call."""
     _add_output(call, {"type": "image", "url": text(mapping(image.get("image_url")).get("url"))})
 
 

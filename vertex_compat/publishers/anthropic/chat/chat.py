@@ -143,7 +143,7 @@ def request(body: JSON, model: Model) -> UpstreamCall:
 
 def _read_turns(client_messages: list[JSON], context: CallContext) -> list[chat_messages.Turn]:
     turns = chat_messages.read(client_messages)
-    if any(turn.pictures for turn in turns):  # Claude's own turns have no pictures
+    if any(turn.images for turn in turns):  # Claude's own turns have no images
         context.ignore("messages.images")
     context.ignore(*chat_messages.unread_reasoning(client_messages, reads_blocks=True))
     return turns

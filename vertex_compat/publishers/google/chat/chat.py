@@ -17,9 +17,9 @@ from vertex_compat.publishers.chat_messages import Turn
 from vertex_compat.publishers.google import generate_content
 from vertex_compat.publishers.google.chat import (
     contents,
+    image_output,
     json_schema,
     options,
-    pictures,
     reasoning,
     response,
     response_format,
@@ -133,12 +133,12 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
     upstream_body = _upstream_body(client_request, turns, output)
     config = _sampling(client_request) | _penalties(client_request) | _limits(client_request)
     config |= response_format.logprobs(body) | output.config | response_format.modalities(body)
-    picture_options = pictures.read(client_request)
-    config |= picture_options.config
+    images = image_output.read(client_request)
+    config |= images.config
     speaks = "AUDIO" in config.get("responseModalities", ())
     client_request.ignore(*(["audio"] if "audio" in body and not speaks else []))
     thinking = reasoning.thinking_config(client_request, native)
-    if picture_options.drafts:
+    if images.drafts:
         thinking["includeThoughts"] = True
     if thinking:
         config["thinkingConfig"] = thinking
@@ -159,7 +159,7 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
         tool_names=output.tools.names,
         json_answer=output.answer,
         audio_format=response_format.audio_format(body) if speaks else None,
-        partial_images=picture_options.drafts,
+        partial_images=images.drafts,
     )
 
 

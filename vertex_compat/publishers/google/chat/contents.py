@@ -16,8 +16,8 @@ from vertex_compat import errors
 from vertex_compat.model_profile import ModelProfile
 from vertex_compat.publishers import chat_messages, tools
 from vertex_compat.publishers.chat_messages import (
+    IMAGES_ONLY,
     NO_RESULT,
-    PICTURES_ONLY,
     Call,
     Media,
     Part,
@@ -160,20 +160,20 @@ def _user_parts(parts: Iterable[Part], profile: ModelProfile) -> Iterator[wire.P
 
 
 def _model_parts(turn: Turn, profile: ModelProfile, *, current: bool) -> Iterator[wire.Part]:
-    """Yield the model's texts, pictures and calls, each with its signature.
+    """Yield the model's texts, images and calls, each with its signature.
 
     Claude's thoughts are left out. In the `current` turn, which began with the user's last text, the first
     call of each step must be signed.
     """
-    texts = [part for part in turn.parts if isinstance(part, Text) and part is not PICTURES_ONLY]
+    texts = [part for part in turn.parts if isinstance(part, Text) and part is not IMAGES_ONLY]
     calls = [part for part in turn.parts if isinstance(part, Call)]
     of_message = signatures.in_extra_content(turn.raw)
     skip = signatures.SKIP if profile.signs_all_parts else None
     for text in texts:
         signature = signatures.in_extra_content(text.raw) or (of_message if text is texts[-1] else None)
         yield _model_text(text) | _signature_field(signature or skip)
-    for picture in turn.pictures:
-        yield _file(picture) | _signature_field(signatures.in_extra_content(picture.raw) or skip)
+    for image in turn.images:
+        yield _file(image) | _signature_field(signatures.in_extra_content(image.raw) or skip)
     unplaced = None if texts else of_message
     if unplaced and not calls:
         yield {"text": "", "thoughtSignature": unplaced}

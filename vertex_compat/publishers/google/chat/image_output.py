@@ -1,4 +1,4 @@
-"""Pictures in the answers of chats, by `image_generation`: OpenAI's hosted tool.
+"""Images in the answers of chats, by `image_generation`: OpenAI's hosted tool.
 
 https://platform.openai.com/docs/guides/tools-image-generation. Gemini's image models draw by themselves.
 """
@@ -20,21 +20,21 @@ OPTIONS: Final = frozenset(
 )
 
 
-class Pictures(NamedTuple):
-    """Fields of `generationConfig`, and how many drafts of each picture the client gets."""
+class ImageOutput(NamedTuple):
+    """Fields of `generationConfig`, and how many drafts of each image the client gets."""
 
     config: wire.GenerationConfig
     drafts: int = 0
 
 
-def read(client_request: ClientRequest) -> Pictures:
-    """Return the form of the pictures that the client requests; raises `BadRequest`."""
+def read(client_request: ClientRequest) -> ImageOutput:
+    """Return the form of the images that the client requests; raises `BadRequest`."""
     body, model = client_request.body, client_request.model
     if PARAM not in body:
-        return Pictures({})
+        return ImageOutput({})
     if "images" not in model.profile.operations:
         client_request.ignore(PARAM)
-        return Pictures({})
+        return ImageOutput({})
     tool = ClientRequest(body[PARAM], model)
     image_config.check(tool.body, f"{PARAM}.")
     config: wire.GenerationConfig = {}
@@ -45,4 +45,4 @@ def read(client_request: ClientRequest) -> Pictures:
     drafts: int = tool.body["partial_images"] if image_config.with_drafts(client_request, tool) else 0
     ignored = [*tool.ignored, *sorted(tool.body.keys() - OPTIONS)]
     client_request.ignore(*(f"{PARAM}.{name}" for name in ignored))
-    return Pictures(config, drafts)
+    return ImageOutput(config, drafts)
