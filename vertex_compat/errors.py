@@ -12,7 +12,9 @@
     │   ├── RequestTimeout        408
     │   ├── Conflict              409
     │   ├── PayloadTooLarge       413
+    │   ├── RangeNotSatisfiable   416
     │   └── RateLimited           429
+    │       └── QuotaExceeded     429
     └── UpstreamFault             502
         ├── InvalidModelResponse  502
         ├── SchemaMismatch        502
@@ -22,10 +24,10 @@
 A class has the status, type and code; the code that raises it adds the message and `param`. `app` encodes an
 error as JSON, or as an event where the stream has begun.
 
-`from_upstream` reads the error bodies of Vertex AI and its publishers: Google's object (or a list with it),
-Anthropic's, both of Mistral's, vLLM's, TGI's, and HTML. The HTTP status selects the class. Messages are not
-parsed, with one exception (`CONTEXT_LENGTH`): clients check for the code `context_length_exceeded`, and only
-the message says that a prompt is too long.
+`from_upstream` reads the error bodies of Vertex AI and its publishers. These are Google's object (or a list
+with it), Anthropic's, both of Mistral's, vLLM's, TGI's, and HTML. The HTTP status selects the class. Messages
+are not parsed, with one exception (`CONTEXT_LENGTH`): clients check for the code `context_length_exceeded`,
+and only the message says that a prompt is too long.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
 
     Strings and lists continue those of the previous deltas. Tool calls continue by their `index`; only the
     first part of a call has its id, type and name. `finish_reason` is OpenAI's; a delta may have text and a
-    finish reason at once.
+    finish reason together.
     """
 
     choice: int

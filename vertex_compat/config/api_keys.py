@@ -1,7 +1,7 @@
 """Client keys: their forms, and a file of keys that may change while the function runs.
 
-Only SHA-256 digests are kept. A key may be written as its digest (`sha256:…`), so that who reads the secret
-cannot use it.
+Only SHA-256 digests are kept. A key may be configured as its digest (`sha256:…`), so that a
+reader of the secret cannot use the key.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Digests: TypeAlias = Mapping[bytes, str]
 """SHA-256 digest → the key's name."""
 
 REFRESH_SECONDS: Final = 5.0
-"""Keys are used for so long before their file is read again."""
+"""Age of the keys at which a request reads their file again."""
 
 GRACE_SECONDS: Final = 600.0
-"""The last keys serve for so long after their file has been removed or cannot be read; then none does."""
+"""The last keys stay valid for this time after their file was removed or cannot be read."""
 
 MIN_KEY_LENGTH: Final = 8
 SHORT_KEY_LENGTH: Final = 16
@@ -38,7 +38,7 @@ SHORT_KEY_LENGTH: Final = 16
 MAX_FILE_BYTES: Final = 1_048_576
 
 _LOCK_TIMEOUT_SECONDS: Final = 1.0
-"""A request waits for so long while another one reads the file: a mounted secret is fetched from afar."""
+"""Longest wait for a request that reads the file: a mounted secret is fetched over the network."""
 
 _NAME: Final = re.compile(r"[\w-]{1,40}")
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
@@ -75,7 +75,7 @@ def parse(text: str) -> ApiKeys:
 def read(path: Path) -> ApiKeys:
     """Read the keys in a file.
 
-    Raises `ValueError`, whose text goes on after the name of the setting.
+    Raises `ValueError`, whose text continues a sentence that begins with the name of the setting.
     """
     try:
         with path.open("rb") as file:
@@ -169,10 +169,10 @@ def _rule(name: str, fields: Mapping[str, Any]) -> KeyRule:
 class ApiKeyFile:
     """The keys in a file, which is read again every few seconds, when a request needs them.
 
-    Its content is read, not its modification time: a mounted secret is fetched by reading it. A file with a
-    mistake, or one that `check` refuses, is an error in the log, and the last good keys serve on. An empty
-    file has no keys, so every request is refused. Without the file, the last keys are valid for
-    `GRACE_SECONDS` more.
+    Its content is read, not its modification time: a mounted secret is fetched by reading it. If the file has
+    a mistake, or `check` refuses it, the log has an error, and the last valid keys stay in use. An empty file
+    has no keys, so every request is refused. Without the file, the last keys are valid for `GRACE_SECONDS`
+    more.
     """
 
     def __init__(
@@ -207,13 +207,13 @@ class ApiKeyFile:
         try:
             keys = read(self._path)
         except UnreadableKeys as error:
-            complaint = f"{_VARIABLE} {error} The last keys serve for {GRACE_SECONDS:g} seconds."
+            complaint = f"{_VARIABLE} {error} The last keys stay valid for {GRACE_SECONDS:g} seconds."
             if self._clock() - self._readable_at > GRACE_SECONDS:
                 self._keys = ApiKeys({})
                 complaint = f"{_VARIABLE} {error} No key is accepted any more."
         except ValueError as error:
             self._readable_at = self._clock()
-            complaint = f"{_VARIABLE} {error} The last good keys serve on."
+            complaint = f"{_VARIABLE} {error} The last valid keys stay in use."
         else:
             self._readable_at = self._clock()
             complaint = self._accept(keys)
@@ -227,6 +227,6 @@ class ApiKeyFile:
         try:
             self._check(keys)
         except ValueError as error:
-            return f"{error} The last good keys serve on."
+            return f"{error} The last valid keys stay in use."
         self._keys = keys
         return ""

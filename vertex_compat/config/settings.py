@@ -70,7 +70,7 @@ PROXIES: Final = ("https_proxy", "http_proxy", "all_proxy")
 
 
 class InvalidSetting(ValueError):
-    """A wrong setting. The message names it and the values that are allowed."""
+    """A wrong setting. The message names the setting and the values that are allowed."""
 
 
 Store = Literal["bucket", "memory", "off"]
@@ -112,14 +112,14 @@ class Settings(msgspec.Struct, frozen=True):
     """Engine that stores responses, for `store_days`."""
     store_days: int = 30
     threads: int = 80
-    """Requests that run at once."""
+    """Requests that run at the same time."""
     upstream_timeout: float = 600
-    """Longest silence of the upstream, before its first byte and between two."""
+    """Longest silence of the upstream, before its first byte and between two reads."""
     keepalive_interval: float = 15
     """Silence of a stream after which the client gets a comment."""
     retries: int = 2
     retry_deadline: float = 30
-    """A retry may begin so long after the first attempt."""
+    """Longest time from the first attempt to the start of a retry."""
     fetch_links: bool = True
     """Linked files are fetched for models that read no links."""
     metadata_host: str | None = None

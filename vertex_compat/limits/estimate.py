@@ -12,7 +12,7 @@ MEDIA_TOKENS: Final = 1_000
 """Stands for an image or another file inside a request."""
 
 MIN_MEDIA_BYTES: Final = 8_192
-"""A string without a space that is at least so long is base64, not text."""
+"""Shortest string without a space that counts as base64, not as text."""
 
 DEFAULT_COMPLETION_TOKENS: Final = 4_096
 """Stands for the limit of an answer where the client sets none; the model may answer more."""
@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
 
 
 def of_form(choices: int = 1) -> Estimate:
-    """Return the estimate for a form with files and so many answers."""
+    """Return the estimate for a form with files that requests `choices` answers."""
     return Estimate(MEDIA_TOKENS, DEFAULT_COMPLETION_TOKENS * choices)
 
 

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 OnFailure: TypeAlias = Literal["allow", "refuse"]
 
 MAX_FAILURES: Final = 3
-"""After so many failures in a row the store is not called for `RETRY_SECONDS`, so that no request waits."""
+"""Consecutive failures after which the store is not called for `RETRY_SECONDS`, so that no request waits."""
 
 RETRY_SECONDS: Final = 1.0
 
@@ -108,7 +108,7 @@ class Allowance:
         estimate: Callable[[], Estimate],
         units: Callable[[Model], Units | None] = lambda _: None,
     ) -> None:
-        """Reserve the cost of the dearest of `models`, once a request.
+        """Reserve the cost of the most expensive of `models`; a second call changes nothing.
 
         Raises `RateLimited`, `Forbidden`.
         """
@@ -166,7 +166,8 @@ def refusal(quota: Quota, decision: Decision) -> errors.ClientFault:
         case "budget":
             period = "month" if len(quota.period) == len("2026-11") else "day"
             return errors.QuotaExceeded(
-                f"You exceeded the budget of this API key for this {period} (UTC).",
+                f"You exceeded the budget of this API key for this {period} (UTC). "
+                f"Wait for the next {period}, or ask the operator to raise it.",
                 headers=headers | {"x-should-retry": "false"},
             )
         case "parallel":

@@ -9,14 +9,14 @@ Limit: TypeAlias = Literal["parallel", "requests", "tokens", "budget"]
 MINUTE_SECONDS: Final = 60.0
 
 LEASE_SECONDS: Final = 3600.0
-"""A killed instance leaves its requests counted as running for so long, Cloud Run's longest request."""
+"""A request of a killed instance counts as running for this time: Cloud Run's longest request."""
 
 
 class Quota(NamedTuple):
     """The limits of one key; None is no limit.
 
-    `requests` and `tokens` are per minute, `parallel` requests at once; `budget` is in nano-dollars, and
-    `period` names the day or month that it is for.
+    `requests` and `tokens` are per minute. `parallel` is the number of requests that may run at the same
+    time. `budget` is in nano-dollars, and `period` names the day or month that it is for.
     """
 
     key: str

@@ -29,7 +29,7 @@ from vertex_compat.limits.quota import (
 TIMEOUT_SECONDS: Final = 0.05
 
 PERIOD_SECONDS: Final = 40 * 86_400
-"""A budget's count is forgotten so long after its last change; the longest period is a month."""
+"""Lifetime of a budget's count after its last change; the longest period is a month."""
 
 _NONE: Final = -1
 """Stands for a limit that the key does not have."""

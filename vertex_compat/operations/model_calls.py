@@ -52,7 +52,7 @@ OTHER_APIS: Final = {
 """Operation of a profile → the API that alone offers it."""
 
 MAX_PARALLEL_CALLS: Final = 8
-"""Upstream calls that one request opens at once."""
+"""Upstream calls that one request opens in parallel."""
 
 
 def with_fallback(

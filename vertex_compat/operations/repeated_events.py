@@ -13,7 +13,7 @@ import msgspec
 from vertex_compat.types import JSON
 
 MAX_MISSES: Final = 32
-"""Events that are compared with the next one in vain before no more are: their server varies other fields."""
+"""Comparisons without a match after which no more events are compared: the server varies other fields."""
 
 _TEXT: Final = re.compile(rb'"(text|content|reasoning_content|thinking)": ?("(?:[^"\\]|\\.)*")')
 _decode_text = msgspec.json.Decoder(str).decode

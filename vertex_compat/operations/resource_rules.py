@@ -104,15 +104,16 @@ def references(body: Any) -> Iterator[Reference]:
             if kind is str:
                 if name in TEXT_KEYS:
                     continue
-                short = _short(name)
+                short = _plain_key(name)
                 if short in MODEL_KEYS or ("/" in inner and short not in TEXT_KEYS):
                     yield Reference(short, inner)
-            elif (kind is dict or kind is list) and _short(name) not in FREE_FORM_KEYS:
+            elif (kind is dict or kind is list) and _plain_key(name) not in FREE_FORM_KEYS:
                 pending.append((name, inner))
 
 
 @lru_cache(1024)
-def _short(key: str) -> str:
+def _plain_key(key: str) -> str:
+    """Return a key in lower case without underscores: bodies have it in snake or camel case."""
     return key.replace("_", "").lower()
 
 

@@ -4,7 +4,7 @@ Clients send several messages of one role in a row, an assistant first, tool res
 or never, and empty texts. They are repaired here, once for all publishers:
 
 * Consecutive messages of a role are one turn; empty texts are dropped.
-* A turn with calls is followed at once by a `tool` turn with one result a call, in the order of the calls. A
+* A turn with calls is followed directly by a `tool` turn with one result a call, in the order of the calls. A
   call without a result gets one that says so; a result without a call becomes a text of the user.
 * Results without an id are matched with calls by name and order.
 * A file in any of OpenAI's, Google's, Anthropic's and LiteLLM's forms is a `Media`.

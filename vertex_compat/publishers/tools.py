@@ -106,7 +106,7 @@ def _parallel(body: JSON) -> bool | None:
 def unused_tool_params(body: JSON) -> list[str]:
     """Return the names of parameters about tools in a request without tools.
 
-    A web search is a tool that can be chosen, but never called twice at once.
+    A web search is a tool that can be chosen, but never called twice in one turn.
     """
     if body.get("tools") or body.get("functions"):
         return []
@@ -154,7 +154,11 @@ def _choice(body: JSON) -> _Choice:
             return _Choice("required")
         case {} if name := _tool_name(choice):
             return _Choice("required", forced=name)
-    raise errors.BadRequest("Invalid value for 'tool_choice'.", param="tool_choice", code="invalid_value")
+    raise errors.BadRequest(
+        "Invalid value for 'tool_choice': expected auto, none, required, or an object that names a function.",
+        param="tool_choice",
+        code="invalid_value",
+    )
 
 
 def _tool_name(choice: object) -> str | None:

@@ -55,7 +55,7 @@ def on(price: Price, day: date) -> Price:
 def max_cost(
     price: Price, prompt: int, completion: int, units: Units | None = None, *, day: date
 ) -> int | None:
-    """Return the nano-dollars to reserve for so many tokens, at the highest rates.
+    """Return the nano-dollars to reserve for these tokens, at the highest rates.
 
     None if the cost is unknown: the units of a model that is not paid by tokens, or their price.
     """

@@ -16,7 +16,7 @@ MAX_FEATURES: Final = 64
 """Features that are remembered of one model: clients choose the names of some."""
 
 OF_ONE_REQUEST: Final = ("messages.", "recording.")
-"""Beginnings of the names of features that depend on the request, which are not remembered."""
+"""Prefixes of the names of features that depend on the request. They are not remembered."""
 
 
 class RefusedFeatures:

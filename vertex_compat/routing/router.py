@@ -35,7 +35,7 @@ from vertex_compat.routing.rules import (
 from vertex_compat.types import JSON, Model, ResourceTarget
 
 COOL_DOWN_SECONDS: Final = (5.0, 15.0)
-"""A failed target waits behind the others for a random time in this range, so that not all return at once."""
+"""Range of the random time for which a failed target comes last, so that not all return together."""
 
 MAX_CACHED_NAMES: Final = 1024
 """Clients choose the names, so the cache of resolved names has a bound."""
@@ -172,7 +172,9 @@ class Router:
         """Return the targets of a name, and then those of each of its fallbacks."""
         if not self.allows(requested_name):
             raise errors.Forbidden(
-                f"You are not allowed to use the model {requested_name[:200]!r}.", param="model"
+                f"You are not allowed to use the model {requested_name[:200]!r}. "
+                "GET /v1/models lists those that you may use.",
+                param="model",
             )
         rule = self.config.models.get(requested_name)
         return tuple(

@@ -48,7 +48,9 @@ class ClientConnection:
             if fd == self._fd:
                 raise ClientDisconnected
             if fd == self._shutdown:
-                raise errors.Unavailable("This instance was shut down before the response was complete.")
+                raise errors.Unavailable(
+                    "This instance was shut down before the response was complete. Send the request again."
+                )
 
     def sleep(self, seconds: float) -> None:
         """Wait; raises `ClientDisconnected` as soon as the client disconnects."""

@@ -138,7 +138,7 @@ def _install_chunk_writer() -> None:
 
 
 def _set_send_timeout(listener: socket.socket, seconds: float) -> None:
-    """Let the kernel end a write of which the peer reads nothing for so long."""
+    """Let the kernel end a write if the peer reads nothing for `seconds`."""
     timeval = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
@@ -159,5 +159,5 @@ def _stop(worker: Any) -> None:
             worker.accept(listener)
     worker.set_accept_enabled(False)
     for listener in worker.sockets:
-        listener.close()  # later clients are refused at once, not dropped at the end
+        listener.close()  # later clients are refused immediately, not dropped at the end
     worker.handle_exit(signal.SIGTERM, None)

@@ -1,4 +1,4 @@
-"""Waiting for several sockets at once, on every operating system."""
+"""Waiting for several sockets at the same time, on every operating system."""
 
 from __future__ import annotations
 

@@ -152,7 +152,9 @@ def _too_large(max_bytes: int) -> errors.PayloadTooLarge:
 
 
 def _too_slow(seconds: float) -> errors.RequestTimeout:
-    return errors.RequestTimeout(f"The request body arrived too slowly: 1 MB may take {seconds:g} seconds.")
+    return errors.RequestTimeout(
+        f"The request body arrived too slowly: 1 MB may take {seconds:g} seconds. Send a smaller body."
+    )
 
 
 def _broken_off() -> errors.BadRequest:

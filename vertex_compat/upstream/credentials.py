@@ -174,7 +174,7 @@ class Credentials:
 
     def project(self) -> str | None:
         """Return the project that the credentials name, if they name one; raises `Unavailable`."""
-        if self._project is None:  # also after a search in vain: it may be known by now
+        if self._project is None:  # also after a search without a result: it may be known by now
             self._single_flight(self._find_project)
         return self._project
 

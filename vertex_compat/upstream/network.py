@@ -2,8 +2,8 @@
 
 The variables of the certificates are those of `requests` and OpenSSL: REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE,
 SSL_CERT_FILE and SSL_CERT_DIR. `Settings` reads them. If none is set, the operating system's directory of
-authorities is used. OpenSSL reads from it only what it needs; to read certifi's file with all authorities
-takes 15 to 20 ms, a twentieth of a cold start. Google's images for Python have the directory:
+authorities is used. OpenSSL reads from it only what it needs. Certifi's file has all authorities, and takes
+15 to 20 ms to read, a twentieth of a cold start. Google's images for Python have the directory:
 https://github.com/GoogleCloudPlatform/buildpacks/blob/main/stacks/google_22/run-packages.txt (November 2026).
 """
 

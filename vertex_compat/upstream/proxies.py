@@ -2,7 +2,7 @@
 
 The variables are those of `requests`: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
 (https://requests.readthedocs.io/en/latest/user/advanced/#proxies). This module is loaded only if one of them
-is set: `http.client` has no TLS to a proxy, so urllib3 connects, which takes long to load.
+is set. `http.client` has no TLS to a proxy, so urllib3 connects, and urllib3 takes long to load.
 """
 
 from __future__ import annotations

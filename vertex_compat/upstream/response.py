@@ -115,7 +115,8 @@ class HTTPUpstreamResponse:
             return b""
         except (OSError, http_body.ProtocolError) as error:
             raise errors.UpstreamFault(
-                "The connection to Vertex AI broke in mid-answer.", retryable=True
+                "The connection to Vertex AI broke before the response was complete. Send the request again.",
+                retryable=True,
             ) from error
         self.complete = self._body.complete
         return self._decode(body) if self._decoder else body

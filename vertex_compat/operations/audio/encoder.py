@@ -1,7 +1,7 @@
 """Turn PCM samples, or an audio file, into the audio format that a client requests.
 
-Samples become WAV and PCM without help. MP3, Opus, AAC and FLAC, and every conversion of a file, need the
-optional package `av` (FFmpeg), which is imported when a client requests one of them.
+WAV and PCM need no other package. MP3, Opus, AAC and FLAC, and every conversion of a file, need the optional
+package `av` (FFmpeg). It is imported when a client requests one of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`/batches`: OpenAI's batches as Vertex AI's batch prediction jobs.
 
-A wrong request is refused. A wrong file makes a batch with the status `failed` whose `errors` name the lines,
-and starts no job: OpenAI does the same, and its clients look there.
+A wrong request is refused. A wrong file makes a batch with the status `failed`, whose `errors` name the
+lines, and starts no job. OpenAI does the same, and its clients look there.
 """
 
 from __future__ import annotations

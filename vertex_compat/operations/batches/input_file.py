@@ -63,7 +63,12 @@ class InputReader:
                 if not self.problems:
                     yield translated
         if not self.rows.total and not self.problems:
-            self._add_problem(errors.BadRequest("The file has no requests.", code="empty_file"), None)
+            self._add_problem(
+                errors.BadRequest(
+                    "The file has no requests: write one JSON object in each line.", code="empty_file"
+                ),
+                None,
+            )
 
     def _add_problem(self, error: errors.ApiError, number: int | None) -> None:
         code = error.code or "invalid_request"

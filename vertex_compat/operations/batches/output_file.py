@@ -54,7 +54,7 @@ class VirtualFile(msgspec.Struct, frozen=True):
         }
 
     def read(self, bucket: Bucket, context: RequestContext) -> Iterator[bytes]:
-        """Return an iterator over the lines; raises `NotFound` at once if the batch has not ended."""
+        """Return the lines; raises `NotFound` immediately if the batch has not ended."""
         metadata, job = self._ended_job(bucket, context)
         status = batch_jobs.status(job)
         outcomes = results.read(self.batch, metadata, job, context)

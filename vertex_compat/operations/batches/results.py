@@ -39,7 +39,7 @@ class BatchResult(NamedTuple):
 def read(batch: Batch, metadata: BatchMetadata, job: JSON, context: RequestContext) -> Iterator[BatchResult]:
     """Return an iterator over the results of an ended job.
 
-    Raises `NotFound` at once if there are none.
+    Raises `NotFound` immediately if there are none.
     """
     bucket = Bucket(context)
     target = bucket.target(batch_metadata.lines_name(batch.token))

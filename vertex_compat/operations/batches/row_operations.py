@@ -81,7 +81,9 @@ def _chat_request(params: JSON, model: Model) -> UpstreamCall:
 
 def _check_not_streamed(params: JSON) -> None:
     if params.get("stream"):
-        raise errors.BadRequest("A batch has no streams.", param="stream", code="invalid_value")
+        raise errors.BadRequest(
+            "Requests of a batch are not streamed: leave 'stream' out.", param="stream", code="invalid_value"
+        )
 
 
 def _without_untried_features(request: Callable[[Model], UpstreamCall], model: Model) -> UpstreamCall:
@@ -109,7 +111,9 @@ def _embeddings_request(params: JSON, model: Model) -> UpstreamCall:
     if adapter is None:
         raise _not_supported(model, "embed")
     if len(params["input"]) != 1:
-        raise errors.BadRequest("A request of a batch has one input.", param="input", code="invalid_value")
+        raise errors.BadRequest(
+            "A request of a batch has one input; use one line for each.", param="input", code="invalid_value"
+        )
     if params.get("encoding_format") == "base64":
         raise errors.BadRequest(
             "Embeddings of a batch are lists of numbers; leave 'encoding_format' out.",

@@ -145,7 +145,7 @@ def completion(
             index = part.choice + number
             fold(choices.setdefault(index, _choice(index)), part)
     if not choices:
-        raise errors.UpstreamFault("Vertex AI returned no choice of the model.")
+        raise errors.UpstreamFault("Vertex AI's response has no choices. Send the request again.")
     return {
         "id": id_,
         "object": "chat.completion",

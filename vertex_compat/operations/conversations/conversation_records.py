@@ -94,7 +94,10 @@ def update(
             conversation = StoredConversation(conversation.token, _decode(stored.content), stored.generation)
         else:
             return conversation.record
-    raise errors.Conflict("Too many requests change this conversation at once.", param="conversation")
+    raise errors.Conflict(
+        "Too many requests change this conversation at the same time. Send the request again.",
+        param="conversation",
+    )
 
 
 def no_such_conversation(id_: str) -> errors.NotFound:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vertex_compat.operations import answer_types as wire
 
 MAX_PARALLEL_CALLS: Final = 32
-"""Calls that one request makes at once: they are small, and some models take one text a call."""
+"""Calls that one request makes in parallel: they are small, and some models take one text a call."""
 
 
 def _prompts(params: JSON, model: Model) -> dict[str, list[str]]:

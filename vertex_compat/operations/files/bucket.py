@@ -25,7 +25,7 @@ from vertex_compat.types import JSON, ResourceTarget, UpstreamCall
 from vertex_compat.upstream.response import UpstreamResponse
 
 UPLOAD_CHUNK: Final = 16 * storage.CHUNK_GRANULARITY
-"""Bytes of an upload that are sent at once: 4 MiB, the most that an upload holds in memory."""
+"""Bytes of an upload that are sent in one call: 4 MiB, the most that an upload holds in memory."""
 
 JSON_LINES: Final = "application/jsonl"
 
@@ -84,14 +84,14 @@ class Bucket:
         return self._json(storage.get_metadata(target), no_such_file(target.uri))
 
     def read(self, target: StorageObject) -> Iterator[bytes]:
-        """Return an iterator over the bytes of an object; raises `NotFound` at once."""
+        """Return an iterator over the bytes of an object; raises `NotFound` immediately."""
         response = self._open(storage.download(target), no_such_file(target.uri))
         return model_calls.iter_response(response, self._context)
 
     def file_response(self, target: StorageObject, content_type: str) -> Response:
         """Return an object, or the part of it that the client requests, as a response as it comes.
 
-        Raises `NotFound` and `RangeNotSatisfiable` at once.
+        Raises `NotFound` and `RangeNotSatisfiable` immediately.
         """
         if self._context.head_only:
             return self._file_headers(target, content_type)
@@ -243,7 +243,7 @@ class Upload:
         if not content:
             stored = storage.stored_bytes(headers) - self._offset
             if stored <= 0:
-                raise errors.Unavailable("Cloud Storage does not store the file.")
+                raise errors.Unavailable("Cloud Storage did not store the file. Send the request again.")
             del self._buffer[:stored]
             self._offset += stored
         return content

@@ -50,7 +50,9 @@ def _number(text: str | None, param: str, default: int, maximum: int) -> int:
     if not text:
         return default
     if not text.isdecimal() or len(text) > 9:
-        raise errors.BadRequest(f"Invalid value for '{param}'.", param=param, code="invalid_value")
+        raise errors.BadRequest(
+            f"Invalid value for '{param}': expected a whole number.", param=param, code="invalid_value"
+        )
     return min(int(text), maximum) or default
 
 

@@ -62,14 +62,15 @@ def decode_object(content: bytes) -> JSON:
 
 
 def _check_values(content: bytes) -> None:
-    """Raise `BadRequest` for more than `MAX_VALUES` values; signs within texts do not count."""
-    if _signs(content) > MAX_VALUES and _signs(_STRING.sub(b"", content)) > MAX_VALUES:
+    """Raise `BadRequest` for more than `MAX_VALUES` values; separators in texts do not count."""
+    if _separators(content) > MAX_VALUES and _separators(_STRING.sub(b"", content)) > MAX_VALUES:
         raise errors.BadRequest(
             f"The request body has more than {MAX_VALUES} JSON values.", code="too_many_values"
         )
 
 
-def _signs(content: bytes) -> int:
+def _separators(content: bytes) -> int:
+    """Return at least the number of JSON values: one follows each of these characters."""
     return content.count(b",") + content.count(b"[") + content.count(b"{")
 
 

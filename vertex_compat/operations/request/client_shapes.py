@@ -1,8 +1,8 @@
 """Parameters in the shapes of other APIs, rewritten as those of `/chat/completions`.
 
-Cursor chooses the form of its messages by the name of the model: Anthropic's blocks and tools for `claude-…`,
-parts of the Responses API for others. What is clear is rewritten; anything else stays as it is, and the
-schema names what is wrong with it.
+Cursor chooses the form of its messages by the name of the model. It sends Anthropic's blocks and tools for
+`claude-…`, and parts of the Responses API for others. What is clear is rewritten; anything else stays as it
+is, and the schema names what is wrong with it.
 https://docs.anthropic.com/en/api/messages, https://platform.openai.com/docs/api-reference/responses/create
 """
 
@@ -41,7 +41,7 @@ def _is_system(system: Any) -> bool:
 
 
 def client_param(param: str, client_body: JSON) -> str:
-    """Return the client's name of a parameter of the messages that `sent` was rewritten as."""
+    """Return the client's name of a parameter that `normalize` made of its body."""
     origins = _origins(client_body)
     path = param
     while path and path not in origins:

@@ -21,7 +21,7 @@ INTERACTIONS: Final = "interactions"
 """Key for interactions in place of a publisher; their counts have a form of their own."""
 
 MAX_BYTES: Final = 65_536
-"""An object that has not ended after so many bytes is not token counts."""
+"""Largest object that can be token counts."""
 
 METHODS: Final = frozenset(
     {":generateContent", ":streamGenerateContent", ":embedContent", ":rawPredict", ":streamRawPredict"}

@@ -74,7 +74,7 @@ def with_location(model: Model, match: re.Match[str]) -> Model:
     if location is None:
         return model
     if not vertex.is_location(location):
-        raise errors.BadRequest(f"{location[:100]!r} is no location.")
+        raise errors.BadRequest(f"{location[:100]!r} is not a location: use global, us, eu or a region.")
     if model.location_pinned and location not in model.locations:
         raise errors.Forbidden(f"This deployment calls models in {', '.join(model.locations)} only.")
     return msgspec.structs.replace(model, locations=(location,), location_pinned=True)
@@ -86,7 +86,7 @@ def project_target(
     """Return where a resource of the project is: in the location of the path, else in `default`."""
     location = match["location"]
     if location and not vertex.is_location(location):
-        raise errors.BadRequest(f"{location[:100]!r} is no location.")
+        raise errors.BadRequest(f"{location[:100]!r} is not a location: use global, us, eu or a region.")
     site = context.router.project_site(resource, location, default)
     context.router.check_location(site.locations[0])
     return msgspec.structs.replace(site, named_project=match["project"])

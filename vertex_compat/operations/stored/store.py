@@ -1,8 +1,8 @@
 """Stores for what clients read again: responses, conversations, chat completions.
 
-Two engines with one interface: Cloud Storage, in the caller's folder of the bucket that files use, and the
-memory of this process, for one's own machine and for tests. Names are relative to the caller's folder, so a
-key reaches its own objects only. No part of a request is in a name.
+Two engines have one interface. One is Cloud Storage, in the caller's folder of the bucket that files use. The
+other is the memory of this process, for the developer's machine and for tests. Names are relative to the
+caller's folder, so a key reaches its own objects only. No part of a request is in a name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 DAY_SECONDS: Final = 24 * 60 * 60
 
 WRITE_SECONDS: Final = 3.0
-"""An object is written after the response that announces it; a reader waits so long for it."""
+"""Longest wait of a reader for an object, which is written after the response that names it."""
 
 MAX_REQUEST_SECONDS: Final = 3600.0
 """A token is made at the start of a request, at most this long before its object is written."""

@@ -50,7 +50,7 @@ def wait(operation: JSON, target: ResourceTarget, context: RequestContext) -> JS
         if "operations/" not in name:
             raise errors.UpstreamFault("RAG Engine started an operation and did not name it.")
         if time.monotonic() > deadline:
-            raise errors.Unavailable("RAG Engine has not answered in time. Try again.")
+            raise errors.Unavailable("RAG Engine did not answer in time. Send the request again.")
         operation = model_calls.get_json(rag_engine.operation(name), target, context)
         if not operation.get("done"):
             time.sleep(pause)

@@ -4,8 +4,8 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/image-generatio
 .../docs/model-reference/imagen-api. Imagen has been shut down; its API stays for names in older code, and
 Vertex answers what replaced them.
 
-Gemini 3's image models think: they make up to two drafts, which come as parts with `thought: true` where
-`includeThoughts` asks for them, each complete in one chunk of a stream
+Gemini 3's image models think: they make up to two drafts. If `includeThoughts` asks for them, drafts come as
+parts with `thought: true`, each complete in one chunk of a stream
 (https://ai.google.dev/gemini-api/docs/image-generation#thinking-process, 2026-11).
 """
 

@@ -125,7 +125,7 @@ class _Separator:
             opened, closed = window.find(OPEN), window.find(CLOSE)
             if closed >= 0 and not 0 <= opened < closed:
                 self._state = _State.REASONING
-            elif opened >= 0:  # a tag in mid-text is text
+            elif opened >= 0:  # a tag inside a text is text
                 self._state, self._after_tag = _State.CONTENT, False
         if self._state is _State.UNDECIDED and is_final:
             self._state, self._after_tag = _State.CONTENT, False

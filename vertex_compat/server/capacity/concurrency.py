@@ -1,4 +1,4 @@
-"""The limit of requests that run at once.
+"""The limit of requests that run at the same time.
 
 One more is refused, while a thread is left to say so. The server has a few more threads than the limiter has
 slots (`RESERVE_THREADS`). They refuse requests and answer probes; without them a request beyond the limit

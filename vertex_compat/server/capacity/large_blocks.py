@@ -2,7 +2,8 @@
 
 When a large block is freed, glibc raises the size from which blocks are mapped on their own, up to 32 MB.
 From then on, blocks of that size come from the heaps of the threads. Most of what is freed there stays with
-the process: bodies of 8 MB from 8 clients at once left 600 MB. A size that is set does not change.
+the process: bodies of 8 MB from 8 clients at the same time left 600 MB. A size that is set does not
+change.
 https://man7.org/linux/man-pages/man3/mallopt.3.html
 """
 

@@ -308,7 +308,7 @@ class EventFields(TypedDict, total=False):
 
 
 class Event(EventFields):
-    """An event of a stream. Encode it at once: the items in it are still being built."""
+    """An event of a stream. Encode it immediately: the items in it are still being built."""
 
     type: str
     sequence_number: int

@@ -392,7 +392,7 @@ class ResponseBuilder:
         yield from self._done(item)
 
     def _call(self, call: JSON) -> Iterator[wire.Event]:
-        """Part of a tool call. Several calls may be streamed at once, so all end together."""
+        """Part of a tool call. Several calls may be streamed in parallel, so all end together."""
         function = call["function"]
         state = self._calls.get(call["index"])
         if state is None:

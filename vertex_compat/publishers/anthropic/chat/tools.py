@@ -289,7 +289,10 @@ def _check(tool: JSON, body: JSON, context: CallContext) -> None:
     for field, expected in (("name", str), ("type", str), ("user_location", dict)):
         if tool.get(field) is not None and not isinstance(tool[field], expected):
             param = f"{_param(tool, body)}.{field}"
-            raise errors.BadRequest(f"Invalid type for '{param}'.", param=param, code="invalid_type")
+            kind_name = "a string" if expected is str else "an object"
+            raise errors.BadRequest(
+                f"Invalid type for '{param}': expected {kind_name}.", param=param, code="invalid_type"
+            )
     kind = tool.get("type")
     if kind in context.profile.rejected_tools:
         param = f"{_param(tool, body)}.type"

@@ -1,7 +1,7 @@
 """Messages as Gemini's contents: turns of user and model, with files, calls and results.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference. The first turn is the
-user's, no turn is empty, and calls are followed at once by as many results, in their order.
+user's, no turn is empty, and the results of calls follow directly after them, one each, in their order.
 """
 
 from __future__ import annotations

@@ -307,7 +307,7 @@ class _Candidate:
         return signature
 
     def _tool_call(self, call: JSON, signature: str | None) -> JSON:
-        """Return a complete call: Gemini sends the arguments at once."""
+        """Return a complete call: Gemini sends all arguments together."""
         marks = CallMarks(text(call.get("id")) or None, signature)
         name = text(call.get("name"))
         tool_call = {

@@ -133,7 +133,9 @@ def _check_names(declarations: Sequence[wire.FunctionDeclaration]) -> None:
     for declaration in declarations:
         if (name := declaration["name"]) in names:
             raise errors.BadRequest(
-                f"Two functions have the name {name!r}.", param="tools", code="invalid_value"
+                f"Two functions have the name {name!r}: give each its own.",
+                param="tools",
+                code="invalid_value",
             )
         names.add(name)
 
