@@ -18,7 +18,7 @@ import base64
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
@@ -333,10 +333,14 @@ def _part(part: JSON, param: str) -> Iterator[Part]:
             yield _linked_media("image" if kind == "image_url" else "video", part, part[kind], param)
         case "input_audio":
             audio = part["input_audio"]
-            yield _media("audio", audio["data"], audio_media_type(audio.get("format")), part, param)
+            yield _media(
+                audio["data"], _FileInfo("audio", audio_media_type(audio.get("format")), part, param)
+            )
         case "audio_input":
             audio = part["audio_input"]
-            yield _media("audio", audio["audio_input"], audio_media_type(audio.get("format")), part, param)
+            yield _media(
+                audio["audio_input"], _FileInfo("audio", audio_media_type(audio.get("format")), part, param)
+            )
         case "file":
             yield _file(part, part["file"], param)
         case "document":
@@ -350,14 +354,14 @@ def _part(part: JSON, param: str) -> Iterator[Part]:
 def _linked_media(kind: MediaKind, part: JSON, link: str | JSON, param: str) -> Media:
     if isinstance(link, str):
         link = {"url": link}
-    return _media(kind, link["url"], link.get("format"), part, param)
+    return _media(link["url"], _FileInfo(kind, link.get("format"), part, param))
 
 
 def _file(part: JSON, file: JSON, param: str) -> Media:
     source = file.get("file_data") or file.get("file_id")
     if not source:
         raise errors.BadRequest("A file part needs 'file_data' or 'file_id'.", param=f"{param}.file")
-    return _media("file", source, file.get("format"), part, param, file.get("filename"))
+    return _media(source, _FileInfo("file", file.get("format"), part, param, file.get("filename")))
 
 
 # Anthropic's parts, https://platform.claude.com/docs/en/api/messages
@@ -369,9 +373,10 @@ def _document(part: JSON, param: str) -> Iterator[Text | Media]:
     title = title if isinstance(title, str) else None
     match source:
         case {"type": "base64", "data": str(data), "media_type": str(media_type)}:
-            yield _media("file", data, media_type, part, param, title)
+            yield _media(data, _FileInfo("file", media_type, part, param, title))
         case {"type": "url", "url": str(url), **fields}:
-            yield _media("file", url, text(fields.get("media_type")) or None, part, param, title)
+            declared = text(fields.get("media_type")) or None
+            yield _media(url, _FileInfo("file", declared, part, param, title))
         case {"type": "text", "data": str(data)}:
             yield Media(
                 "file", "text/plain", base64.b64encode(data.encode()).decode(), None, title, param, part
@@ -439,33 +444,45 @@ def media_type(media: Media) -> str:
     )
 
 
-def _media(
-    kind: MediaKind, source: str, declared: str | None, part: JSON, param: str, name: str | None = None
-) -> Media:
-    """The file of a data URI, a URL or base64; `declared` is the client's media type."""
+class _FileInfo(NamedTuple):
+    """Facts about a file beside its content; `declared` is the client's media type."""
+
+    kind: MediaKind
+    declared: str | None
+    part: JSON
+    param: str
+    name: str | None = None
+
+
+def _media(source: str, info: _FileInfo) -> Media:
+    """Return the file of a data URI, a URL or base64; raises `BadRequest`."""
     source = source.strip()
     if source[:5].lower() == "data:":
-        in_header, data = _read_data_uri(source, param)
-        return _inline(kind, data, declared or in_header, name, param, part)
+        in_header, data = _read_data_uri(source, info.param)
+        return _inline(data, info._replace(declared=info.declared or in_header))
     scheme = source.partition(":")[0].lower() if "://" in source[:12] else ""
     if scheme in {"gs", "https", "http"}:
         try:
-            media_type = media_type_of_url(source, declared, name)
+            media_type = media_type_of_url(source, info.declared, info.name)
         except ValueError:
-            raise errors.BadRequest("The URL is not valid.", param=param, code="invalid_value") from None
-        return Media(kind, media_type, None, source, name, param, part)
-    if scheme or kind in {"image", "video"}:
+            raise errors.BadRequest("The URL is not valid.", param=info.param, code="invalid_value") from None
+        return Media(info.kind, media_type, None, source, info.name, info.param, info.part)
+    if scheme or info.kind in {"image", "video"}:
         raise errors.BadRequest(
-            "A file must be a data URI, or a gs:// or https:// URL.", param=param, code="invalid_value"
+            "A file must be a data URI, or a gs:// or https:// URL.", param=info.param, code="invalid_value"
         )
-    return _inline(kind, _checked_base64(source, param), declared, name, param, part)
+    return _inline(_checked_base64(source, info.param), info)
 
 
-def _inline(
-    kind: MediaKind, data: str, declared: str | None, name: str | None, param: str, part: JSON
-) -> Media:
-    media_type = media_types.of_base64(data) or media_types.normalize(declared) or media_types.of_name(name)
-    return Media(kind, media_type or media_types.of_recording(data, kind), data, None, name, param, part)
+def _inline(data: str, info: _FileInfo) -> Media:
+    """Return the file with base64 `data`, and its media type if anything names it."""
+    media_type = (
+        media_types.of_base64(data)
+        or media_types.normalize(info.declared)
+        or media_types.of_name(info.name)
+        or media_types.of_recording(data, info.kind)
+    )
+    return Media(info.kind, media_type, data, None, info.name, info.param, info.part)
 
 
 def _read_data_uri(uri: str, param: str) -> tuple[str | None, str]:

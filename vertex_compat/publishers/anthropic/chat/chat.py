@@ -112,21 +112,19 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     system, conversation = messages.write(turns, context)
     blocks_missing = messages.lacks_thinking(conversation)
     forced = toolset.mode == "required"
-    thinking_config, effort = thinking.plan(
-        body, context, limit, forced=forced, blocks_missing=blocks_missing
-    )
+    thinking_config, effort = thinking.plan(context, limit, forced=forced, blocks_missing=blocks_missing)
     kind = thinking_config["type"] if thinking_config else "disabled"
     tool_names = messages.called_names(turns)
     has_citations = messages.has_citations(conversation)
     built = claude_tools.build(
-        body, toolset, tool_names, context, forcible=_can_force(context, kind), has_citations=has_citations
+        toolset, tool_names, context, forcible=_can_force(context, kind), has_citations=has_citations
     )
     messages.rename_arguments(conversation, built.argument_names)
-    output = _output_config(body, effort, built, context)
+    output = _output_config(effort, built, context)
     prefill = not context.profile.must_end_with_user and kind == "disabled" and "format" not in output
     messages.ensure_user_last(conversation, prefill=prefill)
     options = _prompt_options(system, built, context.instructions)
-    options |= _options(body, context, thinking_config, output)
+    options |= _options(context, thinking_config, output)
     names = options.get("anthropic_beta", [])
     upstream_body = _call(limit, conversation, options)
     return UpstreamCall(
@@ -150,19 +148,18 @@ def _read_turns(client_messages: list[JSON], context: CallContext) -> list[chat_
 
 
 def _options(
-    body: JSON,
     context: CallContext,
     thinking_config: wire.ThinkingConfig | None,
     output: wire.OutputConfig,
 ) -> wire.RequestOptions:
     """Return the optional fields, except for those of the prompt and the tools."""
     kind = thinking_config["type"] if thinking_config else "disabled"
-    options = _sampling(body, context, has_thinking=kind != "disabled") | _other(body, context)
+    options = _sampling(context, has_thinking=kind != "disabled") | _other(context)
     if thinking_config:
         options["thinking"] = thinking_config
     if output:
         options["output_config"] = output
-    if names := _betas(body, context):
+    if names := _betas(context):
         options["anthropic_beta"] = names
     return options
 
@@ -191,9 +188,9 @@ def _prompt_options(
     return options
 
 
-def _betas(body: JSON, context: CallContext) -> list[str]:
+def _betas(context: CallContext) -> list[str]:
     """Return the client's betas and those that the call needs."""
-    requested = betas.from_body(body)
+    requested = betas.from_body(context.body)
     selected, optional = betas.select([*requested, *context.betas], context.model.refused_features)
     context.features.extend(optional)
     if not set(requested) <= set(selected):
@@ -210,12 +207,12 @@ def _can_force(context: CallContext, kind: str) -> bool:
 
 
 def _output_config(
-    body: JSON, effort: str | None, built: claude_tools.ToolFields, context: CallContext
+    effort: str | None, built: claude_tools.ToolFields, context: CallContext
 ) -> wire.OutputConfig:
     """Return the client's `output_config` with the effort and the format that were chosen."""
-    output: JSON = {**json_values.mapping(body.get("output_config"))}
+    output: JSON = {**json_values.mapping(context.body.get("output_config"))}
     output.pop("effort", None)
-    if "format" in output and ("response_format" in body or not structured_output.may_use(context)):
+    if "format" in output and ("response_format" in context.body or not structured_output.may_use(context)):
         del output["format"]
         context.ignore("output_config.format")
     if "task_budget" in output:
@@ -228,9 +225,11 @@ def _output_config(
     return config
 
 
-def _sampling(body: JSON, context: CallContext, *, has_thinking: bool) -> wire.RequestOptions:
+def _sampling(context: CallContext, *, has_thinking: bool) -> wire.RequestOptions:
     """Return those of `temperature`, `top_p` and `top_k` that the model takes."""
-    requested: JSON = {key: body[key] for key in ("temperature", "top_p", "top_k") if key in body}
+    requested: JSON = {
+        key: context.body[key] for key in ("temperature", "top_p", "top_k") if key in context.body
+    }
     sampling = context.profile.sampling
     accepted = dict(requested) if sampling != "none" else {}
     if has_thinking:
@@ -247,33 +246,33 @@ def _may_be_sent_with_thinking(key: str, value: float) -> bool:
     return (key == "temperature" and value == 1) or (key == "top_p" and value >= MIN_TOP_P_WITH_THINKING)
 
 
-def _other(body: JSON, context: CallContext) -> wire.RequestOptions:
+def _other(context: CallContext) -> wire.RequestOptions:
     """Return the fields for the remaining parameters."""
     other: wire.RequestOptions = {}
-    stops = parameters.stop(body)
+    stops = parameters.stop(context.body)
     if not_blank := [stop for stop in stops if stop.strip()]:  # blank ones are refused
         other["stop_sequences"] = not_blank
     if not_blank != stops:
         context.ignore("stop")
-    metadata = json_values.mapping(body.get("metadata"))
-    if user := body.get("user") or metadata.get("user_id"):
+    metadata = json_values.mapping(context.body.get("metadata"))
+    if user := context.body.get("user") or metadata.get("user_id"):
         other["metadata"] = {"user_id": user}
     if metadata.keys() - {"user_id"}:
         context.ignore("metadata")
-    if "context_management" in body:
-        other["context_management"] = body["context_management"]
-        edits = json_values.items(json_values.mapping(body["context_management"]).get("edits"))
+    if "context_management" in context.body:
+        other["context_management"] = context.body["context_management"]
+        edits = json_values.items(json_values.mapping(context.body["context_management"]).get("edits"))
         compacts = any(json_values.text(edit.get("type")).startswith("compact") for edit in edits)
         context.betas.extend([CONTEXT_MANAGEMENT_BETA, *([COMPACTION_BETA] if compacts else [])])
     for name, beta in OPTIONAL.items():
-        if name not in body:
+        if name not in context.body:
             continue
         if context.use(name):
-            other[name] = body[name]
+            other[name] = context.body[name]
             context.betas.extend([beta] if beta else [])
         else:
             context.ignore(name)
-    if body.get("stream"):
+    if context.body.get("stream"):
         other["stream"] = True
     return other
 

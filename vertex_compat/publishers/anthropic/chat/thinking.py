@@ -61,15 +61,15 @@ class _ThinkingRequest(msgspec.Struct, frozen=True):
 
 
 def plan(
-    body: JSON, context: CallContext, limit: int, *, forced: bool, blocks_missing: bool
+    context: CallContext, limit: int, *, forced: bool, blocks_missing: bool
 ) -> tuple[wire.ThinkingConfig | None, str | None]:
     """Return `thinking` and the effort of a call that answers at most `limit` tokens.
 
     A budget is not possible if a tool call is `forced`, nor if `blocks_missing`. The latter says that the
     thinking blocks before the last tool calls are not there any more.
     """
-    request = _read(body)
-    thinking = _thinking(request, body, context, limit, forced=forced, blocks_missing=blocks_missing)
+    request = _read(context.body)
+    thinking = _thinking(request, context, limit, forced=forced, blocks_missing=blocks_missing)
     if thinking:
         _add_betas(thinking, context)
     return thinking, _effort(request, thinking, context)
@@ -104,7 +104,6 @@ def _read(body: JSON) -> _ThinkingRequest:
 
 def _thinking(
     request: _ThinkingRequest,
-    body: JSON,
     context: CallContext,
     limit: int,
     *,
@@ -113,7 +112,7 @@ def _thinking(
 ) -> wire.ThinkingConfig | None:
     profile = context.profile
     if request.type is None:
-        return _default(body, profile)
+        return _default(context.body, profile)
     kind = next((kind for kind in _SUBSTITUTES[request.type] if kind in profile.thinking), None)
     forced = forced and profile.supports_forced_tools
     match kind:
@@ -130,7 +129,7 @@ def _thinking(
         case None if request.type in {"disabled", "between_tools"} and "adaptive" not in profile.thinking:
             return None  # thinks only on request
     context.ignore(request.param)
-    return _default(body, profile) if kind is None else None
+    return _default(context.body, profile) if kind is None else None
 
 
 def _default(body: JSON, profile: ModelProfile) -> wire.ThinkingConfig | None:

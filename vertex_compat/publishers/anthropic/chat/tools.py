@@ -84,7 +84,6 @@ class ToolFields(msgspec.Struct, frozen=True):
 
 
 def build(
-    body: JSON,
     toolset: Tools,
     called_names: list[str],
     context: CallContext,
@@ -99,8 +98,8 @@ def build(
     only = toolset.only
     functions = [function for function in toolset.functions if not only or function.name in only]
     definitions, argument_names = _definitions(functions, context)
-    definitions += _anthropic_tools(body, toolset, context)
-    answer_format = _format(body, toolset, context, has_citations=has_citations)
+    definitions += _anthropic_tools(toolset, context)
+    answer_format = _format(toolset, context, has_citations=has_citations)
     answer = answer_format.answer and _with_free_name(answer_format.answer, definitions)
     choice: wire.ToolChoice | None
     if answer_format.tool and answer:
@@ -136,10 +135,8 @@ def _definitions(
     return definitions, argument_names
 
 
-def _format(
-    body: JSON, toolset: Tools, context: CallContext, *, has_citations: bool
-) -> structured_output.AnswerFormat:
-    schema = structured_output.requested_schema(body)
+def _format(toolset: Tools, context: CallContext, *, has_citations: bool) -> structured_output.AnswerFormat:
+    schema = structured_output.requested_schema(context.body)
     if schema is None:
         return structured_output.AnswerFormat()
     demanded = toolset.mode == "required"
@@ -255,11 +252,11 @@ def _adapt(encoded: bytes) -> tuple[JSON, Mapping[str, str], bool]:
 _cached_input_schema = lru_cache(256)(_adapt)
 
 
-def _anthropic_tools(body: JSON, toolset: Tools, context: CallContext) -> list[JSON]:
+def _anthropic_tools(toolset: Tools, context: CallContext) -> list[JSON]:
     """Return tools in Anthropic's own form, and its web search for OpenAI's."""
     definitions: list[JSON] = []
     for tool in toolset.other_tools:
-        _check(tool, body, context)
+        _check(tool, context)
         kind = tool.get("type") or next(iter(tool), "")
         if not isinstance(tool.get("name"), str) and not _DATED.fullmatch(kind) and kind != "mcp_toolset":
             context.ignore(f"tools.{kind}")  # another publisher's: offered, not demanded
@@ -269,7 +266,7 @@ def _anthropic_tools(body: JSON, toolset: Tools, context: CallContext) -> list[J
             context.ignore(f"tools.{kind}")
             if kind != WEB_SEARCH["type"] and kind.startswith("web_search") and context.use(SEARCH_FEATURE):
                 definitions.append({**tool, **WEB_SEARCH})
-    if (options := body.get("web_search_options")) is not None:
+    if (options := context.body.get("web_search_options")) is not None:
         search = _web_search(options, context)
         if context.use(SEARCH_FEATURE):
             definitions.append(search)
@@ -284,18 +281,18 @@ def _feature(kind: str) -> str:
     return SEARCH_FEATURE if kind == WEB_SEARCH["type"] else f"tools.{kind}"
 
 
-def _check(tool: JSON, body: JSON, context: CallContext) -> None:
+def _check(tool: JSON, context: CallContext) -> None:
     """Raise `BadRequest` for a tool that is malformed, or that Vertex AI refuses for the model."""
     for field, expected in (("name", str), ("type", str), ("user_location", dict)):
         if tool.get(field) is not None and not isinstance(tool[field], expected):
-            param = f"{_param(tool, body)}.{field}"
+            param = f"{_param(tool, context.body)}.{field}"
             kind_name = "a string" if expected is str else "an object"
             raise errors.BadRequest(
                 f"Invalid type for '{param}': expected {kind_name}.", param=param, code="invalid_type"
             )
     kind = tool.get("type")
     if kind in context.profile.rejected_tools:
-        param = f"{_param(tool, body)}.type"
+        param = f"{_param(tool, context.body)}.type"
         raise errors.BadRequest(
             f"{context.model.name} does not take tools of the type {kind!r} on Vertex AI: "
             "use 'computer_toolset_20260801'.",
