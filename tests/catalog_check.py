@@ -1,4 +1,4 @@
-"""Compare the catalog with Vertex's own lists and with a public catalogue: `python -m tests.catalog_check`.
+"""Compare the catalog with Vertex's lists and a public one: `python -m tests.catalog_check`.
 
 It needs a network, so it is no test. The public catalogue is LiteLLM's; `--public` names a file or another
 URL, of LiteLLM's JSON or of JSON Lines with a `name` in each and prices of a million tokens. `--table` prints
@@ -61,7 +61,7 @@ BODIES: dict[str, Any] = {
 
 
 def compare(public: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Yield what differs from LiteLLM's catalogue, for the models that both have, and what only it has."""
+    """Yield differences to LiteLLM's catalogue, and the models that only it has."""
     for key, entry in public.items():
         if not str(entry.get("litellm_provider", "")).startswith("vertex_ai"):
             continue

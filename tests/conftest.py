@@ -1,4 +1,4 @@
-"""Fixtures of all tests: an emulated Vertex AI, the function in front of it, a clean environment.
+"""Fixtures of all tests: an emulated Vertex AI, the function, a clean environment.
 
 Two ways in. `app` is the function in this process: fast, and as real as everything but the socket to its
 client and Google's way of finding credentials. `serve` starts the real thing, functions-framework with its
@@ -40,13 +40,13 @@ def exhaustive(pytestconfig):
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """Start one worker more than there are cores: some tests wait for the function's own timeouts."""
+    """Start one worker more than there are cores: some tests wait for timeouts of the function."""
     return (yield) + 1
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Collect the tests without the garbage collector, which would look at their modules again and again."""
+    """Collect the tests without the garbage collector, which would scan modules repeatedly."""
     gc.disable()
     try:
         return (yield)
@@ -88,7 +88,7 @@ def shared_emulator():
 
 @pytest.fixture
 def emulator(shared_emulator):
-    """A Vertex that has heard nothing yet; one for all tests, so fault names with `once` are used once."""
+    """An emulator without calls; one for all tests, so fault names with `once` are used once."""
     shared_emulator.app.scripts.clear()
     shared_emulator.metadata_fault = None
     shared_emulator.pace = 0
@@ -160,7 +160,7 @@ def client(shared_client, emulator):  # noqa: ARG001  (a fresh journal)
 
 @pytest.fixture
 def plain(front_door):
-    """OpenAI's client as it comes: its checks refuse what OpenAI sends as well, base64 and null reasons."""
+    """OpenAI's client unchanged: its checks refuse base64 and null reasons, which OpenAI sends."""
     with openai.OpenAI(base_url=f"{front_door.url}/v1", api_key=KEY, max_retries=0, timeout=20) as opened:
         yield opened
 

@@ -182,7 +182,7 @@ class Bench:
         return subjects.running(subject, environment, {self.cores.subject}, log, prefix)
 
     def first_answer(self, run, wire):
-        """Ask until the subject listens, and wait for the answer; raises `RuntimeError` if it never does."""
+        """Ask until the subject listens; return its answer. Raises `RuntimeError` if it never does."""
         request = run.subject.asks(run.address, wire)
         latest = time.monotonic() + STARTS_WITHIN
         with Load(run.address) as load:

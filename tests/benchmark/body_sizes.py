@@ -1,4 +1,4 @@
-"""CPU and peak memory of one request, by the size of its body: texts, and a picture as a data URL.
+"""CPU and peak memory of one request by the size of its body: texts, an image as data URL.
 
     .venv/bin/python tests/benchmark/body_sizes.py
 

@@ -1,4 +1,4 @@
-"""A certificate authority for one run, and how a function comes to trust it without knowing of it.
+"""A certificate authority for one run, which the measured functions trust.
 
 A function under test verifies as in production, and every connection does the same work as one to Google.
 `requests` asks `certifi`: a copy of it is first on the path, whose bundle has our authority beside all the
@@ -27,7 +27,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", 
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files: the mock's certificate and key, the authority, all of them, and the path with `certifi`."""
+    """Files: the mock's certificate and key, the authority, a bundle, and `certifi`'s folder."""
 
     chain: Path
     key: Path
@@ -37,7 +37,7 @@ class Certificates:
 
 
 def make(folder, *addresses):
-    """Write them all below `folder`; the server's certificate is for loopback and for these addresses."""
+    """Write all files to `folder`; the server's certificate is for loopback and these addresses."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("Benchmark CA", authority_key.public_key(), "Benchmark CA", authority_key)
     server = _certificate("127.0.0.1", key.public_key(), "Benchmark CA", authority_key, addresses)
@@ -76,7 +76,7 @@ def _pem(certificate):
 
 
 def _certificate(subject, public_key, issuer, issuer_key, addresses=()):
-    """A certificate for `subject`: an authority where it is its own issuer, else a server on loopback."""
+    """A certificate for `subject`: an authority if it is its own issuer, else a server."""
     now = dt.datetime.now(dt.UTC)
     is_authority = subject == issuer
     usage = dict.fromkeys(

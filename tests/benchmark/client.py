@@ -68,7 +68,7 @@ class Exchange:
 
 
 class Load:
-    """Calls to one address, as many at once as there are begun; over TLS where there is a context."""
+    """Calls to one address, which run in parallel; over TLS if there is a context."""
 
     def __init__(self, address, context=None):
         self._address = address
@@ -145,7 +145,7 @@ class Load:
         return over
 
     def finish(self, seconds):
-        """Take what comes until all exchanges are over; raises `WrongAnswer` if it takes longer than that."""
+        """Read until all exchanges are over; raises `WrongAnswer` after `seconds`."""
         over = self.run(seconds)
         if self._running:
             raise WrongAnswer(f"{len(self._running)} answers were not complete after {seconds:g} s.")
@@ -241,7 +241,7 @@ def _check_answer(data):
 
 
 def read_stream(exchange, wire, pieces=None, *, native):
-    """The pieces of a stream, checked; `pieces` is how many there must be, None for a stream left early."""
+    """Return the checked pieces of a stream; `pieces` is their number, None if it is left early."""
     with _understood(exchange):
         body = _body(exchange)
         came = _native_pieces(body, wire, pieces) if native else _openai_pieces(body, pieces)

@@ -1,4 +1,4 @@
-"""The picture of `.github/docs/dashboard.json`: its charts, with the log of a run against the emulator.
+"""The image of `.github/docs/dashboard.json`: its charts, by the log of a run.
 
     .venv/bin/python tests/benchmark/dashboard.py
 

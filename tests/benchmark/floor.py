@@ -1,4 +1,4 @@
-"""The floor: a minimal function on the same stack, which passes bytes through and understands none of them.
+"""The floor: a minimal function on the same stack, which passes bytes through unread.
 
 A client sends it a publisher's own path and body. One session of `requests`, left as it comes but for the
 size of its pool (ten connections would be made anew again and again, and make the floor look bad), and a

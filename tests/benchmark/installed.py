@@ -61,7 +61,7 @@ def _closure(requirements):
 
 
 def _size(name):
-    """Bytes of the files of a distribution as it is shipped: without what Python compiles for itself."""
+    """Bytes of the files of a distribution as it is shipped, without bytecode."""
     paths = [file.locate() for file in metadata.files(name) or ()]
     return sum(path.stat().st_size for path in paths if path.is_file() and path.suffix != ".pyc")
 

@@ -96,7 +96,7 @@ class Callgrind:
         return f"--vgdb-prefix={self._folder}/pipe"
 
     def attach(self, processes):
-        """Begin to simulate the last process, the worker; raises `RuntimeError` where that cannot be."""
+        """Begin to simulate the last process, the worker; raises `RuntimeError` if it cannot."""
         self._pid = processes[-1]
         self._order("instrumentation", "on")
 

@@ -1,4 +1,4 @@
-"""The CPU time that limits and the cost of an answer add to a request, with counts in memory.
+"""The CPU time that limits and the cost of an answer add to a request, counted in memory.
 
     .venv/bin/python tests/benchmark/key_limits.py
 

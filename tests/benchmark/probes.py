@@ -1,4 +1,4 @@
-"""The measurements. A probe takes a bench, a subject and a publisher's wire, and gives figures by row.
+"""The measurements: a probe takes a bench, a subject and a wire, and returns figures by row.
 
 A figure with two measures is a `Cost`. Everything that came over the wire is checked before a figure is
 given, so a probe raises `WrongAnswer` for a subject that loses or changes a byte.
@@ -41,7 +41,7 @@ def cold_start_deployed(bench, subject, wire):
 
 
 def cold_start_source(bench, subject, wire):
-    """A cold start without SOURCE_DATE_EPOCH in the build: the bytecode is stale, the source is compiled."""
+    """A cold start without SOURCE_DATE_EPOCH in the build, in which the bytecode is stale."""
     return {"source": cold_start(bench, bench.deployed(subject, compiled=False), wire)["cold"]}
 
 
@@ -115,7 +115,7 @@ def simulated(bench, subject, wire):
 
 
 def together(bench, subject, wire):
-    """Memory of 100 streams, and how many of them the upstream still sends when their clients have left."""
+    """Memory of 100 streams, and the number that the upstream still sends without clients."""
     streams = bench.sizes.together
     with bench.fresh(subject) as run:
         bench.first_answer(run, wire)

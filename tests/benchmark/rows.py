@@ -65,7 +65,7 @@ WITHOUT_PUBLISHER = frozenset({"size", "distributions"})
 
 
 class Results:
-    """Figures by publisher, row, subject and measure (`value`, `instructions`), and what went wrong.
+    """Figures by publisher, row, subject and measure (`value`, `instructions`), and failures.
 
     Only those of the rows in `wanted`: a probe may give more.
     """

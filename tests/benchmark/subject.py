@@ -1,4 +1,4 @@
-"""The measured program: a function behind functions-framework's production server, in processes of its own.
+"""The measured program: a function behind functions-framework's production server.
 
 A subject is pinned to one core, the load and the mock to the others. It sees nothing of this machine's
 settings, believes to be on Google Cloud, and trusts the mock's certificate (`certificates`).
@@ -89,7 +89,7 @@ def this_function(name, source):
 
 
 def deployed(subject, folder, *, compiled):
-    """The subject as a fresh instance finds it: a copy of what `.gcloudignore` uploads, in `folder`.
+    """The subject as on a fresh instance: a copy of what `.gcloudignore` uploads, in `folder`.
 
     The buildpack compiles it, and the image gives each file another time. `compiled` says that the build has
     SOURCE_DATE_EPOCH, as our commands set it, so that the bytecode is still valid. Nothing writes bytecode
@@ -191,7 +191,7 @@ class Running:
 
 
 def cpu_seconds(pid):
-    """CPU time of a process, by the clock that the kernel keeps for it (`clock_getcpuclockid(3)`)."""
+    """CPU time of a process, by its own clock in the kernel (`clock_getcpuclockid(3)`)."""
     try:
         return time.clock_gettime(~pid << 3 | 2)
     except OSError:
@@ -200,7 +200,7 @@ def cpu_seconds(pid):
 
 @contextlib.contextmanager
 def running(subject, environment, cores, log, prefix=()):
-    """The subject, begun on `cores`; `prefix` is a command that runs it (valgrind). It may not listen yet."""
+    """The subject, started on `cores`; `prefix` is a command that runs it (valgrind)."""
     port = free_port()
     arguments = [argument.replace("PORT", str(port)) for argument in subject.arguments]
     with log.open("wb") as output:

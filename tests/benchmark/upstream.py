@@ -1,4 +1,4 @@
-"""A mock of Vertex AI, over TLS, and of the metadata server, made to be much faster than what it measures.
+"""A mock of Vertex AI, over TLS, and of the metadata server, much faster than the subjects.
 
     python tests/benchmark/upstream.py --certificate chain.pem --key key.pem
 

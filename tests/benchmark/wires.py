@@ -31,7 +31,7 @@ _REQUESTED = re.compile(rb"Write (\d+) pieces, one each (\d+) ms")
 
 
 def requested_pieces(body):
-    """The number of pieces that the prompt in `body` asks for, and the ms between them (0: none)."""
+    """The number of pieces that the prompt in `body` asks for, and the ms between them."""
     match = _REQUESTED.search(body)
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
@@ -173,7 +173,7 @@ def _named(event):
 
 
 def _speaking_openai(publisher, model, *, whole_path, stream_path, role):
-    """Mistral and the models behind `endpoints/openapi`; `role` says whether every delta repeats it."""
+    """Mistral and the models behind `endpoints/openapi`; `role`: every delta repeats the role."""
     chunk = {"id": "033a46377c66422d9d625191286d2025", "object": "chat.completion.chunk"}
     chunk |= {"created": 1_763_700_000, "model": model}
     delta = {"role": "assistant", "content": "TEXT"} if role else {"content": "TEXT"}

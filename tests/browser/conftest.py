@@ -23,7 +23,7 @@ def missing(name):
 
 @pytest.fixture(scope="package")
 def chromium():
-    """The browser. Only for this folder: while Playwright runs, no test can run an event loop of its own."""
+    """The browser, for this folder only: while Playwright runs, no test can run an event loop."""
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415  (not everybody has it)
     except ImportError:

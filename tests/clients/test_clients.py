@@ -1,4 +1,4 @@
-"""The examples of this folder's README, run as they stand against the function on the emulator.
+"""The examples of this folder's README, run unchanged against the function on the emulator.
 
 What they need is installed by `.ci/run`, beside this file; without it they are skipped, except there.
 """

@@ -1,4 +1,4 @@
-"""Claude Code, Gemini CLI and the JavaScript SDKs of Anthropic and Google, run as they are shipped.
+"""Claude Code, Gemini CLI and the JavaScript SDKs of Anthropic and Google, unchanged.
 
 `npm ci --prefix tests/clients/agents` installs them, as `.ci/run` does; without it these tests are skipped.
 """

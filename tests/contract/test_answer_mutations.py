@@ -1,4 +1,4 @@
-"""Recorded answers with one value changed, over all client APIs: an answer or a clear error, no lost text.
+"""Recorded answers with one value changed, over all client APIs: no text is lost.
 
 Every change is met in chat and, in turn, in one of the other APIs. Where Vertex AI speaks the client's API,
 the answer is passed on with its change. A change that several recordings of a publisher have a place for is
@@ -48,7 +48,7 @@ def division(publisher, kind):
 
 
 def changes(case, kind, exhaustive):
-    """The number of an object of a recording, the path of the change in it, and the changed object."""
+    """Yield the number of an object of a recording, the path of a change, and the result."""
     for number, value in first_of_each_shape(recorded(case, kind)):
         choice = (
             {}

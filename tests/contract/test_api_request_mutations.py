@@ -1,4 +1,4 @@
-"""Requests to the Messages and Gemini APIs with one value changed: a call, or an error that names it."""
+"""Requests to the Messages and Gemini APIs with one value changed: a call, or a clear error."""
 
 import re
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Limits of the modules that a cold start loads and of the packages that a deployment installs."""
+"""Limits of the modules that a cold start loads, and of the packages of a deployment."""
 
 import json
 import subprocess
@@ -80,7 +80,7 @@ print("\\n".join(sorted(set(sys.modules) - before)))
 
 
 def started(emulator):
-    """The modules that were loaded from the start to the first answer, beside functions-framework's."""
+    """The modules that are loaded up to the first answer, without functions-framework's."""
     deployed = {
         "K_SERVICE": "function",
         "GCE_METADATA_HOST": emulator.url.removeprefix("http://"),

@@ -1,4 +1,4 @@
-"""A conversation goes on with another publisher: whatever it holds, it is answered, or its fault is named.
+"""Conversations that another publisher continues: an answer, or a clear error.
 
 The emulator is as strict as the publishers are. Each run tries other conversations; `EXAMPLES` in the
 environment is how many with each partner.

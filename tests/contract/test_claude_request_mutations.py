@@ -1,4 +1,4 @@
-"""A request in all of Claude's dialect with one value changed: an answer or a 400 that names the value."""
+"""A request in Claude's dialect with one value changed: an answer, or a 400 that names it."""
 
 import json
 

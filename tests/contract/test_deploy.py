@@ -1,4 +1,4 @@
-"""The commands of the README, of its other pages and of cloudbuild.yaml, against Google's documentation."""
+"""The commands of the README, its pages and cloudbuild.yaml, against Google's documentation."""
 
 import json
 import os
@@ -217,7 +217,7 @@ def test_bytecode_of_the_build_is_valid_in_the_image(tmp_path, with_variable):
 
 
 def built(step, tmp_path, **substitutions):
-    """A step of the build, run on this machine with a gcloud that answers and notes what it was told."""
+    """Run a step of the build with a gcloud that answers and records its arguments."""
     gcloud = tmp_path / "gcloud"
     gcloud.write_text(
         "#!/bin/sh\n"
@@ -313,7 +313,7 @@ def upload_to(folder):
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory):
-    """A folder with nothing but what is uploaded, and a Python with nothing but what that asks for."""
+    """A folder with the uploaded files only, and a Python with their requirements only."""
     folder = tmp_path_factory.mktemp("deployed")
     upload_to(folder)
     python = folder / ".venv" / "bin" / "python"

@@ -1,4 +1,4 @@
-"""Models that documentation, snippets and messages name are current, and are for another 60 days."""
+"""Models in documentation, snippets and messages are current, for at least 60 more days."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Every publisher, streaming and not, under every fault of the network: one table and the laws that hold.
+"""Every publisher, streaming and not, under every fault of the network.
 
 The laws: the client gets the whole answer or is told, with an HTTP error or an event that OpenAI's client
 raises; what it was given before is a beginning of the answer; it does not wait longer than it must; the call

@@ -1,4 +1,4 @@
-"""The Gemini API's chunks for every recorded stream of every publisher; Google's SDK types are the judge."""
+"""The Gemini API's chunks for every recorded stream, judged by the types of Google's SDK."""
 
 import json
 

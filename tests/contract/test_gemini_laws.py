@@ -1,4 +1,4 @@
-"""Rules for every conversation and schema: Vertex AI accepts the request, or a 400 names the fault."""
+"""Every conversation and schema: Vertex AI accepts the request, or a 400 names the fault."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Golden pairs: a request and the call it becomes, an upstream's answer and what the client gets."""
+"""Golden pairs: a request and its call, an upstream's answer and the client's."""
 
 from collections import Counter
 

@@ -82,7 +82,7 @@ def test_a_request_becomes_the_call(path, publisher):
 
 
 def answer_to(case, api, kind, size=None):
-    """Return the client's answer to a recorded `reply.json` or `stream.sse` in pieces of `size` bytes."""
+    """Return the client's answer to a recorded response, sent in pieces of `size` bytes."""
     content_type = {"reply.json": "application/json", "stream.sse": "text/event-stream"}[kind]
     recorded = case.path(kind).read_bytes()
     size = size or len(recorded)

@@ -1,4 +1,4 @@
-"""Google's embeddings and images with one value of the response changed: a result or a clear error."""
+"""Google's embeddings and images with one changed value: a result or a clear error."""
 
 import json
 

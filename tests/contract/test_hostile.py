@@ -1,4 +1,4 @@
-"""Whatever comes in, nothing of ours gets out, nothing is chosen that is not the client's to choose, no 500.
+"""Hostile requests: no secret is shown, no setting is overridden, and there is no 500.
 
 `EXAMPLES` in the environment is how many inputs each property is tried on.
 """
@@ -641,7 +641,7 @@ def test_hostile_requests_leave_nothing_behind_either(deployed, hostile):
 
 
 def test_the_port_is_the_only_way_in(serve_alone, tmp_path):
-    """Nor does gunicorn's first process do anything else: its control socket would be a thread there."""
+    """gunicorn's first process does nothing else: its control socket would be a thread there."""
     home = tmp_path / "home"
     home.mkdir()
     server = serve_alone(HOME=str(home), XDG_RUNTIME_DIR=str(home))

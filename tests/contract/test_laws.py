@@ -179,7 +179,7 @@ def deltas_of(case, blocks):
 
 @each_stream
 def test_unfinished_stream_is_error(case):
-    """Wherever the last complete event is: before the finish reason the end is a fault, after it is not."""
+    """The end of a stream is an error before the finish reason, and not after it."""
     stream = case.stream.replace(b"\r\n", b"\n")
     events = stream.removesuffix(b"\n\n").split(b"\n\n")
     outcomes = []

@@ -1,4 +1,4 @@
-"""The CPU of a request grows in proportion to its size; the long history of an agent is cheap."""
+"""The CPU of a request grows in proportion to its size; an agent's long history is cheap."""
 
 import json
 import time

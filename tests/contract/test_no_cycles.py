@@ -1,4 +1,4 @@
-"""A request leaves no cycle of references: its body would stay in memory until the garbage collector runs."""
+"""A request leaves no cycle of references, which would keep its body in memory."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""Every parameter of OpenAI's, and what each publisher makes of it. Nothing is lost in silence."""
+"""Every parameter of OpenAI's, and what each publisher makes of it: none is lost silently."""
 
 import pytest
 from helpers.fixtures import MODELS, RecordingTransport, function, post, question

@@ -1,4 +1,4 @@
-"""The Responses API's writer: laws over the stream of every publisher, and its items over made-up pieces."""
+"""The events of the Responses API: laws over every recorded stream, and its items."""
 
 import json
 
@@ -34,7 +34,7 @@ def encoded_events(pieces, **options):
 
 
 def continued(pieces, **params):
-    """The same, where each part that only continues a text takes the shorter way; and their number."""
+    """The same with `continue_text` for parts that only continue a text, and their number."""
     writer = ResponseBuilder({"model": "m", **params})
     events, short = frozen(writer.start()), 0
     for piece in pieces:

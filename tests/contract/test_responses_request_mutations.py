@@ -1,4 +1,4 @@
-"""Requests to Responses and chat with one value changed: a call or an error of the client's, never a 500."""
+"""Requests to Responses and chat with one value changed: a call or a client error."""
 
 import pytest
 from helpers.fixtures import RecordingTransport, function, post

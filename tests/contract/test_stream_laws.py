@@ -42,21 +42,27 @@ class SpeechUsage(BaseModel):
 
 
 class SpeechDelta(BaseModel):
-    """https://platform.openai.com/docs/api-reference/audio/speech-audio-delta-event; the SDK has no class."""
+    """`speech.audio.delta`, of which the SDK has no class.
+
+    https://platform.openai.com/docs/api-reference/audio/speech-audio-delta-event
+    """
 
     type: Literal["speech.audio.delta"]
     audio: str
 
 
 class SpeechDone(BaseModel):
-    """https://platform.openai.com/docs/api-reference/audio/speech-audio-done-event; the SDK has no class."""
+    """`speech.audio.done`, of which the SDK has no class.
+
+    https://platform.openai.com/docs/api-reference/audio/speech-audio-done-event
+    """
 
     type: Literal["speech.audio.done"]
     usage: SpeechUsage
 
 
 class Stream(NamedTuple):
-    """How a stream is requested of a model, the class of its events, and its last event's type."""
+    """The request for a stream of a model, the class of its events, and its last event's type."""
 
     send: Callable[..., Any]
     event: Any
@@ -176,7 +182,7 @@ def events_of(answer):
 
 
 def is_done(stream, event):
-    """Whether an event tells that the stream is complete."""
+    """Return whether an event says that the stream is complete."""
     return event["type"] == stream.done if stream.done else bool(event["choices"] == [])
 
 
@@ -235,7 +241,7 @@ def test_a_broken_stream_ends_with_an_error(app, name, model, fault):
 
 
 def is_error(body):
-    """Whether an object is an error in OpenAI's form."""
+    """Return whether an object is an error in OpenAI's form."""
     error = body["error"]
     return (
         body.keys() == {"error"} and error.keys() == {"message", "type", "param", "code"} and error["message"]
@@ -269,7 +275,7 @@ def test_a_stream_cut_after_one_event_is_an_error(app, name, model):
 
 
 def content_of(stream, answer):
-    """What the events of a stream bring: samples, text, or images."""
+    """The content of a stream's events: samples, text, or images."""
     events = [event for event in events_of(answer) if event != "[DONE]"]
     match stream.done:
         case "speech.audio.done":

@@ -76,7 +76,7 @@ def storing(serve):
 
 @pytest.fixture(scope="module")
 def session():
-    """Connections that are kept: a new one for each of the 12,000 requests costs more than the request."""
+    """Connections that are kept: a new one costs more than one of the 12,000 requests."""
     with requests.Session() as opened:
         opened.trust_env = False
         yield opened

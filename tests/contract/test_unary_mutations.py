@@ -1,4 +1,4 @@
-"""Operations that do not stream: the emulator's responses with one value changed are a result or an error.
+"""Operations that do not stream: changed responses give a result or a clear error.
 
 The results have the types of OpenAI's and Anthropic's SDKs.
 """

@@ -1,4 +1,4 @@
-"""Names (in tests, too) and docstrings: nouns for values, verbs for functions, short first lines."""
+"""Names and docstrings: nouns for values, verbs for functions, short first lines."""
 
 import ast
 import itertools
@@ -106,5 +106,6 @@ def test_unclear_docstring_of_a_value_is_noticed():
 
 
 def test_docstrings_begin_with_a_short_sentence():
-    unclear = {str(path.relative_to(ROOT)): long_or_indirect(path.read_text("utf-8")) for path in FILES}
+    sources = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in FILES + TESTS}
+    unclear = {path: long_or_indirect(source) for path, source in sources.items()}
     assert {path: lines for path, lines in unclear.items() if lines} == {}

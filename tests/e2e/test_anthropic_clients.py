@@ -1,4 +1,4 @@
-"""Anthropic's own SDK talks with every publisher, through the front door, to a strict upstream."""
+"""Anthropic's own SDK with every publisher, against the strict emulator."""
 
 import base64
 import json

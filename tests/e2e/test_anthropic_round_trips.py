@@ -1,4 +1,4 @@
-"""Answers of other publishers than Anthropic, and what comes back of them in the next request."""
+"""Answers of other publishers in the Messages API, and the next request with them."""
 
 import json
 

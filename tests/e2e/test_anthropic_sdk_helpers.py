@@ -1,4 +1,4 @@
-"""The helpers of Anthropic's SDK with every publisher: tool runner, betas, streams, parsed answers."""
+"""The helpers of Anthropic's SDK with every publisher: tool runner, betas, streams, parsing."""
 
 import anthropic
 import pydantic
@@ -57,7 +57,7 @@ def runner(client, model, tools, **more):
 
 @each_model
 def test_the_tool_runner_runs_to_the_end(sdk, emulator, weather, cities, model):
-    """It asks for a message thread, of which it would send only what is new; without one it sends all."""
+    """It asks for a message thread; without one it sends all messages."""
     first, last = runner(sdk, model, [weather])
     assert first.stop_reason == "tool_use"
     assert len(cities) == 2

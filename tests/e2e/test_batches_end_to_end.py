@@ -1,4 +1,4 @@
-"""`/batches`, from OpenAI's client to Vertex's jobs and back, on an emulator that mixes everything up."""
+"""`/batches`, from OpenAI's client to Vertex's jobs and back; rows come in random order."""
 
 import json
 

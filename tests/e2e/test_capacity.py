@@ -1,4 +1,4 @@
-"""One client cannot occupy an instance: memory, slots, slow heads and bodies, long request lines."""
+"""One client cannot occupy an instance: memory, slots, slow heads and bodies, long lines."""
 
 import json
 import socket

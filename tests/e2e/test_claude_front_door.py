@@ -1,4 +1,4 @@
-"""OpenAI's own client talks with Claude and its neighbours, through the front door, to a strict upstream."""
+"""OpenAI's own client with Claude, Mistral and deployed models, against the strict emulator."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Features of Claude that Vertex AI may refuse, and turns that it pauses, through the front door."""
+"""Features of Claude that Vertex AI may refuse, and turns that it pauses."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Keys in a file: read again while the function runs, and what was good stays when the file is not."""
+"""Keys in a file, which is read again while the function runs; the last valid ones stay."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Endpoints with a host of their own: found by asking, named by the settings, and never anybody else's."""
+"""Endpoints with a host of their own: found by a call, or named by the settings."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""The real function under its production server, with OpenAI's own client in front and a Vertex behind.
+"""The function under its production server, between OpenAI's own client and the emulator.
 
 What works, works here: every publisher, streaming and not. What goes wrong is in `test_front_door_faults.py`,
 who leaves and who waits in `test_front_door_connections.py`.

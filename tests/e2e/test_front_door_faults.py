@@ -1,4 +1,4 @@
-"""Whatever goes wrong upstream, OpenAI's client gets OpenAI's error: never a traceback, a token or a hang."""
+"""Faults of the upstream: OpenAI's client gets OpenAI's error, never a traceback or a token."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""Rules of Gemini's models of late 2026 through the front door, with OpenAI's client and the emulator."""
+"""Rules of Gemini's models of late 2026, with OpenAI's client and the emulator."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Agents that call tools many times in a row, through clients that keep much or little of what they are told.
+"""Agents that call tools many times, with clients that keep much or little of an answer.
 
 Gemini 3 refuses a step without the signature of its thought, and the emulator does too.
 """

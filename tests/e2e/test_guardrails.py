@@ -345,7 +345,7 @@ WEATHER = {"name": "get_weather", "input_schema": {"type": "object", "properties
 
 
 def test_a_checked_claude_gets_its_thinking_back(guarded, emulator):
-    """Its messages are translated, and Claude refuses a result of a call without the thinking before it."""
+    """Messages are translated; Claude refuses a tool result without the thinking before it."""
     app = guarded()
     messages = [{"role": "user", "content": "Think, then use the tools."}]
     thinking = {"type": "enabled", "budget_tokens": 2000}

@@ -1,4 +1,4 @@
-"""Limits, budgets and cost of keys at the front door, with counts in memory and in a real Redis."""
+"""Limits, budgets and cost of keys, with counts in memory and in a real Redis."""
 
 import http.client
 import io
@@ -292,7 +292,7 @@ def stop(folder):
 
 
 def load(urls, count, *, answers=False):
-    """The answers to `count` requests of 16 clients at once, or how often each status was among them."""
+    """The answers to `count` requests of 16 parallel clients, or the count of each status."""
     body = json.dumps(CHAT).encode()
 
     def run(worker):

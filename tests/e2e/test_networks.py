@@ -44,7 +44,7 @@ def proxy():
 
 @pytest.fixture
 def app(monkeypatch, emulator):
-    """Gives the function in this process, in front of a URL, with these variables also in the environment."""
+    """Return the function in front of a URL, with these variables in the environment."""
 
     def make(url, **env):
         for name, value in env.items():

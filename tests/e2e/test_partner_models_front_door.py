@@ -1,4 +1,4 @@
-"""Agents' conversations with Mistral, MaaS and deployed models, by OpenAI's SDK and over a socket."""
+"""Agents' conversations with Mistral, MaaS and deployed models, by OpenAI's SDK."""
 
 import json
 

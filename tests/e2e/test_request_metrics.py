@@ -1,4 +1,4 @@
-"""OpenTelemetry metrics of requests through all APIs, whole and streamed, as the SDK collects them."""
+"""OpenTelemetry metrics of requests through all APIs, as its SDK collects them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""SIGTERM, and Cloud Run's ten seconds: what can end ends whole, what cannot is told, nothing is dropped."""
+"""SIGTERM and Cloud Run's ten seconds: each response ends whole or with an error."""
 
 import http.client
 import json
@@ -38,7 +38,7 @@ def rest_of(line):
 
 
 def until_refused(server):
-    """Ask and ask again until nobody listens: each request is answered, or its connection never made."""
+    """Send requests until the server is gone: each is answered, or its connection is refused."""
     end = time.monotonic() + KILLED / 2
     while time.monotonic() < end:
         try:
@@ -57,7 +57,7 @@ def ended(server):
 
 
 def test_what_ends_in_time_ends_whole(serve_alone):
-    """A stream and a whole answer, both on their way; another request on a connection that is open."""
+    """A stream and a whole answer that are running, and a request on an open connection."""
     server = serve_alone()
     with server.client() as client, ThreadPoolExecutor(2) as pool:
         whole = joined(ask(client, MODELS["google"], stream=True))
@@ -82,7 +82,7 @@ def test_what_ends_in_time_ends_whole(serve_alone):
 
 
 def test_what_takes_longer_is_told_before_the_kill(serve_alone):
-    """Streams before and after their first event, busy ones, and answers that are waited for in whole."""
+    """Streams before and after their first event, busy streams, and whole answers."""
     server = serve_alone()
     silent = [named(publisher, "silent") for publisher in MODELS]
     server.emulator.pace = 0.3

@@ -1,4 +1,4 @@
-"""A client that has stopped reading: little is taken from Vertex for it, and nobody else notices."""
+"""A client that has stopped reading: little is read from Vertex, others are not affected."""
 
 import json
 import socket

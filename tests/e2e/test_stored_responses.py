@@ -39,7 +39,7 @@ def start(emulator, storage):  # noqa: ARG001  (an empty storage)
 
 
 def create(app, body, headers=None):
-    """The answer to a request whose connection has been closed, so what comes after it has been done."""
+    """Return the answer after its connection is closed, when the response is stored."""
     return app.post("/v1/responses", json=body, headers=headers, buffered=True)
 
 

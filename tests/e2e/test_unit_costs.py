@@ -100,7 +100,7 @@ def test_unit_cost_is_told_and_logged(limited, capfd, path, body, cost, units):
 
 @pytest.mark.parametrize(("path", "body", "cost", "units"), PAID.values(), ids=PAID)
 def test_unit_cost_is_reserved_and_settled(limited, path, body, cost, units):
-    """The budget is enough for two requests and a half; before a document is read its pages are not known."""
+    """The budget is for two and a half requests; the pages are unknown before the response."""
     reserve = 0.015 - cost if "pages" in units else 0
     app = limited(2.5 * cost + reserve)
     statuses = []

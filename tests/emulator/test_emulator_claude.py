@@ -308,7 +308,7 @@ def test_claude_accepts(vertex, name, body):
 
 
 def folded(events):
-    """Put a stream together as a client does; its first event must be the message, its last the stop."""
+    """Join a stream as a client does; the first event must be the message, the last the stop."""
     assert events[0]["type"] == "message_start"
     assert events[-1]["type"] == "message_stop"
     message = events[0]["message"]

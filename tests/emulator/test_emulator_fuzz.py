@@ -1,4 +1,4 @@
-"""Whatever is sent, the emulator answers as a server does, and never with an error of its own."""
+"""Random requests: the emulator answers as a server does, never with an error of its own."""
 
 import copy
 

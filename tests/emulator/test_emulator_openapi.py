@@ -1,4 +1,4 @@
-"""Everything of OpenAI's shape but Mistral: models as a service, Jamba, and endpoints of one's own."""
+"""Models with OpenAI's API but Mistral: models as a service, Jamba, and own endpoints."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The emulated services beside the chat models: ranking, moderation, Model Armor, RAG Engine, videos, OCR."""
+"""The emulated services: ranking, moderation, Model Armor, RAG Engine, videos, OCR."""
 
 import base64
 

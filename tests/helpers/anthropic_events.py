@@ -1,4 +1,4 @@
-"""Anthropic's events as its clients read them: a strict parser, and the accumulator of its own SDK."""
+"""Anthropic's events as clients read them: a strict parser, and its SDK's accumulator."""
 
 import json
 
@@ -10,7 +10,7 @@ EVENT = pydantic.TypeAdapter(RawMessageStreamEvent)
 
 
 def events_of(stream):
-    """The events of a stream as a strict reader sees them: one line for the type, one for the data."""
+    """The events of a stream, read strictly: one line for the type, one for the data."""
     events = []
     for event in stream.decode().removesuffix("\n\n").split("\n\n"):
         kind, data = event.split("\n")
@@ -20,7 +20,7 @@ def events_of(stream):
 
 
 def accumulated(events):
-    """The message that Anthropic's SDK makes of the events; it passes over those that are no message's."""
+    """The message that Anthropic's SDK makes of the events; it skips those of no message."""
     snapshot, buffers = None, {}
     for event in events:
         if event["type"] == "ping":

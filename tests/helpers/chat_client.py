@@ -48,7 +48,7 @@ def get(server, path, method="GET", **headers):
 
 
 def failed(client, model, *, stream=False, **more):
-    """The error that the client raises before the first byte of an answer, checked in all its parts."""
+    """The error that the client raises before the first byte of an answer, fully checked."""
     with pytest.raises(openai.APIStatusError) as caught:
         ask(client, model, stream=stream, **more)
     error = caught.value

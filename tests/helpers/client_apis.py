@@ -1,4 +1,4 @@
-"""The APIs of clients: a plain request to each, and the text of an answer that its official SDK accepts.
+"""The client APIs: a plain request to each, and the text that its official SDK reads.
 
 `text` reads a whole answer, `streamed` a stream; both raise where the types of the SDK do not fit. A stream
 that ends in an error has to say so in the form of its API.

@@ -112,7 +112,7 @@ def without(value, *names):
 
 
 def counted(answer):
-    """An answer without its cost, and without zeros in the usage: to leave them out says the same."""
+    """An answer without its cost and without zeros in the usage, which mean the same as none."""
     usage = {
         name: {kind: count for kind, count in value.items() if count} if isinstance(value, dict) else value
         for name, value in answer["usage"].items()
@@ -125,7 +125,7 @@ def counted(answer):
 
 
 def function(transport, **env):
-    """Flask's test client on an app with nothing but the function, its settings read from `env` alone.
+    """Flask's test client on the function alone, with settings from `env` only.
 
     `transport` is a network, or a callable that makes one from the settings.
     """
@@ -147,7 +147,7 @@ POST = create_environ(method="POST", content_type="application/json")
 
 
 def post(client, body, path="/v1/chat/completions"):
-    """Return the answer to a request, as `client.post` does, but without its cookies and their cost."""
+    """Return the answer to a request, as `client.post` does, without the cost of cookies."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     path_info, _, query = path.partition("?")
     environ = POST | {
@@ -239,7 +239,7 @@ class CannedTransport:
 
 
 class ScriptedTransport:
-    """A transport that answers the calls in turn: with a JSON object, or a list of events as a stream."""
+    """A transport that answers each call with a JSON object, or a list of events as a stream."""
 
     def __init__(self, *bodies):
         self.bodies = list(bodies)
@@ -258,7 +258,7 @@ class ScriptedTransport:
 
 
 def reply_to(body, blocks, content_type="application/json"):
-    """Return the client's answer if the upstream sends `blocks`: an object, or the bytes of a stream."""
+    """Return the client's answer to `blocks` of the upstream: an object, or a stream's bytes."""
     network = CannedTransport(blocks, content_type)
     answer = post(function(network), body)
     answer_body = answer.get_json() if answer.is_json else answer.get_data()

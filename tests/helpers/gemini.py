@@ -1,4 +1,4 @@
-"""Short ways to Gemini's half of the function, and its judges: Vertex's rules, the types of Google's SDK."""
+"""Helpers for Gemini's translators, judged by Vertex's rules and Google's SDK types."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Responses of the emulator, recorded at one request and replayed at the same request with changes."""
+"""Responses of the emulator, recorded once and replayed with changes."""
 
 from dataclasses import dataclass, replace
 

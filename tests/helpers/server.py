@@ -1,4 +1,4 @@
-"""The function in front of an emulator: in this process, or behind its production server in another."""
+"""The function in front of an emulator, in this process or under its production server."""
 
 import json
 import os
@@ -59,7 +59,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class EmulatorCredentials(google.auth.credentials.Credentials):
-    """Tokens from an emulator's metadata server, without google-auth's constants from the environment."""
+    """Tokens of an emulator's metadata server, whatever the environment says."""
 
     def __init__(self, emulator):
         super().__init__()
@@ -130,7 +130,7 @@ class Served:
         return self._log.read_text(errors="replace")
 
     def wait_for_log(self, holds, timeout=20):
-        """Wait until `holds` is true of the output; a request's log line follows its answer's last byte."""
+        """Wait until `holds` is true of the output; a log line follows its answer's last byte."""
         deadline = time.monotonic() + timeout
         while not holds(text := self.log()):
             assert time.monotonic() < deadline, text[-10_000:]
@@ -139,7 +139,7 @@ class Served:
 
 
 def run_python(code, *, check=True):
-    """Run `code` in a Python of its own, in this project and with no settings; gives how it ended."""
+    """Run `code` in a new Python in this project without settings; return the result."""
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -164,7 +164,7 @@ FUNCTIONS_FRAMEWORK += ("--host", "127.0.0.1", "--port", "PORT")
 
 @contextmanager
 def served(emulator, log, arguments=FUNCTIONS_FRAMEWORK, **env):
-    """The function under a server, for the time of a `with` block; PORT in the arguments is its port."""
+    """Serve the function in a `with` block; PORT in the arguments is its port."""
     port = free_port()
     command = [sys.executable, *[argument.replace("PORT", str(port)) for argument in arguments]]
     pointed = {**emulator.env, "CLOUDSDK_CONFIG": os.devnull, "VERTEX_COMPAT_RETRIES": "0"}

@@ -1,4 +1,4 @@
-"""A TLS server on loopback in front of a plain one, with a certificate of a test's own authority."""
+"""A TLS server on loopback in front of a plain one, with a certificate of the tests."""
 
 import socket
 import ssl

@@ -19,7 +19,7 @@ def by_name(module):
 
 
 def fields(class_):
-    """The fields of an SDK's class, and those of them that are required; all of a set of names are."""
+    """The fields of an SDK's class, and the required ones among them."""
     if isinstance(class_, set):
         return class_, class_
     names = {field.alias or name: field.is_required() for name, field in class_.model_fields.items()}
@@ -27,13 +27,13 @@ def fields(class_):
 
 
 def required_keys(type_):
-    """The keys that every object of a type has; Python 3.11 does not see `NotRequired` in a string."""
+    """The required keys of a type; Python 3.11 does not see `NotRequired` in a string."""
     hints = typing.get_type_hints(type_, include_extras=True)
     return {key for key in type_.__required_keys__ if typing.get_origin(hints[key]) is not typing.NotRequired}
 
 
 def literals(hint):
-    """The values of a hint that allows nothing but some literals and null; none for any other hint."""
+    """The values of a hint of literals and null only; empty for any other hint."""
     if typing.get_origin(hint) is typing.Literal:
         return set(typing.get_args(hint))
     members = [member for member in typing.get_args(hint) if member is not type(None)]
@@ -51,7 +51,7 @@ def check_literals(type_, class_):
 
 
 def check(type_, class_, extensions=frozenset(), elsewhere=frozenset()):
-    """Hold a type against a class; `elsewhere` are required fields that other parts of the object have."""
+    """Compare a type with a class; `elsewhere` are required fields of other parts of the object."""
     names, required = fields(class_)
     assert set(type_.__annotations__) - names == set(extensions)
     assert required - required_keys(type_) == set(elsewhere)

@@ -1,4 +1,4 @@
-"""The soak: 500 streams at once on one core, one in ten faulty, twice. `python tests/soak --help`.
+"""The soak test: 500 parallel streams on one core, one in ten faulty, twice.
 
 Says how many were exact, what gaps there were between chunks, and what the process takes after each round.
 An event of Vertex that brings no chunk makes a gap too: how late chunks are, `tests/benchmark` knows.

@@ -1,4 +1,4 @@
-"""Hundreds of streams at once on one core, some of them faulty: what each client got, and when."""
+"""Hundreds of parallel streams, some of them faulty: what each client got, and when."""
 
 import http.client
 import json

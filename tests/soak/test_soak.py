@@ -1,4 +1,4 @@
-"""The soak in small: everything complete and exact, every fault told, nothing grows. Times are noise here."""
+"""A small soak test: all streams complete and exact, every fault reported, nothing grows."""
 
 import threading
 import time

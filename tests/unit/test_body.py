@@ -1,4 +1,4 @@
-"""Bodies that cannot be meant: each is a 400 that names the place, and none is our own fault."""
+"""Invalid bodies: each is a 400 that names the place, never an error of ours."""
 
 import json
 
@@ -414,7 +414,7 @@ SENSIBLE = st.fixed_dictionaries(
 @example(body=question("openapi", messages=[{"role": "user", "content": []}]))
 @example(body=question("ai21", n=2, temperature=0.0))
 def test_what_a_client_may_send_is_answered(shared_app, body):
-    """By the model, or with a 400 whose words are the upstream's; by no means as a fault of ours."""
+    """An answer of the model, or a 400 in the upstream's words, never an error of ours."""
     answer = post(shared_app, body)
     assert answer.status_code in {200, 400}, answer.data
     if answer.status_code == 200 and body.get("stream"):

@@ -1,4 +1,4 @@
-"""Requests depend on facts of the catalog, which settings can correct, not on comparisons of names."""
+"""Requests depend on facts of the catalog, not on comparisons of names."""
 
 from __future__ import annotations
 

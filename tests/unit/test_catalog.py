@@ -1,4 +1,4 @@
-"""The catalog: every row, what unknown names get, replacements, corrections of the settings file."""
+"""The catalog: its rows, unknown names, replacements, corrections of the settings file."""
 
 from __future__ import annotations
 

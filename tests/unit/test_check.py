@@ -1,4 +1,4 @@
-"""`python main.py --check`: a row for each target and service, with the error and what helps."""
+"""`python main.py --check`: a row for each target and service, with error and remedy."""
 
 import json
 import subprocess

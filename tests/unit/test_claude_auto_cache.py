@@ -1,4 +1,4 @@
-"""Automatic prompt caching for Claude: where the breakpoints are, when there are none, and what it saves."""
+"""Automatic prompt caching for Claude: the breakpoints, and the savings."""
 
 import itertools
 import json

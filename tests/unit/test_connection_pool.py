@@ -1,4 +1,4 @@
-"""Connections: what is sent on them, how the head of a response is waited for, and when they are kept."""
+"""Connections: the bytes that are sent, the wait for a response, and reuse."""
 
 import http.client
 import socket

@@ -1,4 +1,4 @@
-"""Pages of other origins, as a browser lets them call: by Fetch's rules, written down here again."""
+"""Pages of other origins, as a browser lets them call by the rules of Fetch."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ SAFELISTED = {"cache-control", "content-language", "content-length", "content-ty
 
 
 class Browser:
-    """A browser with a page of `origin`: it sends preflights, and hides headers that are not exposed."""
+    """A browser with a page of `origin`: sends preflights, hides headers that are not exposed."""
 
     class Blocked(Exception):
         pass

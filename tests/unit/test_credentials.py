@@ -1,4 +1,4 @@
-"""One token for all threads: fetched once, renewed in good time by one of them, its failure shared."""
+"""One token for all threads: one of them fetches and renews it, and a failure is shared."""
 
 import sys
 import threading
@@ -117,7 +117,7 @@ def test_threads_that_wait_for_a_token_share_its_failure():
 
 
 def waiting_for_credentials():
-    """Return the number of threads in the credentials' own code, or in a lock or refresh that it called."""
+    """Return the number of threads in the credentials' code, or in what it called."""
     count = 0
     for top in sys._current_frames().values():
         frame = top

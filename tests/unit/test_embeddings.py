@@ -1,4 +1,4 @@
-"""`/embeddings`: through the function to the emulator, in process and with OpenAI's own client."""
+"""`/embeddings` against the emulator, in process and with OpenAI's own client."""
 
 import asyncio
 import base64

@@ -310,7 +310,7 @@ def test_a_certificate_for_another_name_is_refused(internet, fetcher):
 
 
 def test_the_address_that_counts_is_the_one_that_is_connected_to(internet, certificate, monkeypatch):
-    """A name that resolved to a public address when it was looked at, and leads inside when it is used."""
+    """A name with a public address when it is checked, and an internal one when it is used."""
     outside = ipaddress.ip_address("93.184.216.34")
     answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (str(outside), internet.server_port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)

@@ -1,4 +1,4 @@
-"""Requests that come side by side before any other: what is made at its first use is made by one thread."""
+"""First requests in parallel: what is made at its first use is made by one thread."""
 
 import json
 

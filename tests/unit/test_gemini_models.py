@@ -1,4 +1,4 @@
-"""Differences between Gemini's models: turns, sampling, candidates, thinking, limits, signatures."""
+"""Differences between Gemini's models: turns, sampling, thinking, limits, signatures."""
 
 import pytest
 from helpers.fixtures import upstream_calls

@@ -1,4 +1,4 @@
-"""JSON Schema for current models, and as Google's `Schema` for those before 2.0: nothing of it is lost."""
+"""JSON Schema for current models, and as Google's `Schema` for those before 2.0."""
 
 import time
 

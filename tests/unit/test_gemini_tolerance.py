@@ -1,4 +1,4 @@
-"""Gemini's responses with fields that are null, absent, of another type, or enums in numbers."""
+"""Gemini's responses with fields that are null, absent or of another type, and enum numbers."""
 
 import json
 

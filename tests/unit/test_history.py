@@ -1,4 +1,4 @@
-"""Conversations that OpenAI lets pass and publishers refuse: the meaning is clear, so they are answered.
+"""Conversations that OpenAI accepts and publishers refuse: they are repaired.
 
 The emulator is as strict as the publishers are. Only texts here.
 """

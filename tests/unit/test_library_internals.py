@@ -1,4 +1,4 @@
-"""The private or undocumented parts of libraries that the product relies on; each pinned, each named here.
+"""The private parts of pinned libraries that the product relies on.
 
 A new version of a library that changes one of them fails here first.
 """

@@ -1,4 +1,4 @@
-"""The account that this function runs as: tokens from the metadata server, its faults in bounded time."""
+"""The runtime service account: tokens of the metadata server, and its faults."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`GET /models`: what is said of a model is true, and Vertex's own lists change nothing when they fail."""
+"""`GET /models`: correct facts about models, and Vertex's own lists, which may fail."""
 
 import json
 import threading

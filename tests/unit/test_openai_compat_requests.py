@@ -1,4 +1,4 @@
-"""Requests to servers of OpenAI's form: what they refuse is rewritten, and what is lost is named."""
+"""Requests to servers with OpenAI's API: rewritten where they refuse, with losses named."""
 
 import pytest
 from helpers.fixtures import RecordingTransport, function, post, question, upstream_call

@@ -1,4 +1,4 @@
-"""Every regular expression of the product takes linear time, whatever a client or an upstream sends."""
+"""Every regular expression of the product takes linear time for any input."""
 
 import ast
 import importlib
@@ -92,7 +92,7 @@ def contains(item, code):
 
 
 def example(parsed, pumps, prefix=""):  # noqa: C901  (one case for each element of a pattern)
-    """A text that the pattern matches; adds to `pumps` what precedes each repeat, and what it repeats."""
+    """A text that the pattern matches; adds each repeat and the text before it to `pumps`."""
     text = ""
     for code, value in parsed:
         match code:

@@ -1,4 +1,4 @@
-"""Events that differ from the one before only in their text, and others that must not be taken for such."""
+"""Events that differ from the previous one only in their text, and similar ones that do not."""
 
 import json
 

@@ -163,7 +163,7 @@ def test_any_bytes_are_read_without_a_fault(blocks):
 
 
 def test_large_event_in_small_pieces_costs_linear_time():
-    """Put together anew with every piece, 5 MB in pieces of 1 kB would copy 12 GB: a thousand-fold."""
+    """Quadratic work on 5 MB in pieces of 1 kB would copy 12 GB, a thousand times as much."""
     large = b"data: " + b"x" * 5_000_000 + b"\n\n"
     small = (b"data: " + b"x" * 992 + b"\n\n") * 5000
     assert [len(event) for event in decoded(*thousands(large))] == [5_000_000]
@@ -175,7 +175,7 @@ def thousands(stream):
 
 
 def quickest(stream):
-    """The least time of this thread's that reading a stream took; what else runs here does not count."""
+    """Return the least CPU time of this thread in which a stream was read."""
     pieces = thousands(stream)
     times = []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Thoughts between tags: parted where a model is known to write them, and never where they are text."""
+"""Reasoning between tags: separated for models that are known to write them."""
 
 import itertools
 import json

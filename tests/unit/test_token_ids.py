@@ -1,4 +1,4 @@
-"""Inputs as token ids of OpenAI's: decoded where the optional package is installed, else a clear error."""
+"""Inputs as OpenAI's token ids: decoded with an optional package, else a clear error."""
 
 import sys
 

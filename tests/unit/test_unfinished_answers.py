@@ -1,4 +1,4 @@
-"""Answers without a finish reason: the same in chat, Responses and completions, whole and streamed."""
+"""Answers without a finish reason, in chat, Responses and completions, whole and streamed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Errors of an upstream in the wrong framing: bare JSON in a stream, or an event as an error body."""
+"""Upstream errors in the wrong framing: bare JSON in a stream, or an event as an error body."""
 
 import json
 

@@ -94,7 +94,9 @@ class ImageEncoder:
         """Return the last events; raises `UpstreamFault` if an image is missing."""
         for call in self._calls[self._current :]:
             if not call.is_finished:
-                raise errors.UpstreamFault("Vertex AI ended the stream before the image was complete. Send the request again.")
+                raise errors.UpstreamFault(
+                    "Vertex AI ended the stream before the image was complete. Send the request again."
+                )
             call.usage = call.usage or Usage(0, 0)
         events = b"".join(self._events())
         if self._context.log.units:
