@@ -237,3 +237,14 @@ def test_names_of_tests_have_at_most_60_characters():
     }
     assert "test_names_of_tests_have_at_most_60_characters" in names
     assert [name for name in sorted(names) if len(name) > 60] == []
+
+
+def test_tests_share_code_in_helpers_only():
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in (ROOT / "tests").rglob("*.py")
+        if not {"node_modules", ".venv"} & set(path.parts)
+        for name in imports(path)
+        if any(part.startswith("test_") for part in name.split(".")[:-1])
+    ]
+    assert wrong == []

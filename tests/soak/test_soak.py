@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from crowd import Size, alone, crowd, run
 from helpers.chat_client import ask, named
 from helpers.connections import posted, read_until
-from helpers.fixtures import MODELS
-from test_front_door_connections import question
+from helpers.fixtures import MODELS, question
 
 STREAMS = 120
 ROUNDS = 3
