@@ -141,7 +141,7 @@ def test_headers_that_vertex_reads_are_forwarded(app, emulator):
         "x-goog-request-params": "location=us-central1",
         "X-Other": "kept here",
     }
-    path = f"{BASE}/publishers/anthropic/models/claude-opus-4-8:rawPredict"
+    path = f"{BASE}/publishers/anthropic/models/claude-opus-5-5:rawPredict"
     assert app.post(path, json=CLAUDE_BODY, headers=headers).status_code == 200
     upstream_headers = emulator.calls[0].headers
     assert upstream_headers["anthropic-beta"] == "context-1m-2025-08-07"
@@ -371,7 +371,7 @@ def test_a_key_for_gemini_may_use_gemini_here_too(tmp_path, serve):
     url = f"{server.url}{BASE}/publishers"
     gemini = f"{url}/google/models/gemini-3.8-flash:generateContent"
     assert httpx.post(gemini, json=HELLO, headers=headers).status_code == 200
-    claude = f"{url}/anthropic/models/claude-opus-4-8:rawPredict"
+    claude = f"{url}/anthropic/models/claude-opus-5-5:rawPredict"
     assert httpx.post(claude, json=CLAUDE_BODY, headers=headers).status_code == 403
 
 

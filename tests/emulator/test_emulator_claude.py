@@ -8,6 +8,7 @@ TOOL = {
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
 EMPTY_TOOL = {"name": "ping", "input_schema": {"type": "object", "properties": {}}}
+SONNET = "claude-sonnet-5-5"
 SONNET_4_5 = "claude-sonnet-4-5@20250929"
 THINKING = {"type": "enabled", "budget_tokens": 1024}
 CACHE = {"type": "ephemeral"}
@@ -274,14 +275,14 @@ def test_claude_refuses_what_a_model_lacks(vertex, name, body, message):
 ACCEPTED = [
     (SONNET_4_5, {"system": "Be short.", "metadata": {"user_id": "a"}, "top_k": 5}),
     (SONNET_4_5, {"messages": [user("Hi"), user("there"), assistant("So")]}),
-    (SONNET_4_5, {"messages": [user(text(citations=None, cache_control=None))]}),
-    (SONNET_4_5, tools_body(assistant("Look:"), assistant(use()), user(result(), text("Well?")))),
+    (SONNET, {"messages": [user(text(citations=None, cache_control=None))]}),
+    (SONNET, tools_body(assistant("Look:"), assistant(use()), user(result(), text("Well?")))),
     (
-        SONNET_4_5,
+        SONNET,
         tools_body(assistant(use("a"), use("b")), user(result("b")), user(result("a", is_error=True))),
     ),
-    (SONNET_4_5, tools_body(assistant(use()), user(result(content=[text("21")])))),
-    (SONNET_4_5, {"anthropic_beta": ["context-1m-2025-08-07"]}),
+    (SONNET, tools_body(assistant(use()), user(result(content=[text("21")])))),
+    (SONNET, {"anthropic_beta": ["context-1m-2025-08-07"]}),
     (SONNET_4_5, {"thinking": {"type": "disabled"}, "temperature": 0.2}),
     ("claude-opus-5", {"thinking": {"type": "adaptive"}, "tools": [TOOL], "tool_choice": {"type": "any"}}),
     ("claude-opus-4-6", {"thinking": THINKING}),
@@ -335,16 +336,16 @@ def folded(events):
 
 
 BODIES = [
-    (SONNET_4_5, {}),
-    (SONNET_4_5, {"max_tokens": 7}),
-    (SONNET_4_5, {"stop_sequences": ["opinion", "zzz"]}),
+    (SONNET, {}),
+    (SONNET, {"max_tokens": 7}),
+    (SONNET, {"stop_sequences": ["opinion", "zzz"]}),
     (SONNET_4_5, {"thinking": THINKING}),
     (SONNET_4_5, {"thinking": THINKING, "messages": [user("redacted?")]}),
-    (SONNET_4_5, {"tools": [TOOL], "messages": [user("Use the tool in parallel")]}),
-    (SONNET_4_5, {"tools": [EMPTY_TOOL], "messages": [user("Use ping")]}),
+    (SONNET, {"tools": [TOOL], "messages": [user("Use the tool in parallel")]}),
+    (SONNET, {"tools": [EMPTY_TOOL], "messages": [user("Use ping")]}),
     (SONNET_4_5, {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "get_weather"}}),
-    (SONNET_4_5, tools_body(assistant(use()), user(result()))),
-    (SONNET_4_5, {"system": [text("Long and cached", cache_control=CACHE)]}),
+    (SONNET, tools_body(assistant(use()), user(result()))),
+    (SONNET, {"system": [text("Long and cached", cache_control=CACHE)]}),
     ("claude-opus-5-5", {}),
     ("claude-opus-4-8", {"output_config": {"format": {"type": "json_schema", "schema": CLOSED}}}),
     ("claude-emulator-refusal", {}),
@@ -398,10 +399,8 @@ def test_the_stop_sequence_is_named(vertex):
 
 
 def test_cached_tokens_are_beside_the_input_tokens(vertex):
-    plain = vertex.claude(SONNET_4_5, system=[text("Long and cached")]).get_json()["usage"]
-    cached = vertex.claude(SONNET_4_5, system=[text("Long and cached", cache_control=CACHE)]).get_json()[
-        "usage"
-    ]
+    plain = vertex.claude(SONNET, system=[text("Long and cached")]).get_json()["usage"]
+    cached = vertex.claude(SONNET, system=[text("Long and cached", cache_control=CACHE)]).get_json()["usage"]
     assert cached["cache_creation_input_tokens"] > 0
     assert cached["input_tokens"] < plain["input_tokens"]
 
@@ -413,18 +412,18 @@ def test_newest_models_think_without_showing_it(vertex):
 
 
 def test_the_frames_of_a_claude_stream_are_the_recorded_ones(vertex):
-    answer = vertex.claude(SONNET_4_5, stream=True)
+    answer = vertex.claude(SONNET, stream=True)
     assert answer.data.startswith(b"event: message_start\ndata: {")
     assert b"event: ping\n" in answer.data
     assert b" }\n\n" in answer.data
     assert b"[DONE]" not in answer.data
-    again = vertex.claude(SONNET_4_5, stream=True)
+    again = vertex.claude(SONNET, stream=True)
     assert len(again.data.split(b"\n\n")) == len(answer.data.split(b"\n\n"))
 
 
 def test_the_path_alone_makes_no_stream(vertex):
     body = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 9, "messages": [user("Hi")]}
-    answer = vertex.post(f"/publishers/anthropic/models/{SONNET_4_5}:streamRawPredict", body)
+    answer = vertex.post(f"/publishers/anthropic/models/{SONNET}:streamRawPredict", body)
     assert answer.get_json()["type"] == "message"
 
 

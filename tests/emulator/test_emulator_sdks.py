@@ -118,12 +118,12 @@ def test_anthropic_reads_thinking_and_text(claude):
 
 def test_anthropic_reads_tools_and_counts(claude):
     tools = [{"name": "get_weather", "input_schema": SCHEMA}]
-    settings = {"model": "claude-opus-4-8", "max_tokens": 2048, "messages": USE_TOOL, "tools": tools}
+    settings = {"model": "claude-opus-5-5", "max_tokens": 2048, "messages": USE_TOOL, "tools": tools}
     with claude.messages.stream(**settings) as stream:
         answer = stream.get_final_message()
     uses = [block for block in answer.content if block.type == "tool_use"]
     assert [use.input for use in uses] == [{"city": "Paris"}, {"city": "北京"}]
-    counted = claude.messages.count_tokens(model="claude-opus-4-8", messages=USE_TOOL, tools=tools)
+    counted = claude.messages.count_tokens(model="claude-opus-5-5", messages=USE_TOOL, tools=tools)
     assert counted.input_tokens == answer.usage.input_tokens
 
 

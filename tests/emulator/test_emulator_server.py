@@ -113,7 +113,7 @@ def test_a_status_can_come_only_once_for_a_model(ask):
 
 
 def test_a_header_asks_for_a_fault_as_well(ask):
-    answer = ask("google", "2.5-flash", headers={"x-emulator-fault": "status-503"})
+    answer = ask("google", "3.8-flash", headers={"x-emulator-fault": "status-503"})
     assert answer.json()["error"]["status"] == "UNAVAILABLE"
 
 
@@ -321,20 +321,20 @@ def test_a_script_is_played_to_the_letter(emulator):
 def test_scripts_run_in_turn_before_default_answers(emulator, ask):
     emulator.script([b"data: {}\r\n", b"\r\n"])
     emulator.script(status=500)
-    assert ask("google", "2.5-flash").content == b"data: {}\r\n\r\n"
-    assert ask("google", "2.5-flash").status_code == 500
-    assert ask("google", "2.5-flash").status_code == 200
+    assert ask("google", "3.8-flash").content == b"data: {}\r\n\r\n"
+    assert ask("google", "3.8-flash").status_code == 500
+    assert ask("google", "3.8-flash").status_code == 200
 
 
 def test_a_script_can_cut_delay_and_pause(emulator, ask):
     emulator.script([b"data: 1\n\n", b"data: 2\n\n"], cut=True, pause=0.01, delay=0.01)
-    with ask("google", "2.5-flash", read=False) as answer:
+    with ask("google", "3.8-flash", read=False) as answer:
         assert received(answer) == (b"data: 1\n\ndata: 2\n\n", True)
     assert sole_call(emulator, "cut")
 
 
 def test_the_journal_can_be_read_from_outside(emulator, ask):
-    ask("google", "2.5-flash")
+    ask("google", "3.8-flash")
     emulator.wait_for(lambda calls: calls[0].ended)
     listed = requests.get(f"{emulator.url}/emulator/calls", timeout=5).json()
     assert [call["body"] for call in listed] == [GEMINI]
@@ -465,7 +465,7 @@ def test_an_empty_body_is_an_empty_message(emulator, bearer):
 
 def test_revoked_tokens_are_refused(emulator, ask):
     emulator.revoke_tokens()
-    assert ask("google", "2.5-flash").json()["error"]["status"] == "UNAUTHENTICATED"
+    assert ask("google", "3.8-flash").json()["error"]["status"] == "UNAUTHENTICATED"
     assert emulator.calls[-1].status == 401
     assert emulator.metadata_fault is None
     assert emulator.pace == 0

@@ -85,7 +85,7 @@ def test_compaction_is_given_out_and_goes_back(stream):
     else:
         reply = json.dumps({"content": [block, text], "stop_reason": "end_turn"}).encode()
     transport = CannedTransport([reply], "text/event-stream" if stream else "application/json")
-    body = {"model": "claude-sonnet-4-6", "messages": MESSAGES}
+    body = {"model": "claude-sonnet-5-5", "messages": MESSAGES}
     answer = post(function(transport), body | {"stream": stream})
     if stream:
         message = folded([chunk for chunk in events_of(answer.get_data()) if chunk != "[DONE]"])

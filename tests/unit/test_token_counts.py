@@ -19,7 +19,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
     ],
 )
 def test_claude_is_counted_in_a_region_of_its_location(locations, regions):
-    model = replace(model_names.resolve("claude-opus-4-8"), locations=locations)
+    model = replace(model_names.resolve("claude-opus-5-5"), locations=locations)
     assert token_counts.locate(model).locations == regions
 
 
@@ -32,7 +32,7 @@ def test_the_responses_api_counts_its_input(app, emulator):
 
 
 def test_a_dry_run_shows_the_count(app, emulator):
-    body = {"model": "claude-opus-4-8", "messages": HELLO}
+    body = {"model": "claude-opus-5-5", "messages": HELLO}
     answer = app.post("/v1/messages/count_tokens", json=body, headers={"x-vertex-compat-debug": "request"})
     assert answer.json["url"].endswith("count-tokens:rawPredict")
     assert emulator.calls == []
