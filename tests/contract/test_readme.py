@@ -148,7 +148,7 @@ def logged(capfd):
 
 
 def test_every_field_of_the_log_is_explained_and_no_other(logged):
-    (rows,) = re.findall(r"## Watch\n.*?\|---\|---\|\n(.*?)\n\n", README, re.DOTALL)
+    (rows,) = re.findall(r"## Logs\n.*?\|---\|---\|\n(.*?)\n\n", README, re.DOTALL)
     explained = {name for row in rows.splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
     assert explained == logged.keys() - {"message", "logging.googleapis.com/labels"}
 
