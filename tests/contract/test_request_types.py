@@ -1,4 +1,4 @@
-"""The types of the bodies that we send have only names of fields that the vendors' APIs have.
+"""The types of the bodies that we send have only fields that the vendors' APIs have.
 
 The requests of Google's services are held against the emulator's messages, too, whose modules name the .proto
 files or pages that they are made from.
@@ -169,7 +169,7 @@ def test_fields_of_google_requests_are_in_the_messages(type_):
 
 
 def converter_fields(module, name, parent):
-    """The fields below `parent` that a converter of Google's SDK writes: `['parameters', 'seed']`."""
+    """The fields below `parent` that Google's SDK writes, such as `['parameters', 'seed']`."""
     path = "".join(rf"'{part}',\s*" for part in parent)
     names = re.findall(rf"\[\s*{path}'(\w+)',?\s*\]", inspect.getsource(getattr(module, name)))
     assert names
