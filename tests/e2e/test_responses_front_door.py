@@ -397,7 +397,13 @@ def test_options_of_pictures_without_a_counterpart_are_named(client):
 
 @pytest.mark.parametrize(
     "option",
-    [{"background": "transparent"}, {"output_format": "webp"}, {"size": "big"}, {"partial_images": 4}],
+    [
+        {"background": "transparent"},
+        {"input_image_mask": {}},
+        {"output_format": "webp"},
+        {"size": "big"},
+        {"partial_images": 4},
+    ],
 )
 def test_a_wrong_option_of_pictures_is_a_400_that_names_it(client, option):
     tools = [{"type": "web_search"}, {"type": "image_generation", **option}]

@@ -364,6 +364,13 @@ def test_parts_of_the_wrong_kind_are_named(app, files, fields, param):
     assert (answer.status_code, answer.json["error"]["param"]) == (400, param)
 
 
+def test_an_empty_field_in_place_of_a_mask_is_none(app, emulator):
+    assert edit(app, {"image": png()}, mask="").status_code == 200
+    assert len(emulator.calls[-1].json["contents"][0]["parts"]) == 2
+    answer = edit_json(app, images=[{"image_url": PIXEL_URL}], mask={})
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "mask")
+
+
 def test_files_that_an_edit_does_not_take_are_listed(app):
     answer = edit(app, {"image[]": [png(), png()], "style_image": png()})
     assert (answer.status_code, answer.headers["x-vertex-compat-ignored"]) == (200, "style_image")

@@ -96,7 +96,7 @@ def _json_edit(context: RequestContext) -> tuple[JSON, list[JSON]]:
     """Return the parameters and the images of a JSON body."""
     params = body.drop_nulls(body.decode(context.body, images_schema.JSONEdit))
     for name in LAYERS:
-        if reference := params.pop(name, None):
+        if (reference := params.pop(name, None)) is not None:
             params[name] = image_sources.of_reference(reference, name, context)
     references = params.pop("images", [])[: MAX_SOURCES + 1]
     sources = [

@@ -55,7 +55,9 @@ class Form(NamedTuple):
         for name in others.keys() & {*schema.__struct_fields__}:
             raise _wrong_part(f"{name!r} is a field of the form, not a file.", name)
         typed = body.validate(self.fields, schema, strict=False)
-        fields = {name: getattr(typed, name, text) for name, text in self.fields.items()}
+        fields = {
+            name: getattr(typed, name, text) for name, text in self.fields.items() if name not in file_names
+        }
         return body.drop_nulls(others | fields)
 
     def file(self, name: str) -> UploadedFile | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from vertex_compat import errors
 from vertex_compat.publishers.google import image_config
 from vertex_compat.types import ClientRequest
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from vertex_compat.publishers.google import request_types as wire
 
 PARAM: Final = "image_generation"
+
+MASK: Final = "input_image_mask"
 
 OPTIONS: Final = frozenset(
     {"background", "output_compression", "output_format", "partial_images", "quality", "size", "type"}
@@ -37,6 +40,13 @@ def read(client_request: ClientRequest) -> ImageOutput:
         return ImageOutput({})
     tool = ClientRequest(body[PARAM], model)
     image_config.check(tool.body, f"{PARAM}.")
+    if MASK in tool.body:
+        raise errors.BadRequest(
+            "Gemini has no masks in conversations: use /v1/images/edits, or send the mask as an image of the "
+            "input and say what it is.",
+            param=f"{PARAM}.{MASK}",
+            code="unsupported_parameter",
+        )
     config: wire.GenerationConfig = {}
     if image := image_config.gemini(tool):
         config["imageConfig"] = image
