@@ -67,6 +67,7 @@ stored_completions = _LazyModule("chat.stored_completions")
 stored_responses = _LazyModule("responses.stored_responses")
 transcriptions = _LazyModule("audio.transcriptions")
 vector_stores = _LazyModule("vector_stores.vector_stores")
+video_creation = _LazyModule("videos.video_creation")
 videos = _LazyModule("videos.videos")
 voices = _LazyModule("audio.voices")
 
@@ -122,7 +123,11 @@ TABLE: Final[dict[tuple[str, str], Operation]] = {
     ("POST", "/rerank"): rerank.create,
     ("POST", "/v2/rerank"): rerank.create,
     ("POST", "/ocr"): ocr.create,
-    ("POST", "/videos"): videos.create,
+    ("POST", "/videos"): video_creation.create,
+    ("POST", "/videos/extensions"): video_creation.extend,
+    ("POST", "/videos/edits"): videos.edit,
+    ("POST", "/videos/characters"): videos.create_character,
+    ("GET", "/videos/characters/<character>"): videos.retrieve_character,
     ("GET", "/videos"): videos.list_videos,
     ("GET", "/videos/<video>"): videos.retrieve,
     ("DELETE", "/videos/<video>"): videos.delete,

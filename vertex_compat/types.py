@@ -472,6 +472,8 @@ class VideoAdapter(msgspec.Struct, frozen=True):
     read: Callable[[JSON], VideoOperation]
     units: Callable[[JSON, Model], Units | None] = no_units
     """Returns what is charged for a request of `start`."""
+    extension_seconds: int = 0
+    """Seconds by which `start` continues a `video`."""
 
 
 A = TypeVar("A")

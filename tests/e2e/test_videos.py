@@ -2,8 +2,10 @@
 
 import base64
 import io
+import json
 import warnings
 
+import httpx
 import openai
 import pytest
 from helpers.fixtures import post
@@ -178,6 +180,111 @@ def test_a_remix_says_what_to_do_instead(serve):
         video = client.videos.create_and_poll(model=VEO, prompt="A cat", poll_interval_ms=10)
         with pytest.raises(openai.BadRequestError, match="input_reference"):
             client.videos.remix(video.id, prompt="A dog")
+
+
+@pytest.mark.parametrize("env", [{}, {"GCS_BUCKET_NAME": BUCKET}])
+def test_a_video_is_continued(serve, storage, emulator, env):  # noqa: ARG001  (an empty one)
+    with serve(**env).client() as client, warnings.catch_warnings(action="ignore"):
+        first = client.videos.create_and_poll(
+            model=VEO, prompt="A cat", seconds="8", size="1280x720", poll_interval_ms=10
+        )
+        body = {"video": {"id": first.id}, "prompt": "It sleeps", "seconds": "8"}
+        raw = client.post("/videos/extensions", body=body, cast_to=httpx.Response)
+        assert raw.headers["x-vertex-compat-ignored"] == "seconds"
+        second = client.videos.poll(raw.json()["id"], poll_interval_ms=10)
+        assert client.videos.download_content(second.id).read() == MP4
+        third = client.videos.extend(prompt="It wakes up", seconds="7", video=("a.mp4", MP4))
+    assert (second.seconds, second.size, second.model, second.status) == ("15", "1280x720", VEO, "completed")
+    assert (third.seconds, third.size, third.model) == ("11", "1280x720", "sora-2")
+    _, of_id, of_file = [call.json for call in emulator.calls if call.path.endswith(":predictLongRunning")]
+    for started, prompt in ((of_id, "It sleeps"), (of_file, "It wakes up")):
+        assert started["instances"][0]["prompt"] == prompt
+        assert started["instances"][0]["video"]["mimeType"] == "video/mp4"
+        expected = {"durationSeconds": 7, "aspectRatio": "16:9", "resolution": "720p"}
+        assert started["parameters"] | expected == started["parameters"]
+    inline = base64.b64encode(MP4).decode()
+    assert of_file["instances"][0]["video"]["bytesBase64Encoded"] == inline
+    if env:
+        assert of_id["instances"][0]["video"]["gcsUri"].endswith("/sample_0.mp4")
+    else:
+        assert of_id["instances"][0]["video"]["bytesBase64Encoded"] == inline
+
+
+def test_a_form_can_name_the_video_to_continue(app, emulator):
+    video = create(app).json
+    wait(app, video)
+    form = {"video[id]": video["id"], "prompt": "It sleeps", "seconds": "4"}
+    answer = app.post("/v1/videos/extensions", data=form, content_type="multipart/form-data")
+    assert (answer.status_code, answer.json["seconds"]) == (200, "11")
+    assert emulator.calls[-1].json["parameters"]["durationSeconds"] == 7
+
+
+def test_an_extension_costs_its_own_seconds(app, capfd):
+    video = create(app, seconds="8").json
+    wait(app, video)
+    capfd.readouterr()
+    answer = post(app, {"video": {"id": video["id"]}, "prompt": "It sleeps"}, "/v1/videos/extensions")
+    answer.get_data()
+    answer.close()  # the log is written now
+    assert "units={'seconds': 7}" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("params", "status", "param"),
+    [
+        ({}, 400, "video"),
+        ({"video": "video_x"}, 400, "video"),
+        ({"video": {}}, 400, "video.id"),
+        ({"video": {"id": "video_x"}}, 404, "video.id"),
+        ({"video": {"id": "video_x"}, "prompt": ""}, 400, "prompt"),
+        ({"video": {"id": "video_x"}, "seconds": "long"}, 400, "seconds"),
+    ],
+)
+def test_a_wrong_extension_is_refused(app, params, status, param):
+    answer = post(app, {"prompt": "It sleeps", **params}, "/v1/videos/extensions")
+    assert (answer.status_code, answer.json["error"]["param"]) == (status, param)
+
+
+def test_only_a_finished_mp4_is_continued(app):
+    body = {"prompt": "It sleeps", "video": {"id": create(app).json["id"]}}
+    answer = post(app, body, "/v1/videos/extensions")
+    assert (answer.status_code, answer.json["error"]["param"]) == (409, "video.id")
+    for data in (b"", b"x" * 99, MP4[:40], b"\0\0\0\x08moov" * 9):
+        form = {"prompt": "It sleeps", "video": (io.BytesIO(data), "a.mp4")}
+        answer = app.post("/v1/videos/extensions", data=form)
+        assert (answer.status_code, answer.json["error"]["param"]) == (400, "video")
+
+
+def test_a_video_of_another_key_is_not_continued(emulator):
+    app = app_with_emulator(emulator, VERTEX_COMPAT_API_KEYS="alice:sk-alice-00000000,bob:sk-bob-0000000000")
+    alice, bob = ({"Authorization": f"Bearer sk-{key}"} for key in ("alice-00000000", "bob-0000000000"))
+    video = app.post("/v1/videos", json={"model": VEO, "prompt": "A cat"}, headers=alice).json
+    body = {"prompt": "It sleeps", "video": {"id": video["id"]}}
+    assert app.post("/v1/videos/extensions", json=body, headers=bob).status_code == 404
+    assert app.post("/v1/videos/extensions", json=body, headers=alice).status_code == 409
+
+
+def test_a_video_that_needs_a_bucket_says_so(app, emulator):
+    video = create(app).json
+    error = {"code": 3, "message": "Generated video is large, an output storage uri is required."}
+    emulator.script(json.dumps({"name": "a", "done": True, "error": error}).encode())
+    message = app.get(f"/v1/videos/{video['id']}").json["error"]["message"]
+    assert message.endswith("required. Set GCS_BUCKET_NAME.")
+
+
+@pytest.mark.parametrize(("size", "ignored"), [("1024x1024", "size"), ("1024x1792", None)])
+def test_a_ratio_that_no_video_has_is_named(app, size, ignored):
+    assert create(app, size=size).headers.get("x-vertex-compat-ignored") == ignored
+
+
+def test_what_veo_cannot_do_says_what_to_do_instead(serve):
+    with serve().client() as client, warnings.catch_warnings(action="ignore"):
+        with pytest.raises(openai.BadRequestError, match="extensions"):
+            client.videos.edit(prompt="A dog", video=("a.mp4", MP4))
+        with pytest.raises(openai.BadRequestError, match="input_reference"):
+            client.videos.create_character(name="Ann", video=("a.mp4", MP4))
+        with pytest.raises(openai.NotFoundError, match="char_1"):
+            client.videos.get_character("char_1")
 
 
 def test_a_model_that_makes_no_videos_is_refused(app):

@@ -27,6 +27,7 @@ from vertex_compat.emulator.resources.storage import Storage
 
 FAMILY = "veo-"
 SECONDS = {"veo-2": range(5, 9), "veo-3": (4, 6, 8)}
+EXTENSION_SECONDS = (7,)
 RATIOS = {"16:9", "9:16"}
 RESOLUTIONS = {"720p", "1080p", "4k"}
 UNSAFE = "unsafe"
@@ -36,7 +37,21 @@ def _box(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
-MP4 = _box(b"ftyp", b"isom\x00\x00\x02\x00isommp41") + _box(b"free", b"") + _box(b"mdat", bytes(2048))
+def _movie(seconds: int, width: int, height: int) -> bytes:
+    """Return the box that says how long a movie is, and how large."""
+    header = struct.pack(">12xII80x", 24, 24 * seconds)
+    track = struct.pack(">76xII", width << 16, height << 16)
+    return _box(b"moov", _box(b"mvhd", header) + _box(b"trak", _box(b"tkhd", track)))
+
+
+MP4 = b"".join(
+    (
+        _box(b"ftyp", b"isom\x00\x00\x02\x00isommp41"),
+        _movie(4, 1280, 720),
+        _box(b"free", b""),
+        _box(b"mdat", bytes(2048)),
+    )
+)
 
 _MEDIA = {"bytesBase64Encoded": StringField(), "gcsUri": StringField(), "mimeType": StringField()}
 MEDIA = Message("Media", _MEDIA, one_of=("bytesBase64Encoded", "gcsUri"))
@@ -151,11 +166,14 @@ class VideoOperations:
 def _check(model: str, instance: JSON, parameters: JSON) -> None:
     if not instance.get("prompt") and not instance.get("image"):
         raise google_errors.invalid_argument("A prompt or an image is needed.")
+    feature = "video_extension" if "video" in instance else "text_to_video"
     allowed_seconds = SECONDS.get(model[:5], SECONDS["veo-3"])
-    if parameters.get("durationSeconds", 8) not in allowed_seconds:
+    if feature == "video_extension":
+        allowed_seconds = EXTENSION_SECONDS
+    if parameters.get("durationSeconds", allowed_seconds[-1]) not in allowed_seconds:
         raise google_errors.invalid_argument(
             f"Unsupported output video duration {parameters['durationSeconds']} seconds, supported durations "
-            f"are {list(allowed_seconds)} for feature text_to_video."
+            f"are {list(allowed_seconds)} for feature {feature}."
         )
     if parameters.get("aspectRatio", "16:9") not in RATIOS:
         raise google_errors.invalid_argument(f"Unsupported aspect ratio {parameters['aspectRatio']}.")
@@ -163,7 +181,7 @@ def _check(model: str, instance: JSON, parameters: JSON) -> None:
         raise google_errors.invalid_argument(f"Unsupported resolution {parameters['resolution']}.")
     if not 1 <= parameters.get("sampleCount", 1) <= 4:
         raise google_errors.invalid_argument("sampleCount must be between 1 and 4.")
-    for name in ("image", "lastFrame"):
+    for name in ("image", "lastFrame", "video"):
         if name in instance and not instance[name].get("mimeType"):
             raise google_errors.invalid_argument(f"{name}.mimeType is not set.")
     uri = parameters.get("storageUri", "gs://")

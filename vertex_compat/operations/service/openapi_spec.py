@@ -180,6 +180,7 @@ _ABOUT: Final[Mapping[Row, _About]] = {
     ),
     ("POST", "/vector_stores/<store>/file_batches/<batch>/cancel"): _About(object="vector_store.files_batch"),
     ("POST", "/videos"): _About(videos_schema.Video, object="video"),
+    ("POST", "/videos/extensions"): _About(videos_schema.Extension, object="video"),
     ("GET", "/videos"): _About(query=(*_PAGE, "order"), object="list"),
     ("GET", "/videos/<video>"): _About(object="video"),
     ("DELETE", "/videos/<video>"): _About(object="video.deleted"),

@@ -14,9 +14,11 @@ import msgspec
 
 from vertex_compat import errors
 from vertex_compat.json_values import mapping, text
+from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files.bucket import Bucket
-from vertex_compat.types import JSON
+from vertex_compat.publishers import PUBLISHERS
+from vertex_compat.types import JSON, ResourceTarget, VideoOperation
 
 PREFIX: Final = "video_"
 
@@ -24,6 +26,9 @@ FOLDER: Final = "videos/"
 
 RECORD: Final = ".video"
 """Name suffix of the objects with records of videos."""
+
+POLL_AFTER: Final = {"openai-poll-after-ms": "5000"}
+"""A video takes a minute or so."""
 
 MAX_PROMPT: Final = 2000
 """Characters of a prompt that are remembered: an object's metadata may have 8 KiB."""
@@ -59,9 +64,8 @@ def id_of(job: VideoJob, context: RequestContext) -> str:
     return context.ids.encode(PREFIX, msgspec.json.encode(job).decode())
 
 
-def find(context: RequestContext) -> VideoJob:
-    """Return the video that the path names; raises `NotFound` if the caller has none there."""
-    id_ = context.path_args["video"]
+def find(id_: str, context: RequestContext) -> VideoJob:
+    """Return the video with an id; raises `NotFound` if the caller has none."""
     with suppress(msgspec.DecodeError):
         if (name := context.ids.decode(PREFIX, id_)) and (job := _decode(name)).owner == context.owner:
             return job
@@ -82,7 +86,7 @@ def remember(job: VideoJob, prompt: str, context: RequestContext) -> None:
         upload.finish()
 
 
-def prompt_of(job: VideoJob, context: RequestContext) -> str | None:
+def prompt_of(id_: str, job: VideoJob, context: RequestContext) -> str | None:
     """Return the prompt of a video, None if it is not remembered.
 
     Raises `NotFound` for a deleted video.
@@ -93,7 +97,7 @@ def prompt_of(job: VideoJob, context: RequestContext) -> str | None:
     try:
         return _prompt(bucket.metadata(bucket.target(job.record)))
     except errors.NotFound:
-        raise not_found(context.path_args["video"]) from None
+        raise not_found(id_) from None
 
 
 def iter_jobs(context: RequestContext) -> Iterator[tuple[str, VideoJob, str | None]]:
@@ -111,7 +115,7 @@ def _prompt(resource: JSON) -> str | None:
     return text(mapping(resource.get("metadata")).get("prompt")) or None
 
 
-def stored_video(job: VideoJob, context: RequestContext) -> str | None:
+def _stored_video(job: VideoJob, context: RequestContext) -> str | None:
     """Return the `gs://` URI of a finished video in the bucket, whose operation may be gone."""
     if not job.token:
         return None
@@ -123,7 +127,7 @@ def stored_video(job: VideoJob, context: RequestContext) -> str | None:
     return None
 
 
-def forget(job: VideoJob, context: RequestContext) -> None:
+def forget(id_: str, job: VideoJob, context: RequestContext) -> None:
     """Delete a video and its record; raises `NotFound`, and `BadRequest` without a bucket."""
     bucket = Bucket(context)
     if not job.token:
@@ -136,4 +140,60 @@ def forget(job: VideoJob, context: RequestContext) -> None:
     try:
         bucket.delete(bucket.target(job.record))
     except errors.NotFound:
-        raise not_found(context.path_args["video"]) from None
+        raise not_found(id_) from None
+
+
+def state(id_: str, job: VideoJob, context: RequestContext) -> VideoOperation:
+    """Return the state of a video; raises `NotFound` if neither Vertex AI nor the bucket has it."""
+    model = context.router.all_targets(job.model)[0]
+    adapter = PUBLISHERS[model.publisher].videos
+    if adapter is None:
+        raise not_found(id_)
+    target = ResourceTarget(
+        model.resource,
+        (adapter.location(job.operation),),
+        project=model.project,
+        impersonate_account=model.impersonate_account,
+    )
+    try:
+        return adapter.read(model_calls.get_json(adapter.fetch(job.operation), target, context))
+    except errors.NotFound:
+        if uri := _stored_video(job, context):
+            return VideoOperation(done=True, uri=uri)
+        raise not_found(id_) from None
+
+
+def finished(id_: str, job: VideoJob, context: RequestContext) -> VideoOperation:
+    """Return the operation of a finished video.
+
+    Raises `NotFound`, and `Conflict` for a video that is in progress or failed.
+    """
+    prompt_of(id_, job, context)  # a deleted video is not found
+    operation = state(id_, job, context)
+    if not operation.done or operation.error:
+        status = "failed" if operation.error else "in_progress"
+        raise errors.Conflict(f"The video is not there: its status is {status}.", param="video_id")
+    return operation
+
+
+def video_object(id_: str, job: VideoJob, prompt: str | None, state: VideoOperation | None) -> JSON:
+    """Return OpenAI's object of a video; `state` is None if it has just been started."""
+    status = "queued" if state is None else "in_progress"
+    if state and state.done:
+        status = "failed" if state.error else "completed"
+    error = {"code": state.error[0], "message": state.error[1]} if state and state.error else None
+    return {
+        "id": id_,
+        "object": "video",
+        "model": job.model,
+        "status": status,
+        "progress": 100 if status == "completed" else 0,
+        "created_at": job.created,
+        "completed_at": None,
+        "expires_at": None,
+        "prompt": prompt,
+        "seconds": job.seconds,
+        "size": job.size,
+        "remixed_from_video_id": None,
+        "error": error,
+    }

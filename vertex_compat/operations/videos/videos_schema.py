@@ -1,6 +1,6 @@
-"""Schema of `POST /videos`.
+"""Schemas of `POST /videos` and `POST /videos/extensions`.
 
-https://platform.openai.com/docs/api-reference/videos/create
+https://platform.openai.com/docs/api-reference/videos
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ class Reference(Struct):
     image_url: str | None = None
 
 
+class SourceVideo(Struct):
+    id: str
+
+
 class Video(Struct):
     prompt: Annotated[str, Meta(min_length=1)]
     model: str = "sora-2"
@@ -30,4 +34,16 @@ class Video(Struct):
     generate_audio: bool | None = None
     enhance_prompt: bool | None = None
     resize_mode: str | None = None
+    user: str | None = None
+
+
+class Extension(Struct):
+    prompt: Annotated[str, Meta(min_length=1)]
+    video: SourceVideo | None = None
+    model: str | None = None
+    seconds: Seconds | Annotated[int, Meta(ge=1, le=99)] | None = None
+    negative_prompt: str | None = None
+    seed: int | None = None
+    person_generation: str | None = None
+    generate_audio: bool | None = None
     user: str | None = None

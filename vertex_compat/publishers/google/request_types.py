@@ -324,10 +324,11 @@ class GenerateImagesRequest(TypedDict):
 
 
 class VideoInstance(TypedDict):
-    """A video to make; `image` is its first frame."""
+    """A video to make; `image` is its first frame, `video` is continued."""
 
     prompt: str
     image: NotRequired[Media]
+    video: NotRequired[Media]
 
 
 class VideoParameters(TypedDict, total=False):

@@ -34,12 +34,25 @@ PARAMETERS: Final = ParameterTable(
         "resize_mode": "resizeMode",
         "seed": "seed",
     },
-    handled=frozenset({"image", "prompt", "seconds", "size", "storage_uri"}),
+    handled=frozenset({"image", "prompt", "seconds", "size", "storage_uri", "video"}),
     ignored=frozenset({"user"}),
 )
 
 RESOLUTIONS: Final = ((720, "720p"), (1080, "1080p"))
 """Most pixels of a video's shorter side → resolution; more is 4k."""
+
+EXTENSION_SECONDS: Final = 7
+"""All models extend by this: https://cloud.google.com/vertex-ai/generative-ai/docs/video/extend-a-veo-video,
+and Vertex AI's 400 for other values, "supported durations are [7] for feature video_extension" (2026-09)."""
+
+RATIO: Final = 16 / 9
+"""Width to height, or height to width, of every video."""
+
+MAX_RATIO_ERROR: Final = 0.05
+"""OpenAI's 1792x1024 counts as 16:9."""
+
+BUCKET_NEEDED: Final = "output storage uri is required"
+"""Phrase of the error of a video that is too large for an operation."""
 
 _NAME: Final = re.compile(
     r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/publishers/google/models/(?P<model>[^/]+)"
@@ -50,13 +63,16 @@ _NAME: Final = re.compile(
 def start(body: JSON, model: Model) -> UpstreamCall:
     """Return the call that starts a video.
 
-    `image` is one with `mime` and either base64 `data` or a `gs://` `uri`; `storage_uri` is a folder.
+    `image`, and `video`, which is continued, have `mime` and either base64 `data` or a `gs://` `uri`;
+    `storage_uri` is a folder.
     """
     client_request = ClientRequest(body, model)
     renamed, ignored = PARAMETERS.apply(body)
     parameters = cast("wire.VideoParameters", renamed)
     client_request.ignore(*ignored)
     width, height = map(int, body["size"].split("x"))
+    if abs(max(width, height) / min(width, height) / RATIO - 1) > MAX_RATIO_ERROR:
+        client_request.ignore("size")
     parameters["sampleCount"] = 1
     parameters["durationSeconds"] = int(body["seconds"])
     parameters["aspectRatio"] = "16:9" if width >= height else "9:16"
@@ -70,14 +86,16 @@ def start(body: JSON, model: Model) -> UpstreamCall:
     instance: wire.VideoInstance = {"prompt": body["prompt"]}
     if image := body.get("image"):
         instance["image"] = _media(image)
+    if video := body.get("video"):
+        instance["video"] = _media(video)
     upstream_body: wire.GenerateVideosRequest = {"instances": [instance], "parameters": parameters}
     return UpstreamCall(f"{model.resource}:predictLongRunning", upstream_body, ignored=client_request.ignored)
 
 
-def _media(image: JSON) -> wire.Media:
-    if "uri" in image:
-        return {"gcsUri": image["uri"], "mimeType": image["mime"]}
-    return {"bytesBase64Encoded": image["data"], "mimeType": image["mime"]}
+def _media(file: JSON) -> wire.Media:
+    if "uri" in file:
+        return {"gcsUri": file["uri"], "mimeType": file["mime"]}
+    return {"bytesBase64Encoded": file["data"], "mimeType": file["mime"]}
 
 
 def units(body: JSON, model: Model) -> Units:
@@ -116,6 +134,8 @@ def read(operation: JSON) -> VideoOperation:
         return VideoOperation()
     if failure := mapping(operation.get("error")):
         reason = text(failure.get("message")) or "Vertex AI does not say why."
+        if BUCKET_NEEDED in reason:
+            reason += " Set GCS_BUCKET_NAME."
         return VideoOperation(done=True, error=("video_generation_failed", reason))
     response = mapping(operation.get("response"))
     for video in items(response.get("videos")):
@@ -130,4 +150,4 @@ def read(operation: JSON) -> VideoOperation:
     )
 
 
-VIDEOS: Final = VideoAdapter(start, location, fetch, read, units)
+VIDEOS: Final = VideoAdapter(start, location, fetch, read, units, EXTENSION_SECONDS)
