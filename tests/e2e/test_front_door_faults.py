@@ -8,8 +8,10 @@ import threading
 import openai
 import pytest
 from helpers.chat_client import ask, failed, is_clean, joined, named
-from helpers.fixtures import MODELS, STATUSES, events_of, question
+from helpers.fixtures import MODELS, STATUSES, events_of, post, question
 from helpers.server import free_port
+
+from vertex_compat import vertex
 
 PUBLISHERS = [*MODELS]
 each_publisher = pytest.mark.parametrize("publisher", PUBLISHERS)
@@ -367,6 +369,27 @@ def test_an_unknown_project_is_told(serve):
     with serve(GOOGLE_CLOUD_PROJECT="another-project").client() as client:
         error = failed(client, MODELS["google"])
     assert (error.status_code, error.code) == (403, "permission_denied")
+
+
+SERVICES = {
+    "discoveryengine": (
+        "/rerank",
+        {"model": "semantic-ranker-default-004", "query": "a", "documents": ["b"]},
+    ),
+    "language": ("/moderations", {"input": "a"}),
+    "texttospeech": ("/audio/speech", {"model": "tts-1", "input": "a", "voice": "en-US-Standard-C"}),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_403_of_an_optional_service_names_the_role(app, emulator, service):
+    path, body = SERVICES[service]
+    denied = {"code": 403, "message": "Permission denied on resource.", "status": "PERMISSION_DENIED"}
+    emulator.script(json.dumps({"error": denied}).encode(), status=403)
+    error = post(app, body, path).json["error"]
+    assert error["code"] == "permission_denied"
+    assert error["message"].startswith(denied["message"])
+    assert f"needs the role {vertex.ROLES[service]}" in error["message"]
 
 
 # Locations

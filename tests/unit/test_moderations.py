@@ -1,8 +1,5 @@
 """`/moderations`: OpenAI's categories as far as Natural Language rates them."""
 
-import json
-
-import openai
 import pytest
 from helpers.fixtures import post
 
@@ -54,13 +51,6 @@ def test_a_wrong_input_is_named(app, value, param):
     answer = post(app, {"input": value}, "/moderations")
     assert answer.status_code == 400
     assert answer.json["error"]["param"] == param
-
-
-def test_an_api_that_is_not_enabled_is_named(client, emulator):
-    disabled = {"code": 403, "message": "It has not been used before.", "status": "PERMISSION_DENIED"}
-    emulator.script(json.dumps({"error": disabled}).encode(), status=403)
-    with pytest.raises(openai.PermissionDeniedError, match=r"enable language\.googleapis\.com"):
-        client.moderations.create(input="a")
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"moderationCategories": [{"name": "Toxic"}]}'])

@@ -52,13 +52,7 @@ def _profile(context: RequestContext) -> ModelProfile:
 
 
 def _rate(text: str, context: RequestContext) -> Moderation:
-    try:
-        answer = model_calls.get_json(natural_language.moderate(text), TARGET, context)
-    except errors.Forbidden as error:
-        raise errors.Forbidden(
-            "Moderation needs the Cloud Natural Language API: enable language.googleapis.com in the project. "
-            f"Google says: {error.message}"
-        ) from None
+    answer = model_calls.get_json(natural_language.moderate(text), TARGET, context)
     return natural_language.result(natural_language.confidences(answer))
 
 
