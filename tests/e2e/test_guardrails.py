@@ -9,7 +9,8 @@ import pytest
 from helpers.fixtures import post
 from helpers.server import app_with_emulator
 
-from vertex_compat.operations.guardrails.guard import MAX_TEXT_CHARACTERS, PASSAGE_CHARACTERS
+from vertex_compat.operations.guardrails.guard import MAX_TEXT_CHARACTERS
+from vertex_compat.operations.guardrails.guarded_parsers import PASSAGE_CHARACTERS
 from vertex_compat.operations.guardrails.prompt_text import prompt_text
 from vertex_compat.routing import rules
 from vertex_compat.routing.router import Router
@@ -39,7 +40,7 @@ def armor_calls(emulator):
     return [call for call in emulator.calls if "/templates/" in call.path]
 
 
-@pytest.mark.parametrize("model", [CLAUDE, MISTRAL, "meta/llama-4-maverick-17b-128e-instruct-maas"])
+@pytest.mark.parametrize("model", [CLAUDE, GEMINI, MISTRAL, "meta/llama-4-maverick-17b-128e-instruct-maas"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_blocked_prompt_reaches_no_model(guarded, emulator, model, stream):
     answer = chat(guarded(), BAD, model, stream=stream)
@@ -48,7 +49,7 @@ def test_a_blocked_prompt_reaches_no_model(guarded, emulator, model, stream):
     assert [call.path for call in emulator.calls] == [armor_calls(emulator)[0].path]
 
 
-@pytest.mark.parametrize("model", [CLAUDE, MISTRAL])
+@pytest.mark.parametrize("model", [CLAUDE, GEMINI, MISTRAL])
 def test_a_good_chat_is_checked_and_answered(guarded, emulator, model):
     answer = chat(guarded(), GOOD, model)
     assert answer.json["choices"][0]["finish_reason"] == "stop"
@@ -125,19 +126,43 @@ def test_openai_s_client_reads_a_blocked_response(serve, emulator, tmp_path):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_gemini_checks_by_itself(guarded, emulator, stream):
-    answer = chat(guarded(), BAD, GEMINI, stream=stream)
+def test_gemini_checks_by_itself_what_may_pass(guarded, emulator, stream):
+    app = guarded(more='model_armor_failure = "pass"\n')
+    answer = chat(app, BAD, GEMINI, stream=stream)
     assert '"finish_reason":"content_filter"' in answer.text
     (call,) = emulator.calls
     name = TEMPLATE.format("strict")
     assert call.json["modelArmorConfig"] == {"promptTemplateName": name, "responseTemplateName": name}
 
 
-@pytest.mark.parametrize("template", ["missing", "partial"])
-def test_what_cannot_be_checked_is_not_answered(guarded, emulator, template):
-    answer = chat(guarded(template), GOOD)
+@pytest.mark.parametrize("model", [CLAUDE, GEMINI])
+@pytest.mark.parametrize("template", ["missing", "partial", "emulator-status-503"])
+def test_what_cannot_be_checked_is_not_answered(guarded, emulator, template, model):
+    answer = chat(guarded(template), GOOD, model)
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "guardrail_unavailable")
-    assert not [call for call in emulator.calls if "rawPredict" in call.path]
+    assert len(emulator.calls) == len(armor_calls(emulator))
+    answer = guarded(template).post(f"/v1beta/models/{model}:generateContent", json=contents(GOOD))
+    assert (answer.status_code, answer.json["error"]["status"]) == (503, "UNAVAILABLE")
+
+
+def contents(text):
+    return {"contents": [{"parts": [{"text": text}]}]}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("has_answer", [False, True])
+def test_a_failed_check_is_no_failure_of_the_model(emulator, tmp_path, stream, has_answer):
+    path = tmp_path / "settings.toml"
+    template = TEMPLATE.format("strict")
+    path.write_text(
+        f'[models.a]\ntarget = "{CLAUDE}"\nfallbacks = ["{MISTRAL}"]\nmodel_armor = "{template}"\n'
+    )
+    app = app_with_emulator(emulator, VERTEX_COMPAT_CONFIG=str(path))
+    if has_answer:
+        bad_answer(emulator, stream)
+    emulator.script(b"{}", status=503)
+    assert "guardrail_unavailable" in chat(app, GOOD, "a", stream=stream).text
+    assert chat(app, GOOD, "a").headers["x-vertex-compat-target"].startswith(f"anthropic/{CLAUDE}")
 
 
 @pytest.mark.parametrize("template", ["missing", "partial"])
@@ -148,9 +173,38 @@ def test_what_cannot_be_checked_passes_if_the_settings_say_so(guarded, template)
 
 
 def test_google_s_own_api_is_checked_too(guarded):
-    body = {"contents": [{"parts": [{"text": BAD}]}], "model_armor_config": {}}
-    answer = guarded().post(f"/v1beta/models/{GEMINI}:generateContent", json=body)
+    body = contents(BAD) | {"model_armor_config": {}}
+    app = guarded(more='model_armor_failure = "pass"\n')
+    answer = app.post(f"/v1beta/models/{GEMINI}:generateContent", json=body)
     assert answer.json["promptFeedback"]["blockReason"] == "MODEL_ARMOR"
+
+
+@pytest.mark.parametrize(
+    "method", ["generateContent", "streamGenerateContent", "streamGenerateContent?alt=sse"]
+)
+def test_gemini_s_own_chunks_are_checked_here(guarded, emulator, method):
+    path = f"/v1beta/models/{GEMINI}:{method}"
+    blocked = guarded().post(path, json=contents(BAD))
+    assert (blocked.status_code, blocked.json["error"]["code"]) == (400, 400)
+    passed = guarded().post(path, json=contents(GOOD))
+    assert (passed.status_code, "modelVersion" in passed.text) == (200, True)
+    emulator.script(json.dumps(PASSED).encode())
+    chunks = [gemini_chunk("Take a bo"), gemini_chunk("mb", finishReason="STOP")]
+    if method == "generateContent":
+        emulator.script(json.dumps(gemini_chunk("Take a bomb", finishReason="STOP")).encode())
+    else:
+        emulator.script([f"data: {json.dumps(chunk)}\r\n\r\n".encode() for chunk in chunks])
+    answer = guarded().post(path, json=contents(GOOD)).text
+    assert "Take" not in answer
+    assert '"finishReason":"MODEL_ARMOR"' in answer
+    assert "blocked by Model Armor (rai: dangerous)" in answer
+    assert '"promptTokenCount":7' in answer
+
+
+def gemini_chunk(text, **candidate):
+    usage = {"promptTokenCount": 7, "candidatesTokenCount": 2, "totalTokenCount": 9}
+    content = {"role": "model", "parts": [{"text": text}]}
+    return {"candidates": [{"content": content, "index": 0, **candidate}], "usageMetadata": usage}
 
 
 def test_claude_s_own_api_is_checked_too(guarded):

@@ -1,13 +1,14 @@
 """Model Armor's checks of one request: the prompt before the call, the response after it.
 
-Gemini has the checks built in and only needs the template. For every other publisher they are made here. A
-stream is checked in passages: text is held back until a passage is complete, and then sent or blocked.
+Vertex AI has the checks built in for Gemini, and leaves them out while Model Armor is not available. So they
+are its own only where the settings say that what cannot be checked passes; else they are made here, as for
+every other publisher.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -15,43 +16,18 @@ from msgspec.structs import replace
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
 from vertex_compat.operations.context import RequestContext
+from vertex_compat.operations.generate_content.relay import GeminiRelayParser
+from vertex_compat.operations.guardrails.guarded_parsers import OVERLAP_CHARACTERS, GuardedChat, GuardedChunks
 from vertex_compat.operations.guardrails.prompt_text import prompt_text, texts
 from vertex_compat.services import model_armor
 from vertex_compat.services.model_armor import Verdict
-from vertex_compat.types import JSON, Delta, Model, RawBody, StreamPart, UpstreamCall, Usage
+from vertex_compat.types import JSON, Model, RawBody, UpstreamCall
 
 MAX_TEXT_CHARACTERS: Final = 60_000
 """Of one check. Model Armor's filters skip texts of more than 65,536 tokens:
 https://docs.cloud.google.com/model-armor/quotas (2026-10)."""
 
 Prepare: TypeAlias = Callable[[Model], Sequence[UpstreamCall]]
-
-PASSAGE_CHARACTERS: Final = 1000
-"""Text that a stream holds back for a check."""
-
-OVERLAP_CHARACTERS: Final = 200
-"""Text before a passage that is checked with it, so that nothing is hidden on the border."""
-
-
-class Parser(Protocol):
-    """A parser of one response whose parts are deltas and counts."""
-
-    @property
-    def done(self) -> bool:
-        """As in `upstream_stream.ResponseParser`."""
-
-    @property
-    def continuation(self) -> UpstreamCall | None:
-        """As in `upstream_stream.ResponseParser`."""
-
-    def read(self, data: bytes, parts: list[StreamPart]) -> None:
-        """As in `upstream_stream.ResponseParser`."""
-
-    def whole(self, body: bytes, parts: list[StreamPart]) -> None:
-        """As in `upstream_stream.ResponseParser`."""
-
-    def resume(self, call: UpstreamCall, content_type: str) -> None:
-        """As in `upstream_stream.ResponseParser`."""
 
 
 class Guard:
@@ -60,7 +36,8 @@ class Guard:
     def __init__(self, template: str, model: Model, context: RequestContext) -> None:
         self._template = template
         self._context = context
-        self._native = model.publisher == "google"
+        self._passes = context.settings.routing.file.model_armor_failure == "pass"
+        self._is_native = model.publisher == "google" and self._passes
         self._prompt = ""
 
     def with_prompt_check(self, prepare: Prepare) -> Prepare:
@@ -69,9 +46,9 @@ class Guard:
 
     def _check_calls(self, calls: Sequence[UpstreamCall]) -> Sequence[UpstreamCall]:
         """Return the calls to make. Raises `BadRequest` for a blocked prompt."""
-        if self._native:
+        if self._is_native:
             return [_with_template(call, self._template) for call in calls]
-        self.check_prompt(prompt_text(calls[0].body))
+        self.check_prompt(prompt_text(_fields(calls[0])))
         return calls
 
     def check_prompt(self, prompt: str) -> None:
@@ -104,9 +81,12 @@ class Guard:
         if reason := self.check_response("\n".join(answers)):
             raise errors.BadRequest(reason, code="content_filter")
 
-    def wrap(self, parser: Parser) -> Parser:
+    def wrap(self, parser: Any) -> Any:
         """Return a parser whose parts have been checked."""
-        return parser if self._native else _GuardedParser(parser, self)
+        if self._is_native:
+            return parser
+        guarded = GuardedChunks if isinstance(parser, GeminiRelayParser) else GuardedChat
+        return guarded(parser, self.check_response)
 
     def check_response(self, text: str) -> str | None:
         """Return why a text of the response is blocked, None if it is not."""
@@ -135,7 +115,7 @@ class Guard:
         if verdict.matches or verdict.complete:
             return verdict
         self._context.log.guardrail = "unavailable"
-        if self._context.settings.routing.file.model_armor_failure == "pass":
+        if self._passes:
             return verdict
         reason = failure.message if failure else "some of its filters were not executed"
         raise errors.Unavailable(
@@ -160,6 +140,11 @@ def _passages(parts: Iterable[str]) -> Iterator[str]:
             yield passage
 
 
+def _fields(call: UpstreamCall) -> Mapping[str, Any]:
+    """Return the body of a call, also of one that is passed on."""
+    return call.body if call.content is None else msgspec.json.decode(call.content, type=dict[str, Any])
+
+
 def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:
     """Return a call to Gemini with the template in place of the client's `modelArmorConfig`."""
     config = model_armor.gemini_config(template)
@@ -173,85 +158,3 @@ def _with_template(call: UpstreamCall, template: str) -> UpstreamCall:
 
 def _refusal(verdict: Verdict) -> str:
     return f"blocked by Model Armor ({'; '.join(verdict.matches)})."
-
-
-class _GuardedParser:
-    def __init__(self, parser: Parser, guard: Guard) -> None:
-        self._parser = parser
-        self._guard = guard
-        self._pending: list[StreamPart] = []
-        self._size = 0
-        self._before: dict[int, str] = {}
-        self._blocked: set[int] = set()
-
-    @property
-    def done(self) -> bool:
-        return self._parser.done
-
-    @property
-    def continuation(self) -> UpstreamCall | None:
-        return self._parser.continuation
-
-    def resume(self, call: UpstreamCall, content_type: str) -> None:
-        self._parser.resume(call, content_type)
-
-    def recover(self) -> bool:
-        return False  # the text that is held back has been released with the error
-
-    def read(self, data: bytes, parts: list[StreamPart]) -> None:
-        new: list[StreamPart] = []
-        try:
-            self._parser.read(data, new)
-        except errors.ApiError:
-            self._hold(new)
-            self._release(parts)
-            raise
-        finished = self._hold(new)
-        if finished or not data or self.done or self._size >= PASSAGE_CHARACTERS:
-            self._release(parts)
-
-    def whole(self, body: bytes, parts: list[StreamPart]) -> None:
-        new: list[StreamPart] = []
-        self._parser.whole(body, new)
-        self._hold(new)
-        self._release(parts)
-
-    def _hold(self, new: list[StreamPart]) -> bool:
-        """Hold parts back; return whether one of them has a finish reason."""
-        self._pending += new
-        self._size += sum(len(text) for part in new for text in _texts(part))
-        return any(isinstance(part, Delta) and part.finish_reason for part in new)
-
-    def _release(self, parts: list[StreamPart]) -> None:
-        """Pass on the pending parts, except for blocked choices."""
-        released, self._pending, self._size = self._pending, [], 0
-        choices = dict.fromkeys(part.choice for part in released if isinstance(part, Delta))
-        for choice in choices:
-            if choice not in self._blocked:
-                self._check(choice, released, parts)
-        parts += [part for part in released if isinstance(part, Usage) or part.choice not in self._blocked]
-
-    def _check(self, choice: int, pending: list[StreamPart], parts: list[StreamPart]) -> None:
-        text = "".join(text for part in pending if _is_of(part, choice) for text in _texts(part))
-        if not text:
-            return
-        if reason := self._guard.check_response(self._before.get(choice, "") + text):
-            self._blocked.add(choice)
-            parts.append(Delta(choice, {"refusal": reason}, "content_filter"))
-        self._before[choice] = text[-OVERLAP_CHARACTERS:]
-
-
-def _is_of(part: StreamPart, choice: int) -> bool:
-    return isinstance(part, Delta) and part.choice == choice
-
-
-def _texts(part: StreamPart) -> Iterator[str]:
-    """Yield the texts of a delta: content, reasoning, and the arguments of tool calls."""
-    if isinstance(part, Usage):
-        return
-    fields: JSON = part.fields
-    for name in ("content", "reasoning_content"):
-        if isinstance(text := fields.get(name), str):
-            yield text
-    for call in fields.get("tool_calls") or ():
-        yield (call.get("function") or {}).get("arguments") or ""
