@@ -233,6 +233,25 @@ def gemini_events(*candidates, usage=None):
     return [b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks]
 
 
+@pytest.mark.parametrize("model", ["gemini-3-pro-image", "imagen-3.0-generate-001"])
+def test_a_stream_is_logged_as_a_whole_answer(emulator, capfd, model):
+    app = app_with_emulator(
+        emulator, K_SERVICE="vertex-compat", VERTEX_COMPAT_API_KEYS="me:sk-test-0123456789"
+    )
+    headers = {"Authorization": "Bearer sk-test-0123456789"}
+    for stream in (False, True):
+        body = {"model": model, "prompt": "A cat", "n": 2, "stream": stream, "user": "me"}
+        answer = app.post("/v1/images/generations", json=body, headers=headers)
+        assert answer.data
+        answer.close()
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    names = ("model", "served", "prompt_tokens", "completion_tokens", "cost_usd", "units", "ignored", "key")
+    whole, streamed = ({name: line.get(name) for name in names} for line in lines)
+    assert whole == streamed
+    assert whole["units"] == ({"images": 2} if "imagen" in model else None)
+    assert whole["ignored"] == "user"
+
+
 def test_counts_after_the_end_belong_to_the_image(client, emulator):
     part = {"inlineData": {"mimeType": "image/jpeg", "data": PIXEL_DATA}}
     counts = {"promptTokenCount": 3, "candidatesTokenCount": 4, "totalTokenCount": 7}
