@@ -8,6 +8,8 @@ import openai
 import pytest
 from helpers.server import app_with_emulator
 
+from vertex_compat.operations.images.image_sizes import dimensions
+
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -281,6 +283,29 @@ def test_an_image_of_which_the_end_is_missing_is_an_error(client, emulator):
     with pytest.raises(openai.APIError, match="before the image was complete"):
         streamed(client, model="gemini-3-pro-image", partial_images=1)
     assert len(emulator.calls) == 1
+
+
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(10) + b"\xff\xdb\x00\x43" + bytes(65)
+FRAME = b"\x00\x11\x08\x02\x00\x03\x00\x03" + bytes(9)  # 768 x 512
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (PIXEL, "1x1"),
+        (JPEG + b"\xff\xc0" + FRAME, "768x512"),
+        (JPEG + b"\xff\xc2" + FRAME, "768x512"),
+        (JPEG + b"\xff\xc4\x00\x04\x00\x00\xff\xc1" + FRAME, "768x512"),
+        (JPEG, None),
+        (JPEG + b"\xff\xc0\x00", None),
+        (PIXEL[:20], None),
+        (b"RIFF....WEBP", None),
+        (b"", None),
+    ],
+)
+def test_the_size_of_an_image_is_read_from_its_file(data, size):
+    assert dimensions(base64.b64encode(data).decode()) == size
+    assert dimensions("?") is None
 
 
 REFUSALS = [
