@@ -222,6 +222,26 @@ def test_a_model_without_drafts_streams_only_images(app, client, model):
     assert generate(app, partial_images=3).headers["x-vertex-compat-ignored"] == "partial_images"
 
 
+@pytest.mark.parametrize("path", ["images/generations", "responses"])
+def test_a_model_that_refuses_drafts_draws_without(emulator, path):
+    app = app_with_emulator(emulator)
+    body = {"model": "gemini-3-pro-image", "stream": True}
+    body |= (
+        {"input": "A cat", "tools": [{"type": "image_generation", "partial_images": 2}]}
+        if path == "responses"
+        else {"prompt": "A cat", "partial_images": 2}
+    )
+    error = {"error": {"code": 400, "message": "Thoughts are not supported.", "status": "INVALID_ARGUMENT"}}
+    emulator.script(json.dumps(error).encode(), status=400)
+    for calls in (2, 3):  # the second request does not try again
+        answer = app.post(f"/v1/{path}", json=body)
+        assert answer.status_code == 200
+        assert "completed" in answer.text
+        assert 'partial_image"' not in answer.text
+        assert answer.headers["x-vertex-compat-ignored"].endswith("partial_images")
+        assert len(emulator.calls) == calls
+
+
 def test_the_events_of_one_image_come_together(client):
     events = streamed(client, partial_images=2, n=3)
     types = ["image_generation.partial_image"] * 2 + ["image_generation.completed"]

@@ -25,6 +25,9 @@ SIZES: Final = (("1K", 2_000_000), ("2K", 6_000_000))
 QUALITIES: Final = {"hd": "2K", "high": "2K", "xhigh": "4K", "max": "4K"}
 """`quality` → the size, where the client names none."""
 
+DRAFTS: Final = "partial_images"
+"""The optional feature of a call that brings drafts: not every image model documents `includeThoughts`."""
+
 MIME_TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg"}
 
 
@@ -57,7 +60,9 @@ def with_drafts(client_request: ClientRequest, options: ClientRequest) -> bool:
     """
     if not options.body.get("partial_images"):
         return False
-    if client_request.body.get("stream") and "adaptive" in client_request.model.profile.thinking:
+    model = client_request.model
+    makes_drafts = "adaptive" in model.profile.thinking and DRAFTS not in model.refused_features
+    if client_request.body.get("stream") and makes_drafts:
         return True
     options.ignore("partial_images")
     return False

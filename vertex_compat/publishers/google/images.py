@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, cast
 
+from msgspec.structs import replace
+
 from vertex_compat import errors
 from vertex_compat.json_values import enum, items, mapping, text
 from vertex_compat.publishers.google import generate_content, image_config
@@ -119,11 +121,14 @@ def _gemini(client_request: ClientRequest) -> UpstreamCall:
     if image := image_config.gemini(client_request):
         config["imageConfig"] = image
     config["responseModalities"] = ["TEXT", "IMAGE"]
-    if thinking := _thinking(client_request):
+    thinking = _thinking(client_request)
+    if thinking:
         config["thinkingConfig"] = thinking
-    return generate_content.call(
+    call = generate_content.call(
         list(_parts(body)), config, body, client_request.model, client_request.ignored
     )
+    features = (image_config.DRAFTS,) if thinking.get("includeThoughts") else ()
+    return replace(call, optional_features=features)
 
 
 def _thinking(client_request: ClientRequest) -> wire.ThinkingConfig:

@@ -14,7 +14,7 @@ from vertex_compat.publishers import chat_messages, parameters
 from vertex_compat.publishers import json_schema as any_schema
 from vertex_compat.publishers import tools as any_tools
 from vertex_compat.publishers.chat_messages import Turn
-from vertex_compat.publishers.google import generate_content
+from vertex_compat.publishers.google import generate_content, image_config
 from vertex_compat.publishers.google.chat import (
     contents,
     image_output,
@@ -160,6 +160,7 @@ def _request(client_request: ClientRequest) -> UpstreamCall:
         json_answer=output.answer,
         audio_format=response_format.audio_format(body) if speaks else None,
         partial_images=images.drafts,
+        optional_features=(image_config.DRAFTS,) if images.drafts else (),
     )
 
 
