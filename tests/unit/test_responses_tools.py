@@ -469,3 +469,26 @@ def test_error_names_what_the_client_sent(params, param):
     error = refused(**params)
     assert error["param"] == param
     assert "messages" not in error["message"]
+
+
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"search_context_size": "huge"}, "search_context_size"),
+        ({"filters": "example.com"}, "filters"),
+        ({"filters": {"allowed_domains": "example.com"}}, "filters.allowed_domains"),
+        ({"filters": {"blocked_domains": [1]}}, "filters.blocked_domains[0]"),
+        ({"user_location": {"city": 1}}, "user_location.city"),
+    ],
+)
+def test_wrong_options_of_a_search_are_named(app, emulator, model, options, param):
+    body = {"model": model, "input": "Hi", "tools": [SHELL_FUNCTION, {"type": "web_search", **options}]}
+    answer = post(app, body, "/v1/responses")
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, f"tools[1].{param}")
+    if "user_location" in options:
+        options, param = {"user_location": {"approximate": {"city": 1}}}, "user_location.approximate.city"
+    body = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "web_search_options": options}
+    answer = post(app, body)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, f"web_search_options.{param}")
+    assert not emulator.calls

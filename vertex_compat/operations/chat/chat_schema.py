@@ -225,6 +225,32 @@ class ImageOptions(Struct, kw_only=True):
     size: Annotated[str, Meta(pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$")] | None = None
 
 
+class SearchFilters(Struct):
+    allowed_domains: Strings | None = None
+    blocked_domains: Strings | None = None
+
+
+class Location(Struct):
+    city: str | None = None
+    country: str | None = None
+    region: str | None = None
+    timezone: str | None = None
+
+
+class UserLocation(Struct):
+    approximate: Location | None = None
+    type: Literal["approximate"] | None = None
+
+
+SearchContextSize = Literal["low", "medium", "high"]
+
+
+class WebSearchOptions(Struct):
+    filters: SearchFilters | None = None
+    search_context_size: SearchContextSize | None = None
+    user_location: UserLocation | None = None
+
+
 class Chat(Struct):
     model: str
     messages: Annotated[list[Message], Meta(min_length=1, max_length=MAX_MESSAGES)]
@@ -263,4 +289,4 @@ class Chat(Struct):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     user: str | None = None
     verbosity: str | None = None
-    web_search_options: dict[str, Any] | None = None
+    web_search_options: WebSearchOptions | None = None

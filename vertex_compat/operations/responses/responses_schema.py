@@ -10,7 +10,15 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from vertex_compat.operations.chat.chat_schema import MAX_MESSAGES, Many, Positive, Strings
+from vertex_compat.operations.chat.chat_schema import (
+    MAX_MESSAGES,
+    Location,
+    Many,
+    Positive,
+    SearchContextSize,
+    SearchFilters,
+    Strings,
+)
 
 
 class Reasoning(Struct):
@@ -22,6 +30,12 @@ class Reasoning(Struct):
 class TextOptions(Struct):
     format: dict[str, Any] | None = None
     verbosity: str | None = None
+
+
+class WebSearch(Struct):
+    filters: SearchFilters | None = None
+    search_context_size: SearchContextSize | None = None
+    user_location: Location | None = None
 
 
 class CreateResponse(Struct):

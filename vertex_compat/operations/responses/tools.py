@@ -20,6 +20,7 @@ from vertex_compat import errors
 from vertex_compat.json_values import integer, items, mapping, member, text
 from vertex_compat.operations.chat import custom_tools
 from vertex_compat.operations.request import body
+from vertex_compat.operations.responses import responses_schema
 from vertex_compat.types import JSON
 
 WEB_SEARCH: Final = "web_search"
@@ -211,7 +212,12 @@ def function(tool: OfferedTool) -> JSON:
 
 
 def web_search_options(tool: OfferedTool) -> JSON:
-    """Return the options of a web search as chat's `web_search_options`, with `filters`."""
+    """Return the options of a web search as chat's `web_search_options`; raises `BadRequest`."""
+    try:
+        body.validate(tool.definition, responses_schema.WebSearch)
+    except errors.BadRequest as error:
+        error.param = f"{tool.param}.{error.param}"
+        raise
     options: JSON = {"search_context_size": tool.definition.get("search_context_size")}
     if location := body.drop_nulls(member(tool.definition, "user_location")):
         approximate = {key: value for key, value in location.items() if key != "type"}
