@@ -77,8 +77,8 @@ def text_via_chat(chat: ChatAdapter, instruction: str) -> UnaryAdapter[OCRResult
         call = chat.request(options | {"messages": [{"role": "user", "content": content}]}, model)
         return [msgspec.structs.replace(call, ignored=(*call.ignored, *sorted(ignored & body.keys())))]
 
-    def response(answer: JSON, call: UpstreamCall) -> OCRResult:
-        content, finish, usage = _content(chat, answer, call)
+    def response(body: JSON, call: UpstreamCall) -> OCRResult:
+        content, finish, usage = _content(chat, body, call)
         _check_finish(finish)
         return OCRResult(_result([{"index": 0, "markdown": content}]), usage)
 
@@ -110,8 +110,8 @@ def ocr_via_chat(chat: ChatAdapter) -> UnaryAdapter[OCRResult]:
         call = chat.request(options | _chat_body(body), model)
         return [msgspec.structs.replace(call, ignored=(*call.ignored, *sorted(IGNORED & body.keys())))]
 
-    def response(answer: JSON, call: UpstreamCall) -> OCRResult:
-        content, finish, usage = _content(chat, answer, call)
+    def response(body: JSON, call: UpstreamCall) -> OCRResult:
+        content, finish, usage = _content(chat, body, call)
         return OCRResult(_document(content, finish), usage)
 
     return UnaryAdapter(request, response)

@@ -54,12 +54,12 @@ def gemini_config(template: str) -> JSON:
     return {"promptTemplateName": template, "responseTemplateName": template}
 
 
-def verdict(answer: JSON) -> Verdict:
+def verdict(body: JSON) -> Verdict:
     """Return the result of a check.
 
     One that does not say whether a filter matched is not complete.
     """
-    result = mapping(answer.get("sanitizationResult"))
+    result = mapping(body.get("sanitizationResult"))
     state = enum(result.get("filterMatchState"), STATES)
     matches = tuple(_matches(mapping(result.get("filterResults"))))
     if state == MATCH and not matches:

@@ -56,12 +56,11 @@ def units(text: str) -> int:
     return -(-len(text) // 100)
 
 
-def confidences(answer: JSON) -> dict[str, float]:
+def confidences(body: JSON) -> dict[str, float]:
     """Return Google's categories with their confidences."""
     try:
         return {
-            str(category["name"]): float(category["confidence"])
-            for category in answer["moderationCategories"]
+            str(category["name"]): float(category["confidence"]) for category in body["moderationCategories"]
         }
     except (KeyError, TypeError, ValueError):
         raise errors.UpstreamFault("Natural Language's response has no categories.") from None

@@ -97,7 +97,7 @@ def number(name: str, kind: str) -> str | None:
     return match[1] if match else None
 
 
-def contexts(answer: JSON) -> list[Context]:
+def contexts(body: JSON) -> list[Context]:
     """Return the passages that a search has found, best first."""
     return [
         Context(
@@ -106,7 +106,7 @@ def contexts(answer: JSON) -> list[Context]:
             text(context.get("text")),
             similarity(number_of(context.get("score")) or 0.0),
         )
-        for context in items(mapping(answer.get("contexts")).get("contexts"))
+        for context in items(mapping(body.get("contexts")).get("contexts"))
     ]
 
 

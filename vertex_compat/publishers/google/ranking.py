@@ -70,11 +70,11 @@ def search_units(body: JSON) -> int:
     return -(-len(body["documents"]) // MAX_RECORDS)
 
 
-def response(answer: JSON, _: UpstreamCall) -> list[RankedDocument]:
+def response(body: JSON, _: UpstreamCall) -> list[RankedDocument]:
     """Return the documents of one call, best first. A score is a probability."""
     try:
         return [
-            RankedDocument(int(record["id"]), float(record.get("score", 0))) for record in answer["records"]
+            RankedDocument(int(record["id"]), float(record.get("score", 0))) for record in body["records"]
         ]
     except (KeyError, TypeError, ValueError):
         raise errors.UpstreamFault("Discovery Engine's response has no ranked records.") from None

@@ -51,11 +51,11 @@ def units(body: JSON, _: Model) -> Units:
     return Units(pages=len(pages) if isinstance(pages, list) else ESTIMATED_PAGES)
 
 
-def response(answer: JSON, _: UpstreamCall) -> OCRResult:
+def response(body: JSON, _: UpstreamCall) -> OCRResult:
     """Return Mistral's response; raises `UpstreamFault` if it has no pages."""
-    if not isinstance(answer.get("pages"), list):
+    if not isinstance(body.get("pages"), list):
         raise errors.UpstreamFault("Mistral's response has no pages.")
-    return OCRResult(answer)
+    return OCRResult(body)
 
 
 OCR: Final = ocr_beside_chat(ocr_via_chat(CHAT), UnaryAdapter(request, response, units))

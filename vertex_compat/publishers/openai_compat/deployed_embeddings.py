@@ -47,11 +47,11 @@ def request(params: JSON, model: Model) -> list[UpstreamCall]:
     return [UpstreamCall(f"{model.resource}:predict", body, ignored=tuple(ignored))]
 
 
-def response(answer: JSON, call: UpstreamCall) -> list[Embedding]:
+def response(body: JSON, call: UpstreamCall) -> list[Embedding]:
     """Return the vectors, in whichever form the container wraps them; raises `UpstreamFault`."""
     if not call.path.endswith(":predict"):
-        return maas_embeddings.response(answer, call)
-    predictions = answer.get("predictions")
+        return maas_embeddings.response(body, call)
+    predictions = body.get("predictions")
     return (
         [Embedding(_values(prediction)) for prediction in predictions]
         if isinstance(predictions, list)

@@ -58,8 +58,8 @@ def _no_relay(_: RawBody, model: Model) -> UpstreamCall:
     raise NotImplementedError(model.resource)
 
 
-def _count(answer: JSON) -> int:
-    count = answer.get("count")
+def _count(body: JSON) -> int:
+    count = body.get("count")
     if not isinstance(count, int):
         raise errors.UpstreamFault("The endpoint's answer is not a number of tokens.")
     return count

@@ -44,12 +44,12 @@ def request(params: JSON, model: Model) -> list[UpstreamCall]:
     ]
 
 
-def response(answer: JSON, _: UpstreamCall) -> list[Embedding]:
+def response(body: JSON, _: UpstreamCall) -> list[Embedding]:
     """Return the embeddings of one call in the order of its texts; raises `UpstreamFault`."""
-    entries = sorted(items(answer.get("data")), key=lambda entry: count(entry.get("index")))
+    entries = sorted(items(body.get("data")), key=lambda entry: count(entry.get("index")))
     if not entries:
         raise errors.UpstreamFault("Vertex AI answered without an embedding.")
-    tokens = count(mapping(answer.get("usage")).get("prompt_tokens"))
+    tokens = count(mapping(body.get("usage")).get("prompt_tokens"))
     return [Embedding(_values(entry), 0 if index else tokens) for index, entry in enumerate(entries)]
 
 

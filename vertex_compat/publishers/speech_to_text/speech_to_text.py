@@ -158,13 +158,13 @@ def _is_phrase(part: str) -> bool:
     return len(part) <= MAX_PHRASE_LENGTH and len(part.split()) <= MAX_PHRASE_WORDS
 
 
-def response(answer: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
+def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
     """Return a transcript, or the call that polls the operation which makes it."""
     if call.path.endswith(":recognize"):
-        return _parts(answer)
-    if not answer.get("done"):
-        return [Delta(0, {}, continuation=_poll(text(answer.get("name")), call.polls + 1))]
-    return _parts(_batch_result(answer))
+        return _parts(body)
+    if not body.get("done"):
+        return [Delta(0, {}, continuation=_poll(text(body.get("name")), call.polls + 1))]
+    return _parts(_batch_result(body))
 
 
 def _poll(operation: str, polls: int) -> UpstreamCall:
@@ -190,9 +190,9 @@ def _batch_result(operation: JSON) -> JSON:
     return {"metadata": file.get("metadata"), **transcript}
 
 
-def _parts(answer: JSON) -> list[StreamPart]:
-    parts: list[StreamPart] = [Delta(0, fields) for fields in recognition.fields_of_results(answer)]
-    billed = recognition.seconds(mapping(answer.get("metadata")).get("totalBilledDuration"))
+def _parts(body: JSON) -> list[StreamPart]:
+    parts: list[StreamPart] = [Delta(0, fields) for fields in recognition.fields_of_results(body)]
+    billed = recognition.seconds(mapping(body.get("metadata")).get("totalBilledDuration"))
     return [*parts, Delta(0, {} if billed is None else {"billed_seconds": billed}, "stop")]
 
 

@@ -108,11 +108,11 @@ def _audio_config(params: JSON) -> wire.AudioConfig:
     return config
 
 
-def response(answer: JSON, call: UpstreamCall) -> Audio:
+def response(body: JSON, call: UpstreamCall) -> Audio:
     """Return the audio file of an answer; raises `UpstreamFault` if there is none."""
     encoding = call.body["audioConfig"]["audioEncoding"]
     try:
-        data = base64.b64decode(text(answer.get("audioContent")), validate=True)
+        data = base64.b64decode(text(body.get("audioContent")), validate=True)
     except ValueError:
         data = b""
     if not data:

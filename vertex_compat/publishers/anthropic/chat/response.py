@@ -38,9 +38,9 @@ MAX_CONTINUATIONS: Final = 10
 """Calls that continue a paused turn; Anthropic pauses after ten steps of its server tools."""
 
 
-def response(message: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
+def response(body: JSON, call: UpstreamCall) -> Iterator[StreamPart]:
     """Return the parts of a whole message."""
-    yield from _AnswerReader(call).message(message)
+    yield from _AnswerReader(call).message(body)
 
 
 def whole(call: UpstreamCall) -> Callable[[JSON], Iterable[StreamPart]]:

@@ -67,28 +67,28 @@ def request(body: JSON, model: Model) -> list[UpstreamCall]:
     return [UpstreamCall(f"{model.resource}:predict", upstream_body, ignored=client_request.ignored)]
 
 
-def response(answer: JSON, _: UpstreamCall) -> Audio:
+def response(body: JSON, _: UpstreamCall) -> Audio:
     """Return the music of a response; raises `BadRequest` where the model refused to make any."""
-    counts = mapping(answer.get("usageMetadata"))
-    for data, mime in _files(answer):
+    counts = mapping(body.get("usageMetadata"))
+    for data, mime in _files(body):
         try:
             return Audio(base64.b64decode(data), mime, usage(counts) if counts else None)
         except binascii.Error:
             raise errors.UpstreamFault("Vertex AI's music is not base64.") from None
-    reasons = [mapping(answer.get("promptFeedback")).get("blockReason")]
-    reasons += [candidate.get("finishReason") for candidate in items(answer.get("candidates"))]
+    reasons = [mapping(body.get("promptFeedback")).get("blockReason")]
+    reasons += [candidate.get("finishReason") for candidate in items(body.get("candidates"))]
     reason = next(filter(None, map(text, reasons)), "no reason given")
     raise errors.BadRequest(
         f"The model made no music: {reason}.", param="input", code="content_policy_violation"
     )
 
 
-def _files(answer: JSON) -> Iterator[tuple[str, str]]:
-    for prediction in items(answer.get("predictions")):
+def _files(body: JSON) -> Iterator[tuple[str, str]]:
+    for prediction in items(body.get("predictions")):
         data = text(prediction.get("audioContent")) or text(prediction.get("bytesBase64Encoded"))
         if data:
             yield data, text(prediction.get("mimeType")) or "audio/wav"
-    for candidate in items(answer.get("candidates")):
+    for candidate in items(body.get("candidates")):
         for part in items(mapping(candidate.get("content")).get("parts")):
             blob = mapping(part.get("inlineData"))
             if data := text(blob.get("data")):

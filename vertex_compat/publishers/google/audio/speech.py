@@ -78,14 +78,14 @@ def _speech_config(voice: str | JSON, model: Model) -> wire.SpeechConfig:
     return config
 
 
-def response(answer: JSON, _: UpstreamCall) -> Audio:
+def response(body: JSON, _: UpstreamCall) -> Audio:
     """Return the samples of a whole response."""
     blocks = [
-        (data, rate) for candidate in items(answer.get("candidates")) for data, rate in _samples(candidate)
+        (data, rate) for candidate in items(body.get("candidates")) for data, rate in _samples(candidate)
     ]
     if not blocks:
         raise errors.UpstreamFault("Vertex AI's response has no audio.")
-    counts = usage(mapping(answer.get("usageMetadata")))
+    counts = usage(mapping(body.get("usageMetadata")))
     return Audio(b"".join([data for data, _ in blocks]), "audio/pcm", counts, blocks[0][1])
 
 
@@ -104,8 +104,8 @@ def _parts(event: JSON) -> Iterator[StreamPart]:
         yield usage(counts)
 
 
-def _whole_parts(answer: JSON, _: UpstreamCall) -> Iterable[StreamPart]:
-    return list(_parts(answer))
+def _whole_parts(body: JSON, _: UpstreamCall) -> Iterable[StreamPart]:
+    return list(_parts(body))
 
 
 def _samples(candidate: JSON) -> Iterator[tuple[bytes, int]]:
