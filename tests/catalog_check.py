@@ -1,10 +1,10 @@
 """Compare the catalog with Vertex's lists and a public one: `python -m tests.catalog_check`.
 
-It needs a network, so it is no test. The public catalogue is LiteLLM's; `--public` names a file or another
-URL, of LiteLLM's JSON or of JSON Lines with a `name` in each and prices of a million tokens. `--table` prints
+It needs a network, so it is no test. The public catalogue is LiteLLM's. `--public` names a file or another
+URL: LiteLLM's JSON, or JSON Lines with a `name` in each and prices of a million tokens. `--table` prints
 what the function makes of each name: publisher, method, location, operations, retirement. With Application
-Default Credentials and `--project`, Vertex's list of publisher models is read as well. It prints one line for
-each difference and exits with 1 if there is one; who reads it decides who is right.
+Default Credentials and `--project`, Vertex's list of publisher models is read as well. It prints one line
+for each difference and exits with 1 if there is one; the reader decides which side is right.
 """
 
 from __future__ import annotations

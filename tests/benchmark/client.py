@@ -1,8 +1,8 @@
-"""The load: many HTTP calls at once on one thread, which note when each block of bytes came.
+"""The load: many parallel HTTP calls on one thread, with the time of each block of bytes.
 
-While a load runs, nothing is looked at but where an answer ends. What came is checked afterwards, to the
-last byte (`read_whole`, `read_stream`), so the checks cost the subjects nothing and no figure stands on a
-wrong answer: a mismatch raises `WrongAnswer`.
+While a load runs, only the end of each answer is looked for. Afterwards every byte is checked (`read_whole`,
+`read_stream`), so the checks cost the subjects nothing. A mismatch raises `WrongAnswer`, so no figure is of a
+wrong answer.
 """
 
 import bisect

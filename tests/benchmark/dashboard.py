@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/benchmark/dashboard.py
 
-The function is served for a minute to clients with three keys, and its log is read every few seconds, as
-Cloud Logging would read it. Titles, labels and metrics are those of the dashboard; the interval is shorter.
+The function is served for a minute to clients with three keys. Its log is read every few seconds, as Cloud
+Logging would read it. Titles, labels and metrics are those of the dashboard; the interval is shorter.
 """
 
 import json

@@ -1,8 +1,8 @@
 """The floor: a minimal function on the same stack, which passes bytes through unread.
 
-A client sends it a publisher's own path and body. One session of `requests`, left as it comes but for the
-size of its pool (ten connections would be made anew again and again, and make the floor look bad), and a
-token of google-auth.
+A client sends it a publisher's own path and body. It has one session of `requests` and a token of
+google-auth. Of the session, only the size of the pool is changed: the default of ten would open new
+connections all the time, and make the floor look bad.
 """
 
 import os

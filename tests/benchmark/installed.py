@@ -2,8 +2,8 @@
 
     python tests/benchmark/installed.py [REQUIREMENT ...]
 
-prints both for the requirements and all that they need, as far as this Python has them installed; without
-requirements for everything that is installed beside this Python.
+prints both for the requirements and all that they need, as far as this Python has them installed. Without
+requirements, it prints them for everything that is installed.
 """
 
 import json

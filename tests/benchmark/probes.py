@@ -1,7 +1,7 @@
 """The measurements: a probe takes a bench, a subject and a wire, and returns figures by row.
 
-A figure with two measures is a `Cost`. Everything that came over the wire is checked before a figure is
-given, so a probe raises `WrongAnswer` for a subject that loses or changes a byte.
+A figure with two measures is a `Cost`. Every received byte is checked before a figure is returned: a probe
+raises `WrongAnswer` for a subject that loses or changes one.
 """
 
 import time

@@ -2,9 +2,9 @@
 
     python tests/benchmark/upstream.py --certificate chain.pem --key key.pem
 
-One thread, one epoll, answers that were rendered beforehand (`wires`). Every piece of a stream is an HTTP
-chunk and a TLS record of its own; where it is told to send as fast as it goes, many records go out with one
-system call, as far as the other side takes them.
+It has one thread, one epoll, and answers that were rendered beforehand (`wires`). Every piece of a stream is
+an HTTP chunk and a TLS record of its own. In a stream without pauses, many records are sent with one system
+call, as far as the peer takes them.
 
 It prints the ports that it listens on (`plain` always, `tls` where it has a certificate) and ends when its
 standard input does. Besides Vertex's paths and the metadata server's there is `GET /benchmark/open`: how

@@ -1,10 +1,10 @@
 """The bytes between a function and each of Vertex's publishers, built beforehand.
 
-Both ends of the benchmark take it from here: the mock upstream sends it, the load client knows by it what
-must arrive. Every piece of a stream has the same length and says its number and when it was sent, so that a
-client can check the text to the last character and tell how long each piece was on its way.
+The mock upstream sends these bytes, and the load client expects them. Every piece of a stream has the same
+length, and contains its number and the time when it was sent. So a client can check every character, and
+measure how long each piece was on its way.
 
-The prompt says what is wanted of the mock: how many pieces, and how far apart.
+The prompt tells the mock how many pieces to send, and the time between them.
 """
 
 import json

@@ -1,8 +1,12 @@
 """Every publisher, streaming and not, under every fault of the network.
 
-The laws: the client gets the whole answer or is told, with an HTTP error or an event that OpenAI's client
-raises; what it was given before is a beginning of the answer; it does not wait longer than it must; the call
-to Vertex is over; nothing of ours stays behind; and the next request is answered.
+The laws:
+
+* The client gets the whole answer, or an HTTP error, or an event that OpenAI's client raises.
+* Text before an error is a beginning of the answer.
+* The client does not wait longer than it must.
+* The call to Vertex has ended, and no thread or descriptor is left.
+* The next request is answered.
 """
 
 import contextlib

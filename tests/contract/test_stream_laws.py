@@ -1,7 +1,7 @@
 """Laws for each stream of events that is no chat: speech, transcripts, images, completions.
 
-Each event fits the class of OpenAI's SDK, the last one ends the stream once and tells the usage; and where
-the upstream breaks, at any event, the stream ends with an error.
+Each event fits the class of OpenAI's SDK. The last one ends the stream once, and has the usage. Where the
+upstream breaks, at any event, the stream ends with an error.
 """
 
 import base64

@@ -6,7 +6,7 @@ to run it alone and lists the model names that produce faults. Tests run it on a
     with Emulator() as emulator:
         ...
 
-Not emulated: every image is one pixel, every sound is silence, and connections are not kept alive.
+Not emulated: every image is one pixel, and every sound is silence.
 
 It implements only Google's side and imports nothing from the translators, so it cannot repeat their mistakes.
 """

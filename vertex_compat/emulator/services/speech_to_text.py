@@ -1,8 +1,8 @@
 """Speech-to-Text v2: `recognize`, `batchRecognize` and its operations.
 
 Source: google/cloud/speech/v2/cloud_speech.proto, the pages of the Chirp models, and reports of live calls
-(https://github.com/SubtitleEdit/subtitleedit/pull/14561): an offset of 0 is omitted, a language without its
-region is refused. The transcript is the same three sentences of two speakers for every recording. An
+(https://github.com/SubtitleEdit/subtitleedit/pull/14561). An offset of 0 is omitted, and a language without
+its region is refused. The transcript is the same three sentences of two speakers for every recording. An
 operation runs until it has been read once; a model name with `emulator-job-failed` makes it fail.
 """
 
