@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from vertex_compat.routing import rules
 
 T = TypeVar("T")
 D = TypeVar("D")
+C = TypeVar("C", bound=str)
 
 Auth = Literal["api-key", "iam", "caller", "none"]
 AUTHS: Final[tuple[Auth, ...]] = ("api-key", "iam", "caller", "none")
@@ -212,7 +213,7 @@ class Settings(msgspec.Struct, frozen=True):
         return Settings(
             project=_read(env, ("GOOGLE_CLOUD_PROJECT", "VERTEXAI_PROJECT"), _project, default.project),
             location=_read(env, ("GOOGLE_CLOUD_LOCATION", "VERTEXAI_LOCATION"), _location, default.location),
-            auth=_read(env, ("VERTEX_COMPAT_AUTH",), _auth, default.auth),
+            auth=_read(env, ("VERTEX_COMPAT_AUTH",), _one_of(AUTHS), default.auth),
             keys=_keys(env, default.keys),
             keys_file=_read(env, ("VERTEX_COMPAT_API_KEYS_FILE",), Path, default.keys_file),
             cors_origins=_read(env, ("VERTEX_COMPAT_CORS_ORIGINS",), _origins, default.cors_origins),
@@ -226,12 +227,17 @@ class Settings(msgspec.Struct, frozen=True):
             bucket=_read(env, ("GCS_BUCKET_NAME",), _bucket, default.bucket),
             secret=_read(env, ("VERTEX_COMPAT_SECRET",), _secret, default.secret),
             signing_account=_read(env, ("VERTEX_COMPAT_SIGNING_ACCOUNT",), _account, default.signing_account),
-            store=_read(env, ("VERTEX_COMPAT_STORE",), _store, default.store),
-            store_days=_read(env, ("VERTEX_COMPAT_STORE_DAYS",), _days, default.store_days),
-            threads=_read(env, ("THREADS",), _threads, default.threads),
+            store=_read(env, ("VERTEX_COMPAT_STORE",), _one_of(STORES), default.store),
+            store_days=_read(
+                env,
+                ("VERTEX_COMPAT_STORE_DAYS",),
+                _integer("of days ", 1, MAX_STORE_DAYS),
+                default.store_days,
+            ),
+            threads=_read(env, ("THREADS",), _integer("of threads ", 1), default.threads),
             upstream_timeout=_read(env, ("VERTEX_COMPAT_TIMEOUT",), _seconds, default.upstream_timeout),
             keepalive_interval=_read(env, ("VERTEX_COMPAT_KEEPALIVE",), _seconds, default.keepalive_interval),
-            retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _retries, default.retries),
+            retries=_read(env, ("VERTEX_COMPAT_RETRIES",), _integer("", 0, MAX_RETRIES), default.retries),
             fetch_links=_read(env, ("VERTEX_COMPAT_FETCH",), _switch, default.fetch_links),
             metadata_host=_metadata_host(env),
             quota_project=_read(env, ("GOOGLE_CLOUD_QUOTA_PROJECT",), _project, default.quota_project),
@@ -315,17 +321,39 @@ def _location(value: str) -> str:
     return value
 
 
+def _one_of(choices: Sequence[C]) -> Callable[[str], C]:
+    """Return the reader of a setting that has one of a few values."""
+
+    def read(value: str) -> C:
+        for choice in choices:
+            if value == choice:
+                return choice
+        raise ValueError(f"takes one of {', '.join(choices)}, not {value!r}.")
+
+    return read
+
+
+def _integer(unit: str, low: int, high: int | None = None) -> Callable[[str], int]:
+    """Return the reader of a whole number from `low` to `high`; `unit` is for the message."""
+    limits = f"from {low}" if high is None else f"from {low} to {high}"
+
+    def read(value: str) -> int:
+        if not value.isdecimal() or int(value) < low or (high is not None and int(value) > high):
+            raise ValueError(f"takes a number {unit}{limits}, not {value!r}.")
+        return int(value)
+
+    return read
+
+
+def _megabytes(value: str) -> int:
+    """Return the bytes of a number of megabytes."""
+    return _integer("of megabytes ", 1, MAX_BODY_MEGABYTES)(value) * MEGABYTE
+
+
 def _switch(value: str) -> bool:
     if value not in {"on", "off"}:
         raise ValueError(f"takes on or off, not {value!r}.")
     return value == "on"
-
-
-def _auth(value: str) -> Auth:
-    for auth in AUTHS:
-        if value == auth:
-            return auth
-    raise ValueError(f"takes one of {', '.join(AUTHS)}, not {value!r}.")
 
 
 def _keys(env: Mapping[str, str], default: ApiKeys) -> ApiKeys:
@@ -342,12 +370,6 @@ def _origins(value: str) -> frozenset[str]:
         if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+", origin):
             raise ValueError(f"takes `*`, or origins such as `https://example.com`, not {origin!r}.")
     return origins
-
-
-def _megabytes(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= MAX_BODY_MEGABYTES:
-        raise ValueError(f"takes a number of megabytes from 1 to {MAX_BODY_MEGABYTES}, not {value!r}.")
-    return int(value) * MEGABYTE
 
 
 def _base_url(value: str) -> str:
@@ -369,19 +391,6 @@ def _host(value: str) -> str:
     Google's clients take both for an emulator of Cloud Storage.
     """
     return _base_url(value if "://" in value else f"http://{value}")
-
-
-def _store(value: str) -> Store:
-    for store in STORES:
-        if value == store:
-            return store
-    raise ValueError(f"takes one of {', '.join(STORES)}, not {value!r}.")
-
-
-def _days(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= MAX_STORE_DAYS:
-        raise ValueError(f"takes a number of days from 1 to {MAX_STORE_DAYS}, not {value!r}.")
-    return int(value)
 
 
 def _secret(value: str) -> str:
@@ -409,18 +418,6 @@ def _redis_url(value: str) -> str:
     if importlib.util.find_spec("redis") is None:
         raise ValueError("needs the package `redis`: add `redis==8.1.0` to requirements.txt.")
     return value
-
-
-def _threads(value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"takes a number of threads from 1, not {value!r}.")
-    return int(value)
-
-
-def _retries(value: str) -> int:
-    if not value.isdecimal() or int(value) > MAX_RETRIES:
-        raise ValueError(f"takes a number from 0 to {MAX_RETRIES}, not {value!r}.")
-    return int(value)
 
 
 def _seconds(value: str) -> float:
