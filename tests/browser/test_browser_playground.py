@@ -107,7 +107,7 @@ def test_options_that_are_wrong_are_shown_and_nothing_is_sent(playground):
     assert len(playground.upstream()) == 1
 
 
-def test_what_a_model_ignores_and_who_answered_is_shown(playground):
+def test_ignored_parameters_and_answering_model_are_shown(playground):
     playground.page.get_by_label("Reasoning effort").select_option("low")
     answer = playground.ask("Hello", "mistral-medium-3")
     assert "This model ignores: reasoning_effort" in answer.inner_text()
@@ -148,7 +148,7 @@ def test_only_image_data_urls_are_shown(playground, plays):
 # The conversation
 
 
-def test_what_was_said_before_is_sent_again(playground):
+def test_earlier_messages_are_sent_again(playground):
     playground.ask("First", GEMINI)
     playground.ask("Second", CLAUDE)
     roles = [(turn["role"], texts(turn["content"])) for turn in playground.upstream()[1]["messages"]]
@@ -160,7 +160,7 @@ def test_what_was_said_before_is_sent_again(playground):
     assert "First" not in texts(playground.upstream()[2])
 
 
-def test_a_message_is_edited_and_what_followed_is_gone(playground):
+def test_editing_a_message_removes_the_following_ones(playground):
     playground.ask("First", GEMINI)
     playground.ask("Second")
     playground.button("Edit").first.click()
@@ -177,7 +177,7 @@ def test_a_message_is_edited_and_what_followed_is_gone(playground):
     assert "Better" in texts(playground.upstream()[2])
 
 
-def test_an_answer_is_asked_for_again(playground):
+def test_an_answer_can_be_regenerated(playground):
     playground.ask("Hello", GEMINI)
     playground.button("Try again").click()
     playground.emulator.wait_for(lambda calls: len(calls) == 2)
@@ -191,7 +191,7 @@ def test_an_answer_is_asked_for_again(playground):
 
 
 @pytest.mark.parametrize("model", [GEMINI, "gemini-3-pro-preview", CLAUDE, "mistral-medium-3"])
-def test_a_tool_is_called_answered_and_the_model_goes_on(playground, model):
+def test_a_tool_result_continues_the_conversation(playground, model):
     playground.page.get_by_label("Tools", exact=True).check()
     playground.page.get_by_label("Reasoning effort").select_option("low")
     answer = playground.ask("Use get_weather", model)
@@ -223,7 +223,7 @@ def test_several_calls_are_answered_at_once(playground):
     assert "two" in text
 
 
-def test_everything_that_came_with_a_call_goes_back(playground, plays):
+def test_all_fields_of_a_call_are_sent_back(playground, plays):
     call = {
         "index": 0,
         "id": "call_1",
@@ -364,7 +364,7 @@ def test_mid_stream_error_is_shown_after_text(playground, emulator):
     assert "overloaded" in answer.locator(".error").inner_text()
 
 
-def test_an_unknown_model_is_told(playground):
+def test_an_unknown_model_shows_the_error(playground):
     answer = playground.ask("Hello", "no-such-thing")
     assert "404 model_not_found" in answer.locator(".error").inner_text()
 
@@ -397,7 +397,7 @@ def test_a_server_that_is_gone_is_an_error(playground):
 # Keys and models
 
 
-def test_a_key_is_asked_for_used_and_kept_nowhere(look, serve):
+def test_a_key_is_requested_used_and_not_stored(look, serve):
     page = (playground := look().open(serve(VERTEX_COMPAT_API_KEYS=f"team:{KEY}").url)).page
     assert "asks for a key" in page.locator("#note").inner_text()
     assert page.evaluate("document.activeElement.id") == "key"
@@ -739,7 +739,7 @@ def test_a_hostile_error_and_a_hostile_list_stay_text(look, front_door, emulator
     harmless(playground)
 
 
-def test_the_policy_holds_where_the_page_would_not(look, front_door):
+def test_content_security_policy_blocks_foreign_requests(look, front_door):
     playground = look().open(front_door.url)
     blocked = playground.page.evaluate(
         """async () => {
@@ -967,7 +967,7 @@ def test_on_a_phone_the_options_are_a_sheet(look, front_door):
     assert "Be brief." in texts(playground.upstream()[0])
 
 
-def test_what_is_new_is_scrolled_to_unless_one_reads_what_is_old(playground, plays):
+def test_new_text_scrolls_unless_the_reader_scrolled_up(playground, plays):
     plays({"content": "word \n\n" * 200})
     playground.ask("Long", plays.model)
     bottom = "innerHeight + scrollY > document.documentElement.scrollHeight - 5"

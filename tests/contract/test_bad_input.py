@@ -118,7 +118,7 @@ def test_any_form_is_answered_as_the_client_s_fault_or_sent(refusing, path, form
     "content_type",
     ["", "text/plain", "multipart/form-data", "multipart/form-data; boundary=", "multipart/x; boundary=x"],
 )
-def test_what_is_no_form_is_said(refusing, path, content_type):
+def test_body_that_is_no_form_is_a_400(refusing, path, content_type):
     answer = refusing.post(f"/v1{path}", data=b"--x--", content_type=content_type)
     assert answer.status_code == 400
 

@@ -108,7 +108,7 @@ def test_a_first_chat_loads_nothing_that_has_not_been_weighed(emulator):
     assert others - {"main", "vertex_compat", "user_function"} <= LOADED_WITH_MAIN
 
 
-def test_what_is_loaded_when_it_is_needed_is_there():
+def test_modules_that_are_loaded_late_can_be_imported():
     code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
     names = ONLY_WHEN_NEEDED.keys() - {"vertex_compat.server.telemetry.tracing"}
     subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT, timeout=60, check=True)

@@ -268,13 +268,13 @@ def test_the_build_deploys_what_the_readme_deploys(tmp_path, access, kind):
     assert set(by_build) - own == set(filled)
 
 
-def test_the_build_may_settle_where_the_models_run(tmp_path):
+def test_the_build_can_set_location_and_threads(tmp_path):
     _, invocations = built("deploy", tmp_path, _LOCATION="eu", _THREADS="200")
     assert "THREADS=200,GOOGLE_CLOUD_PROJECT=my-project,GOOGLE_CLOUD_LOCATION=eu" in invocations[0]
 
 
 @pytest.mark.parametrize("access", ["public", "private"])
-def test_the_build_asks_what_it_deployed(serve, tmp_path, access):
+def test_the_build_sends_a_request_to_the_deployment(serve, tmp_path, access):
     server = serve(VERTEX_COMPAT_API_KEYS=f"me:{KEY}")
     done, _ = built("ask", tmp_path, _ACCESS=access, URL=server.url)
     assert done.returncode == 0, done.stderr
@@ -298,7 +298,7 @@ def left_by(ignore_file):
 UPLOADED = left_by(ROOT / ".gcloudignore")
 
 
-def test_what_is_uploaded_is_the_function_and_nothing_else():
+def test_only_the_function_is_uploaded():
     settings = {"vertex_compat.toml"}  # where there is one
     assert {path.parts[0] for path in UPLOADED} - settings == {"main.py", "requirements.txt", "vertex_compat"}
     assert not [path for path in UPLOADED if "emulator" in path.parts]
@@ -329,7 +329,7 @@ def deployed(tmp_path_factory):
 
 
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
-def test_what_is_uploaded_runs_as_on_cloud_run(deployed, emulator, tmp_path, model):
+def test_uploaded_files_run_as_on_cloud_run(deployed, emulator, tmp_path, model):
     folder = deployed.parents[2]
     port = free_port()
     log = tmp_path / "log"

@@ -57,7 +57,7 @@ def test_named_models_are_current(path):
     assert [reason for name in sorted(names_in(path)) if (reason := expiry(name))] == []
 
 
-def test_examples_are_found_where_they_stand():
+def test_examples_are_found_in_all_files_that_have_some():
     expected = {"README.md", "cli.py", "check.py", "deployment.md", "cloudbuild.yaml"}
 
     assert expected <= {path.name for path in PAGES if "gemini-3.8-flash" in names_in(path)}

@@ -228,7 +228,7 @@ INSTEAD = {
 @each_publisher
 @streaming_or_not
 @pytest.mark.parametrize("fault", INSTEAD)
-def test_what_is_no_answer_is_an_error(subject, publisher, stream, fault):
+def test_response_that_is_no_answer_is_an_error(subject, publisher, stream, fault):
     steps, status = INSTEAD[fault]
     plays = [steps] * (2 if fault.startswith("401") else 1)
     got = subject.after(publisher, stream, *plays)
@@ -247,7 +247,7 @@ def test_an_upstream_that_never_answers_is_a_504(subject, publisher, stream):
 
 @each_publisher
 @streaming_or_not
-def test_an_upstream_that_says_ok_and_no_more_is_a_504(subject, publisher, stream):
+def test_upstream_with_headers_only_is_a_504(subject, publisher, stream):
     opening = subject.valid_response(publisher, stream).opening
     got = subject.after(publisher, stream, [opening, NEVER], patience=PATIENCE)
     assert (got.error.status_code, got.error.code) == (504, "timeout")
@@ -330,7 +330,7 @@ ODD = {
 @each_publisher
 @streaming_or_not
 @pytest.mark.parametrize("fault", ODD)
-def test_what_is_only_odd_is_answered(subject, publisher, stream, fault):
+def test_unusual_but_valid_response_is_answered(subject, publisher, stream, fault):
     got = subject.after(publisher, stream, ODD[fault](subject.valid_response(publisher, stream)))
     assert got.error is None
 
@@ -362,7 +362,7 @@ AT = {
 
 @each_publisher
 @pytest.mark.parametrize("fault", AT)
-def test_a_fault_at_any_event_is_told(subject, publisher, fault):
+def test_a_fault_at_any_event_is_an_error(subject, publisher, fault):
     response = subject.valid_response(publisher, stream=True)
     chunks = [*map(chunk, response.blocks)]
     for place, event in enumerate(response.blocks):
@@ -371,7 +371,7 @@ def test_a_fault_at_any_event_is_told(subject, publisher, fault):
 
 
 @each_publisher
-def test_silence_at_an_event_is_told(subject, publisher):
+def test_silence_at_an_event_is_a_timeout_error(subject, publisher):
     response = subject.valid_response(publisher, stream=True)
     half = len(response.blocks) // 2
     steps = [response.opening, *map(chunk, response.blocks[:half]), NEVER]
@@ -416,7 +416,7 @@ QUICK = {
 
 @streaming_or_not
 @pytest.mark.parametrize("fault", ONCE)
-def test_what_fails_once_is_answered_all_the_same(patient, upstream, answers, fault, stream):
+def test_request_that_fails_once_is_answered(patient, upstream, answers, fault, stream):
     for publisher in ALL if fault in QUICK else ["google", "anthropic"]:
         before = upstream.calls
         assert patient.ask(publisher, stream, ONCE[fault]) == answers[publisher, stream][1]
@@ -424,7 +424,7 @@ def test_what_fails_once_is_answered_all_the_same(patient, upstream, answers, fa
 
 
 @streaming_or_not
-def test_an_upstream_that_refuses_again_and_again_is_told_soon(patient, stream):
+def test_upstream_that_always_refuses_is_an_early_error(patient, stream):
     for fault in ("503", "reset at once", "reset after the headers"):
         began = time.monotonic()
         got = patient.ask("google", stream, *[ONCE[fault]] * 9)
@@ -458,12 +458,12 @@ def unreachable(serve, url, within=SOON_ENOUGH, **env):
 
 
 @pytest.mark.parametrize("retries", ["0", "2"])
-def test_a_port_where_nobody_listens_is_a_503(serve, retries):
+def test_a_closed_port_is_a_503(serve, retries):
     url = f"http://127.0.0.1:{free_port()}"
     assert unreachable(serve, url, VERTEX_COMPAT_RETRIES=retries) == {(503, "service_unavailable")}
 
 
-def test_a_name_that_nobody_knows_is_a_503(serve):
+def test_an_unknown_host_name_is_a_503(serve):
     assert unreachable(serve, "http://vertex.invalid", within=2 * SOON_ENOUGH) == {
         (503, "service_unavailable")
     }
@@ -474,7 +474,7 @@ def test_an_upstream_that_cannot_tls_is_a_503(serve, shared_emulator):
     assert unreachable(serve, url) == {(503, "service_unavailable")}
 
 
-def test_a_certificate_of_nobody_s_is_a_503(serve, tmp_path):
+def test_an_untrusted_certificate_is_a_503(serve, tmp_path):
     certificate = certificates.make(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.chain, certificate.key)

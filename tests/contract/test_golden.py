@@ -27,7 +27,7 @@ def test_a_request_becomes_the_call(case):
 
 
 @cases("vertex.json")
-def test_n_choices_are_asked_for_in_one_call_or_in_as_many(case):
+def test_n_choices_are_one_call_or_n_calls(case):
     assert len(upstream_calls(case.question())) == case.json("vertex.json").get("times", 1)
 
 
@@ -62,7 +62,7 @@ def test_a_reply_may_come_in_pieces(case):
 
 
 @cases("vertex.json")
-def test_what_is_ignored_is_named_in_a_header(case):
+def test_ignored_parameters_are_named_in_a_header(case):
     reply = next(FIXTURES.glob(f"{case.publisher}/*.reply.json")).read_bytes()
     network = CannedTransport([reply], "application/json")
     answer = post(function(network), case.question(stream=False, stream_options=None))

@@ -47,7 +47,7 @@ def test_changed_value_is_never_an_unexpected_error(path, request_, response):
             assert answer.json["error"]["message"], detail
 
 
-def test_reason_of_a_missing_image_is_told():
+def test_error_has_the_reason_of_a_missing_image():
     transport = CannedTransport([json.dumps(NO_IMAGE).encode()], "application/json")
     request = {"model": "gemini-3.1-flash-image", "prompt": "a"}
     answer = post(function(transport), request, "/v1/images/generations")

@@ -335,7 +335,7 @@ EARLIER_FAULTS = {
 
 
 @pytest.mark.parametrize(("path", "body", "status"), EARLIER_FAULTS.values(), ids=EARLIER_FAULTS)
-def test_what_was_found_before(refusing, path, body, status):
+def test_earlier_faults_stay_fixed(refusing, path, body, status):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     assert post(refusing, content, path).status_code == status
 
@@ -452,7 +452,7 @@ NAME = st.lists(PIECES, min_size=1, max_size=5).map("".join) | st.text(max_size=
 
 @EAGER
 @given(name=NAME)
-def test_no_name_of_a_model_leads_elsewhere(settled, shared_emulator, name):
+def test_no_model_name_leads_to_another_host_or_project(settled, shared_emulator, name):
     shared_emulator.forget_calls()
     answer = post(settled, question("google", model=name))
     assert answer.status_code < 500 or answer.status_code == 502
@@ -464,7 +464,7 @@ def test_no_name_of_a_model_leads_elsewhere(settled, shared_emulator, name):
 
 @EAGER
 @given(name=NAME, model=NAME)
-def test_no_id_leads_elsewhere(settled, shared_emulator, name, model):
+def test_no_id_leads_to_another_host_or_project(settled, shared_emulator, name, model):
     shared_emulator.forget_calls()
     quoted = quote(name, safe="")
     for path in (f"/files/{quoted}", f"/files/{quoted}/content", f"/batches/{quoted}", f"/models/{quoted}"):
@@ -577,7 +577,7 @@ def everything(server, method, path, body=None, headers=()):
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("publisher", NAMED)
-def test_whatever_fails_nothing_of_ours_gets_out(deployed, publisher, fault):
+def test_no_error_shows_secrets(deployed, publisher, fault):
     model = NAMED[publisher].format(fault)
     for stream in (False, True):
         body = json.dumps(
@@ -640,7 +640,7 @@ def test_hostile_requests_leave_nothing_behind_either(deployed, hostile):
     is_clean(deployed)
 
 
-def test_the_port_is_the_only_way_in(serve_alone, tmp_path):
+def test_the_function_listens_on_its_port_only(serve_alone, tmp_path):
     """gunicorn's first process does nothing else: its control socket would be a thread there."""
     home = tmp_path / "home"
     home.mkdir()

@@ -96,7 +96,7 @@ def wire(call):
 
 @pytest.mark.parametrize("name", ALONE)
 @each_publisher
-def test_a_parameter_stands_where_its_table_says(publisher, name):
+def test_parameter_is_in_the_set_that_its_table_names(publisher, name):
     table = TABLES[publisher]
     calls, error = upstream_calls(question(publisher, **{name: PLAUSIBLE[name]}))
     if name in table.refused:
@@ -186,7 +186,7 @@ def values(value):
 
 
 @each_publisher
-def test_what_the_client_calls_ignored_is_a_header_and_safe(app, publisher):
+def test_ignored_names_of_clients_are_a_safe_header(app, publisher):
     hostile = {"a\r\nSet-Cookie: x": 1, "é": 1, "x" * 5000: 1, "fine_name": 1, "store": True}
     answer = post(app, question(publisher, **hostile))
     if answer.status_code == 200:  # some publishers are sent what is not known, and may refuse it
@@ -196,7 +196,7 @@ def test_what_the_client_calls_ignored_is_a_header_and_safe(app, publisher):
         assert len(named) < 5000
 
 
-def test_every_unknown_parameter_is_named_where_it_is_not_sent():
+def test_unknown_parameters_are_sent_or_named():
     for publisher, table in TABLES.items():
         calls, _ = upstream_calls(question(publisher, of_tomorrow=1))
         if table.pass_unknown:

@@ -109,7 +109,7 @@ def test_every_variable_is_mentioned():
         assert f"`{name}`" in README, name
 
 
-def test_the_command_explains_itself_and_leads_here():
+def test_the_command_s_help_names_the_readme():
     line = [sys.executable, "main.py", "--help"]
     output = subprocess.run(
         line, cwd=ROOT, env=bare_environment(), capture_output=True, text=True, check=True

@@ -159,7 +159,7 @@ def test_every_stream_keeps_the_laws(case):
 
 
 @cases("stream.sse")
-def test_the_responses_api_says_what_chat_says(case):
+def test_responses_have_the_content_of_chat(case):
     _, response = encoded_events(pieces_of(case))
     chat = (
         reply_to(case.question(), [case.path("reply.json").read_bytes()]) if case.has("reply.json") else None

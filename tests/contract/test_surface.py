@@ -42,7 +42,7 @@ def test_it_is_valid():
     assert not list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors())
 
 
-def test_it_says_all_that_there_is():
+def test_description_has_every_operation():
     documented = {tuple(operation.split(" ")) for operation in OPERATIONS}
     there = {
         (method, path.replace("<path:", "{").replace("<", "{").replace(">", "}"))
@@ -52,7 +52,7 @@ def test_it_says_all_that_there_is():
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/openapi.json"])
-def test_it_needs_no_key_where_keys_exist(path):
+def test_description_needs_no_key(path):
     app = function(
         RecordingTransport(), VERTEX_COMPAT_API_KEYS="sk-one-0123456789", K_SERVICE="vertex-compat"
     )
@@ -60,7 +60,7 @@ def test_it_needs_no_key_where_keys_exist(path):
     assert function(RecordingTransport(), K_SERVICE="vertex-compat").get(path).status_code == 401
 
 
-def test_what_says_that_it_needs_a_key_needs_one():
+def test_operations_described_with_a_key_need_one():
     app = function(RecordingTransport(), VERTEX_COMPAT_API_KEYS="sk-one-0123456789")
     for path, methods in DOCUMENT["paths"].items():
         for method, described in methods.items():
@@ -103,7 +103,7 @@ def surface(exhaustive):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_the_function_does_what_it_says_whatever_is_sent(operation, surface, storing, session, exhaustive):
+def test_responses_match_the_description_for_any_request(operation, surface, storing, session, exhaustive):
     schema, operations = surface
 
     @EXHAUSTIVE if exhaustive else BOUNDED

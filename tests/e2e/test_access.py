@@ -48,7 +48,7 @@ def test_every_configured_key_opens(authorization):
 @pytest.mark.parametrize(
     "authorization", [None, "", "Bearer", "Bearer ", "Basic c2stb25l", "sk-one-0123456789", "Bearersk-one"]
 )
-def test_without_a_key_nobody_gets_in_and_is_told_how(authorization):
+def test_request_without_a_key_is_a_401_with_advice(authorization):
     answer = answer_to(authorization=authorization, **KEYS)
     assert "Authorization: Bearer" in error_of(answer)
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -93,7 +93,7 @@ def test_auth_none_lets_everybody_call():
     assert answer_to(VERTEX_COMPAT_AUTH="none", authorization="Bearer eyJ.Cloud.Run").status_code == 200
 
 
-def test_where_nobody_is_to_be_checked_keys_change_nothing():
+def test_auth_none_ignores_keys():
     assert answer_to(VERTEX_COMPAT_AUTH="none", **KEYS, authorization="Bearer wrong").status_code == 200
 
 
@@ -103,7 +103,7 @@ def test_health_needs_no_key(path, env):
     assert answer_to(path, **env).status_code == 200
 
 
-def test_the_description_needs_no_key_where_keys_exist():
+def test_description_needs_no_key():
     assert answer_to("/", **KEYS).status_code == 200
     assert answer_to("/v1/", **KEYS).status_code == 200
 
@@ -281,12 +281,12 @@ CALLER = {"VERTEX_COMPAT_AUTH": "caller", "GOOGLE_CLOUD_PROJECT": "emulated-proj
 @pytest.mark.parametrize(
     "authorization", [None, "", "Bearer", "Basic eWE6MjkK", "ya29.x", "Bearer ya29 x", "Bearer ya29\u00e9"]
 )
-def test_without_a_token_nobody_gets_in_and_is_told_how(authorization):
+def test_request_without_a_token_is_a_401_with_advice(authorization):
     assert "gcloud auth print-access-token" in error_of(answer_to(authorization=authorization, **CALLER))
 
 
 @pytest.mark.parametrize("path", ["/", "/health"])
-def test_what_is_public_needs_no_token(path):
+def test_public_paths_need_no_token(path):
     assert answer_to(path, **CALLER).status_code == 200
 
 
@@ -301,7 +301,7 @@ def test_what_is_public_needs_no_token(path):
     ],
     ids=["no project", "keys", "discovery", "another account", "another account for a model"],
 )
-def test_what_would_need_credentials_of_our_own_stops_the_start(tmp_path, env, rules, named):
+def test_caller_mode_excludes_settings_with_credentials(tmp_path, env, rules, named):
     path = tmp_path / "rules.toml"
     path.write_text(rules)
     with pytest.raises(InvalidSetting, match=named) as caught:
@@ -345,7 +345,7 @@ def test_a_token_that_vertex_refuses_is_the_caller_s_401(for_callers, stream):
     assert for_callers.emulator.calls[0].headers["authorization"] == "Bearer ya29.of-nobody"
 
 
-def test_what_a_caller_may_not_is_a_403(for_callers):
+def test_operation_that_a_caller_may_not_use_is_a_403(for_callers):
     with (
         for_callers.client(callers_token(for_callers.emulator)) as client,
         pytest.raises(openai.PermissionDeniedError),

@@ -337,7 +337,7 @@ def test_tokens_are_counted_by_the_model_s_publisher(app, emulator, model):
         assert path.endswith("locations/us-east5/publishers/anthropic/models/count-tokens:rawPredict")
 
 
-def test_a_model_that_cannot_count_says_so(app):
+def test_counting_for_a_model_without_it_is_an_error(app):
     body = {"model": "mistral-medium-3", "messages": HELLO}
     response = app.post("/v1/messages/count_tokens", json=body)
     assert (response.status_code, response.json["error"]["type"]) == (404, "not_found_error")

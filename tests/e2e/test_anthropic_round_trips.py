@@ -71,7 +71,7 @@ def test_the_last_block_is_the_answer(sdk, streamed, options):
 
 
 @streamed_or_not
-def test_no_signature_comes_unasked(sdk, streamed):
+def test_no_signature_is_sent_without_a_request(sdk, streamed):
     message = answer(sdk, streamed=streamed, model=GEMINI)
     assert [block.type for block in message.content] == ["text"]
 
@@ -170,7 +170,7 @@ EDITOR = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "text_editor_co
         ),
     ],
 )
-def test_claude_s_code_is_told_to_another_model(sdk, emulator, call, kind, result, texts):
+def test_claude_s_code_is_text_for_another_model(sdk, emulator, call, kind, result, texts):
     blocks = [call, {"type": f"{kind}_tool_result", "tool_use_id": "srvtoolu_1", "content": result}]
     messages = [
         {"role": "user", "content": "Hello"},

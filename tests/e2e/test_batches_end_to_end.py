@@ -82,7 +82,7 @@ def test_every_answer_finds_its_request(client, model, storage):
     assert len(shards) == 3
 
 
-def test_what_fails_is_in_the_error_file_and_nothing_is_lost(client):
+def test_failed_requests_are_in_the_error_file(client):
     rows = [
         line("good"),
         line("bad", "emulator-status-429"),
@@ -100,7 +100,7 @@ def test_what_fails_is_in_the_error_file_and_nothing_is_lost(client):
     assert failed["lost"]["error"]["code"] == "no_answer"
 
 
-def test_what_is_read_twice_is_the_same_twice(client):
+def test_results_are_the_same_when_read_again(client):
     batch = ended(client, new_batch(client, [line("a"), line("b", "emulator-status-400")]))
     for file_id in (batch.output_file_id, batch.error_file_id):
         assert client.files.content(file_id).text == client.files.content(file_id).text
@@ -111,7 +111,7 @@ def test_what_is_read_twice_is_the_same_twice(client):
         client.files.delete(batch.output_file_id)
 
 
-def test_tools_are_given_back_under_the_client_s_names(client):
+def test_tools_have_the_client_s_names_in_results(client):
     function = {
         "name": "1 tool/with an odd name",
         "parameters": {"type": "object", "properties": {"a": {"type": "string"}}},
@@ -202,11 +202,11 @@ def test_lines_of_one_batch_have_one_dimension(client):
     assert problems(client, rows, endpoint="/v1/embeddings") == [("mismatched_parameters", 2)]
 
 
-def test_of_many_problems_the_first_hundred_are_told(client):
+def test_the_first_hundred_problems_are_listed(client):
     assert len(problems(client, b"[]\n" * 300)) == 100
 
 
-def test_what_a_model_does_not_have_is_told(local, client):
+def test_unsupported_fields_of_a_model_are_problems(local, client):
     file = client.files.create(
         file=("x", json.dumps(line("a", logit_bias={"1": 1})).encode()), purpose="batch"
     )
@@ -235,7 +235,7 @@ def test_a_wrong_request_is_refused(local, body, status, param):
     assert (answer.status_code, answer.json["error"]["param"]) == (status, param)
 
 
-def test_a_job_that_fails_says_why(client):
+def test_a_failed_job_has_its_error(client):
     batch = ended(client, new_batch(client, [line("a", model="gemini-emulator-job-failed")]))
     assert batch.status == "failed"
     assert "input" in batch.errors.data[0].message

@@ -114,7 +114,7 @@ def test_json_mode_answers_in_json(client, ask):
     assert isinstance(json.loads(message.message.content), dict)
 
 
-def test_a_refusal_says_so(client):
+def test_a_refusal_has_its_finish_reason(client):
     choice = whole(client, model="claude-emulator-refusal", messages=[{"role": "user", "content": "Hi"}])
     assert choice.finish_reason == "content_filter"
     assert choice.message.refusal

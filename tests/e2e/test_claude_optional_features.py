@@ -84,7 +84,7 @@ def test_refused_parameter_is_left_out_and_named(app, emulator, name):
     assert name not in emulator.calls[-1].json
 
 
-def test_other_refusals_stay_what_they_are(app, emulator):
+def test_other_refusals_are_passed_on(app, emulator):
     answer = chat(app, "claude-opus-4-8-emulator-status-400", speed="fast")
     assert answer.status_code == 400
     assert len(emulator.calls) == 2

@@ -221,14 +221,14 @@ def test_file_with_a_mistake_leaves_the_last_good_keys(file, path, clock, caplog
     assert "sk" not in record.message
 
 
-def test_empty_file_lets_nobody_in(file, path, clock):
+def test_empty_file_refuses_every_request(file, path, clock):
     empty(path)
     clock.now += api_keys.REFRESH_SECONDS
     assert names(file.keys()) == []
 
 
 @pytest.mark.parametrize("harm", [remove, replace_by_a_folder])
-def test_removed_file_lets_nobody_in_after_the_grace(file, path, clock, caplog, harm):
+def test_removed_file_refuses_requests_after_the_grace(file, path, clock, caplog, harm):
     harm(path)
     clock.now += api_keys.REFRESH_SECONDS
     assert names(file.keys()) == ["one"]

@@ -173,7 +173,7 @@ def test_each_target_has_a_host_of_its_own(emulator, settings):
     assert {call.headers["host"] for call in emulator.calls} == {host(first), host(other)}
 
 
-def test_what_would_be_sent_names_the_host_and_no_token(settings):
+def test_dry_run_names_the_host_and_no_token(settings):
     text = f"[models.mine]\ntarget = 'openai/{ENDPOINT}'\ndedicated_endpoint_dns = '{host(ENDPOINT)}'"
 
     def network(credentials):
@@ -224,7 +224,7 @@ def test_unreadable_endpoint_returns_the_first_error(emulator):
     assert (answer.status_code, answer.json["error"]["message"]) == (400, "Not as it is.")
 
 
-def test_a_refusal_of_a_publisher_s_model_asks_nobody(emulator):
+def test_refusal_of_a_publisher_s_model_reads_no_endpoint(emulator):
     emulator.script(json.dumps({"error": SAYS_SO}).encode(), status=400)
     assert post(app_with_emulator(emulator), question("google")).status_code == 400
     assert len(emulator.calls) == 1
@@ -241,7 +241,7 @@ def test_a_refusal_of_a_publisher_s_model_asks_nobody(emulator):
         "1234.us-central1-fasttryout.prediction.vertexai.goog",
     ],
 )
-def test_a_host_says_its_region(dns):
+def test_region_is_read_from_the_host(dns):
     assert vertex.region_of(dns) == dns.partition(".")[2].rpartition("-")[0].split(".")[0]
 
 
@@ -268,7 +268,7 @@ def test_a_host_says_its_region(dns):
         "-1.us-central1-5678.prediction.vertexai.goog",
     ],
 )
-def test_what_is_no_such_host_stops_the_start(dns):
+def test_invalid_host_stops_the_start(dns):
     assert vertex.region_of(dns) is None
     with pytest.raises(rules.ConfigError, match="does not have the form"):
         rules.parse({"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}})
@@ -281,7 +281,7 @@ def test_what_is_no_such_host_stops_the_start(dns):
         r"[a-z0-9.@/:%?#\\-]{1,40}us-central1-5[.@/:%?#\\-]?[a-z0-9]*\.prediction\.vertexai\.goog"
     )
 )
-def test_no_host_leads_out_of_google_s_domain(dns):
+def test_host_outside_google_s_domain_stops_the_start(dns):
     settings = {"models": {"mine": {"target": "openai/1", "dedicated_endpoint_dns": dns}}}
     try:
         (model,) = Router(rules.parse(settings), None, None).candidates("mine")

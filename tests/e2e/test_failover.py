@@ -76,18 +76,18 @@ def test_fallbacks_answer_the_responses_api_too(client):
     assert client.responses.create(model="fails-then-falls-back", input="Hello").output_text
 
 
-def test_when_all_fail_the_last_fault_is_told(client):
+def test_when_all_targets_fail_the_last_error_is_returned(client):
     with pytest.raises(openai.RateLimitError):
         ask(client, "all-fail")
 
 
-def test_a_request_that_is_wrong_is_tried_nowhere_else(client, emulator):
+def test_invalid_request_is_not_tried_elsewhere(client, emulator):
     with pytest.raises(openai.BadRequestError):
         ask(client, "wrong-everywhere")
     assert len(emulator.calls) == 1
 
 
-def test_defaults_hold_where_the_client_says_nothing(client, emulator):
+def test_defaults_apply_to_missing_parameters(client, emulator):
     ask(client, "warm", seed=75)
     config = emulator.calls[0].json["generationConfig"]
     assert (config["seed"], config["maxOutputTokens"]) == (75, 7)

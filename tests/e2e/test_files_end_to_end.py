@@ -91,7 +91,7 @@ def test_a_form_with_two_files_stores_none(local, storage):
     assert not storage.names(BUCKET)
 
 
-def test_a_range_of_a_file_tells_lengths(client):
+def test_a_range_of_a_file_has_both_lengths(client):
     file = client.files.create(file=("a.txt", b"0123456789"), purpose="user_data")
     answer = client.files.with_raw_response.content(file.id, extra_headers={"Range": "bytes=2-4"})
     assert (answer.status_code, answer.content) == (206, b"234")
@@ -111,7 +111,7 @@ def test_a_large_file_is_sent_in_pieces(client, emulator):
 
 
 @pytest.mark.parametrize("size", [3, len(LARGE)])
-def test_what_the_client_tells_after_the_file_counts_too(front, storage, size):
+def test_form_fields_after_the_file_count(front, storage, size):
     body = part("file", LARGE[:size], "late.bin") + part("purpose", b"vision") + b"--B--\r\n"
     with front.client() as client:
         response = client._client.post(
@@ -175,7 +175,7 @@ def test_a_body_that_is_no_form_is_refused(local):
     assert "multipart/form-data" in answer.json["error"]["message"]
 
 
-def test_an_expiry_is_told_to_be_ignored(local):
+def test_expiry_is_named_as_ignored(local):
     answer = upload(local(), **{"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"})
     assert answer.status_code == 200
     assert answer.headers["x-vertex-compat-ignored"] == "expires_after"
@@ -215,7 +215,7 @@ def test_a_bucket_that_cannot_be_used_is_named(local, bucket, status, word):
         assert word in answer.json["error"]["message"]
 
 
-def test_what_is_not_there_and_what_is_not_ours_is_not_found(local, storage):
+def test_missing_and_foreign_files_are_not_found(local, storage):
     app = local(VERTEX_COMPAT_SECRET=SECRET)
     storage.write("gs://secrets/vertex_compat/shared/files/x", b"secret")
     storage.write(f"gs://{BUCKET}/private/x", b"secret")
@@ -275,7 +275,7 @@ def test_a_file_of_ours_can_be_talked_about(client, emulator):
     assert "application/pdf" in upstream_body
 
 
-def test_somebody_else_s_file_id_is_refused(local):
+def test_file_id_of_another_key_is_refused(local):
     content = [{"type": "file", "file": {"file_id": "file-abc123"}}]
     body = {"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": content}]}
     answer = local().post("/v1/chat/completions", json=body)

@@ -177,7 +177,7 @@ def test_a_bad_file_is_refused_with_its_line_and_starts_nothing(client, emulator
         ({"training_file": "file-nonsense"}, "id"),
     ],
 )
-def test_what_cannot_be_tuned_is_refused(emulator, params, param):
+def test_unsupported_tuning_is_refused(emulator, params, param):
     app = app_with_emulator(emulator, STORAGE_EMULATOR_HOST=emulator.host, GCS_BUCKET_NAME=BUCKET)
     answer = app.post(
         "/v1/fine_tuning/jobs", json={"model": "gemini-3.8-flash", "training_file": PUBLIC} | params
@@ -186,7 +186,7 @@ def test_what_cannot_be_tuned_is_refused(emulator, params, param):
     assert answer.json["error"]["param"] == param
 
 
-def test_what_vertex_does_not_have_is_told(emulator):
+def test_parameters_that_vertex_lacks_are_named(emulator):
     body = {
         "model": "gemini-3.8-flash",
         "training_file": PUBLIC,
@@ -203,7 +203,7 @@ def test_what_vertex_does_not_have_is_told(emulator):
     }
 
 
-def test_a_job_that_fails_says_why(client):
+def test_a_failed_job_has_its_error(client):
     job = ended(
         client, client.fine_tuning.jobs.create(model="gemini-emulator-job-failed", training_file=PUBLIC)
     )

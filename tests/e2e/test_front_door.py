@@ -38,7 +38,7 @@ def test_a_chat_is_answered(client, model):
 
 
 @each_model
-def test_a_stream_tells_what_the_whole_answer_tells(client, model):
+def test_a_stream_has_the_content_of_the_whole_answer(client, model):
     whole = ask(client, model)
     stream = ask(client, model, stream=True, stream_options={"include_usage": True})
     text, reasons, usage = joined(stream)
@@ -138,7 +138,7 @@ def test_a_long_conversation_is_answered(client):
 
 
 @pytest.mark.parametrize("publisher", MODELS)
-def test_a_megabyte_comes_and_goes(client, publisher, emulator):
+def test_a_megabyte_is_sent_and_received(client, publisher, emulator):
     words = "字" * 500_000
     answer = ask(client, MODELS[publisher], words)
     assert answer.choices[0].finish_reason == "stop"
@@ -277,7 +277,7 @@ def test_another_key_does_not(serve, emulator, key, stream):
     assert emulator.calls == []
 
 
-def test_deployed_without_a_key_nobody_gets_in(serve):
+def test_deployment_without_a_key_refuses_requests(serve):
     server = serve(K_SERVICE="vertex-compat")
     with server.client("sk-one-0123456789") as client, pytest.raises(openai.AuthenticationError) as caught:
         ask(client, MODELS["google"])

@@ -50,7 +50,7 @@ def test_a_refusal_has_the_status_that_it_means(client, publisher, status, strea
 
 @each_publisher
 @streaming_or_not
-def test_what_the_publisher_says_reaches_the_client(client, publisher, stream):
+def test_the_publisher_s_message_reaches_the_client(client, publisher, stream):
     error = failed(client, named(publisher, "status-400"), stream=stream)
     assert "Status 400 was requested." in error.message
 
@@ -105,7 +105,7 @@ def test_failure_before_first_byte_is_http_error(client, publisher, fault, statu
 
 @each_publisher
 @pytest.mark.parametrize("fault", ["error-event-3", "garbage-3", "cut-3", "half-3", "end-3"])
-def test_what_fails_in_mid_stream_is_an_error_event(client, emulator, publisher, fault):
+def test_fault_inside_a_stream_is_an_error_event(client, emulator, publisher, fault):
     emulator.pace = 0.02  # the first event arrives before the fault does
     stream = ask(client, named(publisher, fault), stream=True)
     chunks = []
@@ -178,7 +178,7 @@ ODD = ["gzip", "delay-0.2", "pause-0.2", "many-300"]
     [(model, fault) for model in MODELS for fault in ODD if model != "endpoints" or "." not in fault],
 )  # an endpoint's id has no dot
 @streaming_or_not
-def test_what_is_only_odd_is_answered(client, publisher, stream, fault):
+def test_unusual_but_valid_response_is_answered(client, publisher, stream, fault):
     answer = ask(client, named(publisher, fault), stream=stream)
     if stream:
         text, reasons, _ = joined(answer)
@@ -225,7 +225,7 @@ def test_silence_in_mid_stream_is_error_event(serve):
 # Tries again
 
 
-def test_what_fails_once_is_tried_again(serve, emulator):
+def test_call_that_fails_once_is_retried(serve, emulator):
     with serve(VERTEX_COMPAT_RETRIES="1").client() as client:
         emulator.script(b"", status=503, headers={"Retry-After": "0"})
         assert ask(client, MODELS["google"]).choices
@@ -236,13 +236,13 @@ def test_what_fails_once_is_tried_again(serve, emulator):
         assert [call.status for call in emulator.calls] == [429, 200]
 
 
-def test_what_fails_once_by_itself_is_tried_again_after_a_pause(serve, emulator):
+def test_sole_failing_call_is_retried_after_a_delay(serve, emulator):
     with serve(VERTEX_COMPAT_RETRIES="1").client() as client:
         assert ask(client, named("mistralai", "status-503-once-here")).choices
     assert [call.status for call in emulator.calls] == [503, 200]
 
 
-def test_what_fails_again_is_told_and_the_client_need_not_try(serve, emulator):
+def test_repeated_failure_tells_the_client_not_to_retry(serve, emulator):
     emulator.script(b"", status=503, headers={"Retry-After": "0"})
     emulator.script(b"", status=503, headers={"Retry-After": "0"})
     with serve(VERTEX_COMPAT_RETRIES="1").client() as client:
@@ -253,7 +253,7 @@ def test_what_fails_again_is_told_and_the_client_need_not_try(serve, emulator):
 
 
 @pytest.mark.parametrize("status", [400, 403, 413, 422])
-def test_what_the_client_has_to_change_is_not_tried_again(serve, emulator, status):
+def test_client_errors_are_not_retried(serve, emulator, status):
     with serve(VERTEX_COMPAT_RETRIES="1").client() as client:
         assert failed(client, named("mistralai", f"status-{status}")).status_code == STATUSES[status][0]
     assert len(emulator.calls) == 1
@@ -365,7 +365,7 @@ def hang_up(listener):
             return
 
 
-def test_an_unknown_project_is_told(serve):
+def test_an_unknown_project_is_an_error(serve):
     with serve(GOOGLE_CLOUD_PROJECT="another-project").client() as client:
         error = failed(client, MODELS["google"])
     assert (error.status_code, error.code) == (403, "permission_denied")
@@ -395,7 +395,7 @@ def test_a_403_of_an_optional_service_names_the_role(app, emulator, service):
 # Locations
 
 
-def test_a_model_that_is_elsewhere_is_found_and_remembered(client, emulator):
+def test_model_in_another_location_is_found_and_remembered(client, emulator):
     name = named("mistralai", "only-europe-west4")
     assert ask(client, name).choices
     assert [call.status for call in emulator.calls] == [404, 200]
@@ -403,7 +403,7 @@ def test_a_model_that_is_elsewhere_is_found_and_remembered(client, emulator):
     assert [call.status for call in emulator.calls] == [404, 200, 200]
 
 
-def test_where_the_operator_has_set_a_location_no_other_is_tried(serve, emulator):
+def test_no_other_location_is_tried_if_one_is_set(serve, emulator):
     with serve(GOOGLE_CLOUD_LOCATION="us-central1").client() as client:
         error = failed(client, named("mistralai", "only-europe-west4"))
     assert (error.status_code, error.code) == (404, "model_not_found")

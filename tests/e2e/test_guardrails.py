@@ -126,7 +126,7 @@ def test_openai_s_client_reads_a_blocked_response(serve, emulator, tmp_path):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_gemini_checks_by_itself_what_may_pass(guarded, emulator, stream):
+def test_gemini_makes_the_checks_itself(guarded, emulator, stream):
     app = guarded(more='model_armor_failure = "pass"\n')
     answer = chat(app, BAD, GEMINI, stream=stream)
     assert '"finish_reason":"content_filter"' in answer.text
@@ -137,7 +137,7 @@ def test_gemini_checks_by_itself_what_may_pass(guarded, emulator, stream):
 
 @pytest.mark.parametrize("model", [CLAUDE, GEMINI])
 @pytest.mark.parametrize("template", ["missing", "partial", "emulator-status-503"])
-def test_what_cannot_be_checked_is_not_answered(guarded, emulator, template, model):
+def test_requests_that_cannot_be_checked_are_refused(guarded, emulator, template, model):
     answer = chat(guarded(template), GOOD, model)
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "guardrail_unavailable")
     assert len(emulator.calls) == len(armor_calls(emulator))
@@ -166,7 +166,7 @@ def test_a_failed_check_is_no_failure_of_the_model(emulator, tmp_path, stream, h
 
 
 @pytest.mark.parametrize("template", ["missing", "partial"])
-def test_what_cannot_be_checked_passes_if_the_settings_say_so(guarded, template):
+def test_unchecked_requests_pass_if_the_settings_allow_it(guarded, template):
     app = guarded(template, 'model_armor_failure = "pass"\n')
     assert chat(app, GOOD).json["choices"][0]["finish_reason"] == "stop"
     assert chat(guarded("partial", 'model_armor_failure = "pass"\n'), BAD).status_code == 400

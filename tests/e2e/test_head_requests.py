@@ -46,7 +46,7 @@ def test_head_answers_where_get_does(front, session, path):
     assert int(get[1]["Content-Length"]) == len(body)
 
 
-def test_head_of_a_file_tells_its_length_and_reads_nothing(front, session, emulator):
+def test_head_of_a_file_has_its_length_without_a_read(front, session, emulator):
     with front.client() as client:
         file = client.files.create(file=("a.txt", DATA), purpose="user_data")
     url = f"{front.url}/v1/files/{file.id}/content"
@@ -72,7 +72,7 @@ def test_head_of_a_file_tells_its_length_and_reads_nothing(front, session, emula
 
 
 @pytest.mark.parametrize("env", [{}, {"GCS_BUCKET_NAME": BUCKET}])
-def test_head_of_a_video_tells_its_length(serve, storage, session, env):  # noqa: ARG001  (an empty one)
+def test_head_of_a_video_has_its_length(serve, storage, session, env):  # noqa: ARG001  (an empty one)
     front = serve(**env)
     with front.client() as client, warnings.catch_warnings(action="ignore"):
         video = client.videos.create_and_poll(
@@ -87,7 +87,7 @@ def test_head_of_a_video_tells_its_length(serve, storage, session, env):  # noqa
     }
 
 
-def test_head_of_an_encoded_file_tells_no_length(front, session, emulator):
+def test_head_of_an_encoded_file_has_no_length(front, session, emulator):
     with front.client() as client:
         file = client.files.create(file=("a.txt", b"text"), purpose="user_data")
     emulator.script(b'{"size": "4", "contentEncoding": "gzip"}')

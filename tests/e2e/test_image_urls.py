@@ -53,7 +53,7 @@ def test_an_image_is_a_url_of_the_stored_object(start, storage, emulator):
     assert query["X-Goog-Signature"] in {hashlib.sha256(text).hexdigest() for text in signed}
 
 
-def test_what_is_signed_is_google_s_string():
+def test_signed_string_has_google_s_format():
     target = StorageObject("example-bucket", "cat pics/tabby.jpeg")
     now = time.mktime((2026, 1, 2, 3, 4, 5, 0, 0, 0)) - time.timezone
     signed_url = signed_urls.build_url(target, "a@b.iam.gserviceaccount.com", now, 60)

@@ -48,7 +48,7 @@ def ask(app, path="/v1/chat/completions", headers=HEADERS, **fields):
 # Cost
 
 
-def test_whole_answer_tells_its_cost_in_a_header(limited, capfd):
+def test_whole_answer_has_its_cost_in_a_header(limited, capfd):
     answer = ask(limited("models = ['*']"))
 
     usage = answer.json["usage"]
@@ -58,7 +58,7 @@ def test_whole_answer_tells_its_cost_in_a_header(limited, capfd):
     assert "cost_usd=" in capfd.readouterr().out
 
 
-def test_stream_tells_its_cost_with_the_usage(limited):
+def test_stream_has_its_cost_in_the_usage(limited):
     answer = ask(limited("models = ['*']"), stream=True, stream_options={"include_usage": True})
 
     events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
@@ -84,7 +84,7 @@ def test_key_without_limits_has_no_rate_limit_headers(limited):
 # Limits
 
 
-def test_requests_per_minute_are_told_and_kept(limited):
+def test_requests_per_minute_are_limited_and_in_headers(limited):
     app = limited("requests_per_minute = 2")
     answers = [ask(app) for _ in range(3)]
 
@@ -136,7 +136,7 @@ def test_tokens_are_reserved_and_settled_by_the_count(limited):
         ),
     ],
 )
-def test_limit_is_told_in_the_form_of_each_api(limited, path, body, form):
+def test_limit_error_has_the_form_of_each_api(limited, path, body, form):
     app = limited("requests_per_minute = 1")
     for status in (200, 429):
         answer = app.post(

@@ -110,7 +110,7 @@ def test_tools_come_back_under_their_names(client, model):
     assert [block.name for block in message.content if block.type == "tool_use"] == [tools[0]["name"]]
 
 
-def test_thinking_is_shown_to_who_asked_for_it(client):
+def test_thinking_is_returned_on_request_only(client):
     thinking = {"type": "enabled", "budget_tokens": 1024}
     rows = [request("with", model=GEMINI, thinking=thinking, max_tokens=4000), request("out", model=GEMINI)]
     results_by_id = results(client, ended(client, client.messages.batches.create(requests=rows)))

@@ -44,7 +44,7 @@ def test_google_s_sdk_gets_google_s_errors(front_door):
     assert (refused.value.code, refused.value.status) == (429, "RESOURCE_EXHAUSTED")
 
 
-def test_the_body_goes_and_the_answer_comes_as_they_are(app, emulator):
+def test_body_and_answer_pass_unchanged(app, emulator):
     body = json.dumps(HELLO | {"generationConfig": {"temperature": 0.5}}, indent=3).encode()
     answer = app.post(f"{BASE}/publishers/google/models/gemini-3.8-flash:generateContent", data=body)
     assert emulator.calls[0].body == body
@@ -224,7 +224,7 @@ def interact(app, key=None, **fields):
     return app.post(INTERACTIONS, json=body, headers=headers)
 
 
-def test_an_interaction_goes_on_as_it_came(app, emulator):
+def test_interaction_passes_unchanged(app, emulator):
     body = b'{"model": "models/gemini-3.8-flash",  "input": "Hello", "store": false}'
     answer = app.post(f"{INTERACTIONS}?alt=sse&x=1", data=body, headers={"Api-Revision": "2026-05-20"})
     assert answer.json["status"] == "completed"

@@ -108,7 +108,7 @@ def test_all_proxy_counts_where_no_other_does(app, secure, plain_proxy, authorit
     assert plain_proxy.targets == [f"CONNECT {secure.host}"]
 
 
-def test_refusal_of_the_proxy_is_told(app, secure, proxy, authority):
+def test_refusal_of_the_proxy_is_an_error(app, secure, proxy, authority):
     env = proxied(proxy, "alice:wrong") | {"SSL_CERT_FILE": str(authority.authority)}
     response = post(app(secure.url, **env), question("google"))
     assert response.status_code == 503

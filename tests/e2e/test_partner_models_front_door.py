@@ -63,7 +63,7 @@ def test_client_run_tools_of_responses_go_around(client, model):
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("stream", [False, True])
-def test_custom_tool_of_chat_goes_around(plain, emulator, model, stream):
+def test_custom_tool_of_chat_makes_a_round_trip(plain, emulator, model, stream):
     tools = [{"type": "custom", "custom": {"name": "note", "description": "Take a note."}}]
     messages = [{"role": "user", "content": "Use the tool note."}]
     answer = plain.chat.completions.create(model=model, messages=messages, tools=tools, stream=stream)

@@ -39,7 +39,7 @@ def test_a_deployed_function_writes_what_cloud_logging_reads(capfd):
     assert entry["location"] == "global"
 
 
-def test_what_is_not_known_is_not_in_the_line(capfd):
+def test_unknown_fields_are_not_in_the_line(capfd):
     assert json.loads(line(new_record(), capfd)).keys() == {
         "message",
         "ms",
@@ -50,7 +50,7 @@ def test_what_is_not_known_is_not_in_the_line(capfd):
     }
 
 
-def test_the_upstream_s_part_is_told(capfd):
+def test_the_line_has_the_upstream_s_calls(capfd):
     record = new_record()
     record.calls += ["", "", "req_vrtx_011"]
     entry = json.loads(line(record, capfd))
@@ -130,7 +130,7 @@ def test_an_error_has_a_request_id_that_the_sdk_shows(client):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_line_has_the_counts_and_nothing_that_was_said(app, capfd, stream):
+def test_the_line_has_counts_and_no_prompt_or_answer(app, capfd, stream):
     body = question("anthropic", stream=stream) | {"messages": [{"role": "user", "content": SECRET}]}
     answer = post(app, body)
     answer_text = answer.get_data(as_text=True)
@@ -179,14 +179,14 @@ def test_a_stream_that_broke_is_an_error_in_the_line(app, capfd):
 
 @pytest.mark.parametrize("headers", [{}, {"X-Request-Id": "mine-1"}])
 @pytest.mark.parametrize("publisher", ["google", "mistralai"])
-def test_google_is_told_the_id_for_its_audit_logs(app, emulator, publisher, headers):
+def test_request_id_is_sent_to_google_s_audit_logs(app, emulator, publisher, headers):
     answer = app.post("/v1/chat/completions", json=question(publisher, n=2), headers=headers)
     assert answer.status_code == 200
     reasons = {call.headers["x-goog-request-reason"] for call in emulator.calls}
     assert reasons == {answer.headers["x-request-id"]}
 
 
-def test_the_line_tells_of_the_calls_that_an_answer_took(serve, emulator):
+def test_the_line_has_the_number_of_attempts(serve, emulator):
     server = serve(K_SERVICE="counts", VERTEX_COMPAT_API_KEYS=f"team:{KEY}", VERTEX_COMPAT_RETRIES="1")
     busy = {"error": {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}}
     reply = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}

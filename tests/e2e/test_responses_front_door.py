@@ -66,7 +66,7 @@ def test_the_async_client_is_answered_too(front_door):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_an_answer_that_was_cut_says_so(client, model):
+def test_an_answer_at_its_limit_is_incomplete(client, model):
     cut = client.responses.create(model=model, input="Tell me everything.", max_output_tokens=1100)
     assert cut.status == "completed"
     short = client.responses.create(model=model, input="Tell me everything.", max_output_tokens=4)
@@ -133,7 +133,7 @@ def test_a_structured_answer_is_parsed(client, model):
         ({"input": "Hello", "max_output_tokens": 0}, "max_output_tokens"),
     ],
 )
-def test_what_cannot_be_done_is_a_400_that_names_it(client, params, param):
+def test_unsupported_parameter_is_a_400_that_names_it(client, params, param):
     with pytest.raises(openai.BadRequestError) as refused:
         client.responses.create(model="gemini-3.8-flash", **params)
     assert refused.value.param == param
@@ -163,7 +163,7 @@ def test_a_search_that_must_not_leave_is_none(client, emulator):
     assert "tools" not in emulator.calls[0].json
 
 
-def test_nothing_is_kept(client):
+def test_nothing_is_stored(client):
     response = client.responses.create(model="gemini-3.8-flash", input="Hello", store=True)
     assert response.model_dump()["store"] is False
     for call in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
@@ -171,7 +171,7 @@ def test_nothing_is_kept(client):
             call(response.id)
 
 
-def test_what_was_not_taken_is_said(client):
+def test_ignored_parameters_are_named(client):
     raw = client.responses.with_raw_response.create(
         model="claude-sonnet-5-5", input="Hello", store=True, truncation="auto", top_logprobs=2
     )
@@ -405,7 +405,7 @@ def test_options_of_pictures_without_a_counterpart_are_named(client):
         {"partial_images": 4},
     ],
 )
-def test_a_wrong_option_of_pictures_is_a_400_that_names_it(client, option):
+def test_invalid_image_option_is_a_400_that_names_it(client, option):
     tools = [{"type": "web_search"}, {"type": "image_generation", **option}]
     with pytest.raises(openai.BadRequestError) as refused:
         client.responses.create(model="gemini-3-pro-image", input="Draw a cat.", tools=tools)

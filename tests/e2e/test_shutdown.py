@@ -56,7 +56,7 @@ def ended(server):
     return server.process.wait(KILLED)
 
 
-def test_what_ends_in_time_ends_whole(serve_alone):
+def test_responses_that_end_in_time_are_complete(serve_alone):
     """A stream and a whole answer that are running, and a request on an open connection."""
     server = serve_alone()
     with server.client() as client, ThreadPoolExecutor(2) as pool:
@@ -81,7 +81,7 @@ def test_what_ends_in_time_ends_whole(serve_alone):
     assert [call.ended for call in server.emulator.calls] == ["complete"] * 4
 
 
-def test_what_takes_longer_is_told_before_the_kill(serve_alone):
+def test_longer_responses_end_with_an_error_before_the_kill(serve_alone):
     """Streams before and after their first event, busy streams, and whole answers."""
     server = serve_alone()
     silent = [named(publisher, "silent") for publisher in MODELS]
@@ -127,7 +127,7 @@ def test_a_stuck_client_does_not_keep_the_process(serve_alone):
         assert ended(server) == 0
 
 
-def test_who_connects_later_is_refused_and_not_kept_waiting(serve_alone):
+def test_late_connection_is_refused_immediately(serve_alone):
     server = serve_alone()
     with posted(server, question("google", model=named("google", "pause-30"))):
         arrived(server.emulator)

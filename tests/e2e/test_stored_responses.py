@@ -186,7 +186,7 @@ def test_previous_response_and_conversation_exclude_each_other(start):
 # Storage
 
 
-def test_a_turn_is_one_write_and_its_name_says_nothing(start, emulator, storage):
+def test_a_turn_is_one_write_with_an_opaque_name(start, emulator, storage):
     app = start()
     create(app, {"model": MODEL, "input": "secret words"})
     writes = [call for call in emulator.calls if call.method in {"POST", "PUT"} and "/storage/" in call.path]
@@ -223,7 +223,7 @@ def test_two_instances_share_one_bucket(start):
     assert create(other, body).status_code == 200
 
 
-def test_what_a_key_stored_only_that_key_sees(start):
+def test_stored_responses_are_their_key_s_alone(start):
     keys = {"VERTEX_COMPAT_API_KEYS": "alice:alice-0123456789abc,bob:bob-0123456789abcdef"}
     app = start(VERTEX_COMPAT_SECRET="a secret of sixteen characters", **keys)
     alice, bob = (
@@ -432,7 +432,7 @@ def test_settings_that_the_background_would_evade_refuse_it(start, emulator, tmp
     assert not [call for call in emulator.calls if "interactions" in call.path]
 
 
-def test_a_background_response_that_fails_says_why(client):
+def test_failed_background_response_has_its_error(client):
     response = client.responses.create(
         model="gemini-emulator-interaction-failed", input="Whales", background=True
     )
@@ -453,7 +453,7 @@ def test_a_background_response_that_fails_says_why(client):
         ),
     ],
 )
-def test_what_cannot_run_in_the_background_is_a_400(start, fields, param):
+def test_unsupported_background_request_is_a_400(start, fields, param):
     answer = create(start(), {"model": MODEL, "input": "x", "background": True} | fields)
     assert (answer.status_code, answer.json["error"]["param"]) == (400, param), answer.text
 

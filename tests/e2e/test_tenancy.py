@@ -148,7 +148,7 @@ def test_a_tuning_job_is_its_owners_alone(start, emulator):
     assert app.post(f"/v1/fine_tuning/jobs/{other}/cancel", headers=ALICE).status_code == 200
 
 
-def test_a_job_that_was_started_elsewhere_is_not_found(start, emulator):
+def test_job_of_another_program_is_not_found(start, emulator):
     app = start()
     job_id = new_job(app, ALICE).json["id"]
     (job,) = [job for job in emulator.app.cloud.tuning.jobs._jobs.values() if "labels" in job.resource][-1:]
@@ -163,7 +163,7 @@ def test_a_forged_job_id_calls_nothing(start, emulator):
     assert not emulator.calls
 
 
-def test_keys_share_files_where_the_settings_say_so(start):
+def test_keys_share_files_if_the_settings_allow_it(start):
     app = start("shared_files = true")
     file_id = upload(app, b"x", ALICE)
     assert app.get(f"/v1/files/{file_id}", headers=BOB).status_code == 200
@@ -382,7 +382,7 @@ def test_a_key_that_occurs_twice_is_refused(start, emulator):
 # Locations
 
 
-def test_an_endpoint_elsewhere_is_refused(start, emulator):
+def test_endpoint_in_another_location_is_refused(start, emulator):
     app = start(GOOGLE_CLOUD_LOCATION="eu")
     name = "projects/emulated-project/locations/us-central1/endpoints/123"
     answer = ask(app, model=name)
@@ -390,7 +390,7 @@ def test_an_endpoint_elsewhere_is_refused(start, emulator):
     assert not emulator.calls
 
 
-def test_a_resource_elsewhere_is_refused(start, emulator):
+def test_resource_in_another_location_is_refused(start, emulator):
     name = "projects/emulated-project/locations/us-central1/cachedContents/1"
     fields = vertex_body({"text": "Hi"}) | {"cachedContent": name}
     assert native(start(GOOGLE_CLOUD_LOCATION="eu"), fields).status_code == 403
@@ -399,7 +399,7 @@ def test_a_resource_elsewhere_is_refused(start, emulator):
     assert native(app, fields).status_code != 403
 
 
-def test_a_job_elsewhere_is_refused(start, emulator):
+def test_job_in_another_location_is_refused(start, emulator):
     job_id = IdSigner(SECRET).encode("ftjob-", "us-central1/7000000000000000001")
     answer = start(GOOGLE_CLOUD_LOCATION="europe-west4").get(f"/v1/fine_tuning/jobs/{job_id}", headers=ALICE)
     assert answer.status_code == 403

@@ -112,7 +112,7 @@ def test_a_failure_is_one_in_the_span(ask, model, error, status):
     assert span.attributes["http.response.status_code"] == status
 
 
-def test_what_asks_no_model_has_no_span(ask):
+def test_request_without_a_model_has_no_span(ask):
     assert ask("/v1/nothing", {}) == ()
 
 

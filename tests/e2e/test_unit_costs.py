@@ -88,7 +88,7 @@ def post(app, path, body):
 
 
 @pytest.mark.parametrize(("path", "body", "cost", "units"), PAID.values(), ids=PAID)
-def test_unit_cost_is_told_and_logged(limited, capfd, path, body, cost, units):
+def test_unit_cost_is_in_the_header_and_the_log(limited, capfd, path, body, cost, units):
     answer = post(limited(5), path, body)
     answer.close()
     (line,) = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]

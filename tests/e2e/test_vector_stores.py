@@ -198,7 +198,7 @@ def test_wrong_searches_are_refused(stored, body, param):
     assert (error["type"], error["param"]) == ("invalid_request_error", param)
 
 
-def test_what_is_not_there_is_not_found(stored, app):
+def test_missing_resource_is_not_found(stored, app):
     store = store_with(stored)
     path = f"/v1/vector_stores/{store['id']}/files"
     assert stored.get("/v1/vector_stores/vs_x").status_code == 404

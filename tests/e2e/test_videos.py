@@ -119,7 +119,7 @@ def test_a_video_outlives_its_operation(stored, emulator):
         ("A cat", "veo-3.1-emulator-job-failed", "video_generation_failed"),
     ],
 )
-def test_a_failed_video_says_why(app, prompt, model, code):
+def test_a_failed_video_has_its_error(app, prompt, model, code):
     video = wait(app, create(app, prompt, model).json)
     assert (video["status"], video["error"]["code"]) == ("failed", code)
     assert app.get(f"/v1/videos/{video['id']}/content").status_code == 409
@@ -141,7 +141,7 @@ def test_wrong_requests_are_refused(app, params, param):
     assert (error["type"], error["param"]) == ("invalid_request_error", param)
 
 
-def test_what_is_not_there_is_not_found(app):
+def test_missing_resource_is_not_found(app):
     assert app.get("/v1/videos/video_x").status_code == 404
     video = create(app).json
     assert app.get(f"/v1/videos/{video['id'][:-2]}AA").status_code == 404
@@ -175,7 +175,7 @@ def test_a_player_reads_a_video_in_parts(serve, storage, env):  # noqa: ARG001  
     assert (caught.value.status_code, caught.value.code) == (416, "range_not_satisfiable")
 
 
-def test_a_remix_says_what_to_do_instead(serve):
+def test_remix_error_names_the_alternative(serve):
     with serve().client() as client, warnings.catch_warnings(action="ignore"):
         video = client.videos.create_and_poll(model=VEO, prompt="A cat", poll_interval_ms=10)
         with pytest.raises(openai.BadRequestError, match="input_reference"):
@@ -264,7 +264,7 @@ def test_a_video_of_another_key_is_not_continued(emulator):
     assert app.post("/v1/videos/extensions", json=body, headers=alice).status_code == 409
 
 
-def test_a_video_that_needs_a_bucket_says_so(app, emulator):
+def test_video_operation_without_a_bucket_is_an_error(app, emulator):
     video = create(app).json
     error = {"code": 3, "message": "Generated video is large, an output storage uri is required."}
     emulator.script(json.dumps({"name": "a", "done": True, "error": error}).encode())
@@ -277,7 +277,7 @@ def test_a_ratio_that_no_video_has_is_named(app, size, ignored):
     assert create(app, size=size).headers.get("x-vertex-compat-ignored") == ignored
 
 
-def test_what_veo_cannot_do_says_what_to_do_instead(serve):
+def test_unsupported_video_request_names_the_alternative(serve):
     with serve().client() as client, warnings.catch_warnings(action="ignore"):
         with pytest.raises(openai.BadRequestError, match="extensions"):
             client.videos.edit(prompt="A dog", video=("a.mp4", MP4))
@@ -298,7 +298,7 @@ def test_a_dry_run_starts_nothing(app, emulator):
     assert not emulator.calls
 
 
-def test_the_client_raises_what_went_wrong(serve):
+def test_the_client_raises_the_video_s_error(serve):
     ignored, refused = warnings.catch_warnings(action="ignore"), pytest.raises(openai.NotFoundError)
     with serve().client() as client, ignored, refused:
         client.videos.retrieve("video_unknown")

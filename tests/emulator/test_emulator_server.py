@@ -345,7 +345,7 @@ def test_the_journal_can_be_read_from_outside(emulator, ask):
     assert emulator.calls == []
 
 
-def test_waiting_in_vain_says_what_there_was(emulator):
+def test_wait_that_times_out_lists_the_calls(emulator):
     with pytest.raises(TimeoutError, match="calls so far"):
         emulator.wait_for(lambda calls: len(calls) == 1, timeout=0.01)
 

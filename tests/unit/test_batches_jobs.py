@@ -63,7 +63,7 @@ def test_counts_are_strings_there_and_absent_when_zero(state, stats, counted):
 
 
 @pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"])
-def test_the_end_is_told_under_its_status(end):
+def test_the_time_of_the_end_is_under_its_status(end):
     progress = dict(batch_jobs.progress(JOB | {"state": f"JOB_STATE_{end}", "endTime": ENDED}, 1))
     assert progress[f"{progress['status']}_at"] == 1767225660
     assert progress["in_progress_at"] == 1767225601
@@ -82,7 +82,7 @@ def test_a_key_comes_back_in_either_spelling():
         assert batch_jobs.decode_row(odd, gemini) == (None, {}, "")
 
 
-def test_a_text_is_known_by_what_was_asked_of_it():
+def test_embedding_row_is_identified_by_its_request():
     texts = batch_jobs.CODECS["embeddings", "google"]
     params = {
         "instances": [{"content": "Hi", "task_type": "CLUSTERING"}],
@@ -110,7 +110,7 @@ def test_a_text_is_known_by_what_was_asked_of_it():
         ('Odd {"a": 1}', 400, 'Odd {"a": 1}'),
     ],
 )  # fmt: skip
-def test_a_row_s_status_says_what_is_wrong(detail, status, message):
+def test_error_of_a_row_is_read_from_its_status(detail, status, message):
     fault = _row_error(detail)
     assert (fault.status, fault.message) == (status, message)
 
@@ -132,7 +132,7 @@ def test_hyperparameters_are_renamed_and_auto_is_not_sent(params, expected):
     assert tuning_jobs.hyperparameters(params) == expected
 
 
-def test_a_tuning_job_is_told_in_openai_s_words():
+def test_a_tuning_job_has_openai_s_fields():
     job = JOB | {
         "state": "JOB_STATE_SUCCEEDED",
         "endTime": ENDED,

@@ -64,19 +64,19 @@ def raw(**replaced):
     ],
     ids=lambda body: repr(body[-24:]),
 )
-def test_what_is_not_json_is_told_so(function_, body):
+def test_body_that_is_not_json_is_a_400(function_, body):
     error = refused(function_, body)
     assert "not valid JSON" in error["message"]
     assert error["param"] is None
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b"[{}]", b"7", b'"model"', b"true"])
-def test_what_is_not_an_object_is_told_so(function_, body):
+def test_body_that_is_not_an_object_is_a_400(function_, body):
     assert "not a JSON object" in refused(function_, body)["message"]
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"model": ['])
-def test_what_is_nested_without_end_is_refused(function_, opening):
+def test_endless_nesting_is_refused(function_, opening):
     assert "nested" in refused(function_, opening * 200_000)["message"]
 
 
@@ -198,7 +198,7 @@ def test_a_wrong_value_is_named_by_its_place(function_, wrong, param):
 @pytest.mark.parametrize(
     ("wrong", "param"), [({"temperature": 3}, "temperature"), ({"n": 0}, "n"), ({"messages": []}, "messages")]
 )
-def test_what_is_wrong_is_wrong_for_every_publisher(function_, model, wrong, param):
+def test_invalid_body_is_a_400_for_every_publisher(function_, model, wrong, param):
     assert refused(function_, HELLO | {"model": model} | wrong)["param"] == param
 
 
@@ -263,7 +263,7 @@ def test_null_is_the_same_as_nothing(function_, notes, publisher, name):
     ],
 )
 @pytest.mark.parametrize("publisher", MODELS)
-def test_the_edges_of_what_is_allowed_are_allowed(function_, notes, publisher, value):
+def test_values_at_the_limits_are_allowed(function_, notes, publisher, value):
     before = len(notes.calls)
     post(function_, question(publisher) | value)
     assert len(notes.calls) == before + 1
@@ -413,7 +413,7 @@ SENSIBLE = st.fixed_dictionaries(
 @example(body=question("openapi", messages=[{"role": "assistant", "content": ""}]))
 @example(body=question("openapi", messages=[{"role": "user", "content": []}]))
 @example(body=question("ai21", n=2, temperature=0.0))
-def test_what_a_client_may_send_is_answered(shared_app, body):
+def test_every_valid_body_is_answered(shared_app, body):
     """An answer of the model, or a 400 in the upstream's words, never an error of ours."""
     answer = post(shared_app, body)
     assert answer.status_code in {200, 400}, answer.data

@@ -64,7 +64,7 @@ def test_bucket_is_read(rows):
         ("gemini-emulator-status-429", "429", "quota"),
     ],
 )
-def test_error_is_shown_with_what_helps(rows, model, status, help_):
+def test_error_is_shown_with_its_remedy(rows, model, status, help_):
     row = rows(model)[model]
 
     assert row.failed

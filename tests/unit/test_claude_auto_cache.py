@@ -63,7 +63,7 @@ def test_tools_that_are_loaded_later_have_no_breakpoint():
     assert ("tools", 1) not in breakpoints(upstream_call(chat(tools=tools)).body)
 
 
-def test_nothing_is_cached_unless_it_is_asked_for():
+def test_nothing_is_cached_by_default():
     assert breakpoints(upstream_call(chat(auto_cache=False)).body) == []
     body = chat()
     del body["auto_cache"]
@@ -203,7 +203,7 @@ TRAFFIC = {
 
 
 @pytest.mark.parametrize("name", TRAFFIC)
-def test_the_page_on_prompt_caching_has_what_it_saves(name):
+def test_documented_savings_are_the_computed_ones(name):
     page = (ROOT / ".github" / "docs" / "prompt-caching.md").read_text()
     (percent,) = re.findall(rf"^\| {re.escape(name)} \| (\d+) % \|$", page, re.MULTILINE)
     assert round(TRAFFIC[name]() * 100) == int(percent)

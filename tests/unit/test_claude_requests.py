@@ -247,7 +247,7 @@ def test_a_demanded_call_comes_before_thinking_within_a_budget():
     assert call.ignored == ("reasoning_effort",)
 
 
-def test_a_model_that_cannot_be_forced_is_asked():
+def test_model_that_cannot_be_forced_gets_an_instruction():
     call = translated("claude-fable-5", tools=[WEATHER], tool_choice=FORCED)
     assert call.body["tool_choice"] == {"type": "auto"}
     assert "weather" in call.body["system"][-1]["text"]
@@ -321,7 +321,7 @@ def test_a_schema_is_a_structured_output_from_claude_4_5_on(model):
     assert call.ignored == ()
 
 
-def test_limits_of_a_schema_are_told_in_descriptions():
+def test_limits_of_a_schema_become_descriptions():
     schema = translated(response_format=with_schema(OPEN_SCHEMA)).body["output_config"]["format"]["schema"]
     assert schema == {
         "type": "object",
@@ -343,7 +343,7 @@ def test_a_root_that_is_no_object_is_wrapped(root):
     ("model", "schema"),
     [("claude-sonnet-4", SCHEMA), ("claude-3-7-sonnet", OPEN_SCHEMA), ("claude-opus-5", MAP_SCHEMA)],
 )
-def test_elsewhere_the_answer_is_a_call_that_is_demanded(model, schema):
+def test_other_models_answer_by_a_forced_call(model, schema):
     call = translated(model, response_format=with_schema(schema))
     assert call.body["tools"][0]["input_schema"] == schema
     assert call.body["tool_choice"] == {"type": "tool", "name": call.json_answer.tool}
@@ -351,7 +351,7 @@ def test_elsewhere_the_answer_is_a_call_that_is_demanded(model, schema):
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5-1"])
-def test_where_no_call_can_be_forced_the_answer_is_asked_for(model):
+def test_unforced_answer_call_gets_an_instruction(model):
     call = translated(model, response_format=with_schema(MAP_SCHEMA))
     assert call.body["tool_choice"] == {"type": "auto"}
     assert call.json_answer.tool in call.body["system"][-1]["text"]
@@ -378,7 +378,7 @@ def test_with_tools_one_of_them_or_the_answer_is_demanded():
     assert call.body["tool_choice"] == {"type": "any"}
 
 
-def test_while_it_thinks_within_a_budget_the_answer_is_asked_for():
+def test_answer_call_with_thinking_budget_gets_an_instruction():
     call = translated("claude-sonnet-4", response_format=with_schema(SCHEMA), reasoning_effort="low")
     assert call.body["thinking"]["type"] == "enabled"
     assert call.body["tool_choice"] == {"type": "auto"}

@@ -67,7 +67,7 @@ def test_row_of_a_batch_has_no_feature_that_may_be_refused(name):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_compaction_is_given_out_and_goes_back(stream):
+def test_compaction_makes_a_round_trip(stream):
     block = {"type": "compaction", "content": "So far: nothing."}
     text = {"type": "text", "text": "Hello"}
     if stream:

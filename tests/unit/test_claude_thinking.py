@@ -54,7 +54,7 @@ def test_thinking_and_effort_are_what_the_model_takes(model, params, thinking, e
 
 
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1"])
-def test_text_between_tool_calls_is_asked_for(model):
+def test_text_between_tool_calls_is_requested(model):
     assert call(model, tools=[TOOL]).body["thinking"] == SUMMARIZED
     assert "thinking" not in call(model).body
 

@@ -127,7 +127,7 @@ def test_schema_that_refers_to_itself_is_bounded():
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_property_names_are_made_legal_and_given_back(stream):
+def test_property_names_are_sanitized_and_restored(stream):
     parameters = {
         "type": "object",
         "properties": {
@@ -196,7 +196,7 @@ def test_toolset_without_a_name_is_sent():
     assert upstream_call.body["tools"] == [{"type": "computer_toolset_20260801"}]
 
 
-def test_toolset_of_a_call_is_given_out_and_comes_back():
+def test_toolset_of_a_call_makes_a_round_trip():
     block = {"type": "tool_use", "id": "1", "name": "screenshot", "toolset_name": "computer", "input": {}}
     message = answer([{"type": "computer_toolset_20260801"}], [block])["choices"][0]["message"]
     result = {"role": "tool", "tool_call_id": "1", "content": "done"}
@@ -291,7 +291,7 @@ def test_forced_function_leaves_the_others_defined():
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-opus-5-5", "claude-fable-5-1"])
-def test_where_no_call_can_be_forced_it_is_asked_for(model):
+def test_unforced_tool_choice_gets_an_instruction(model):
     upstream_call = call(tool({}, "a"), tool({}, "b"), tool_choice=NAMED, model=model)
     assert upstream_call.body["tool_choice"] == {"type": "auto"}
     assert upstream_call.body["system"][-1]["text"] == "You must call the tool a now."
@@ -349,7 +349,7 @@ def test_array_is_unwrapped_whatever_its_key(key):
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("schema", [OPEN, {"type": "array"}])
-def test_answer_in_arguments_that_were_not_asked_for_is_read(schema, stream):
+def test_answer_in_unrequested_arguments_is_read(schema, stream):
     arguments = {"value": ["a"]} if schema != OPEN else {"city": "Rome"}
     block = {"type": "tool_use", "id": "1", "name": "json_tool_call", "input": arguments}
     choice = answer([], [block], stream=stream, response_format=formatted(schema))["choices"][0]
@@ -357,7 +357,7 @@ def test_answer_in_arguments_that_were_not_asked_for_is_read(schema, stream):
     assert choice["finish_reason"] == "stop"
 
 
-def test_answer_without_required_properties_is_asked_for_again():
+def test_answer_without_required_properties_is_retried():
     message = {"content": [{"type": "tool_use", "id": "1", "name": "json_tool_call", "input": {}}]}
     reply = json.dumps(message | {"stop_reason": "tool_use"}).encode()
     transport = CannedTransport([reply], "application/json")

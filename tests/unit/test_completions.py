@@ -47,7 +47,7 @@ def test_a_prompt_is_gone_on_with(client, model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_stream_says_the_same(client, plain, model):
+def test_a_stream_has_the_same_text(client, plain, model):
     params = {"model": model, "prompt": ["Once", "Twice"], "n": 2, "max_tokens": 300, "echo": True}
     whole = client.completions.create(**params)
     with plain.completions.create(**params, stream=True, stream_options={"include_usage": True}) as stream:
@@ -59,7 +59,7 @@ def test_a_stream_says_the_same(client, plain, model):
     assert pieces[-1]["usage"]["total_tokens"] == whole.usage.total_tokens
 
 
-def test_codestral_gets_what_fills_the_middle(app, emulator):
+def test_codestral_gets_prompt_and_suffix(app, emulator):
     answer = complete(
         app,
         "codestral@2405",
@@ -130,7 +130,7 @@ def test_an_echo_repeats_the_prompt(app):
         ({"model": "gemini-3.8-flash", "suffix": "b"}, "suffix"),
     ],
 )
-def test_what_is_wrong_is_said(app, more, param):
+def test_invalid_parameter_is_named(app, more, param):
     answer = app.post("/v1/completions", json={"model": "codestral-2", "prompt": "a", **more})
     assert answer.status_code == 400, answer.text
     assert answer.json["error"]["param"] == param
@@ -147,7 +147,7 @@ def test_a_model_that_only_speaks_does_not_complete(app):
 
 
 @pytest.mark.parametrize("fault", ["cut-3", "end-3"])
-def test_a_stream_that_breaks_off_says_so(app, fault):
+def test_broken_stream_ends_with_an_error(app, fault):
     answer = complete(app, f"codestral-emulator-{fault}", stream=True)
     assert "[DONE]" not in answer.text
     assert "error" in json.loads(answer.text.split("\n\n")[-2].removeprefix("data: "))

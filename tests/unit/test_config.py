@@ -68,7 +68,7 @@ def test_an_empty_variable_is_not_set():
         ("VERTEX_COMPAT_RETRIES", "10", "retries", 10),
     ],
 )
-def test_a_variable_says_what_it_says(name, value, field, meaning):
+def test_variable_sets_its_field(name, value, field, meaning):
     assert getattr(read(**{name: value}), field) == meaning
 
 
@@ -85,7 +85,7 @@ def test_the_base_url_has_no_slash_at_its_end(value):
     assert set(read(GOOGLE_VERTEX_BASE_URL=value).base_urls.values()) == {value.rstrip("/")}
 
 
-def test_keys_are_kept_as_digests_and_shown_nowhere():
+def test_keys_are_stored_as_digests_and_never_shown():
     settings = read(VERTEX_COMPAT_API_KEYS="sk-secret-one-0123456789, sk-secret-two-0123456789")
     assert len(settings.keys.digests) == 2
     assert all(len(digest) == 32 for digest in settings.keys.digests)

@@ -138,7 +138,7 @@ def test_off_unless_it_is_set(front_door):
         Browser(front_door, PAGE).fetch("GET", "/v1/models", headers())
 
 
-def test_no_cookies_and_every_cache_is_told():
+def test_no_cookies_and_vary_for_caches():
     app = function(RecordingTransport(), VERTEX_COMPAT_CORS_ORIGINS=PAGE)
     for origin in (PAGE, "https://evil.example", None):
         given_headers = {"Origin": origin} if origin else {}
@@ -194,6 +194,6 @@ def test_nothing_but_names_of_headers_is_repeated(requested):
         "https://a@b",
     ],
 )
-def test_what_is_no_origin_stops_the_start(value):
+def test_invalid_origin_stops_the_start(value):
     with pytest.raises(InvalidSetting, match="VERTEX_COMPAT_CORS_ORIGINS"):
         Settings.from_env({"VERTEX_COMPAT_CORS_ORIGINS": value})

@@ -52,7 +52,7 @@ def test_a_fresh_token_is_used_again_and_again():
     assert account.refreshes == 1
 
 
-def test_nothing_is_asked_for_before_the_first_token_is_needed():
+def test_no_credentials_are_sought_before_the_first_token():
     account = Account()
     Credentials(account.find)
     assert (account.finds, account.refreshes) == (0, 0)
@@ -161,7 +161,7 @@ def test_stale_refused_token_is_not_renewed():
     assert account.refreshes == 1
 
 
-def test_a_fault_that_nobody_expected_leaves_no_lock_behind():
+def test_unexpected_fault_releases_the_lock():
     account = Account(failure=ValueError("what?"))
     credentials = Credentials(account.find)
     with pytest.raises((ValueError, errors.ApiError)):
@@ -174,7 +174,7 @@ def test_a_fault_that_nobody_expected_leaves_no_lock_behind():
 # What a client is told
 
 
-def test_a_machine_without_credentials_is_told_how_to_get_some():
+def test_missing_credentials_error_says_how_to_get_some():
     def find():
         raise exceptions.DefaultCredentialsError("long words of Google's")
 
@@ -185,7 +185,7 @@ def test_a_machine_without_credentials_is_told_how_to_get_some():
     assert "gcloud auth application-default login" in error.message
 
 
-def test_a_failure_says_nothing_of_where_the_token_comes_from():
+def test_token_error_does_not_show_its_source():
     account = Account(failure=exceptions.TransportError("http://169.254.169.254/token?secret=ya29"))
     error = caught(Credentials(account.find).token)
     assert error.status == 503
@@ -193,7 +193,7 @@ def test_a_failure_says_nothing_of_where_the_token_comes_from():
     assert "ya29" not in error.message
 
 
-def test_the_project_is_what_the_credentials_say():
+def test_project_is_that_of_the_credentials():
     assert Credentials(Account().find).project() == "a-project"
 
 
@@ -212,6 +212,6 @@ def test_another_project_may_pay_for_quota(serve, emulator):
     assert emulator.calls[0].headers["x-goog-user-project"] == "who-pays"
 
 
-def test_nobody_else_pays_unless_it_is_said(client, emulator):
+def test_no_quota_project_unless_it_is_set(client, emulator):
     client.chat.completions.create(model="gemini-3.8-flash", messages=[{"role": "user", "content": "Hello"}])
     assert "x-goog-user-project" not in emulator.calls[0].headers

@@ -31,6 +31,6 @@ def test_several_calls_at_once_show_one(app, emulator):
     assert emulator.calls == []
 
 
-def test_what_is_wrong_is_told_as_ever(app):
+def test_invalid_request_is_an_error_in_a_dry_run(app):
     answer = app.post("/v1/chat/completions", json=question("google", temperature=9), headers=DRY)
     assert (answer.status_code, answer.json["error"]["param"]) == (400, "temperature")

@@ -113,7 +113,7 @@ def test_parameters_of_all_dialects_reach_google(app, emulator):
     }
 
 
-def test_an_endpoint_is_asked_in_the_words_of_its_container(app, emulator):
+def test_endpoint_gets_the_field_of_its_container(app, emulator):
     assert len(vectors(embed(app, "endpoints/30721", instance_key="prompt"))[0]) == 1024
     assert emulator.calls[-1].json == {"instances": [{"prompt": "Hello"}]}
     refused = embed(app, "endpoints/30721", dimensions=4)
@@ -183,7 +183,7 @@ def test_gemini_embeds_files_too(app, emulator):
         ({"model": "textembedding-bison", "input": "a"}, 404, "model"),
     ],
 )
-def test_what_cannot_be_embedded_is_said(app, body, status, param):
+def test_input_that_cannot_be_embedded_is_named(app, body, status, param):
     answer = app.post("/v1/embeddings", json=body)
     assert answer.status_code == status, answer.text
     if status != 200:
@@ -202,7 +202,7 @@ def test_too_few_embeddings_are_an_error_not_an_answer(app, emulator):
 
 
 @pytest.mark.parametrize("message", [b"", b"<html>", b"[]", b"{}", b'{"error":{"code":500,"message":"no"}}'])
-def test_an_upstream_that_says_no_embedding_is_a_bad_gateway(app, emulator, message):
+def test_response_without_embedding_is_a_502(app, emulator, message):
     emulator.script(message)
     assert embed(app).status_code == 502
 

@@ -30,7 +30,7 @@ def user(text):
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_text_is_found_whichever_way_it_is_wrapped(predictions, stream):
+def test_text_is_found_in_every_wrapper(predictions, stream):
     answer = reply_to(
         chat_body(user("Hi"), stream=stream), [json.dumps({"predictions": predictions}).encode()]
     )

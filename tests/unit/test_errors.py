@@ -59,7 +59,7 @@ def answer_to(status, body, headers=None):
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("envelope", ENVELOPES)
-def test_the_status_decides_and_the_words_are_kept(envelope, status):
+def test_status_selects_the_class_and_the_message_stays(envelope, status):
     error, inner = answer_to(status, ENVELOPES[envelope](status))
     assert (error.status, inner["type"], inner["code"]) == STATUSES[status]
     assert UPSTREAM_MESSAGE in inner["message"]
@@ -91,7 +91,7 @@ def test_the_status_decides_and_the_words_are_kept(envelope, status):
     ],
     ids=lambda content: repr(content[:24]),
 )
-def test_who_says_nothing_still_gets_a_status_and_a_sentence(content, status):
+def test_empty_error_body_gets_a_status_and_a_message(content, status):
     error, inner = answer_to(status, content)
     assert (error.status, inner["type"], inner["code"]) == STATUSES[status]
     assert inner["message"].strip()
@@ -153,7 +153,7 @@ def test_a_validation_error_may_stand_inside_a_message():
     assert UPSTREAM_MESSAGE in inner["message"]
 
 
-def test_all_places_of_a_validation_error_are_told():
+def test_all_fields_of_a_validation_error_are_named():
     both = [*DETAIL, {"type": "missing", "loc": ["body", "messages", 0, "role"], "msg": "Field required"}]
     _, inner = answer_to(422, {"detail": both})
     assert "messages.0.role" in inner["message"]
@@ -265,7 +265,7 @@ def test_error_body_with_status_200_keeps_its_own_status(event, status, code):
         [{"candidates": []}, google(500)],
     ],
 )
-def test_what_is_no_error_is_not_taken_for_one(event):
+def test_normal_body_is_not_read_as_an_error(event):
     assert not errors.is_error(event)
 
 

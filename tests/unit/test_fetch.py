@@ -225,7 +225,7 @@ def test_a_file_comes_with_its_type(internet, fetcher):
     assert fetcher.fetch(f"{internet.url}/image.png", "place") == (PNG, "image/png")
 
 
-def test_a_type_that_says_nothing_is_read_from_the_bytes(internet, fetcher):
+def test_generic_type_is_replaced_by_that_of_the_bytes(internet, fetcher):
     assert fetcher.fetch(f"{internet.url}/blob", "place") == (PNG, "image/png")
 
 
@@ -250,7 +250,7 @@ def test_a_redirect_is_followed(internet, fetcher):
         ("/large", "larger than"),
     ],
 )
-def test_what_cannot_be_used_says_why(internet, fetcher, path, says):
+def test_unusable_link_error_has_a_reason(internet, fetcher, path, says):
     with pytest.raises(errors.BadRequest, match=says):
         fetcher.fetch(internet.url + path, "place")
 
@@ -295,7 +295,7 @@ def test_file_is_fetched_through_the_proxy(internet, certificate, monkeypatch):
         assert proxy.targets == [f"CONNECT localhost:{internet.server_port}"]
 
 
-def test_proxy_is_not_asked_for_an_address_inside(certificate, monkeypatch):
+def test_proxy_is_not_used_for_internal_addresses(certificate, monkeypatch):
     with ConnectProxy() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         fetcher = UrlFetcher(Network(ca_bundle=certificate, use_proxies=True))

@@ -102,7 +102,7 @@ def test_no_reference_leaves_the_callers_folder(reference):
         "https://storage.googleapis.com/ours/folder/k-alice/x",
     ],
 )
-def test_an_object_elsewhere_is_not_found(uri):
+def test_object_in_another_bucket_is_not_found(uri):
     for reference in (uri, SIGNER.encode(ids.FILE, uri)):
         with pytest.raises(errors.NotFound, match="No such File object"):
             bucket().resolve(reference)

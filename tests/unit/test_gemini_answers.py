@@ -149,7 +149,7 @@ def test_thoughts_are_reasoning():
     assert (answer["reasoning_content"], answer["content"]) == ("Hm.", "Yes")
 
 
-def test_code_and_what_came_of_it():
+def test_code_and_its_output_are_in_the_content():
     run = {"executableCode": {"language": "PYTHON", "code": "print(1)\n"}}
     done, failed = (
         {"codeExecutionResult": {"outcome": outcome, "output": "1\n"}}
@@ -238,7 +238,7 @@ FIRST, SECOND = "Größe 👩‍🚀 ok.", "Zweite."
 BYTES = len(FIRST.encode())
 
 
-def test_sources_are_told_in_characters_and_all_of_them():
+def test_sources_have_character_offsets_and_are_complete():
     metadata = grounded(
         support(0, 1, endIndex=BYTES), support(1, startIndex=BYTES + 1, endIndex=len(WORDS.encode()))
     )
@@ -277,7 +277,7 @@ def test_sources_with_gaps(metadata):
     assert answer.get("vertex_ai_grounding_metadata", [{}]) == [metadata]
 
 
-def test_what_is_said_twice_is_told_once():
+def test_repeated_fields_are_sent_once():
     metadata = grounded(support(0, endIndex=2))
     answer, _ = message(
         chunk(TEXT, groundingMetadata=metadata), chunk(groundingMetadata=metadata, finishReason="STOP")
@@ -294,7 +294,7 @@ def test_documents_and_maps_are_sources():
     assert spans(chunk(TEXT, groundingMetadata=metadata)) == [("Hi", "A"), ("Hi", "https://maps/x")]
 
 
-def test_what_else_is_told_about_an_answer():
+def test_other_fields_of_an_answer_are_passed_on():
     urls = {"urlMetadata": [{"retrievedUrl": "https://e.com"}]}
     citations = [{"startIndex": 1, "endIndex": 2, "uri": "https://e.com"}]
     ratings = [{"category": "x", "probability": "LOW"}]
@@ -311,7 +311,7 @@ def test_what_else_is_told_about_an_answer():
     )
 
 
-def test_what_is_told_after_the_end_is_told():
+def test_fields_after_the_finish_reason_are_sent():
     answer, _ = message(
         chunk(TEXT, finishReason="STOP"), chunk(groundingMetadata=grounded(support(0, endIndex=2)))
     )
@@ -356,7 +356,7 @@ BROKEN = chunk(finishReason="MALFORMED_FUNCTION_CALL")
 FINE = chunk(TEXT, finishReason="STOP")
 
 
-def test_a_broken_answer_is_asked_for_once_more(app, emulator):
+def test_malformed_answer_is_retried_once(app, emulator):
     whole(emulator, BROKEN)
     whole(emulator, FINE)
     assert post(app, question("google")).json["choices"][0]["message"]["content"] == "Hi"
@@ -506,7 +506,7 @@ def test_thoughts_of_gemini_2_5_through_openai_s_client(plain):
         assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
 
-def test_counts_beside_more_text_are_read_whichever_they_are():
+def test_counts_beside_text_are_read():
     feed = response.stream(UpstreamCall("p", {}))
     part = {"content": {"role": "model", "parts": [{"text": "a"}]}, "index": 0}
     usages = [

@@ -61,7 +61,7 @@ def test_text_and_calls_of_one_message_stay_together():
     assert sent_call["functionCall"] == {"id": "call_0", "name": "f", "args": {}}
 
 
-def test_what_gemini_has_no_place_for_is_named():
+def test_fields_that_gemini_lacks_are_named():
     messages = [
         {"role": "user", "content": "Hi", "name": "ann"},
         {"role": "assistant", "audio": {"id": "audio_1"}},
@@ -144,7 +144,7 @@ def test_a_media_type_is_not_guessed(params):
 @pytest.mark.parametrize(
     "url", ["http://e.com/a.png", "ftp://e.com/a.png", "file:///etc/passwd", "data:image/png;base64,???"]
 )
-def test_a_file_from_elsewhere_is_refused(url):
+def test_file_without_a_supported_url_is_refused(url):
     assert (
         refused(messages=[user({"type": "image_url", "image_url": {"url": url}})]).param
         == "messages[0].content[0]"
@@ -252,7 +252,7 @@ def test_strict_holds_calls_to_their_schema_where_the_model_can():
     assert call("gemini-2.0-flash", **strict).ignored == ("tools.function.strict",)
 
 
-def test_allowed_tools_of_a_model_that_cannot_be_told():
+def test_allowed_tools_of_a_model_without_the_field():
     allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [function("g")]}}
     params = {"tools": [function("f"), function("g")], "tool_choice": allowed}
     assert declared("gemini-2.0-flash", **params) == [{"name": "g"}]
@@ -313,7 +313,7 @@ def test_parameters_that_are_no_object_are_refused():
         (None, {"output": ""}),
     ],
 )
-def test_what_a_tool_says(content, expected):
+def test_tool_result_becomes_a_function_response(content, expected):
     result_turn = body(messages=[*HELLO, called("f"), result(content)])["contents"][2]
     assert result_turn["parts"] == [{"functionResponse": {"id": "call_0", "name": "f", "response": expected}}]
 
@@ -607,7 +607,7 @@ def test_google_s_own_words_wherever_they_stand():
         )
 
 
-def test_what_google_s_words_do_not_know_is_named():
+def test_unknown_google_options_are_named():
     upstream_call = call(
         google={"of_tomorrow": 1, "thinking_config": {"mood": 1}},
         extra_body={"google": {"thought_tag_marker": "t"}, "x": 1},
@@ -705,7 +705,7 @@ def test_a_tuned_gemini():
     assert call(TUNED, stream=True).path == "endpoints/1234567890:streamGenerateContent?alt=sse"
 
 
-def test_what_is_nested_too_deeply_is_refused():
+def test_deeply_nested_request_is_refused():
     deep = {"type": "object"}
     for _ in range(1000):
         deep = {"type": "object", "properties": {"a": deep}}
@@ -724,7 +724,7 @@ def ids(gemini_id=None, signature=None):
 
 @pytest.mark.parametrize("own", [None, "vcyiitct", "名前/+"])
 @pytest.mark.parametrize("signature", [None, SIGNATURE, "AAA=", "AA=="])
-def test_an_id_tells_what_belongs_to_its_call(own, signature):
+def test_id_holds_signature_and_id_of_its_call(own, signature):
     identity = ids(own, signature)
     assert identity.replace("_", "").replace("-", "").isalnum()
     assert identity.isascii()
@@ -742,7 +742,7 @@ def test_an_id_tells_what_belongs_to_its_call(own, signature):
         "call_" + "0" * 24 + "_i0",
     ],
 )
-def test_an_id_of_others_tells_nothing(identity):
+def test_foreign_id_holds_nothing(identity):
     assert signatures.of_call(identity, {}) == (None, None)
 
 

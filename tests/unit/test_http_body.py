@@ -57,7 +57,7 @@ def test_chunks_are_read_as_http_client_reads_them(pieces, sizes, end, seed):
 
 
 @given(chunks, st.binary(min_size=1, max_size=5), st.integers())
-def test_what_comes_after_the_end_is_not_of_the_body(pieces, more, seed):
+def test_bytes_after_the_end_are_not_in_the_body(pieces, more, seed):
     reader = http_body.ChunkedReader()
     blocks = list(cut(chunked_body(pieces, b"%x", b""), seed))
     blocks[-1] += more
@@ -108,7 +108,7 @@ def test_without_a_length_the_connection_is_the_end():
         b"fffffffffffffffff\r\n",
     ],
 )
-def test_what_is_no_chunk_is_said_to_be_none(body):
+def test_invalid_chunk_is_a_protocol_error(body):
     with pytest.raises(http_body.ProtocolError):
         read(http_body.ChunkedReader(), [body])
 

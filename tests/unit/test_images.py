@@ -34,7 +34,7 @@ def test_images_are_made(client, model, expected):
     assert (answer.output_format, answer.size, answer.background) == ("png", "1x1", "opaque")
 
 
-def test_gemini_is_asked_for_an_image_and_counted(client, emulator):
+def test_gemini_image_request_and_counts(client, emulator):
     answer = client.images.generate(model="gemini-3.1-flash-image", prompt="A cat", n=2)
     assert len(emulator.calls) == 2
     assert emulator.calls[0].json == {
@@ -133,13 +133,13 @@ def test_long_sizes_are_kept_by_models_that_have_them(app, emulator, model, size
         ("gemini-3.1-flash-image", {"complexity": "high", "image_size": "512", "seed": 2**40}, None),
     ],
 )
-def test_what_is_not_heeded_is_listed(app, model, params, ignored):
+def test_ignored_parameters_are_listed(app, model, params, ignored):
     answer = generate(app, model, **params)
     assert answer.json["data"][0]["b64_json"]
     assert answer.headers.get("x-vertex-compat-ignored") == ignored
 
 
-def test_what_is_said_in_google_s_words_is_sent(app, emulator):
+def test_google_s_own_parameters_are_sent(app, emulator):
     safety = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
     config = {
         "image_config": {"person_generation": "ALLOW_NONE"},
@@ -377,7 +377,7 @@ def test_a_model_that_only_talks_is_quoted(app, emulator):
         ({"model": "claude-sonnet-5-5"}, 404, "model"),
     ],
 )
-def test_what_is_wrong_is_said(app, params, status, param):
+def test_invalid_parameter_is_named(app, params, status, param):
     answer = generate(app, **params)
     assert (answer.status_code, answer.json["error"]["param"]) == (status, param), answer.text
 

@@ -79,7 +79,7 @@ def test_body_at_limit_is_accepted_and_above_is_413(small, framing):
     assert "1 MB" in error["message"]
 
 
-def test_openai_s_client_is_told_too(small):
+def test_openai_s_client_raises_the_limit_error(small):
     with small.client() as client, pytest.raises(openai.APIStatusError) as caught:
         ask(client, MODELS["google"], words="x" * (MEGABYTE + MEGABYTE // 2))
     assert caught.value.status_code == 413
@@ -209,7 +209,7 @@ def nested(depth, opening="[", closing="]"):
         ("/v1/messages/batches", '"requests"'),
     ],
 )
-def test_what_is_nested_too_deeply_is_a_400(path, field, opening, closing, depth):
+def test_deep_nesting_is_a_400(path, field, opening, closing, depth):
     fields = '"model": "gemini-3.8-flash", "messages": [{"role": "user", "content": "Hi"}]'
     body = f"{{{fields}, {field}: {nested(depth, opening, closing)}}}"
     answer = post(function(RecordingTransport(), GCS_BUCKET_NAME="emulated-bucket"), body.encode(), path)
@@ -242,7 +242,7 @@ MANY = {
 
 @pytest.mark.parametrize("publisher", MODELS)
 @pytest.mark.parametrize("many", MANY.values(), ids=MANY)
-def test_more_than_anybody_needs_is_a_400(publisher, many):
+def test_body_with_too_many_items_is_a_400(publisher, many):
     answer = post(function(RecordingTransport()), question(publisher) | many)
     assert answer.status_code == 400
     assert answer.json["error"]["param"].startswith(("messages", "tools", "functions"))
@@ -330,7 +330,7 @@ def served_again(server):
         return refused(server)[0] == 200
 
 
-def test_openai_s_client_comes_again_by_itself(narrow):
+def test_openai_s_client_retries_by_itself(narrow):
     waiting = Waiting(narrow, PLACES).__enter__()
     threading.Timer(0.5, waiting.__exit__).start()
     with narrow.client() as client:

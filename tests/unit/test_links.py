@@ -60,7 +60,7 @@ def test_url_used_twice_is_fetched_once():
 
 
 @pytest.mark.parametrize("url", [DATA, "gs://bucket/cat.png", "http://example.com/cat.png"])
-def test_what_is_no_https_link_is_left_alone(url):
+def test_links_other_than_https_are_unchanged(url):
     internet = Internet()
     messages = [user(image(url)), {"role": "assistant", "content": "text"}, {"role": "assistant"}]
     assert inline_urls.inline_messages(messages, internet.fetch) == messages
@@ -138,7 +138,7 @@ def part(kind, **source):
         {"type": "document", "source": {"type": "url", "url": OBJECT}},
     ],
 )
-def test_cloud_storage_tells_an_object_s_type(app, emulator, storage, params):
+def test_object_s_type_is_read_from_cloud_storage(app, emulator, storage, params):
     storage.write(OBJECT, b"x", "image/webp")
     answer = app.post(
         "/v1/chat/completions", json=question("google", model=GEMINI, messages=[user(params), user(params)])

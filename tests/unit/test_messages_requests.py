@@ -48,7 +48,7 @@ def test_parameters_are_used_or_named(params, ignored):
     assert list(call_of(**params).ignored) == ignored
 
 
-def test_citations_that_are_asked_for_are_named():
+def test_requested_citations_are_named():
     source = {"type": "text", "media_type": "text/plain", "data": "x"}
     document = {"type": "document", "source": source, "citations": {"enabled": True}}
     call = call_of(messages=[{"role": "user", "content": [document]}])

@@ -25,7 +25,7 @@ def test_call_ids_become_nine_alphanumerics_consistently(identity):
     assert call_id == identity or not re.fullmatch("[a-zA-Z0-9]{9}", identity)
 
 
-def test_what_mistral_alone_knows_goes_through():
+def test_mistral_s_own_parameters_are_sent():
     call = translated(safe_prompt=True, prompt_mode="reasoning")
     assert call.body["safe_prompt"] is True
     assert call.body["prompt_mode"] == "reasoning"

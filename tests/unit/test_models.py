@@ -61,7 +61,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_listed_model_answers_what_it_is_said_to(app, name):
+def test_listed_model_serves_its_operations(app, name):
     operations = app.get(f"/v1/models/{name}").json["operations"]
     assert operations
     for operation in operations:
@@ -145,7 +145,7 @@ def test_settings_file_corrects_the_catalog(tmp_path):
 # Vertex's own lists
 
 
-def test_nobody_asks_vertex_unless_it_is_wanted(app, emulator):
+def test_vertex_lists_are_read_only_if_set(app, emulator):
     assert set(listed(app)) == set(MODELS)
     assert not emulator.calls
 
@@ -235,7 +235,7 @@ def test_a_list_without_end_ends(emulator):
     assert len(garden) == model_list.MAX_PAGES
 
 
-def test_a_list_that_hangs_holds_nobody_up(emulator):
+def test_hanging_list_does_not_delay_the_answer(emulator):
     app = app_with_emulator(emulator, **ON)
     emulator.script(b"{}", delay=3 * model_list.INITIAL_WAIT_SECONDS)
     started_at = time.monotonic()
@@ -250,7 +250,7 @@ def test_a_list_that_hangs_holds_nobody_up(emulator):
             reader.join()
 
 
-def test_what_is_discovered_is_for_the_keys_that_may_use_it(emulator, tmp_path):
+def test_discovered_models_are_filtered_by_key(emulator, tmp_path):
     path = tmp_path / "vertex_compat.toml"
     path.write_text("allow = ['gemini*', 'claude-*']\n[keys.search]\nmodels = ['claude-*']")
     env = {

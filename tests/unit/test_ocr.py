@@ -41,7 +41,7 @@ def test_fields_after_a_model_are_not_sent_to_it(app, emulator):
     assert emulator.calls[-1].json["table_format"] == "html"
 
 
-def test_pictures_are_read_whichever_way_they_are_written(app, emulator):
+def test_images_are_read_in_every_form(app, emulator):
     url = f"data:image/png;base64,{PAGES}"
     for picture in (url, {"url": url}):
         assert ocr(app, {"image_url": picture}).status_code == 200

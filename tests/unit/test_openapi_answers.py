@@ -43,7 +43,7 @@ TWO = [("f", '{"a":1}'), ("g", "{}")]
         [call("f", {"a": 1}, id="0"), call("g", {}, id="0")],
     ],
 )
-def test_whole_calls_are_told_apart_whatever_their_ids(calls):
+def test_whole_calls_are_separated_whatever_their_ids(calls):
     assert summary(whole("mistralai", *calls)) == TWO
 
 
@@ -72,5 +72,5 @@ def test_whole_calls_are_told_apart_whatever_their_ids(calls):
         ],
     ],
 )
-def test_streamed_calls_are_told_apart_whatever_their_ids(chunks):
+def test_streamed_calls_are_separated_whatever_their_ids(chunks):
     assert summary(streamed("openapi", *chunks)) == TWO

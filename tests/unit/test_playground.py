@@ -71,7 +71,7 @@ def test_everybody_else_gets_json(accept):
     assert answer.headers["Vary"] == "Accept"
 
 
-def test_a_head_request_is_told_the_same_without_the_page():
+def test_head_request_has_the_page_s_headers():
     answer = function(RecordingTransport()).head("/", headers={"Accept": BROWSER})
     assert answer.content_type == "text/html; charset=utf-8"
     assert answer.data == b""

@@ -130,7 +130,7 @@ def test_units_have_their_rates(price, units, nano):
         (Price(input=1, output=2, image=0.04), 40_030_000),
     ],
 )
-def test_price_says_whether_tokens_or_units_are_paid(price, nano):
+def test_price_selects_tokens_or_units(price, nano):
     usages, units = [Usage(10, 10)], Units(images=1)
 
     assert pricing.cost(price, usages, units, location="global", tier=None, day=DAY) == nano

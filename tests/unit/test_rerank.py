@@ -65,7 +65,7 @@ def test_a_wrong_parameter_is_named(app, params, param):
     assert answer.json["error"]["param"] == param
 
 
-def test_a_model_that_does_not_rank_says_so(app):
+def test_model_that_does_not_rank_is_an_error(app):
     answer = rerank(app, ["a"], model="gemini-3.8-flash")
     assert answer.status_code == 404
     assert "does not rerank" in answer.json["error"]["message"]

@@ -34,7 +34,7 @@ def test_one_operation_answers_every_spelling_of_its_path(app, notes, path):
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/"])
-def test_the_root_says_what_this_is(app, path):
+def test_root_describes_the_service(app, path):
     answer = app.get(path)
     assert answer.status_code == 200
     assert answer.json["name"] == "vertex_compat"
@@ -43,7 +43,7 @@ def test_the_root_says_what_this_is(app, path):
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health", "/health/"])
-def test_health_is_a_200_and_asks_nobody(app, notes, path):
+def test_health_is_a_200_without_calls(app, notes, path):
     before = len(notes.calls)
     answer = app.get(path)
     assert answer.status_code == 200
@@ -70,7 +70,7 @@ def test_a_head_request_is_answered_without_a_body(app):
         ("POST", "/", "GET"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(app, method, path, allowed):
+def test_wrong_method_error_lists_the_allowed_ones(app, method, path, allowed):
     answer = app.open(path, method=method)
     assert answer.status_code == 405
     assert allowed in answer.headers["Allow"].split(", ")

@@ -65,7 +65,7 @@ def test_an_alias_answers_under_the_name_that_was_asked():
     assert (model.requested_name, model.name, model.publisher) == ("gpt-4o", "gemini-4-argon", "google")
 
 
-def test_an_alias_of_an_alias_keeps_what_is_nearer_to_the_client():
+def test_outer_alias_overrides_the_inner_one():
     text = """
     [models.a]
     target = "b"
@@ -154,7 +154,7 @@ def test_a_key_may_be_allowed_fewer_models():
         for_key(routes, "search").candidates("gemini-4-argon")
 
 
-def test_what_failed_for_one_key_is_known_to_all():
+def test_failed_target_is_shared_by_all_keys():
     text = """
     [keys.search]
     models = ["m"]

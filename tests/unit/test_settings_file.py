@@ -86,7 +86,7 @@ def test_a_whole_file_is_read():
         ("[keys.team]\nmodel = ['x']", "[keys.team]: object contains unknown field `model`"),
     ],
 )
-def test_a_mistake_is_one_sentence_that_says_where(text, says):
+def test_a_mistake_is_one_sentence_with_its_place(text, says):
     with pytest.raises(rules.ConfigError) as wrong:
         parse(text)
     assert says in str(wrong.value)

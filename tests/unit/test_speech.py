@@ -92,7 +92,7 @@ def plays_as_pcm(data):
         (GEMINI, "pcm", "audio/pcm", plays_as_pcm),
     ],
 )
-def test_what_is_written_to_a_file_plays(client, tmp_path, model, expected, content_type, plays):
+def test_audio_file_can_be_played(client, tmp_path, model, expected, content_type, plays):
     params = {"model": model, "voice": "alloy", "input": "Hello"} | (
         {"response_format": expected} if expected else {}
     )
@@ -270,7 +270,7 @@ def test_a_stream_of_events_holds_the_file(app):
         ({"model": "claude-sonnet-5-5"}, 404, "model"),
     ],
 )
-def test_what_is_wrong_is_said(app, params, status, param):
+def test_invalid_parameter_is_named(app, params, status, param):
     answer = app.post("/v1/audio/speech", json={"model": CLOUD, "input": "Hello", **params})
     assert (answer.status_code, answer.json["error"]["param"]) == (status, param), answer.text
 

@@ -162,7 +162,7 @@ def test_a_prompt_that_lists_terms_becomes_phrases(app, emulator, model, fields,
     assert values == (phrases or [])
 
 
-def test_what_has_no_counterpart_is_named(app):
+def test_parameters_without_counterpart_are_named(app):
     answer = upload(
         app,
         temperature="0.2",
@@ -222,7 +222,7 @@ def test_a_large_recording_is_not_tried_whole(stored, emulator):
     assert [call.path for call in emulator.calls if call.path.endswith(":recognize")] == []
 
 
-def test_speakers_are_told_apart_in_batches(stored, emulator):
+def test_speakers_are_separated_in_batches(stored, emulator):
     answer = upload(stored, response_format="diarized_json").json
     assert [(segment["speaker"], segment["text"]) for segment in answer["segments"]] == [
         ("A", "Good morning."),
@@ -239,7 +239,7 @@ def test_speakers_without_a_bucket_are_a_400(app, emulator):
     assert not emulator.calls
 
 
-def test_a_model_that_hears_no_speakers_says_so(stored):
+def test_model_without_speakers_is_an_error(stored):
     error = upload(stored, model="chirp_2", response_format="diarized_json").json["error"]
     assert (error["param"], "chirp_3" in error["message"]) == ("response_format", True)
 
@@ -419,6 +419,6 @@ def test_the_models_are_listed(plain):
     assert model.model_extra["operations"] == ["transcriptions"]
 
 
-def test_a_chat_with_chirp_says_what_it_does(plain):
+def test_chat_with_chirp_error_names_its_operation(plain):
     with pytest.raises(openai.NotFoundError, match="serves: transcriptions"):
         plain.chat.completions.create(model="chirp_3", messages=[{"role": "user", "content": "Hi"}])

@@ -40,7 +40,7 @@ def in_pieces(stream, places):
     ],
     ids=["three lines", "comment and ids", "one space", "named events"],
 )
-def test_the_examples_of_the_standard_are_read_as_it_says(stream, events):
+def test_the_standard_s_examples_are_decoded(stream, events):
     assert decoded(stream) == events
 
 
@@ -84,7 +84,7 @@ def test_a_byte_order_mark_is_skipped_at_the_start_only():
     assert decoded(b"data: a\n\n\xef\xbb\xbfdata: b\n\ndata: c\n\n") == [b"a", b"c"]
 
 
-def test_what_is_not_data_makes_no_event():
+def test_lines_without_data_make_no_event():
     assert (
         decoded(b": keepalive\n\n: keepalive\n\nevent: ping\n\nid: 7\nretry: 3\n\ndatum: 1\n\nDATA: 2\n\n")
         == []
@@ -185,7 +185,7 @@ def quickest(stream):
     return min(times)
 
 
-def test_what_is_encoded_is_read_again_as_it_was():
+def test_encoded_events_are_decoded_unchanged():
     value = {"text": "a\nb\r\n你好\u2028👩‍👩‍👧‍👦", "n": [1, None, True]}
     encoded = sse.encode(value)
     assert encoded.endswith(b"\n\n")

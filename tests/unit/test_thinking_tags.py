@@ -72,7 +72,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("text", "parts"), PARTED)
-def test_what_stands_between_tags_at_the_beginning_is_thought(text, parts):
+def test_text_between_leading_tags_is_reasoning(text, parts):
     assert whole(text) == parts
     assert streamed(chunk(text), end()) == parts
     assert streamed(*map(chunk, text), end()) == parts

@@ -130,7 +130,7 @@ def test_a_stream_gives_the_text_as_it_comes(client, emulator):
         ("a.webm", "video/webm"),
     ],
 )
-def test_the_name_of_a_file_says_what_it_is(app, emulator, name, mime):
+def test_media_type_is_read_from_the_file_name(app, emulator, name, mime):
     assert upload(app, name=name).status_code == 200
     assert emulator.calls[-1].json["contents"][0]["parts"][0]["inlineData"]["mimeType"] == mime
 
@@ -157,7 +157,7 @@ def test_else_its_content_type_does(app, emulator):
         ({"timestamp_granularities[]": "word"}, "timestamp_granularities"),
     ],
 )
-def test_what_is_wrong_is_said(app, emulator, params, param):
+def test_invalid_parameter_is_named(app, emulator, params, param):
     answer = upload(app, **params)
     assert (answer.status_code, answer.json["error"]["param"]) == (400, param), answer.text
     assert not emulator.calls
@@ -213,13 +213,13 @@ def test_times_that_cannot_be_read_are_a_bad_gateway(app, emulator, message):
     assert upload(app, response_format="srt").status_code == 502
 
 
-def test_what_is_not_heeded_is_listed(app):
+def test_ignored_parameters_are_listed(app):
     answer = upload(app, **{"chunking_strategy[type]": "server_vad", "include[]": "logprobs"})
     assert answer.headers["x-vertex-compat-ignored"] == "chunking_strategy, include"
     assert "x-vertex-compat-ignored" not in upload(app, chunking_strategy="auto").headers
 
 
-def test_a_stream_that_breaks_off_says_so(app):
+def test_broken_stream_ends_with_an_error(app):
     answer = upload(app, model="gemini-emulator-cut-3", stream="true")
     assert "transcript.text.done" not in answer.text
     assert '"error"' in answer.text
@@ -267,7 +267,7 @@ def test_words_have_times(client, emulator):
     }
 
 
-def test_speakers_are_told_apart(client):
+def test_speakers_have_labels(client):
     answer = client.audio.transcriptions.create(
         model=TRANSCRIBER, file=("a.wav", WAV), response_format="diarized_json", chunking_strategy="auto"
     )
@@ -292,7 +292,7 @@ def test_segments_are_streamed_with_their_speakers(client):
     assert received[-1].text == SENTENCES
 
 
-def test_a_chat_model_tells_speakers_apart_by_name(app, emulator):
+def test_a_chat_model_separates_named_speakers(app, emulator):
     segments = [
         {"start": 0, "end": 1, "text": "Hello.", "speaker": "agent"},
         {"start": 1, "end": 2, "text": "Hi.", "speaker": "somebody"},
@@ -326,7 +326,7 @@ def test_a_chat_model_streams_segments_at_the_end(app, emulator):
         ),
     ],
 )
-def test_what_a_model_cannot_do_is_a_400(app, emulator, model, path, fields, param):
+def test_unsupported_request_of_a_model_is_a_400(app, emulator, model, path, fields, param):
     answer = upload(app, path, model=model, **fields)
     assert (answer.status_code, answer.json["error"]["param"]) == (400, param), answer.text
     assert not emulator.calls
@@ -372,7 +372,7 @@ def test_a_plain_text_is_one_segment_where_times_are_optional():
         ("a.mp4", "audio/mp4", "audio/mp4"),
     ],
 )
-def test_a_declared_type_tells_sound_from_film(app, emulator, name, declared, expected):
+def test_declared_type_separates_audio_from_video(app, emulator, name, declared, expected):
     form = {"model": "gemini-3.8-flash", "file": (io.BytesIO(b"x"), name, declared)}
     app.post("/v1/audio/transcriptions", data=form)
     parts = emulator.calls[-1].json["contents"][0]["parts"]

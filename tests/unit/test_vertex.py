@@ -46,7 +46,7 @@ def test_a_location_has_a_host(location, base):
         "us-central１",
     ],
 )
-def test_what_is_no_location_is_refused(name):
+def test_invalid_location_is_refused(name):
     assert not vertex.is_location(name)
 
 
@@ -66,7 +66,7 @@ def test_a_project_has_an_id_or_a_number(project):
 @pytest.mark.parametrize(
     "project", ["", "a", "My-Project", "my_project", "my project", "../x", "p/q", "p?q", "-abcdef", "abcdef-"]
 )
-def test_what_is_no_project_is_refused(project):
+def test_invalid_project_is_refused(project):
     assert not vertex.is_project(project)
 
 
