@@ -129,11 +129,11 @@ def _subjects(options, url, folder):
 def _steps(options, bench, compared):
     """The measurements in order: (label, probe, subject, wire)."""
     selected = {row.probe for row in rows.ROWS if row.key in options.rows}
-    counted = any(row.counted and row.key in options.rows for row in rows.ROWS)
+    counted = dict.fromkeys(row.counted for row in rows.ROWS if row.counted and row.key in options.rows)
     chatting = [item for item in compared if item.chats]
     alone = [probe for probe in (probes.together, probes.slow_streams) if probe in selected]
-    if counted and _simulates(options, bench):
-        alone.append(probes.simulated)
+    if _simulates(options, bench):
+        alone += counted
     if probes.size in selected:
         yield from (("installed", probes.size, item, WIRES[options.publishers[0]]) for item in compared)
     for publisher in options.publishers:

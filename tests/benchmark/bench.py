@@ -170,10 +170,18 @@ class Bench:
         """The subject on callgrind, and the callgrind; it has answered before."""
         self.stop_warm()
         callgrind = instructions.Callgrind(self._folder / f"callgrind-{self._started}")
-        with self._started_alone(subject, callgrind.prefix, {"PYTHONHASHSEED": "0"}) as run:
+        with self._started_alone(subject, callgrind.prefix(at_start=False), {"PYTHONHASHSEED": "0"}) as run:
             self.first_answer(run, wire)
             callgrind.attach(run.processes)
             yield run, callgrind
+
+    def simulated_start(self, subject, wire):
+        """Return the instructions of a subject from its start to its first answer, on callgrind."""
+        self.stop_warm()
+        callgrind = instructions.Callgrind(self._folder / f"callgrind-{self._started}")
+        with self._started_alone(subject, callgrind.prefix(at_start=True), {"PYTHONHASHSEED": "0"}) as run:
+            self.first_answer(run, wire)
+            return callgrind.since_start(run.processes)
 
     def _started_alone(self, subject, prefix=(), more=None):
         self._started += 1

@@ -86,9 +86,10 @@ class Callgrind:
     def installed():
         return bool(shutil.which("valgrind") and shutil.which("vgdb"))
 
-    @property
-    def prefix(self):
-        options = ("--tool=callgrind", "--instr-atstart=no", "--trace-children=yes", self._pipes)
+    def prefix(self, *, at_start):
+        """The command that runs a subject. Counting begins `at_start`, or with `attach`."""
+        begin = f"--instr-atstart={'yes' if at_start else 'no'}"
+        options = ("--tool=callgrind", begin, "--trace-children=yes", self._pipes)
         return ("valgrind", *options, f"--callgrind-out-file={self._folder}/out.%p")
 
     @property
@@ -100,10 +101,18 @@ class Callgrind:
         self._pid = processes[-1]
         self._order("instrumentation", "on")
 
+    def since_start(self, processes):
+        """The instructions of the worker, the last process, and of its parent until the fork."""
+        self._pid = processes[-1]
+        return self._dump()
+
     def measure(self, work):
         """The instructions while `work` runs."""
         self._order("zero")
         work()
+        return self._dump()
+
+    def _dump(self):
         self._order("dump")
         self._dumps += 1
         dumped = (self._folder / f"out.{self._pid}.{self._dumps}").read_text()

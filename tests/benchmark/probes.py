@@ -114,6 +114,14 @@ def simulated(bench, subject, wire):
         }
 
 
+def simulated_starts(bench, subject, wire):
+    """Instructions from the start to the first answer, with valid bytecode and with stale."""
+    return {
+        row: Cost(None, bench.simulated_start(bench.deployed(subject, compiled=compiled), wire))
+        for row, compiled in (("deployed", True), ("source", False))
+    }
+
+
 def together(bench, subject, wire):
     """Memory of 100 streams, and the number that the upstream still sends without clients."""
     streams = bench.sizes.together
