@@ -427,3 +427,23 @@ def test_the_tool_does_not_search_again_after_a_tool_s_result(stored, emulator):
     assert not [
         upstream_call for upstream_call in emulator.calls if upstream_call.path.endswith(":retrieveContexts")
     ]
+
+
+def test_a_search_of_files_that_is_not_allowed_is_not_made(stored, emulator):
+    store = store_with(stored, upload(stored, SKY))
+    function = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+    tools = [{"type": "file_search", "vector_store_ids": [store["id"]]}, function]
+    body = {"model": "mistral-medium-3", "input": "sky", "tools": tools}
+    for allowed, searches in ((function, 0), (tools[0], 1)):
+        emulator.forget_calls()
+        choice = {"type": "allowed_tools", "mode": "auto", "tools": [{**allowed, "parameters": None}]}
+        answer = post(stored, body | {"tool_choice": choice}, "/v1/responses")
+        assert answer.status_code == 200, answer.json
+        assert len([call for call in emulator.calls if call.path.endswith(":retrieveContexts")]) == searches
+
+
+def test_a_second_search_of_files_is_refused(stored):
+    first, second = ({"type": "file_search", "vector_store_ids": [f"vs_{name}"]} for name in "ab")
+    body = {"model": "gemini-3.8-flash", "input": "sky", "tools": [first, second]}
+    error = post(stored, body, "/v1/responses").json["error"]
+    assert (error["code"], error["param"]) == ("invalid_value", "tools[1]")

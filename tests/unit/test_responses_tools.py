@@ -492,3 +492,21 @@ def test_wrong_options_of_a_search_are_named(app, emulator, model, options, para
     answer = post(app, body)
     assert (answer.status_code, answer.json["error"]["param"]) == (400, f"web_search_options.{param}")
     assert not emulator.calls
+
+
+@pytest.mark.parametrize(
+    ("allowed", "functions", "searches"),
+    [
+        ([{"type": "function", "name": "run"}], True, False),
+        ([{"type": "web_search"}], False, True),
+        ([{"type": "web_search_preview"}, {"type": "function", "name": "run"}], True, True),
+    ],
+)
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
+def test_only_allowed_tools_are_offered(model, allowed, functions, searches):
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": allowed}
+    body = upstream_body(
+        model, input="Hi", tools=[SHELL_FUNCTION, {"type": "web_search"}], tool_choice=choice
+    )
+    assert ('"run"' in json.dumps(body)) == functions
+    assert any(name in json.dumps(body) for name in ("googleSearch", "web_search_20250305")) == searches

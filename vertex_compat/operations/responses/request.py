@@ -252,7 +252,9 @@ def _format(text_format: JSON) -> JSON | None:
 
 def _tools(params: JSON, toolset: OfferedTools) -> JSON:
     chat: dict[str, Any] = {}
-    chat_tools = [tools.function(tool) for tool in toolset.functions.values()]
+    no_function = tools.allowed_functions(params.get("tool_choice"), toolset) == []
+    functions = () if no_function else toolset.functions.values()
+    chat_tools = [tools.function(tool) for tool in functions]
     if toolset.code_interpreter:
         chat_tools.append(CODE_INTERPRETER)
     if chat_tools:

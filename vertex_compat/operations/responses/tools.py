@@ -121,15 +121,26 @@ class OfferedTools(msgspec.Struct):
 def read(params: JSON) -> OfferedTools:
     """Return the tools in `tools` and in items that add tools; raises `BadRequest`.
 
-    Hosted tools are not offered where no tool may be used.
+    Hosted tools that may not be used are not offered.
     """
     toolset = OfferedTools()
     for param, tools in _lists(params):
         for number, tool in enumerate(tools):
             _add(toolset, tool, f"{param}[{number}]")
-    if params.get("tool_choice") == "none":
-        return OfferedTools(toolset.functions, ignored=toolset.ignored)
+    allowed_kinds = _allowed_kinds(params.get("tool_choice"))
+    for kind in toolset.hosted():
+        if allowed_kinds is not None and kind not in allowed_kinds:
+            setattr(toolset, kind, None)
     return toolset
+
+
+def _allowed_kinds(choice: Any) -> set[str] | None:
+    """Return the types of the tools that `tool_choice` allows; None stands for all."""
+    if choice == "none":
+        return set()
+    if mapping(choice).get("type") == "allowed_tools":
+        return {demanded_tool(tool) for tool in items(choice.get("tools"))}
+    return None
 
 
 def _lists(params: JSON) -> Iterator[tuple[str, list[JSON]]]:
@@ -156,6 +167,12 @@ def _add(toolset: OfferedTools, tool: JSON, param: str, namespace: str | None = 
     elif kind in WEB_SEARCH_TYPES and tool.get("external_web_access") is not False:
         toolset.web_search = OfferedTool(kind, kind, tool, param)
     elif kind == FILE_SEARCH:
+        if toolset.file_search and toolset.file_search.definition != tool:
+            raise errors.BadRequest(
+                "One request may have one 'file_search': list all stores in its 'vector_store_ids'.",
+                param=param,
+                code="invalid_value",
+            )
         toolset.file_search = OfferedTool(kind, kind, tool, param)
     elif kind == CODE_INTERPRETER:
         toolset.code_interpreter = OfferedTool(kind, kind, tool, param)
@@ -258,10 +275,17 @@ def tool_choice(choice: str | JSON, toolset: OfferedTools) -> str | JSON | None:
     return choice if toolset.functions else None
 
 
+def allowed_functions(choice: Any, toolset: OfferedTools) -> list[str] | None:
+    """Return the functions that `allowed_tools` leaves; None if `tool_choice` is another."""
+    if mapping(choice).get("type") != "allowed_tools":
+        return None
+    return [name for tool in items(choice.get("tools")) if (name := _function_name(tool, toolset))]
+
+
 def _tool_choice(choice: JSON, toolset: OfferedTools) -> JSON | None:
-    if choice.get("type") == "allowed_tools":
-        tools = items(choice.get("tools"))
-        names = [name for tool in tools if (name := _function_name(tool, toolset))]
+    if (names := allowed_functions(choice, toolset)) is not None:
+        if not names:
+            return None  # only hosted tools may be used, and they need no choice
         allowed_tools = {"mode": choice.get("mode", "auto"), "tools": list(map(_function_choice, names))}
         return {"type": "allowed_tools", "allowed_tools": allowed_tools}
     if toolset.hosted().get(demanded_tool(choice)):
