@@ -288,9 +288,16 @@ def test_the_deltas_of_a_transcript_are_its_text(app, emulator, name, model):
 STREAMED = [(name, model) for name, model in EACH if model not in WHOLE]
 
 
-@pytest.mark.parametrize(("name", "model"), [pair for pair in STREAMED if pair[1] not in UNNAMED])
-def test_a_stream_cut_after_one_event_is_an_error(app, name, model):
-    assert '"error"' in STREAMS[name].send(app, with_fault(model, "cut-1")).text
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize(("name", "model"), STREAMED)
+def test_a_stream_that_ends_after_one_event_is_an_error(app, emulator, name, model, cut):
+    stream = STREAMS[name]
+    assert '"error"' not in stream.send(app, model).text
+    honest = emulator_response(emulator.calls[-1], emulator.url)
+    emulator.script(honest.blocks[:1], cut=cut)
+    answer = stream.send(app, model)
+    error = answer.json if answer.status_code != 200 else [*events_of(answer)][-1]
+    assert is_error(error)
 
 
 def content_of(stream, answer):
