@@ -470,6 +470,7 @@ def test_an_edit_in_json_sends_its_images(app, emulator):
         ([{"image_url": "data:image/png;base64,AAAA"}], "images[0]"),
         ([{"image_url": "ftp://example.com/a.png"}], "images[0]"),
         ([{}], "images[0]"),
+        ([{"image_url": PIXEL_URL, "file_id": "file-x"}], "images[0]"),
         ([{"image_url": 3}], "images[0].image_url"),
     ],
 )

@@ -27,8 +27,12 @@ def of_upload(upload: multipart.UploadedFile, param: str) -> JSON:
 
 def of_reference(reference: JSON, param: str, context: RequestContext) -> JSON:
     """Return the image that a JSON body refers to, or its `gs://` URI; raises `BadRequest`."""
-    url = reference.get("image_url") or ""
-    if file_id := reference.get("file_id"):
+    url, file_id = reference.get("image_url") or "", reference.get("file_id")
+    if url and file_id:
+        raise errors.BadRequest(
+            "An image has a 'file_id' or an 'image_url', not both.", param=param, code="invalid_value"
+        )
+    if file_id:
         try:
             url = Bucket(context).resolve(file_id).uri
         except errors.NotFound as error:
