@@ -132,6 +132,7 @@ def test_a_failed_video_has_its_error(app, prompt, model, code):
         ({"size": "big"}, "size"),
         ({"seconds": "long"}, "seconds"),
         ({"input_reference": {"image_url": "http://a"}}, "input_reference"),
+        ({"input_reference": {"image_url": "data:image/png;base64,YQ==", "file_id": "a"}}, "input_reference"),
         ({"input_reference": {"image_url": "data:video/mp4;base64,YQ=="}}, "input_reference"),
         ({"input_reference": {"file_id": "file-x"}}, None),
     ],

@@ -177,6 +177,12 @@ def _uploaded_image(upload: multipart.UploadedFile) -> JSON:
 
 def _image_of(reference: JSON, context: RequestContext) -> JSON:
     """Return the image of a file id, a data: URL or an https:// URL."""
+    if reference.get("file_id") and reference.get("image_url"):
+        raise errors.BadRequest(
+            "'input_reference' has a 'file_id' or an 'image_url', not both.",
+            param="input_reference",
+            code="invalid_value",
+        )
     if file_id := reference.get("file_id"):
         bucket = Bucket(context)
         target = bucket.resolve(file_id)
