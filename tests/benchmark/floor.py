@@ -1,7 +1,7 @@
 """The floor: a minimal function on the same stack, which passes bytes through unread.
 
 A client sends it a publisher's own path and body. It has one session of `requests` and a token of
-google-auth. Of the session, only the size of the pool is changed: the default of ten would open new
+google-auth. Of the session, only the size of the pool is changed. The default of ten would open new
 connections all the time, and make the floor look bad.
 """
 

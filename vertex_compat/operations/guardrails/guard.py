@@ -1,8 +1,8 @@
 """Model Armor's checks of one request: the prompt before the call, the response after it.
 
-Vertex AI has the checks built in for Gemini, and leaves them out while Model Armor is not available. So they
-are its own only where the settings say that what cannot be checked passes; else they are made here, as for
-every other publisher.
+Vertex AI can make the checks of Gemini itself, but leaves them out while Model Armor is not available. So
+Vertex AI makes them only where the settings let unchecked texts pass. Else they are made here, as for every
+other publisher.
 """
 
 from __future__ import annotations
