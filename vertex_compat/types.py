@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Required, TypeAlias, TypedDict, TypeVar, cast
 
 import msgspec
 
@@ -203,6 +203,70 @@ class CodeExecution(NamedTuple):
     failed: bool = False
 
 
+class FunctionDelta(TypedDict, total=False):
+    """Part of a call of a function: its name, or a piece of its arguments."""
+
+    name: str
+    arguments: str
+
+
+class CustomDelta(TypedDict, total=False):
+    """Part of a call of a custom tool: its name, or its input."""
+
+    name: str
+    input: str
+
+
+class ToolCallDelta(TypedDict, total=False):
+    """Part of a call; the first one has id, type and name, and Gemini's signature."""
+
+    index: Required[int]
+    id: str
+    type: Literal["custom", "function"]
+    function: FunctionDelta
+    custom: CustomDelta
+    extra_content: JSON
+
+
+class FunctionCallDelta(FunctionDelta, total=False):
+    """Part of a call in the form of OpenAI's older API."""
+
+    extra_content: JSON
+
+
+class DeltaFields(TypedDict, total=False):
+    """The fields of one delta: OpenAI's, publishers' own, and those of other media."""
+
+    content: str
+    refusal: str
+    tool_calls: list[ToolCallDelta]
+    function_call: FunctionCallDelta
+    audio: JSON
+    annotations: list[JSON]
+    reasoning_content: str
+    thinking_blocks: list[JSON]
+    extra_content: JSON
+    citations: list[JSON]
+    references: list[JSON]
+    safety_ratings: list[JSON]
+    url_context_metadata: JSON
+    vertex_ai_grounding_metadata: list[JSON]
+    images: list[JSON]
+    partial_images: list[JSON]
+    image: GeneratedImage
+    partial_image: GeneratedImage
+    samples: bytes
+    """Samples of 16 bits, of speech; `rate` is their number a second."""
+    rate: int
+    segments: list[JSON]
+    billed_seconds: float
+
+
+def without_field(fields: DeltaFields, name: str) -> DeltaFields:
+    """Return the fields of a delta but one."""
+    return cast("DeltaFields", {key: value for key, value in fields.items() if key != name})
+
+
 class Delta(msgspec.Struct, frozen=True, gc=False):
     """Part of one choice: the `delta` object of OpenAI's chunk, without the role.
 
@@ -212,7 +276,7 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     """
 
     choice: int
-    fields: JSON
+    fields: DeltaFields
     finish_reason: str | None = None
     logprobs: JSON | None = None
     continuation: UpstreamCall | None = None
@@ -409,9 +473,8 @@ class RankedDocument(NamedTuple):
 class SpeechAdapter(msgspec.Struct, frozen=True):
     """Speech of a publisher: `whole` returns a file, or samples.
 
-    `stream` returns samples as they come. The deltas of `stream` have `audio`, samples of 16 bits, and
-    `rate`, how many there are a second. A publisher without `stream` makes the format that the client
-    requests; samples are encoded here.
+    `stream` returns samples as they come: the deltas have `samples` and `rate`. A publisher
+    without `stream` makes the format that the client requests; samples are encoded here.
     """
 
     whole: UnaryAdapter[Audio]

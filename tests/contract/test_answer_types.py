@@ -17,7 +17,7 @@ from anthropic.types import shared as anthropic_shared
 from google.genai import models as google_models
 from google.genai import types as google_sdk
 from helpers.client_apis import MESSAGE_EXTENSIONS
-from helpers.wire_types import by_name, check, typed_dicts
+from helpers.wire_types import by_name, check, fields, typed_dicts
 from openai.types import chat as openai_chat
 from openai.types import completion_usage, create_embedding_response, images_response
 from openai.types import conversations as openai_conversations
@@ -38,7 +38,7 @@ from openai.types.responses import (
     response_usage,
 )
 
-from vertex_compat import error_types
+from vertex_compat import error_types, types
 from vertex_compat.operations import answer_types as openai_types
 from vertex_compat.operations.chat import answer_types as chat_types
 from vertex_compat.operations.generate_content import answer_types as gemini_types
@@ -94,6 +94,22 @@ CHAT_EXTENSIONS = {
     "FunctionToolCall": {"extra_content"},
 }
 """Fields beyond the SDK's classes: those of Gemini, Claude, Mistral, DeepSeek and LiteLLM, and the price."""
+
+
+DELTA_CLASSES = {
+    "DeltaFields": chat_completion_chunk.ChoiceDelta,
+    "FunctionCallDelta": chat_completion_chunk.ChoiceDeltaFunctionCall,
+    "FunctionDelta": chat_completion_chunk.ChoiceDeltaToolCallFunction,
+    "ToolCallDelta": chat_completion_chunk.ChoiceDeltaToolCall,
+}
+
+OTHER_MEDIA = {"billed_seconds", "image", "partial_image", "partial_images", "rate", "samples", "segments"}
+
+DELTA_EXTENSIONS = {
+    "DeltaFields": MESSAGE_EXTENSIONS | OTHER_MEDIA | {"annotations"},
+    "FunctionCallDelta": {"extra_content"},
+    "ToolCallDelta": {"custom", "extra_content"},
+}
 
 
 MESSAGES_CLASSES = {
@@ -213,6 +229,13 @@ ERROR_EXTENSIONS = {
 def test_chat_answers_have_openai_s_fields(name):
     type_ = typed_dicts(chat_types)[name]
     check(type_, CHAT_CLASSES[name], CHAT_EXTENSIONS.get(name, ()), CHAT_PARTS.get(name, ()))
+
+
+@pytest.mark.parametrize("name", DELTA_CLASSES)
+def test_deltas_have_openai_s_fields(name):
+    type_ = typed_dicts(types)[name]
+    names = set(typing.get_type_hints(type_))
+    assert names - fields(DELTA_CLASSES[name])[0] == DELTA_EXTENSIONS.get(name, set())
 
 
 @by_name(message_types)

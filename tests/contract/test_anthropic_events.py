@@ -6,6 +6,7 @@ accumulator of Anthropic's own SDK.
 
 import json
 import re
+from typing import Any
 
 import pytest
 from anthropic.types import Message
@@ -129,7 +130,8 @@ def test_messages_have_the_texts_and_calls_of_chat(case):
 
 def tool(index, **fields):
     function = {key: fields.pop(key) for key in ("name", "arguments") if key in fields}
-    return Delta(0, {"tool_calls": [{"index": index, **fields, "function": function}]})
+    call: Any = {"index": index, **fields, "function": function}
+    return Delta(0, {"tool_calls": [call]})
 
 
 def test_interleaved_calls_become_blocks_one_after_the_other():

@@ -1,6 +1,7 @@
 """The events of the Responses API: laws over every recorded stream, and its items."""
 
 import json
+from typing import Any
 
 import pytest
 from helpers.fixtures import call_of, cases, reply_to
@@ -13,7 +14,7 @@ from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.input_items import ItemReader
 from vertex_compat.operations.responses.output.response_builder import ResponseBuilder
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import CodeExecution, Delta, Usage, parts_of
+from vertex_compat.types import CodeExecution, Delta, ToolCallDelta, Usage, parts_of
 
 EVENT = TypeAdapter(types.ResponseStreamEvent)
 
@@ -276,7 +277,8 @@ def test_picture_is_an_item_that_comes_back_with_its_signature():
 
 def tool(index, **fields):
     function = {key: fields.pop(key) for key in ("name", "arguments") if key in fields}
-    return Delta(0, {"tool_calls": [{"index": index, **fields, "function": function}]})
+    call: Any = {"index": index, **fields, "function": function}
+    return Delta(0, {"tool_calls": [call]})
 
 
 def test_turn_with_all_kinds_becomes_items_in_order():
@@ -371,7 +373,7 @@ def test_failure_in_mid_stream_is_failed_response():
 
 def test_failed_response_has_the_arguments_so_far():
     writer = ResponseBuilder({"model": "m"})
-    call = {"index": 0, "id": "call_1", "function": {"name": "look", "arguments": '{"at":'}}
+    call: ToolCallDelta = {"index": 0, "id": "call_1", "function": {"name": "look", "arguments": '{"at":'}}
     list(writer.add(0, Delta(0, {"tool_calls": [call]})))
     *_, event = frozen(writer.failed(errors.RateLimited("Slow down.")))
     assert event["response"]["output"][0]["arguments"] == '{"at":'

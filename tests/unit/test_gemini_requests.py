@@ -755,7 +755,7 @@ def step(model, message):
 def test_a_signature_comes_back_from_where_the_client_kept_it():
     message = called("f", ids=[ids(signature="AAAA")])
     assert step(LEVELS, message)[0]["parts"][0]["thoughtSignature"] == "AAAA"
-    message["tool_calls"][0] |= signatures.extra_content(SIGNATURE)
+    message["tool_calls"][0]["extra_content"] = signatures.extra_content(SIGNATURE)
     assert step(LEVELS, message)[0]["parts"][0]["thoughtSignature"] == SIGNATURE
     assert step(BUDGETS, message)[0]["parts"][0]["thoughtSignature"] == SIGNATURE
 
@@ -777,7 +777,7 @@ def test_gemini_s_own_id_goes_with_the_call_and_its_result():
 
 
 def test_a_signed_text():
-    signed = signatures.extra_content(SIGNATURE)
+    signed = {"extra_content": signatures.extra_content(SIGNATURE)}
     for message in (
         {"role": "assistant", "content": "Hi.", **signed},
         {"role": "assistant", "content": [{"type": "text", "text": "Hi."}], **signed},

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, parts_of
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, parts_of, without_field
 
 MAX_HELD: Final = 1_000
 """Characters at the end of a text that are held back because they may belong to the fence."""
@@ -92,8 +92,9 @@ def without_fences(translate: StreamTranslator) -> Callable[[JSON], Iterator[Str
 def _without_fence(delta: Delta, remover: FenceRemover) -> Delta:
     is_last = delta.finish_reason is not None and delta.continuation is None
     content = delta.fields.get("content")
-    if not isinstance(content, str) and not is_last:
+    if content is None and not is_last:
         return delta
-    fields = {name: value for name, value in delta.fields.items() if name != "content"}
-    text = remover.feed(content if isinstance(content, str) else "", is_last=is_last)
-    return replace(delta, fields=fields | ({"content": text} if text else {}))
+    fields = without_field(delta.fields, "content")
+    if text := remover.feed(content or "", is_last=is_last):
+        fields["content"] = text
+    return replace(delta, fields=fields)

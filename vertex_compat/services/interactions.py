@@ -109,7 +109,7 @@ def parts(interaction: JSON) -> Iterator[StreamPart]:
         field = {"thought": "summary", "model_output": "content"}.get(kind, "")
         for content in items(step.get(field)):
             if delta := text(content.get("text")):
-                yield Delta(0, {"reasoning_content" if kind == "thought" else "content": delta})
+                yield Delta(0, {"reasoning_content": delta} if kind == "thought" else {"content": delta})
     reason = "length" if status(interaction) == "incomplete" else "stop"
     yield Delta(0, {}, reason)
     yield usage(member(interaction, "usage"))

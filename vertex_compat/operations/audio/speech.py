@@ -191,10 +191,10 @@ class SpeechEncoder:
             self._usage = part
             return b""
         self._finished = self._finished or part.finish_reason is not None
-        if "audio" not in part.fields:
+        if "samples" not in part.fields:
             return b""
         self._encoder = self._encoder or encoder.encoder(self._form, part.fields["rate"])
-        return self._write(self._encoder.write(part.fields["audio"]))
+        return self._write(self._encoder.write(part.fields["samples"]))
 
     def finish(self) -> bytes:
         """Return the end of the file; raises `UpstreamFault` if the model had not finished."""

@@ -22,7 +22,17 @@ from vertex_compat.operations.chat.policy import OpenAIResponsePolicy
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.request import body, client_shapes, inline_urls
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
-from vertex_compat.types import JSON, ChatAdapter, Delta, Model, StreamPart, UpstreamCall, Usage
+from vertex_compat.types import (
+    JSON,
+    ChatAdapter,
+    Delta,
+    Model,
+    StreamPart,
+    ToolCallDelta,
+    UpstreamCall,
+    Usage,
+    without_field,
+)
 
 if TYPE_CHECKING:
     from vertex_compat.operations.chat import answer_types as wire
@@ -251,14 +261,14 @@ def fold(choice: wire.Choice, delta: Delta) -> None:
         logprobs = choice["logprobs"] or {"content": [], "refusal": None}
         choice["logprobs"] = {**logprobs, "content": logprobs["content"] + delta.logprobs["content"]}
     message = choice["message"]
-    _fold_fields(message, {key: value for key, value in delta.fields.items() if key != "tool_calls"})
+    _fold_fields(message, without_field(delta.fields, "tool_calls"))
     if "tool_calls" in delta.fields:
         _fold_calls(message, delta.fields["tool_calls"])
     if _CALLS & message.keys():  # OpenAI's content is null where there are only calls
         message["content"] = message["content"] or None
 
 
-def _fold_fields(folded: Any, fields: JSON) -> None:
+def _fold_fields(folded: Any, fields: Mapping[str, object]) -> None:
     """Append strings and lists, merge objects by their keys, replace any other value.
 
     `folded` is a message, or an object in one.
@@ -276,14 +286,16 @@ def _fold_fields(folded: Any, fields: JSON) -> None:
             folded[key] = value
 
 
-def _fold_calls(message: wire.ChatCompletionMessage, deltas: Iterable[JSON]) -> None:
+def _fold_calls(message: wire.ChatCompletionMessage, deltas: Iterable[ToolCallDelta]) -> None:
     """Add parts of tool calls, which have no `index` in OpenAI's message."""
     calls: list[Any] = message.setdefault("tool_calls", [])
     for delta in deltas:
         if delta["index"] == len(calls):
             calls.append({key: value for key, value in delta.items() if key != "index"})
-            kind = "custom" if "custom" in delta else "function"
-            calls[-1][kind] = dict(delta[kind])
+            if "custom" in delta:
+                calls[-1]["custom"] = {**delta["custom"]}
+            else:
+                calls[-1]["function"] = {**delta["function"]}
         elif "custom" in delta:
             calls[delta["index"]]["custom"]["input"] += delta["custom"]["input"]
         else:

@@ -7,14 +7,14 @@ only. The grammar of a tool's input becomes part of its description: no publishe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from vertex_compat import errors
 from vertex_compat.json_values import member, text
-from vertex_compat.types import JSON, Delta
+from vertex_compat.types import JSON, CustomDelta, Delta, ToolCallDelta, without_field
 
 INPUT: Final = "input"
 """Name of the function's one parameter."""
@@ -125,26 +125,31 @@ class CustomCalls:
 
     def apply(self, choice: int, delta: Delta) -> Delta:
         """Return the delta of a choice with custom calls in their own form."""
-        calls = [own for call in delta.fields.get("tool_calls", ()) for own in self._calls(choice, call)]
+        client_calls = delta.fields.get("tool_calls", ())
+        calls = [own for call in client_calls for own in self._calls(choice, call)]
         if delta.finish_reason:
             calls += self._complete(choice)
-        fields = {name: value for name, value in delta.fields.items() if name != "tool_calls"}
-        return replace(delta, fields=fields | ({"tool_calls": calls} if calls else {}))
+        fields = without_field(delta.fields, "tool_calls")
+        if calls:
+            fields["tool_calls"] = calls
+        return replace(delta, fields=fields)
 
-    def _calls(self, choice: int, call: JSON) -> list[JSON]:
+    def _calls(self, choice: int, call: ToolCallDelta) -> list[ToolCallDelta]:
         key = (choice, call["index"])
         arguments = self._arguments.get(key)
-        function: dict[str, Any] = call["function"]
+        function = call["function"]
         if arguments is None and function.get("name") in self._names:
             self._arguments[key] = [function.get("arguments", "")]
-            fields = {name: value for name, value in call.items() if name != "function"}
-            return [fields | {"type": "custom", "custom": {"name": function["name"], "input": ""}}]
+            custom: CustomDelta = {"name": function["name"], "input": ""}
+            own: ToolCallDelta = {**call, "type": "custom", "custom": custom}
+            del own["function"]
+            return [own]
         if arguments is None:
             return [call]
         arguments.append(function.get("arguments", ""))
         return []
 
-    def _complete(self, choice: int) -> list[JSON]:
+    def _complete(self, choice: int) -> list[ToolCallDelta]:
         keys = sorted(key for key in self._arguments if key[0] == choice)
         return [
             {"index": key[1], "custom": {"input": input_of("".join(self._arguments.pop(key)))}}

@@ -16,7 +16,15 @@ from msgspec.structs import replace
 from vertex_compat.operations.chat import schema_validation
 from vertex_compat.operations.chat.custom_tools import CustomCalls
 from vertex_compat.operations.upstream_stream import StreamEncoder
-from vertex_compat.types import JSON, Delta, StreamPart
+from vertex_compat.types import (
+    JSON,
+    Delta,
+    DeltaFields,
+    FunctionCallDelta,
+    StreamPart,
+    ToolCallDelta,
+    without_field,
+)
 
 
 class OpenAIResponsePolicy:
@@ -42,7 +50,7 @@ class OpenAIResponsePolicy:
             self._record(number + part.choice, part)
         if self._single and (calls := part.fields.get("tool_calls")):
             first = [call for call in calls if call["index"] == 0]
-            fields = {name: value for name, value in part.fields.items() if name != "tool_calls"}
+            fields = without_field(part.fields, "tool_calls")
             part = replace(part, fields=fields | (self._single_call(first) if first else {}))
         if self._custom:
             part = self._custom.apply(number + part.choice, part)
@@ -59,14 +67,18 @@ class OpenAIResponsePolicy:
             for choice in sorted(self._texts.keys() - self._without_answer):
                 self._validate("".join(self._texts[choice]))
 
-    def _single_call(self, calls: list[JSON]) -> JSON:
+    def _single_call(self, calls: list[ToolCallDelta]) -> DeltaFields:
         """The parts of one call as fields of a delta; in the older API they are one object."""
         if not self._legacy:
             return {"tool_calls": calls}
-        function = {name: value for call in calls for name, value in call["function"].items()}
+        function: FunctionCallDelta = {}
+        for call in reversed(calls):  # the first name and the first signature count
+            if "name" in call["function"]:
+                function["name"] = call["function"]["name"]
+            if "extra_content" in call:
+                function["extra_content"] = call["extra_content"]
         function["arguments"] = "".join([call["function"].get("arguments", "") for call in calls])
-        extra = [{"extra_content": call["extra_content"]} for call in calls if "extra_content" in call]
-        return {"function_call": function | (extra[0] if extra else {})}
+        return {"function_call": function}
 
     def _record(self, choice: int, delta: Delta) -> None:
         self._texts.setdefault(choice, []).append(delta.fields.get("content") or "")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vertex_compat import errors
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.publishers.chat_messages import read_arguments
-from vertex_compat.types import JSON, StreamPart, Usage
+from vertex_compat.types import JSON, DeltaFields, StreamPart, ToolCallDelta, Usage
 
 if TYPE_CHECKING:
     from vertex_compat.operations.generate_content import answer_types as wire
@@ -44,7 +44,7 @@ class Candidate:
         self._refusal: str | None = None
         self.finish: str | None = None
 
-    def delta(self, fields: JSON) -> wire.Candidate | None:
+    def delta(self, fields: DeltaFields) -> wire.Candidate | None:
         """Return what a delta adds to the candidate now; None if that has to wait for its end."""
         if len(fields) == 1 and (text := fields.get("content")):  # most deltas
             self._texts.append(text)
@@ -92,7 +92,7 @@ class Candidate:
     def _content(self, parts: list[wire.Part]) -> wire.Candidate:
         return {"content": {"role": "model", "parts": parts}, "index": self._index}
 
-    def _call(self, call: JSON) -> None:
+    def _call(self, call: ToolCallDelta) -> None:
         function = call["function"]
         entry = self._calls.setdefault(call["index"], {"name": "", "arguments": []})
         if "id" in call:

@@ -145,10 +145,8 @@ class GuardedChat(GuardedParser[StreamPart]):
         """Yield the texts of a delta: content, reasoning, and the arguments of tool calls."""
         if isinstance(part, Usage):
             return
-        fields: JSON = part.fields
-        for name in ("content", "reasoning_content"):
-            if isinstance(text := fields.get(name), str):
-                yield text
+        fields = part.fields
+        yield from filter(None, (fields.get("content"), fields.get("reasoning_content")))
         for call in fields.get("tool_calls") or ():
             yield (call.get("function") or {}).get("arguments") or ""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from vertex_compat.types import JSON
+from vertex_compat.types import DeltaFields, ToolCallDelta, without_field
 
 
 class CallOrder:
@@ -18,26 +18,25 @@ class CallOrder:
     def __init__(self) -> None:
         self._current: int | None = None
         self._arguments: list[str] = []
-        self._waiting: list[JSON] = []
+        self._waiting: list[DeltaFields] = []
 
-    def in_order(self, fields: JSON) -> Iterator[JSON]:
+    def in_order(self, fields: DeltaFields) -> Iterator[DeltaFields]:
         """Yield the fields of a delta that can be encoded now; the others wait."""
         calls = fields.get("tool_calls") or ()
         if self._current is None and not calls:
             yield fields
             return
-        other_fields = {name: value for name, value in fields.items() if name != "tool_calls"}
-        if other_fields:
+        if other_fields := without_field(fields, "tool_calls"):
             yield from self._other(other_fields)
         for call in calls:
             yield from self._call(call)
 
-    def remaining(self) -> Iterator[JSON]:
+    def remaining(self) -> Iterator[DeltaFields]:
         """Yield the fields that have waited, call by call."""
         waiting, self._waiting = self._waiting, []
         self._current = None
         without_calls = [fields for fields in waiting if "tool_calls" not in fields]
-        by_index: dict[int, list[JSON]] = {}
+        by_index: dict[int, list[DeltaFields]] = {}
         for fields in waiting:
             for call in fields.get("tool_calls") or ():
                 by_index.setdefault(call["index"], []).append({"tool_calls": [call]})
@@ -45,7 +44,7 @@ class CallOrder:
             yield from by_index[index]
         yield from without_calls
 
-    def _call(self, call: JSON) -> Iterator[JSON]:
+    def _call(self, call: ToolCallDelta) -> Iterator[DeltaFields]:
         index = call["index"]
         if index == self._current:
             self._arguments.append(call["function"].get("arguments") or "")
@@ -57,7 +56,7 @@ class CallOrder:
         else:
             self._waiting.append({"tool_calls": [call]})
 
-    def _other(self, fields: JSON) -> Iterator[JSON]:
+    def _other(self, fields: DeltaFields) -> Iterator[DeltaFields]:
         if self._current is None or not (fields.keys() & {"content", "reasoning_content"}):
             yield fields
         elif not self._waiting and self._is_complete():

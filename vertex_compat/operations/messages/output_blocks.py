@@ -17,7 +17,16 @@ from vertex_compat.operations.messages import code_execution
 from vertex_compat.operations.messages.call_order import CallOrder
 from vertex_compat.operations.opaque_state import encode_id, encode_state
 from vertex_compat.publishers.chat_messages import read_arguments
-from vertex_compat.types import JSON, CodeExecution, Delta, StreamPart, Usage
+from vertex_compat.types import (
+    JSON,
+    CodeExecution,
+    Delta,
+    DeltaFields,
+    StreamPart,
+    ToolCallDelta,
+    Usage,
+    without_field,
+)
 
 if TYPE_CHECKING:
     from vertex_compat.operations.messages import answer_types as wire
@@ -101,7 +110,7 @@ class MessageEvents:
         fields = part.fields
         if part.code_execution and self._display.code:
             yield from self._run_code(part.code_execution)
-            fields = {name: value for name, value in fields.items() if name != "content"}
+            fields = without_field(fields, "content")
         for delta in self._calls.in_order(fields):
             yield from self._fields(delta)
 
@@ -165,7 +174,7 @@ class MessageEvents:
             counts["server_tool_use"] = {"web_search_requests": self._searches, "web_fetch_requests": 0}
         return counts
 
-    def _fields(self, fields: JSON) -> Iterator[wire.MessageEvent]:
+    def _fields(self, fields: DeltaFields) -> Iterator[wire.MessageEvent]:
         self._state |= {key: fields[key] for key in _STATE if key in fields}
         if thought := fields.get("reasoning_content"):
             yield from self._thought(thought)
@@ -253,7 +262,7 @@ class MessageEvents:
         yield from self._new_block("server_tool_use", block)
         yield self._delta({"type": "input_json_delta", "partial_json": _encode(input_).decode()})
 
-    def _call(self, call: JSON) -> Iterator[wire.MessageEvent]:
+    def _call(self, call: ToolCallDelta) -> Iterator[wire.MessageEvent]:
         function = call["function"]
         if "id" in call:
             if extra := call.get("extra_content"):

@@ -258,7 +258,7 @@ class _ImageReader:
             if data := text(file.get("data")):
                 self._has_image = self._has_image or not is_draft
                 image = GeneratedImage(data, text(file.get("mimeType")) or "image/png")
-                yield Delta(0, {"partial_image" if is_draft else "image": image})
+                yield Delta(0, {"partial_image": image} if is_draft else {"image": image})
             elif not is_draft:
                 self._texts.append(text(part.get("text")))
 

@@ -11,13 +11,23 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from vertex_compat import errors
 from vertex_compat.json_values import count, items, mapping, member, text
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage, parts_of
+from vertex_compat.types import (
+    JSON,
+    Delta,
+    DeltaFields,
+    StreamPart,
+    StreamTranslator,
+    ToolCallDelta,
+    UpstreamCall,
+    Usage,
+    parts_of,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +157,7 @@ class _ToolCallReader:
         self._of_index: dict[int, int] = {}
         self._without_arguments: list[bool] = []  # of each call
 
-    def read(self, calls: Iterable[JSON], *, is_whole: bool) -> Iterator[JSON]:
+    def read(self, calls: Iterable[JSON], *, is_whole: bool) -> Iterator[ToolCallDelta]:
         """Return OpenAI's deltas for `calls`; in a whole message each one is a call of its own."""
         for delta in calls:
             function = member(delta, "function")
@@ -159,7 +169,7 @@ class _ToolCallReader:
                 self._without_arguments[number] = False
                 yield {"index": number, "function": {"arguments": arguments}}
 
-    def complete(self) -> Iterator[JSON]:
+    def complete(self) -> Iterator[ToolCallDelta]:
         """Return the deltas that give calls without arguments an empty object as their arguments."""
         for number, is_empty in enumerate(self._without_arguments):
             if is_empty:
@@ -178,16 +188,22 @@ class _ToolCallReader:
         last = len(self._without_arguments) - 1 if self._without_arguments else None
         return self._of_index.get(index(delta.get("index"), -1), last)
 
-    def _begin(self, number: int, delta: JSON, function: JSON) -> JSON:
+    def _begin(self, number: int, delta: JSON, function: JSON) -> ToolCallDelta:
         id_, name = _call_id(delta), text(function.get("name"))
         if id_ is None or id_ in self._of_id:
             id_ = f"call_{secrets.token_hex(12)}"
         self._of_id[id_] = number
         self._of_index[index(delta.get("index"), number)] = number
         self._without_arguments.append(True)
-        extra = {"extra_content": extra} if (extra := member(delta, "extra_content")) else {}
-        opening = {"name": self._tool_names.get(name, name), "arguments": ""}
-        return {"index": number, "id": id_, "type": "function", "function": opening, **extra}
+        call: ToolCallDelta = {
+            "index": number,
+            "id": id_,
+            "type": "function",
+            "function": {"name": self._tool_names.get(name, name), "arguments": ""},
+        }
+        if extra := member(delta, "extra_content"):
+            call["extra_content"] = extra
+        return call
 
 
 def index(value: Any, default: int) -> int:
@@ -213,7 +229,7 @@ def _arguments(arguments: Any) -> str:
     return msgspec.json.encode(arguments).decode()
 
 
-def _fields(message: JSON) -> JSON:
+def _fields(message: JSON) -> DeltaFields:
     """Return the fields of a delta but for its calls. Fields of the server's own pass through."""
     fields: JSON = {}
     if content := message.get("content"):
@@ -225,7 +241,7 @@ def _fields(message: JSON) -> JSON:
         fields |= {name: message[name] for name in message if name in own and _passes(name, message[name])}
     if "annotations" in message and (valid := [*filter(_is_annotation, items(message["annotations"]))]):
         fields["annotations"] = valid
-    return fields
+    return cast("DeltaFields", fields)
 
 
 def _reasoning(message: JSON) -> str:

@@ -19,7 +19,16 @@ from typing import Final
 from msgspec.structs import replace
 
 from vertex_compat.publishers.openai_compat import openai_response
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, parts_of
+from vertex_compat.types import (
+    JSON,
+    Delta,
+    DeltaFields,
+    StreamPart,
+    StreamTranslator,
+    UpstreamCall,
+    parts_of,
+    without_field,
+)
 
 OPEN: Final = "<think>"
 CLOSE: Final = "</think>"
@@ -84,12 +93,12 @@ class _Separator:
         self._is_assumed = False  # whether only the length of the text makes it reasoning
         self._after_tag = True  # whether nothing but newlines has come since the tag
 
-    def separate(self, fields: JSON, finish_reason: str | None) -> JSON:
+    def separate(self, fields: DeltaFields, finish_reason: str | None) -> DeltaFields:
         """Return the fields of a delta, separated.
 
         Other fields than the content end the holding back.
         """
-        other_fields = {name: value for name, value in fields.items() if name != "content"}
+        other_fields = without_field(fields, "content")
         content, is_last = fields.get("content", ""), finish_reason is not None
         if self._state is _State.UNDECIDED:
             if "reasoning_content" in other_fields:  # the server separates them itself
@@ -107,7 +116,9 @@ class _Separator:
             content = self._without_newlines(content)
         if reasoning:
             other_fields["reasoning_content"] = other_fields.get("reasoning_content", "") + reasoning
-        return other_fields | ({"content": content} if content else {})
+        if content:
+            other_fields["content"] = content
+        return other_fields
 
     def _decide(self, content: str, *, is_final: bool) -> str:
         """Return the text so far once its kind is decided, until then an empty string."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from vertex_compat.json_values import items, text
 from vertex_compat.publishers.speech_to_text import languages
-from vertex_compat.types import JSON
+from vertex_compat.types import JSON, DeltaFields
 
 SENTENCE_ENDS: Final = (".", "!", "?", "\u3002", "\uff01", "\uff1f", "\u0964", "\u061f")
 
@@ -24,7 +24,7 @@ def seconds(duration: object) -> float | None:
     return float(match[1]) if match else None
 
 
-def fields_of_results(response: JSON) -> Iterator[JSON]:
+def fields_of_results(response: JSON) -> Iterator[DeltaFields]:
     """Yield, for each result with words, the fields of a delta: `content` and `segments`."""
     space = ""
     for result in items(response.get("results")):

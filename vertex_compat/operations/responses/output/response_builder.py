@@ -21,7 +21,7 @@ from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.output import server_items
 from vertex_compat.operations.stored.stored_items import item_id
-from vertex_compat.types import JSON, CodeExecution, Delta, StreamPart, Usage
+from vertex_compat.types import JSON, CodeExecution, Delta, DeltaFields, StreamPart, ToolCallDelta, Usage
 
 if TYPE_CHECKING:
     from vertex_compat.operations.responses.file_search import FileSearch
@@ -311,7 +311,7 @@ class ResponseBuilder:
         if call := server_items.web_search_call(self._new_id("ws"), grounding):
             yield from self._server_item(call)
 
-    def _images(self, fields: JSON) -> Iterator[wire.Event]:
+    def _images(self, fields: DeltaFields) -> Iterator[wire.Event]:
         for image in fields.get("partial_images") or ():
             yield from self._partial_image(image)
         for image in fields.get("images") or ():
@@ -391,7 +391,7 @@ class ResponseBuilder:
             yield self._in(item, f"{value['type']}.{step}")
         yield from self._done(item)
 
-    def _call(self, call: JSON) -> Iterator[wire.Event]:
+    def _call(self, call: ToolCallDelta) -> Iterator[wire.Event]:
         """Part of a tool call. Several calls may be streamed in parallel, so all end together."""
         function = call["function"]
         state = self._calls.get(call["index"])

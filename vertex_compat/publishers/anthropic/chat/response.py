@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -19,7 +19,16 @@ from vertex_compat import errors
 from vertex_compat.json_values import items, mapping, member, text
 from vertex_compat.publishers import json_schema
 from vertex_compat.publishers.anthropic.chat import json_answer, thinking, usage
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, Usage
+from vertex_compat.types import (
+    JSON,
+    Delta,
+    DeltaFields,
+    StreamPart,
+    StreamTranslator,
+    ToolCallDelta,
+    UpstreamCall,
+    Usage,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -263,8 +272,12 @@ class _AnswerReader:
         block.call = len(self._ids)
         block.buffered = name in self._call.argument_names
         self._ids.add(id_)
-        function = {"name": self._call.tool_names.get(name, name), "arguments": ""}
-        opening = {"index": block.call, "id": id_, "type": "function", "function": function}
+        opening: ToolCallDelta = {
+            "index": block.call,
+            "id": id_,
+            "type": "function",
+            "function": {"name": self._call.tool_names.get(name, name), "arguments": ""},
+        }
         if toolset := text(block.raw.get("toolset_name")):
             opening["extra_content"] = {"anthropic": {"toolset_name": toolset}}
         self._emitted = True
@@ -348,7 +361,7 @@ class _AnswerReader:
             )
         yield Delta(0, {"content": content})
 
-    def _last_fields(self, ending: JSON) -> JSON:
+    def _last_fields(self, ending: JSON) -> DeltaFields:
         explanation = text(member(ending, "stop_details").get("explanation"))
         anthropic = {
             "citations": self._citations,
@@ -362,7 +375,7 @@ class _AnswerReader:
             "extra_content": {"anthropic": anthropic} if anthropic else None,
             "refusal": explanation if ending.get("stop_reason") == "refusal" else None,
         }
-        return {name: value for name, value in fields.items() if value}
+        return cast("DeltaFields", {name: value for name, value in fields.items() if value})
 
     def _add_citations(self, block: _Block) -> None:
         """Add the citations of a block, each of its whole text. OpenAI has only those with a URL."""

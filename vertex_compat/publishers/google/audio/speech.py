@@ -97,7 +97,7 @@ def stream(_: UpstreamCall) -> StreamTranslator:
 def _parts(event: JSON) -> Iterator[StreamPart]:
     for candidate in items(event.get("candidates")):
         for data, rate in _samples(candidate):
-            yield Delta(0, {"audio": data, "rate": rate})
+            yield Delta(0, {"samples": data, "rate": rate})
         if reason := text(candidate.get("finishReason")):
             yield Delta(0, {}, reason)
     if "promptTokenCount" in (counts := mapping(event.get("usageMetadata"))):

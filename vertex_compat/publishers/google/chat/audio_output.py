@@ -10,7 +10,7 @@ import wave
 from typing import Final
 
 from vertex_compat import errors
-from vertex_compat.types import JSON
+from vertex_compat.types import DeltaFields
 
 SAMPLE_RATE: Final = 24_000
 """OpenAI's `pcm16`, and Gemini's unless the MIME type names another."""
@@ -32,7 +32,7 @@ class AudioOutput:
         self._is_pcm = True
         self._started = False
 
-    def read(self, mime_type: str, data: str) -> JSON:
+    def read(self, mime_type: str, data: str) -> DeltaFields:
         """Return the fields of a delta for base64 `data`; none if it has to wait for more."""
         if rate := re.search(r"rate=(\d{1,6})", mime_type):
             self._rate = int(rate[1])
@@ -43,7 +43,7 @@ class AudioOutput:
         ready = len(self._buffer) - len(self._buffer) % 3
         return self._piece(ready) if ready else {}
 
-    def end(self) -> JSON:
+    def end(self) -> DeltaFields:
         """Return the fields of the last delta, none if there was no audio."""
         if self._format == "wav" and self._is_pcm and self._buffer:
             self._buffer = bytearray(_wav(self._buffer, self._rate))
@@ -52,7 +52,7 @@ class AudioOutput:
         # It is not stored, so it can be referred to no longer than now.
         return {"audio": self._piece(len(self._buffer))["audio"] | {"transcript": "", "expires_at": 0}}
 
-    def _piece(self, size: int) -> JSON:
+    def _piece(self, size: int) -> DeltaFields:
         piece = bytes(self._buffer[:size])
         del self._buffer[:size]
         first = {} if self._started else self._id

@@ -28,9 +28,11 @@ from vertex_compat.types import (
     JSON,
     CodeExecution,
     Delta,
+    DeltaFields,
     JSONAnswer,
     StreamPart,
     StreamTranslator,
+    ToolCallDelta,
     UpstreamCall,
     Usage,
 )
@@ -187,7 +189,9 @@ class _ResponseReader:
             return
         message = text(feedback.get("blockReasonMessage")) or f"The prompt was blocked: {reason}."
         ratings = items(feedback.get("safetyRatings"))
-        fields = {"refusal": message} | ({"safety_ratings": ratings} if ratings else {})
+        fields: DeltaFields = {"refusal": message}
+        if ratings:
+            fields["safety_ratings"] = ratings
         yield Delta(0, fields, "content_filter")
 
 
@@ -212,7 +216,7 @@ class _Candidate:
         self._drafts = 0  # of the next image
         self._audio = AudioOutput(call.audio_format, f"audio_{digest(seed)}") if call.audio_format else None
         self._groundings: list[tuple[JSON, int]] = []
-        self._last_fields: JSON = {}
+        self._last_fields: DeltaFields = {}
         self._signature: str | None = None  # of a part that cannot carry it back
         self.has_ended = False
 
@@ -265,7 +269,7 @@ class _Candidate:
             self.has_ended = True
             yield Delta(self.index, self._final_fields(), self._finish("STOP"))
 
-    def _part(self, part: JSON) -> JSON:
+    def _part(self, part: JSON) -> DeltaFields:
         """Return the fields of a delta; none for an empty part."""
         signature = signatures.valid(part.get("thoughtSignature"))
         if call := mapping(part.get("functionCall")):
@@ -277,14 +281,14 @@ class _Candidate:
         if file and not thought:
             return self._file(file, signature)
         if signature and content and not thought:
-            self._last_fields |= signatures.extra_content(signature)
+            self._last_fields["extra_content"] = signatures.extra_content(signature)
         elif signature:
             self._signature = signature
         if content:
             return {"reasoning_content": content} if thought else self._content(content)
         return self._draft(file) if file else self._special_part(part)
 
-    def _special_part(self, part: JSON) -> JSON:
+    def _special_part(self, part: JSON) -> DeltaFields:
         if code := mapping(part.get("executableCode")):
             language = enum(code.get("language"), LANGUAGES).lower()
             return self._content(code_fences.code_block(language, text(code.get("code"))))
@@ -298,7 +302,7 @@ class _Candidate:
             return self._transcription(transcription)
         return {}
 
-    def _content(self, content: str) -> JSON:
+    def _content(self, content: str) -> DeltaFields:
         self._texts.append(content)
         return {"content": content}
 
@@ -306,11 +310,11 @@ class _Candidate:
         signature, self._signature = self._signature, None
         return signature
 
-    def _tool_call(self, call: JSON, signature: str | None) -> JSON:
+    def _tool_call(self, call: JSON, signature: str | None) -> ToolCallDelta:
         """Return a complete call: Gemini sends all arguments together."""
         marks = CallMarks(text(call.get("id")) or None, signature)
         name = text(call.get("name"))
-        tool_call = {
+        tool_call: ToolCallDelta = {
             "index": self._tool_calls,
             "id": signatures.call_id(f"{self._seed}:{self._tool_calls}", marks),
             "type": "function",
@@ -320,25 +324,28 @@ class _Candidate:
             },
         }
         self._tool_calls += 1
-        return tool_call | (signatures.extra_content(signature) if signature else {})
+        if signature:
+            tool_call["extra_content"] = signatures.extra_content(signature)
+        return tool_call
 
-    def _file(self, file: JSON, signature: str | None) -> JSON:
+    def _file(self, file: JSON, signature: str | None) -> DeltaFields:
         mime_type, data, uri = (text(file.get(name)) for name in ("mimeType", "data", "fileUri"))
         if mime_type.startswith("audio/") and self._audio:
             return self._audio.read(mime_type, data)
         if not (data or uri):
             return {}
-        image = {
+        image: JSON = {
             "type": "image_url",
             "image_url": {"url": uri or f"data:{mime_type};base64,{data}"},
             "index": self._images,
         }
         self._images += 1
         self._drafts = 0
-        signature = signature or self._take_signature()
-        return {"images": [image | (signatures.extra_content(signature) if signature else {})]}
+        if signature := signature or self._take_signature():
+            image["extra_content"] = signatures.extra_content(signature)
+        return {"images": [image]}
 
-    def _draft(self, file: JSON) -> JSON:
+    def _draft(self, file: JSON) -> DeltaFields:
         """Return a draft image of the thoughts, if the client gets one more."""
         mime_type, data = text(file.get("mimeType")), text(file.get("data"))
         if not data or self._drafts >= self._max_drafts:
@@ -347,7 +354,7 @@ class _Candidate:
         url = {"url": f"data:{mime_type};base64,{data}"}
         return {"partial_images": [{"type": "image_url", "image_url": url, "index": self._drafts - 1}]}
 
-    def _transcription(self, transcription: JSON) -> JSON:
+    def _transcription(self, transcription: JSON) -> DeltaFields:
         """Return the text of a segment of speech, and the segment with its speaker and times."""
         content = text(transcription.get("text"))
         if content and self._texts and not (self._texts[-1][-1:].isspace() or content[:1].isspace()):
@@ -373,24 +380,26 @@ class _Candidate:
         """Keep what is sent at the end of the candidate."""
         if metadata := mapping(candidate.get("groundingMetadata")):
             self._groundings.append((metadata, self._first_part))
-        fields: JSON = {
-            "safety_ratings": items(candidate.get("safetyRatings")),
-            "citations": items(mapping(candidate.get("citationMetadata")).get("citations")),
-            "url_context_metadata": mapping(candidate.get("urlContextMetadata")),
-        }
+        if ratings := items(candidate.get("safetyRatings")):
+            self._last_fields["safety_ratings"] = ratings
+        if citations := items(mapping(candidate.get("citationMetadata")).get("citations")):
+            self._last_fields["citations"] = citations
+        if pages := mapping(candidate.get("urlContextMetadata")):
+            self._last_fields["url_context_metadata"] = pages
         if FINISH.get(reason) == "content_filter":
-            fields["refusal"] = text(candidate.get("finishMessage")) or self._silent_refusal(reason)
-        self._last_fields |= {name: value for name, value in fields.items() if value}
+            message = text(candidate.get("finishMessage")) or self._silent_refusal(reason)
+            if message:
+                self._last_fields["refusal"] = message
 
     def _silent_refusal(self, reason: str) -> str:
         """Return why there is no answer at all, where Gemini names only a reason."""
         return "" if self._texts or self._images else f"Gemini ended without an answer: {reason}."
 
-    def _final_fields(self) -> JSON:
+    def _final_fields(self) -> DeltaFields:
         """Return what concerns the answer as a whole, once."""
-        fields, self._last_fields = self._last_fields, {}
+        fields, self._last_fields = self._last_fields, DeltaFields()
         if signature := self._take_signature():
-            fields |= signatures.extra_content(signature)
+            fields["extra_content"] = signatures.extra_content(signature)
         groundings, self._groundings = self._groundings, []
         if groundings:
             answer = "".join(self._texts)
@@ -400,7 +409,8 @@ class _Candidate:
                 for metadata, first in groundings
                 for citation in grounding.url_citations(metadata, answer, offsets[first:])
             ]
-            fields |= {"annotations": citations} if (citations := grounding.unique(citations)) else {}
+            if citations := grounding.unique(citations):
+                fields["annotations"] = citations
             fields["vertex_ai_grounding_metadata"] = [
                 grounding.readable(metadata) for metadata, _ in groundings
             ]

@@ -88,8 +88,8 @@ def google(value: JSON) -> dict[str, Any]:
 
 
 def extra_content(signature: str) -> JSON:
-    """Return the fields in which Google's own OpenAI endpoint sends a signature."""
-    return {"extra_content": {"google": {"thought_signature": signature}}}
+    """Return the `extra_content` in which Google's own OpenAI endpoint sends a signature."""
+    return {"google": {"thought_signature": signature}}
 
 
 def valid(signature: Any) -> str | None:
