@@ -118,7 +118,7 @@ def test_ignored_parameters_and_answering_model_are_shown(playground):
     assert details.get_attribute("aria-expanded") == "true"
 
 
-def test_sources_are_links_that_tell_the_other_side_nothing(playground):
+def test_links_to_sources_send_no_referrer(playground):
     playground.page.get_by_label("Web search").check()
     answer = playground.ask("Hello", GEMINI)
     source = answer.get_by_role("list", name="Sources").get_by_role("link")
@@ -344,7 +344,7 @@ def test_stop_before_first_word_adds_no_history(playground):
     assert {turn["role"] for turn in playground.upstream()[1]["contents"]} == {"user"}
 
 
-def test_an_error_is_shown_as_the_api_says_it(playground):
+def test_error_is_shown_with_its_status_and_message(playground):
     answer = playground.ask("Hello", "gemini-emulator-status-429")
     error = answer.locator(".error").inner_text()
     assert "429 rate_limit_exceeded" in error
@@ -932,7 +932,7 @@ def test_a_screen_reader_hears_the_answer_once_and_whole(playground):
     assert playground.page.locator("#turns [role=status]").count() == 0
 
 
-def test_nothing_moves_for_who_wants_it_still(look, front_door):
+def test_reduced_motion_stops_the_animation(look, front_door):
     for motion, animation in (("no-preference", "breathe"), ("reduce", "none")):
         playground = look(reduced_motion=motion).open(front_door.url)
         playground.say("Hello", "gemini-emulator-silent")

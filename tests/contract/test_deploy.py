@@ -150,7 +150,7 @@ def test_cloud_build_tests_deploys_and_asks():
 
 
 @each_script
-def test_a_script_is_good_shell(script):
+def test_scripts_are_valid_shell(script):
     done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -499,7 +499,7 @@ RESPONSE_HEADERS = {
     header=st.text(st.characters(exclude_characters="\r\n\x00", max_codepoint=255), max_size=50),
     field=st.text(max_size=40),
 )
-def test_a_header_holds_nothing_that_a_client_has_made_up(settled, name, header, field):
+def test_response_headers_are_known_and_printable(settled, name, header, field):
     body = question("google", model=name) | {field: 1, "stop_at\r\nX-Evil": 1}
     given_headers = {"X-Request-Id": header, "X-Cloud-Trace-Context": header, "Traceparent": header}
     for answer in (
@@ -631,7 +631,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_requests_leave_nothing_behind_either(deployed, hostile):
+def test_hostile_requests_leak_no_internals(deployed, hostile):
     head, content = everything(deployed, *hostile)
     assert not INSIDES.search(head + content), (head, content)
     assert "X-Evil: x" not in head

@@ -118,7 +118,7 @@ NEUTRAL = [
 
 @pytest.mark.parametrize("params", NEUTRAL)
 @each_publisher
-def test_a_value_that_changes_nothing_is_not_ignored(publisher, params):
+def test_neutral_value_is_not_named_as_ignored(publisher, params):
     calls, _ = upstream_calls(question(publisher, **params))
     assert calls[0].ignored == ()
 

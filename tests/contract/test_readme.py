@@ -88,7 +88,7 @@ def test_the_table_of_parameters_is_that_of_the_code():
     assert re.findall(r"`(\w+)`", listed) == nowhere
 
 
-def test_the_two_commands_stand_in_the_first_twenty_lines():
+def test_the_first_twenty_lines_have_the_two_commands():
     first = "\n".join(README.splitlines()[:20])
     assert "pip install -q -r requirements.txt && .venv/bin/python main.py --emulator" in first
     assert "pip install -q -r requirements-dev.txt && .venv/bin/python -m pytest" in first
@@ -171,7 +171,7 @@ def test_dashboard_and_alert_read_metrics_of_the_script(name):
     assert f"-file=.github/docs/{name}" in MONITORING
 
 
-def test_picture_of_the_dashboard_has_its_charts():
+def test_image_of_the_dashboard_has_its_charts():
     picture = (ROOT / ".github" / "docs" / "dashboard.svg").read_bytes()
     dashboard = json.loads((ROOT / ".github" / "docs" / "dashboard.json").read_text())
     titles = [tile["widget"]["title"] for tile in dashboard["mosaicLayout"]["tiles"]]

@@ -246,7 +246,7 @@ def test_citations_count_from_their_text():
     assert (annotation["start_index"], annotation["end_index"]) == (3, 7)
 
 
-def test_picture_is_an_item_that_comes_back_with_its_signature():
+def test_image_item_is_accepted_back_with_its_signature():
     signed = {"google": {"thought_signature": "c2ln"}}
     image = {
         "type": "image_url",

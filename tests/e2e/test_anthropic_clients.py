@@ -65,7 +65,7 @@ def test_a_tool_is_called_and_its_result_read(sdk, model, streamed):
     assert answer.stop_reason == "end_turn"
 
 
-def test_claude_gets_the_body_as_it_came(app, emulator):
+def test_claude_gets_the_body_unchanged(app, emulator):
     body = {
         "model": CLAUDE,
         "max_tokens": 20,

@@ -284,7 +284,7 @@ def test_the_results_are_not_there_before_the_end(client):
         client.files.content(done.output_file_id.replace("file-", "file-x"))
 
 
-def test_an_id_without_a_record_asks_for_no_job(local, emulator):
+def test_batch_id_without_a_record_is_a_404_without_a_call(local, emulator):
     secret = "a secret of sixteen characters"
     app = local(VERTEX_COMPAT_SECRET=secret)
     stranger = Batch(new_token(), "us-central1/7000000000000000001").id(IdSigner(secret))

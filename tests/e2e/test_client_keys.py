@@ -264,7 +264,7 @@ def test_empty_file_refuses_requests_at_the_front_door(path):
     assert app.get("/v1/models", headers={"Authorization": "Bearer anything-at-all"}).status_code == 401
 
 
-def test_file_that_is_good_again_is_taken(file, path, clock, caplog):
+def test_file_that_is_valid_again_is_loaded(file, path, clock, caplog):
     spoil(path)
     clock.now += api_keys.REFRESH_SECONDS
     file.keys()

@@ -112,7 +112,7 @@ def test_a_tuned_model_chats_where_it_was_tuned(serve, emulator, storage):  # no
         assert "/locations/europe-west4/" in emulator.calls[0].path
 
 
-def test_litellm_s_way_needs_no_bucket(serve, emulator):
+def test_litellm_s_parameters_tune_without_a_bucket(serve, emulator):
     with serve().client() as client:
         job = client.fine_tuning.jobs.create(
             model="gemini-3.8-flash",

@@ -83,7 +83,7 @@ def test_a_stop_sequence_ends_the_answer_before_it(client, model, stop, stream):
 
 
 @each_model
-def test_three_choices_are_given(client, model, emulator):
+def test_n_3_returns_three_choices(client, model, emulator):
     answer = ask(client, model, n=3, temperature=1)
     assert [choice.index for choice in answer.choices] == [0, 1, 2]
     assert all(WORDS in choice.message.content for choice in answer.choices)

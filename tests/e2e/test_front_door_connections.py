@@ -380,7 +380,7 @@ def test_a_body_is_read_as_json_whatever_it_calls_itself(front_door, content_typ
     [b"", b"{", b"[]", b"null", b"\xff", b"x" * 100_000, b"[" * 100_000, BODY + b"x", BODY[:-1]],
     ids=lambda body: repr(body[-12:]),
 )
-def test_a_bad_body_is_a_400_over_the_wire_as_well(front_door, body):
+def test_malformed_body_is_a_400_over_http(front_door, body):
     status, answer = text_of(raw(front_door, request(f"Content-Length: {len(body)}", body=body)))
     assert status == 400
     assert answer["error"].keys() == {"message", "type", "param", "code"}
@@ -407,7 +407,7 @@ def test_a_request_without_a_body_is_a_400(front_door):
     assert text_of(raw(front_door, request(body=b"")))[0] == 400
 
 
-def test_an_old_client_is_answered_too(front_door):
+def test_http_1_0_client_is_answered(front_door):
     status, answer = text_of(raw(front_door, request(f"Content-Length: {len(BODY)}", version="1.0")))
     assert status == 200
     assert answer["choices"]
@@ -426,6 +426,6 @@ def test_no_header_brings_it_down(front_door, line):
     assert int(answer.split()[1]) in {200, 400}
 
 
-def test_nothing_of_all_this_has_hurt_the_function(front_door):
+def test_function_answers_after_all_connection_tests(front_door):
     with front_door.client() as client:
         assert ask(client, MODELS["google"]).choices

@@ -121,7 +121,7 @@ def test_fault_inside_a_stream_is_an_error_event(client, emulator, publisher, fa
 
 @each_publisher
 @pytest.mark.parametrize("fault", ["error-event-3", "garbage-3", "cut-3", "half-3", "end-3"])
-def test_after_an_error_event_there_is_nothing(front_door, emulator, publisher, fault):
+def test_error_event_is_the_last_of_its_stream(front_door, emulator, publisher, fault):
     emulator.pace = 0.02
     status, body = raw_stream(front_door, named(publisher, fault), stream_options={"include_usage": True})
     assert status == 200
@@ -259,7 +259,7 @@ def test_client_errors_are_not_retried(serve, emulator, status):
     assert len(emulator.calls) == 1
 
 
-def test_nothing_is_tried_again_once_the_answer_has_begun(serve, emulator):
+def test_no_retry_after_the_answer_has_begun(serve, emulator):
     with serve(VERTEX_COMPAT_RETRIES="1").client() as client, pytest.raises(openai.APIError):
         list(ask(client, named("mistralai", "cut-3"), stream=True))
     assert len(emulator.calls) == 1

@@ -208,7 +208,7 @@ def predict(app, model="gemini-3.1-flash-image", prompt="A cat", **parameters):
 
 
 @pytest.mark.parametrize("model", ["gemini-3.1-flash-image", "imagen-4.0-generate-001"])
-def test_predict_makes_pictures(app, emulator, model):
+def test_predict_makes_images(app, emulator, model):
     response = predict(app, model, sampleCount=2, aspectRatio="16:9")
     assert response.status_code == 200, response.text
     pictures = [
@@ -222,7 +222,7 @@ def test_predict_makes_pictures(app, emulator, model):
     assert '"aspectRatio":"16:9"' in emulator.calls[0].body.decode().replace(" ", "")
 
 
-def test_predict_takes_what_google_s_sdk_sends(app, emulator):
+def test_predict_accepts_requests_of_google_s_sdk(app, emulator):
     config = types.GenerateImagesConfig(
         number_of_images=1,
         aspect_ratio="3:4",
@@ -273,7 +273,7 @@ def test_predict_errors_name_the_field(app, body, field):
     assert error["details"][0]["fieldViolations"][0]["field"] == field
 
 
-def test_predict_needs_a_model_that_makes_pictures(app):
+def test_predict_needs_a_model_that_makes_images(app):
     response = predict(app, CLAUDE)
     assert (response.status_code, response.json["error"]["status"]) == (404, "NOT_FOUND")
     assert "make images" in response.json["error"]["message"]
@@ -368,7 +368,7 @@ def test_tokens_are_counted(sdk, app, emulator):
 
 @pytest.mark.parametrize("model", [GEMINI, CLAUDE])
 @pytest.mark.parametrize("value", [5, [1], "x"])
-def test_a_count_of_what_is_no_request_is_a_400(app, model, value):
+def test_counting_an_invalid_request_is_a_400(app, model, value):
     response = app.post(f"/v1beta/models/{model}:countTokens", json={"generateContentRequest": value})
     assert (response.status_code, response.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
 

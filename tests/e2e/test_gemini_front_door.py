@@ -93,7 +93,7 @@ def test_schema_beside_tools_of_any_generation(client, model, stream):
     assert called or json.loads(content).keys() == {"city"}
 
 
-def test_picture_goes_back_into_the_conversation(client, emulator):
+def test_image_is_sent_back_in_the_conversation(client, emulator):
     def ask():
         answer = client.chat.completions.create(
             model="gemini-3-pro-image", messages=messages, modalities=["text", "image"]

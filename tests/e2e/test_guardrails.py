@@ -172,7 +172,7 @@ def test_unchecked_requests_pass_if_the_settings_allow_it(guarded, template):
     assert chat(guarded("partial", 'model_armor_failure = "pass"\n'), BAD).status_code == 400
 
 
-def test_google_s_own_api_is_checked_too(guarded):
+def test_generate_content_is_checked(guarded):
     body = contents(BAD) | {"model_armor_config": {}}
     app = guarded(more='model_armor_failure = "pass"\n')
     answer = app.post(f"/v1beta/models/{GEMINI}:generateContent", json=body)

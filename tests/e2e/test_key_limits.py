@@ -389,7 +389,7 @@ def test_uncounted_jobs_need_a_rule_that_names_them(limited, path, operation):
 
 
 @pytest.mark.parametrize(("number", "status"), [("1", 200), ("8", 429)])
-def test_form_reserves_each_picture_that_it_asks_for(limited, number, status):
+def test_form_reserves_each_requested_image(limited, number, status):
     app = limited("tokens_per_minute = 10000")
     form = {"model": "gemini-3.1-flash-image", "prompt": "a cat", "n": number}
     form["image"] = (io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"0" * 40), "a.png")

@@ -243,7 +243,7 @@ def test_interaction_passes_unchanged(app, emulator):
         ({"model": "../../endpoints/1"}, 400, "'model' must be the name"),
     ],
 )
-def test_an_interaction_names_what_it_runs(app, emulator, fields, status, reason):
+def test_interaction_needs_one_valid_model_or_agent(app, emulator, fields, status, reason):
     answer = interact(app, **fields)
     assert (answer.status_code, reason in answer.json["error"]["message"]) == (status, True)
     assert emulator.calls == []

@@ -79,7 +79,7 @@ def test_broken_stream_is_severe_despite_status_200(capfd, error, severity):
     assert json.loads(line(record, capfd))["severity"] == severity
 
 
-def test_the_trace_may_come_in_the_standard_s_header(capfd):
+def test_trace_id_is_read_from_traceparent(capfd):
     record = new_record(Traceparent="00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
     assert "0123456789abcdef0123456789abcdef" in line(record, capfd)
 

@@ -92,7 +92,7 @@ def test_time_per_chunk_is_one_measurement_a_stream(collect):
     assert 0 < chunk.sum < duration.sum
 
 
-def test_speech_as_it_comes_has_times_too(collect):
+def test_streamed_speech_has_time_to_first_chunk(collect):
     body = {
         "model": "gemini-3.8-flash-tts",
         "input": "Hi",

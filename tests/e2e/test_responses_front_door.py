@@ -46,7 +46,7 @@ def user(text):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_stream_ends_in_what_is_answered_without_one(client, model):
+def test_final_response_of_a_stream_equals_the_whole_response(client, model):
     whole = client.responses.create(model=model, input="Say hello.", instructions="Be brief.")
     with client.responses.stream(model=model, input="Say hello.", instructions="Be brief.") as stream:
         for _ in stream:
@@ -57,7 +57,7 @@ def test_a_stream_ends_in_what_is_answered_without_one(client, model):
     assert whole.usage == streamed.usage
 
 
-def test_the_async_client_is_answered_too(front_door):
+def test_the_async_client_is_answered(front_door):
     async def ask():
         async with front_door.client(kind=openai.AsyncOpenAI) as client:
             return await client.responses.create(model="claude-sonnet-5-5", input=[user("Say hello.")])
@@ -350,7 +350,7 @@ def test_code_interpreter_that_must_be_used_has_to_exist(client):
     assert caught.value.param == "tool_choice"
 
 
-def test_drafts_of_a_picture_are_partial_images(client, emulator):
+def test_drafts_of_an_image_are_partial_images(client, emulator):
     tool = {"type": "image_generation", "partial_images": 3, "size": "1024x1536", "output_format": "jpeg"}
     with client.responses.stream(model="gemini-3-pro-image", input="Draw a cat.", tools=[tool]) as stream:
         events = list(stream)
@@ -370,7 +370,7 @@ def test_drafts_of_a_picture_are_partial_images(client, emulator):
     assert config["thinkingConfig"] == {"includeThoughts": True}
 
 
-def test_a_picture_of_which_only_drafts_came_has_failed(client, emulator):
+def test_image_of_which_only_drafts_came_has_failed(client, emulator):
     draft = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
     reply = {"candidates": [{"content": {"parts": [draft, {"text": "No."}]}, "finishReason": "STOP"}]}
     emulator.script([b"data: %s\n\n" % json.dumps(reply).encode()])
@@ -384,7 +384,7 @@ def test_a_picture_of_which_only_drafts_came_has_failed(client, emulator):
     assert client.responses.create(model="gemini-3-pro-image", input=items).output_text
 
 
-def test_options_of_pictures_without_a_counterpart_are_named(client):
+def test_options_of_images_without_a_counterpart_are_named(client):
     tool = {"type": "image_generation", "partial_images": 2, "quality": "high", "moderation": "low"}
     raw = client.responses.with_raw_response.create(
         model="gemini-2.5-flash-image", input="Draw a cat.", tools=[tool]
@@ -412,7 +412,7 @@ def test_invalid_image_option_is_a_400_that_names_it(client, option):
     assert refused.value.param == f"tools[1].{min(option)}"
 
 
-def test_pictures_of_a_model_come_back_in_the_next_turn(client, emulator):
+def test_images_of_a_model_are_sent_back_in_the_next_turn(client, emulator):
     model = "gemini-3.1-flash-image"
     messages, tools = [user("Draw a cat.")], [{"type": "image_generation"}]
     whole = client.responses.create(model=model, input=messages, tools=tools)

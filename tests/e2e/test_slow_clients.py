@@ -88,7 +88,7 @@ def test_little_is_taken_for_a_client_that_does_not_read(front_door, emulator, p
     emulator.wait_for(lambda calls: calls[0].ended == "client_left", SOON)
 
 
-def test_little_is_taken_for_a_client_that_reads_no_more(front_door, emulator):
+def test_upstream_read_stops_for_a_client_that_stops_reading(front_door, emulator):
     """The kernel gives a connection more room the faster it is read."""
     with stuck(front_door, "google") as (line, endless):
         read = 0

@@ -248,7 +248,7 @@ def test_only_own_objects_of_the_bucket_can_be_named(start, emulator, uri):
     assert not emulator.calls
 
 
-def test_files_of_jobs_name_only_what_requests_may(start, emulator):
+def test_uris_in_job_files_obey_the_rules_of_requests(start, emulator):
     app = start()
     uri = f"gs://{BUCKET}/vertex_compat/k-alice/files/x.png"
     messages = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": uri}}]}]

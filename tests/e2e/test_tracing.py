@@ -83,7 +83,7 @@ def test_its_parent_is_the_client_s_span(ask):
 
 
 @pytest.mark.parametrize("headers", [{}, {"traceparent": "00-nonsense-01"}])
-def test_without_a_good_parent_it_is_a_root(ask, headers):
+def test_span_without_a_valid_parent_is_a_root(ask, headers):
     (span,) = ask("/v1/chat/completions", question("google"), **headers)
     assert span.parent is None
 

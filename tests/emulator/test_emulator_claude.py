@@ -421,7 +421,7 @@ def test_the_frames_of_a_claude_stream_are_the_recorded_ones(vertex):
     assert len(again.data.split(b"\n\n")) == len(answer.data.split(b"\n\n"))
 
 
-def test_the_path_alone_makes_no_stream(vertex):
+def test_stream_path_without_stream_field_is_a_whole_answer(vertex):
     body = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 9, "messages": [user("Hi")]}
     answer = vertex.post(f"/publishers/anthropic/models/{SONNET}:streamRawPredict", body)
     assert answer.get_json()["type"] == "message"

@@ -88,7 +88,7 @@ def test_the_multimodal_model_takes_one_instance(vertex):
         refusal(predict(vertex, instances, parameters, "multimodalembedding@001"))
 
 
-def test_a_container_is_asked_in_its_words(vertex):
+def test_container_s_instance_key_selects_its_response_form(vertex):
     path = "/endpoints/30721:predict"
     tuned, tokens, flat = (
         vertex.post(path, {"instances": [{key: "a b"}]}).json["predictions"][0]

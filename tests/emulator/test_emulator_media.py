@@ -30,7 +30,7 @@ def test_imagen_refuses(vertex, parameters):
     refused(vertex.post(IMAGEN, {"instances": [{"prompt": "A cat"}], "parameters": parameters}))
 
 
-def test_imagen_makes_images_or_says_why_not(vertex):
+def test_imagen_returns_images_or_the_filter_s_reason(vertex):
     response = vertex.post(IMAGEN, {"instances": [{"prompt": "A cat"}], "parameters": {"sampleCount": 2}})
     assert [prediction["mimeType"] for prediction in response.json["predictions"]] == ["image/png"] * 2
     filtered = vertex.post(IMAGEN, {"instances": [{"prompt": "unsafe"}]})
@@ -82,7 +82,7 @@ def synthesize(vertex, text=None, voice=VOICE, **config):
     ("encoding", "begin"),
     [("MP3", b"\xff\xf3"), ("OGG_OPUS", b"OggS"), ("LINEAR16", b"RIFF"), ("PCM", b"\0\0")],
 )
-def test_an_encoding_is_what_it_says(vertex, encoding, begin):
+def test_audio_begins_with_the_bytes_of_its_encoding(vertex, encoding, begin):
     data = base64.b64decode(synthesize(vertex, audioEncoding=encoding).json["audioContent"])
     assert data.startswith(begin)
     if encoding == "LINEAR16":

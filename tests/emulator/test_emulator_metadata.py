@@ -91,7 +91,7 @@ def refusal(answer):
     return error["status"], error["details"][0]["reason"]
 
 
-def test_without_a_good_token_vertex_stays_shut(app, client):
+def test_vertex_refuses_invalid_tokens(app, client):
     assert refusal(generate(client, "")) == ("UNAUTHENTICATED", "CREDENTIALS_MISSING")
     assert refusal(generate(client, "ya29.other")) == ("UNAUTHENTICATED", "ACCESS_TOKEN_EXPIRED")
     token = get(client, TOKEN).get_json()["access_token"]
@@ -100,7 +100,7 @@ def test_without_a_good_token_vertex_stays_shut(app, client):
     assert generate(client, get(client, TOKEN).get_json()["access_token"]).status_code == 200
 
 
-def test_a_token_for_something_else_is_not_enough(client):
+def test_token_with_a_narrower_scope_is_refused(client):
     narrow = get(client, TOKEN, scopes="https://www.googleapis.com/auth/devstorage.read_only")
     assert refusal(generate(client, narrow.get_json()["access_token"])) == (
         "PERMISSION_DENIED",
@@ -110,7 +110,7 @@ def test_a_token_for_something_else_is_not_enough(client):
     assert generate(client, wide).status_code == 200
 
 
-def test_a_token_is_given_again_until_shortly_before_its_end():
+def test_token_is_reused_until_shortly_before_its_end():
     now = [0.0]
     metadata = MetadataServer(3600, clock=lambda: now[0])
 

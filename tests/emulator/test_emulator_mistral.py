@@ -129,7 +129,7 @@ def test_mistral_accepts(vertex, body):
         {"response_format": {"type": "json_schema"}},
     ],
 )
-def test_mistral_refuses_what_does_not_fit_together(vertex, body):
+def test_mistral_refuses_inconsistent_parameters(vertex, body):
     answer = vertex.mistral(**body)
     assert answer.status_code == 400
     assert answer.get_json()["object"] == "error"

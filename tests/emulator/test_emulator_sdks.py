@@ -177,7 +177,7 @@ def test_mistral_reads_errors(mistral):
         ("1234567890", ""),
     ],
 )
-def test_openai_reads_what_has_its_shape(chat, endpoint, model):
+def test_openai_sdk_reads_openai_compatible_responses(chat, endpoint, model):
     completions = chat(endpoint)
     answer = completions.create(model=model, messages=HELLO)
     text = answer.choices[0].message.content

@@ -106,13 +106,13 @@ def test_a_status_comes_in_the_publishers_own_envelope(ask, publisher):
     assert keys[publisher]()
 
 
-def test_a_status_can_come_only_once_for_a_model(ask):
+def test_status_once_fails_only_the_first_call_of_a_model(ask):
     statuses = [ask("anthropic", "emulator-status-529-once").status_code for _ in range(3)]
     assert statuses == [529, 200, 200]
     assert ask("anthropic", "emulator-status-529-once-more").status_code == 529
 
 
-def test_a_header_asks_for_a_fault_as_well(ask):
+def test_a_header_selects_a_fault(ask):
     answer = ask("google", "3.8-flash", headers={"x-emulator-fault": "status-503"})
     assert answer.json()["error"]["status"] == "UNAVAILABLE"
 

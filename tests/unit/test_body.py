@@ -238,7 +238,7 @@ def test_a_missing_parameter_is_named(function_, name):
     ],
 )
 @pytest.mark.parametrize("publisher", MODELS)
-def test_null_is_the_same_as_nothing(function_, notes, publisher, name):
+def test_null_is_like_a_missing_parameter(function_, notes, publisher, name):
     post(function_, question(publisher))
     post(function_, question(publisher) | {name: None})
     assert notes.calls[-1] == notes.calls[-2]

@@ -94,7 +94,7 @@ def test_older_models_think_within_a_budget(effort, budget):
         ("claude-sonnet-9", "high", "high", ()),
     ],
 )
-def test_newer_models_think_as_much_as_it_is_worth(model, effort, level, ignored):
+def test_newer_models_get_adaptive_thinking_and_effort(model, effort, level, ignored):
     call = translated(model, reasoning_effort=effort)
     assert call.body["thinking"] == {"type": "adaptive", "display": "summarized"}
     assert call.body["output_config"] == {"effort": level}
@@ -262,7 +262,7 @@ def test_illegal_tool_name_is_renamed_and_restored():
     assert call.body["tools"] == [{"name": legal_name, "input_schema": {"type": "object"}}]
 
 
-def test_strict_goes_where_the_schema_is_closed():
+def test_strict_is_dropped_for_schemas_with_any_property_names():
     def tool(schema):
         return {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
 

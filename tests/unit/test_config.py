@@ -15,7 +15,7 @@ def read(**env):
     return Settings.from_env(env)
 
 
-def test_nothing_has_to_be_set():
+def test_settings_have_defaults():
     settings = read()
     assert settings.project is None
     assert settings.location is None

@@ -170,7 +170,7 @@ def test_options_that_no_browser_sent_is_no_preflight():
 
 
 @given(st.text())
-def test_nothing_but_names_of_headers_is_repeated(requested):
+def test_allowed_headers_have_only_characters_of_names(requested):
     given_headers = {
         "Origin": PAGE,
         "Access-Control-Request-Method": "GET",

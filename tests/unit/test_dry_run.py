@@ -19,7 +19,7 @@ def test_the_translated_call_is_shown_and_not_made(app, emulator, stream):
     assert emulator.calls == []
 
 
-def test_the_responses_api_shows_its_call_too(app, emulator):
+def test_dry_run_of_responses_shows_the_upstream_call(app, emulator):
     answer = app.post("/v1/responses", json={"model": "claude-sonnet-5-5", "input": "Hello"}, headers=DRY)
     assert answer.json["body"]["anthropic_version"] == "vertex-2023-10-16"
     assert emulator.calls == []

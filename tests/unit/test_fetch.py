@@ -229,7 +229,7 @@ def test_generic_type_is_replaced_by_that_of_the_bytes(internet, fetcher):
     assert fetcher.fetch(f"{internet.url}/blob", "place") == (PNG, "image/png")
 
 
-def test_nothing_of_ours_is_sent_along(internet, fetcher):
+def test_fetch_sends_no_credentials(internet, fetcher):
     fetcher.fetch(f"{internet.url}/image.png", "place")
     (_, headers) = internet.requests[0]
     assert not {"authorization", "cookie", "metadata-flavor"} & {name.lower() for name in headers}

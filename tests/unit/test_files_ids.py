@@ -32,19 +32,19 @@ def test_an_id_holds_its_name(name):
 
 
 @given(NAMES)
-def test_an_id_of_another_secret_names_nothing(name):
+def test_id_signed_with_another_secret_is_invalid(name):
     assert IdSigner("another secret").decode("x_", SIGNER.encode("x_", name)) is None
 
 
 @given(NAMES)
-def test_an_id_with_another_prefix_names_nothing(name):
+def test_id_with_another_prefix_is_invalid(name):
     id_ = SIGNER.encode("file-", name)
     assert SIGNER.decode("batch_", id_) is None
     assert SIGNER.decode("batch_", id_.replace("file-", "batch_")) is None
 
 
 @given(NAMES, st.integers(0), st.sampled_from(string.ascii_letters + string.digits + "-_"))
-def test_a_changed_id_names_nothing(name, position, character):
+def test_changed_id_is_invalid(name, position, character):
     id_ = SIGNER.encode("file-", name)
     position = 5 + position % (len(id_) - 5)
     changed = id_[:position] + character + id_[position + 1 :]
@@ -52,12 +52,12 @@ def test_a_changed_id_names_nothing(name, position, character):
 
 
 @given(st.text(string.ascii_letters + string.digits + "-_=+/ \n", max_size=60))
-def test_an_invented_id_names_nothing(encoded):
+def test_invented_id_is_invalid(encoded):
     assert SIGNER.decode("file-", f"file-{encoded}") is None
 
 
 @pytest.mark.parametrize("id_", ["", "file-", "file-abc123!", "file-é", "file-" + "_" * 16, "file-\ud800"])
-def test_a_malformed_id_names_nothing(id_):
+def test_malformed_id_is_invalid(id_):
     assert SIGNER.decode("file-", id_) is None
 
 

@@ -34,7 +34,7 @@ def test_contents_may_end_with_a_model_turn(model):
 
 
 @pytest.mark.parametrize("model", ["gemini-3.1-flash-tts-preview", "gemini-2.5-pro-tts"])
-def test_system_of_a_speech_model_says_how_to_speak(model):
+def test_system_message_precedes_the_text_to_speak(model):
     messages = [{"role": "system", "content": "like a pirate"}, *HELLO]
     upstream_call = call(
         model, messages=messages, modalities=["audio"], audio={"voice": "Kore", "format": "pcm16"}
@@ -228,7 +228,7 @@ INLINE = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
 
 
 @pytest.mark.parametrize("model", ["gemini-3-pro-image-preview", "gemini-nano-banana-2.1"])
-def test_picture_comes_back_with_its_own_signature(model):
+def test_image_is_sent_back_with_its_own_signature(model):
     message = {"role": "assistant", "content": "Here is a cat.", "refusal": None} | signed("c2lnVGV4dA==")
     message["images"] = [picture(**signed("c2lnSW1n"))]
     upstream_call = call(

@@ -329,7 +329,7 @@ def test_results_come_in_the_calls_order_and_none_is_missing():
     assert user_turn == {"role": "user", "parts": [{"text": "Hello"}]}
 
 
-def test_an_image_that_a_tool_gives():
+def test_image_of_a_tool_result_is_sent_in_each_form():
     image = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": PNG}}]
     inline = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
     messages = [*HELLO, called("f"), result(image)]
@@ -436,7 +436,7 @@ def test_tool_with_a_counterpart_becomes_it(type_, kind):
     assert body(tools=[{"type": type_}])["tools"] == [{kind: {}}]
 
 
-def test_no_tool_at_all_if_none_may_be_used():
+def test_tool_choice_none_sends_no_hosted_tools():
     assert "tools" not in body(tools=[{"googleSearch": {}}], tool_choice="none")
 
 
@@ -540,7 +540,7 @@ def test_a_level_in_small_letters():
         {"extra_body": {"google": 7}},
     ],
 )
-def test_words_that_mean_nothing_are_refused(params):
+def test_malformed_reasoning_and_google_options_are_refused(params):
     assert refused(**params).param
 
 
@@ -742,7 +742,7 @@ def test_id_holds_signature_and_id_of_its_call(own, signature):
         "call_" + "0" * 24 + "_i0",
     ],
 )
-def test_foreign_id_holds_nothing(identity):
+def test_foreign_call_id_has_no_signature(identity):
     assert signatures.of_call(identity, {}) == (None, None)
 
 
@@ -795,7 +795,7 @@ def test_a_thought_in_google_s_words_is_one():
     ]
 
 
-def test_labels_come_from_both():
+def test_labels_are_merged_from_metadata_and_labels():
     assert body(metadata={"a": "1"}, labels={"b": "2"})["labels"] == {"a": "1", "b": "2"}
 
 

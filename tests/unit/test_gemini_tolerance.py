@@ -129,7 +129,7 @@ def test_signature_of_a_thought_belongs_to_the_call_after_it():
     assert call["extra_content"] == {"google": {"thought_signature": "c2lnVGhvdWdodA=="}}
 
 
-def test_text_and_picture_have_signatures_of_their_own():
+def test_text_and_image_have_signatures_of_their_own():
     picture = {
         "inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="},
         "thoughtSignature": "c2lnSW1n",

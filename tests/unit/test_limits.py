@@ -102,7 +102,7 @@ def test_a_body_without_end_is_refused_while_it_comes(small, framing, path):
         assert size_sent < 64 * MEGABYTE
 
 
-def test_who_has_no_key_is_not_read(serve):
+def test_request_without_a_key_is_refused_before_its_body(serve):
     """The refusal comes though no byte of the body does."""
     server = serve(VERTEX_COMPAT_API_KEYS="sk-one-0123456789", K_SERVICE="vertex-compat")
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
@@ -111,7 +111,7 @@ def test_who_has_no_key_is_not_read(serve):
         assert line.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
-def test_the_function_holds_no_more_than_it_takes(small):
+def test_memory_is_bounded_by_the_body_limit(small):
     """Twenty clients send 16 times as much as is taken, each."""
     before = resident(small)
     content = framed(b"x" * 16 * MEGABYTE, "chunked")

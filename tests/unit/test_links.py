@@ -38,13 +38,13 @@ class Internet:
         return Fetched(PNG, "image/png")
 
 
-def test_a_link_becomes_the_file_and_the_rest_stays():
+def test_link_is_replaced_by_the_file():
     text = {"type": "text", "text": "Look"}
     (message,) = inline_urls.inline_messages([user(text, image(CAT))], Internet().fetch)
     assert message["content"] == [text, {"type": "image_url", "image_url": {"detail": "low", "url": DATA}}]
 
 
-def test_a_bare_link_and_a_file_are_links_too():
+def test_links_in_strings_and_file_parts_are_replaced():
     file = {"type": "file", "file": {"file_id": CAT, "filename": "cat.png"}}
     (message,) = inline_urls.inline_messages(
         [user({"type": "image_url", "image_url": CAT}, file)], Internet().fetch
@@ -178,7 +178,7 @@ def test_a_type_that_cannot_be_known_is_a_400(app, emulator, storage, uri, messa
     assert not any("generateContent" in call.path for call in emulator.calls)
 
 
-def test_an_object_is_looked_up_only_for_who_may_use_it(emulator, storage, tmp_path):
+def test_object_outside_allow_gcs_is_a_403_without_a_lookup(emulator, storage, tmp_path):
     storage.write(OBJECT, b"x", "image/webp")
     config = tmp_path / "c.toml"
     config.write_text('allow_gcs = ["gs://films/*"]\n')
@@ -222,7 +222,7 @@ def test_an_unknown_type_names_the_client_s_parameter(app, path, body, param):
     assert "media type" in answer.text
 
 
-def test_types_given_in_other_apis_are_used(app, emulator):
+def test_media_types_in_other_apis_are_used(app, emulator):
     source = {"type": "url", "url": OBJECT, "media_type": "image/webp"}
     body = {"model": GEMINI, "max_tokens": 9, "messages": [user({"type": "image", "source": source})]}
     assert app.post("/v1/messages", json=body).status_code == 200

@@ -53,7 +53,7 @@ def test_deployed_it_is_this_account_unless_a_file_names_another(emulator):
         assert credentials_factory(Settings.from_env(env)).func is application_default
 
 
-def test_who_pays_for_quota(emulator):
+def test_quota_project_is_read_from_the_environment(emulator):
     env = {"K_SERVICE": "f", "GCE_METADATA_HOST": emulator.url.removeprefix("http://")}
     credentials = Credentials(
         credentials_factory(Settings.from_env(env | {"GOOGLE_CLOUD_QUOTA_PROJECT": "who-pays"}))

@@ -171,7 +171,7 @@ def test_models_that_read_no_documents_are_named(app, model):
 
 
 @pytest.mark.parametrize("model", [*PICTURE_MODELS, "deepseek-ai/deepseek-ocr-maas"])
-def test_models_for_pictures_refuse_other_documents(app, emulator, model):
+def test_models_for_images_refuse_other_documents(app, emulator, model):
     error = ocr(app, model=model).json["error"]
     assert (error["param"], error["code"]) == ("document", "unsupported_value")
     assert not emulator.calls

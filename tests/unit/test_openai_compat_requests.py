@@ -149,7 +149,7 @@ def test_reasoning_that_is_not_sent_is_named(model, field):
 
 
 @pytest.mark.parametrize("model", [MISTRAL, LLAMA, DEPLOYED, "jamba-1.5-large"])
-def test_pictures_of_the_model_are_named(model):
+def test_images_of_the_model_are_named(model):
     picture = {"type": "image_url", "image_url": {"url": PNG}}
     messages = [
         {"role": "user", "content": "Draw."},

@@ -53,7 +53,7 @@ def page():
 
 @pytest.mark.parametrize("accept", [BROWSER, "text/html", "text/*", "application/json;q=0.5, text/html"])
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/"])
-def test_who_would_rather_have_html_gets_the_page(accept, path):
+def test_client_that_prefers_html_gets_the_page(accept, path):
     answer = page_for(accept, path)
     assert answer.status_code == 200
     assert answer.content_type == "text/html; charset=utf-8"
@@ -65,7 +65,7 @@ def test_who_would_rather_have_html_gets_the_page(accept, path):
     "accept",
     [None, "", "*/*", "application/json", "text/html;q=0.5, application/json", "image/png", "nonsense;;q=x,"],
 )
-def test_everybody_else_gets_json(accept):
+def test_client_that_does_not_prefer_html_gets_json(accept):
     answer = page_for(accept)
     assert answer.json["name"] == "vertex_compat"
     assert answer.headers["Vary"] == "Accept"
@@ -123,7 +123,7 @@ def test_nothing_leaks_to_other_sites():
     assert headers["X-Frame-Options"] == "DENY"
 
 
-def test_it_loads_nothing_and_knows_no_path_of_its_own(page):
+def test_page_loads_no_other_file(page):
     for tag, attributes in page.elements:
         for name in {"src", "srcset", "href", "action", "poster", "data"} & attributes.keys():
             assert attributes[name].startswith(("data:", "#")), (tag, attributes)

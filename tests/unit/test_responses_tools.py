@@ -370,7 +370,7 @@ def test_call_of_openais_servers_is_a_call_with_its_result(item, name, arguments
     assert ignored == (["input.outputs.url"] if "outputs" in item else [])
 
 
-def test_picture_that_code_drew_is_in_the_result_of_its_call():
+def test_image_that_code_drew_is_in_the_result_of_its_call():
     pixel = "data:image/png;base64,iVBORw0KGgo="
     outputs = [{"type": "logs", "logs": "2"}, {"type": "image", "url": pixel}]
     item = {"type": "code_interpreter_call", "id": "ci_1", "code": "plot()", "outputs": outputs}
@@ -382,7 +382,7 @@ def test_picture_that_code_drew_is_in_the_result_of_its_call():
     assert not ignored
 
 
-def test_instructions_alone_are_a_request():
+def test_instructions_without_input_are_a_request():
     body, _ = upstream_body("openai/1234567890", input=[], instructions="Say hello.")
     assert body["messages"][0] == {"role": "system", "content": "Say hello."}
 
@@ -465,7 +465,7 @@ def test_outputs_without_ids_belong_to_the_calls_in_order():
         ({"input": [{"type": "additional_tools", "tools": 3}]}, "input[0].tools"),
     ],
 )
-def test_error_names_what_the_client_sent(params, param):
+def test_error_s_param_is_the_client_s_own_name(params, param):
     error = refused(**params)
     assert error["param"] == param
     assert "messages" not in error["message"]

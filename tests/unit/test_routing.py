@@ -105,7 +105,7 @@ def test_fallbacks_come_after_all_targets():
         assert plan[2] == "gemini-3.8-flash"
 
 
-def test_a_target_that_failed_comes_last_for_a_while():
+def test_failed_target_is_the_last_candidate():
     text = (
         "[models.m]\ntargets = [{ model = 'gemini-4-argon', weight = 1000 }, { model = 'gemini-3.8-flash' }]"
     )

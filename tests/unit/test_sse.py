@@ -151,7 +151,7 @@ ENDS = st.sampled_from([b"\n", b"\r", b"\r\n"])
 
 
 @given(lines=LINES, ends=st.lists(ENDS, min_size=1), places=st.sets(st.integers(1, 200)), bom=st.booleans())
-def test_no_cut_changes_what_is_read(lines, ends, places, bom):
+def test_events_do_not_depend_on_chunk_boundaries(lines, ends, places, bom):
     ended = [line + ends[place % len(ends)] for place, line in enumerate(lines)]
     stream = (b"\xef\xbb\xbf" if bom else b"") + b"".join(ended)
     assert decoded(*in_pieces(stream, places)) == decoded(stream)

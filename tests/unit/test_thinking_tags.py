@@ -80,7 +80,7 @@ def test_text_between_leading_tags_is_reasoning(text, parts):
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_text_that_merely_holds_tags_is_as_it_was(text):
+def test_text_with_tags_inside_is_unchanged(text):
     assert whole(text) == (None, text)
     assert streamed(*map(chunk, text), end()) == (None, text)
     assert streamed(end(text)) == (None, text)

@@ -105,7 +105,7 @@ def test_a_text_is_plain(app, emulator, path, expected, text):
     assert answer.text == text
 
 
-def test_a_stream_gives_the_text_as_it_comes(client, emulator):
+def test_stream_has_text_deltas(client, emulator):
     with client.audio.transcriptions.create(model=MODEL, file=("a.wav", WAV), stream=True) as stream:
         *deltas, done = list(stream)
     assert {event.type for event in deltas} == {"transcript.text.delta"}
@@ -135,7 +135,7 @@ def test_media_type_is_read_from_the_file_name(app, emulator, name, mime):
     assert emulator.calls[-1].json["contents"][0]["parts"][0]["inlineData"]["mimeType"] == mime
 
 
-def test_else_its_content_type_does(app, emulator):
+def test_media_type_without_extension_is_the_content_type(app, emulator):
     form = {"model": MODEL, "file": (io.BytesIO(WAV), "recording", "audio/ogg; codecs=opus")}
     answer = app.post("/v1/audio/transcriptions", data=form, content_type="multipart/form-data")
     assert answer.status_code == 200
@@ -335,7 +335,7 @@ def test_unsupported_request_of_a_model_is_a_400(app, emulator, model, path, fie
 # Large recordings go by the bucket
 
 
-def test_a_large_recording_goes_by_the_bucket_and_leaves_nothing(emulator, storage):
+def test_large_recording_is_in_the_bucket_during_the_call(emulator, storage):
     app = app_with_emulator(emulator, GCS_BUCKET_NAME="emulated-bucket")
     answer = upload_bytes(app, WAV + bytes(MAX_BYTES), model=TRANSCRIBER)
     assert answer.json["text"] == SENTENCES
