@@ -287,13 +287,13 @@ class RankRequest(TypedDict):
 
 
 class PromptInstance(TypedDict):
-    """A picture to make."""
+    """An image to make."""
 
     prompt: str
 
 
 class ImageOutputOptions(TypedDict, total=False):
-    """The form of a picture."""
+    """The form of an image."""
 
     mimeType: str
     compressionQuality: int
