@@ -471,7 +471,7 @@ def test_a_list_without_models_or_without_an_answer_is_no_end(look, front_door):
 
 
 @pytest.mark.parametrize("place", ["/vertex-compat", "/vertex-compat/", "/vertex-compat/v1", "/it's/mine"])
-def test_it_works_under_a_path_of_its_own(look, front_door, place):
+def test_page_works_below_a_path_prefix(look, front_door, place):
     playground = look()
     prefix = place.rstrip("/").removesuffix("/v1")
     urls = []

@@ -138,12 +138,12 @@ def flag(command, name):
     return value
 
 
-def test_cloud_build_s_file_is_one():
+def test_cloud_build_file_matches_its_schema():
     schema = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "cloudbuild.json"
     jsonschema.validate(CLOUD_BUILD, json.loads(schema.read_text()))
 
 
-def test_cloud_build_tests_deploys_and_asks():
+def test_cloud_build_tests_deploys_and_sends_a_request():
     assert [step["id"] for step in CLOUD_BUILD["steps"]] == ["test", "deploy", "ask"]
     used = set(re.findall(r"\$\{?(_[A-Z]+)", (ROOT / "cloudbuild.yaml").read_text()))
     assert used == set(CLOUD_BUILD["substitutions"])

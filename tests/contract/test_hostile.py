@@ -278,7 +278,7 @@ def is_fault_of_the_client_or_sent(answer):
 @pytest.mark.parametrize("path", BODIES)
 @EAGER
 @given(data=st.data())
-def test_a_spoilt_body_is_refused_or_sent(refusing, path, data):
+def test_mutated_body_is_refused_or_sent(refusing, path, data):
     body = data.draw(spoilt(BODIES[path]))
     answer = post(refusing, json.dumps(body).encode(), path)
     is_fault_of_the_client_or_sent(answer)
@@ -295,7 +295,7 @@ def test_any_bytes_are_refused_or_sent(refusing, path, content, cut):
 
 
 @pytest.mark.parametrize("path", BODIES)
-def test_the_unspoilt_bodies_are_sent(refusing, path):
+def test_unchanged_bodies_are_sent(refusing, path):
     status = post(refusing, json.dumps(BODIES[path]).encode(), path).status_code
     expected = {"/batches": 404, "/fine_tuning/jobs": 404}  # no such file
     expected |= {"/messages": 529, "/messages/batches": 529}

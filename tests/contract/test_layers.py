@@ -217,7 +217,7 @@ def test_the_emulator_starts_without_the_function():
     assert all(name == "vertex_compat" or within(name, "vertex_compat.emulator") for name in modules)
 
 
-def test_there_is_no_room_for_odds_and_ends():
+def test_no_module_is_a_collection_of_helpers():
     names = {path.stem for path in FILES}
     assert not names & {"utils", "util", "helpers", "helper", "common", "misc", "tools_utils"}
 

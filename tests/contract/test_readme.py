@@ -121,7 +121,7 @@ def test_the_command_s_help_names_the_readme():
         assert f"| `{name}`" in section("Settings")
 
 
-def test_the_example_of_the_settings_file_is_one():
+def test_example_of_the_settings_file_is_valid():
     (example,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     parsed = rules.parse(tomllib.loads(example))
     assert parsed.models

@@ -38,7 +38,7 @@ CHECKS = [
 ]
 
 
-def test_it_is_valid():
+def test_description_is_valid_openapi_3_1():
     assert not list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors())
 
 

@@ -40,7 +40,7 @@ def error_of(answer):
         "Bearer  sk-one-0123456789 ",
     ],
 )
-def test_every_configured_key_opens(authorization):
+def test_every_configured_key_is_accepted(authorization):
     assert answer_to(authorization=authorization, **KEYS).status_code == 200
     assert answer_to(authorization=authorization, **KEYS, **DEPLOYED).status_code == 200
 

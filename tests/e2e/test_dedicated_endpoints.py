@@ -57,13 +57,13 @@ def test_openai_s_client_streams_from_a_dedicated_endpoint(client, emulator):
 
 
 @pytest.mark.parametrize("model", [ENDPOINT, f"endpoints/{ENDPOINT}"])
-def test_it_answers_predict_as_well(emulator, model):
+def test_dedicated_host_serves_completions(emulator, model):
     body = {"model": model, "prompt": "Hi"}
     assert post(app_with_emulator(emulator), body, "/v1/completions").status_code == 200
     assert received_calls(emulator)[-1][2] == host(ENDPOINT)
 
 
-def test_google_s_clients_reach_it_too(emulator):
+def test_dedicated_host_serves_google_s_clients(emulator):
     path = f"/vertex-ai/v1/projects/{emulator.project}/locations/us-central1/endpoints/{ENDPOINT}:rawPredict"
     body = {"messages": [{"role": "user", "content": "Hi"}]}
     assert post(app_with_emulator(emulator), body, path).status_code == 200
@@ -209,7 +209,7 @@ def test_endpoint_host_outside_google_is_not_called(emulator, endpoint):
     assert len(emulator.calls) == 2
 
 
-def test_a_host_in_a_refusal_is_not_believed(emulator):
+def test_host_in_an_error_message_is_not_called(emulator):
     message = f"Please access the endpoint using its dedicated domain name '{host('666', 'us-east1')}'"
     emulator.script(json.dumps({"error": SAYS_SO | {"message": message}}).encode(), status=400)
     assert post(app_with_emulator(emulator), chat_body("openai/77")).status_code == 400

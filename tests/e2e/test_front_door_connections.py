@@ -127,7 +127,7 @@ def test_the_sdk_passes_over_signs_of_life(serve):
         assert joined(ask(client, named("google", "pause-0.3"), stream=True))[1] == ["stop"]
 
 
-def test_a_busy_model_s_client_gets_none(serve):
+def test_fast_stream_has_no_keepalive(serve):
     with posted(serve(VERTEX_COMPAT_KEEPALIVE="0.1"), question("google", stream=True)) as line:
         assert b"keepalive" not in read_until(line, b"[DONE]")
 

@@ -133,7 +133,7 @@ def test_error_event_is_the_last_of_its_stream(front_door, emulator, publisher, 
     is_clean(body.decode())
 
 
-def test_one_of_three_that_fails_ends_them_all(client, front_door, emulator):
+def test_failure_of_one_call_ends_the_others(client, front_door, emulator):
     """Claude is called three times for three choices; the second call is refused."""
     emulator.script(
         b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', status=529

@@ -78,7 +78,7 @@ def test_a_key_is_needed_and_may_come_in_google_s_header(serve):
         ("/endpoints/openapi/chat/completions", 400),
     ],
 )
-def test_only_inference_passes(app, emulator, path, status):
+def test_only_inference_paths_are_passed_on(app, emulator, path, status):
     answer = app.post(BASE + path, json={})
     assert answer.status_code == status
     assert answer.json["error"]["code"] == status

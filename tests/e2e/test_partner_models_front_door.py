@@ -46,7 +46,7 @@ def test_conversation_goes_on_after_an_image_of_a_tool(client, model):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_client_run_tools_of_responses_go_around(client, model):
+def test_client_run_tools_of_responses_complete_a_round(client, model):
     items = [{"role": "user", "content": "Use the tool apply_patch."}]
     tools = [{"type": "apply_patch"}, {"type": "custom", "name": "note"}]
     response = client.responses.create(model=model, input=items, tools=tools)

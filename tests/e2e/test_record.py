@@ -85,7 +85,7 @@ def test_trace_id_is_read_from_traceparent(capfd):
 
 
 @pytest.mark.parametrize("deployed", [True, False])
-def test_no_client_writes_lines_of_its_own(capfd, deployed):
+def test_client_s_text_cannot_add_log_lines(capfd, deployed):
     record = new_record()
     record.model = 'x"\n{"severity":"ERROR","message":"I was here"}\r\x1b[31m'
     log_line = line(record, capfd, deployed=deployed)

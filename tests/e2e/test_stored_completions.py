@@ -38,7 +38,7 @@ def test_a_completion_is_stored_and_read(client, stream):
     assert read.metadata == {"topic": "x"}
 
 
-def test_its_messages_are_listed_in_pages(client):
+def test_messages_of_a_completion_are_listed_in_pages(client):
     path = f"/chat/completions/{complete(client)}/messages"
     page = client.get(path, cast_to=object, options={"params": {"limit": "1"}})
     (first,) = page["data"]

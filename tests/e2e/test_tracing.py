@@ -77,7 +77,7 @@ def test_a_chat_is_a_span_of_the_convention_s(ask):
     assert SECRET not in span.to_json()
 
 
-def test_its_parent_is_the_client_s_span(ask):
+def test_parent_of_the_span_is_the_client_s_span(ask):
     (span,) = ask("/v1/chat/completions", question("google"), traceparent=PARENT)
     assert f"00-{span.context.trace_id:032x}-{span.parent.span_id:016x}-01" == PARENT
 
@@ -105,7 +105,7 @@ def test_embeddings_are_called_so(ask):
     ("model", "error", "status"),
     [("gemini-emulator-status-503", "service_unavailable", 503), ("nope", "model_not_found", 404)],
 )
-def test_a_failure_is_one_in_the_span(ask, model, error, status):
+def test_failure_is_an_error_in_the_span(ask, model, error, status):
     (span,) = ask("/v1/chat/completions", question("google", model=model))
     assert span.status.status_code is StatusCode.ERROR
     assert span.attributes["error.type"] == error

@@ -107,7 +107,7 @@ def replaced(value, path, other):
 @pytest.mark.parametrize("path", GOOD)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_spoilt_body_is_answered_or_refused(long_lived_vertex, path, data):
+def test_mutated_body_is_answered_or_refused(long_lived_vertex, path, data):
     body = GOOD[path]
     for _ in range(data.draw(st.integers(1, 2))):
         body = replaced(body, data.draw(st.sampled_from(list(places(body)))), data.draw(ANYTHING))
@@ -117,7 +117,7 @@ def test_a_spoilt_body_is_answered_or_refused(long_lived_vertex, path, data):
 
 
 @pytest.mark.parametrize("path", GOOD)
-def test_the_unspoilt_bodies_are_close_to_good(long_lived_vertex, path):
+def test_unchanged_bodies_are_valid_after_small_corrections(long_lived_vertex, path):
     body = {name: value for name, value in GOOD[path].items() if name != "output_config"}
     if "jamba" in path:
         body["messages"] = MESSAGES[1:]

@@ -54,7 +54,7 @@ def test_gemini_refuses_images_that_it_does_not_make(vertex, model, config):
     refused(vertex.gemini(model, generationConfig=config))
 
 
-def test_gemini_speaks_in_samples(vertex):
+def test_gemini_s_speech_is_pcm_samples(vertex):
     body = {"contents": CONTENTS, "generationConfig": {"responseModalities": ["AUDIO"]}}
     (candidate,) = vertex.post(SPEECH, body).json["candidates"]
     data = candidate["content"]["parts"][0]["inlineData"]

@@ -232,7 +232,7 @@ def test_an_answer_can_be_compressed(ask, stream):
     assert len(events(plain, "google")) == len(gzip.decompress(raw).split(b"\r\n\r\n")) - stream
 
 
-def test_many_and_big_events(ask):
+def test_faults_for_many_and_large_events(ask):
     many = events(ask("google", "emulator-many-500"), "google")
     assert len(many) == 500
     big = events(ask("mistralai", "emulator-big-2"), "mistralai")

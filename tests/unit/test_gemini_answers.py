@@ -24,7 +24,7 @@ TEXT = {"text": "Hi"}
 @pytest.mark.parametrize(
     ("gemini_reason", "finish_reason"), [*finish_reasons.FINISH.items(), ("OF_TOMORROW", "stop")]
 )
-def test_every_reason_has_one_of_openai_s(gemini_reason, finish_reason):
+def test_every_finish_reason_is_mapped_to_one_of_openai_s(gemini_reason, finish_reason):
     assert message(chunk(TEXT, finishReason=gemini_reason))[1] == finish_reason
     assert message(chunk(TEXT), chunk(finishReason=gemini_reason))[1] == finish_reason
 

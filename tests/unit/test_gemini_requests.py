@@ -587,7 +587,7 @@ def test_a_form_that_is_none_is_refused(shape):
 # The rest
 
 
-def test_google_s_own_words_wherever_they_stand():
+def test_google_s_own_parameters_are_read_in_each_place():
     safety = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
     cached = "projects/p/locations/l/cachedContents/1"
     for params in (
@@ -676,7 +676,7 @@ def test_stops_beyond_five_are_named():
 
 
 @pytest.mark.parametrize("seed", [7, -7, 2**31, 2**62, -(2**62)])
-def test_a_seed_of_any_size_is_one(seed):
+def test_seed_is_reduced_to_31_bits(seed):
     upstream_seed = config(seed=seed)["seed"]
     assert (upstream_seed == seed) == (abs(seed) < 2**31)
 
@@ -788,7 +788,7 @@ def test_a_signed_text():
         ]
 
 
-def test_a_thought_in_google_s_words_is_one():
+def test_google_s_thought_flag_is_sent_back():
     message = {"role": "assistant", "content": "Hm.", "extra_content": {"google": {"thought": True}}}
     assert body(messages=[*HELLO, message, *HELLO])["contents"][1]["parts"] == [
         {"text": "Hm.", "thought": True}

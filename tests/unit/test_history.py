@@ -96,7 +96,7 @@ ODD = {
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("publisher", MODELS)
 @pytest.mark.parametrize("odd", ODD)
-def test_an_odd_conversation_is_answered(app, publisher, odd, stream):
+def test_unusual_conversation_is_answered(app, publisher, odd, stream):
     answer = post(app, question(publisher, messages=ODD[odd], stream=stream))
     assert answer.status_code == 200, answer.data
 

@@ -33,7 +33,7 @@ def test_count_is_an_integer_of_at_least_zero(value, expected):
 @pytest.mark.parametrize(
     ("value", "expected"), [("-4", None), (-4, -4), (2**53, None), (2**53 - 1, 2**53 - 1)]
 )
-def test_integer_is_one_that_json_keeps(value, expected):
+def test_integer_is_within_json_s_exact_range(value, expected):
     assert json_values.integer(value) == expected
 
 

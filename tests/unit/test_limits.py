@@ -249,7 +249,7 @@ def test_body_with_too_many_items_is_a_400(publisher, many):
 
 
 @pytest.mark.parametrize("publisher", MODELS)
-def test_as_many_as_are_taken_are_looked_at_in_a_moment(publisher):
+def test_largest_conversation_costs_linear_time(publisher):
     """No work that grows with the square of what is sent: that would be minutes here."""
     turns = [{"role": role, "content": "x"} for role in ("user", "assistant")] * 5_000
     tools = [{"type": "function", "function": {"name": f"f{number}"}} for number in range(2_000)]

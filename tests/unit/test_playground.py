@@ -77,7 +77,7 @@ def test_head_request_has_the_page_s_headers():
     assert answer.data == b""
 
 
-def test_it_can_be_switched_off():
+def test_playground_can_be_switched_off():
     answer = page_for(VERTEX_COMPAT_PLAYGROUND="off")
     assert answer.json["name"] == "vertex_compat"
     assert "Content-Security-Policy" not in answer.headers
@@ -132,7 +132,7 @@ def test_page_loads_no_other_file(page):
     assert "url(" not in page.texts["style"]
 
 
-def test_its_script_neither_stores_nor_reads_html(page):
+def test_script_stores_nothing_and_writes_no_html(page):
     assert not re.findall(
         r"localStorage|sessionStorage|indexedDB|document\.cookie|caches\b|pushState|replaceState"
         r"|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function",
@@ -148,6 +148,6 @@ def test_every_field_has_a_name(page):
             assert set(attributes[name].split()) <= set(ids)
 
 
-def test_it_and_its_picture_are_small():
+def test_page_and_its_screenshot_are_small():
     assert PAGE.stat().st_size < 52_000
     assert (Path(__file__).parents[1] / "browser" / "playground.png").stat().st_size < 150_000

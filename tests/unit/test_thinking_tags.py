@@ -113,7 +113,7 @@ def test_tags_cut_anywhere_give_the_same_reasoning(parts, cuts):
         assert (thought or "") + content == text.lstrip().removeprefix("<think>").replace("</think>", "", 1)
 
 
-def test_a_server_that_parts_the_thoughts_itself_is_believed():
+def test_tags_are_text_if_the_server_separates_the_thoughts():
     chunks = [chunk("", reasoning_content="Two."), chunk("<think>is a tag</think>"), end()]
     assert streamed(*chunks) == ("Two.", "<think>is a tag</think>")
 
