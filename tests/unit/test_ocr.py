@@ -41,6 +41,20 @@ def test_fields_after_a_model_are_not_sent_to_it(app, emulator):
     assert emulator.calls[-1].json["table_format"] == "html"
 
 
+@pytest.mark.parametrize(
+    ("pages", "indexes"), [([0, 1], [0, 1]), ("1", [1]), ("0-1", [0, 1]), ("0, 1-9", [0, 1]), ([7], [])]
+)
+def test_pages_are_numbers_and_ranges(app, pages, indexes):
+    answer = ocr(app, pages=pages).json
+    assert [page["index"] for page in answer["pages"]] == indexes
+    assert answer["usage_info"]["pages_processed"] == len(indexes)
+
+
+def test_pages_without_a_number_are_refused(app):
+    answer = ocr(app, pages="first")
+    assert (answer.status_code, "Invalid pages" in answer.text) == (400, True)
+
+
 def test_images_are_read_in_every_form(app, emulator):
     url = f"data:image/png;base64,{PAGES}"
     for picture in (url, {"url": url}):

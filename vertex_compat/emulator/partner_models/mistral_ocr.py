@@ -26,6 +26,7 @@ from vertex_compat.emulator.protocol.responses import JSON, Response, json_respo
 FAMILY = "mistral-ocr-"
 MAX_PAGES = 1000
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PAGE_RANGES = re.compile(r"\d{1,9}( ?- ?\d{1,9})?( ?, ?\d{1,9}( ?- ?\d{1,9})?)*")
 DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.+)", re.DOTALL)
 
 DOCUMENT = Discriminated(
@@ -80,12 +81,23 @@ def answer(request: ModelRequest) -> Response:
         raise mistral_errors.refused(f"Invalid model: {body['model']}")
     data = _data(body["document"])
     texts = data.decode("utf-8", "replace").split("\f")
-    page_indexes = body.get("pages")
-    indexes = page_indexes if isinstance(page_indexes, list) else range(len(texts))
+    indexes = _page_indexes(body.get("pages"), len(texts))
     pages = [_page(index, texts[index], body) for index in indexes if index < len(texts)]
     usage = {"pages_processed": len(pages), "doc_size_bytes": len(data)}
     annotation = {"document_annotation": "{}"} if body.get("document_annotation_format") else {}
     return json_response({"pages": pages, "model": request.model, "usage_info": usage} | annotation)
+
+
+def _page_indexes(pages: str | list[int] | None, count: int) -> list[int]:
+    """Return the indexes of the pages to read; a string has numbers and ranges: `0,2-4`."""
+    if pages is None:
+        return list(range(count))
+    if isinstance(pages, list):
+        return pages
+    if not PAGE_RANGES.fullmatch(pages):
+        raise mistral_errors.refused(f"Invalid pages: {pages[:40]}")
+    ranges = [[int(number) for number in part.split("-")] for part in pages.split(",")]
+    return [index for ends in ranges for index in range(ends[0], min(ends[-1] + 1, count))]
 
 
 def _data(document: JSON) -> bytes:
