@@ -9,30 +9,41 @@ from helpers.wire_types import check, typed_dicts
 from mistralai.client import models as mistral_sdk
 from openai import pagination
 from openai import types as openai_sdk
-from openai.types import batch, conversations, fine_tuning, moderation, vector_store, vector_stores
+from openai.types import audio, batch, conversations, fine_tuning, moderation, vector_store, vector_stores
+from openai.types.audio import transcription
 from openai.types.fine_tuning import fine_tuning_job
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_job_checkpoint
 from openai.types.vector_stores import vector_store_file
 
+from vertex_compat.operations.audio import answer_types as audio_types
 from vertex_compat.operations.conversations import answer_types as conversation_types
 from vertex_compat.operations.fine_tuning import answer_types as fine_tuning_types
 from vertex_compat.operations.rerank import answer_types as rerank_types
 from vertex_compat.operations.vector_stores import answer_types as vector_store_types
+from vertex_compat.operations.videos import answer_types as video_types
 from vertex_compat.publishers import answer_types as publisher_types
 from vertex_compat.services import answer_types as service_types
 from vertex_compat.services import natural_language
 
 SDKS = {
+    audio_types: audio,
     conversation_types: conversations,
     fine_tuning_types: fine_tuning,
     publisher_types: mistral_sdk,
     rerank_types: cohere_sdk,
     service_types: openai_sdk,
     vector_store_types: openai_sdk,
+    video_types: openai_sdk,
 }
 """Module of types → the SDK's module with the classes of the same names."""
 
 CLASSES = {
+    "InputTokenDetails": transcription.UsageTokensInputTokenDetails,
+    "SpeechAudioDeltaEvent": {"audio", "type"},
+    "SpeechAudioDoneEvent": {"type", "usage"},
+    "SpeechUsage": {"input_tokens", "output_tokens", "total_tokens"},
+    "UsageDuration": transcription.UsageDuration,
+    "UsageTokens": transcription.UsageTokens,
     "BatchErrors": batch.Errors,
     "BatchProgress": openai_sdk.Batch,
     "ExpiresAfter": vector_store.ExpiresAfter,
@@ -54,9 +65,10 @@ CLASSES = {
     "VectorStoreFileBatch": vector_stores.VectorStoreFileBatch,
     "VectorStoreFileDeleted": vector_stores.VectorStoreFileDeleted,
 }
-"""Our types → the SDK's class, where it has another name or is elsewhere."""
+"""Our types → the SDK's class, where it has another name or is elsewhere; else the documented fields."""
 
 EXTENSIONS = {
+    "TranscriptionVerbose": {"task"},
     "FileContentPage": {"has_more", "next_page"},
     "Hyperparameters": {"adapter_size"},
     "Moderation": {"google_categories"},

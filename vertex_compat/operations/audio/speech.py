@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors, sse
 from vertex_compat.operations import model_calls, unary_calls
@@ -29,6 +29,9 @@ from vertex_compat.types import (
     UpstreamCall,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.audio import answer_types as wire
 
 SPEECH: Final = model_calls.Operation(
     lambda publisher: publisher.speech, "speak", frozenset({"speech", "music"})
@@ -150,16 +153,21 @@ def _events(audio: Audio) -> Iterator[bytes]:
 
 
 def _delta(data: bytes) -> bytes:
-    return sse.encode({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()})
+    event: wire.SpeechAudioDeltaEvent = {
+        "type": "speech.audio.delta",
+        "audio": base64.b64encode(data).decode(),
+    }
+    return sse.encode(event)
 
 
 def _done(usage: Usage) -> bytes:
-    counts = {
+    counts: wire.SpeechUsage = {
         "input_tokens": usage.prompt,
         "output_tokens": usage.completion,
         "total_tokens": usage.prompt + usage.completion,
     }
-    return sse.encode({"type": "speech.audio.done", "usage": counts})
+    event: wire.SpeechAudioDoneEvent = {"type": "speech.audio.done", "usage": counts}
+    return sse.encode(event)
 
 
 def _stream(adapter: ChatAdapter, params: JSON, form: str, model: Model, context: RequestContext) -> Response:

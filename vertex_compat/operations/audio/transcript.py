@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from vertex_compat import errors
 from vertex_compat.types import JSON, StreamPart, Units, Usage
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.audio import answer_types as wire
 
 SPEAKERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -149,7 +152,7 @@ class Transcript:
         return None if self._billed_seconds is None else Units(seconds=self._billed_seconds)
 
     @property
-    def usage(self) -> JSON:
+    def usage(self) -> wire.Usage:
         """OpenAI's token counts, or the seconds that are charged for."""
         if self._billed_seconds is not None:
             return {"type": "duration", "seconds": self._billed_seconds}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import sse
 from vertex_compat.operations.audio.transcript import Segment, Transcript
 from vertex_compat.operations.context import FileBody
 from vertex_compat.types import JSON, StreamPart
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.audio import answer_types as wire
 
 WITH_TIMES: Final = frozenset({"diarized_json", "srt", "verbose_json", "vtt"})
 """Formats that need the times of segments."""
@@ -15,17 +19,8 @@ WITH_TIMES: Final = frozenset({"diarized_json", "srt", "verbose_json", "vtt"})
 STREAMED: Final = ("json", "text", "diarized_json")
 """Formats that can be streamed."""
 
-UNKNOWN: Final[dict[str, Any]] = {
-    "seek": 0,
-    "tokens": [],
-    "avg_logprob": 0.0,
-    "compression_ratio": 1.0,
-    "no_speech_prob": 0.0,
-}
-"""Neutral values of what Whisper says about a segment and Gemini does not."""
 
-
-def render(transcript: Transcript, form: str, params: JSON) -> JSON | FileBody:
+def render(transcript: Transcript, form: str, params: JSON) -> Mapping[str, object] | FileBody:
     """Return a complete transcript in a format."""
     match form:
         case "text":
@@ -39,16 +34,17 @@ def render(transcript: Transcript, form: str, params: JSON) -> JSON | FileBody:
         case "diarized_json":
             return _diarized_json(transcript)
         case _:
-            return {"text": transcript.text, "usage": transcript.usage}
+            transcription: wire.Transcription = {"text": transcript.text, "usage": transcript.usage}
+            return transcription
 
 
 def _plain(text: str) -> FileBody:
     return FileBody(text.encode("utf-8", "replace"), "text/plain; charset=utf-8")
 
 
-def _verbose(transcript: Transcript, params: JSON) -> JSON:
+def _verbose(transcript: Transcript, params: JSON) -> wire.TranscriptionVerbose:
     granularities = params.get("timestamp_granularities") or ["segment"]
-    verbose: JSON = {
+    verbose: wire.TranscriptionVerbose = {
         "task": "translate" if params["translate"] else "transcribe",
         "language": "english" if params["translate"] else transcript.language,
         "duration": transcript.duration,
@@ -58,10 +54,9 @@ def _verbose(transcript: Transcript, params: JSON) -> JSON:
         else {"type": "duration", "seconds": transcript.duration},
     }
     if "segment" in granularities:
-        unknown = UNKNOWN | {"temperature": params.get("temperature", 0.0)}
+        temperature = params.get("temperature", 0.0)
         verbose["segments"] = [
-            {"id": index, "start": segment.start, "end": segment.end, "text": segment.text, **unknown}
-            for index, segment in enumerate(transcript.segments)
+            _segment(segment, index, temperature) for index, segment in enumerate(transcript.segments)
         ]
     if "word" in granularities:
         verbose["words"] = [
@@ -70,7 +65,23 @@ def _verbose(transcript: Transcript, params: JSON) -> JSON:
     return verbose
 
 
-def _diarized_json(transcript: Transcript) -> JSON:
+def _segment(segment: Segment, index: int, temperature: float) -> wire.TranscriptionSegment:
+    """Return a segment, with neutral values of the fields that only Whisper has."""
+    return {
+        "id": index,
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "seek": 0,
+        "tokens": [],
+        "avg_logprob": 0.0,
+        "compression_ratio": 1.0,
+        "no_speech_prob": 0.0,
+        "temperature": temperature,
+    }
+
+
+def _diarized_json(transcript: Transcript) -> wire.TranscriptionDiarized:
     return {
         "task": "transcribe",
         "duration": transcript.duration,
@@ -80,7 +91,7 @@ def _diarized_json(transcript: Transcript) -> JSON:
     }
 
 
-def _diarized_segment(segment: Segment, index: int) -> JSON:
+def _diarized_segment(segment: Segment, index: int) -> wire.TranscriptionDiarizedSegment:
     return {
         "type": "transcript.text.segment",
         "id": f"seg_{index:03}",
@@ -139,7 +150,10 @@ class TranscriptEvents:
         """Return the last events; raises `UpstreamFault` if the model had not finished."""
         late = self._transcript.complete()
         events = self._segment_events(late) if self._diarized else b""
-        event: JSON = {"type": "transcript.text.done", "text": self._transcript.text}
+        event: wire.TranscriptionTextDoneEvent = {
+            "type": "transcript.text.done",
+            "text": self._transcript.text,
+        }
         if not self._transcript.units:  # OpenAI's event has no usage but tokens
             event["usage"] = self._transcript.usage
         return events + sse.encode(event) + sse.DONE
@@ -160,9 +174,12 @@ class TranscriptEvents:
             diarized = _diarized_segment(segment, self._count)
             delta = f" {segment.text.strip()}" if self._count else segment.text.strip()
             self._count += 1
-            events += [_delta(delta, segment_id=diarized["id"]), sse.encode(diarized)]
+            events += [_delta(delta, diarized["id"]), sse.encode(diarized)]
         return b"".join(events)
 
 
-def _delta(text: str, **more: str) -> bytes:
-    return sse.encode({"type": "transcript.text.delta", "delta": text, **more})
+def _delta(text: str, segment_id: str | None = None) -> bytes:
+    event: wire.TranscriptionTextDeltaEvent = {"type": "transcript.text.delta", "delta": text}
+    if segment_id is not None:
+        event["segment_id"] = segment_id
+    return sse.encode(event)

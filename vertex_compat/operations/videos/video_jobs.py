@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -19,6 +19,9 @@ from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.publishers import PUBLISHERS
 from vertex_compat.types import JSON, ResourceTarget, VideoOperation
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.videos import answer_types as wire
 
 PREFIX: Final = "video_"
 
@@ -176,12 +179,14 @@ def finished(id_: str, job: VideoJob, context: RequestContext) -> VideoOperation
     return operation
 
 
-def video_object(id_: str, job: VideoJob, prompt: str | None, state: VideoOperation | None) -> JSON:
+def video_object(id_: str, job: VideoJob, prompt: str | None, state: VideoOperation | None) -> wire.Video:
     """Return OpenAI's object of a video; `state` is None if it has just been started."""
-    status = "queued" if state is None else "in_progress"
+    status: wire.VideoStatus = "queued" if state is None else "in_progress"
     if state and state.done:
         status = "failed" if state.error else "completed"
-    error = {"code": state.error[0], "message": state.error[1]} if state and state.error else None
+    error: wire.VideoCreateError | None = None
+    if state and state.error:
+        error = {"code": state.error[0], "message": state.error[1]}
     return {
         "id": id_,
         "object": "video",

@@ -10,7 +10,7 @@ import binascii
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls
@@ -20,7 +20,10 @@ from vertex_compat.operations.files.bucket import Bucket
 from vertex_compat.operations.request import paging
 from vertex_compat.operations.videos import video_jobs
 from vertex_compat.operations.videos.video_jobs import VideoJob
-from vertex_compat.types import JSON, VideoOperation
+from vertex_compat.types import VideoOperation
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.videos import answer_types as wire
 
 MAX_LISTED: Final = 100
 
@@ -70,8 +73,10 @@ def list_videos(context: RequestContext) -> Response:
     return Response(paging.page(_video_objects(jobs[: size + 1], context), size))
 
 
-def _video_objects(jobs: list[tuple[str, VideoJob, str | None]], context: RequestContext) -> Iterator[JSON]:
-    def show(entry: tuple[str, VideoJob, str | None]) -> JSON:
+def _video_objects(
+    jobs: list[tuple[str, VideoJob, str | None]], context: RequestContext
+) -> Iterator[wire.Video]:
+    def show(entry: tuple[str, VideoJob, str | None]) -> wire.Video:
         id_, job, prompt = entry
         try:
             return video_jobs.video_object(id_, job, prompt, video_jobs.state(id_, job, context))
@@ -88,7 +93,8 @@ def delete(context: RequestContext) -> Response:
     """Delete a video; one that is still being made is finished and left in the bucket."""
     id_ = context.path_args["video"]
     video_jobs.forget(id_, video_jobs.find(id_, context), context)
-    return Response({"id": id_, "object": "video.deleted", "deleted": True})
+    deletion: wire.VideoDeleteResponse = {"id": id_, "object": "video.deleted", "deleted": True}
+    return Response(deletion)
 
 
 def remix(context: RequestContext) -> Response:
