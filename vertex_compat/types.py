@@ -329,16 +329,44 @@ def no_units(_: JSON, __: Model) -> Units | None:
 
 StreamPart: TypeAlias = Delta | Usage
 
-StreamTranslator: TypeAlias = "Callable[[JSON], Delta | Iterable[StreamPart]]"
-"""Takes the events of a stream one by one and returns the parts that each brings.
-
-One `Delta` alone is the usual case, an event with nothing but more text; it is passed on without a check.
-"""
+_ONLY_CONTENT = frozenset({"content"})
 
 
-def parts_of(translated: Delta | Iterable[StreamPart]) -> Iterable[StreamPart]:
-    """Return what a translator returned as an iterable."""
-    return (translated,) if isinstance(translated, Delta) else translated
+def only_text(part: StreamPart) -> str | None:
+    """Return the text of a part that is nothing else, as most are; None for any other part."""
+    if (
+        isinstance(part, Delta)
+        and part.fields.keys() == _ONLY_CONTENT
+        and not (part.finish_reason or part.logprobs or part.code_execution)
+    ):
+        return part.fields["content"] or None
+    return None
+
+
+class TextEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event of a stream with nothing but more text of one choice, as most events are.
+
+    `append` reads an event that differs from this one only in its text, as the translator would. It returns
+    False, and has read nothing, if that event has to be translated (an empty text may say more).
+    """
+
+    choice: int
+    text: str
+    append: Callable[[str], object]
+
+    @property
+    def delta(self) -> Delta:
+        """The event as a part of the response."""
+        return Delta(self.choice, {"content": self.text})
+
+
+StreamTranslator: TypeAlias = "Callable[[JSON], TextEvent | Iterable[StreamPart]]"
+"""Takes the events of a stream one by one and returns the parts that each brings."""
+
+
+def parts_of(translated: TextEvent | Iterable[StreamPart]) -> Iterable[StreamPart]:
+    """Return the parts that a translator returned."""
+    return (translated.delta,) if isinstance(translated, TextEvent) else translated
 
 
 class ChatAdapter(msgspec.Struct, frozen=True):

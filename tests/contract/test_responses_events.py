@@ -14,7 +14,7 @@ from vertex_compat.operations.responses import tools
 from vertex_compat.operations.responses.input_items import ItemReader
 from vertex_compat.operations.responses.output.response_builder import ResponseBuilder
 from vertex_compat.publishers import PUBLISHERS
-from vertex_compat.types import CodeExecution, Delta, ToolCallDelta, Usage, parts_of
+from vertex_compat.types import CodeExecution, Delta, ToolCallDelta, Usage, only_text, parts_of
 
 EVENT = TypeAdapter(types.ResponseStreamEvent)
 
@@ -34,13 +34,19 @@ def encoded_events(pieces, **options):
     return events, writer.response
 
 
+def data_of(event):
+    """Return the data of an encoded event."""
+    return event.removeprefix(b"event: response.output_text.delta\ndata: ").removesuffix(b"\n\n")
+
+
 def continued(pieces, **params):
     """The same with `continue_text` for parts that only continue a text, and their number."""
     writer = ResponseBuilder({"model": "m", **params})
     events, short = frozen(writer.start()), 0
     for piece in pieces:
-        event = writer.continue_text(piece)
-        events += frozen([event] if event else writer.add(0, piece))
+        text = only_text(piece)
+        event = writer.continue_text(text) if text else None
+        events += [json.loads(data_of(event))] if event else frozen(writer.add(0, piece))
         short += event is not None
     return [*events, *frozen(writer.finish())], short
 

@@ -16,51 +16,122 @@ MAX_MISSES: Final = 32
 """Comparisons without a match after which no more events are compared: the server varies other fields."""
 
 _TEXT: Final = re.compile(rb'"(text|content|reasoning_content|thinking)": ?("(?:[^"\\]|\\.)*")')
+_END: Final = re.compile(rb"([\]} ]*)([\r\n]+)")
+"""The end of an event with nothing but brackets after its text."""
+
+_END_BYTES: Final = b"]} \r\n"
 _decode_text = msgspec.json.Decoder(str).decode
 
 
-class RepeatedEvents:
-    """The last event of a stream, and where its text is.
+class TextFrame:
+    """The bytes of the last event around its text, if it has exactly one.
 
     A block with the same bytes around another JSON string is the same event with another text. A JSON string
-    has no line end, so the framing is the same too.
+    has no line end, so the framing is the same too. Spaces among the brackets at the end may differ: Claude's
+    events are padded with a random number of them (recorded, 2024-08).
     """
 
-    __slots__ = ("_after", "_before", "_event", "_holder", "_key", "_misses")
+    __slots__ = ("_after", "_before", "_end", "_misses", "_size")
 
     def __init__(self) -> None:
-        self._event: JSON | None = None
+        self._before = self._after = b""
+        self._size = 0
+        self._end: re.Pattern[bytes] | None = None
         self._misses = 0
+
+    def remember(self, block: bytes) -> str | None:
+        """Note the last event, which is all of `block`; return the key of its only text, else None."""
+        self._before = b""
+        if self._misses >= MAX_MISSES:
+            return None
+        self._misses += 1
+        texts = list(_TEXT.finditer(block))
+        if len(texts) != 1:
+            return None
+        start, end = texts[0].span(2)
+        self._before, self._after = block[:start], block[end:]
+        self._size = len(self._before) + len(self._after)
+        self._end = _padded(self._after)
+        return texts[0][1].decode()
+
+    def decode_text(self, block: bytes) -> str | None:
+        """Return the text of the event in a block if all else is as in the last event, else None."""
+        if not self._before:
+            return None
+        text = block.removeprefix(self._before).removesuffix(self._after)
+        if len(text) + self._size != len(block) and not (text := self._text_before_padding(block)):
+            return None
+        try:
+            return _decode_text(text)
+        except ValueError:  # not one string
+            return None
+
+    def _text_before_padding(self, block: bytes) -> bytes:
+        """Return the JSON of the text if nothing but the spaces after it differs.
+
+        If more differs, it is b"" or no JSON string.
+        """
+        text = block.removeprefix(self._before).rstrip(_END_BYTES)
+        is_same = self._end and self._end.fullmatch(block, len(self._before) + len(text))
+        return text if is_same else b""
+
+
+def _padded(end: bytes) -> re.Pattern[bytes] | None:
+    """Return the pattern of an event's end with any spaces, None if it has more than brackets."""
+    if not (parts := _END.fullmatch(end)):
+        return None
+    brackets = parts[1].decode().replace(" ", "")
+    return re.compile("".join(f" *{re.escape(bracket)}" for bracket in brackets).encode() + b" *" + parts[2])
+
+
+class RepeatedEvents(TextFrame):
+    """The last event of a stream, and where its text is."""
+
+    __slots__ = ("_event", "_holder", "_key")
+
+    def remember_event(self, block: bytes, event: JSON) -> None:
+        """Note the last event, which is all of `block`, if it has exactly one text."""
+        key = self.remember(block)
+        holders = _holders(event, key) if key else []
+        if key and len(holders) == 1:
+            self._event, self._holder, self._key = event, holders[0], key
+        else:
+            self._before = b""
 
     def decode(self, block: bytes) -> JSON | None:
         """Return the event in a block if it differs from the last one only in its text, else None.
 
         It is the object of the last event, changed: nothing of that may be used any more.
         """
-        event = self._event
-        if event is None or not (block.startswith(self._before) and block.endswith(self._after)):
+        text = self.decode_text(block)
+        if text is None:
             return None
-        try:
-            self._holder[self._key] = _decode_text(block[len(self._before) : -len(self._after)])
-        except ValueError:  # not one string
-            return None
-        return event
+        self._holder[self._key] = text
+        return self._event
 
-    def remember(self, block: bytes, event: JSON) -> None:
+    def is_text(self, text: str) -> bool:
+        """Return whether `text` is the object in which the last event has its text."""
+        return bool(self._before) and self._holder[self._key] is text
+
+
+class RelayedEvents(TextFrame):
+    """The last event of a stream that is passed on, and where its data is in its block."""
+
+    __slots__ = ("_data_start", "_end_size")
+
+    def remember_data(self, block: bytes, data: bytes) -> None:
         """Note the last event, which is all of `block`, if it has exactly one text."""
-        self._event = None
-        if self._misses >= MAX_MISSES:
-            return
-        self._misses += 1
-        texts = list(_TEXT.finditer(block))
-        if len(texts) != 1:
-            return
-        start, end = texts[0].span(2)
-        key = texts[0][1].decode()
-        holders = _holders(event, key)
-        if len(holders) == 1:
-            self._before, self._after = block[:start], block[end:]
-            self._holder, self._key, self._event = holders[0], key, event
+        self.remember(block)
+        self._data_start = block.find(data)
+        self._end_size = len(block) - self._data_start - len(data)
+        if self._data_start < 0:  # data of several lines
+            self._before = b""
+
+    def repeated_data(self, block: bytes) -> bytes | None:
+        """Return the data of the event in a block if it differs from the last one only in its text."""
+        if self.decode_text(block) is None:
+            return None
+        return block[self._data_start : len(block) - self._end_size]
 
 
 def _holders(value: Any, key: str) -> list[JSON]:

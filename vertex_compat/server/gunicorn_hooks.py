@@ -17,6 +17,7 @@ import signal
 import socket
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from types import FrameType
 from typing import Any, Final
 
@@ -130,11 +131,17 @@ def _install_chunk_writer() -> None:
             """Send bytes of the body."""
             if self.chunked and self.headers_sent and data:
                 self.sent += len(data)
-                self.sock.sendall(b"%X\r\n%b\r\n" % (len(data), data))
+                self.sock.sendall(b"".join((_size_line(len(data)), data, b"\r\n")))
             else:
                 super().write(data)
 
     wsgi.Response = ChunkedResponse
+
+
+@lru_cache(maxsize=1024)
+def _size_line(size: int) -> bytes:
+    """Return the line before a chunk of `size` bytes."""
+    return b"%X\r\n" % size
 
 
 def _set_send_timeout(listener: socket.socket, seconds: float) -> None:

@@ -103,8 +103,9 @@ class ChunkedReader(BodyReader):
         """
         if self._at_chunk_start:
             line, _, chunk = data.partition(b"\r\n")
-            if len(chunk) == _plain_size(line) + 2 and chunk[-2:] == b"\r\n":
-                return chunk[:-2]
+            content = chunk.removesuffix(b"\r\n")
+            if len(content) == _plain_size(line) == len(chunk) - 2:
+                return content
         return self._feed(data)
 
     def _feed(self, data: bytes) -> bytes:

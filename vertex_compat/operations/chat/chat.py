@@ -193,7 +193,9 @@ class ChatChunkEncoder:
         self._stamp = msgspec.json.encode(stamp)[:-1]
         self._usage_key = b',"usage":null' if include_usage else b""
         self._tail = b',"logprobs":null,"finish_reason":null}]' + self._usage_key + b"}\n\n"
+        self._text_tail = b"}" + self._tail
         self._heads: dict[int, bytes] = {}
+        self._text_heads: dict[int, bytes] = {}
         self._finish: dict[int, str] = {}
         self._usages: dict[int, Usage] = {}
         self._include_usage = include_usage
@@ -211,6 +213,7 @@ class ChatChunkEncoder:
             head = self._heads[choice]
         except KeyError:
             head = self._heads[choice] = self._head(choice)
+            self._text_heads[choice] = head + b'{"content":'
             first: wire.ChoiceDelta = {
                 "role": "assistant",
                 "content": None if _CALLS & fields.keys() else "",
@@ -224,6 +227,10 @@ class ChatChunkEncoder:
         if fields:
             return role + head + _encode(fields) + self._tail
         return role
+
+    def encode_text(self, choice: int, text: str) -> bytes:
+        """Return the chunk for more text of a choice that has begun."""
+        return b"".join((self._text_heads[choice], _encode(text), self._text_tail))
 
     def finish(self) -> bytes:
         """Return the last chunks; raises `UpstreamFault` if the model had not finished."""

@@ -169,6 +169,10 @@ class ChunkEncoder:
         """Return the chunks for one part; may be none."""
         return b"".join([self._encode(chunk) for chunk in self._chunks.part(number, part)])
 
+    def encode_text(self, choice: int, text: str) -> bytes:
+        """Return the chunk for more text of a choice that has begun."""
+        return self._frames.chunk(self._chunks.encode_text(choice, text))
+
     def finish(self) -> bytes:
         """Return the last chunk; raises `UpstreamFault` if the model had not finished."""
         return self._encode(self._chunks.end()) + self._frames.end()

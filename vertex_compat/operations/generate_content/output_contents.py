@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from vertex_compat import errors
 from vertex_compat.operations.opaque_state import encode_state
 from vertex_compat.publishers.chat_messages import read_arguments
@@ -27,6 +29,9 @@ FINISH_REASONS: Final[dict[str, wire.FinishReason]] = {
     "content_filter": "SAFETY",
 }
 """OpenAI's finish reason → Gemini's."""
+
+_TEXT_HEAD: Final = b'{"candidates":[{"content":{"role":"model","parts":[{"text":'
+_encode = msgspec.json.Encoder().encode
 
 _STATE: Final = ("extra_content", "thinking_blocks")
 
@@ -46,9 +51,6 @@ class Candidate:
 
     def delta(self, fields: DeltaFields) -> wire.Candidate | None:
         """Return what a delta adds to the candidate now; None if that has to wait for its end."""
-        if len(fields) == 1 and (text := fields.get("content")):  # most deltas
-            self._texts.append(text)
-            return self._content([{"text": text}])
         self._state |= {key: fields[key] for key in _STATE if key in fields}
         for call in fields.get("tool_calls") or ():
             self._call(call)
@@ -63,6 +65,10 @@ class Candidate:
             parts.append({"text": text})
         parts += [_image(image) for image in fields.get("images") or ()]
         return self._content(parts) if parts else None
+
+    def append_text(self, text: str) -> None:
+        """Read a delta with nothing but text."""
+        self._texts.append(text)
 
     def end(self) -> wire.Candidate:
         """Return the last of the candidate: its calls, and why it ended."""
@@ -150,6 +156,7 @@ class ContentChunks:
         self._response_id = secrets.token_urlsafe(16)
         self._thoughts = thoughts
         self._candidates: dict[int, Candidate] = {}
+        self._text_tails: dict[int, bytes] = {}  # JSON of a chunk with text, from the text on
         self._usages: dict[int, Usage] = {}
 
     def part(self, answer: int, part: StreamPart) -> Iterator[wire.GenerateContentResponse]:
@@ -166,6 +173,14 @@ class ContentChunks:
             yield self._chunk([delta])
         if part.logprobs:
             yield self._chunk([candidate.logprobs(part.logprobs)])
+
+    def encode_text(self, index: int, text: str) -> bytes:
+        """Return the JSON of the chunk for more text of a candidate that has begun."""
+        self._candidates[index].append_text(text)
+        if index not in self._text_tails:
+            chunk = msgspec.json.encode(self._chunk([]))
+            self._text_tails[index] = b'}]},"index":%d}],' % index + chunk.removeprefix(b'{"candidates":[],')
+        return b"".join((_TEXT_HEAD, _encode(text), self._text_tails[index]))
 
     def end(self) -> wire.GenerateContentResponse:
         """Return the last chunk; raises `UpstreamFault` if the model had not finished."""

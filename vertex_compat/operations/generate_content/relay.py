@@ -13,6 +13,7 @@ from vertex_compat import error_formats, errors, sse
 from vertex_compat.json_values import items, mapping
 from vertex_compat.operations.context import RequestContext
 from vertex_compat.operations.model_calls import parse_object
+from vertex_compat.operations.repeated_events import RelayedEvents
 from vertex_compat.operations.upstream_stream import MakeParser
 from vertex_compat.publishers.google import usage
 from vertex_compat.types import JSON, UpstreamCall, Usage
@@ -51,15 +52,21 @@ class GeminiRelayParser:
     """Parses Gemini's response into chunks that are passed on, and notes its token counts."""
 
     continuation: UpstreamCall | None = None
+    text_choice = 0
 
     def __init__(self, content_type: str, usages: dict[object, Usage]) -> None:
         self._usages = usages
         self._usage_key = object()
         self._counts: JSON = {}
         self._decoder = sse.Decoder()
+        self._relayed = RelayedEvents()
         self._body: list[bytes] | None = None if content_type == "text/event-stream" else []
         self._finished = False
         self.done = False
+
+    def read_text(self, _: bytes) -> str | None:
+        """Return None: the text of an event is not read."""
+        return None
 
     def read(self, data: bytes, parts: list[bytes]) -> None:
         """Append the chunks that `data` completes; raises the error of one that is an error."""
@@ -68,7 +75,14 @@ class GeminiRelayParser:
             if not data:
                 self.whole(b"".join(self._body), parts)
             return
-        parts.extend(map(self._chunk, self._decoder.feed(data) if data else self._decoder.close()))
+        if repeated := self._relayed.repeated_data(data):
+            parts.append(repeated)
+            return
+        between_events = self._decoder.between_events
+        events = self._decoder.feed(data) if data else self._decoder.close()
+        parts.extend(map(self._chunk, events))
+        if between_events and len(events) == 1 and self._decoder.between_events:
+            self._relayed.remember_data(data, events[0])
         if not data and not self._finished:
             raise errors.unfinished_response()
 
@@ -119,7 +133,7 @@ class EventFrames:
 
     def chunk(self, data: bytes) -> bytes:
         """Return one chunk."""
-        return b"data: %b\r\n\r\n" % data
+        return b"".join((b"data: ", data, b"\r\n\r\n"))
 
     def end(self) -> bytes:
         """Return nothing: a stream of events has no end of its own."""

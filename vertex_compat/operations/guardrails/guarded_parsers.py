@@ -52,6 +52,8 @@ class Parser(Protocol[P]):
 class GuardedParser(Generic[P]):
     """Holds the parts of another parser back until their texts have been checked."""
 
+    text_choice = 0
+
     def __init__(self, parser: Parser[P], check: CheckResponse) -> None:
         self._parser = parser
         self._check_response = check
@@ -75,6 +77,10 @@ class GuardedParser(Generic[P]):
     def recover(self) -> bool:
         """Return False: the text that is held back has been released with the error."""
         return False
+
+    def read_text(self, _: bytes) -> str | None:
+        """Return None: no text is passed on before its check."""
+        return None
 
     def read(self, data: bytes, parts: list[P]) -> None:
         """Append the parts of complete passages."""

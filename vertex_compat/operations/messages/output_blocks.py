@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -25,6 +26,7 @@ from vertex_compat.types import (
     StreamPart,
     ToolCallDelta,
     Usage,
+    only_text,
     without_field,
 )
 
@@ -43,7 +45,6 @@ STOP_REASONS: Final[dict[str, wire.StopReason]] = {
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 _STATE: Final = ("extra_content", "thinking_blocks")
-_ONE_TEXT: Final = frozenset({"content"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -332,6 +333,15 @@ def _search_result(page: JSON) -> wire.WebSearchResultBlock:
     }
 
 
+@lru_cache(maxsize=64)
+def _text_event_start(index: int) -> bytes:
+    """Return an event with more text of a block, up to the text."""
+    return (
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
+        b'"delta":{"type":"text_delta","text":' % index
+    )
+
+
 class MessageEncoder:
     """Encodes the parts of a response as server-sent events."""
 
@@ -342,20 +352,17 @@ class MessageEncoder:
 
     def encode(self, number: int, part: StreamPart) -> bytes:
         """Return the events for one part; may be none."""
-        del number
-        if (
-            type(part) is Delta
-            and part.fields.keys() == _ONE_TEXT
-            and part.finish_reason is None
-            and part.code_execution is None
-        ):
-            index = self._events.text_index
-            if index is not None and part.fields["content"]:
-                return (
-                    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
-                    b'"delta":{"type":"text_delta","text":%b}}\n\n' % (index, _encode(part.fields["content"]))
-                )
+        text = only_text(part)
+        if text and self._events.text_index is not None:
+            return self.encode_text(number, text)
         return b"".join([encode_event(event) for event in self._events.part(part)])
+
+    def encode_text(self, choice: int, text: str) -> bytes:
+        """Return the event for more text."""
+        index = self._events.text_index
+        if index is None:
+            return self.encode(choice, Delta(choice, {"content": text}))
+        return b"".join((_text_event_start(index), _encode(text), b"}}\n\n"))
 
     def finish(self) -> bytes:
         """Return the last events; raises `UpstreamFault` if the model had not finished."""

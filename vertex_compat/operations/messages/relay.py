@@ -6,7 +6,7 @@ documented are passed on, too. A stream that ends before `message_stop` is an er
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -14,13 +14,14 @@ from vertex_compat import errors, sse
 from vertex_compat.json_values import mapping, text
 from vertex_compat.operations.context import EventStream, RequestContext, Response
 from vertex_compat.operations.messages.output_blocks import PING
+from vertex_compat.operations.repeated_events import RelayedEvents
 from vertex_compat.operations.upstream_stream import MakeParser, UpstreamStream
 from vertex_compat.publishers.anthropic.chat import usage
 from vertex_compat.types import JSON, RawBody, UpstreamCall, Usage
 from vertex_compat.upstream.response import UpstreamResponse
 
 
-class RawEvent(NamedTuple):
+class RawEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as it came: its type, and its JSON."""
 
     type: str
@@ -44,6 +45,7 @@ class ClaudeRelayParser:
     """Parses Claude's response into events that are passed on, and notes its token counts."""
 
     continuation: UpstreamCall | None = None
+    text_choice = 0
 
     def __init__(self, model: str, content_type: str, usages: dict[object, Usage]) -> None:
         self._model = model
@@ -51,8 +53,14 @@ class ClaudeRelayParser:
         self._usage_key = object()
         self._counts: JSON = {}
         self._decoder = sse.Decoder()
+        self._relayed = RelayedEvents()
+        self._last_type = ""
         self._body: list[bytes] | None = None if content_type == "text/event-stream" else []
         self.done = False
+
+    def read_text(self, _: bytes) -> str | None:
+        """Return None: the text of an event is not read."""
+        return None
 
     def read(self, data: bytes, parts: list[RawEvent]) -> None:
         """Append the events that `data` completes; raises the error of an `error` event."""
@@ -61,7 +69,15 @@ class ClaudeRelayParser:
             if not data:
                 self.whole(b"".join(self._body), parts)
             return
-        parts.extend(map(self._event, self._decoder.feed(data) if data else self._decoder.close()))
+        if repeated := self._relayed.repeated_data(data):
+            parts.append(RawEvent(self._last_type, repeated))
+            return
+        between_events = self._decoder.between_events
+        events = self._decoder.feed(data) if data else self._decoder.close()
+        parts.extend(map(self._event, events))
+        if between_events and len(events) == 1 and self._decoder.between_events:
+            self._last_type = parts[-1].type
+            self._relayed.remember_data(data, events[0])
 
     def _event(self, data: bytes) -> RawEvent:
         event = _read(data, _decode_event)
@@ -126,7 +142,7 @@ class ClaudeRelayEncoder:
     def encode(self, _: int, event: RawEvent) -> bytes:
         """Return the event."""
         self._complete = self._complete or event.type == "message_stop"
-        return b"event: %b\ndata: %b\n\n" % (event.type.encode(), event.data)
+        return b"".join((b"event: ", event.type.encode(), b"\ndata: ", event.data, b"\n\n"))
 
     def finish(self) -> bytes:
         """Return nothing more; raises `UpstreamFault` if the message is incomplete."""

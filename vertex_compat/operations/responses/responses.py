@@ -20,7 +20,7 @@ from vertex_compat.operations.responses.memory import ResponseTurn
 from vertex_compat.operations.responses.output.response_builder import ResponseBuilder
 from vertex_compat.operations.stored import store
 from vertex_compat.operations.upstream_stream import UpstreamStream, chat_parser
-from vertex_compat.types import ChatAdapter, Model, StreamPart, UpstreamCall
+from vertex_compat.types import ChatAdapter, Delta, Model, StreamPart, UpstreamCall, only_text
 
 if TYPE_CHECKING:
     from vertex_compat.operations.responses.output import answer_types as wire
@@ -95,11 +95,16 @@ class _EventEncoder:
 
     def encode(self, number: int, part: StreamPart) -> bytes:
         """Return the events for one part of upstream response `number`; may be none."""
-        if event := self.builder.continue_text(part):
-            return _encode_event(event)
+        text = only_text(part)
+        if text and (event := self.builder.continue_text(text)):
+            return event
         start = b"" if self._started else _encode(self.builder.start())
         self._started = True
         return start + _encode(self.builder.add(number, part))
+
+    def encode_text(self, choice: int, text: str) -> bytes:
+        """Return the event for more text."""
+        return self.builder.continue_text(text) or self.encode(0, Delta(choice, {"content": text}))
 
     def finish(self) -> bytes:
         """Return the last events; raises `UpstreamFault` if the model had not finished."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from vertex_compat.json_values import items, mapping, member
 from vertex_compat.publishers.openai_compat import openai_response
-from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, UpstreamCall, parts_of
+from vertex_compat.types import JSON, Delta, StreamPart, StreamTranslator, TextEvent, UpstreamCall, parts_of
 
 
 def response(body: JSON, call: UpstreamCall) -> Iterable[StreamPart]:
@@ -35,13 +36,19 @@ class _CitationReader:
         self._translate = translate
         self._lengths: defaultdict[int, int] = defaultdict(int)  # choice → characters so far
 
-    def read(self, answer: JSON) -> Delta | Iterable[StreamPart]:
+    def read(self, answer: JSON) -> TextEvent | Iterable[StreamPart]:
         """Return the parts in a chunk or in a whole answer."""
         parts = self._translate(answer)
-        if isinstance(parts, Delta):  # one more text, so the content is no list
-            self._lengths[parts.choice] += len(parts.fields["content"])
-            return parts
+        if isinstance(parts, TextEvent):  # the content is no list
+            self._lengths[parts.choice] += len(parts.text)
+            return TextEvent(parts.choice, parts.text, partial(self._append_text, parts))
         return self._with_references(answer, parts)
+
+    def _append_text(self, event: TextEvent, text: str) -> object:
+        """Read an event that differs from `event` only in its text."""
+        if is_read := event.append(text):
+            self._lengths[event.choice] += len(text)
+        return is_read
 
     def _with_references(self, answer: JSON, parts: Iterable[StreamPart]) -> Iterator[StreamPart]:
         references = self._references(answer)

@@ -23,6 +23,7 @@ from vertex_compat.types import (
     DeltaFields,
     StreamPart,
     StreamTranslator,
+    TextEvent,
     ToolCallDelta,
     UpstreamCall,
     Usage,
@@ -78,7 +79,7 @@ class _AnswerReader:
         self._has_text = False
         self._counts: JSON = {}
 
-    def read(self, answer: JSON) -> Delta | Iterable[StreamPart]:
+    def read(self, answer: JSON) -> TextEvent | Iterable[StreamPart]:
         """Return the parts in a chunk or in a whole answer. Nearly every chunk is one more text."""
         try:
             (choice,) = answer["choices"]
@@ -96,7 +97,7 @@ class _AnswerReader:
             and not (answer.get("usage") or choice.get("finish_reason") or choice.get("logprobs"))
         ):
             self._has_text = True
-            return Delta(number, {"content": content})
+            return TextEvent(number, content, bool)  # an empty text may be a sign of other fields
         return self._read(answer)
 
     def _read(self, answer: JSON) -> Iterator[StreamPart]:

@@ -53,8 +53,10 @@ STATE_FIELDS: Final = ("thinking_blocks", "extra_content")
 """Fields of a delta that a model needs back unchanged: see `opaque_state`."""
 
 _TEXT_DELTA: Final = "response.output_text.delta"
-_ONLY_TEXT: Final = frozenset({"content"})
 _EMPTY_SUMMARY: Final[wire.Summary] = {"type": "summary_text", "text": ""}
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 class _Item(NamedTuple):
@@ -66,14 +68,14 @@ class _Item(NamedTuple):
 class _GrowingText(NamedTuple):
     """A text in an item that is still streamed; `target[name]` is set when it is complete.
 
-    Appending to a string in an object copies the string for each delta. `position` has the fields that are
-    the same in all events that continue a message's text; it is empty for another text.
+    Appending to a string in an object copies the string for each delta. `event_start` is the start of all
+    events that continue a message's text, up to the sequence number; it is empty for another text.
     """
 
     target: JSON
     name: str
     deltas: list[str]
-    position: Any
+    event_start: bytes
 
     def write(self) -> None:
         """Set the field to the text so far."""
@@ -163,27 +165,19 @@ class ResponseBuilder:
         for call in part.fields.get("tool_calls") or ():
             yield from self._call(call)
 
-    def continue_text(self, part: StreamPart) -> wire.Event | None:
-        """Return the event of a part that only continues the open text of a message, else None.
+    def continue_text(self, delta: str) -> bytes | None:
+        """Return the event for more text of the open message, encoded; None if no text is open.
 
-        Most parts do. `add` would return the same, at twice the cost.
+        `add` would yield the same event, at a multiple of the cost.
         """
         text = self._text
-        if (
-            text is None
-            or not text.position
-            or not isinstance(part, Delta)
-            or part.fields.keys() != _ONLY_TEXT
-        ):
-            return None
-        delta = part.fields["content"]
-        if not delta or part.finish_reason or part.logprobs or part.code_execution:
+        if text is None or not text.event_start:
             return None
         text.deltas.append(delta)
         self._length += len(delta)
         self._sequence += 1
-        event: wire.Event = text.position | {"sequence_number": self._sequence - 1, "delta": delta}
-        return event
+        number = _encode(self._sequence - 1)
+        return b"".join((text.event_start, number, b',"delta":', _encode(delta), b"}\n\n"))
 
     def finish(self) -> Iterator[wire.Event]:
         """Yield the events after the last part.
@@ -249,9 +243,13 @@ class ResponseBuilder:
         yield self._in(item, "reasoning_summary_text.delta", summary_index=0, delta=text)
 
     def _append(self, target: JSON, name: str, delta: str, position: JSON | None = None) -> None:
-        """Append to a text of the open item."""
+        """Append to a text of the open item.
+
+        `position` has the fields of all events that continue it, if they may take the short way.
+        """
         if self._text is None or self._text.target is not target:
-            self._text = _GrowingText(target, name, [], position or {})
+            event_start = _event_start(position) if position else b""
+            self._text = _GrowingText(target, name, [], event_start)
         self._text.deltas.append(delta)
 
     def _write_text(self) -> None:
@@ -501,6 +499,11 @@ class ResponseBuilder:
         event: wire.Event = {"type": kind, "sequence_number": self._sequence, **fields}
         self._sequence += 1
         return event
+
+
+def _event_start(position: JSON) -> bytes:
+    """Return an event with more text, encoded, up to its sequence number."""
+    return b"event: %b\ndata: %b" % (_TEXT_DELTA.encode(), _encode(position)[:-1]) + b',"sequence_number":'
 
 
 def _position(item: _Item) -> JSON:

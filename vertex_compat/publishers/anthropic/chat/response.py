@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
@@ -25,6 +26,7 @@ from vertex_compat.types import (
     DeltaFields,
     StreamPart,
     StreamTranslator,
+    TextEvent,
     ToolCallDelta,
     UpstreamCall,
     Usage,
@@ -59,21 +61,7 @@ def whole(call: UpstreamCall) -> Callable[[JSON], Iterable[StreamPart]]:
 
 def stream(call: UpstreamCall) -> StreamTranslator:
     """Return the translator of one stream and of those that continue it."""
-    reader = _AnswerReader(call, streamed=True)
-
-    def translate(event: JSON) -> Delta | Iterable[StreamPart]:
-        """Return the parts of one event. Nearly every event is more text."""
-        if event.get("type") == "content_block_delta" and reader.buffered is None:
-            delta = event.get("delta")
-            if type(delta) is dict and delta.get("type") == "text_delta":
-                number, value = event.get("index"), delta.get("text")
-                if type(number) is int and type(value) is str and value and number in reader.open_blocks:
-                    reader.open_blocks[number].texts.append(value)
-                    reader.length += len(value)
-                    return Delta(0, {"content": value})
-        return reader.event(event)
-
-    return translate
+    return _AnswerReader(call, streamed=True).read_event
 
 
 class _Block(msgspec.Struct):
@@ -128,6 +116,27 @@ class _AnswerReader:
         usage.merge(self._counts, message.get("usage"))
         yield from self._finish(message)
         yield self._usage()
+
+    def read_event(self, event: JSON) -> TextEvent | Iterable[StreamPart]:
+        """Return the parts of one event of a stream, which holds only more text in most cases."""
+        match event:
+            case {
+                "type": "content_block_delta",
+                "index": int(number),
+                "delta": {"type": "text_delta", **delta},
+            }:
+                block, value = self.open_blocks.get(number), delta.get("text")
+                if block and type(value) is str and self._continue_text(block, value):
+                    return TextEvent(0, value, partial(self._continue_text, block))
+        return self.event(event)
+
+    def _continue_text(self, block: _Block, value: str) -> bool:
+        """Read more text of an open block; return False if it has to be held back."""
+        if self.buffered is not None or not value:
+            return False
+        block.texts.append(value)
+        self.length += len(value)
+        return True
 
     def event(self, event: JSON) -> Iterator[StreamPart]:
         """Yield the parts of one event of a stream."""

@@ -32,6 +32,7 @@ from vertex_compat.types import (
     JSONAnswer,
     StreamPart,
     StreamTranslator,
+    TextEvent,
     ToolCallDelta,
     UpstreamCall,
     Usage,
@@ -92,8 +93,8 @@ class _ResponseReader:
         self._is_continued = False
         self._is_blocked = False
 
-    def read_chunk(self, event: JSON) -> Delta | Iterable[StreamPart]:
-        """Return the parts of one chunk; a single `Delta` if it holds only more text, as most do."""
+    def read_chunk(self, event: JSON) -> TextEvent | Iterable[StreamPart]:
+        """Return the parts of one chunk, which holds only more text in most cases."""
         try:
             (candidate,) = event["candidates"]
             (part,) = candidate["content"]["parts"]
@@ -108,8 +109,8 @@ class _ResponseReader:
             content = part["text"]
         except (AttributeError, KeyError, TypeError, ValueError):  # the first chunk, or more than text
             return self.read(event)
-        if only_text and type(content) is str and (delta := state.text_delta(content)):
-            return delta
+        if only_text and type(content) is str and state.append_text(content):
+            return TextEvent(state.index, content, state.append_text)
         return self.read(event)
 
     def read(self, event: JSON) -> Iterator[StreamPart]:
@@ -220,13 +221,13 @@ class _Candidate:
         self._signature: str | None = None  # of a part that cannot carry it back
         self.has_ended = False
 
-    def text_delta(self, content: str) -> Delta | None:
-        """Return the delta of a chunk that holds only text; None if there is more to say."""
+    def append_text(self, content: str) -> bool:
+        """Read a chunk that holds only text; return False if there is more to say."""
         if not content or self.has_ended:
-            return None
+            return False
         self._part_starts.append(len(self._texts))
         self._texts.append(content)
-        return Delta(self.index, {"content": content})
+        return True
 
     def pause(self, candidate: JSON) -> Iterator[Delta]:
         """Yield the deltas of the last chunk before another call continues the candidate."""
