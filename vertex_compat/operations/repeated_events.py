@@ -15,6 +15,9 @@ from vertex_compat.types import JSON
 MAX_MISSES: Final = 32
 """Comparisons without a match after which no more events are compared: the server varies other fields."""
 
+MAX_ENDS: Final = 64
+"""Ends with different spaces that are recognized without a regular expression."""
+
 _TEXT: Final = re.compile(rb'"(text|content|reasoning_content|thinking)": ?("(?:[^"\\]|\\.)*")')
 _END: Final = re.compile(rb"([\]} ]*)([\r\n]+)")
 """The end of an event with nothing but brackets after its text."""
@@ -31,12 +34,12 @@ class TextFrame:
     events are padded with a random number of them (recorded, 2024-08).
     """
 
-    __slots__ = ("_after", "_before", "_end", "_misses", "_size")
+    __slots__ = ("_after", "_before", "_end", "_ends", "_misses")
 
     def __init__(self) -> None:
         self._before = self._after = b""
-        self._size = 0
         self._end: re.Pattern[bytes] | None = None
+        self._ends: set[bytes] = set()  # that match `_end`
         self._misses = 0
 
     def remember(self, block: bytes) -> str | None:
@@ -50,30 +53,36 @@ class TextFrame:
             return None
         start, end = texts[0].span(2)
         self._before, self._after = block[:start], block[end:]
-        self._size = len(self._before) + len(self._after)
         self._end = _padded(self._after)
+        self._ends.clear()
         return texts[0][1].decode()
 
     def decode_text(self, block: bytes) -> str | None:
         """Return the text of the event in a block if all else is as in the last event, else None."""
         if not self._before:
             return None
-        text = block.removeprefix(self._before).removesuffix(self._after)
-        if len(text) + self._size != len(block) and not (text := self._text_before_padding(block)):
+        following = block.removeprefix(self._before)
+        if len(following) == len(block):
+            return None
+        text = following.removesuffix(self._after)
+        if len(text) == len(following) and not (text := self._text_before_padding(following)):
             return None
         try:
             return _decode_text(text)
         except ValueError:  # not one string
             return None
 
-    def _text_before_padding(self, block: bytes) -> bytes:
-        """Return the JSON of the text if nothing but the spaces after it differs.
-
-        If more differs, it is b"" or no JSON string.
-        """
-        text = block.removeprefix(self._before).rstrip(_END_BYTES)
-        is_same = self._end and self._end.fullmatch(block, len(self._before) + len(text))
-        return text if is_same else b""
+    def _text_before_padding(self, following: bytes) -> bytes:
+        """Return the JSON of the text if nothing but the spaces after it differs, else b""."""
+        text = following.rstrip(_END_BYTES)
+        end = following[len(text) :]
+        if end in self._ends:
+            return text
+        if not (self._end and self._end.fullmatch(end)):
+            return b""
+        if len(self._ends) < MAX_ENDS:
+            self._ends.add(end)
+        return text
 
 
 def _padded(end: bytes) -> re.Pattern[bytes] | None:
