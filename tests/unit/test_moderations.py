@@ -23,6 +23,18 @@ def test_categories_that_are_not_rated_say_so(client):
     assert result.category_applied_input_types.sexual == ["text"]
 
 
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [("omni-moderation-latest", 200), ("text-moderation-stable", 200), ("gemini-3.8-flash", 404), ("", 404)],
+)
+def test_another_model_does_not_moderate(app, model, status):
+    answer = post(app, {"input": "a", "model": model}, "/moderations")
+    assert answer.status_code == status
+    if status == 404:
+        error = answer.json["error"]
+        assert (error["param"], error["code"]) == ("model", "model_not_found")
+
+
 def test_google_s_own_categories_are_shown(app):
     answer = post(app, {"input": "The church and the bank"}, "/v1/moderations")
     rated = answer.json["results"][0]["google_categories"]

@@ -24,12 +24,19 @@ TARGET: Final = ResourceTarget("language", ("global",))
 MODEL: Final = "omni-moderation-latest"
 """Name in the response if the client sends none."""
 
+FAMILY: Final = "moderation"
+"""Part of every name of a moderation model, OpenAI's and others'."""
+
 
 def create(context: RequestContext) -> Response:
     """Rate each text; content parts in one list are one input, as OpenAI has it."""
     params = body.drop_nulls(body.decode(context.body, moderations_schema.Moderation))
     model = params.get("model", MODEL)
     context.log.model = model
+    if FAMILY not in model:
+        raise errors.NotFound(
+            f"{model[:200]!r} does not moderate. Use {MODEL!r}.", param="model", code="model_not_found"
+        )
     texts = _texts(params["input"])
     if context.dry_run:
         return Response(context.transport.describe(natural_language.moderate(texts[0]), TARGET))
