@@ -498,15 +498,21 @@ class RankedDocument(NamedTuple):
     score: float
 
 
-class SpeechAdapter(msgspec.Struct, frozen=True):
-    """Speech of a publisher: `whole` returns a file, or samples.
+def _samples_only(_: Model) -> tuple[str, ...]:
+    return ()
 
-    `stream` returns samples as they come: the deltas have `samples` and `rate`. A publisher
-    without `stream` makes the format that the client requests; samples are encoded here.
+
+class SpeechAdapter(msgspec.Struct, frozen=True):
+    """Speech or music of a publisher: `whole` returns a file, or samples.
+
+    `stream` returns samples as they come: the deltas have `samples` and `rate`. Several results of `whole`
+    are one recording in pieces.
     """
 
     whole: UnaryAdapter[Audio]
     stream: ChatAdapter | None = None
+    formats: Callable[[Model], tuple[str, ...]] = _samples_only
+    """Returns OpenAI's names of the formats of a model's files, the usual one first; empty for samples."""
 
 
 def _no_object(_: JSON, __: Model) -> bool:
@@ -530,13 +536,6 @@ class TranscriptionAdapter(msgspec.Struct, frozen=True):
     """Returns whether the recording has to become an object before `chat` gets it."""
     too_long: str = ""
     """Phrase of the error for a recording that only an object may have the length of."""
-
-
-class MusicAdapter(msgspec.Struct, frozen=True):
-    """Music of a publisher: `whole` returns a file in the `file_format` of the model."""
-
-    whole: UnaryAdapter[Audio]
-    file_format: Callable[[Model], str]
 
 
 class VideoOperation(NamedTuple):
@@ -609,5 +608,5 @@ class Publisher:
     videos = _LazyAdapter["VideoAdapter"]()
     messages = _LazyAdapter["Relay"]()
     generate_content = _LazyAdapter["Relay"]()
-    music = _LazyAdapter["MusicAdapter"]()
+    music = _LazyAdapter["SpeechAdapter"]()
     token_counts = _LazyAdapter["TokenCounter"]()

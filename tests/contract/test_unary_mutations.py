@@ -170,8 +170,8 @@ def speech(model, **params):
     return "POST", "/v1/audio/speech", {"model": model, "input": "a", "voice": "alloy", **params}
 
 
-def transcription(response_format):
-    form = {"model": "gemini-3.8-flash", "response_format": response_format, "file": (WAV, "a.wav")}
+def transcription(response_format, model="gemini-3.8-flash"):
+    form = {"model": model, "response_format": response_format, "file": (WAV, "a.wav")}
     return "POST", "/v1/audio/transcriptions", None, form
 
 
@@ -191,6 +191,9 @@ OPERATIONS = {
     "transcriptions with times": (transcription("verbose_json"), TranscriptionVerbose),
     "transcriptions with speakers": (transcription("diarized_json"), TranscriptionDiarized),
     "subtitles": (transcription("srt"), None),
+    "transcriptions of Chirp": (transcription("json", "chirp_3"), types.audio.Transcription),
+    "times of Chirp": (transcription("verbose_json", "chirp_3"), TranscriptionVerbose),
+    "subtitles of Chirp": (transcription("srt", "chirp_3"), None),
     "moderations": (("POST", "/v1/moderations", {"input": "a"}), types.ModerationCreateResponse),
     "rerank": (("POST", "/v1/rerank", {"model": "rerank-v3.5", "query": "a", "documents": ["b", "c"]}), None),
     "ocr": (("POST", "/v1/ocr", {"model": "mistral-ocr-2505", "document": PDF}), None),

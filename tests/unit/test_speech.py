@@ -8,7 +8,6 @@ import sys
 import wave
 
 import av
-import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -159,11 +158,76 @@ def test_without_an_encoder_gemini_answers_wav(app, monkeypatch):
     assert "package 'av'" in refused.json["error"]["message"]
 
 
-@pytest.mark.parametrize("response_format", ["aac", "flac"])
-def test_a_format_that_cloud_lacks_is_a_400(client, response_format):
-    with pytest.raises(openai.BadRequestError, match="wav") as refused:
-        client.audio.speech.create(model=CLOUD, voice="alloy", input="Hello", response_format=response_format)
-    assert refused.value.param == "response_format"
+@pytest.mark.parametrize(("form", "mime"), [("aac", "audio/aac"), ("flac", "audio/flac")])
+def test_a_format_that_cloud_lacks_is_converted(client, emulator, form, mime):
+    answer = client.audio.speech.create(model=CLOUD, voice="alloy", input="Hello", response_format=form)
+    assert answer.response.headers["content-type"] == mime
+    assert seconds(answer.content) == pytest.approx(0.1, abs=0.08)
+    assert emulator.calls[-1].json["audioConfig"] == {"audioEncoding": "LINEAR16"}
+
+
+def test_a_format_that_cloud_lacks_is_a_400_without_an_encoder(app, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)  # as if it were not installed
+    error = speak(app, response_format="aac").json["error"]
+    assert error["param"] == "response_format"
+    assert "package 'av'" in error["message"]
+
+
+LONG = {
+    "sentences": "Это длинный текст. " * 215,
+    "words": "слово " * 680,
+    "no space": "字" * 4096,
+}
+"""Texts of OpenAI's 4,096 characters at most, and of more than the 5,000 bytes of a call."""
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+@pytest.mark.parametrize(
+    ("form", "plays"), [("mp3", plays_as_mp3), ("wav", plays_as_wav), ("pcm", plays_as_pcm)]
+)
+def test_a_long_text_is_spoken_in_pieces(app, emulator, text, form, plays):
+    answer = speak(app, text=text, response_format=form)
+    pieces = [call.json["input"]["text"] for call in emulator.calls]
+    assert len(pieces) >= 2
+    assert sorted("".join(pieces)) == sorted(text)  # the calls are made side by side
+    assert all(len(piece.encode()) <= 5000 for piece in pieces)
+    plays(answer.data)
+    if form == "pcm":
+        assert len(answer.data) == len(pieces) * 4800
+
+
+def test_pieces_of_a_text_end_with_a_sentence():
+    text = LONG["sentences"]
+    calls = text_to_speech.request({"input": text}, model_names.resolve(CLOUD))
+    pieces = [call.body["input"]["text"] for call in calls]
+    assert "".join(pieces) == text
+    assert all(piece.endswith(". ") for piece in pieces)
+
+
+def test_pieces_of_wav_are_one_file(app, emulator):
+    answer = speak(app, text=LONG["words"], response_format="wav")
+    with wave.open(io.BytesIO(answer.data)) as file:
+        assert file.getnframes() == len(emulator.calls) * 2400
+
+
+def test_a_text_without_end_is_a_400(app, emulator):
+    answer = speak(app, text="a" * 50_001)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "input")
+    assert not emulator.calls
+
+
+@pytest.mark.parametrize(
+    ("voice", "name"),
+    [({"name": "en-GB-Studio-B"}, "en-GB-Studio-B"), ({"id": "en-GB-Studio-B"}, "en-GB-Studio-B")],
+)
+def test_a_voice_without_its_language_has_it_in_its_name(app, emulator, voice, name):
+    assert speak(app, voice=voice).status_code == 200
+    assert emulator.calls[-1].json["voice"] == {"languageCode": "en-GB", "name": name}
+
+
+@pytest.mark.parametrize("model", [CLOUD, GEMINI])
+def test_values_that_change_nothing_are_not_named(app, model):
+    assert "x-vertex-compat-ignored" not in speak(app, model, speed=1, instructions="").headers
 
 
 def test_newer_models_get_the_style_in_its_own_field(app, emulator):
@@ -258,7 +322,8 @@ def test_a_stream_of_events_holds_the_file(app):
     ("params", "status", "param"),
     [
         ({"input": ""}, 400, "input"),
-        ({"input": "a" * 6000}, 400, None),
+        ({"input": "<speak>" + "a" * 6000 + "</speak>"}, 400, None),
+        ({"voice": {}}, 400, "voice"),
         ({"voice": "Nobody"}, 400, "voice"),
         ({"voice": ["alloy"]}, 400, "voice"),
         ({"voice": {"languageCode": "en-UK", "name": "en-US-Studio-O"}}, 400, None),

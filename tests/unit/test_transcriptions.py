@@ -135,6 +135,39 @@ def test_media_type_is_read_from_the_file_name(app, emulator, name, mime):
     assert emulator.calls[-1].json["contents"][0]["parts"][0]["inlineData"]["mimeType"] == mime
 
 
+@pytest.mark.parametrize(
+    ("data", "mime"),
+    [
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "audio/wav"),
+        (b"ID3\x04", "audio/mp3"),
+        (b"fLaC\x00", "audio/flac"),
+        (b"OggS\x00", "audio/ogg"),
+        (b"\x00\x00\x00\x20ftypM4A ", "audio/mp4"),
+    ],
+)
+def test_else_its_first_bytes_do(client, emulator, data, mime):
+    client.audio.transcriptions.create(model=MODEL, file=data)  # the SDK calls the file "upload"
+    assert emulator.calls[-1].json["contents"][0]["parts"][0]["inlineData"]["mimeType"] == mime
+
+
+def test_an_empty_file_is_called_empty(app):
+    assert upload(app, data=b"").json["error"]["message"] == "The file is empty."
+
+
+def test_two_files_are_refused(app, emulator):
+    form = {"model": MODEL, "file": [(io.BytesIO(WAV), "a.wav"), (io.BytesIO(WAV), "b.wav")]}
+    answer = app.post("/v1/audio/transcriptions", data=form, content_type="multipart/form-data")
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "file")
+    assert not emulator.calls
+
+
+def test_empty_fields_of_a_form_say_nothing(app, emulator):
+    assert upload(app, language="", prompt="").status_code == 200
+    text = emulator.calls[-1].json["contents"][0]["parts"][1]["text"]
+    assert "spoken language is" not in text
+    assert "style and spelling" not in text
+
+
 def test_media_type_without_extension_is_the_content_type(app, emulator):
     form = {"model": MODEL, "file": (io.BytesIO(WAV), "recording", "audio/ogg; codecs=opus")}
     answer = app.post("/v1/audio/transcriptions", data=form, content_type="multipart/form-data")

@@ -98,8 +98,16 @@ def of_base64(data: str) -> str | None:
 
 def of_recording(data: str, kind: str) -> str | None:
     """Return the type of a recording in base64, for which the client declares no type."""
-    first = _first_bytes(data)
-    return next((of_kind.get(kind) for signature, of_kind in _RECORDINGS if signature.match(first)), None)
+    return _of_recording(_first_bytes(data), kind)
+
+
+def of_sound(data: bytes) -> str | None:
+    """Return the type of a sound file by its first bytes, None for any other file."""
+    return _of_recording(data, "audio")
+
+
+def _of_recording(data: bytes, kind: str) -> str | None:
+    return next((of_kind.get(kind) for signature, of_kind in _RECORDINGS if signature.match(data)), None)
 
 
 def _first_bytes(data: str) -> bytes:

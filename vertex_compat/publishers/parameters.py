@@ -24,11 +24,13 @@ HANDLED_BY_OPERATION: Final = frozenset({"enforce_validation", "model", "stream"
 
 DEFAULTS: Final[Mapping[str, Sequence[Any]]] = {
     "frequency_penalty": (0,),
+    "instructions": ("",),
     "logprobs": (False,),
     "modalities": (["text"],),
     "presence_penalty": (0,),
     "reasoning_effort": ("",),
     "service_tier": ("auto", "default"),
+    "speed": (1,),
 }
 """Parameters → values that mean the same as leaving the parameter out."""
 

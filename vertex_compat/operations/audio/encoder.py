@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import wave
+from collections.abc import Sequence
 from fractions import Fraction
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
@@ -91,6 +92,27 @@ def convert(file: bytes, name: str) -> bytes:
     except (av.FFmpegError, IndexError):
         raise errors.UpstreamFault("Vertex AI's audio file cannot be decoded.") from None
     return output.getvalue()
+
+
+def join_wav(files: Sequence[bytes]) -> bytes:
+    """Return WAV files of the same kind as one; raises `UpstreamFault` if one is none."""
+    starts = [_start_of_samples(file) for file in files]
+    samples = b"".join([file[start:] for file, start in zip(files, starts, strict=True)])
+    head = bytearray(files[0][: starts[0]])
+    head[4:8] = (len(head) + len(samples) - 8).to_bytes(4, "little")
+    head[-4:] = len(samples).to_bytes(4, "little")
+    return bytes(head) + samples
+
+
+def _start_of_samples(file: bytes) -> int:
+    """Return where the samples of a WAV file begin; they are taken for the rest of it."""
+    position = 12
+    while position + 8 <= len(file):
+        if file[position : position + 4] == b"data":
+            return position + 8
+        size = int.from_bytes(file[position + 4 : position + 8], "little")
+        position += 8 + size + size % 2
+    raise errors.UpstreamFault("Vertex AI's audio file is not WAV.")
 
 
 def _file_rate(name: str, original: int) -> int:

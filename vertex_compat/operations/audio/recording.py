@@ -60,14 +60,18 @@ class Recording:
         """Delete the object; safe to call twice."""
         self._stack.close()
 
-    def begin(self, part: File) -> None:
-        """Start with the head of the file's part; raises `BadRequest` for another kind of file."""
+    def begin(self, part: File, data: bytes = b"") -> None:
+        """Start with the head of the file's part and the first of its bytes.
+
+        Raises `BadRequest` for another kind of file.
+        """
         self._name = part.filename
         declared = media_types.normalize(part.headers.get("Content-Type")) or ""
         name_type = media_types.of_name(part.filename) or declared
         # A name such as a.webm can be audio or video; the declared type decides.
         other_kind = name_type.partition("/")[0] != declared.partition("/")[0]
         self._mime = declared if other_kind and declared.startswith(TYPES) else name_type
+        self._mime = self._mime or media_types.of_sound(data) or ""
         if not self._mime.startswith(TYPES):
             raise errors.BadRequest(
                 "The file is not a known kind of recording: its name should end in .flac, .m4a, .mp3, .mp4, "
@@ -125,6 +129,8 @@ class Recording:
         if self._uri:
             return {"mime": self._mime, "size": self._size, "uri": self._uri}
         if not self._data:
+            if self._mime:
+                raise errors.BadRequest("The file is empty.", param="file", code="invalid_value")
             raise errors.missing_parameter("file")
         return {
             "mime": self._mime,
@@ -165,7 +171,7 @@ def read(context: RequestContext, recording: Recording) -> multipart.Form:
                 form.files[name.removesuffix("[]")] = [multipart.UploadedFile(part.filename, "", b"")]
                 continue
             if file is None:
-                recording.begin(part)
+                recording.begin(part, data)
                 file = part
             if part is not file:
                 raise multipart.several_files(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,6 @@ from vertex_compat.types import (
     Audio,
     ChatAdapter,
     Model,
-    MusicAdapter,
     SpeechAdapter,
     StreamPart,
     UnaryAdapter,
@@ -50,12 +49,11 @@ def create(context: RequestContext) -> Response:
 
     def attempt(model: Model, adapter: SpeechAdapter) -> Response:
         check_params(params, PROMPTS, model, context)
-        if music := _music(model):
-            return _compose(music, params, model, context)
-        if adapter.stream is None:
-            return _whole(adapter.whole, params, model, context)
-        form = _encodable_format(params)
-        if "stream_format" in params and not context.dry_run:
+        adapter = _music(model) or adapter
+        if formats := adapter.formats(model):
+            return _file(adapter, formats, params, model, context)
+        form = _encodable_format({**model.defaults, **params})
+        if "stream_format" in params and adapter.stream and not context.dry_run:
             return _stream(adapter.stream, params, form, model, context)
         return _whole(adapter.whole, params, model, context, partial(_encode, form=form))
 
@@ -66,26 +64,28 @@ def create(context: RequestContext) -> Response:
     return model_calls.with_fallback(context, params["model"], SPEECH, attempt, units)
 
 
-def _music(model: Model) -> MusicAdapter | None:
+def _music(model: Model) -> SpeechAdapter | None:
     """Return what makes music, if the model does."""
     return PUBLISHERS[model.publisher].music if "music" in model.profile.operations else None
 
 
-def _compose(adapter: MusicAdapter, params: JSON, model: Model, context: RequestContext) -> Response:
-    """Return music as the model's file, or converted to the format that the client requests."""
-    own = adapter.file_format(model)
-    form = params.get("response_format", own)
-    if form == own:
+def _file(
+    adapter: SpeechAdapter, formats: Sequence[str], params: JSON, model: Model, context: RequestContext
+) -> Response:
+    """Return the model's file, or one that is converted to the format that the client requests."""
+    form = {**model.defaults, **params}.get("response_format", formats[0])
+    if form in formats or "audioEncoding" in params.get("audioConfig", ()):
         return _whole(adapter.whole, params, model, context)
     if not encoder.can_convert():
         raise errors.BadRequest(
-            f"This model makes music in {own!r}, and {form!r} needs an encoder: add the package 'av' to "
-            f"requirements.txt, or use {own!r}.",
+            f"This model makes {', '.join(formats)}, and {form!r} needs an encoder: add the package 'av' to "
+            "requirements.txt.",
             param="response_format",
             code="unsupported_value",
         )
+    source = params | {"response_format": "wav" if "wav" in formats else formats[0]}
     return _whole(
-        adapter.whole, params, model, context, lambda audio: (encoder.convert(audio.data, form), form)
+        adapter.whole, source, model, context, lambda audio: (encoder.convert(audio.data, form), form)
     )
 
 
@@ -131,7 +131,7 @@ def _whole(
         call = adapter.request({**model.defaults, **params}, model)[0]
         return model_calls.describe(call, model, context)
     results, headers = unary_calls.collect_unary(context, params, model, adapter, lambda audio: audio)
-    audio = results[0]
+    audio = _joined(results)
     if audio.usage:
         context.log.usages["speech"] = audio.usage
     if encode:
@@ -140,6 +140,15 @@ def _whole(
     if params.get("stream_format") == "sse":
         return Response(EventStream(_events(audio)), headers)
     return Response(FileBody(audio.data, audio.mime), headers)
+
+
+def _joined(pieces: Sequence[Audio]) -> Audio:
+    """Return the pieces of a recording as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    data = [piece.data for piece in pieces]
+    is_wav = pieces[0].mime == encoder.MIME_TYPES["wav"]
+    return pieces[0]._replace(data=encoder.join_wav(data) if is_wav else b"".join(data))
 
 
 def _encode(audio: Audio, form: str) -> tuple[bytes, str]:

@@ -22,6 +22,9 @@ TRANSCRIPTION: Final = model_calls.Operation(
 
 DIARIZED: Final = "diarized_json"
 
+OPTIONAL_TEXTS: Final = frozenset({"language", "prompt"})
+"""Fields that forms of web pages send empty where nothing is filled in."""
+
 
 def transcribe(context: RequestContext) -> Response:
     """Return the text in the language that is spoken."""
@@ -108,6 +111,7 @@ def _then_close(events: Iterator[bytes], upload: Recording) -> Iterator[bytes]:
 def _params(context: RequestContext, upload: Recording, *, translate: bool) -> JSON:
     """Return the form's fields, the recording, and what the response format needs of the model."""
     params = recording.read(context, upload).decode(transcriptions_schema.Transcription, ("file",))
+    params = {name: value for name, value in params.items() if value != "" or name not in OPTIONAL_TEXTS}
     response_format = params.get("response_format", "json")
     words = "word" in params.get("timestamp_granularities", ())
     _check(params, response_format, words=words, translate=translate)

@@ -43,28 +43,63 @@ PCM_SAMPLE_RATE: Final = 24_000
 
 MAX_SPEED: Final = 2.0
 
+MAX_INPUT_BYTES: Final = 5000
+"""Of the text of one call: https://cloud.google.com/text-to-speech/quotas."""
+
+MAX_PIECES: Final = 10
+"""Calls for a longer text. OpenAI's limit of 4,096 characters has at most 16,384 bytes."""
+
+SENTENCE_ENDS: Final = (". ", "! ", "? ", "\n", "\u3002", "\uff01", "\uff1f", "\u0964")
+
 _SSML: Final = re.compile(r"<speak[\s>]")
 
 
 def request(params: JSON, _: Model) -> list[UpstreamCall]:
-    """Translate OpenAI's speech parameters; the client's `audioConfig` takes precedence."""
+    """Translate OpenAI's speech parameters; the client's `audioConfig` takes precedence.
+
+    A text that is too long for one call is spoken in pieces.
+    """
     ignored = PARAMETERS.apply(params)[1]
     content = params["input"]
     is_ssml = params.get("use_ssml") or _SSML.search(content)
-    body: wire.SynthesizeSpeechRequest = {
-        "input": {"ssml": content} if is_ssml else {"text": content},
-        "voice": _voice(params.get("voice", "alloy")),
-        "audioConfig": _audio_config(params) | params.get("audioConfig", {}),
-    }
-    return [UpstreamCall("text:synthesize", body, service="texttospeech", ignored=tuple(ignored))]
+    voice = _voice(params.get("voice", "alloy"))
+    config: wire.AudioConfig = _audio_config(params) | params.get("audioConfig", {})
+    inputs: list[wire.SynthesisInput] = (
+        [{"ssml": content}] if is_ssml else [{"text": piece} for piece in _pieces(content)]
+    )
+    bodies: list[wire.SynthesizeSpeechRequest] = [
+        {"input": part, "voice": voice, "audioConfig": config} for part in inputs
+    ]
+    return [
+        UpstreamCall("text:synthesize", body, service="texttospeech", ignored=tuple(ignored))
+        for body in bodies
+    ]
+
+
+def _pieces(content: str) -> list[str]:
+    """Return a text in pieces that one call takes, divided between sentences if possible."""
+    if len(content.encode()) > MAX_INPUT_BYTES * MAX_PIECES:
+        raise errors.BadRequest(
+            f"The text has more than {MAX_INPUT_BYTES * MAX_PIECES} bytes.",
+            param="input",
+            code="invalid_value",
+        )
+    pieces = []
+    while len(encoded := content.encode()) > MAX_INPUT_BYTES:
+        head = encoded[:MAX_INPUT_BYTES].decode("utf-8", "ignore")
+        sentence = max(head.rfind(end) + len(end) if end in head else 0 for end in SENTENCE_ENDS)
+        length = sentence or head.rfind(" ") + 1 or len(head)
+        pieces.append(content[:length])
+        content = content[length:]
+    return [*pieces, content]
 
 
 def _voice(voice: str | JSON) -> wire.VoiceSelectionParams:
     """Return Google's voice for a name of OpenAI's, Gemini's or its own, or for an object."""
     if isinstance(voice, dict):
-        if "id" not in voice:
+        if voice.get("languageCode"):
             return cast("wire.VoiceSelectionParams", voice)
-        voice = str(voice["id"])
+        voice = str(voice.get("id") or voice.get("name") or "")
     name = voices.ON_CLOUD.get(voice.lower(), voice)
     if name.capitalize() in voices.GEMINI:
         name = f"en-US-Chirp3-HD-{name.capitalize()}"
@@ -120,4 +155,4 @@ def response(body: JSON, call: UpstreamCall) -> Audio:
     return Audio(data, MEDIA_TYPES.get(encoding, "application/octet-stream"))
 
 
-SPEECH: Final = SpeechAdapter(UnaryAdapter(request, response, units))
+SPEECH: Final = SpeechAdapter(UnaryAdapter(request, response, units), formats=lambda _: tuple(ENCODINGS))

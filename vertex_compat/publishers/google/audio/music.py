@@ -23,7 +23,7 @@ from vertex_compat.types import (
     Audio,
     ClientRequest,
     Model,
-    MusicAdapter,
+    SpeechAdapter,
     UnaryAdapter,
     Units,
     UpstreamCall,
@@ -47,9 +47,9 @@ GENERATE_CONTENT: Final = ParameterTable(
 )
 
 
-def file_format(model: Model) -> str:
+def formats(model: Model) -> tuple[str, ...]:
     """Return OpenAI's name of the format of a model's files."""
-    return "wav" if model.profile.media_method == "predict" else "mp3"
+    return ("wav",) if model.profile.media_method == "predict" else ("mp3",)
 
 
 def request(body: JSON, model: Model) -> list[UpstreamCall]:
@@ -95,4 +95,4 @@ def _files(body: JSON) -> Iterator[tuple[str, str]]:
                 yield data, text(blob.get("mimeType")) or "audio/mpeg"
 
 
-MUSIC: Final = MusicAdapter(UnaryAdapter(request, response, lambda _, __: Units(items=1)), file_format)
+MUSIC: Final = SpeechAdapter(UnaryAdapter(request, response, lambda _, __: Units(items=1)), formats=formats)

@@ -93,7 +93,7 @@ def _chat_request(body: JSON, model: Model) -> UpstreamCall:
     if body.get("words") and not with_segments:
         raise errors.BadRequest(
             f"{model.requested_name!r} does not return the times of words; transcription models such as "
-            "gemini-3.5-transcribe do.",
+            "gemini-3.5-transcribe and chirp_3 do.",
             param="timestamp_granularities",
             code="unsupported_value",
         )
