@@ -1,6 +1,7 @@
 """Costs of requests that are not paid by tokens: told, logged, and counted against budgets."""
 
 import base64
+import io
 import json
 
 import pytest
@@ -110,6 +111,38 @@ def test_unit_cost_is_reserved_and_settled(limited, path, body, cost, units):
         statuses.append(answer.status_code)
 
     assert statuses == [200, 200, 429]
+
+
+SECOND = 0.016 / 60
+"""US dollars of a second of Speech-to-Text."""
+
+
+def transcribe(app, **fields):
+    file = (io.BytesIO(b"RIFF\x24\x00\x00\x00WAVEfmt "), "a.wav")
+    form = {"model": "chirp_3", "file": file, **fields}
+    headers = {"Authorization": f"Bearer {KEY}"}
+    return app.post("/v1/audio/transcriptions", data=form, headers=headers)
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+def test_seconds_of_a_recording_are_logged(limited, capfd, stream):
+    answer = transcribe(limited(5), stream=stream)
+    assert "Good morning" in answer.text
+    answer.close()
+    (line,) = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    assert line["units"] == {"seconds": 5}
+    assert line["cost_usd"] == pytest.approx(5 * SECOND, rel=0.001)
+
+
+def test_seconds_of_recordings_use_up_a_budget(limited):
+    app = limited(12 * SECOND)  # a recording has five seconds, of which one is estimated before
+    statuses = []
+    for _ in range(4):
+        answer = transcribe(app)
+        answer.close()
+        statuses.append(answer.status_code)
+
+    assert statuses == [200, 200, 200, 429]
 
 
 @pytest.mark.parametrize(
