@@ -1,4 +1,4 @@
-"""The emulated services: ranking, moderation, Model Armor, RAG Engine, videos, OCR."""
+"""The emulated services: ranking, moderation, Model Armor, RAG Engine, videos, OCR, speech."""
 
 import base64
 
@@ -149,3 +149,54 @@ def test_a_recording_is_transcribed_with_words_and_speakers(vertex):
     assert first["words"][1] == {"word": "morning.", "startOffset": "0.500s", "endOffset": "1.000s"}
     refused = vertex.gemini("gemini-3.5-transcribe", contents=[{"role": "user", "parts": [{"text": "x"}]}])
     assert refused.status_code == 400
+
+
+def recognize(vertex, location="us", method="recognize", audio=None, **config):
+    config = {"autoDecodingConfig": {}, "model": "chirp_3", "languageCodes": ["auto"]} | config
+    path = f"/v2/projects/emulated-project/locations/{location}/recognizers/_:{method}"
+    body = {"config": config} | ({"content": "UklGRg=="} if audio is None else audio)
+    return vertex.client.post(path, json=body, headers={"Authorization": f"Bearer {vertex.token}"})
+
+
+def test_offsets_of_zero_are_omitted(vertex):
+    answer = recognize(vertex, features={"enableWordTimeOffsets": True}).json
+    words = answer["results"][0]["alternatives"][0]["words"]
+    assert words[:2] == [
+        {"word": "Good", "endOffset": "0.500s"},
+        {"word": "morning.", "startOffset": "0.500s", "endOffset": "1.000s"},
+    ]
+    assert answer["metadata"] == {"totalBilledDuration": "5s"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"location": "us-central1"},
+        {"location": "us", "model": "chirp_2"},
+        {"model": "whisper"},
+        {"languageCodes": ["en"]},
+        {"languageCodes": []},
+        {"autoDecodingConfig": {}, "explicitDecodingConfig": {}},
+        {"features": {"diarizationConfig": {}}},
+        {"features": {"wordTimes": True}},
+        {"translationConfig": {"targetLanguage": "en-US"}},
+        {"audio": {"content": ""}},
+        {"audio": {"uri": "gs://nowhere/a.wav"}},
+        {"audio": {"content": "UklGRg==", "uri": "gs://nowhere/a.wav"}},
+        {"method": "batchRecognize", "audio": {"files": []}},
+    ],
+)
+def test_a_wrong_recognition_is_refused(vertex, options):
+    assert recognize(vertex, **options).json["error"]["status"] == "INVALID_ARGUMENT"
+
+
+def test_an_operation_of_a_missing_object_has_an_error(vertex):
+    audio = {
+        "files": [{"uri": "gs://nowhere/a.wav"}],
+        "recognitionOutputConfig": {"inlineResponseConfig": {}},
+    }
+    name = recognize(vertex, method="batchRecognize", audio=audio).json["name"]
+    headers = {"Authorization": f"Bearer {vertex.token}"}
+    assert "done" not in vertex.client.get(f"/v2/{name}", headers=headers).json
+    results = vertex.client.get(f"/v2/{name}", headers=headers).json["response"]["results"]
+    assert results["gs://nowhere/a.wav"]["error"]["code"] == 5

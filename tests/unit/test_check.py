@@ -1,8 +1,11 @@
 """`python main.py --check`: a row for each target and service, with error and remedy."""
 
+import base64
+import io
 import json
 import subprocess
 import sys
+import wave
 
 import pytest
 from google.auth import exceptions
@@ -108,6 +111,22 @@ def test_services_are_called_by_the_names_that_need_them(rows, emulator):
         "rank",
         "moderateText",
     ]
+
+
+def test_transcription_models_hear_silence(rows, emulator):
+    results = rows("chirp_3", "gemini-3.5-transcribe")
+
+    assert {row.result for row in results.values()} == {"ok"}
+    audio = next(call.json["content"] for call in emulator.calls if call.path.endswith(":recognize"))
+    with wave.open(io.BytesIO(base64.b64decode(audio))) as file:
+        assert file.getnframes() / file.getframerate() == 0.1
+
+
+def test_model_that_no_set_location_serves_is_an_error(rows):
+    row = rows("chirp_2", text='location = "us-east1"')["chirp_2"]
+
+    assert row.failed
+    assert "not served in 'us-east1'" in row.result
 
 
 def test_alias_of_text_to_speech_is_called(rows):

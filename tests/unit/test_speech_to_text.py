@@ -10,6 +10,7 @@ import pytest
 from helpers.server import app_with_emulator
 
 from vertex_compat import errors, vertex
+from vertex_compat.emulator.protocol import google_errors
 from vertex_compat.publishers.speech_to_text import languages, recognition, speech_to_text
 from vertex_compat.routing import model_names
 
@@ -258,6 +259,17 @@ def test_a_failed_operation_is_a_bad_gateway_and_leaves_nothing(stored, storage)
     assert answer.status_code == 502
     assert "Internal error" in answer.json["error"]["message"]
     assert storage.names(BUCKET) == []
+
+
+def test_an_operation_that_cannot_be_read_is_not_started_again(emulator, monkeypatch):
+    def fail(location, number):
+        raise google_errors.refused(500, f"Operation {number} in {location} cannot be read.")
+
+    monkeypatch.setattr(emulator.app.cloud.speech, "get", fail)
+    stored = app_with_emulator(emulator, GCS_BUCKET_NAME=BUCKET, VERTEX_COMPAT_RETRIES="1")
+    answer = upload(stored, response_format="diarized_json")
+    assert answer.status_code == 502
+    assert len([call for call in emulator.calls if call.path.endswith(":batchRecognize")]) == 1
 
 
 # Errors

@@ -222,10 +222,22 @@ class UpstreamStream(Generic[P]):
             parser = self._parsers[number]
             if call := parser.continuation:
                 self._responses[number].close()
-                self._responses[number] = open_calls([call], self._model, self._context)[0]
+                self._responses[number] = self._open_continuation(call)
                 parser.resume(call, self._responses[number].content_type)
                 continued.append(number)
         return continued
+
+    def _open_continuation(self, call: UpstreamCall) -> UpstreamResponse:
+        """Open a call that continues a response.
+
+        The error of a poll is final: the operation would be started, and paid, a second time.
+        """
+        try:
+            return open_calls([call], self._model, self._context)[0]
+        except errors.ApiError as error:
+            if call.polls:
+                error.retryable = False
+            raise
 
     def stream(self, encoder: StreamEncoder[P]) -> Iterator[bytes]:
         """Yield the events for the client as they come.

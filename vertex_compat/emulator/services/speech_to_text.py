@@ -187,7 +187,7 @@ class SpeechToText:
 
 def _check(config: JSON, location: str) -> None:
     """Refuse what the model does not have."""
-    model = config.get("model", "")
+    model = config.get("model", "").partition("-")[0]  # without the name of a fault
     regions = REGIONS_OF_CHIRP_3 if model == "chirp_3" else REGIONS_OF_CHIRP_2
     if not model.startswith("chirp") or (model.startswith("chirp_") and location not in regions):
         raise google_errors.invalid_argument(
