@@ -154,13 +154,6 @@ def test_an_empty_file_is_called_empty(app):
     assert upload(app, data=b"").json["error"]["message"] == "The file is empty."
 
 
-def test_two_files_are_refused(app, emulator):
-    form = {"model": MODEL, "file": [(io.BytesIO(WAV), "a.wav"), (io.BytesIO(WAV), "b.wav")]}
-    answer = app.post("/v1/audio/transcriptions", data=form, content_type="multipart/form-data")
-    assert (answer.status_code, answer.json["error"]["param"]) == (400, "file")
-    assert not emulator.calls
-
-
 def test_empty_fields_of_a_form_say_nothing(app, emulator):
     assert upload(app, language="", prompt="").status_code == 200
     text = emulator.calls[-1].json["contents"][0]["parts"][1]["text"]

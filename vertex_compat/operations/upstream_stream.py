@@ -35,7 +35,7 @@ TRAILING_SECONDS: Final = 0.2
 """Longest time between the last event of a body and its end."""
 
 MAX_POLL_PAUSE_SECONDS: Final = 5.0
-MIN_POLL_PAUSE_SECONDS: Final = 0.5
+MIN_POLL_PAUSE_SECONDS: Final = 0.2
 
 EVENT_STREAM: Final = "text/event-stream"
 
