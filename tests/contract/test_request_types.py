@@ -24,7 +24,7 @@ from vertex_compat.emulator.google_models import embeddings, images, music, spee
 from vertex_compat.emulator.google_models.gemini import body as gemini
 from vertex_compat.emulator.protocol import body_readers, proto_json
 from vertex_compat.emulator.resources import batch_jobs, tuning_jobs
-from vertex_compat.emulator.services import model_armor, moderation, rag_engine, ranking
+from vertex_compat.emulator.services import model_armor, moderation, rag_engine, ranking, speech_to_text
 from vertex_compat.publishers.anthropic import request_types as anthropic
 from vertex_compat.publishers.google import embeddings as google_embeddings
 from vertex_compat.publishers.google import images as google_images
@@ -33,6 +33,7 @@ from vertex_compat.publishers.google import request_types as google
 from vertex_compat.publishers.google import videos as google_videos
 from vertex_compat.publishers.google.audio import music as google_music
 from vertex_compat.publishers.openai_compat import request_types as openai
+from vertex_compat.publishers.speech_to_text import request_types as recognition
 from vertex_compat.publishers.text_to_speech import request_types as text_to_speech
 from vertex_compat.services import request_types as services
 
@@ -128,6 +129,8 @@ MESSAGES = {
     services.SanitizeModelResponseRequest: model_armor.RESPONSE,
     services.ModerateTextRequest: moderation.MODERATE,
     text_to_speech.SynthesizeSpeechRequest: speech.SYNTHESIZE,
+    recognition.RecognizeRequest: speech_to_text.RECOGNIZE,
+    recognition.BatchRecognizeRequest: speech_to_text.BATCH_RECOGNIZE,
 }
 """The types of whole bodies → the emulator's messages."""
 

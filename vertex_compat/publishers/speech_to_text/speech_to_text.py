@@ -9,8 +9,8 @@ https://cloud.google.com/speech-to-text/docs/models/chirp-3, .../chirp-2 and ...
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
@@ -29,6 +29,9 @@ from vertex_compat.types import (
     Units,
     UpstreamCall,
 )
+
+if TYPE_CHECKING:
+    from vertex_compat.publishers.speech_to_text import request_types as wire
 
 PARAMETERS: Final = ParameterTable(
     renamed={},
@@ -81,15 +84,23 @@ def request(body: JSON, model: Model) -> UpstreamCall:
     config = _config(client)
     audio = body["audio"]
     if _is_long(body, model):
-        files = {"files": [{"uri": audio["uri"]}], "recognitionOutputConfig": {"inlineResponseConfig": {}}}
-        return _call("batchRecognize", {"config": config, **files}, client)
-    source = {"uri": audio["uri"]} if "uri" in audio else {"content": audio["data"]}
-    call = _call("recognize", {"config": config, **source}, client)
+        batch: wire.BatchRecognizeRequest = {
+            "config": config,
+            "files": [{"uri": audio["uri"]}],
+            "recognitionOutputConfig": {"inlineResponseConfig": {}},
+        }
+        return _call("batchRecognize", batch, client)
+    short: wire.RecognizeRequest = {"config": config}
+    if "uri" in audio:
+        short["uri"] = audio["uri"]
+    else:
+        short["content"] = audio["data"]
+    call = _call("recognize", short, client)
     can_be_stored = "uri" in audio or audio["storable"]
     return replace(call, optional_features=(SHORT,)) if can_be_stored else call
 
 
-def _call(method: str, body: JSON, client: ClientRequest) -> UpstreamCall:
+def _call(method: str, body: Mapping[str, Any], client: ClientRequest) -> UpstreamCall:
     return UpstreamCall(f"{RECOGNIZER}:{method}", body, VERSION, service="speech", ignored=client.ignored)
 
 
@@ -105,13 +116,13 @@ def needs_object(body: JSON, model: Model) -> bool:
     return "uri" not in body["audio"] and _is_long(body, model)
 
 
-def _config(client: ClientRequest) -> JSON:
+def _config(client: ClientRequest) -> wire.RecognitionConfig:
     body, model = client.body, client.model
     names = [body["language"]] if "language" in body else body.get("languages", ())
-    features: JSON = {"enableAutomaticPunctuation": True}
+    features: wire.RecognitionFeatures = {"enableAutomaticPunctuation": True}
     if body.get("words") or body.get("segments"):
         features["enableWordTimeOffsets"] = True
-    config: JSON = {
+    config: wire.RecognitionConfig = {
         "autoDecodingConfig": {},
         "model": model.name,
         "languageCodes": languages.codes(names),
@@ -126,7 +137,7 @@ def _config(client: ClientRequest) -> JSON:
             raise _cannot("translate", "chirp_2", "model", model)
         config["translationConfig"] = {"targetLanguage": "en-US"}
     if phrases := _phrases(client):
-        values = [{"value": phrase} for phrase in phrases]
+        values: list[wire.Phrase] = [{"value": phrase} for phrase in phrases]
         config["adaptation"] = {"phraseSets": [{"inlinePhraseSet": {"phrases": values}}]}
     return config
 
