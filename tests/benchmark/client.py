@@ -8,6 +8,7 @@ wrong answer.
 import bisect
 import contextlib
 import json
+import re
 import select
 import socket
 import ssl
@@ -20,6 +21,7 @@ KEY = "sk-benchmark"
 """The key that every subject knows its clients by."""
 
 _BLOCK = 262_144
+_DATA = re.compile(rb"^data: (.*)", re.MULTILINE)
 _END_OF_CHUNKS = b"\r\n0\r\n\r\n"
 
 
@@ -250,14 +252,35 @@ def read_stream(exchange, wire, pieces=None, *, native):
     return came
 
 
+def read_api_whole(exchange, api):
+    """Check an answer in another API than chat."""
+    with _understood(exchange):
+        data = _body(exchange).data
+        if api.text(json.loads(data)) != ANSWER:
+            raise WrongAnswer(f"This is not the upstream's answer: {data[:300]!r}")
+
+
+def read_api_stream(exchange, api, pieces):
+    """Check a whole stream in another API than chat."""
+    with _understood(exchange):
+        events = _body(exchange).data.replace(b"\r\n", b"\n").split(b"\n\n")
+        data = [_DATA.search(event)[1] for event in events if b"data: " in event]
+        came = _in_order("".join([api.delta(json.loads(event)) for event in data]).encode(), 0)
+        if len(came) != pieces or api.last not in data[-1].replace(b": ", b":"):
+            raise WrongAnswer(f"{len(came)} pieces of {pieces} came, and then {data[-1]!r}")
+
+
 def _native_pieces(body, wire, pieces):
     data = body.data
     if not data.startswith(wire.head[: len(data)]):
         raise WrongAnswer(f"The stream begins with {data[:300]!r}")
-    place, size = len(wire.head), len(wire.piece(0, 0))
+    place = len(wire.head)
     came = []
-    while (pieces is None or len(came) < pieces) and place + size <= len(data):
+    while pieces is None or len(came) < pieces:
+        size = len(wire.piece(len(came), 0))
         event = data[place : place + size]
+        if len(event) < size:
+            break
         match = PIECE.search(event)
         if not match or event != wire.piece(len(came), int(match[2])):
             raise WrongAnswer(f"Piece {len(came)} is {event!r}")

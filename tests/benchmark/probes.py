@@ -8,7 +8,17 @@ import time
 from typing import NamedTuple
 
 import installed
-from client import Load, WrongAnswer, closed_loop, percentile, read_stream, read_whole
+from apis import APIS
+from client import (
+    Load,
+    WrongAnswer,
+    closed_loop,
+    percentile,
+    read_api_stream,
+    read_api_whole,
+    read_stream,
+    read_whole,
+)
 from instructions import Hardware
 
 ENDLESS = 100_000
@@ -122,6 +132,46 @@ def simulated_starts(bench, subject, wire):
     }
 
 
+def other_apis(bench, subject, wire):
+    """The costs of an answer and of a chunk in each API besides chat.
+
+    A pass-through has only the publisher's own.
+    """
+    run = bench.warm(subject, wire)
+    return {row: cost for api in APIS for row, cost in _api_costs(bench, run, wire, api).items()}
+
+
+def _api_costs(bench, run, wire, api):
+    sizes = bench.sizes
+    request = run.subject.asks(run.address, wire, api=api)
+    with Load(run.address) as load:
+        closed_loop(load, request, 3)
+        unary, over = _cost(bench, run, lambda: closed_loop(load, request, sizes.calls), sizes.calls)
+    _read_whole(over, run.subject, wire, api)
+    streams = sizes.paced_streams, sizes.paced_pieces, sizes.pace
+    return {api.key: unary, f"{api.key}_chunk": _chunk(bench, run.subject, wire, *streams, api=api)}
+
+
+def simulated_apis(bench, subject, wire):
+    """Instructions of the same, on callgrind."""
+    with bench.simulated(subject, wire) as (run, callgrind):
+        return {
+            row: Cost(None, count)
+            for api in APIS
+            for row, count in _simulated_api(bench, run, wire, callgrind, api).items()
+        }
+
+
+def _simulated_api(bench, run, wire, callgrind, api):
+    calls, pieces, pace = bench.sizes.simulated_calls, bench.sizes.simulated_pieces, bench.sizes.pace
+    request = run.subject.asks(run.address, wire, api=api)
+    with Load(run.address) as load:
+        _read_whole(closed_loop(load, request, 5), run.subject, wire, api)
+        unary = callgrind.measure(lambda: closed_loop(load, request, calls)) / calls
+    chunk = _simulated_chunk(run, wire, callgrind, pieces, pace, api=api)
+    return {api.key: unary, f"{api.key}_chunk": chunk}
+
+
 def together(bench, subject, wire):
     """Memory of 100 streams, and the number that the upstream still sends without clients."""
     streams = bench.sizes.together
@@ -207,35 +257,46 @@ def _cost(bench, run, work, count):
     return Cost(seconds / count, counted), over
 
 
-def _chunk(bench, subject, wire, streams, pieces, pace):
+def _read_whole(exchanges, subject, wire, api):
+    for exchange in exchanges:
+        if subject.native:
+            read_whole(exchange, wire, native=True)
+        else:
+            read_api_whole(exchange, api)
+
+
+def _chunk(bench, subject, wire, streams, pieces, pace, *, api=None):
     """The cost of a chunk: the difference between long streams and short ones."""
     run = bench.warm(subject, wire)
     few = max(1, pieces // 10)
-    _stream(run, wire, streams, few, pace)
-    short, _ = _cost(bench, run, lambda: _stream(run, wire, streams, few, pace), 1)
-    long, _ = _cost(bench, run, lambda: _stream(run, wire, streams, pieces, pace), 1)
+    _stream(run, wire, streams, few, pace, api=api)
+    short, _ = _cost(bench, run, lambda: _stream(run, wire, streams, few, pace, api=api), 1)
+    long, _ = _cost(bench, run, lambda: _stream(run, wire, streams, pieces, pace, api=api), 1)
     more = (pieces - few) * streams
     counted = (long.instructions - short.instructions) / more if bench.hardware else None
     return Cost((long.seconds - short.seconds) / more, counted)
 
 
-def _simulated_chunk(run, wire, callgrind, pieces, pace):
+def _simulated_chunk(run, wire, callgrind, pieces, pace, *, api=None):
     """Instructions of a chunk: what two long streams take more than two short ones."""
     few = pieces // 10
-    _stream(run, wire, 2, few, pace)
-    short = callgrind.measure(lambda: _stream(run, wire, 2, few, pace))
-    long = callgrind.measure(lambda: _stream(run, wire, 2, pieces, pace))
+    _stream(run, wire, 2, few, pace, api=api)
+    short = callgrind.measure(lambda: _stream(run, wire, 2, few, pace, api=api))
+    long = callgrind.measure(lambda: _stream(run, wire, 2, pieces, pace, api=api))
     return (long - short) / (pieces - few) / 2
 
 
-def _stream(run, wire, streams, pieces, pace):
+def _stream(run, wire, streams, pieces, pace, *, api=None):
     """So many streams side by side, to their end and checked."""
-    request = run.subject.asks(run.address, wire, pieces, pace)
+    request = run.subject.asks(run.address, wire, pieces, pace, api)
     with Load(run.address) as load:
         exchanges = [load.begin(request) for _ in range(streams)]
         load.finish(60 + pieces * pace / 1000)
     for exchange in exchanges:
-        read_stream(exchange, wire, pieces, native=run.subject.native)
+        if api and not run.subject.native:
+            read_api_stream(exchange, api, pieces)
+        else:
+            read_stream(exchange, wire, pieces, native=run.subject.native)
 
 
 def _begin_slow(bench, load, run, wire, count):

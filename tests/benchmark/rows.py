@@ -1,11 +1,20 @@
 """The table: what is measured, what is aimed at, and whether it was met."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import probes
+from apis import APIS
 
-EACH_ROUND = (probes.one_client, probes.many_clients, probes.first_token, probes.paced, probes.saturated)
+EACH_ROUND = (
+    probes.one_client,
+    probes.many_clients,
+    probes.first_token,
+    probes.paced,
+    probes.saturated,
+    probes.other_apis,
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,14 @@ class Row:
         return f"{figure / self.unit[0]:,.{self.digits}f}{self.unit[1]}"
 
 
+def _of_api(api):
+    """Return the rows of an API besides chat."""
+    name = api.path.replace("MODEL", "…")
+    chat = Row(api.key, name, probes.other_apis, 0.85, (1e-3, " ms CPU"), 2, counted=probes.simulated_apis)
+    chunk = replace(chat, key=f"{api.key}_chunk", title=f"a chunk, {name}", unit=(1e-6, " µs CPU"), digits=0)
+    return chat, chunk
+
+
 ROWS = (
     Row("cold", "cold start to first answer", probes.cold_start, 1.0, (1, " s"), 2),
     Row(
@@ -76,12 +93,12 @@ ROWS = (
     ),
     Row("rate", "requests/s at 32 clients", probes.many_clients, 1.2, more=True),
     Row("latency", "latency added, one client, p50", probes.one_client, 1.0, (1e-3, " ms"), 2),
-    Row("paced", "a streamed chunk, paced", probes.paced, 1.5, (1e-6, " µs CPU"), counted=probes.simulated),
+    Row("paced", "a streamed chunk, paced", probes.paced, 0.75, (1e-6, " µs CPU"), counted=probes.simulated),
     Row(
         "saturated",
         "a streamed chunk, saturated",
         probes.saturated,
-        1.5,
+        0.85,
         (1e-6, " µs CPU"),
         counted=probes.simulated,
     ),
@@ -89,6 +106,7 @@ ROWS = (
     Row("streams", "slow streams held on one core", probes.slow_streams, 900, of_floor=False, more=True),
     Row("memory", "memory per 100 streams", probes.together, 15e6, (1e6, " MB"), 1, of_floor=False),
     Row("left", "upstream streams open after their clients left", probes.together, 0, of_floor=False),
+    *chain.from_iterable(map(_of_api, APIS)),
     Row("size", "installed size", probes.size, 30e6, (1e6, " MB"), of_floor=False),
     Row("distributions", "distributions", probes.size, 32, of_floor=False),
 )

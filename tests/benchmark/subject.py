@@ -54,13 +54,15 @@ class Subject:
     requirements: tuple[str, ...] = ()
     settings: dict = field(default_factory=dict, hash=False)
 
-    def asks(self, address, wire, pieces=0, pace=0):
-        """The bytes of a request: a stream if it asks for pieces."""
+    def asks(self, address, wire, pieces=0, pace=0, api=None):
+        """The bytes of a request in chat or `api`: a stream if it asks for pieces."""
         if not self.chats:
             return request(address, "/", b"")
         if self.native:
             path = wire.path(stream=bool(pieces))
             return request(address, path, wire.native_body(pieces, pace))
+        if api:
+            return request(address, *api.request(wire, pieces, pace))
         return request(address, "/v1/chat/completions", wire.openai_body(pieces, pace))
 
 

@@ -1,6 +1,6 @@
 """The bytes between a function and each of Vertex's publishers, built beforehand.
 
-The mock upstream sends these bytes, and the load client expects them. Every piece of a stream has the same
+The mock upstream sends these bytes, and the load client expects them. Every piece of a stream has a known
 length, and contains its number and the time when it was sent. So a client can check every character, and
 measure how long each piece was on its way.
 
@@ -54,10 +54,15 @@ class Wire:
     tail: bytes
     reply: bytes
     says_stream: bool = True
+    is_padded: bool = False
+    """True if spaces of a varying number stand before the last bracket of a piece."""
 
     def piece(self, number, sent_at):
-        """One event of a stream: piece `number`, sent at `sent`."""
-        return b"%b%b%b" % (self.before, TEXT % (number, sent_at), self.after)
+        """One event of a stream: piece `number`, sent at `sent_at`."""
+        after = self.after
+        if self.is_padded:
+            after = after.replace(b"}}", b"}%b}" % (b" " * (number * 7 % 13)))
+        return b"%b%b%b" % (self.before, TEXT % (number, sent_at), after)
 
     def path(self, *, stream):
         return self.stream_path if stream else self.whole_path
@@ -136,7 +141,7 @@ def _anthropic():
         "message": message | {"usage": {"input_tokens": 90, "output_tokens": 1}},
     }
     block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    piece = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"TEXT"}    }'
+    piece = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"TEXT"}}'
     before, after = _around(piece, "event: content_block_delta\ndata: JSON\n\n")
     ended = {"stop_reason": "end_turn", "stop_sequence": None}
     resource = f"publishers/anthropic/models/{model}"
@@ -165,6 +170,7 @@ def _anthropic():
             )
         ),
         reply=_dump(reply | {"usage": {"input_tokens": 90, "output_tokens": 200}}),
+        is_padded=True,
     )
 
 
