@@ -139,6 +139,12 @@ GEMINI_NAMES = {
 }
 """Fields of the API that the SDK's class has under another name."""
 
+IMAGE_READERS = {
+    "GenerateImagesResponse": (google_models._GenerateImagesResponse_from_vertex,),
+    "ImagePrediction": (google_models._GeneratedImage_from_vertex, google_models._Image_from_vertex),
+}
+"""Types of `predict` → the SDK's functions that read their fields."""
+
 
 REQUIRED_OF_A_RESPONSE = {
     name for name, field in openai_responses.Response.model_fields.items() if field.is_required()
@@ -244,15 +250,25 @@ def test_messages_answers_have_anthropic_s_fields(name):
     check(typed_dicts(message_types)[name], class_)
 
 
-@by_name(gemini_types)
+def fields_read(function):
+    """The fields that a function of Google's SDK reads."""
+    return set(re.findall(r"getv\(from_object, \['(\w+)'\]\)", inspect.getsource(function)))
+
+
+@pytest.mark.parametrize("name", IMAGE_READERS)
+def test_google_s_sdk_reads_the_images_of_predict(name):
+    read = set().union(*map(fields_read, IMAGE_READERS[name]))
+    assert set(typed_dicts(gemini_types)[name].__annotations__) <= read
+
+
+@pytest.mark.parametrize("name", sorted(typed_dicts(gemini_types).keys() - IMAGE_READERS.keys()))
 def test_gemini_answers_have_google_s_fields(name):
     class_ = getattr(google_sdk, GEMINI_CLASSES.get(name, name))
     check(typed_dicts(gemini_types)[name], class_, GEMINI_NAMES.get(name, ()))
 
 
 def test_sdk_reads_the_methods_of_a_gemini_model():
-    source = inspect.getsource(google_models._Model_from_mldev)
-    assert GEMINI_NAMES["Model"] <= set(re.findall(r"getv\(from_object, \['(\w+)'\]\)", source))
+    assert GEMINI_NAMES["Model"] <= fields_read(google_models._Model_from_mldev)
 
 
 @by_name(response_types)

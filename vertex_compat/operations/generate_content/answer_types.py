@@ -178,3 +178,17 @@ class ListModelsResponse(TypedDict):
 
     models: list[Model]
     nextPageToken: NotRequired[str]
+
+
+class ImagePrediction(TypedDict):
+    """An image of `predict`."""
+
+    mimeType: str
+    bytesBase64Encoded: str
+    prompt: NotRequired[str]
+
+
+class GenerateImagesResponse(TypedDict):
+    """The answer of `predict` of an image model."""
+
+    predictions: list[ImagePrediction]

@@ -7,7 +7,7 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertex_compat import errors
 from vertex_compat.operations import model_calls, unary_calls
@@ -18,6 +18,9 @@ from vertex_compat.operations.images.images import IMAGES, log_images
 from vertex_compat.operations.request import body
 from vertex_compat.operations.request.chat_request import ParamNames, rename_param
 from vertex_compat.types import JSON, GeneratedImage, GeneratedImages
+
+if TYPE_CHECKING:
+    from vertex_compat.operations.generate_content import answer_types as wire
 
 FORMATS: Final = {"image/png": "png", "image/jpeg": "jpeg"}
 """`outputOptions.mimeType` → `output_format` of `/images/generations`."""
@@ -59,7 +62,7 @@ def predict(context: RequestContext) -> Response:
 
     def respond(results: list[GeneratedImages], headers: dict[str, str]) -> Response:
         images, _ = log_images(results, context)
-        answer = {"predictions": [_prediction(image) for image in images]}
+        answer: wire.GenerateImagesResponse = {"predictions": [_prediction(image) for image in images]}
         return Response(answer, _with_ignored(headers, ignored))
 
     try:
@@ -91,9 +94,11 @@ def _image_params(request: JSON) -> tuple[JSON, list[str]]:
     ]
 
 
-def _prediction(image: GeneratedImage) -> JSON:
-    prompt = {"prompt": image.prompt} if image.prompt else {}
-    return {"mimeType": image.mime, "bytesBase64Encoded": image.data, **prompt}
+def _prediction(image: GeneratedImage) -> wire.ImagePrediction:
+    prediction: wire.ImagePrediction = {"mimeType": image.mime, "bytesBase64Encoded": image.data}
+    if image.prompt:
+        prediction["prompt"] = image.prompt
+    return prediction
 
 
 def _with_ignored(headers: dict[str, str], ignored: list[str]) -> dict[str, str]:
