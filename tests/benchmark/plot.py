@@ -20,7 +20,7 @@ def draw(results, path):
 
     rows = [row for row in reversed(ROWS) if any(_points(results, row, "ours"))]
     publishers = list(dict.fromkeys(name for row in rows for name in results.publishers(row)))
-    figure, axes = plt.subplots(figsize=(9, 0.55 * len(rows) + 1.8), layout="constrained")
+    figure, axes = plt.subplots(figsize=(11, 0.55 * len(rows) + 1.8), layout="constrained")
     axes.axvline(1, color="#555555", linewidth=1)
     for place, row in enumerate(rows):
         if (limit := _limit(results, row)) is not None:
