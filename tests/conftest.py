@@ -16,20 +16,22 @@ from helpers.server import KEY, app_with_emulator, bare_environment, served
 
 from vertex_compat.emulator import Emulator
 
-hypothesis.settings.register_profile(
-    "any machine",
-    parent=hypothesis.settings(),
-    deadline=None,  # how long an example takes is noise
-)
-hypothesis.settings.load_profile("any machine")
+ANY_MACHINE = hypothesis.settings(deadline=None)  # how long an example takes is noise
+hypothesis.settings.register_profile("exhaustive", parent=ANY_MACHINE)
+hypothesis.settings.register_profile("one of each kind", parent=ANY_MACHINE, max_examples=40)
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--exhaustive",
         action="store_true",
-        help="make every change of every recording, as CI does; without it each kind of change is made once",
+        help="make every change of every recording and more random inputs, as CI does; without it, each kind "
+        "of change is made once",
     )
+
+
+def pytest_configure(config):
+    hypothesis.settings.load_profile("exhaustive" if config.getoption("exhaustive") else "one of each kind")
 
 
 @pytest.fixture(scope="session")

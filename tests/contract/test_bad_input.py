@@ -8,7 +8,11 @@ from helpers.schemas import ANY, Refuses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-EAGER = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EAGER = settings(
+    max_examples=settings().max_examples * 3 // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 MODELS = st.sampled_from(
     [

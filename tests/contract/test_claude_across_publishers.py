@@ -125,7 +125,7 @@ REQUEST = st.fixed_dictionaries(
 @pytest.mark.parametrize("partner", PARTNERS)
 @given(params=REQUEST)
 @settings(
-    max_examples=int(os.environ.get("EXAMPLES", "150")),
+    max_examples=int(os.environ.get("EXAMPLES", settings().max_examples * 3 // 2)),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

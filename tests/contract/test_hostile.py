@@ -18,7 +18,7 @@ from helpers.server import app_with_emulator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("EXAMPLES", settings().max_examples * 2 // 5))
 EAGER = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()

@@ -1,8 +1,11 @@
-"""Requests to Responses and chat with one value changed: a call or a client error."""
+"""Requests to Responses and chat with one value changed: a call or a client error.
+
+Each change is tried with one of the models, with `--exhaustive` with all.
+"""
 
 import pytest
 from helpers.fixtures import RecordingTransport, function, post
-from helpers.mutations import mutations
+from helpers.mutations import mutations, share
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 RESPONSES = {
@@ -120,12 +123,16 @@ CHAT = {
 REPLACEMENTS = (None, "NEW_VALUE", 2, 2**70, True, ["q"], [None], {"q": 1})
 
 
-@pytest.mark.parametrize("model", ["mistral-medium-3", "openai/1234567890"])
+MODELS = ["mistral-medium-3", "openai/1234567890"]
+
+
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("path", "request_"), [("/v1/responses", RESPONSES), ("/v1/chat/completions", CHAT)])
-def test_changed_request_is_a_call_or_a_client_error(model, path, request_):
+def test_changed_request_is_a_call_or_a_client_error(model, path, request_, exhaustive):
     transport = RecordingTransport()
     app = function(transport)
-    for place, mutated in mutations(request_, REPLACEMENTS):
+    accepts = None if exhaustive else share(model, MODELS)
+    for place, mutated in mutations(request_, REPLACEMENTS, accepts):
         transport.calls.clear()
         answer = post(app, {"model": model, **mutated}, path)
         detail = f"{place}: {answer.status_code} {answer.get_data()[:200]}"

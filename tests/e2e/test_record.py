@@ -148,7 +148,7 @@ def test_log_lines_of_many_threads_are_whole(serve):
     name = "deployed-for-lines"
     server = serve(K_SERVICE=name, LOG_EXECUTION_ID="true", VERTEX_COMPAT_API_KEYS=f"team:{KEY}")
     before = server.log().count("\n")
-    ids = [f"mine-{number}" for number in range(400)]
+    ids = [f"mine-{number}" for number in range(150)]
     with server.client() as client, ThreadPoolExecutor(60) as pool:
 
         def ask(identity):

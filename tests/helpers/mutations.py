@@ -66,6 +66,15 @@ def first_of_each_shape(values):
             yield number, value
 
 
+def share(member, members):
+    """Return `accepts` of `mutations` for one of the members, among whom the changes are divided."""
+
+    def is_of_member(path, replacement):
+        return members[zlib.crc32(repr((path, replacement)).encode()) % len(members)] == member
+
+    return is_of_member
+
+
 def kind_of_place(value, path):
     """The names on the path, the type of the value, and the fields beside the place."""
     names = tuple("*" if isinstance(key, int) else key for key in path)

@@ -359,7 +359,7 @@ def is_no_fault_of_ours(answer):
 
 
 @given(body=ANYTHING | BODIES)
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @example(body=HELLO | {"seed": 2**70})
 @example(body=HELLO | {"messages": [{"role": "assistant", "content": None}]})
 def test_no_json_is_our_fault(body):
@@ -401,7 +401,7 @@ SENSIBLE = st.fixed_dictionaries(
 
 
 @given(body=SENSIBLE)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @example(body=HELLO | {"seed": 2**70})
 @example(body=HELLO | {"max_tokens": 10**30})
 @example(body=question("mistralai", seed=-1))

@@ -240,7 +240,7 @@ PATH = re.compile(
 
 
 @given(name=HOSTILE, stream=st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @example(name="gemini-3.8-flash/../../../endpoints/1", stream=False)
 @example(name="claude-a/../../google/models/b", stream=True)
 @example(name="endpoints/1:predict?x=", stream=False)
@@ -262,7 +262,7 @@ def test_no_name_leaves_its_path_segment(name, stream):
 
 
 @given(name=HOSTILE)
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 def test_any_name_resolves_or_is_not_found(name):
     try:
         model = model_names.resolve(name)
