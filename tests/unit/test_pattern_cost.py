@@ -59,9 +59,10 @@ def compiled_patterns(tree, module):
 
 def cases():
     for path, name in modules():
-        tree = ast.parse(path.read_text())
-        if not any(isinstance(node, ast.Name) and node.id == "re" for node in ast.walk(tree)):
+        source = path.read_text()
+        if not re.search(r"\bre\.", source):
             continue
+        tree = ast.parse(source)
         for text, method in literal_patterns(tree):
             yield pytest.param(re.compile(text), method, id=f"{name}:{text[:30]}")
         for attribute, pattern, method in compiled_patterns(tree, importlib.import_module(name)):
