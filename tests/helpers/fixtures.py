@@ -1,5 +1,6 @@
 """The fixtures as values, and the short ways from them through the function's parts."""
 
+import contextlib
 import functools
 import io
 import json
@@ -125,7 +126,7 @@ def counted(answer):
 
 
 class FunctionApp(flask.Flask):
-    """A Flask app with nothing but the function, for every path and method; it compiles no routes."""
+    """A Flask app with nothing but the function, for every path and method, without routes."""
 
     def __init__(self, handler):
         super().__init__("vertex_compat", static_folder=None)
@@ -159,7 +160,11 @@ def post(client, body, path="/v1/chat/completions"):
         "CONTENT_LENGTH": str(len(content)),
         "wsgi.input": io.BytesIO(content),
     }
-    return TestResponse(*run_wsgi_app(client.application, environ), request=flask.Request(environ))
+    blocks, status, headers = run_wsgi_app(client.application, environ)
+    if "Content-Length" in headers:  # not a stream: closed here, which frees what the request holds
+        with contextlib.closing(blocks):
+            blocks = [b"".join(blocks)]
+    return TestResponse(blocks, status, headers, request=flask.Request(environ))
 
 
 # Requests

@@ -67,7 +67,7 @@ def first_of_each_shape(values):
 
 
 def share(member, members):
-    """Return `accepts` of `mutations` for one of the members, among whom the changes are divided."""
+    """Return `accepts` of `mutations` for one of the members that divide the changes."""
 
     def is_of_member(path, replacement):
         return members[zlib.crc32(repr((path, replacement)).encode()) % len(members)] == member
