@@ -1,15 +1,16 @@
 """The fixtures as values, and the short ways from them through the function's parts."""
 
-import contextlib
 import functools
 import io
 import json
 import socket
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 import flask
+import flask.testing
 import pytest
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
@@ -125,8 +126,24 @@ def counted(answer):
 # The function in this process
 
 
+def closed_when_dropped(answer):
+    """The answer, which ends what belongs to the request before the garbage collector runs."""
+    if close := getattr(answer.response, "close", None):
+        weakref.finalize(answer, close).atexit = False
+    return answer
+
+
+class FunctionClient(flask.testing.FlaskClient):
+    """Flask's test client, whose answers may be dropped unread."""
+
+    def open(self, *args, **kwargs):
+        return closed_when_dropped(super().open(*args, **kwargs))
+
+
 class FunctionApp(flask.Flask):
     """A Flask app with nothing but the function, for every path and method, without routes."""
+
+    test_client_class = FunctionClient
 
     def __init__(self, handler):
         super().__init__("vertex_compat", static_folder=None)
@@ -160,11 +177,8 @@ def post(client, body, path="/v1/chat/completions"):
         "CONTENT_LENGTH": str(len(content)),
         "wsgi.input": io.BytesIO(content),
     }
-    blocks, status, headers = run_wsgi_app(client.application, environ)
-    if "Content-Length" in headers:  # not a stream: closed here, which frees what the request holds
-        with contextlib.closing(blocks):
-            blocks = [b"".join(blocks)]
-    return TestResponse(blocks, status, headers, request=flask.Request(environ))
+    request = flask.Request(environ)
+    return closed_when_dropped(TestResponse(*run_wsgi_app(client.application, environ), request=request))
 
 
 # Requests
