@@ -149,6 +149,9 @@ class FunctionApp(flask.Flask):
         super().__init__("vertex_compat", static_folder=None)
         self._handler = handler
 
+    def create_url_adapter(self, request):
+        """No request is matched with a route."""
+
     def dispatch_request(self):
         return self._handler.handle(flask.request)
 
