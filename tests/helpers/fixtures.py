@@ -129,7 +129,9 @@ def counted(answer):
 def closed_when_dropped(answer):
     """The answer, which ends what belongs to the request before the garbage collector runs."""
     if close := getattr(answer.response, "close", None):
-        weakref.finalize(answer, close).atexit = False
+        finalizer = weakref.finalize(answer, close)
+        finalizer.atexit = False
+        answer.call_on_close(finalizer.detach)
     return answer
 
 
