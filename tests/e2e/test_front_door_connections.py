@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import certifi
 import pytest
 from benchmark import certificates
 from helpers.chat_client import ask, joined, named
@@ -179,18 +178,20 @@ def certificate(tmp_path_factory):
 
 
 @pytest.fixture(params=["http", "https"])
-def upstream(request, certificate, monkeypatch):
+def upstream(request, certificate):
     """A server whose connections last.
 
-    `says` is its answer, between whose blocks it makes a `pause`; `lines` are the connections that were made.
+    `says` is its answer, between whose blocks it makes a `pause`. `lines` are the connections that were made.
+    `trust` has the setting for its certificate.
     """
     with ThreadingHTTPServer(("127.0.0.1", 0), Lasting) as server:
         server.lines = []
         server.says = (200, "application/json", [b"{}"])
         server.pause = 0
         server.url = f"{request.param}://127.0.0.1:{server.server_port}"
+        server.trust = {}
         if request.param == "https":
-            monkeypatch.setattr(certifi, "where", lambda: str(certificate.bundle))
+            server.trust = {"REQUESTS_CA_BUNDLE": str(certificate.bundle)}
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate.chain, certificate.key)
             server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -211,7 +212,7 @@ def hang_up(lines):
 def before(upstream, **env):
     """The function in front of a server that wants no token."""
     account = Account()
-    settings = {"GOOGLE_VERTEX_BASE_URL": upstream.url, "VERTEX_COMPAT_RETRIES": "0", **env}
+    settings = {"GOOGLE_VERTEX_BASE_URL": upstream.url, "VERTEX_COMPAT_RETRIES": "0", **upstream.trust, **env}
     return function(lambda read: HttpTransport(read, Credentials(account.find)), **settings)
 
 

@@ -818,8 +818,16 @@ def test_search_can_exclude_domains_and_not_select_them():
     assert upstream_call.ignored == ("web_search_options.filters.allowed_domains",)
 
 
-@pytest.mark.parametrize("filters", [5, [1], {"blocked_domains": "a"}, {"blocked_domains": [1]}])
-def test_filters_of_a_search_have_their_type(filters):
+@pytest.mark.parametrize(
+    ("filters", "param"),
+    [
+        (5, ""),
+        ([1], ""),
+        ({"blocked_domains": "a"}, ".blocked_domains"),
+        ({"blocked_domains": [1]}, ".blocked_domains[0]"),
+    ],
+)
+def test_filters_of_a_search_have_their_type(filters, param):
     with pytest.raises(errors.BadRequest) as raised:
         call(web_search_options={"filters": filters})
-    assert raised.value.param == "web_search_options.filters"
+    assert raised.value.param == f"web_search_options.filters{param}"
