@@ -18,6 +18,7 @@ from google.genai import models as google_models
 from google.genai import types as google_sdk
 from helpers.client_apis import MESSAGE_EXTENSIONS
 from helpers.wire_types import by_name, check, fields, typed_dicts
+from openai import pagination as openai_pagination
 from openai.types import chat as openai_chat
 from openai.types import completion_usage, create_embedding_response, images_response
 from openai.types import conversations as openai_conversations
@@ -206,6 +207,8 @@ OPENAI_CLASSES = {
     "ImagePartialImageEvent": openai_sdk.ImageGenPartialImageEvent,
     "ImageTokensDetails": images_response.UsageInputTokensDetails,
     "ImagesUsage": images_response.Usage,
+    "ModelInfo": openai_sdk.Model,
+    "ModelList": openai_pagination.SyncPage,
     "ListPage": openai_conversations.ConversationItemList,
     "Page": anthropic_pagination.SyncPage,
 }
@@ -217,6 +220,21 @@ OPENAI_PARTS = {
     "ImageEvent": {"partial_image_index"},
 }
 """Types that are part of an object → the required fields that the other parts have."""
+
+
+OPENAI_EXTENSIONS = {
+    "ModelInfo": {
+        "context_window",
+        "locations",
+        "max_output_tokens",
+        "operations",
+        "price",
+        "publisher",
+        "replaced_by",
+        "retires",
+    }
+}
+"""Fields of our own."""
 
 
 ERROR_CLASSES = {
@@ -284,7 +302,9 @@ def test_responses_answers_have_openai_s_fields(name):
 @by_name(openai_types)
 def test_smaller_answers_have_openai_s_fields(name):
     class_ = OPENAI_CLASSES.get(name) or getattr(openai_sdk, name)
-    check(typed_dicts(openai_types)[name], class_, elsewhere=OPENAI_PARTS.get(name, ()))
+    check(
+        typed_dicts(openai_types)[name], class_, OPENAI_EXTENSIONS.get(name, ()), OPENAI_PARTS.get(name, ())
+    )
 
 
 @pytest.mark.parametrize("name", ERROR_CLASSES)

@@ -18,6 +18,11 @@ from google.genai._gaos.types import interactions
 from helpers import wire_types
 from openai.types import chat, shared_params
 from openai.types.chat import chat_completion_message_function_tool_call_param as tool_call_param
+from openai.types.chat import (
+    chat_completion_named_tool_choice_param,
+    completion_create_params,
+)
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from openai.types.shared_params import response_format_json_schema
 
 from vertex_compat.emulator.google_models import embeddings, images, music, speech, videos
@@ -55,6 +60,9 @@ OF_VERTEX = {"anthropic_beta", "anthropic_version", "stream", "temperature", "to
 """Fields that the SDK adds to a body for Vertex AI, and those that it keeps for older models."""
 
 OPENAI_TYPES = {
+    "ChatFields": (completion_create_params.CompletionCreateParamsBase, CompletionCreateParamsStreaming),
+    "ToolChoice": (chat.ChatCompletionNamedToolChoiceParam,),
+    "ToolChoiceFunction": (chat_completion_named_tool_choice_param.Function,),
     "FunctionCall": (tool_call_param.Function,),
     "FunctionDefinition": (shared_params.FunctionDefinition,),
     "JSONSchemaFormat": (response_format_json_schema.JSONSchema,),

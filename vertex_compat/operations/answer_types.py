@@ -7,7 +7,7 @@ function runs. Chat completions and Responses have modules of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Generic, Literal, NotRequired, TypedDict, TypeVar
+from typing import Generic, Literal, NotRequired, Required, TypedDict, TypeVar
 
 from vertex_compat.operations.chat.answer_types import CompletionUsage
 from vertex_compat.services.answer_types import BatchProgress, Moderation
@@ -221,9 +221,29 @@ class ModerationCreateResponse(TypedDict):
 
 
 class Model(TypedDict):
-    """A model; `models.info` adds fields of its own."""
+    """A model; `created` is 0 where the date is not known."""
 
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
+
+
+class ModelInfo(Model, total=False):
+    """A model with this function's own fields, those that are known."""
+
+    publisher: Required[str]
+    operations: Required[list[str]]
+    locations: Required[list[str]]
+    context_window: int
+    max_output_tokens: int
+    retires: str
+    replaced_by: str
+    price: Mapping[str, object]
+
+
+class ModelList(TypedDict):
+    """All models, on one page."""
+
+    object: Literal["list"]
+    data: list[ModelInfo]

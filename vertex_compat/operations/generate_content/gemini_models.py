@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from vertex_compat import errors
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.service import models
-from vertex_compat.types import JSON
 
 if TYPE_CHECKING:
+    from vertex_compat.operations.answer_types import ModelInfo
     from vertex_compat.operations.generate_content import answer_types as wire
 
 DEFAULT_PAGE_SIZE: Final = 50
@@ -56,7 +56,7 @@ def _number(text: str | None, param: str, default: int, maximum: int) -> int:
     return min(int(text), maximum) or default
 
 
-def _model(info: JSON) -> wire.Model | None:
+def _model(info: ModelInfo) -> wire.Model | None:
     """Gemini's model object; None for a model that none of its methods serve."""
     served = [METHODS[name] for name in METHODS if name in info["operations"]]
     methods = list(dict.fromkeys(method for names in served for method in names))

@@ -12,9 +12,9 @@ from vertex_compat import errors
 from vertex_compat.operations.context import RequestContext, Response
 from vertex_compat.operations.request import paging
 from vertex_compat.operations.service import models
-from vertex_compat.types import JSON
 
 if TYPE_CHECKING:
+    from vertex_compat.operations.answer_types import ModelInfo
     from vertex_compat.operations.messages import answer_types as wire
 
 DEFAULT_LIMIT: Final = 20
@@ -52,7 +52,7 @@ def _index(chat_models: list[wire.ModelInfo], id_: str, param: str) -> int:
     raise errors.NotFound(f"No such id in the list: {id_[:200]!r}.", param=param)
 
 
-def _model(info: JSON) -> wire.ModelInfo:
+def _model(info: ModelInfo) -> wire.ModelInfo:
     retires = info.get("retires")
     return {
         "type": "model",

@@ -34,7 +34,8 @@ OPERATIONS: Final = {
 
 def list_models(context: RequestContext) -> Response:
     """List the models of the settings, the catalog and Vertex AI; other names may work too."""
-    return Response({"object": "list", "data": [info(name, context) for name in names(context)]})
+    answer: wire.ModelList = {"object": "list", "data": [info(name, context) for name in names(context)]}
+    return Response(answer)
 
 
 def retrieve(context: RequestContext) -> Response:
@@ -49,24 +50,32 @@ def names(context: RequestContext) -> list[str]:
     return [name for name in all_names if context.router.allows(name)]
 
 
-def info(name: str, context: RequestContext) -> JSON:
+def info(name: str, context: RequestContext) -> wire.ModelInfo:
     """Return OpenAI's model object with more fields. `created` is 0: the date is not known."""
     targets = context.router.all_targets(name)
     first = targets[0]
     owner = first.publisher if first.publisher != "openapi" else first.name.partition("/")[0]
-    model: wire.Model = {"id": name, "object": "model", "created": 0, "owned_by": owner}
     profile = first.profile
-    facts = {
+    model: wire.ModelInfo = {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": owner,
         "publisher": first.publisher,
         "operations": _common_operations(targets),
         "locations": list(dict.fromkeys(location for model in targets for location in model.locations)),
-        "context_window": profile.context_window,
-        "max_output_tokens": profile.max_output_tokens,
-        "retires": profile.retires and profile.retires.isoformat(),
-        "replaced_by": profile.successor or context.router.catalog.replacement(name),
-        "price": _price(profile, catalog.today()),
     }
-    return {**model, **{key: value for key, value in facts.items() if value not in (None, {})}}
+    if profile.context_window is not None:
+        model["context_window"] = profile.context_window
+    if profile.max_output_tokens is not None:
+        model["max_output_tokens"] = profile.max_output_tokens
+    if profile.retires:
+        model["retires"] = profile.retires.isoformat()
+    if replacement := profile.successor or context.router.catalog.replacement(name):
+        model["replaced_by"] = replacement
+    if price := _price(profile, catalog.today()):
+        model["price"] = price
+    return model
 
 
 def _price(profile: ModelProfile, day: date) -> JSON:

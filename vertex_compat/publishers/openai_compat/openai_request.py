@@ -20,6 +20,7 @@ from vertex_compat.publishers import chat_messages, parameters, tools
 from vertex_compat.publishers.chat_messages import Call, Media, Result, ServerTool, Text, Thinking, Turn
 from vertex_compat.publishers.openai_compat import openai_response
 from vertex_compat.publishers.openai_compat.request_types import (
+    ChatFields,
     FunctionDefinition,
     JSONSchemaFormat,
     Message,
@@ -76,17 +77,19 @@ def chat(request: Callable[[JSON, Model], UpstreamCall], *, supports_n: bool = T
     return ChatAdapter(request, openai_response.response, openai_response.stream, supports_n)
 
 
-def common_fields(client: ClientRequest) -> JSON:
+def common_fields(client: ClientRequest) -> ChatFields:
     """Return the fields that all of these servers share, and that OpenAI has in several forms."""
-    fields: JSON = {
-        "max_tokens": parameters.clamped_max_tokens(client),
-        "stop": parameters.stop(client.body),
-        "stream": client.body.get("stream"),
-    }
-    return {name: value for name, value in fields.items() if value}
+    fields: ChatFields = {}
+    if limit := parameters.clamped_max_tokens(client):
+        fields["max_tokens"] = limit
+    if stop := parameters.stop(client.body):
+        fields["stop"] = stop
+    if client.body.get("stream"):
+        fields["stream"] = True
+    return fields
 
 
-def response_format(params: JSON) -> JSON:
+def response_format(params: JSON) -> ChatFields:
     """Return `response_format` without nulls and LiteLLM's fields, its schema with a name."""
     form = params.get("response_format") or {}
     if not form:
@@ -315,7 +318,7 @@ def define(function: Function) -> Tool:
 
 def tool_fields(
     toolset: Tools, *, define: Callable[[Function], Tool] = define, required: str = "required"
-) -> JSON:
+) -> ChatFields:
     """Return `tools`, `tool_choice` and `parallel_tool_calls`.
 
     `required` is the server's word for a `tool_choice` that requires a call. `allowed_tools` leaves the other
@@ -326,7 +329,7 @@ def tool_fields(
     ]
     if not functions:
         return {}
-    fields: JSON = {"tools": [define(function) for function in functions]}
+    fields: ChatFields = {"tools": [define(function) for function in functions]}
     if toolset.forced:
         name = tools.sanitize_name(toolset.forced, TOOL_NAME, MAX_NAME)
         fields["tool_choice"] = {"type": "function", "function": {"name": name}}

@@ -70,3 +70,28 @@ class ResponseFormat(TypedDict):
 
     type: str
     json_schema: NotRequired[JSONSchemaFormat]
+
+
+class ToolChoiceFunction(TypedDict):
+    """The name of a function."""
+
+    name: str
+
+
+class ToolChoice(TypedDict):
+    """A choice of one function."""
+
+    type: Literal["function"]
+    function: ToolChoiceFunction
+
+
+class ChatFields(TypedDict, total=False):
+    """The fields of a request that all servers share but for model and messages."""
+
+    max_tokens: int
+    stop: list[str]
+    stream: bool
+    response_format: ResponseFormat
+    tools: list[Tool]
+    tool_choice: str | ToolChoice
+    parallel_tool_calls: bool
