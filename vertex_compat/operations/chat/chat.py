@@ -268,9 +268,11 @@ def fold(choice: wire.Choice, delta: Delta) -> None:
         logprobs = choice["logprobs"] or {"content": [], "refusal": None}
         choice["logprobs"] = {**logprobs, "content": logprobs["content"] + delta.logprobs["content"]}
     message = choice["message"]
-    _fold_fields(message, without_field(delta.fields, "tool_calls"))
     if "tool_calls" in delta.fields:
+        _fold_fields(message, without_field(delta.fields, "tool_calls"))
         _fold_calls(message, delta.fields["tool_calls"])
+    else:
+        _fold_fields(message, delta.fields)
     if _CALLS & message.keys():  # OpenAI's content is null where there are only calls
         message["content"] = message["content"] or None
 
