@@ -328,8 +328,7 @@ def deployed(tmp_path_factory):
     return python
 
 
-@pytest.mark.parametrize("model", ["gemini-3.8-flash", "claude-sonnet-5-5"])
-def test_uploaded_files_run_as_on_cloud_run(deployed, emulator, tmp_path, model):
+def test_uploaded_files_run_as_on_cloud_run(deployed, emulator, tmp_path):
     folder = deployed.parents[2]
     port = free_port()
     log = tmp_path / "log"
@@ -356,15 +355,16 @@ def test_uploaded_files_run_as_on_cloud_run(deployed, emulator, tmp_path, model)
         with openai.OpenAI(
             base_url=f"http://127.0.0.1:{port}", api_key=KEY, max_retries=0, timeout=20
         ) as client:
-            params = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
-            assert client.chat.completions.create(**params).choices[0].message.content
-            chunks = list(client.chat.completions.create(**params, stream=True))
-        assert chunks[-1].choices[0].finish_reason == "stop"
+            for model in ("gemini-3.8-flash", "claude-sonnet-5-5"):
+                params = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+                assert client.chat.completions.create(**params).choices[0].message.content
+                chunks = list(client.chat.completions.create(**params, stream=True))
+                assert chunks[-1].choices[0].finish_reason == "stop"
     finally:
         process.terminate()
         process.wait(20)
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    assert [(line["key"], line["status"], line["severity"]) for line in lines] == [("me", 200, "INFO")] * 2
+    assert [(line["key"], line["status"], line["severity"]) for line in lines] == [("me", 200, "INFO")] * 4
 
 
 def test_locked_packages_are_those_of_the_requirements():
