@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import check_jsonschema
 import jsonschema
@@ -356,7 +357,7 @@ def test_uploaded_files_run_as_on_cloud_run(deployed, emulator, tmp_path):
             base_url=f"http://127.0.0.1:{port}", api_key=KEY, max_retries=0, timeout=20
         ) as client:
             for model in ("gemini-3.8-flash", "claude-sonnet-5-5"):
-                params = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+                params: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
                 assert client.chat.completions.create(**params).choices[0].message.content
                 chunks = list(client.chat.completions.create(**params, stream=True))
                 assert chunks[-1].choices[0].finish_reason == "stop"
