@@ -171,7 +171,9 @@ def subject(upstream, servers, answers):
 def leaves_nothing_behind(subject):
     before = subject.threads()
     yield
-    assert subject.threads() <= before + 2
+    assert (
+        subject.threads() <= before + 8
+    )  # the server's pool starts more on a busy machine, but not hundreds
 
 
 # Before an answer
