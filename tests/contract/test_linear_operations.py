@@ -155,7 +155,7 @@ OTHERS = {
     "rerank": (documents, "semantic-ranker-default-004", 50),
     "ocr": (document, "mistral-ocr-2505", 1_000_000),
     "ocr by chat": (document, GEMINI, 1_000_000),
-    "image edits": (picture, "gemini-3.1-flash-image", 1_000_000),
+    "image edits": (picture, "gemini-3.1-flash-image", 2_000_000),  # 1 MB still fits in a processor's cache
     "speech": (words, "gemini-3.8-flash-tts", 400),
     "transcriptions": (recording, GEMINI, 1_000_000),
 }
