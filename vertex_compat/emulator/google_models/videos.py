@@ -7,9 +7,7 @@ makes the operation fail. Every video is the same few bytes of MP4.
 """
 
 import base64
-import itertools
 import struct
-import threading
 
 from vertex_compat.emulator.project import PROJECT_NUMBER
 from vertex_compat.emulator.protocol import google_errors, proto_json
@@ -22,7 +20,8 @@ from vertex_compat.emulator.protocol.proto_json import (
     RepeatedField,
     StringField,
 )
-from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_json_response
+from vertex_compat.emulator.protocol.responses import JSON, Response
+from vertex_compat.emulator.resources.operations import Operations
 from vertex_compat.emulator.resources.storage import Storage
 
 FAMILY = "veo-"
@@ -99,10 +98,7 @@ class VideoOperations:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._operations: dict[str, JSON] = {}
-        self._results: dict[str, JSON] = {}
-        self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
+        self._operations = Operations()
 
     def start(self, location: str, model: str, body: JSON) -> Response:
         """Answer `predictLongRunning`."""
@@ -116,30 +112,22 @@ class VideoOperations:
         instance = proto_json.read(INSTANCE, read["instances"][0])
         parameters = proto_json.read(PARAMETERS, read.get("parameters", {}))
         _check(model, instance, parameters)
-        with self._lock:
-            number = f"{next(self._numbers):08x}-0000-4000-8000-000000000000"
-            parent = f"projects/{PROJECT_NUMBER}/locations/{location}/publishers/google/models/{model}"
-            name = f"{parent}/operations/{number}"
-            self._operations[name] = {"name": name}
-            self._results[name] = self._result(number, model, instance, parameters)
-        return pretty_json_response({"name": name})
+        return self._operations.start(
+            f"projects/{PROJECT_NUMBER}/locations/{location}/publishers/google/models/{model}",
+            lambda number: self._result(number, model, instance, parameters),
+        )
 
     def fetch(self, location: str, model: str, body: JSON) -> Response:
         """Answer `fetchPredictOperation`."""
         name = proto_json.read(FETCH, body).get("operationName", "")
-        prefix = f"/locations/{location}/publishers/google/models/{model}/operations/"
-        with self._lock:
-            operation = self._operations.get(name)
-            if operation is None or prefix not in name:
-                raise google_errors.refused(404, f"The operation {name} does not exist.")
-            running = dict(operation)
-            self._operations[name] = {"name": name, "done": True, **self._results[name]}
-        return pretty_json_response(running)
+        missing = f"The operation {name} does not exist."
+        if f"/locations/{location}/publishers/google/models/{model}/operations/" not in name:
+            raise google_errors.refused(404, missing)
+        return self._operations.read(name, missing)
 
     def forget(self) -> None:
         """Forget all operations, as Vertex AI does after some time."""
-        with self._lock:
-            self._operations.clear()
+        self._operations.forget()
 
     def _result(self, number: str, model: str, instance: JSON, parameters: JSON) -> JSON:
         if "emulator-job-failed" in model:

@@ -7,9 +7,7 @@ operation runs until it has been read once; a model name with `emulator-job-fail
 """
 
 import io
-import itertools
 import math
-import threading
 import wave
 
 from vertex_compat.emulator.google_models.transcription import SENTENCES, WORD_SECONDS
@@ -28,6 +26,7 @@ from vertex_compat.emulator.protocol.proto_json import (
     StringField,
 )
 from vertex_compat.emulator.protocol.responses import JSON, Response, pretty_json_response
+from vertex_compat.emulator.resources.operations import Operations
 from vertex_compat.emulator.resources.storage import Storage
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -118,10 +117,7 @@ class SpeechToText:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._operations: dict[str, JSON] = {}
-        self._results: dict[str, JSON] = {}
-        self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
+        self._operations = Operations()
 
     def recognize(self, request: ModelRequest) -> Response:
         """Answer `recognize`."""
@@ -151,25 +147,16 @@ class SpeechToText:
             raise google_errors.invalid_argument("Files and an output configuration are required.")
         if len(files) > 1 and "inlineResponseConfig" in read["recognitionOutputConfig"]:
             raise google_errors.invalid_argument("Inline results are for one file only.")
-        with self._lock:
-            name = (
-                f"projects/{PROJECT_NUMBER}/locations/{location}/operations/"
-                f"{next(self._numbers):08x}-0000-4000-8000-000000000000"
-            )
-            self._operations[name] = {"name": name, "metadata": {"progressPercent": 0}}
-            self._results[name] = self._result(config, files[0].get("uri", ""))
-        return pretty_json_response(self._operations[name])
+        return self._operations.start(
+            f"projects/{PROJECT_NUMBER}/locations/{location}",
+            lambda _: self._result(config, files[0].get("uri", "")),
+            metadata={"progressPercent": 0},
+        )
 
     def get(self, location: str, number: str) -> Response:
         """Answer a read of an operation."""
         name = f"projects/{PROJECT_NUMBER}/locations/{location}/operations/{number}"
-        with self._lock:
-            operation = self._operations.get(name)
-            if operation is None:
-                raise google_errors.refused(404, f"Operation {number} not found.")
-            running = dict(operation)
-            self._operations[name] = {"name": name, "done": True, **self._results[name]}
-        return pretty_json_response(running)
+        return self._operations.read(name, f"Operation {number} not found.")
 
     def _result(self, config: JSON, uri: str) -> JSON:
         if "emulator-job-failed" in config["model"]:
