@@ -321,14 +321,12 @@ def _flask_response(response: Response, log: RequestLog, encode_error: EncodeErr
 
 def _with_body(response: Response, log: RequestLog, encode_error: EncodeError) -> flask.Response:
     match response.body:
-        case FileBody(data, content_type):
-            return _whole(response.status, data, content_type, response.headers)
         case StreamingBody():
             return _download(response.status, response.body, response.headers, log)
         case EventStream():
             return _stream(response.body, response.headers, log, encode_error)
         case body:
-            return _json(response.status, body, response.headers)
+            return _file_or_json(response.status, body, response.headers)
 
 
 def _head_response(response: Response) -> flask.Response:
@@ -344,10 +342,16 @@ def _head_response(response: Response) -> flask.Response:
             answer = flask.Response(iter(()), response.status, content_type=content_type)
             answer.headers.extend(response.headers)
             return answer
-        case FileBody(data, content_type):
-            return _whole(response.status, data, content_type, response.headers)
         case body:
-            return _json(response.status, body, response.headers)
+            return _file_or_json(response.status, body, response.headers)
+
+
+def _file_or_json(
+    status: int, body: FileBody | Mapping[str, object], headers: Mapping[str, str]
+) -> flask.Response:
+    if isinstance(body, FileBody):
+        return _whole(status, body.data, body.content_type, headers)
+    return _json(status, body, headers)
 
 
 def _json(status: int, body: Mapping[str, object], headers: Mapping[str, str]) -> flask.Response:
