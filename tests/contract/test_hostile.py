@@ -370,7 +370,7 @@ LOCATION = "us-central1"
 
 
 @pytest.fixture(scope="module")
-def settled(shared_emulator):
+def app_with_location(shared_emulator):
     return app_with_emulator(
         shared_emulator,
         GOOGLE_CLOUD_LOCATION=LOCATION,
@@ -403,14 +403,16 @@ def stays(emulator):
 @pytest.mark.parametrize("model", [*MODELS.values(), "text-embedding-005", "codestral-2"])
 @EAGER
 @given(choices=CHOICES, container=CONTAINERS)
-def test_body_cannot_select_project_location_or_host(settled, shared_emulator, model, choices, container):
+def test_body_cannot_select_project_location_or_host(
+    app_with_location, shared_emulator, model, choices, container
+):
     shared_emulator.forget_calls()
     path, body = "/v1/chat/completions", question("google", model=model)
     if model.startswith("text-embedding"):
         path, body = "/v1/embeddings", {"model": model, "input": "x"}
     body |= {container: choices} if container else choices
     headers = {"x-goog-user-project": "evil-project", "x-vertex-project": "evil-project", "Host": EVIL}
-    answer = settled.post(path, json=body, headers=headers)
+    answer = app_with_location.post(path, json=body, headers=headers)
     assert answer.status_code in {200, 400, 403, 404}
     stays(shared_emulator)
 
@@ -452,9 +454,9 @@ NAME = st.lists(PIECES, min_size=1, max_size=5).map("".join) | st.text(max_size=
 
 @EAGER
 @given(name=NAME)
-def test_no_model_name_leads_to_another_host_or_project(settled, shared_emulator, name):
+def test_no_model_name_leads_to_another_host_or_project(app_with_location, shared_emulator, name):
     shared_emulator.forget_calls()
-    answer = post(settled, question("google", model=name))
+    answer = post(app_with_location, question("google", model=name))
     assert answer.status_code < 500 or answer.status_code == 502
     stays(shared_emulator)
     target = answer.headers.get("x-vertex-compat-target", "")
@@ -464,15 +466,15 @@ def test_no_model_name_leads_to_another_host_or_project(settled, shared_emulator
 
 @EAGER
 @given(name=NAME, model=NAME)
-def test_no_id_leads_to_another_host_or_project(settled, shared_emulator, name, model):
+def test_no_id_leads_to_another_host_or_project(app_with_location, shared_emulator, name, model):
     shared_emulator.forget_calls()
     quoted = quote(name, safe="")
     for path in (f"/files/{quoted}", f"/files/{quoted}/content", f"/batches/{quoted}", f"/models/{quoted}"):
-        assert settled.get(path).status_code < 500
+        assert app_with_location.get(path).status_code < 500
     for path in (f"/fine_tuning/jobs/{quoted}", f"/responses/{quoted}"):
-        assert settled.get(path).status_code < 500
+        assert app_with_location.get(path).status_code < 500
     content = question("google", model=model)
-    assert settled.post(f"/vertex-ai/v1/{quoted}:generateContent", json=content).status_code < 500
+    assert app_with_location.post(f"/vertex-ai/v1/{quoted}:generateContent", json=content).status_code < 500
     stays(shared_emulator)
 
 
@@ -499,12 +501,12 @@ RESPONSE_HEADERS = {
     header=st.text(st.characters(exclude_characters="\r\n\x00", max_codepoint=255), max_size=50),
     field=st.text(max_size=40),
 )
-def test_response_headers_are_known_and_printable(settled, name, header, field):
+def test_response_headers_are_known_and_printable(app_with_location, name, header, field):
     body = question("google", model=name) | {field: 1, "stop_at\r\nX-Evil": 1}
     given_headers = {"X-Request-Id": header, "X-Cloud-Trace-Context": header, "Traceparent": header}
     for answer in (
-        post(settled, body),
-        settled.post("/v1/chat/completions", json=body | question("google"), headers=given_headers),
+        post(app_with_location, body),
+        app_with_location.post("/v1/chat/completions", json=body | question("google"), headers=given_headers),
     ):
         assert answer.status_code < 500
         assert {key.lower() for key, _ in answer.headers} <= RESPONSE_HEADERS

@@ -50,7 +50,7 @@ class Endless:
             self.sent_bytes += len(block)
             yield block
 
-    def settled(self):
+    def final_size(self):
         """Return the number of bytes that were accepted when no more are, for a while."""
         before, deadline = -1, time.monotonic() + 20
         while self.sent_bytes != before or not before:
@@ -79,7 +79,7 @@ def stuck(server, publisher):
 @pytest.mark.parametrize("publisher", DELTAS)
 def test_little_is_taken_for_a_client_that_does_not_read(front_door, emulator, publisher):
     with stuck(front_door, publisher) as (_, endless):
-        size = endless.settled()
+        size = endless.final_size()
         assert 0 < size < MOST
         with front_door.client() as client:  # the others are served
             assert joined(ask(client, MODELS[publisher], stream=True))[1] == ["stop"]
@@ -95,14 +95,14 @@ def test_upstream_read_stops_for_a_client_that_stops_reading(front_door, emulato
         while read < 3 * MOST:
             read += len(line.recv(MEGABYTE))
         before = endless.sent_bytes
-        assert endless.settled() - before < MOST
+        assert endless.final_size() - before < MOST
     emulator.wait_for(lambda calls: calls[0].ended == "client_left", SOON)
 
 
 def test_a_client_that_never_reads_again_is_given_up(serve, emulator):
     server = serve(VERTEX_COMPAT_TIMEOUT="1.5")
     with stuck(server, "google") as (_, endless):
-        assert endless.settled() < MOST
+        assert endless.final_size() < MOST
         emulator.wait_for(lambda calls: calls[0].ended == "client_left", timeout=20)
     log = server.wait_for_log(lambda text: "error=client_left" in text)
     assert "Traceback" not in log

@@ -15,7 +15,7 @@ MAX_GROWTH = 1.1
 SOON = 5  # seconds
 
 
-def settled(server, before=None):
+def resources_when_idle(server, before=None):
     """Return the resources of the function after its connections are closed."""
     deadline = time.monotonic() + 5
     size = Size.of(server.worker)
@@ -40,7 +40,7 @@ def test_many_streams_at_once_are_exact_and_leave_nothing_behind(serve_alone):
                 if stream.model not in expected:
                     expected[stream.model] = alone(server.address, stream.model)
                 assert stream.text == expected[stream.model]
-        sizes.append(settled(server, sizes[0] if sizes else None))
+        sizes.append(resources_when_idle(server, sizes[0] if sizes else None))
     first, *_, last = sizes
     assert last.memory <= first.memory * MAX_GROWTH
     assert last.threads <= first.threads * MAX_GROWTH
